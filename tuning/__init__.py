@@ -1,0 +1,1 @@
+"""Tuning, training, evaluation, tracking and reporting."""
