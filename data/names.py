@@ -1,0 +1,21 @@
+"""The one sentence that answers an unknown name."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+def unknown(kind: str, name: str, choices: Iterable[str]) -> str:
+    """Say that *name* is no *kind*, with the nearest one and the whole list.
+
+    Args:
+        kind: What was asked for, such as ``split``.
+        name: The name got.
+        choices: Every name that exists.
+
+    Returns:
+        One sentence for an error message.
+    """
+    known = list(choices)
+    near = get_close_matches(name, known, n=1, cutoff=0.4)
+    guess = f" Did you mean {near[0]!r}?" if near else ""
+    return f"Unknown {kind} {name!r}.{guess} Available: {', '.join(known)}."
