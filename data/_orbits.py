@@ -1,0 +1,83 @@
+"""Sentinel-1 orbits over Hokkaido, the twin's acquisition dates and the seasons between them."""
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import NamedTuple
+
+import numpy as np
+
+from data.tiles import ACQUISITIONS, EVENT
+
+EVENT_DATE: date = EVENT.astype("M8[D]").item()
+
+_REPEAT = timedelta(days=12)  # of one satellite (ESA, Sentinel-1 user handbook)
+_FIRST, _LAST = date(2018, 2, 20), date(2019, 3, 6)
+
+
+@dataclass(frozen=True)
+class Orbit:
+    """One orbit direction.
+
+    Attributes:
+        name: As in file names.
+        satellite: As in the files' attribute.
+        look_deg: Direction that the radar looks to, clockwise from north.
+        pass_date: One of its passes.
+        offset_db: Mean brightness against the other direction, from the real tiles' statistics.
+    """
+
+    name: str
+    satellite: str
+    look_deg: float
+    pass_date: date
+    offset_db: float
+
+
+# Sentinel-1B, relative orbits 68 and 46; incidence over the tiles about 38.5 and 39.5 degrees.
+ORBIT_BY_NAME = {
+    "s1asc": Orbit("s1asc", "s1-asc", 78.0, date(2018, 9, 1), 0.11),
+    "s1dsc": Orbit("s1dsc", "s1-dsc", 282.0, date(2018, 8, 30), 0.0),
+}
+
+
+class Season(NamedTuple):
+    """How far a date is into leaf, frost and wet snow, each from 0 to 1."""
+
+    leaf: float
+    frost: float
+    wet: float
+
+
+def list_dates(orbit: Orbit) -> list[date]:
+    """Choose 15 acquisitions over the year around the event.
+
+    The last pass before and the first after the event are always in. The list does not depend on the
+    tile: the real pipeline picks dates around the event on annotated tiles only, so that a network
+    could read the label off the dates.
+    """
+    passes = [orbit.pass_date + k * _REPEAT for k in range(-40, 40)]
+    passes = [day for day in passes if _FIRST <= day <= _LAST]
+    edges = np.linspace(passes[0].toordinal(), passes[-1].toordinal(), ACQUISITIONS + 1)
+    chosen = {passes[i] for i in np.searchsorted([day.toordinal() for day in passes], edges[:-1])}
+    pair = {
+        max(day for day in passes if day < EVENT_DATE),
+        min(day for day in passes if day > EVENT_DATE),
+    }
+    spare = sorted(chosen - pair)
+    dates = pair | set(spare[max(0, len(chosen | pair) - ACQUISITIONS) :])
+    rest = [day for day in passes if day not in dates]
+    return sorted(dates | set(rest[: ACQUISITIONS - len(dates)]))
+
+
+def describe_season(day: date) -> Season:
+    """Describe the season of south-west Hokkaido: leaves May to October, frost December to March."""
+    n = day.timetuple().tm_yday
+    return Season(
+        leaf=_rise(n - 138, 6) * _rise(298 - n, 7),
+        frost=max(_rise(n - 345, 6), _rise(75 - n, 6)),
+        wet=float(np.exp(-(((n - 92) / 13) ** 2))),
+    )
+
+
+def _rise(days: float, width_days: float) -> float:
+    return float(1 / (1 + np.exp(-days / width_days)))

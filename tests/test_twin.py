@@ -1,0 +1,433 @@
+"""The twin: the real format, the same bytes, no seam, no leak, never half-written, of known difficulty."""
+
+import csv
+import json
+import logging
+import os
+import re
+import shutil
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import average_precision_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from data import twin as twin_module
+from data._noise import HALO_PX, Noise, Window
+from data._orbits import EVENT_DATE, ORBIT_BY_NAME, list_dates
+from data._scene import PHYSICS, make_scene, see_base
+from data._terrain import (
+    SITES_FILE,
+    Cover,
+    Terrain,
+    crop_halo,
+    make_cover,
+    make_terrain,
+    read_sites,
+)
+from data.tiles import EVENT, ORBITS, TILE_PX, hash_file, list_tiles, open_tile, tile_path
+from data.twin import MANIFEST, is_synthetic, main, make_twin
+
+SLIDES, EMPTY = "hokkaido_743", "hokkaido_1006"  # 1,864 annotated pixels; none
+SPLIT = Path(twin_module.__file__).with_name("split_blocks.json")
+
+
+def make(root: Path, *tile_ids: str, **request: object) -> Path:
+    chosen = tile_ids or (SLIDES, EMPTY)
+    return make_twin(root, tile_ids=chosen, progress=False, **request)  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make(tmp_path_factory.mktemp("root"))
+
+
+@pytest.fixture
+def spoilt(folder: Path, tmp_path: Path) -> Path:
+    """A whole twin that a test may damage."""
+    return Path(shutil.copytree(folder, tmp_path / folder.name))
+
+
+def hashes_of(folder: Path) -> dict[str, str]:
+    return {path.name: hash_file(path) for path in sorted(folder.rglob("*.nc"))}
+
+
+# ------------------------------------------------------------------------------------- the files
+
+
+def test_twin_has_both_orbits_and_a_manifest_written_for_them(folder: Path) -> None:
+    assert list_tiles(folder) == sorted([SLIDES, EMPTY])
+    manifest = json.loads((folder / MANIFEST).read_text())
+    assert (manifest["synthetic"], manifest["seed"]) == (True, 2018)
+    assert manifest["version"] == "harmonized"
+    assert {Path(name).name: value for name, value in manifest["files"].items()} == hashes_of(
+        folder
+    )
+
+
+def test_twin_is_known_as_synthetic(folder: Path, tmp_path: Path) -> None:
+    assert is_synthetic(folder)
+    assert not is_synthetic(tmp_path)
+
+
+@pytest.mark.parametrize("orbit", ORBITS)
+def test_tile_has_the_published_layout(folder: Path, orbit: str) -> None:
+    with xr.open_dataset(tile_path(folder, SLIDES, orbit)) as file:
+        assert dict(file.sizes) == {"time": 15, "x": 128, "y": 128}
+        kinds = {"VV": "float32", "VH": "float32", "MASK": "uint8", "DEM": "int16"}
+        assert {name: str(file[name].dtype) for name in kinds} == kinds
+        assert {file[name].dims for name in kinds} == {("time", "x", "y")}
+        assert file["time"].dtype == np.dtype("datetime64[ns]")
+        assert (file["spatial_ref"].dims, "32654" in file["spatial_ref"].attrs["crs_wkt"]) == (
+            (),
+            True,
+        )
+        # As published: the corner lies on the 1280 m grid, the "centre" is that of pixel 64.
+        assert (float(file.x[0]) % 1280, float(file.y[0]) % 1280) == (0, 0)
+        assert float(file.attrs["center_lat"]) == float(file.y[64])
+        assert float(file.attrs["center_lon"]) == float(file.x[64])
+        assert file.attrs["event_date"] == "2018-09-05"
+        assert file.attrs["pre_post_dates"] == "{'pre': 7, 'post': 8}"
+        assert len(file.attrs["ann_id"].split(",")) == file.attrs["ann_bbox"].count("(")
+
+
+def test_annotation_is_empty_when_nothing_slid(folder: Path) -> None:
+    with xr.open_dataset(tile_path(folder, EMPTY, "s1asc")) as file:
+        names = ("ann_id", "ann_bbox", "event_date", "date_confidence", "pre_post_dates")
+        assert {name: file.attrs[name] for name in names} == dict.fromkeys(names, "")
+        assert file.attrs["annotated"] == "False"
+
+
+def test_tile_lies_where_the_real_one_does(folder: Path) -> None:
+    with SITES_FILE.open() as file:
+        real = {row["tile_id"]: row for row in csv.DictReader(file)}
+    for tile_id in (SLIDES, EMPTY):
+        tile = open_tile(tile_path(folder, tile_id, "s1dsc"))
+        # The list has centres, a tile has upper-left corners: half of 1280 m apart.
+        assert tile.x[0] + 640 == float(real[tile_id]["easting_m"])
+        assert tile.y[0] - 640 == float(real[tile_id]["northing_m"])
+
+
+def test_mask_has_the_real_number_of_pixels() -> None:
+    # The densest tile, the smallest positive count, and every 30th.
+    sites = sorted(read_sites().values(), key=lambda site: site.annotated_px)
+    positive = [site for site in sites if site.annotated_px]
+    for site in {positive[0], positive[-1], *sites[::30]}:
+        assert make_scene(site, Noise(2018)).slides.mask.sum() == site.annotated_px
+
+
+def test_both_orbits_share_mask_and_dem(folder: Path) -> None:
+    one, other = (open_tile(tile_path(folder, SLIDES, orbit)) for orbit in ORBITS)
+    np.testing.assert_array_equal(one.mask, other.mask)
+    np.testing.assert_array_equal(one.dem, other.dem)
+    assert one.mask.sum() == read_sites()[SLIDES].annotated_px
+
+
+@pytest.mark.parametrize("orbit", ORBITS)
+def test_dates_do_not_tell_the_label(folder: Path, orbit: str) -> None:
+    slides, empty = (open_tile(tile_path(folder, tile, orbit)).times for tile in (SLIDES, EMPTY))
+    np.testing.assert_array_equal(slides, empty)
+    assert (slides < EVENT).sum() == 8
+
+
+@pytest.mark.parametrize("orbit", ORBITS)
+def test_dates_have_the_passes_next_to_the_event(orbit: str) -> None:
+    dates = list_dates(ORBIT_BY_NAME[orbit])
+    gap = [(day - EVENT_DATE).days for day in dates]
+    assert (len(set(dates)), dates) == (15, sorted(dates))
+    # One satellite passes every 12 days: exactly one pass lies in the 12 days before, one after.
+    assert sum(-12 <= days < 0 for days in gap) == sum(0 < days <= 12 for days in gap) == 1
+
+
+def test_raw_version_is_the_same_scene_in_linear_power(folder: Path, tmp_path: Path) -> None:
+    raw = make(tmp_path, SLIDES, version="raw")
+    linear = open_tile(tile_path(raw, SLIDES, "s1asc"), units="linear")
+    decibels = open_tile(tile_path(folder, SLIDES, "s1asc"))
+    # The mantissa is rounded to 9 bits: 10 log10(1 + 2**-10) dB = 0.0042 dB at most.
+    np.testing.assert_allclose(linear.backscatter, decibels.backscatter, atol=0.005)
+
+
+# -------------------------------------------------------------------------- same bytes, no seam
+
+
+def test_same_seed_gives_the_same_bytes(folder: Path, tmp_path: Path) -> None:
+    again = make(tmp_path)
+    assert again.name == folder.name
+    assert hashes_of(again) == hashes_of(folder)
+    assert hash_file(again / MANIFEST) == hash_file(folder / MANIFEST)
+
+
+def test_other_seed_version_or_tiles_give_another_folder(folder: Path, tmp_path: Path) -> None:
+    others = [
+        make(tmp_path, seed=7),
+        make(tmp_path, version="raw"),
+        make(tmp_path, SLIDES),
+    ]
+    assert len({folder.name, *(path.name for path in others)}) == 4
+    assert hashes_of(others[0])[f"hokkaido_s1asc_{SLIDES[9:]}.nc"] not in hashes_of(folder).values()
+
+
+def test_tile_does_not_depend_on_its_company(folder: Path, tmp_path: Path) -> None:
+    assert hashes_of(make(tmp_path, SLIDES)).items() <= hashes_of(folder).items()
+
+
+@pytest.mark.slow
+def test_workers_do_not_change_the_bytes(tmp_path: Path) -> None:
+    chosen = sorted(read_sites())[:9]  # enough for two processes
+    one = make(tmp_path / "one", *chosen, workers=1)
+    two = make(tmp_path / "two", *chosen, workers=2)
+    assert hashes_of(one) == hashes_of(two)
+
+
+def map_out(window: Window) -> tuple[Terrain, Cover, np.ndarray]:
+    noise = Noise(2018)
+    terrain = make_terrain(window, noise)
+    cover = crop_halo(make_cover(window, terrain, noise))
+    inner = Window(window.columns[HALO_PX:-HALO_PX], window.rows[HALO_PX:-HALO_PX])
+    terrain = crop_halo(terrain)
+    base, _ = see_base(inner, terrain, cover, ORBIT_BY_NAME["s1asc"], noise, PHYSICS)
+    return terrain, cover, base
+
+
+def test_adjacent_tiles_join_without_a_seam() -> None:
+    site = read_sites()[SLIDES]
+    west = Window.around(site.column, site.row)
+    east = Window.around(site.column + 1, site.row)
+    both = Window(np.union1d(west.columns, east.columns), west.rows)
+    parts, whole = [map_out(west), map_out(east)], map_out(both)
+    for name in ("height", "slope", "prominence"):
+        joined = np.concatenate([getattr(part[0], name) for part in parts], axis=1)
+        np.testing.assert_allclose(joined, getattr(whole[0], name), atol=1e-3)
+    for name in ("river", "field", "sea", "forest", "parcel_u"):
+        joined = np.concatenate([getattr(part[1], name) for part in parts], axis=1)
+        np.testing.assert_array_equal(joined, getattr(whole[1], name))
+    joined = np.concatenate([part[2] for part in parts], axis=2)
+    np.testing.assert_allclose(joined, whole[2], atol=1e-3)
+    # And the border is a place like any other: heights step there no more than elsewhere.
+    steps = np.abs(np.diff(whole[0].height, axis=1)).mean(axis=0)
+    assert steps[TILE_PX - 1] < steps.max()
+
+
+# ----------------------------------------------------------------------------- never half-written
+
+
+def test_whole_twin_is_reused(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
+    with caplog.at_level(logging.INFO):
+        assert make(folder.parent) == folder
+    assert f"Reused the twin in {folder}" in caplog.text
+    assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
+
+
+@pytest.mark.parametrize("damage", ["cut", "gone", "other orbit's"])
+def test_damaged_file_is_made_again_and_named(
+    damage: str, folder: Path, spoilt: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tile_path(spoilt, SLIDES, "s1asc")
+    if damage == "cut":
+        path.write_bytes(path.read_bytes()[:1000])
+    elif damage == "gone":
+        path.unlink()
+    else:
+        shutil.copy(tile_path(spoilt, SLIDES, "s1dsc"), path)
+    whole = tile_path(spoilt, EMPTY, "s1asc").stat().st_mtime_ns
+    with caplog.at_level(logging.WARNING):
+        assert make(spoilt.parent) == spoilt
+    assert f"Made again, damaged or missing in {spoilt}: {path.name}" in caplog.text
+    assert hashes_of(spoilt) == hashes_of(folder)
+    assert tile_path(spoilt, EMPTY, "s1asc").stat().st_mtime_ns == whole
+
+
+@pytest.mark.parametrize("text", [None, "{", "[]", '{"files": 3}'])
+def test_twin_is_made_again_when_the_manifest_is_damaged(
+    text: str | None, folder: Path, spoilt: Path
+) -> None:
+    if text is None:
+        (spoilt / MANIFEST).unlink()
+    else:
+        (spoilt / MANIFEST).write_text(text)
+    make(spoilt.parent)
+    assert hash_file(spoilt / MANIFEST) == hash_file(folder / MANIFEST)
+
+
+def test_nothing_is_left_when_writing_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise RuntimeError("NetCDF: HDF error")
+
+    monkeypatch.setattr(xr.Dataset, "to_netcdf", refuse)
+    with pytest.raises(
+        OSError, match=r"must be written whole, but got NetCDF: HDF error in .*\.nc"
+    ):
+        make(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_two_attempts_at_once_both_end_well(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish = twin_module._publish
+
+    def lose_the_race(aside: Path, target: Path, *rest: object) -> None:
+        if not target.exists():
+            shutil.copytree(folder, target)
+        publish(aside, target, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(twin_module, "_publish", lose_the_race)
+    made = make(tmp_path)
+    assert hashes_of(made) == hashes_of(folder)
+    assert [path.name for path in tmp_path.iterdir()] == [folder.name]
+
+
+def test_threads_at_once_both_end_well(folder: Path, tmp_path: Path) -> None:
+    made: list[Path] = []
+    threads = [
+        threading.Thread(target=lambda: made.append(make(tmp_path, EMPTY))) for _ in range(2)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert made[0] == made[1]
+    assert hashes_of(made[0]).items() <= hashes_of(folder).items()
+
+
+def test_leftovers_go_when_old_and_stay_when_maybe_alive(folder: Path, tmp_path: Path) -> None:
+    old, young = (tmp_path / f"{folder.name}.{pid}.x" for pid in (1, 2))
+    for path in (old, young):
+        path.mkdir()
+    day_ago = time.time() - 86_400
+    os.utime(old, (day_ago, day_ago))
+    make(tmp_path)
+    assert (old.exists(), young.exists()) == (False, True)
+
+
+# ------------------------------------------------------------------------------------- refusals
+
+
+def test_full_or_unwritable_folder_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(OSError, match=r"must have a folder with space to write to, .* \(--to\)"):
+        make(tmp_path / "file" / "below")
+    usage = shutil.disk_usage(tmp_path)._replace(free=1_000_000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+    with pytest.raises(OSError, match=r"but got 1 MB free of 4 MB needed for"):
+        make(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("request_", "message"),
+    [
+        ({"seed": -1}, "A seed must be from 0 to 4294967295, but got -1"),
+        ({"version": "harmonised"}, "Unknown version 'harmonised'. Did you mean 'harmonized'?"),
+        ({"workers": 0}, "Workers must be 1 or more, but got 0"),
+        ({"tile_ids": ["hokkaido_7433"]}, "but got 'hokkaido_7433'. Did you mean 'hokkaido_743'?"),
+        ({"tile_ids": []}, "A twin must have a tile, but got an empty list"),
+    ],
+)
+def test_wrong_request_is_refused(
+    request_: dict[str, object], message: str, tmp_path: Path
+) -> None:
+    with pytest.raises(ValueError, match=re.escape(message)):
+        make_twin(tmp_path / "new", **request_)  # type: ignore[arg-type]
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--tiles", "hokkaido_7433"],
+        ["--version", "harmonised"],
+        ["--seed", "-1"],
+        ["--workers", "0"],
+    ],
+)
+def test_command_answers_a_wrong_request_in_one_line(
+    arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["--to", str(tmp_path), *arguments]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_command_prints_the_folder(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["--to", str(folder.parent), "--tiles", SLIDES, EMPTY]) == 0
+    assert capsys.readouterr().out == f"{folder}\n"
+    (tmp_path / "file").touch()
+    assert main(["--to", str(tmp_path / "file"), "--tiles", EMPTY]) == 1
+    assert "folder with space to write to" in capsys.readouterr().err
+
+
+# ------------------------------------------------------------------------------- how hard it is
+
+
+def measure(folder: Path, tile_id: str) -> np.ndarray:
+    """Change and mean level per pixel and orbit, shape (H * W, 2 orbits x 8)."""
+    features = []
+    for orbit in ORBITS:
+        tile = open_tile(tile_path(folder, tile_id, orbit))
+        post = tile.times > EVENT
+        values = tile.backscatter
+        first = int(post.argmax())
+        features += [
+            *(values[post].mean(0) - values[~post].mean(0)),
+            *(values[first] - values[first - 1]),
+            *values.mean(0),
+            *values.std(0),
+        ]
+    return np.stack(features, axis=-1).reshape(TILE_PX * TILE_PX, -1)
+
+
+def read_masks(folder: Path, tile_ids: list[str]) -> np.ndarray:
+    return np.concatenate(
+        [open_tile(tile_path(folder, tile_id, "s1asc")).mask.ravel() for tile_id in tile_ids]
+    )
+
+
+@pytest.mark.slow
+def test_whole_twin_is_as_hard_as_documented(tmp_path: Path) -> None:
+    folder = make_twin(tmp_path, progress=False)
+    split = json.loads(SPLIT.read_text())
+    assert len(list_tiles(folder)) == 290
+
+    x = np.concatenate([measure(folder, tile_id) for tile_id in split["test"]])
+    mask = read_masks(folder, split["test"])
+    assert average_precision_score(mask, x[:, 0] + x[:, 8]) == pytest.approx(0.38, abs=0.05)
+    assert average_precision_score(mask, x[:, 2] + x[:, 10]) == pytest.approx(0.19, abs=0.05)
+
+    some = split["train"][::2]
+    train = np.concatenate([measure(folder, tile_id)[::5] for tile_id in some])
+    labels = np.concatenate([read_masks(folder, [tile_id])[::5] for tile_id in some])
+    model = make_pipeline(StandardScaler(), LogisticRegression()).fit(train, labels)
+    scores = model.predict_proba(x)[:, 1]
+    assert average_precision_score(mask, scores) == pytest.approx(0.43, abs=0.05)
+
+
+@pytest.mark.slow
+def test_whole_twin_is_as_bright_as_documented(tmp_path: Path) -> None:
+    with SITES_FILE.open() as file:
+        chosen = [
+            row["tile_id"] for row in csv.DictReader(file) if row["split_s12ls_ld"] == "train"
+        ]
+    folder = make_twin(tmp_path, tile_ids=chosen, progress=False)
+    means = np.mean(
+        [
+            open_tile(tile_path(folder, tile_id, orbit)).backscatter.mean(axis=(0, 2, 3))
+            for tile_id in chosen
+            for orbit in ORBITS
+        ],
+        axis=0,
+    )
+    # S12LS-LD over all regions: VV -9.3, VH -15.9 dB; these tiles are a little brighter.
+    assert means[0] == pytest.approx(-8.4, abs=0.5)
+    assert means[1] == pytest.approx(-14.3, abs=0.5)
