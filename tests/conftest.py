@@ -1,0 +1,88 @@
+"""Tiny data in the real format, shared by the tests."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from data.pack import Pack, make_pack
+from data.splits import Split, make_split
+from data.tiles import ORBITS, tile_path
+from data.twin import make_twin
+from tuning.journal import Config
+from tuning.presets import pick_tiles
+
+
+@pytest.fixture(scope="session")
+def twin(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Twelve tiles of the twin, four of each part of the default split."""
+    chosen = pick_tiles("blocks", 4, None)
+    return make_twin(tmp_path_factory.mktemp("twin"), tile_ids=chosen, progress=False)
+
+
+@pytest.fixture(scope="session")
+def pack(twin: Path, tmp_path_factory: pytest.TempPathFactory) -> Pack:
+    """The pack of the tiny twin."""
+    return make_pack(twin, tmp_path_factory.mktemp("packs"), synthetic=True)
+
+
+@pytest.fixture(scope="session")
+def split(pack: Pack) -> Split:
+    """The default split of the tiny twin."""
+    return make_split("blocks", pack.tile_ids)
+
+
+@pytest.fixture
+def copy_tiles(twin: Path, tmp_path: Path) -> Callable[[], Path]:
+    """Copy the tiny twin's tiles into a folder that a test may spoil."""
+
+    def copy() -> Path:
+        for orbit in ORBITS:
+            (tmp_path / "tiles" / orbit).mkdir(parents=True)
+            for file in (twin / orbit).iterdir():
+                (tmp_path / "tiles" / orbit / file.name).write_bytes(file.read_bytes())
+        return tmp_path / "tiles"
+
+    return copy
+
+
+@pytest.fixture
+def config(pack: Pack) -> Config:
+    """A config that trains in a second an epoch."""
+    return {
+        "model": "unet",
+        "arch": {"width": 4, "depth": 2, "conv": "plain", "norm": "batch"},
+        "channels": ["s1asc:VV", "s1asc:VH", "s1dsc:VV", "s1dsc:VH"],
+        "timesteps": 2,
+        "batch_size": 2,
+        "lr": 3e-3,
+        "weight_decay": 0.01,
+        "bce_weight": 0.5,
+        "pos_weight": 2.0,
+        "clip": 1.0,
+        "augment": True,
+        "epochs": 3,
+        "patience": 3,
+        "seed": 42,
+        "split": "blocks",
+        "data": pack.hash,
+    }
+
+
+@pytest.fixture
+def spoil() -> Callable[[Path, str, str], Path]:
+    """Replace one tile file by text."""
+
+    def replace(root: Path, tile_id: str, orbit: str) -> Path:
+        path = tile_path(root, tile_id, orbit)
+        path.write_text("no NetCDF")
+        return path
+
+    return replace
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    """A seeded generator."""
+    return np.random.default_rng(0)

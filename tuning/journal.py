@@ -1,0 +1,93 @@
+"""A trial's folder: what training writes and tracking reads, so that nothing depends on a live process.
+
+``config.json``, ``history.jsonl`` (one line an epoch), ``last.pt``, ``best.pt``, ``val_counts.npy`` (of the best epoch),
+``end.json`` (why training ended) and, for a repeat trial, ``test.json``, ``test_counts.npy`` and ``examples.npz``.
+"""
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+Config = dict[str, Any]
+Row = dict[str, Any]
+
+
+def write_aside(path: Path, write: Callable[[Path], object]) -> None:
+    """Write a file beside *path*, then rename it: a reader sees the old file or the new one."""
+    aside = path.with_name(f".{os.getpid()}.{path.name}")
+    write(aside)
+    os.replace(aside, path)
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write JSON atomically."""
+    write_aside(path, lambda aside: aside.write_text(json.dumps(content, indent=1, sort_keys=True)))
+
+
+def read_json(path: Path) -> Any:
+    """Read JSON, or return None where there is no file."""
+    return json.loads(path.read_text()) if path.is_file() else None
+
+
+def write_array(path: Path, array: np.ndarray) -> None:
+    """Write an array atomically; the file keeps its name's suffix ``.npy``."""
+    write_aside(path, lambda aside: np.save(aside, array))
+
+
+class Journal:
+    """The files of one trial.
+
+    Attributes:
+        path: The trial's folder, made when it is missing.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        path.mkdir(parents=True, exist_ok=True)
+
+    @property
+    def last(self) -> Path:
+        """Checkpoint of the last epoch, for resuming."""
+        return self.path / "last.pt"
+
+    @property
+    def best(self) -> Path:
+        """Checkpoint of the epoch with the best val average precision."""
+        return self.path / "best.pt"
+
+    def history(self) -> list[Row]:
+        """Read one row an epoch, ascending; a line cut off by a kill is left out."""
+        file = self.path / "history.jsonl"
+        lines = file.read_text().splitlines(keepends=True) if file.is_file() else []
+        return [json.loads(line) for line in lines if line.endswith("\n")]
+
+    def rewrite_history(self, rows: list[Row]) -> None:
+        """Replace the history, atomically."""
+        text = "".join(json.dumps(row) + "\n" for row in rows)
+        write_aside(self.path / "history.jsonl", lambda aside: aside.write_text(text))
+
+    def append(self, row: Row) -> None:
+        """Add an epoch to the history."""
+        with (self.path / "history.jsonl").open("a") as file:
+            file.write(json.dumps(row) + "\n")
+
+    def read(self, name: str) -> Any:
+        """Read ``<name>.json``, None where it is missing."""
+        return read_json(self.path / f"{name}.json")
+
+    def write(self, name: str, content: Any) -> None:
+        """Write ``<name>.json`` atomically."""
+        write_json(self.path / f"{name}.json", content)
+
+    def counts(self, part: str) -> np.ndarray | None:
+        """Read the histogram ``(2, BINS)`` of *part* (``val`` or ``test``), None where it is missing."""
+        file = self.path / f"{part}_counts.npy"
+        return np.load(file, allow_pickle=False) if file.is_file() else None
+
+    def write_counts(self, part: str, counts: np.ndarray) -> None:
+        """Write the histogram of *part*."""
+        write_array(self.path / f"{part}_counts.npy", counts)
