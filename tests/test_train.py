@@ -1,0 +1,210 @@
+import json
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from data.pack import Pack
+from data.splits import Split
+from tuning.evaluate import load_checkpoint, measure_test
+from tuning.journal import Config, Journal, Row
+from tuning.losses import bce_dice, soft_dice
+from tuning.train import BadTrialError, fit, main
+
+CPU = torch.device("cpu")
+TIMES = ("seconds", "time_ms")
+
+
+def run(config: Config, pack: Pack, folder: Path) -> list[Row]:
+    rows: list[Row] = []
+    fit(config, pack, folder, rows.append, device=CPU)
+    return [{name: value for name, value in row.items() if name not in TIMES} for row in rows]
+
+
+def test_loss_falls(config: Config, pack: Pack, tmp_path: Path) -> None:
+    rows = run(config | {"epochs": 6, "lr": 1e-2}, pack, tmp_path)
+    assert [row["epoch"] for row in rows] == [1, 2, 3, 4, 5, 6]
+    assert rows[-1]["train_loss"] < rows[0]["train_loss"]
+
+
+def test_same_seed_gives_the_same_metrics(config: Config, pack: Pack, tmp_path: Path) -> None:
+    first, second = (run(config, pack, tmp_path / name) for name in "ab")
+    assert first == second
+    assert first != run(config | {"seed": 43}, pack, tmp_path / "c")
+
+
+def test_resumed_training_equals_an_undisturbed_one(
+    config: Config, pack: Pack, tmp_path: Path
+) -> None:
+    config["arch"] |= {"dropout": 0.2}
+    whole = run(config, pack, tmp_path / "whole")
+
+    def stop(row: Row) -> None:
+        if row["epoch"] == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fit(config, pack, tmp_path / "parts", stop, device=CPU)
+    torch.rand(5)  # the generator of another trial has moved on
+    assert run(config, pack, tmp_path / "parts") == whole
+    first, second = (load_checkpoint(tmp_path / name / "best.pt") for name in ("whole", "parts"))
+    for mine, other in zip(first.model.parameters(), second.model.parameters(), strict=True):
+        assert torch.equal(mine, other)
+
+
+def test_epoch_whose_checkpoint_was_lost_is_trained_again(
+    config: Config, pack: Pack, tmp_path: Path
+) -> None:
+    whole = run(config, pack, tmp_path)
+    journal = Journal(tmp_path)
+    journal.append({"epoch": 4})  # a kill came between this row and its checkpoint
+    (tmp_path / "history.jsonl").open("a").write('{"epoch": 5')  # and cut this one off
+    assert run(config, pack, tmp_path) == whole
+    assert len(journal.history()) == 3
+
+
+def test_finished_training_only_reports_again(config: Config, pack: Pack, tmp_path: Path) -> None:
+    whole = run(config, pack, tmp_path)
+    before = (tmp_path / "last.pt").stat().st_mtime_ns
+    assert run(config, pack, tmp_path) == whole
+    assert (tmp_path / "last.pt").stat().st_mtime_ns == before
+
+
+def test_best_checkpoint_is_the_best_epoch_s(config: Config, pack: Pack, tmp_path: Path) -> None:
+    rows = run(config | {"epochs": 5, "lr": 0.05}, pack, tmp_path)
+    best = max(rows, key=lambda row: row["val_pr_auc"])
+    assert load_checkpoint(tmp_path / "best.pt").epoch == best["epoch"]
+    assert rows[-1]["best_val_pr_auc"] == best["val_pr_auc"]
+
+
+def test_patience_ends_a_training_that_no_longer_improves(
+    config: Config, pack: Pack, tmp_path: Path
+) -> None:
+    config |= {"lr": 1e-12, "weight_decay": 0.0, "epochs": 9, "patience": 1, "augment": False}
+    config["arch"] |= {"norm": "group", "dropout": 0.0}
+    rows = run(config, pack, tmp_path)
+    assert len(rows) < 9
+    assert Journal(tmp_path).read("end")["reason"] == "patience"
+
+
+def test_test_part_is_measured_with_val_s_threshold(
+    config: Config, pack: Pack, split: Split, tmp_path: Path
+) -> None:
+    run(config, pack, tmp_path)
+    journal = Journal(tmp_path)
+    assert journal.counts("test") is None  # training never reads test
+    scores = measure_test(journal, pack, split, CPU)
+    assert scores["threshold"] == load_checkpoint(journal.best).threshold
+    assert scores["tp"] + scores["fn"] == scores["pos_pixels"]
+    assert scores["pos_pixels"] == pack.mask[pack.rows(split.test)].sum()
+    assert scores["n_samples"] == 4
+    with np.load(tmp_path / "examples.npz") as examples:
+        assert set(examples["tile_ids"]) <= set(split.test)
+        assert examples["probs"].shape == examples["mask"].shape == (4, 128, 128)
+
+
+def test_training_does_not_depend_on_test_tiles(
+    config: Config, pack: Pack, split: Split, tmp_path: Path
+) -> None:
+    whole = run(config, pack, tmp_path / "a")
+    mask = np.array(pack.mask)
+    mask[pack.rows(split.test)] = 1 - mask[pack.rows(split.test)]
+    assert run(config, replace(pack, mask=mask), tmp_path / "b") == whole
+
+
+def test_labels_without_signal_leave_the_score_at_chance(
+    config: Config, pack: Pack, split: Split, tmp_path: Path
+) -> None:
+    rng = np.random.default_rng(3)
+    null = replace(pack, mask=(rng.random(pack.mask.shape) < 0.2).astype(np.uint8))
+    rows = run(config | {"epochs": 4}, null, tmp_path)
+    assert rows[-1]["val_pr_auc"] == pytest.approx(0.2, abs=0.02)
+
+
+def test_infinite_loss_fails_the_trial(config: Config, pack: Pack, tmp_path: Path) -> None:
+    x = np.array(pack.x)
+    x[:, 0] = np.inf
+    with pytest.raises(
+        BadTrialError, match=r"loss must stay finite, but got nan in epoch 1\. Lower"
+    ):
+        run(config, replace(pack, x=x), tmp_path)
+
+
+def test_val_without_landslides_fails_the_trial(
+    config: Config, pack: Pack, split: Split, tmp_path: Path
+) -> None:
+    mask = np.array(pack.mask)
+    mask[pack.rows(split.val)] = 0
+    with pytest.raises(BadTrialError, match="val part needs at least one landslide pixel"):
+        run(config, replace(pack, mask=mask), tmp_path)
+
+
+def test_config_refuses_other_data(config: Config, pack: Pack, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=rf"names \(elsewhere\), but the pack .* hash {pack.hash}"):
+        run(config | {"data": "elsewhere"}, pack, tmp_path)
+
+
+def test_folder_refuses_another_config(config: Config, pack: Pack, tmp_path: Path) -> None:
+    run(config | {"epochs": 1}, pack, tmp_path)
+    with pytest.raises(ValueError, match=r"folder holds one config, but .* holds another"):
+        run(config, pack, tmp_path)
+
+
+def test_missing_checkpoint_is_named(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"best\.pt that training wrote, but got"):
+        load_checkpoint(tmp_path / "best.pt")
+
+
+def test_checkpoint_cannot_run_code(tmp_path: Path) -> None:
+    class Trap:
+        def __reduce__(self) -> tuple[object, tuple[str]]:
+            return print, ("pwned",)
+
+    torch.save({"model": Trap()}, tmp_path / "best.pt")
+    with pytest.raises(Exception, match="Weights only load failed"):
+        load_checkpoint(tmp_path / "best.pt")
+
+
+def test_command_reruns_a_config(
+    config: Config, pack: Pack, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = run(config, pack, tmp_path / "a")
+    arguments = [str(tmp_path / "a" / "config.json"), "--pack", str(pack.path)]
+    assert main([*arguments, "--to", str(tmp_path / "b"), "--test"]) == 0
+    again = Journal(tmp_path / "b").history()
+    assert [row["val_loss"] for row in again] == [row["val_loss"] for row in rows]
+    assert "Ended by last epoch" in capsys.readouterr().out
+
+
+def test_command_says_what_is_wrong(
+    config: Config, tmp_path: Path, pack: Pack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    where = ["--pack", str(pack.path), "--to", str(tmp_path / "to")]
+    assert main([str(tmp_path / "none.json"), *where]) == 1
+    assert "A config is a JSON file, but got" in capsys.readouterr().err
+    (tmp_path / "bad.json").write_text(json.dumps(config | {"data": "x"}))
+    assert main([str(tmp_path / "bad.json"), *where]) == 1
+    assert "runs on the data that it names (x)" in capsys.readouterr().err
+    (tmp_path / "bad.json").write_text(json.dumps({"model": "unet", "lr": 1e-3}))
+    assert main([str(tmp_path / "bad.json"), *where]) == 1
+    assert "but this one lacks arch, channels, timesteps" in capsys.readouterr().err
+
+
+def test_soft_dice_counts_overlap() -> None:
+    # four pixels, two labelled, logits so large that probabilities are 0 or 1: one hit, one false alarm,
+    # one miss: 1 - (2 * 1 + 1) / (2 + 2 + 1) = 0.4
+    logits = torch.tensor([50.0, 50.0, -50.0, -50.0]).view(1, 1, 2, 2)
+    mask = torch.tensor([1, 0, 1, 0]).view(1, 2, 2)
+    assert float(soft_dice(logits, mask)) == pytest.approx(0.4)
+
+
+def test_loss_mixes_its_parts() -> None:
+    logits, mask = torch.zeros(1, 1, 2, 2), torch.tensor([[[1, 0], [0, 0]]])
+    # cross-entropy at p = 1/2 is ln 2 a pixel; the landslide pixel counts threefold: (3 + 3) / 4 ln 2
+    assert float(bce_dice(logits, mask, 1.0, 3.0)) == pytest.approx(1.5 * math.log(2))
+    # Dice: 1 - (2 * 0.5 + 1) / (2 + 1 + 1) = 0.5
+    assert float(bce_dice(logits, mask, 0.0, 3.0)) == pytest.approx(0.5)
+    assert float(bce_dice(logits, mask, 0.5, 1.0)) == pytest.approx(0.5 * math.log(2) + 0.25)
