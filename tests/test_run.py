@@ -1,0 +1,104 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tuning.run import main
+from tuning.settings import Settings, check_settings, choose_models, load_settings, save_settings
+
+
+def refuse(arguments: list[str], root: Path, capsys: pytest.CaptureFixture[str]) -> str:
+    """Run the command, expect exit code 2 and one line, and return it."""
+    assert main([*arguments, "--root", str(root)]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: ")
+    assert error.count("\n") == 1
+    assert not (root / "campaigns").exists()
+    return error
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ["--model", "unett"],
+            "Unknown model 'unett'. Did you mean 'unet'? Available: attention_unet,",
+        ),
+        (
+            ["--preset", "smok"],
+            "Unknown preset 'smok'. Did you mean 'smoke'? Available: smoke, quick,",
+        ),
+        (["--split", "block"], "Unknown split 'block'. Did you mean 'blocks'? Available: blocks,"),
+        (["--trials", "0"], "--trials must be 1 or more, but got 0."),
+        (["--seeds", "11"], "--seeds must be 1 to 10, but got 11."),
+        (["--cpus-per-trial", "-1"], "--cpus-per-trial must not be negative, but got -1.0."),
+        (["--data", "/nowhere/tiles"], "/nowhere/tiles"),
+        (["--resume"], "--resume continues a campaign, but"),
+    ],
+)
+def test_command_refuses_what_cannot_work(
+    arguments: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert message in refuse(arguments, tmp_path, capsys)
+
+
+def settings(**changes: object) -> Settings:
+    values: dict[str, object] = {
+        "campaign": "first",
+        "models": ("unet",),
+        "preset": "smoke",
+        "data": "twin",
+        "units": "dB",
+        "split": "blocks",
+        "trials": 2,
+        "seeds": 2,
+    }
+    return Settings(**(values | changes))  # type: ignore[arg-type]
+
+
+def test_all_means_every_architecture() -> None:
+    assert choose_models(["all"]) == ("attention_unet", "unet", "unet_convlstm")
+    assert choose_models(["unet", "unet"]) == ("unet",)
+
+
+def test_settings_come_back_as_they_were_saved(tmp_path: Path) -> None:
+    save_settings(tmp_path, settings())
+    assert load_settings(tmp_path, None) == settings()
+    assert load_settings(tmp_path, "first") == settings()
+
+
+def test_campaign_is_never_overwritten(tmp_path: Path) -> None:
+    save_settings(tmp_path, settings())
+    with pytest.raises(ValueError, match=r"name must be new, but 'first' exists .* --resume first"):
+        save_settings(tmp_path, settings(seeds=1))
+    assert load_settings(tmp_path, None).seeds == 2
+
+
+def test_resume_refuses_an_unknown_campaign(tmp_path: Path) -> None:
+    save_settings(tmp_path, settings())
+    with pytest.raises(ValueError, match=r"Unknown campaign 'fist'\. Did you mean 'first'\?"):
+        load_settings(tmp_path, "fist")
+
+
+def test_resume_refuses_other_settings(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    save_settings(tmp_path, settings())
+    assert main(["--resume", "--seeds", "3", "--root", str(tmp_path)]) == 2
+    assert "with its own settings, but got --seeds as well" in capsys.readouterr().err
+
+
+def test_campaign_name_cannot_leave_its_folder() -> None:
+    with pytest.raises(ValueError, match=r"letters, digits, '\.', '_' and '-', but got '\.\./x'"):
+        check_settings(settings(campaign="../x"))
+
+
+def test_data_without_a_usable_tile_ends_the_run(
+    copy_tiles: Callable[[], Path],
+    spoil: Callable[[Path, str, str], Path],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    tiles = copy_tiles()
+    for file in (tiles / "s1asc").iterdir():
+        file.write_text("no NetCDF")
+    assert main(["--data", str(tiles), "--preset", "smoke", "--root", str(tmp_path / "root")]) == 1
+    assert "A pack needs at least one usable tile, but got none of 12" in capsys.readouterr().err

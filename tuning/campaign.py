@@ -1,0 +1,209 @@
+"""One campaign from data to report: search each architecture, repeat the winners over seeds, compare."""
+
+import json
+import logging
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+
+from data.dataset import measure_norm
+from data.pack import SAR_CHANNELS, Pack, make_pack
+from data.splits import Split, make_split
+from data.tiles import list_tiles
+from data.twin import is_synthetic, make_twin
+from tuning.baseline import BASELINE, make_baseline_config, run_baseline
+from tuning.journal import Config
+from tuning.mirror import Mirror, Stage
+from tuning.presets import SEEDS, Preset, get_preset, pick_tiles
+from tuning.report import write_report
+from tuning.search import SEARCH_SEED, Resources, run_repeats, run_search, start_ray, stop_ray
+from tuning.settings import TWIN, Settings, campaign_folder
+from tuning.space import make_key, make_space
+from tuning.store import read_commit
+from tuning.tracking import Context, Tracker
+from tuning.trainable import Job
+
+logger = logging.getLogger(__name__)
+
+CLIP = 1.0  # gradient norm, as in the data set's own training code
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The end of a campaign.
+
+    Attributes:
+        table: Content of ``benchmark_master.csv``.
+        missing: What was asked for and not done, one sentence each.
+    """
+
+    table: pd.DataFrame
+    missing: tuple[str, ...]
+
+
+def prepare_data(root: Path, settings: Settings, preset: Preset) -> tuple[Pack, Split]:
+    """Make or find the tiles, pack them, and split them.
+
+    Raises:
+        ValueError: If no tile can be used, a part is empty, or a channel is constant.
+    """
+    if settings.data == TWIN:
+        chosen = pick_tiles(settings.split, preset.tiles_per_part, None)
+        tiles = make_twin(root / "data", tile_ids=chosen)
+    else:
+        tiles = Path(settings.data)
+        chosen = pick_tiles(settings.split, preset.tiles_per_part, list_tiles(tiles))
+    synthetic = is_synthetic(tiles)
+    logger.info("Data: %s tiles in %s.", "SYNTHETIC (the twin's)" if synthetic else "real", tiles)
+    pack = make_pack(
+        tiles, root / "packs", synthetic=synthetic, units=settings.units, tile_ids=chosen
+    )
+    for tile, reason in pack.excluded.items():
+        logger.warning("Excluded %s: %s", tile, reason)
+    split = make_split(settings.split, pack.tile_ids)
+    if chosen is None and split.missing:
+        logger.warning("The split's tiles that the data lacks: %s.", ", ".join(split.missing))
+    if split.unused:
+        logger.info("Tiles that split %s leaves out: %d.", split.name, len(split.unused))
+    measure_norm(pack, split.train, SAR_CHANNELS)
+    sizes = ", ".join(f"{len(split.part(part))} {part}" for part in ("train", "val", "test"))
+    logger.info("Split %s (%s): %s tiles.", split.name, split.hash, sizes)
+    return pack, split
+
+
+class Campaign:
+    """One campaign on its way: settings, data, tracker, and the runs opened so far."""
+
+    def __init__(self, root: Path, settings: Settings) -> None:
+        torch.set_num_threads(1)  # the driver leaves the cores to the trials
+        self.root, self.settings = root.resolve(), settings
+        self.preset = get_preset(settings.preset)
+        self.folder = campaign_folder(root, settings.campaign)
+        self.pack, self.split = prepare_data(self.root, settings, self.preset)
+        self.context = Context(
+            campaign=settings.campaign,
+            preset=settings.preset,
+            split=self.split.name,
+            split_hash=self.split.hash,
+            data_hash=self.pack.hash,
+            data="synthetic" if self.pack.synthetic else "real",
+            git_commit=read_commit(Path(__file__).parent),
+        )
+        self.tracker = Tracker(self.root, self.context)
+        self.run_id = self._open_campaign()
+        self.studies = {model: self._open_study(model) for model in (*settings.models, BASELINE)}
+
+    def _open_campaign(self) -> str:
+        tags = {"excluded_tiles": json.dumps(self.pack.excluded)[:4000]}
+        return self.tracker.open_run(
+            "campaign", "campaign", self.settings.campaign, tags=tags, params=asdict(self.settings)
+        )
+
+    def _open_study(self, model: str) -> str:
+        return self.tracker.open_run(
+            "study", f"study/{model}", model, self.run_id, {"study": model}
+        )
+
+    def _job(self, stage: str, fixed: Mapping[str, Any]) -> Job:
+        return Job(stage, dict(fixed), str(self.pack.path), str(self.folder / "trials"))
+
+    def _fixed(self, model: str) -> Config:
+        """Return the config values that are not searched."""
+        return {
+            "model": model,
+            "channels": list(SAR_CHANNELS),
+            "timesteps": self.preset.timesteps,
+            "batch_size": self.preset.batch_size,
+            "clip": CLIP,
+            "augment": True,
+            "epochs": self.preset.search_epochs,
+            "patience": self.preset.patience,
+            "seed": SEARCH_SEED,
+            "split": self.split.name,
+            "data": self.pack.hash,
+        }
+
+    def measure_baseline(self) -> None:
+        """Measure the baseline without learning, once."""
+        config = make_baseline_config(self.split.name, self.pack.hash)
+        key = make_key("repeat", config)
+        tags = {"study": BASELINE, "stage": "repeat", "seed": "0"}
+        name = f"{BASELINE} · no learning"
+        run_id = self.tracker.open_run("trial", key, name, self.studies[BASELINE], tags, config)
+        journal = run_baseline(config, self.pack, self.split, self.folder / "trials" / key)
+        self.tracker.finish(run_id, journal, "last epoch")
+        self.tracker.close(self.studies[BASELINE], "FINISHED")
+
+    def search(self, model: str, resources: Resources) -> Config | None:
+        """Search one architecture; return the config to repeat, None where every trial failed."""
+        job = self._job("search", self._fixed(model))
+        trials, epochs = self.settings.trials, self.preset.search_epochs
+        stage = Stage(f"search-{model}", job, trials, epochs, self.studies)
+        mirror = Mirror(self.root, self.context, stage)
+        space = make_space(model, self.preset.narrow)
+        found = run_search(model, space, stage, mirror, self.folder / "ray", resources)
+        return found[0] if found else None
+
+    def repeat(self, winners: list[Config], resources: Resources) -> list[Config]:
+        """Retrain the winners at full length over the fixed seeds; return the configs that ended."""
+        seeds = SEEDS[: self.settings.seeds]
+        # Seed by seed, so that an interrupted campaign has every architecture at the same seeds.
+        configs = [
+            {**winner, "epochs": self.preset.epochs, "seed": seed}
+            for seed in seeds
+            for winner in winners
+        ]
+        stage = Stage(
+            "repeat", self._job("repeat", {}), len(configs), self.preset.epochs, self.studies
+        )
+        mirror = Mirror(self.root, self.context, stage)
+        return run_repeats(configs, stage, mirror, self.folder / "ray", resources)
+
+    def list_missing(self, winners: Mapping[str, Config | None], done: list[Config]) -> list[str]:
+        """Say what was asked for and not done; close the study runs."""
+        missing = []
+        for model, winner in winners.items():
+            ended = sum(config["model"] == model for config in done)
+            if winner is None:
+                missing.append(f"Every search trial of {model} failed.")
+            elif ended < self.settings.seeds:
+                failed = self.settings.seeds - ended
+                missing.append(
+                    f"{failed} of {self.settings.seeds} repeat trials of {model} failed."
+                )
+            complete = winner is not None and ended == self.settings.seeds
+            self.tracker.close(self.studies[model], "FINISHED" if complete else "FAILED")
+        return missing
+
+
+def run_campaign(root: Path, settings: Settings) -> Outcome:
+    """Run a campaign from data to report, or continue it.
+
+    Args:
+        root: Output folder.
+        settings: What was asked for.
+
+    Returns:
+        The ranking, and what was asked for and not done.
+
+    Raises:
+        ValueError: If the data cannot be used, or nothing at all was finished.
+    """
+    campaign = Campaign(root, settings)
+    campaign.tracker.reopen(campaign.run_id)
+    campaign.measure_baseline()
+    resources = start_ray(settings)
+    try:
+        winners = {model: campaign.search(model, resources) for model in settings.models}
+        chosen = [winner for winner in winners.values() if winner is not None]
+        done = campaign.repeat(chosen, resources) if chosen else []
+    finally:
+        stop_ray()
+    missing = campaign.list_missing(winners, done)
+    table = write_report(root, settings.campaign)
+    campaign.tracker.close(campaign.run_id, "FAILED" if missing else "FINISHED")
+    return Outcome(table, tuple(missing))

@@ -1,0 +1,88 @@
+"""A trained network as one program: backscatter in dB in, landslide probability out.
+
+The program holds weights, normalisation and the choice of acquisitions, and loads without this project and
+without pickle (``torch.export``).
+"""
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from data.dataset import Norm, pick_steps
+from data.tiles import ACQUISITIONS
+from tuning.evaluate import Checkpoint
+
+EXAMPLE_PX = 32  # small, since the example is stored with the model
+CHECKED = ((1, EXAMPLE_PX), (3, 2 * EXAMPLE_PX))  # batch and pixels, unlike the exported example
+TOLERANCE = 1e-5  # largest difference of a probability between program and network
+
+
+class LandslideProgram(nn.Module):
+    """A network with its normalisation inside.
+
+    Shape:
+        Input ``(B, 15, C, H, W)``, backscatter in dB (and the DEM in m), NaN = no data; output
+        ``(B, H, W)``, landslide probability. H and W are multiples of the network's step (16).
+    """
+
+    def __init__(self, model: nn.Module, norm: Norm, timesteps: int) -> None:
+        super().__init__()
+        self.model = model
+        self.register_buffer("steps", torch.tensor(pick_steps(timesteps)))
+        self.register_buffer("mean", torch.tensor(norm.mean)[:, None, None])
+        self.register_buffer("std", torch.tensor(norm.std)[:, None, None])
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``(B, 15, C, H, W)`` in dB to probabilities ``(B, H, W)``."""
+        x = (x.index_select(1, self.steps) - self.mean) / self.std  # type: ignore[arg-type,operator]
+        logits: Tensor = self.model(torch.nan_to_num(x, nan=0.0))
+        return logits.squeeze(1).sigmoid()
+
+
+def make_program(checkpoint: Checkpoint) -> LandslideProgram:
+    """Wrap a checkpoint's network, on the CPU and in eval mode."""
+    program = LandslideProgram(checkpoint.model, checkpoint.norm, checkpoint.config["timesteps"])
+    return program.cpu().eval()  # a program saved in training mode would drop out at random
+
+
+def make_example(norm: Norm, batch: int = 2, pixels: int = EXAMPLE_PX) -> np.ndarray:
+    """Make a plausible input ``(B, 15, C, pixels, pixels)``, float32, from an own generator."""
+    shape = (batch, ACQUISITIONS, len(norm.channels), pixels, pixels)
+    noise = np.random.default_rng(0).standard_normal(shape)
+    mean, std = (np.array(values)[:, None, None] for values in (norm.mean, norm.std))
+    return (mean + std * noise).astype(np.float32)
+
+
+def make_reference(program: LandslideProgram, norm: Norm) -> dict[str, np.ndarray]:
+    """Record the network's own answers at other batch and tile sizes, for :func:`check_program`."""
+    answers = {"mean": np.array(norm.mean), "std": np.array(norm.std)}
+    for batch, pixels in CHECKED:
+        with torch.no_grad():
+            answer = program(torch.from_numpy(make_example(norm, batch, pixels)))
+        answers[f"probs_{batch}_{pixels}"] = answer.numpy()
+    return answers
+
+
+def check_program(loaded: Callable[[Tensor], Tensor], reference: Mapping[str, np.ndarray]) -> None:
+    """Compare a reloaded program with the network that it was made from.
+
+    Args:
+        loaded: The program as a user loads it.
+        reference: What :func:`make_reference` recorded in the training process.
+
+    Raises:
+        ValueError: If a probability differs by more than ``TOLERANCE``.
+    """
+    mean, std = (tuple(map(float, reference[name])) for name in ("mean", "std"))
+    norm = Norm(("",) * len(mean), mean, std)
+    for batch, pixels in CHECKED:
+        with torch.no_grad():
+            answer = loaded(torch.from_numpy(make_example(norm, batch, pixels))).numpy()
+        gap = float(np.abs(answer - reference[f"probs_{batch}_{pixels}"]).max())
+        if not gap <= TOLERANCE:
+            raise ValueError(
+                f"A saved program must equal its network to {TOLERANCE}, but differs by {gap:.2g} "
+                f"at batch {batch} and {pixels} px. Do not use this model."
+            )

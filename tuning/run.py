@@ -1,0 +1,138 @@
+"""The benchmark's command: search each architecture, repeat the winners over seeds, compare, register.
+
+``python -m tuning.run --model all``
+"""
+
+import argparse
+import logging
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+ROOT = Path("mlruns")
+
+
+def _parse(argv: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        "python -m tuning.run", description=__doc__, argument_default=argparse.SUPPRESS
+    )
+    what = parser.add_argument_group("what")
+    what.add_argument(
+        "--model", nargs="+", metavar="NAME", help="architectures, or all (default: all)"
+    )
+    what.add_argument(
+        "--data", metavar="twin|PATH", help="synthetic twin or folder (default: twin)"
+    )
+    what.add_argument("--units", choices=("dB", "linear"), help="of the tiles' files (default: dB)")
+    what.add_argument("--split", help="blocks, seed42 or s12ls-ld (default: blocks)")
+    how = parser.add_argument_group("how long")
+    how.add_argument("--preset", help="smoke, quick or paper (default: paper on a GPU, else quick)")
+    how.add_argument("--trials", type=int, help="search trials per architecture (default: preset)")
+    how.add_argument("--seeds", type=int, help="repeat trials per architecture (default: preset)")
+    where = parser.add_argument_group("where")
+    where.add_argument("--root", type=Path, help=f"output folder (default: {ROOT})")
+    where.add_argument("--campaign", help="name of the campaign (default: date, time and preset)")
+    where.add_argument(
+        "--resume",
+        nargs="?",
+        const=None,
+        metavar="CAMPAIGN",
+        help="continue a campaign (default: latest)",
+    )
+    where.add_argument("--cpus-per-trial", type=float, help="cores of one trial")
+    where.add_argument("--gpus-per-trial", type=float, help="fraction of a GPU of one trial")
+    where.add_argument(
+        "--address", help="Ray cluster to join (default: RAY_ADDRESS, else a local one)"
+    )
+    return parser.parse_args(argv)
+
+
+def _settings(given: dict[str, Any], root: Path) -> Any:
+    """Turn the arguments given into settings, and keep them; or load those of the campaign to resume."""
+    from tuning.presets import get_preset
+    from tuning.settings import (
+        TWIN,
+        Settings,
+        check_settings,
+        choose_models,
+        load_settings,
+        save_settings,
+    )
+    from tuning.train import pick_device
+
+    if "resume" in given:
+        extra = sorted(set(given) - {"resume"})
+        if extra:
+            raise ValueError(
+                "--resume continues a campaign with its own settings, but got "
+                f"--{', --'.join(name.replace('_', '-') for name in extra)} as well. Leave them out."
+            )
+        return load_settings(root, given["resume"])
+    name = given.get("preset") or ("paper" if pick_device().type == "cuda" else "quick")
+    preset = get_preset(name)
+    defaults: dict[str, Any] = {
+        "campaign": f"{time.strftime('%Y%m%d-%H%M%S')}-{name}",
+        "data": TWIN,
+        "units": "dB",
+        "split": "blocks",
+        "trials": preset.trials,
+        "seeds": preset.seeds,
+        "address": os.environ.get("RAY_ADDRESS"),
+    }
+    models = choose_models(given.pop("model", ["all"]))
+    settings = Settings(**(defaults | given | {"preset": name, "models": models}))
+    check_settings(settings)
+    save_settings(root, settings)
+    return settings
+
+
+def _say_end(outcome: Any, root: Path, campaign: str) -> None:
+    from tuning.report import format_ranking, report_folder
+    from tuning.store import tracking_uri
+
+    folder = report_folder(root, campaign)
+    uri = tracking_uri(root)
+    kind = "SYNTHETIC data (the twin's)" if outcome.table["data"][0] == "synthetic" else "real data"
+    print(
+        f"\nRanking by val average precision; scores on test, mean ± standard deviation over seeds; {kind}:"
+    )
+    print(format_ranking(outcome.table))
+    print(f"\nTable:   {folder / 'benchmark_master.csv'}\nFigures: {folder / 'Figures'}")
+    print(
+        f"Look at the runs: mlflow ui --backend-store-uri {uri}"
+        if "sqlite" in uri
+        else f"Runs: {uri}"
+    )
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the benchmark.
+
+    Returns:
+        0 when all that was asked for was done, 1 when something failed, 2 for a bad argument.
+    """
+    given = vars(_parse(argv))
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+    root: Path = given.pop("root", ROOT)
+    try:
+        settings = _settings(given, root)
+    except (ValueError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    from tuning.campaign import run_campaign
+
+    try:
+        outcome = run_campaign(root, settings)
+    except (ValueError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    _say_end(outcome, root, settings.campaign)
+    for sentence in outcome.missing:
+        print(f"error: {sentence}", file=sys.stderr)
+    return 1 if outcome.missing else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

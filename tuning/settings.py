@@ -1,0 +1,133 @@
+"""What the user asked for: checked before anything is made, kept so that a campaign can be continued."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from data.names import unknown
+from data.splits import SPLITS
+from data.tiles import Units, list_tiles
+from models import list_models
+from tuning.journal import read_json, write_json
+from tuning.presets import SEEDS, get_preset
+
+TWIN = "twin"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the user asked for; kept in ``campaign.json`` so that a campaign can be continued.
+
+    Attributes:
+        campaign: Name of the campaign.
+        models: Architectures, by registry key.
+        preset: Name of the preset.
+        data: ``twin``, or the folder of the tiles.
+        units: Unit of the tiles' backscatter.
+        split: Name of the split.
+        trials: Search trials per architecture.
+        seeds: Repeat trials per architecture.
+        cpus_per_trial: Cores of one trial; shared out evenly when None.
+        gpus_per_trial: Fraction of a GPU of one trial; half where there is one when None.
+        address: Ray cluster; a local one when None.
+    """
+
+    campaign: str
+    models: tuple[str, ...]
+    preset: str
+    data: str
+    units: Units
+    split: str
+    trials: int
+    seeds: int
+    cpus_per_trial: float | None = None
+    gpus_per_trial: float | None = None
+    address: str | None = None
+
+
+def choose_models(names: Iterable[str]) -> tuple[str, ...]:
+    """Turn the names asked for into registry keys; ``all`` means every architecture.
+
+    Raises:
+        ValueError: If a name is unknown.
+    """
+    known, wanted = list_models(), list(names)
+    for name in wanted:
+        if name not in (*known, "all"):
+            raise ValueError(unknown("model", name, [*known, "all"]))
+    return tuple(known) if "all" in wanted else tuple(dict.fromkeys(wanted))
+
+
+def check_settings(settings: Settings) -> None:
+    """Refuse what cannot work before anything is made.
+
+    Raises:
+        ValueError: If a name is unknown or a number out of range.
+        FileNotFoundError: If the data folder is missing.
+    """
+    if not re.fullmatch(r"\w[\w.-]*", settings.campaign, re.ASCII):
+        raise ValueError(
+            "A campaign's name has letters, digits, '.', '_' and '-', but got "
+            f"{settings.campaign!r}. Choose another."
+        )
+    get_preset(settings.preset)
+    if settings.split not in SPLITS:
+        raise ValueError(unknown("split", settings.split, SPLITS))
+    for name, value, most in (
+        ("trials", settings.trials, None),
+        ("seeds", settings.seeds, len(SEEDS)),
+    ):
+        if value < 1 or (most is not None and value > most):
+            limit = f"1 to {most}" if most else "1 or more"
+            raise ValueError(f"--{name} must be {limit}, but got {value}.")
+    for name in ("cpus_per_trial", "gpus_per_trial"):
+        share = getattr(settings, name)
+        if share is not None and share < 0:
+            raise ValueError(f"--{name.replace('_', '-')} must not be negative, but got {share}.")
+    if settings.data != TWIN:
+        list_tiles(Path(settings.data))
+
+
+def campaign_folder(root: Path, campaign: str) -> Path:
+    """Return the folder that holds a campaign's settings, trials and Ray state."""
+    return (root / "campaigns" / campaign).resolve()
+
+
+def load_settings(root: Path, campaign: str | None) -> Settings:
+    """Load the settings of a campaign, the latest when *campaign* is None.
+
+    Raises:
+        ValueError: If there is no such campaign.
+    """
+    files = sorted(
+        (root / "campaigns").glob("*/campaign.json"), key=lambda file: file.stat().st_mtime
+    )
+    names = [file.parent.name for file in files]
+    if not names:
+        raise ValueError(
+            f"--resume continues a campaign, but {root / 'campaigns'} has none. Start one."
+        )
+    if campaign is not None and campaign not in names:
+        raise ValueError(unknown("campaign", campaign, names))
+    content: dict[str, Any] = read_json(
+        campaign_folder(root, campaign or names[-1]) / "campaign.json"
+    )
+    return Settings(**(content | {"models": tuple(content["models"])}))
+
+
+def save_settings(root: Path, settings: Settings) -> None:
+    """Keep the settings of a new campaign.
+
+    Raises:
+        ValueError: If a campaign of that name exists.
+    """
+    folder = campaign_folder(root, settings.campaign)
+    if (folder / "campaign.json").exists():
+        raise ValueError(
+            f"A campaign's name must be new, but {settings.campaign!r} exists in {folder}. "
+            f"Continue it with --resume {settings.campaign}, or choose another name."
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    write_json(folder / "campaign.json", asdict(settings))

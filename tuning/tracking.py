@@ -1,0 +1,274 @@
+"""Everything written to MLflow, by the driver alone: campaign, study and trial runs, mirrored from trial folders."""
+
+import json
+import logging
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import mlflow.pytorch
+import numpy as np
+import torch
+from mlflow.entities import Metric, Param, Run, RunTag
+from mlflow.models import Model, ModelSignature
+from mlflow.types.schema import Schema, TensorSpec
+
+from tuning import figures
+from tuning.evaluate import load_checkpoint
+from tuning.export import make_example, make_program, make_reference
+from tuning.journal import Journal, Row
+from tuning.metrics import Curve, average_precision, trace_curve
+from tuning.store import connect, find_runs
+
+logger = logging.getLogger(__name__)
+
+CURVE_POINTS = 1001  # of a curve's JSON, evenly spaced over the thresholds
+EPOCH_METRICS = ("loss", "pr_auc", "dice", "iou")
+# How a trial ended, by MLflow status: an early stop must not look like a full training.
+STATUS = {
+    "last epoch": "FINISHED",
+    "patience": "FINISHED",
+    "scheduler": "KILLED",
+    "error": "FAILED",
+}
+
+
+@dataclass(frozen=True)
+class Context:
+    """What every run of a campaign is tagged with.
+
+    Attributes:
+        campaign: Name of the campaign.
+        preset: Name of the preset.
+        split: Name of the split.
+        split_hash: Hash of the split's tile ids.
+        data_hash: Hash of the tiles.
+        data: ``synthetic`` or ``real``.
+        git_commit: Commit of the code, with ``-dirty`` where it was changed.
+    """
+
+    campaign: str
+    preset: str
+    split: str
+    split_hash: str
+    data_hash: str
+    data: str
+    git_commit: str
+
+
+class Tracker:
+    """The campaign's side of MLflow.
+
+    Attributes:
+        context: What every run is tagged with.
+        client: The MLflow client.
+        experiment_id: Experiment of all campaigns.
+    """
+
+    def __init__(self, root: Path, context: Context) -> None:
+        self.context = context
+        self.client, self.experiment_id = connect(root)
+        self._logged: dict[str, int] = {}  # last epoch by run id
+        self._run_ids: dict[str, str] = {}  # run id by key
+
+    @property
+    def synthetic(self) -> bool:
+        """Whether the tiles are the twin's."""
+        return self.context.data == "synthetic"
+
+    def open_run(
+        self,
+        kind: str,
+        key: str,
+        name: str,
+        parent: str | None = None,
+        tags: dict[str, str] | None = None,
+        params: dict[str, Any] | None = None,
+    ) -> str:
+        """Find the run of a key in this campaign, or create it; return its id.
+
+        Args:
+            kind: ``campaign``, ``study`` or ``trial``.
+            key: What identifies the run within the campaign.
+            name: Name for people.
+            parent: Id of the parent run.
+            tags: Further tags.
+            params: Params, logged once.
+        """
+        if key in self._run_ids:
+            return self._run_ids[key]
+        wanted = f"tags.campaign = '{self.context.campaign}' and tags.key = '{key}'"
+        found = self.client.search_runs([self.experiment_id], wanted, order_by=["start_time ASC"])
+        if found:
+            self._run_ids[key] = found[0].info.run_id
+            return self._run_ids[key]
+        every = {"kind": kind, "key": key, "mlflow.runName": name, **asdict(self.context)}
+        every |= {"mlflow.parentRunId": parent} if parent else {}
+        run = self.client.create_run(self.experiment_id, tags={**every, **(tags or {})})
+        entries = [Param(name, str(value)) for name, value in flatten(params or {}).items()]
+        self.client.log_batch(run.info.run_id, params=entries)
+        self._run_ids[key] = run.info.run_id
+        return self._run_ids[key]
+
+    def reopen(self, run_id: str) -> None:
+        """Mark a run as running again: an interrupted campaign goes on in the runs that it has."""
+        if self.client.get_run(run_id).info.status != "RUNNING":
+            self.client.update_run(run_id, status="RUNNING")
+
+    def mirror(self, run_id: str, journal: Journal) -> None:
+        """Log the epochs of a trial folder that its run lacks; one batch an epoch."""
+        if run_id not in self._logged:
+            history = self.client.get_metric_history(run_id, "val_pr_auc")
+            self._logged[run_id] = max((metric.step for metric in history), default=0)
+        for row in journal.history():
+            if row["epoch"] > self._logged[run_id]:
+                self.client.log_batch(run_id, metrics=_epoch_metrics(row))
+                self._logged[run_id] = row["epoch"]
+
+    def finish(self, run_id: str, journal: Journal, ended_by: str, message: str = "") -> None:
+        """Bring a trial's run to its end: curves, files, best checkpoint as a model, status.
+
+        Args:
+            run_id: The trial's run.
+            journal: The trial's folder.
+            ended_by: ``last epoch``, ``patience``, ``scheduler`` or ``error``.
+            message: What went wrong, for ``error``.
+        """
+        self.mirror(run_id, journal)
+        tags = self.client.get_run(run_id).data.tags
+        if "model_uri" not in tags and journal.best.is_file():
+            tags["model_uri"] = self._log_model(run_id, journal)
+            self.client.set_tag(run_id, "model_uri", tags["model_uri"])
+        if "curves" not in tags:
+            self._log_results(run_id, journal)
+        self.client.set_tag(run_id, "ended_by", ended_by)
+        if message:
+            self.client.set_tag(run_id, "error", message[-4000:])
+        self.close(run_id, STATUS[ended_by])
+
+    def close(self, run_id: str, status: str) -> None:
+        """Set a run's final status."""
+        self.client.set_terminated(run_id, status)
+
+    def _log_results(self, run_id: str, journal: Journal) -> None:
+        """Log PR curves, scores and files."""
+        name = self.client.get_run(run_id).info.run_name
+        curves: dict[str, tuple[Curve, float]] = {}
+        metrics: list[Metric] = []
+        for part in ("val", "test"):
+            counts = journal.counts(part)
+            if counts is not None and counts[1].sum():
+                curve, area = trace_curve(counts), average_precision(counts)
+                curves[part] = (curve, area)
+                metrics += pr_metrics(f"pr/{part}_precision", curve)
+                metrics += _scalars({f"best/{part}_pr_auc": area})
+        metrics += _scalars(
+            {f"test/{key}": value for key, value in (journal.read("test") or {}).items()}
+        )
+        self.client.log_batch(run_id, metrics=metrics)
+        with tempfile.TemporaryDirectory() as folder:
+            for part, (curve, area) in curves.items():
+                (Path(folder) / f"pr_{part}.json").write_text(
+                    _curve_json(curve, area, self.synthetic)
+                )
+            if curves:
+                figure = figures.draw_pr(curves, str(name), self.synthetic)
+                figures.save(figure, Path(folder) / "pr.png")
+            self.client.log_artifacts(run_id, folder, "curves")
+        for file in (
+            "config.json",
+            "val_counts.npy",
+            "test_counts.npy",
+            "test.json",
+            "examples.npz",
+        ):
+            if (journal.path / file).is_file():
+                self.client.log_artifact(run_id, str(journal.path / file), "trial")
+        self.client.set_tag(run_id, "curves", ",".join(curves))
+
+    def _log_model(self, run_id: str, journal: Journal) -> str:
+        """Log the best checkpoint as a program that loads without this project; return its URI."""
+        checkpoint = load_checkpoint(journal.best)
+        program = make_program(checkpoint)
+        example = make_example(checkpoint.norm)
+        signature = ModelSignature(
+            Schema([TensorSpec(np.dtype(np.float32), (-1, *example.shape[1:3], -1, -1))]),
+            Schema([TensorSpec(np.dtype(np.float32), (-1, -1, -1))]),
+        )
+        versions = {
+            "torch": torch.__version__,
+            "mlflow": mlflow.__version__,
+            "numpy": np.__version__,
+        }
+        info = Model.log(
+            artifact_path=None,
+            name="model",
+            flavor=mlflow.pytorch,
+            run_id=run_id,
+            pytorch_model=program,
+            input_example=example,
+            signature=signature,
+            serialization_format="pt2",
+            validate_serving_input=False,  # it would load the model once more
+            pip_requirements=[f"{name}=={text.split('+')[0]}" for name, text in versions.items()],
+            metadata={
+                "threshold": checkpoint.threshold,
+                "epoch": checkpoint.epoch,
+                "channels": list(checkpoint.norm.channels),
+                "unit": "dB",
+                "config": json.dumps(checkpoint.config, sort_keys=True),
+                **asdict(self.context),
+            },
+        )
+        with tempfile.TemporaryDirectory() as folder:
+            reference: dict[str, Any] = make_reference(program, checkpoint.norm)
+            np.savez(Path(folder) / "reference.npz", **reference)
+            self.client.log_artifacts(run_id, folder, "trial")
+        return str(info.model_uri)
+
+    def find_trials(self, **tags: str) -> list[Run]:
+        """List this campaign's trial runs with the given tags, oldest first."""
+        return find_runs(
+            self.client, self.experiment_id, campaign=self.context.campaign, kind="trial", **tags
+        )
+
+    def set_tags(self, run_id: str, tags: dict[str, str]) -> None:
+        """Set several tags at once."""
+        self.client.log_batch(run_id, tags=[RunTag(name, value) for name, value in tags.items()])
+
+
+def flatten(params: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Join the names of nested dicts by dots."""
+    flat: dict[str, Any] = {}
+    for name, value in params.items():
+        if isinstance(value, dict):
+            flat |= flatten(value, f"{prefix}{name}.")
+        else:
+            flat[f"{prefix}{name}"] = value
+    return flat
+
+
+def pr_metrics(key: str, curve: Curve) -> list[Metric]:
+    """Turn a curve into a step metric: precision at each percent of recall, which the UI overlays."""
+    order = np.argsort(curve.recall, kind="stable")
+    recall, precision = curve.recall[order], curve.precision[order]
+    at = np.searchsorted(recall, np.arange(101) / 100).clip(max=len(recall) - 1)
+    return [Metric(key, float(precision[place]), 0, step) for step, place in enumerate(at)]
+
+
+def _scalars(values: dict[str, float]) -> list[Metric]:
+    return [Metric(key, float(value), 0, 0) for key, value in values.items()]
+
+
+def _epoch_metrics(row: Row) -> list[Metric]:
+    names = [f"{part}_{name}" for part in ("train", "val") for name in EPOCH_METRICS]
+    names += ["best_val_pr_auc", "lr", "seconds"]
+    return [Metric(name, float(row[name]), row["time_ms"], row["epoch"]) for name in names]
+
+
+def _curve_json(curve: Curve, area: float, synthetic: bool) -> str:
+    keep = np.unique(np.linspace(0, len(curve.recall) - 1, CURVE_POINTS).round().astype(int))
+    arrays = {name: np.round(values[keep], 6).tolist() for name, values in vars(curve).items()}
+    return json.dumps({"average_precision": area, "synthetic": synthetic, **arrays})
