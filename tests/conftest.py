@@ -1,5 +1,6 @@
 """Tiny data in the real format, shared by the tests."""
 
+import copy
 from collections.abc import Callable
 from pathlib import Path
 
@@ -47,9 +48,9 @@ def copy_tiles(twin: Path, tmp_path: Path) -> Callable[[], Path]:
     return copy
 
 
-@pytest.fixture
-def config(pack: Pack) -> Config:
-    """A config that trains in a second an epoch."""
+@pytest.fixture(scope="session")
+def base_config(pack: Pack) -> Config:
+    """A config that trains an epoch in less than a second."""
     return {
         "model": "unet",
         "arch": {"width": 4, "depth": 2, "conv": "plain", "norm": "batch"},
@@ -68,6 +69,12 @@ def config(pack: Pack) -> Config:
         "split": "blocks",
         "data": pack.hash,
     }
+
+
+@pytest.fixture
+def config(base_config: Config) -> Config:
+    """The tiny config, for a test to change."""
+    return copy.deepcopy(base_config)
 
 
 @pytest.fixture

@@ -135,7 +135,7 @@ def test_export_reloads_and_takes_any_batch_and_size(
     name: str, arch: Callable[[str], dict[str, Any]], tmp_path: Path
 ) -> None:
     torch.manual_seed(0)
-    model = models.create_model(name, 2, 3, **{**arch(name), "width": 4, "depth": 3}).eval()
+    model = models.create_model(name, 2, 3, **{**arch(name), **SMALL}).eval()
     auto = torch.export.Dim.AUTO
     shapes = ({0: auto, 3: auto, 4: auto},)
     program = torch.export.export(model, (tile(2, 3, 2, 32, 48),), dynamic_shapes=shapes)

@@ -10,6 +10,8 @@ import mlflow
 from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 
+URI_VARIABLE = "MLFLOW_TRACKING_URI"
+SQLITE = "sqlite:///"
 EXPERIMENT = "landslide-benchmark"
 
 
@@ -34,7 +36,7 @@ def read_commit(folder: Path) -> str:
 
 def tracking_uri(root: Path) -> str:
     """Return ``MLFLOW_TRACKING_URI`` where it is set, else the sqlite database below *root*."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{(root / 'mlflow.db').resolve()}"
+    return os.environ.get(URI_VARIABLE) or f"{SQLITE}{(root / 'mlflow.db').resolve()}"
 
 
 def connect(root: Path) -> tuple[MlflowClient, str]:
@@ -51,21 +53,42 @@ def connect(root: Path) -> tuple[MlflowClient, str]:
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     logging.getLogger("mlflow").setLevel(logging.WARNING)
     uri = tracking_uri(root)
-    if uri.startswith("sqlite:///"):
+    if uri.startswith(SQLITE):
         root.mkdir(parents=True, exist_ok=True)
-    mlflow.set_tracking_uri(uri)
     client = MlflowClient(uri)
     experiment = client.get_experiment_by_name(EXPERIMENT)
     if experiment is not None:
-        return client, experiment.experiment_id
-    if not uri.startswith("sqlite:///"):
-        return client, client.create_experiment(EXPERIMENT)
-    # Write-ahead logging is a lasting property of the file: seven times the single writes per second.
-    with sqlite3.connect(uri.removeprefix("sqlite:///")) as database:
-        database.execute("PRAGMA journal_mode=WAL")
+        experiment_id = experiment.experiment_id
+    elif uri.startswith(SQLITE):
+        _write_ahead(uri.removeprefix(SQLITE))
+        artifacts = (root / "artifacts").resolve().as_uri()
+        experiment_id = client.create_experiment(EXPERIMENT, artifact_location=artifacts)
+    else:
+        experiment_id = client.create_experiment(EXPERIMENT)
+    _use(uri, experiment_id)
+    return client, experiment_id
+
+
+def _write_ahead(file: str) -> None:
+    """Turn write-ahead logging on, a lasting property of the file: seven times the single writes a second."""
+    database = sqlite3.connect(file)
+    database.execute("PRAGMA journal_mode=WAL")
     database.close()
-    artifacts = (root / "artifacts").resolve().as_uri()
-    return client, client.create_experiment(EXPERIMENT, artifact_location=artifacts)
+
+
+def _use(uri: str, experiment_id: str) -> None:
+    """Point MLflow's own state, which logs and loads models, at the experiment.
+
+    MLflow sets environment variables on the way; they would outlive this root, so they are put back.
+    """
+    before = {name: os.environ.get(name) for name in (URI_VARIABLE, "MLFLOW_EXPERIMENT_ID")}
+    mlflow.set_tracking_uri(uri)
+    mlflow.set_experiment(experiment_id=experiment_id)
+    for name, value in before.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
 
 
 def find_runs(client: MlflowClient, experiment_id: str, **tags: str) -> list[Run]:

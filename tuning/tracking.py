@@ -252,8 +252,7 @@ def flatten(params: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 
 def pr_metrics(key: str, curve: Curve) -> list[Metric]:
     """Turn a curve into a step metric: precision at each percent of recall, which the UI overlays."""
-    order = np.argsort(curve.recall, kind="stable")
-    recall, precision = curve.recall[order], curve.precision[order]
+    recall, precision = curve.recall[::-1], curve.precision[::-1]  # by falling threshold
     at = np.searchsorted(recall, np.arange(101) / 100).clip(max=len(recall) - 1)
     return [Metric(key, float(precision[place]), 0, step) for step, place in enumerate(at)]
 

@@ -1,0 +1,202 @@
+"""The whole benchmark, end to end: real Ray, real MLflow, a fresh process that loads the models."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from mlflow.entities import Run
+from mlflow.tracking import MlflowClient
+
+from data.pack import load_pack
+from models import list_models
+from tuning.report import PUBLISHED
+from tuning.store import connect, find_runs
+
+pytestmark = pytest.mark.slow
+
+ROOT = Path(__file__).parent.parent
+# Loads a registered model where neither this project nor its folder can be imported.
+LOAD = """
+import sys
+sys.meta_path = [finder for finder in sys.meta_path if "editable" not in repr(finder)]
+sys.path = [path for path in sys.path if path not in ("", sys.argv[4])]
+try:
+    import tuning
+    sys.exit("the project can be imported")
+except ModuleNotFoundError:
+    pass
+import mlflow, numpy as np, torch
+mlflow.set_tracking_uri(sys.argv[1])
+model = mlflow.pytorch.load_model(sys.argv[2])
+with torch.no_grad():
+    probs = model(torch.from_numpy(np.load(sys.argv[3] + "/x.npy")))
+np.save(sys.argv[3] + "/probs.npy", probs.numpy())
+"""
+
+
+def command(root: Path, *arguments: str) -> list[str]:
+    return [sys.executable, "-m", "tuning.run", "--root", str(root), *arguments]
+
+
+def run(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command(root, *arguments), cwd=ROOT, capture_output=True, text=True, check=False
+    )
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("mlruns")
+
+
+@pytest.fixture(scope="module")
+def smoke(root: Path) -> subprocess.CompletedProcess[str]:
+    """The smoke campaign, run once."""
+    return run(root, "--model", "all", "--preset", "smoke", "--campaign", "smoke")
+
+
+def runs_of(root: Path, campaign: str, **tags: str) -> list[Run]:
+    return find_runs(*connect(root), campaign=campaign, **tags)
+
+
+@pytest.fixture
+def client(root: Path) -> MlflowClient:
+    return connect(root)[0]
+
+
+def test_smoke_campaign_ends_well(smoke: subprocess.CompletedProcess[str], root: Path) -> None:
+    assert smoke.returncode == 0, smoke.stderr
+    assert "SYNTHETIC data" in smoke.stdout
+    for name in ("VanillaUNet", "AttentionUNet", "TemporalUNet_ConvLSTM", "LogRatioVV"):
+        assert name in smoke.stdout
+    assert f"mlflow ui --backend-store-uri sqlite:///{root}/mlflow.db" in smoke.stdout
+
+
+def test_table_has_a_row_per_model(smoke: subprocess.CompletedProcess[str], root: Path) -> None:
+    table = pd.read_csv(root / "reports" / "smoke" / "benchmark_master.csv")
+    assert tuple(table.columns[: len(PUBLISHED)]) == PUBLISHED
+    assert set(table["architecture"]) == {*list_models(), "log_ratio"}
+    assert set(table["data"]) == {"synthetic"}
+    assert table.set_index("architecture").loc[list_models(), "seeds"].tolist() == [2, 2, 2]
+    assert table["pos_pixels"].nunique() == 1  # every model saw the same test tiles
+
+
+def test_runs_are_nested(smoke: subprocess.CompletedProcess[str], root: Path) -> None:
+    (campaign,) = runs_of(root, "smoke", kind="campaign")
+    studies = {run.info.run_id: run for run in runs_of(root, "smoke", kind="study")}
+    trials = runs_of(root, "smoke", kind="trial")
+    assert {run.data.tags["mlflow.parentRunId"] for run in studies.values()} == {
+        campaign.info.run_id
+    }
+    assert len(trials) == 3 * (2 + 2) + 1
+    for trial in trials:
+        study = studies[trial.data.tags["mlflow.parentRunId"]]
+        assert study.data.tags["study"] == trial.data.tags["study"]
+        assert trial.info.status in ("FINISHED", "KILLED")
+        assert {"stage", "seed", "split", "split_hash", "data_hash", "git_commit"} <= set(
+            trial.data.tags
+        )
+
+
+def test_search_never_sees_test(smoke: subprocess.CompletedProcess[str], root: Path) -> None:
+    for trial in runs_of(root, "smoke", kind="trial", stage="search"):
+        assert not [name for name in trial.data.metrics if "test" in name]
+        assert trial.data.tags["seed"] == "42"
+
+
+def test_every_trial_has_curves_and_a_model(
+    smoke: subprocess.CompletedProcess[str], root: Path, client: MlflowClient
+) -> None:
+    for trial in runs_of(root, "smoke", kind="trial"):
+        if trial.data.tags["study"] == "log_ratio":
+            continue
+        assert trial.data.params["model"] == trial.data.tags["study"]
+        assert len(client.get_metric_history(trial.info.run_id, "pr/val_precision")) == 101
+        files = {file.path for file in client.list_artifacts(trial.info.run_id, "curves")}
+        assert {"curves/pr.png", "curves/pr_val.json"} <= files
+        assert trial.data.tags["model_uri"].startswith("models:/m-")
+
+
+def test_one_architecture_is_champion(
+    smoke: subprocess.CompletedProcess[str], client: MlflowClient
+) -> None:
+    models = client.search_registered_models()
+    assert sorted(model.name for model in models) == [
+        "hokkaido-attention-unet",
+        "hokkaido-unet",
+        "hokkaido-unet-convlstm",
+    ]
+    assert all("best" in model.aliases for model in models)
+    assert sum("champion" in model.aliases for model in models) == 1
+
+
+@pytest.mark.parametrize("model", list_models())
+def test_model_loads_in_a_process_without_this_project(
+    smoke: subprocess.CompletedProcess[str],
+    root: Path,
+    client: MlflowClient,
+    tmp_path: Path,
+    model: str,
+) -> None:
+    name = f"hokkaido-{model.replace('_', '-')}"
+    run_id = client.get_model_version_by_alias(name, "best").run_id
+    examples = np.load(client.download_artifacts(run_id, "trial/examples.npz", str(tmp_path)))
+    pack = load_pack(next((root / "packs").glob("pack-*")))
+    rows = pack.rows([str(tile) for tile in examples["tile_ids"]])
+    np.save(tmp_path / "x.npy", pack.x[rows].astype(np.float32))
+    uri = f"sqlite:///{root / 'mlflow.db'}"
+    ask = [sys.executable, "-c", LOAD, uri, f"models:/{name}@best", str(tmp_path), str(ROOT)]
+    done = subprocess.run(ask, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    # The training process wrote its probabilities of these test tiles into examples.npz.
+    assert np.abs(np.load(tmp_path / "probs.npy") - examples["probs"]).max() <= 1e-5
+
+
+def test_killed_campaign_resumes_without_a_second_run(root: Path, tmp_path: Path) -> None:
+    arguments = command(tmp_path, "--model", "unet", "--preset", "smoke", "--campaign", "killed")
+    driver = subprocess.Popen(
+        arguments,
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    deadline = time.monotonic() + 300
+    while time.monotonic() < deadline and not list(
+        tmp_path.glob("campaigns/killed/trials/*/last.pt")
+    ):
+        time.sleep(0.2)
+    os.kill(driver.pid, signal.SIGKILL)
+    driver.wait()
+    done = run(tmp_path, "--resume")
+    assert done.returncode == 0, done.stderr
+    trials = runs_of(tmp_path, "killed", kind="trial")
+    assert len(trials) == 2 + 2 + 1
+    assert {trial.info.status for trial in trials} <= {"FINISHED", "KILLED"}
+    for trial in trials:
+        history = connect(tmp_path)[0].get_metric_history(trial.info.run_id, "val_loss")
+        steps = [metric.step for metric in history]
+        assert steps == sorted(set(steps))
+
+
+def test_finished_campaign_resumes_to_itself(
+    smoke: subprocess.CompletedProcess[str], root: Path
+) -> None:
+    before = pd.read_csv(root / "reports" / "smoke" / "benchmark_master.csv")
+    count = len(runs_of(root, "smoke"))
+    done = run(root, "--resume", "smoke")
+    assert done.returncode == 0, done.stderr
+    assert len(runs_of(root, "smoke")) == count
+    after = pd.read_csv(root / "reports" / "smoke" / "benchmark_master.csv")
+    times = ["infer_seconds_total", "infer_seconds_per_sample"]
+    pd.testing.assert_frame_equal(
+        before.drop(columns=times).sort_values("model", ignore_index=True),
+        after.drop(columns=times).sort_values("model", ignore_index=True),
+    )
+    assert len(connect(root)[0].search_model_versions("name='hokkaido-unet'")) == 1

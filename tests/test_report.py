@@ -1,0 +1,241 @@
+import json
+import shutil
+from pathlib import Path
+
+import mlflow.pytorch
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from mlflow.tracking import MlflowClient
+
+from data.pack import Pack
+from data.splits import Split
+from tuning.baseline import BASELINE, make_baseline_config, run_baseline
+from tuning.evaluate import load_checkpoint, measure_test
+from tuning.export import check_program, make_program, make_reference
+from tuning.journal import Config, Journal
+from tuning.registry import CHAMPION, move_alias, rank_of, register, registered_name
+from tuning.report import PUBLISHED, main, write_report
+from tuning.store import connect
+from tuning.tracking import Context, Tracker
+from tuning.train import fit
+
+CPU = torch.device("cpu")
+SEEDS = (42, 123)
+
+
+def log_campaign(root: Path, name: str, config: Config, pack: Pack, split: Split) -> None:
+    """Log a campaign of two seeds of one network, and the baseline, as the driver does."""
+    tracker = Tracker(
+        root, Context(name, "smoke", "blocks", split.hash, pack.hash, "synthetic", "c")
+    )
+    campaign = tracker.open_run("campaign", "campaign", name)
+    for seed in SEEDS:
+        folder = root / name / str(seed)
+        fit(config | {"seed": seed}, pack, folder, lambda row: None, device=CPU)
+        measure_test(Journal(folder), pack, split, CPU)
+        tags = {"study": "unet", "stage": "repeat", "seed": str(seed)}
+        run_id = tracker.open_run("trial", f"unet-{seed}", f"unet {seed}", campaign, tags)
+        tracker.finish(run_id, Journal(folder), "last epoch")
+    tags = {"study": BASELINE, "stage": "repeat", "seed": "0"}
+    run_id = tracker.open_run("trial", BASELINE, BASELINE, campaign, tags)
+    journal = run_baseline(
+        make_baseline_config("blocks", pack.hash), pack, split, root / name / "b"
+    )
+    tracker.finish(run_id, journal, "last epoch")
+
+
+@pytest.fixture(scope="module")
+def root(
+    tmp_path_factory: pytest.TempPathFactory, base_config: Config, pack: Pack, split: Split
+) -> Path:
+    root = tmp_path_factory.mktemp("mlruns")
+    log_campaign(root, "first", base_config | {"epochs": 2}, pack, split)
+    return root
+
+
+@pytest.fixture(scope="module")
+def table(root: Path) -> pd.DataFrame:
+    write_report(root)
+    return pd.read_csv(root / "reports" / "first" / "benchmark_master.csv")
+
+
+def unet(table: pd.DataFrame) -> "pd.Series[float]":
+    return table.set_index("model").loc["VanillaUNet"]
+
+
+def test_table_starts_with_the_published_columns(table: pd.DataFrame) -> None:
+    assert tuple(table.columns[: len(PUBLISHED)]) == PUBLISHED
+    assert sorted(table["model"]) == ["LogRatioVV", "VanillaUNet"]
+    assert set(table["data"]) == {"synthetic"}
+
+
+def test_table_counts_follow_from_each_other(table: pd.DataFrame) -> None:
+    for _, row in table.iterrows():
+        assert row["tp"] + row["fn"] == row["pos_pixels"]
+        assert row[["tp", "fp", "fn", "tn"]].sum() == row["n_samples"] * 128 * 128
+        assert row["precision"] == pytest.approx(row["tp"] / (row["tp"] + row["fp"]))
+        assert row["iou"] == pytest.approx(row["tp"] / (row["tp"] + row["fp"] + row["fn"]))
+        assert row["pos_ratio"] == pytest.approx(row["pos_pixels"] / (row["n_samples"] * 128 * 128))
+
+
+def test_spread_is_over_the_seeds(root: Path, table: pd.DataFrame) -> None:
+    scores = [Journal(root / "first" / str(seed)).read("test") for seed in SEEDS]
+    for name in ("pr_auc", "f1_dice", "recall"):
+        values = [score[name] for score in scores]
+        assert unet(table)[f"{name}_mean"] == pytest.approx(np.mean(values))
+        assert unet(table)[f"{name}_std"] == pytest.approx(np.std(values, ddof=1))
+    assert unet(table)["seeds"] == 2
+
+
+def test_registered_run_is_the_best_on_val(root: Path, table: pd.DataFrame) -> None:
+    best = max(
+        SEEDS, key=lambda seed: Journal(root / "first" / str(seed)).history()[-1]["best_val_pr_auc"]
+    )
+    assert unet(table)["seed"] == best
+    assert unet(table)["pr_auc"] == Journal(root / "first" / str(best)).read("test")["pr_auc"]
+
+
+def test_report_draws_the_published_study_s_figures(root: Path, table: pd.DataFrame) -> None:
+    folder = root / "reports" / "first"
+    kinds = ["loss_curve", "dice_curve", "pr_auc_curve", "pr_curve", "confusion_matrix", "qual_00"]
+    for kind in kinds:
+        assert (
+            folder / "Figures" / "VanillaUNet" / f"VanillaUNet_{kind}.png"
+        ).stat().st_size > 5000
+    runs = pd.read_csv(folder / "VanillaUNet.csv")
+    assert sorted(runs["seed"]) == sorted(SEEDS)
+    content = json.loads((folder / "VanillaUNet.json").read_text())
+    assert content["summary"]["data"] == "synthetic"
+
+
+def test_report_reads_mlflow_alone(root: Path, table: pd.DataFrame) -> None:
+    for seed in SEEDS:
+        (root / "first" / str(seed)).rename(root / f"away-{seed}")
+    try:
+        again = write_report(root, "first")
+    finally:
+        for seed in SEEDS:
+            (root / f"away-{seed}").rename(root / "first" / str(seed))
+    assert again["pr_auc"].tolist() == pytest.approx(table["pr_auc"].tolist())
+
+
+def test_report_twice_registers_once(root: Path, table: pd.DataFrame) -> None:
+    write_report(root)
+    client, _ = connect(root)
+    versions = client.search_model_versions("name='hokkaido-unet'")
+    assert len(versions) == 1
+    assert versions[0].tags["data"] == "synthetic"
+    assert versions[0].tags["run_id"] == unet(table)["run_id"]
+
+
+def test_registered_model_answers_as_in_training(
+    root: Path, table: pd.DataFrame, pack: Pack, split: Split
+) -> None:
+    connect(root)
+    loaded = mlflow.pytorch.load_model("models:/hokkaido-unet@champion")
+    folder = root / "first" / str(unet(table)["seed"])
+    with np.load(folder / "examples.npz") as examples:
+        ids, expected = [str(tile) for tile in examples["tile_ids"]], examples["probs"]
+    x = torch.from_numpy(pack.x[pack.rows(ids)].astype(np.float32))  # dB, all 15 acquisitions
+    with torch.no_grad():
+        assert np.abs(loaded(x).numpy() - expected).max() <= 1e-5
+
+
+def test_program_takes_missing_pixels_as_the_mean(root: Path, pack: Pack) -> None:
+    checkpoint = load_checkpoint(root / "first" / "42" / "best.pt")
+    program = make_program(checkpoint)
+    x = torch.from_numpy(pack.x[:2].astype(np.float32))
+    means = x.clone()
+    x[:, :, 1, :9], means[:, :, 1, :9] = float("nan"), checkpoint.norm.mean[1]
+    with torch.no_grad():
+        assert torch.allclose(program(x), program(means), atol=1e-6)
+
+
+def test_changed_program_is_refused(root: Path) -> None:
+    checkpoint = load_checkpoint(root / "first" / "42" / "best.pt")
+    program = make_program(checkpoint)
+    reference = make_reference(program, checkpoint.norm)
+    check_program(program, reference)
+    with pytest.raises(ValueError, match=r"must equal its network to 1e-05, but differs by"):
+        check_program(lambda x: program(x) + 0.001, reference)
+
+
+def test_changed_model_is_not_registered(root: Path, table: pd.DataFrame, tmp_path: Path) -> None:
+    client, _ = connect(root)
+    run_id, uri = unet(table)["run_id"], unet(table)["weights_path"]
+    file = Path(client.download_artifacts(run_id, "trial/reference.npz", str(tmp_path)))
+    with np.load(file) as reference:
+        changed = {name: reference[name] for name in reference.files}
+    changed["probs_1_32"] = changed["probs_1_32"] + 0.1
+    other = client.create_run(client.get_run(run_id).info.experiment_id).info.run_id
+    np.savez(file, **changed)
+    client.log_artifact(other, str(file), "trial")
+    with pytest.raises(ValueError, match="Do not use this model"):
+        register(client, "changed", uri, other, {})
+    assert client.search_model_versions("name='hokkaido-changed'") == []
+
+
+def add_version(client: MlflowClient, name: str, **tags: str) -> int:
+    if not any(model.name == name for model in client.search_registered_models()):
+        client.create_registered_model(name)
+    return int(client.create_model_version(name, "file:///nowhere", tags=tags).version)
+
+
+def holder(client: MlflowClient, name: str) -> int:
+    return int(client.get_model_version_by_alias(name, CHAMPION).version)
+
+
+def test_alias_stays_with_the_better_version(tmp_path: Path) -> None:
+    client, _ = connect(tmp_path)
+    quick = add_version(client, "a", data="synthetic", preset="quick", val_pr_auc="0.6")
+    smoke = add_version(client, "a", data="synthetic", preset="smoke", val_pr_auc="0.9")
+    real = add_version(client, "b", data="real", preset="quick", val_pr_auc="0.3")
+    assert move_alias(client, CHAMPION, "a", quick, ["a", "b"])
+    assert not move_alias(client, CHAMPION, "a", smoke, ["a", "b"])
+    assert holder(client, "a") == quick
+    assert move_alias(client, CHAMPION, "b", real, ["a", "b"])
+    assert holder(client, "b") == real
+    assert CHAMPION not in client.get_registered_model("a").aliases  # one champion at a time
+
+
+def test_rank_puts_real_data_first_then_length_then_score() -> None:
+    ranked = [
+        {"data": "synthetic", "preset": "paper", "val_pr_auc": "0.9"},
+        {"data": "real", "preset": "smoke", "val_pr_auc": "0.9"},
+        {"data": "real", "preset": "paper", "val_pr_auc": "0.2"},
+        {"data": "real", "preset": "paper", "val_pr_auc": "0.3"},
+    ]
+    assert sorted(ranked, key=rank_of) == ranked
+    assert registered_name("attention_unet") == "hokkaido-attention-unet"
+
+
+def test_command_writes_the_report(
+    root: Path, table: pd.DataFrame, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.rmtree(root / "reports")
+    assert main(["--root", str(root)]) == 0
+    assert "VanillaUNet" in capsys.readouterr().out
+    assert (root / "reports" / "first" / "benchmark_master.csv").is_file()
+
+
+def test_command_names_the_campaigns(
+    root: Path, table: pd.DataFrame, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["--root", str(root), "--campaign", "frist"]) == 1
+    assert "Unknown campaign 'frist'. Did you mean 'first'?" in capsys.readouterr().err
+
+
+def test_command_says_when_there_is_no_campaign(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["--root", str(tmp_path)]) == 1
+    assert "needs a campaign, but MLflow holds none" in capsys.readouterr().err
+
+
+def test_report_needs_a_finished_repeat(root: Path, table: pd.DataFrame) -> None:
+    context = Context("empty", "smoke", "blocks", "s", "d", "synthetic", "c")
+    Tracker(root, context).open_run("campaign", "campaign", "empty")
+    with pytest.raises(ValueError, match="finished repeat trial, but campaign 'empty' has none"):
+        write_report(root, "empty")

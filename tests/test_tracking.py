@@ -1,0 +1,185 @@
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from data.pack import Pack
+from data.splits import Split
+from tuning.baseline import make_baseline_config, run_baseline, scale_change
+from tuning.journal import Config, Journal
+from tuning.metrics import trace_curve
+from tuning.store import connect, find_runs, read_commit, tracking_uri
+from tuning.tracking import Context, Tracker, flatten, pr_metrics
+from tuning.train import fit
+
+CONTEXT = Context("first", "smoke", "blocks", "5" * 12, "d" * 12, "synthetic", "c" * 40)
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("mlruns")
+
+
+@pytest.fixture(scope="module")
+def tracker(root: Path) -> Tracker:
+    return Tracker(root, CONTEXT)
+
+
+def row(epoch: int) -> dict[str, float]:
+    names = ("loss", "pr_auc", "dice", "iou")
+    values = {f"{part}_{name}": epoch / 10 for part in ("train", "val") for name in names}
+    more = {"epoch": epoch, "best_val_pr_auc": epoch / 10, "lr": 1e-3, "seconds": 1.0}
+    return values | more | {"time_ms": 1000 * epoch}
+
+
+def history(tracker: Tracker, run_id: str, key: str = "val_pr_auc") -> list[int]:
+    return [metric.step for metric in tracker.client.get_metric_history(run_id, key)]
+
+
+def test_database_is_made_below_the_root_with_write_ahead_log(tracker: Tracker, root: Path) -> None:
+    assert (root / "mlflow.db").is_file()
+    assert (root / "mlflow.db").read_bytes()[18] == 2  # file format: 2 = write-ahead log
+    experiment = tracker.client.get_experiment(tracker.experiment_id)
+    assert experiment.artifact_location == (root / "artifacts").as_uri()
+    assert connect(root)[1] == tracker.experiment_id
+
+
+def test_named_server_wins_over_the_database(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:1")
+    assert tracking_uri(tmp_path) == "http://127.0.0.1:1"
+
+
+def test_connecting_leaves_the_environment_as_it_was(tracker: Tracker, tmp_path: Path) -> None:
+    before = dict(os.environ)
+    assert connect(tmp_path)[0].tracking_uri == f"sqlite:///{tmp_path / 'mlflow.db'}"
+    assert dict(os.environ) == before
+    connect(Path(tracker.client.tracking_uri.removeprefix("sqlite:///")).parent)
+
+
+def test_run_is_found_by_key_and_never_made_twice(tracker: Tracker, root: Path) -> None:
+    run_id = tracker.open_run("trial", "key-a", "a", params={"lr": 0.1, "arch": {"width": 8}})
+    assert tracker.open_run("trial", "key-a", "a") == run_id
+    assert Tracker(root, CONTEXT).open_run("trial", "key-a", "a") == run_id
+    assert tracker.open_run("trial", "key-b", "b") != run_id
+    run = tracker.client.get_run(run_id)
+    assert run.data.params == {"lr": "0.1", "arch.width": "8"}
+    assert run.data.tags["data"] == "synthetic"
+    assert run.data.tags["split_hash"] == "5" * 12
+
+
+def test_campaigns_do_not_share_runs(tracker: Tracker, root: Path) -> None:
+    other = Tracker(root, Context(**{**vars(CONTEXT), "campaign": "second"}))
+    assert other.open_run("trial", "key-a", "a") != tracker.open_run("trial", "key-a", "a")
+
+
+def test_mirror_logs_each_epoch_once(tracker: Tracker, root: Path, tmp_path: Path) -> None:
+    journal = Journal(tmp_path)
+    run_id = tracker.open_run("trial", "mirrored", "m")
+    journal.append(row(1))
+    tracker.mirror(run_id, journal)
+    journal.append(row(2))
+    tracker.mirror(run_id, journal)
+    Tracker(root, CONTEXT).mirror(run_id, journal)  # another process, after a restart
+    assert history(tracker, run_id) == [1, 2]
+
+
+def test_trial_stopped_early_does_not_look_finished(tracker: Tracker, tmp_path: Path) -> None:
+    run_id = tracker.open_run("trial", "stopped", "s")
+    journal = Journal(tmp_path)
+    journal.append(row(1))
+    tracker.finish(run_id, journal, "scheduler")
+    run = tracker.client.get_run(run_id)
+    assert run.info.status == "KILLED"
+    assert run.data.tags["ended_by"] == "scheduler"
+
+
+def test_failed_trial_carries_its_reason(tracker: Tracker, tmp_path: Path) -> None:
+    run_id = tracker.open_run("trial", "failed", "f")
+    tracker.finish(run_id, Journal(tmp_path), "error", "The loss must stay finite.")
+    run = tracker.client.get_run(run_id)
+    assert run.info.status == "FAILED"
+    assert run.data.tags["error"] == "The loss must stay finite."
+    tracker.reopen(run_id)
+    assert tracker.client.get_run(run_id).info.status == "RUNNING"
+
+
+def test_finished_trial_has_curves_files_and_a_model(
+    tracker: Tracker, root: Path, config: Config, pack: Pack, tmp_path: Path
+) -> None:
+    reason = fit(config | {"epochs": 1}, pack, tmp_path / "t", lambda row: None)
+    run_id = tracker.open_run("trial", "whole", "w")
+    for _ in range(2):  # a second time adds nothing
+        tracker.finish(run_id, Journal(tmp_path / "t"), reason)
+    run = tracker.client.get_run(run_id)
+    assert run.info.status == "FINISHED"
+    assert history(tracker, run_id) == [1]
+    assert history(tracker, run_id, "pr/val_precision") == list(range(101))
+    assert run.data.metrics["best/val_pr_auc"] == pytest.approx(run.data.metrics["val_pr_auc"])
+    files = {file.path for file in tracker.client.list_artifacts(run_id, "curves")}
+    assert files == {"curves/pr.png", "curves/pr_val.json"}
+    path = tracker.client.download_artifacts(run_id, "curves/pr_val.json", str(tmp_path))
+    curve = json.loads(Path(path).read_text())
+    assert curve["synthetic"] is True
+    assert len(curve["recall"]) == len(curve["precision"]) <= 1001
+    models = tracker.client.search_logged_models([tracker.experiment_id])
+    assert [model.source_run_id for model in models] == [run_id]
+    assert models[0].artifact_location.startswith((root / "artifacts").as_uri())
+
+
+def test_overlay_curve_has_the_precision_at_each_percent_of_recall() -> None:
+    # ranked: hit, false alarm, hit -> recall 1/2 at precision 1, recall 1 at precision 2/3
+    counts = np.zeros((2, 1 << 14), dtype=np.int64)
+    counts[1, 900], counts[0, 800], counts[1, 700] = 1, 1, 1
+    metrics = pr_metrics("pr/val_precision", trace_curve(counts))
+    assert [metric.step for metric in metrics] == list(range(101))
+    assert metrics[50].value == 1.0
+    assert metrics[51].value == metrics[100].value == pytest.approx(2 / 3)
+
+
+def test_runs_are_found_page_by_page(tracker: Tracker, monkeypatch: pytest.MonkeyPatch) -> None:
+    search = tracker.client.search_runs
+
+    def small_pages(*args: object, **kwargs: object) -> object:
+        return search(*args, **kwargs, max_results=2)
+
+    whole = find_runs(tracker.client, tracker.experiment_id, kind="trial")
+    monkeypatch.setattr(tracker.client, "search_runs", small_pages)
+    paged = find_runs(tracker.client, tracker.experiment_id, kind="trial")
+    assert len(whole) > 4
+    assert [run.info.run_id for run in paged] == [run.info.run_id for run in whole]
+
+
+def test_params_of_nested_configs_are_joined_by_dots() -> None:
+    assert flatten({"a": 1, "b": {"c": {"d": 2}}}) == {"a": 1, "b.c.d": 2}
+
+
+def test_commit_is_unknown_outside_a_repository(tmp_path: Path) -> None:
+    assert read_commit(tmp_path) == "unknown"
+    subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
+    assert read_commit(tmp_path) == "unknown"
+
+
+def test_baseline_scores_the_change_of_backscatter(
+    pack: Pack, split: Split, tmp_path: Path
+) -> None:
+    journal = run_baseline(make_baseline_config("blocks", pack.hash), pack, split, tmp_path)
+    scores, counts = journal.read("test"), journal.counts("test")
+    assert counts is not None
+    assert counts.sum() == 4 * 128 * 128
+    assert scores["pr_auc"] > 1.3 * scores["pos_ratio"]  # better than chance
+    assert scale_change(np.array([-20.0, -10.0, 0.0, 10.0, 20.0])).tolist() == [0, 0, 0.5, 1, 1]
+
+
+def test_journal_replaces_files_whole(tmp_path: Path) -> None:
+    journal = Journal(tmp_path)
+    journal.write("end", {"reason": "patience"})
+    journal.write_counts("val", np.eye(2, dtype=np.int64))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["end.json", "val_counts.npy"]
+    assert journal.read("missing") is None
+    assert torch.equal(torch.from_numpy(journal.counts("val")), torch.eye(2, dtype=torch.int64))
