@@ -115,15 +115,23 @@ class Mirror(tune.Callback):
         self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
     ) -> None:
         """Close the run of a trial that failed."""
-        self._finish(trial, str(trial.get_error() or "The worker died."))
+        self._finish(trial, str(trial.get_error() or "The worker process died."))
 
     def _finish(self, trial: Trial, error: str) -> None:
         key = self.stage.job.key(trial.config)
         self._ended.add(key)
         journal = self.stage.job.journal(trial.config)
-        reason = "error" if error else (journal.read("end") or {"reason": "scheduler"})["reason"]
-        self.tracker.finish(self._run_id(trial), journal, reason, error)
-        logger.info("trial %s ended: %s.", key[:6], reason)
+        reason, message = _explain_end(journal, error)
+        self.tracker.finish(self._run_id(trial), journal, reason, message)
+        logger.info("trial %s ended: %s%s", key[:6], reason, f": {message}" if message else ".")
+
+
+def _explain_end(journal: Journal, error: str) -> tuple[str, str]:
+    """Return why a trial ended, and what went wrong, in the trial's own words where it left some."""
+    end = journal.read("end") or {}
+    if error or end.get("reason") == "error":
+        return "error", end.get("message") or error
+    return end.get("reason", "scheduler"), ""
 
 
 def open_trial(tracker: Tracker, stage: Stage, config: Config, key: str) -> str:
@@ -144,5 +152,5 @@ def settle(
     """Close a run that a killed driver left open."""
     run_id = open_trial(tracker, stage, config, journal.path.name)
     if tracker.client.get_run(run_id).data.tags.get("ended_by") is None:
-        reason = "error" if error else (journal.read("end") or {"reason": "scheduler"})["reason"]
-        tracker.finish(run_id, journal, reason, str(error or ""))
+        reason, message = _explain_end(journal, str(error or ""))
+        tracker.finish(run_id, journal, reason, message)

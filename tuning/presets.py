@@ -60,7 +60,7 @@ PRESETS = {
         batch_size=8,
         timesteps=4,
         narrow={
-            "arch.width": [8, 12],
+            "arch.width": [8],
             "arch.depth": [3],
             "arch.conv": ["plain"],
             "arch.norm": ["batch"],

@@ -45,7 +45,9 @@ def quiet_ray() -> None:
     os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
     os.environ.setdefault("TUNE_GLOBAL_CHECKPOINT_S", "5")  # what a killed driver may lose
     os.environ.setdefault("TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S", "0")
-    logging.getLogger("ray.tune").setLevel(logging.WARNING)
+    logging.getLogger("ray.tune").setLevel(
+        logging.CRITICAL
+    )  # the mirror says what failed, in a line
     optuna.logging.set_verbosity(optuna.logging.WARNING)
 
 
