@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from data.names import unknown
-from data.pack import CHANNELS, SAR_CHANNELS, Pack
+from data.pack import Pack
+from data.rows import CHANNELS, SAR_CHANNELS
 from data.tiles import ACQUISITIONS, EVENT
 
 MIN_STD = 0.05  # dB or m; real SAR varies by 3 to 4 dB, a channel clipped away by thousandths

@@ -20,26 +20,21 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
+from data.rows import CHANNELS, SAR_CHANNELS, TileRow, read_row
 from data.tiles import (
     ACQUISITIONS,
     ORBITS,
-    POLARISATIONS,
     TILE_PX,
     TileError,
     Units,
     hash_file,
     list_tiles,
     list_unpaired,
-    open_tile,
     tile_path,
 )
 
 logger = logging.getLogger(__name__)
 
-SAR_CHANNELS = tuple(
-    f"{orbit}:{polarisation}" for orbit in ORBITS for polarisation in POLARISATIONS
-)
-CHANNELS = (*SAR_CHANNELS, "DEM")
 FORMAT = 1  # raise when the arrays' layout changes: older packs are then made again
 _SHAPES = {
     "x.f16": (ACQUISITIONS, len(SAR_CHANNELS), TILE_PX, TILE_PX),
@@ -83,47 +78,6 @@ class Pack:
         return np.array([at[tile] for tile in tile_ids], dtype=np.int64)
 
 
-@dataclass(frozen=True)
-class _Row:
-    x: np.ndarray
-    mask: np.ndarray
-    dem: np.ndarray
-    times: np.ndarray
-    moments: np.ndarray
-    warning: str = ""
-
-
-def _moments(values: np.ndarray) -> list[float]:
-    seen = values[np.isfinite(values)].astype(np.float64)
-    return [float(seen.size), float(seen.sum()), float((seen * seen).sum())]
-
-
-def _read_row(root: Path, units: Units, tile_id: str) -> _Row | str:
-    """Read both orbits of a tile, or say why it cannot be used."""
-    try:
-        tiles = [open_tile(tile_path(root, tile_id, orbit), units) for orbit in ORBITS]
-    except TileError as error:
-        return str(error)
-    first, second = tiles
-    if not (np.array_equal(first.x, second.x) and np.array_equal(first.y, second.y)):
-        return (
-            f"Both orbits of a tile must lie on one grid, but {tile_id} starts at "
-            f"({first.x[0]:.0f}, {first.y[0]:.0f}) in {ORBITS[0]} and at "
-            f"({second.x[0]:.0f}, {second.y[0]:.0f}) in {ORBITS[1]}. Get both files again."
-        )
-    x = np.concatenate([tile.backscatter for tile in tiles], axis=1)
-    layers = [*np.moveaxis(x, 1, 0), first.dem.astype(np.float32)]
-    differing = int((first.mask != second.mask).sum())
-    return _Row(
-        x=x.astype(np.float16),
-        mask=first.mask,
-        dem=first.dem,
-        times=np.stack([tile.times for tile in tiles]).astype("datetime64[s]"),
-        moments=np.array([_moments(layer) for layer in layers]),
-        warning=f"{differing} mask pixels differ between its orbits" if differing else "",
-    )
-
-
 def _hash_tile(root: Path, tile_id: str) -> list[str]:
     return [hash_file(tile_path(root, tile_id, orbit)) for orbit in ORBITS]
 
@@ -138,16 +92,16 @@ def _hash_inputs(root: Path, tile_ids: Sequence[str], units: Units, workers: int
 
 def _read_rows(
     root: Path, tile_ids: Sequence[str], units: Units, workers: int
-) -> Iterator[tuple[str, _Row | str]]:
+) -> Iterator[tuple[str, TileRow | str]]:
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        rows = pool.map(partial(_read_row, root, units), tile_ids, chunksize=4)
+        rows = pool.map(partial(read_row, root, units), tile_ids, chunksize=4)
         yield from zip(
             tile_ids, tqdm(rows, "packing tiles", len(tile_ids), unit="tile"), strict=True
         )
 
 
 def _write(
-    folder: Path, rows: Iterator[tuple[str, _Row | str]]
+    folder: Path, rows: Iterator[tuple[str, TileRow | str]]
 ) -> tuple[list[str], dict[str, str]]:
     """Append every usable row to the arrays of *folder*; return the ids written and the reasons."""
     kept: list[str] = []

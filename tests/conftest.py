@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from data.pack import Pack, make_pack
 from data.splits import Split, make_split
@@ -13,6 +14,12 @@ from data.tiles import ORBITS, tile_path
 from data.twin import make_twin
 from tuning.journal import Config
 from tuning.presets import pick_tiles
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> None:
+    """Compute on one thread: these networks are too small to gain from more."""
+    torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")

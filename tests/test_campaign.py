@@ -15,8 +15,8 @@ from mlflow.tracking import MlflowClient
 
 from data.pack import load_pack
 from models import list_models
-from tuning.report import PUBLISHED
 from tuning.store import connect, find_runs
+from tuning.study import PUBLISHED
 
 pytestmark = pytest.mark.slow
 
@@ -158,25 +158,25 @@ def test_model_loads_in_a_process_without_this_project(
     assert np.abs(np.load(tmp_path / "probs.npy") - examples["probs"]).max() <= 1e-5
 
 
-def test_killed_campaign_resumes_without_a_second_run(root: Path, tmp_path: Path) -> None:
-    arguments = command(tmp_path, "--model", "unet", "--preset", "smoke", "--campaign", "killed")
-    driver = subprocess.Popen(
-        arguments,
-        cwd=ROOT,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+def test_stopped_campaign_resumes_without_a_second_run(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    arguments = command(tmp_path, "--model", "unet", "--preset", "smoke", "--campaign", "stopped")
+    with (tmp_path / "stderr").open("w") as stderr:
+        driver = subprocess.Popen(arguments, cwd=ROOT, stderr=stderr, start_new_session=True)
     deadline = time.monotonic() + 300
-    while time.monotonic() < deadline and not list(
-        tmp_path.glob("campaigns/killed/trials/*/last.pt")
-    ):
-        time.sleep(0.2)
-    os.kill(driver.pid, signal.SIGKILL)
-    driver.wait()
+    while time.monotonic() < deadline and not list(tmp_path.glob("campaigns/*/trials/*/last.pt")):
+        time.sleep(0.1)
+    os.kill(driver.pid, number)
+    driver.wait(timeout=60)
+    if number == signal.SIGINT:
+        assert driver.returncode == 130
+        assert "--resume stopped" in (tmp_path / "stderr").read_text()
+        assert "RUNNING" not in {run.info.status for run in runs_of(tmp_path, "stopped")}
     done = run(tmp_path, "--resume")
     assert done.returncode == 0, done.stderr
-    trials = runs_of(tmp_path, "killed", kind="trial")
+    trials = runs_of(tmp_path, "stopped", kind="trial")
     assert len(trials) == 2 + 2 + 1
     assert {trial.info.status for trial in trials} <= {"FINISHED", "KILLED"}
     for trial in trials:

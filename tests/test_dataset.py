@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from data.dataset import Tiles, log_ratio, measure_norm, pick_steps, turn
-from data.pack import CHANNELS, SAR_CHANNELS, Pack
+from data.pack import Pack
+from data.rows import CHANNELS, SAR_CHANNELS
 from data.splits import Split
 from data.tiles import EVENT
 

@@ -4,7 +4,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from data.pack import SAR_CHANNELS, Pack, load_pack, make_pack
+from data.pack import Pack, load_pack, make_pack
+from data.rows import SAR_CHANNELS
 from data.tiles import ORBITS, TileError, open_tile, tile_path
 
 

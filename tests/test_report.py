@@ -16,8 +16,9 @@ from tuning.evaluate import load_checkpoint, measure_test
 from tuning.export import check_program, make_program, make_reference
 from tuning.journal import Config, Journal
 from tuning.registry import CHAMPION, move_alias, rank_of, register, registered_name
-from tuning.report import PUBLISHED, main, write_report
+from tuning.report import main, write_report
 from tuning.store import connect
+from tuning.study import PUBLISHED
 from tuning.tracking import Context, Tracker
 from tuning.train import fit
 

@@ -12,8 +12,9 @@ from data.splits import Split
 from tuning.baseline import make_baseline_config, run_baseline, scale_change
 from tuning.journal import Config, Journal
 from tuning.metrics import trace_curve
+from tuning.records import flatten, make_overlay
 from tuning.store import connect, find_runs, read_commit, tracking_uri
-from tuning.tracking import Context, Tracker, flatten, pr_metrics
+from tuning.tracking import Context, Tracker
 from tuning.train import fit
 
 CONTEXT = Context("first", "smoke", "blocks", "5" * 12, "d" * 12, "synthetic", "c" * 40)
@@ -136,7 +137,7 @@ def test_overlay_curve_has_the_precision_at_each_percent_of_recall() -> None:
     # ranked: hit, false alarm, hit -> recall 1/2 at precision 1, recall 1 at precision 2/3
     counts = np.zeros((2, 1 << 14), dtype=np.int64)
     counts[1, 900], counts[0, 800], counts[1, 700] = 1, 1, 1
-    metrics = pr_metrics("pr/val_precision", trace_curve(counts))
+    metrics = make_overlay("pr/val_precision", trace_curve(counts))
     assert [metric.step for metric in metrics] == list(range(101))
     assert metrics[50].value == 1.0
     assert metrics[51].value == metrics[100].value == pytest.approx(2 / 3)

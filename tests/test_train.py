@@ -12,7 +12,8 @@ from data.splits import Split
 from tuning.evaluate import load_checkpoint, measure_test
 from tuning.journal import Config, Journal, Row
 from tuning.losses import bce_dice, soft_dice
-from tuning.train import BadTrialError, fit, main
+from tuning.train import fit, main
+from tuning.training import BadTrialError
 
 CPU = torch.device("cpu")
 TIMES = ("seconds", "time_ms")

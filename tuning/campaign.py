@@ -11,7 +11,8 @@ import pandas as pd
 import torch
 
 from data.dataset import measure_norm
-from data.pack import SAR_CHANNELS, Pack, make_pack
+from data.pack import Pack, make_pack
+from data.rows import SAR_CHANNELS
 from data.splits import Split, make_split
 from data.tiles import list_tiles
 from data.twin import is_synthetic, make_twin
@@ -192,18 +193,29 @@ def run_campaign(root: Path, settings: Settings) -> Outcome:
 
     Raises:
         ValueError: If the data cannot be used, or nothing at all was finished.
+        KeyboardInterrupt: If the user interrupts; no run is left open, and the campaign can go on.
     """
     campaign = Campaign(root, settings)
     campaign.tracker.reopen(campaign.run_id)
-    campaign.measure_baseline()
-    resources = start_ray(settings)
     try:
-        winners = {model: campaign.search(model, resources) for model in settings.models}
-        chosen = [winner for winner in winners.values() if winner is not None]
-        done = campaign.repeat(chosen, resources) if chosen else []
-    finally:
-        stop_ray()
-    missing = campaign.list_missing(winners, done)
-    table = write_report(root, settings.campaign)
+        winners, done = _run_stages(campaign)
+        missing = campaign.list_missing(winners, done)
+        table = write_report(root, settings.campaign)
+    except BaseException as error:
+        killed = isinstance(error, KeyboardInterrupt)
+        campaign.tracker.close_running("KILLED" if killed else "FAILED")
+        raise
     campaign.tracker.close(campaign.run_id, "FAILED" if missing else "FINISHED")
     return Outcome(table, tuple(missing))
+
+
+def _run_stages(campaign: Campaign) -> tuple[dict[str, Config | None], list[Config]]:
+    """Run baseline, searches and repeats; return the winners by model and the repeats that ended."""
+    campaign.measure_baseline()
+    resources = start_ray(campaign.settings)
+    try:
+        winners = {model: campaign.search(model, resources) for model in campaign.settings.models}
+        chosen = [winner for winner in winners.values() if winner is not None]
+        return winners, campaign.repeat(chosen, resources) if chosen else []
+    finally:
+        stop_ray()

@@ -93,16 +93,18 @@ class Mirror(tune.Callback):
             result[METRIC],
             len(self._ended),
             self.stage.trials,
-            self._eta(),
+            self._eta(result),
         )
 
-    def _eta(self) -> str:
-        """Estimate the stage's rest from the epochs so far; trials that ended early shorten it."""
+    def _eta(self, result: Mapping[str, Any]) -> str:
+        """Estimate the stage's rest from its epochs so far, or the reporting trial's own if longer."""
         done = sum(self._epochs.values())
         ended = [self._epochs[key] for key in self._ended if key in self._epochs]
         usual = sum(ended) / len(ended) if ended else self.stage.epochs
         total = max(done, sum(ended) + usual * (self.stage.trials - len(ended)))
-        seconds = (time.monotonic() - self._began) / max(done, 1) * (total - done)
+        rest = (time.monotonic() - self._began) / max(done, 1) * (total - done)
+        own = (self.stage.epochs - result["epoch"]) * result["seconds"]
+        seconds = max(rest, own)
         return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
 
     def on_trial_complete(

@@ -9,7 +9,6 @@ import logging
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,101 +18,16 @@ from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 
 from data.names import unknown
-from models import paper_name
 from tuning import figures
-from tuning.baseline import BASELINE, BASELINE_NAME
+from tuning.baseline import BASELINE
 from tuning.metrics import Confusion, average_precision, trace_curve
 from tuning.registry import BEST, CHAMPION, move_alias, register, registered_name
 from tuning.store import connect, find_runs
+from tuning.study import Study, collect_studies, make_row, seed_of, val_of
 
 logger = logging.getLogger(__name__)
 
-# The published study's columns, in its order.
-PUBLISHED = (
-    "model",
-    "threshold",
-    "precision",
-    "recall",
-    "f1_dice",
-    "iou",
-    "accuracy",
-    "tp",
-    "fp",
-    "fn",
-    "tn",
-    "pos_pixels",
-    "pos_ratio",
-    "infer_seconds_total",
-    "infer_seconds_per_sample",
-    "weights_path",
-    "n_samples",
-)
-SPREAD = ("pr_auc", "precision", "recall", "f1_dice", "iou", "accuracy")  # mean and std over seeds
-COUNTS = ("tp", "fp", "fn", "tn", "pos_pixels", "n_samples")
-PROVENANCE = ("campaign", "preset", "split", "split_hash", "data_hash", "data", "git_commit")
 CURVES = {"loss": "loss", "dice": "Dice at 0.5", "pr_auc": "average precision"}
-
-
-@dataclass(frozen=True)
-class Study:
-    """The repeat runs of one architecture (or the baseline).
-
-    Attributes:
-        model: Registry key, such as ``unet``.
-        runs: Finished repeat runs, by seed.
-        chosen: The run with the best val average precision: the one that is registered.
-    """
-
-    model: str
-    runs: tuple[Run, ...]
-    chosen: Run
-
-    @property
-    def name(self) -> str:
-        """Name in tables and file names, the published study's."""
-        return BASELINE_NAME if self.model == BASELINE else paper_name(self.model)
-
-
-def _val(run: Run) -> float:
-    value: float = run.data.metrics["best/val_pr_auc"]
-    return value
-
-
-def _collect(client: MlflowClient, experiment_id: str, campaign: str) -> list[Study]:
-    """Read the finished repeat runs of a campaign, best architecture by mean val AP first."""
-    runs = find_runs(client, experiment_id, campaign=campaign, kind="trial", stage="repeat")
-    by_model: dict[str, list[Run]] = {}
-    for run in runs:
-        if run.info.status == "FINISHED" and "test/pr_auc" in run.data.metrics:
-            by_model.setdefault(run.data.tags["study"], []).append(run)
-    studies = [
-        Study(model, tuple(sorted(some, key=_seed)), max(some, key=_val))
-        for model, some in by_model.items()
-    ]
-    return sorted(studies, key=lambda study: -float(np.mean([_val(run) for run in study.runs])))
-
-
-def _seed(run: Run) -> int:
-    return int(run.data.tags["seed"])
-
-
-def _row(study: Study) -> dict[str, Any]:
-    """Make one row of ``benchmark_master.csv``."""
-    run = study.chosen
-    values: dict[str, Any] = {
-        name.removeprefix("test/"): value for name, value in run.data.metrics.items()
-    }
-    values |= {name: int(values[name]) for name in COUNTS}
-    values |= {"model": study.name, "weights_path": run.data.tags.get("model_uri", "")}
-    row = {name: values[name] for name in PUBLISHED} | {"pr_auc": values["pr_auc"]}
-    for name in SPREAD:
-        found = np.array([other.data.metrics[f"test/{name}"] for other in study.runs])
-        row[f"{name}_mean"] = found.mean()
-        row[f"{name}_std"] = found.std(ddof=1) if len(found) > 1 else float("nan")
-    scores = np.array([_val(other) for other in study.runs])
-    row |= {"val_pr_auc": _val(run), "val_pr_auc_mean": scores.mean(), "seeds": len(study.runs)}
-    row |= {"architecture": study.model, "seed": _seed(run), "run_id": run.info.run_id}
-    return row | {name: run.data.tags[name] for name in PROVENANCE}
 
 
 def _history(client: MlflowClient, run: Run, key: str) -> list[float]:
@@ -124,7 +38,7 @@ def _history(client: MlflowClient, run: Run, key: str) -> list[float]:
 def _draw_histories(client: MlflowClient, study: Study, folder: Path, synthetic: bool) -> None:
     for key, label in CURVES.items():
         lines = {
-            f"{part} seed {_seed(run)}": _history(client, run, f"{part}_{key}")
+            f"{part} seed {seed_of(run)}": _history(client, run, f"{part}_{key}")
             for run in study.runs
             for part in ("train", "val")
         }
@@ -172,7 +86,7 @@ def _write_model_files(study: Study, row: Mapping[str, Any], folder: Path) -> No
             if name.startswith("test/")
         }
         rows.append(
-            {"model": study.name, "seed": _seed(run), "val_pr_auc": _val(run), **scores}
+            {"model": study.name, "seed": seed_of(run), "val_pr_auc": val_of(run), **scores}
             | {"run_id": run.info.run_id, "data": run.data.tags["data"]}
         )
     pd.DataFrame(rows).to_csv(folder / f"{study.name}.csv", index=False)
@@ -228,13 +142,13 @@ def write_report(root: Path, campaign: str | None = None) -> pd.DataFrame:
     """
     client, experiment_id = connect(root)
     campaign = find_campaign(client, experiment_id, campaign)
-    studies = _collect(client, experiment_id, campaign)
+    studies = collect_studies(client, experiment_id, campaign)
     if not studies:
         raise ValueError(
             f"A report needs a finished repeat trial, but campaign {campaign!r} has none. "
             f"Continue it with `python -m tuning.run --resume {campaign}`."
         )
-    rows = [_row(study) for study in studies]
+    rows = [make_row(study) for study in studies]
     folder = report_folder(root, campaign)
     folder.mkdir(parents=True, exist_ok=True)
     table = pd.DataFrame(rows)

@@ -101,7 +101,7 @@ def _say_end(outcome: Any, root: Path, campaign: str) -> None:
     print(format_ranking(outcome.table))
     print(f"\nTable:   {folder / 'benchmark_master.csv'}\nFigures: {folder / 'Figures'}")
     print(
-        f"Look at the runs: mlflow ui --backend-store-uri {uri}"
+        f"Look at the runs: {sys.executable} -m mlflow ui --backend-store-uri {uri}"
         if "sqlite" in uri
         else f"Runs: {uri}"
     )
@@ -111,7 +111,8 @@ def main(argv: list[str] | None = None) -> int:
     """Run the benchmark.
 
     Returns:
-        0 when all that was asked for was done, 1 when something failed, 2 for a bad argument.
+        0 when all that was asked for was done, 1 when something failed, 2 for a bad argument, 130
+        when the user interrupted.
     """
     given = vars(_parse(argv))
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
@@ -128,6 +129,10 @@ def main(argv: list[str] | None = None) -> int:
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        again = f"python -m tuning.run --resume {settings.campaign} --root {root}"
+        print(f"\nInterrupted; what is finished is kept. Continue with: {again}", file=sys.stderr)
+        return 130
     _say_end(outcome, root, settings.campaign)
     for sentence in outcome.missing:
         print(f"error: {sentence}", file=sys.stderr)

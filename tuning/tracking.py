@@ -18,14 +18,19 @@ from mlflow.types.schema import Schema, TensorSpec
 from tuning import figures
 from tuning.evaluate import load_checkpoint
 from tuning.export import make_example, make_program, make_reference
-from tuning.journal import Journal, Row
+from tuning.journal import Journal
 from tuning.metrics import Curve, average_precision, trace_curve
+from tuning.records import (
+    flatten,
+    make_epoch_metrics,
+    make_overlay,
+    make_scalars,
+    write_curve,
+)
 from tuning.store import connect, find_runs
 
 logger = logging.getLogger(__name__)
 
-CURVE_POINTS = 1001  # of a curve's JSON, evenly spaced over the thresholds
-EPOCH_METRICS = ("loss", "pr_auc", "dice", "iou")
 # How a trial ended, by MLflow status: an early stop must not look like a full training.
 STATUS = {
     "last epoch": "FINISHED",
@@ -124,7 +129,7 @@ class Tracker:
             self._logged[run_id] = max((metric.step for metric in history), default=0)
         for row in journal.history():
             if row["epoch"] > self._logged[run_id]:
-                self.client.log_batch(run_id, metrics=_epoch_metrics(row))
+                self.client.log_batch(run_id, metrics=make_epoch_metrics(row))
                 self._logged[run_id] = row["epoch"]
 
     def finish(self, run_id: str, journal: Journal, ended_by: str, message: str = "") -> None:
@@ -152,6 +157,13 @@ class Tracker:
         """Set a run's final status."""
         self.client.set_terminated(run_id, status)
 
+    def close_running(self, status: str) -> None:
+        """Close every run of the campaign that is still open."""
+        campaign = self.context.campaign
+        for run in find_runs(self.client, self.experiment_id, campaign=campaign):
+            if run.info.status == "RUNNING":
+                self.close(run.info.run_id, status)
+
     def _log_results(self, run_id: str, journal: Journal) -> None:
         """Log PR curves, scores and files."""
         name = self.client.get_run(run_id).info.run_name
@@ -162,16 +174,16 @@ class Tracker:
             if counts is not None and counts[1].sum():
                 curve, area = trace_curve(counts), average_precision(counts)
                 curves[part] = (curve, area)
-                metrics += pr_metrics(f"pr/{part}_precision", curve)
-                metrics += _scalars({f"best/{part}_pr_auc": area})
-        metrics += _scalars(
+                metrics += make_overlay(f"pr/{part}_precision", curve)
+                metrics += make_scalars({f"best/{part}_pr_auc": area})
+        metrics += make_scalars(
             {f"test/{key}": value for key, value in (journal.read("test") or {}).items()}
         )
         self.client.log_batch(run_id, metrics=metrics)
         with tempfile.TemporaryDirectory() as folder:
             for part, (curve, area) in curves.items():
                 (Path(folder) / f"pr_{part}.json").write_text(
-                    _curve_json(curve, area, self.synthetic)
+                    write_curve(curve, area, self.synthetic)
                 )
             if curves:
                 figure = figures.draw_pr(curves, str(name), self.synthetic)
@@ -237,37 +249,3 @@ class Tracker:
     def set_tags(self, run_id: str, tags: dict[str, str]) -> None:
         """Set several tags at once."""
         self.client.log_batch(run_id, tags=[RunTag(name, value) for name, value in tags.items()])
-
-
-def flatten(params: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Join the names of nested dicts by dots."""
-    flat: dict[str, Any] = {}
-    for name, value in params.items():
-        if isinstance(value, dict):
-            flat |= flatten(value, f"{prefix}{name}.")
-        else:
-            flat[f"{prefix}{name}"] = value
-    return flat
-
-
-def pr_metrics(key: str, curve: Curve) -> list[Metric]:
-    """Turn a curve into a step metric: precision at each percent of recall, which the UI overlays."""
-    recall, precision = curve.recall[::-1], curve.precision[::-1]  # by falling threshold
-    at = np.searchsorted(recall, np.arange(101) / 100).clip(max=len(recall) - 1)
-    return [Metric(key, float(precision[place]), 0, step) for step, place in enumerate(at)]
-
-
-def _scalars(values: dict[str, float]) -> list[Metric]:
-    return [Metric(key, float(value), 0, 0) for key, value in values.items()]
-
-
-def _epoch_metrics(row: Row) -> list[Metric]:
-    names = [f"{part}_{name}" for part in ("train", "val") for name in EPOCH_METRICS]
-    names += ["best_val_pr_auc", "lr", "seconds"]
-    return [Metric(name, float(row[name]), row["time_ms"], row["epoch"]) for name in names]
-
-
-def _curve_json(curve: Curve, area: float, synthetic: bool) -> str:
-    keep = np.unique(np.linspace(0, len(curve.recall) - 1, CURVE_POINTS).round().astype(int))
-    arrays = {name: np.round(values[keep], 6).tolist() for name, values in vars(curve).items()}
-    return json.dumps({"average_precision": area, "synthetic": synthetic, **arrays})

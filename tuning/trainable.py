@@ -14,7 +14,8 @@ from data.splits import make_split
 from tuning.evaluate import measure_test
 from tuning.journal import Config, Journal, Row
 from tuning.space import compose, make_key
-from tuning.train import BadTrialError, fit, pick_device
+from tuning.train import fit, pick_device
+from tuning.training import BadTrialError
 
 REPORTED = ("epoch", "best_val_pr_auc", "val_pr_auc", "val_loss", "train_loss", "seconds")
 
