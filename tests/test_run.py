@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from tuning.run import main
+from tuning.search import Resources, share_out
 from tuning.settings import Settings, check_settings, choose_models, load_settings, save_settings
 
 
@@ -31,7 +32,8 @@ def refuse(arguments: list[str], root: Path, capsys: pytest.CaptureFixture[str])
         (["--split", "block"], "Unknown split 'block'. Did you mean 'blocks'? Available: blocks,"),
         (["--trials", "0"], "--trials must be 1 or more, but got 0."),
         (["--seeds", "11"], "--seeds must be 1 to 10, but got 11."),
-        (["--cpus-per-trial", "-1"], "--cpus-per-trial must not be negative, but got -1.0."),
+        (["--cpus-per-trial", "0"], "--cpus-per-trial must be more than 0, but got 0.0."),
+        (["--gpus-per-trial", "-1"], "--gpus-per-trial must not be negative, but got -1.0."),
         (["--data", "/nowhere/tiles"], "/nowhere/tiles"),
         (["--resume"], "--resume continues a campaign, but"),
     ],
@@ -40,6 +42,19 @@ def test_command_refuses_what_cannot_work(
     arguments: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert message in refuse(arguments, tmp_path, capsys)
+
+
+@pytest.mark.parametrize(("cpus", "gpus"), [(3, 0), (1, 0.5)])
+def test_trial_larger_than_the_machine_is_refused(cpus: float, gpus: float) -> None:
+    with pytest.raises(
+        ValueError, match=r"must fit into the machine or cluster, but got .* 2 .* 0 "
+    ):
+        share_out(settings(cpus_per_trial=cpus, gpus_per_trial=gpus), cpus=2, gpus=0)
+
+
+def test_trials_share_the_cores_evenly_by_default() -> None:
+    assert share_out(settings(trials=4, seeds=2), cpus=16, gpus=0) == Resources(4, 0)
+    assert share_out(settings(trials=40, seeds=2), cpus=16, gpus=2) == Resources(1, 0.5)
 
 
 def settings(**changes: object) -> Settings:

@@ -56,6 +56,15 @@ def test_named_server_wins_over_the_database(
     assert tracking_uri(tmp_path) == "http://127.0.0.1:1"
 
 
+def test_tracker_that_does_not_answer_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:1")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    with pytest.raises(ConnectionError, match=r"must answer, but http://127\.0\.0\.1:1 gave: "):
+        connect(tmp_path)
+
+
 def test_connecting_leaves_the_environment_as_it_was(tracker: Tracker, tmp_path: Path) -> None:
     before = dict(os.environ)
     assert connect(tmp_path)[0].tracking_uri == f"sqlite:///{tmp_path / 'mlflow.db'}"

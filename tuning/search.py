@@ -10,7 +10,6 @@ from typing import Any
 
 import optuna
 import ray
-import torch
 from ray import tune
 from ray.tune.logger import JsonLoggerCallback
 from ray.tune.schedulers import ASHAScheduler
@@ -69,12 +68,27 @@ def start_ray(settings: Settings) -> Resources:
             object_store_memory=OBJECT_STORE_BYTES,
         )
     there = ray.cluster_resources()  # type: ignore[no-untyped-call]
-    cpus, gpus = int(there.get("CPU", 1)), there.get("GPU", 0)
-    share = settings.cpus_per_trial
-    if share is None:
-        share = max(1, cpus // max(settings.trials, settings.seeds))
-    half = 0.5 if gpus and torch.cuda.is_available() else 0.0
-    return Resources(share, half if settings.gpus_per_trial is None else settings.gpus_per_trial)
+    return share_out(settings, there.get("CPU", 0), there.get("GPU", 0))
+
+
+def share_out(settings: Settings, cpus: float, gpus: float) -> Resources:
+    """Choose a trial's share: cores evenly over the trials of a stage, half a GPU where there is one.
+
+    Raises:
+        ValueError: If no trial would fit, since Ray would wait for ever.
+    """
+    even = max(1, int(cpus) // max(settings.trials, settings.seeds))
+    half = 0.5 if gpus else 0.0
+    share = Resources(
+        even if settings.cpus_per_trial is None else settings.cpus_per_trial,
+        half if settings.gpus_per_trial is None else settings.gpus_per_trial,
+    )
+    if share.cpus > cpus or share.gpus > gpus:
+        raise ValueError(
+            f"A trial must fit into the machine or cluster, but got {share.cpus} of {cpus:g} cores and "
+            f"{share.gpus} of {gpus:g} GPUs. Lower --cpus-per-trial or --gpus-per-trial."
+        )
+    return share
 
 
 def stop_ray() -> None:

@@ -82,10 +82,14 @@ def check_settings(settings: Settings) -> None:
         if value < 1 or (most is not None and value > most):
             limit = f"1 to {most}" if most else "1 or more"
             raise ValueError(f"--{name} must be {limit}, but got {value}.")
-    for name in ("cpus_per_trial", "gpus_per_trial"):
-        share = getattr(settings, name)
-        if share is not None and share < 0:
-            raise ValueError(f"--{name.replace('_', '-')} must not be negative, but got {share}.")
+    if settings.cpus_per_trial is not None and settings.cpus_per_trial <= 0:
+        raise ValueError(
+            f"--cpus-per-trial must be more than 0, but got {settings.cpus_per_trial}."
+        )
+    if settings.gpus_per_trial is not None and settings.gpus_per_trial < 0:
+        raise ValueError(
+            f"--gpus-per-trial must not be negative, but got {settings.gpus_per_trial}."
+        )
     if settings.data != TWIN:
         list_tiles(Path(settings.data))
 

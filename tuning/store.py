@@ -8,6 +8,7 @@ from pathlib import Path
 
 import mlflow
 from mlflow.entities import Run
+from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 URI_VARIABLE = "MLFLOW_TRACKING_URI"
@@ -49,24 +50,37 @@ def connect(root: Path) -> tuple[MlflowClient, str]:
 
     Returns:
         Client and experiment id.
+
+    Raises:
+        ConnectionError: If the tracker does not answer.
     """
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")  # the default waits four minutes
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     logging.getLogger("mlflow").setLevel(logging.WARNING)
     uri = tracking_uri(root)
     if uri.startswith(SQLITE):
         root.mkdir(parents=True, exist_ok=True)
-    client = MlflowClient(uri)
-    experiment = client.get_experiment_by_name(EXPERIMENT)
-    if experiment is not None:
-        experiment_id = experiment.experiment_id
-    elif uri.startswith(SQLITE):
-        _write_ahead(uri.removeprefix(SQLITE))
-        artifacts = (root / "artifacts").resolve().as_uri()
-        experiment_id = client.create_experiment(EXPERIMENT, artifact_location=artifacts)
-    else:
-        experiment_id = client.create_experiment(EXPERIMENT)
+    try:
+        client = MlflowClient(uri)
+        experiment_id = _find_experiment(client, uri, root)
+    except MlflowException as error:
+        raise ConnectionError(
+            f"The MLflow tracker must answer, but {uri} gave: {str(error).splitlines()[0]} "
+            f"Start it, or unset {URI_VARIABLE} to use a database below {root}."
+        ) from error
     _use(uri, experiment_id)
     return client, experiment_id
+
+
+def _find_experiment(client: MlflowClient, uri: str, root: Path) -> str:
+    experiment = client.get_experiment_by_name(EXPERIMENT)
+    if experiment is not None:
+        return str(experiment.experiment_id)
+    if not uri.startswith(SQLITE):
+        return str(client.create_experiment(EXPERIMENT))
+    _write_ahead(uri.removeprefix(SQLITE))
+    artifacts = (root / "artifacts").resolve().as_uri()
+    return str(client.create_experiment(EXPERIMENT, artifact_location=artifacts))
 
 
 def _write_ahead(file: str) -> None:
