@@ -13,10 +13,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xarray as xr
-from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import average_precision_score
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
 from data import twin as twin_module
 from data._noise import HALO_PX, Noise, Window
@@ -366,68 +362,3 @@ def test_command_prints_the_folder(
     (tmp_path / "file").touch()
     assert main(["--to", str(tmp_path / "file"), "--tiles", EMPTY]) == 1
     assert "folder with space to write to" in capsys.readouterr().err
-
-
-# ------------------------------------------------------------------------------- how hard it is
-
-
-def measure(folder: Path, tile_id: str) -> np.ndarray:
-    """Change and mean level per pixel and orbit, shape (H * W, 2 orbits x 8)."""
-    features = []
-    for orbit in ORBITS:
-        tile = open_tile(tile_path(folder, tile_id, orbit))
-        post = tile.times > EVENT
-        values = tile.backscatter
-        first = int(post.argmax())
-        features += [
-            *(values[post].mean(0) - values[~post].mean(0)),
-            *(values[first] - values[first - 1]),
-            *values.mean(0),
-            *values.std(0),
-        ]
-    return np.stack(features, axis=-1).reshape(TILE_PX * TILE_PX, -1)
-
-
-def read_masks(folder: Path, tile_ids: list[str]) -> np.ndarray:
-    return np.concatenate(
-        [open_tile(tile_path(folder, tile_id, "s1asc")).mask.ravel() for tile_id in tile_ids]
-    )
-
-
-@pytest.mark.slow
-def test_whole_twin_is_as_hard_as_documented(tmp_path: Path) -> None:
-    folder = make_twin(tmp_path, progress=False)
-    split = json.loads(SPLIT.read_text())
-    assert len(list_tiles(folder)) == 290
-
-    x = np.concatenate([measure(folder, tile_id) for tile_id in split["test"]])
-    mask = read_masks(folder, split["test"])
-    assert average_precision_score(mask, x[:, 0] + x[:, 8]) == pytest.approx(0.38, abs=0.05)
-    assert average_precision_score(mask, x[:, 2] + x[:, 10]) == pytest.approx(0.19, abs=0.05)
-
-    some = split["train"][::2]
-    train = np.concatenate([measure(folder, tile_id)[::5] for tile_id in some])
-    labels = np.concatenate([read_masks(folder, [tile_id])[::5] for tile_id in some])
-    model = make_pipeline(StandardScaler(), LogisticRegression()).fit(train, labels)
-    scores = model.predict_proba(x)[:, 1]
-    assert average_precision_score(mask, scores) == pytest.approx(0.43, abs=0.05)
-
-
-@pytest.mark.slow
-def test_whole_twin_is_as_bright_as_documented(tmp_path: Path) -> None:
-    with SITES_FILE.open() as file:
-        chosen = [
-            row["tile_id"] for row in csv.DictReader(file) if row["split_s12ls_ld"] == "train"
-        ]
-    folder = make_twin(tmp_path, tile_ids=chosen, progress=False)
-    means = np.mean(
-        [
-            open_tile(tile_path(folder, tile_id, orbit)).backscatter.mean(axis=(0, 2, 3))
-            for tile_id in chosen
-            for orbit in ORBITS
-        ],
-        axis=0,
-    )
-    # S12LS-LD over all regions: VV -9.3, VH -15.9 dB; these tiles are a little brighter.
-    assert means[0] == pytest.approx(-8.4, abs=0.5)
-    assert means[1] == pytest.approx(-14.3, abs=0.5)
