@@ -66,6 +66,7 @@ def make_twin(
     Returns:
         The folder ``twin-<version>-<hash of code, inputs and request>``. It holds ``s1asc/``, ``s1dsc/``
         and ``twin.json`` with each file's SHA-256. It appears whole or not at all.
+        Several processes may ask for it at once; threads may not, since NetCDF's library crashes.
 
     Raises:
         ValueError: If the seed, the version, a tile id or the workers are not as above.

@@ -6,7 +6,8 @@ import logging
 import os
 import re
 import shutil
-import threading
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -30,6 +31,7 @@ from data._terrain import (
 from data.tiles import EVENT, ORBITS, TILE_PX, hash_file, list_tiles, open_tile, tile_path
 from data.twin import MANIFEST, is_synthetic, main, make_twin
 
+ROOT = Path(__file__).parent.parent
 SLIDES, EMPTY = "hokkaido_743", "hokkaido_1006"  # 1,864 annotated pixels; none
 SPLIT = Path(twin_module.__file__).with_name("split_blocks.json")
 
@@ -282,17 +284,17 @@ def test_two_attempts_at_once_both_end_well(
     assert [path.name for path in tmp_path.iterdir()] == [folder.name]
 
 
-def test_threads_at_once_both_end_well(folder: Path, tmp_path: Path) -> None:
-    made: list[Path] = []
-    threads = [
-        threading.Thread(target=lambda: made.append(make(tmp_path, EMPTY))) for _ in range(2)
+def test_two_processes_at_once_both_end_well(folder: Path, tmp_path: Path) -> None:
+    ask = [sys.executable, "-m", "data.twin", "--to", str(tmp_path), "--tiles", EMPTY]
+    both = [
+        subprocess.Popen(ask, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        for _ in range(2)
     ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert made[0] == made[1]
-    assert hashes_of(made[0]).items() <= hashes_of(folder).items()
+    (first, _), (second, _) = (process.communicate(timeout=120) for process in both)
+    assert [process.returncode for process in both] == [0, 0]
+    assert first == second
+    assert hashes_of(Path(first.strip())).items() <= hashes_of(folder).items()
+    assert len(list(tmp_path.iterdir())) == 1
 
 
 def test_leftovers_go_when_old_and_stay_when_maybe_alive(folder: Path, tmp_path: Path) -> None:
