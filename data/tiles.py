@@ -34,7 +34,7 @@ SIZES = (ACQUISITIONS, TILE_PX, TILE_PX)
 NODATA = -9999
 DB_RANGE = (-50.0, 10.0)  # dB; bounds of the harmonized release
 DEM_RANGE = (0, 8800)  # m; bounds of both releases
-MAX_CLIPPED = 0.01  # share of linear power that may lie beyond DB_RANGE: strong scatterers do
+MAX_CLIPPED = 0.01  # share of linear power that may lie above DB_RANGE: strong scatterers do
 _KINDS = {"VV": "f", "VH": "f", "MASK": "iu", "DEM": "iu"}
 _NAME = re.compile(r"hokkaido_(s1asc|s1dsc)_(\d+)\.nc")
 _RENEW = "Get the file again, or remove the tile from both orbit folders."
@@ -263,7 +263,11 @@ def _convert(values: np.ndarray, name: str, units: Units, path: Path) -> np.ndar
     if np.isnan(values).all():
         raise _error(f"{name} must have data", "no usable pixel", path)
     low, high = DB_RANGE
-    if np.mean((values < low) | (values > high)) > (MAX_CLIPPED if units == "linear" else 0):
+    if units == "dB":
+        outside, allowed = (values < low) | (values > high), 0.0
+    else:  # power near zero over water is real: the harmonized release has it at the lower bound
+        outside, allowed = values > high, MAX_CLIPPED
+    if np.mean(outside) > allowed:
         got = f"{np.nanmin(values):.4g} to {np.nanmax(values):.4g}"
         raise _error(f"{name} must be in [{low:g}, {high:g}] dB", got, path)
     return np.asarray(np.clip(values, low, high), np.float32)

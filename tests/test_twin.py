@@ -154,6 +154,16 @@ def test_raw_version_is_the_same_scene_in_linear_power(folder: Path, tmp_path: P
 # -------------------------------------------------------------------------- same bytes, no seam
 
 
+def test_raw_tile_over_water_is_the_harmonized_one(tmp_path: Path) -> None:
+    water = "hokkaido_94"  # open sea: power near zero, at the lower bound in dB
+    harmonized, raw = make(tmp_path, water), make(tmp_path, water, version="raw")
+    for orbit in ORBITS:
+        expected = open_tile(tile_path(harmonized, water, orbit)).backscatter
+        found = open_tile(tile_path(raw, water, orbit), units="linear").backscatter
+        assert (expected == -50).mean() > 0.01
+        np.testing.assert_allclose(found, expected, atol=0.01)
+
+
 def test_same_seed_gives_the_same_bytes(folder: Path, tmp_path: Path) -> None:
     again = make(tmp_path)
     assert again.name == folder.name
