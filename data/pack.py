@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
+from data.machine import count_cpus
 from data.rows import CHANNELS, SAR_CHANNELS, TileRow, read_row
 from data.tiles import (
     ACQUISITIONS,
@@ -157,7 +158,7 @@ def make_pack(
     """
     found = list_tiles(tiles)
     chosen = found if tile_ids is None else [tile for tile in tile_ids if tile in set(found)]
-    workers = workers or len(os.sched_getaffinity(0))
+    workers = workers or count_cpus()
     digest = _hash_inputs(tiles, chosen, units, workers)
     final = packs / f"pack-{digest}"
     if (final / "manifest.json").is_file():

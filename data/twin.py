@@ -28,6 +28,7 @@ from tqdm import tqdm
 
 from data._terrain import FIELDS_FILE, SITES_FILE, Site, read_sites
 from data._twin_file import Version, write_site
+from data.machine import count_cpus
 from data.names import unknown
 from data.tiles import ORBITS, hash_file, tile_id_of, tile_path
 
@@ -198,7 +199,7 @@ def _remove_leftovers(folder: Path) -> None:
 
 
 def _write(jobs: Sequence[tuple[Any, ...]], workers: int | None, progress: bool) -> dict[str, str]:
-    workers = min(workers or _count_cpus(), -(-len(jobs) // _TILES_PER_WORKER))
+    workers = min(workers or count_cpus(), -(-len(jobs) // _TILES_PER_WORKER))
     with tqdm(total=len(jobs), desc="Twin", unit="tile", disable=not progress) as bar:
         hashes: dict[str, str] = {}
         for some in _run(jobs, workers):
@@ -218,12 +219,6 @@ def _run(jobs: Sequence[tuple[Any, ...]], workers: int) -> Iterable[dict[str, st
                 yield done.result()
         finally:
             pool.shutdown(cancel_futures=True)
-
-
-def _count_cpus() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _publish(aside: Path, folder: Path, hashes: dict[str, str], about: dict[str, Any]) -> None:

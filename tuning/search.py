@@ -15,6 +15,7 @@ from ray.tune.logger import JsonLoggerCallback
 from ray.tune.schedulers import ASHAScheduler
 from ray.tune.search.optuna import OptunaSearch
 
+from data.machine import count_cpus
 from tuning.journal import Config
 from tuning.mirror import METRIC, Mirror, Stage, settle
 from tuning.settings import Settings
@@ -64,7 +65,7 @@ def start_ray(settings: Settings) -> Resources:
             include_dashboard=False,
             log_to_driver=False,
             logging_level=logging.ERROR,
-            num_cpus=len(os.sched_getaffinity(0)),
+            num_cpus=count_cpus(),
             object_store_memory=OBJECT_STORE_BYTES,
         )
     there = ray.cluster_resources()  # type: ignore[no-untyped-call]
