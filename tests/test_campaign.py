@@ -1,10 +1,12 @@
 """The whole benchmark, end to end: real Ray, real MLflow, a fresh process that loads the models."""
 
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +16,8 @@ from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 
 from data.pack import load_pack
+from data.splits import make_split
+from data.tiles import list_tiles, tile_path
 from models import list_models
 from tuning.store import connect, find_runs
 from tuning.study import PUBLISHED
@@ -156,6 +160,21 @@ def test_model_loads_in_a_process_without_this_project(
     assert done.returncode == 0, done.stderr
     # The training process wrote its probabilities of these test tiles into examples.npz.
     assert np.abs(np.load(tmp_path / "probs.npy") - examples["probs"]).max() <= 1e-5
+
+
+def test_unusable_tile_is_named_and_the_rest_goes_on(
+    twin: Path, copy_tiles: Callable[[], Path], tmp_path: Path
+) -> None:
+    tiles, bad = copy_tiles(), make_split("blocks", list_tiles(twin)).train[0]
+    tile_path(tiles, bad, "s1asc").write_text("no NetCDF")
+    arguments = ["--model", "unet", "--preset", "smoke", "--trials", "1", "--seeds", "1"]
+    done = run(tmp_path, *arguments, "--data", str(tiles), "--campaign", "spoilt")
+    assert done.returncode == 0, done.stderr
+    assert f"Excluded {bad}: A tile must be readable NetCDF" in done.stderr
+    report = tmp_path / "reports" / "spoilt"
+    assert list(json.loads((report / "excluded_tiles.json").read_text())) == [bad]
+    (campaign,) = runs_of(tmp_path, "spoilt", kind="campaign")
+    assert campaign.data.tags["excluded_tiles"] == "1"
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])

@@ -1,6 +1,5 @@
 """One campaign from data to report: search each architecture, repeat the winners over seeds, compare."""
 
-import json
 import logging
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -20,7 +19,7 @@ from tuning.baseline import BASELINE, make_baseline_config, run_baseline
 from tuning.journal import Config
 from tuning.mirror import Mirror, Stage
 from tuning.presets import SEEDS, Preset, get_preset, pick_tiles
-from tuning.report import write_report
+from tuning.report import EXCLUDED, write_report
 from tuning.search import SEARCH_SEED, Resources, run_repeats, run_search, start_ray, stop_ray
 from tuning.settings import TWIN, Settings, campaign_folder
 from tuning.space import make_key, make_space
@@ -99,10 +98,11 @@ class Campaign:
         self.studies = {model: self._open_study(model) for model in (*settings.models, BASELINE)}
 
     def _open_campaign(self) -> str:
-        tags = {"excluded_tiles": json.dumps(self.pack.excluded)[:4000]}
-        return self.tracker.open_run(
-            "campaign", "campaign", self.settings.campaign, tags=tags, params=asdict(self.settings)
-        )
+        tags = {"excluded_tiles": str(len(self.pack.excluded))}
+        name, params = self.settings.campaign, asdict(self.settings)
+        run_id = self.tracker.open_run("campaign", "campaign", name, tags=tags, params=params)
+        self.tracker.client.log_dict(run_id, self.pack.excluded, EXCLUDED)
+        return run_id
 
     def _open_study(self, model: str) -> str:
         return self.tracker.open_run(

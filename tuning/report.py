@@ -27,6 +27,7 @@ from tuning.study import Study, collect_studies, make_row, seed_of, val_of
 
 logger = logging.getLogger(__name__)
 
+EXCLUDED = "excluded_tiles.json"  # artifact of the campaign's run: reason by tile
 CURVES = {"loss": "loss", "dice": "Dice at 0.5", "pr_auc": "average precision"}
 
 
@@ -109,22 +110,29 @@ def _register(
             move_alias(client, CHAMPION, names[place], version, sorted(every))
 
 
-def find_campaign(client: MlflowClient, experiment_id: str, name: str | None) -> str:
-    """Return the campaign of that name, or the latest.
+def _copy_excluded(client: MlflowClient, campaign: Run, folder: Path) -> None:
+    """Put the tiles that could not be used, with their reasons, beside the table."""
+    run_id = campaign.info.run_id
+    if EXCLUDED in {file.path for file in client.list_artifacts(run_id)}:
+        client.download_artifacts(run_id, EXCLUDED, str(folder))
+
+
+def find_campaign(client: MlflowClient, experiment_id: str, name: str | None) -> Run:
+    """Return the run of the campaign of that name, or of the latest.
 
     Raises:
         ValueError: If there is none.
     """
-    names = [run.data.tags["campaign"] for run in find_runs(client, experiment_id, kind="campaign")]
-    if not names:
+    runs = {
+        run.data.tags["campaign"]: run for run in find_runs(client, experiment_id, kind="campaign")
+    }
+    if not runs:
         raise ValueError(
             "A report needs a campaign, but MLflow holds none. Run `python -m tuning.run`."
         )
-    if name is None:
-        return names[-1]
-    if name not in names:
-        raise ValueError(unknown("campaign", name, names))
-    return name
+    if name is not None and name not in runs:
+        raise ValueError(unknown("campaign", name, runs))
+    return runs[name or list(runs)[-1]]
 
 
 def write_report(root: Path, campaign: str | None = None) -> pd.DataFrame:
@@ -141,7 +149,8 @@ def write_report(root: Path, campaign: str | None = None) -> pd.DataFrame:
         ValueError: If there is no such campaign, or none of its repeat trials finished.
     """
     client, experiment_id = connect(root)
-    campaign = find_campaign(client, experiment_id, campaign)
+    found = find_campaign(client, experiment_id, campaign)
+    campaign = found.data.tags["campaign"]
     studies = collect_studies(client, experiment_id, campaign)
     if not studies:
         raise ValueError(
@@ -151,6 +160,7 @@ def write_report(root: Path, campaign: str | None = None) -> pd.DataFrame:
     rows = [make_row(study) for study in studies]
     folder = report_folder(root, campaign)
     folder.mkdir(parents=True, exist_ok=True)
+    _copy_excluded(client, found, folder)
     table = pd.DataFrame(rows)
     table.to_csv(folder / "benchmark_master.csv", index=False)
     synthetic = rows[0]["data"] == "synthetic"
