@@ -235,6 +235,15 @@ def test_command_says_when_there_is_no_campaign(
     assert "needs a campaign, but MLflow holds none" in capsys.readouterr().err
 
 
+def test_command_names_a_tracker_that_does_not_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:1")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    assert main(["--root", str(tmp_path)]) == 1
+    assert "tracker must answer, but http://127.0.0.1:1 gave" in capsys.readouterr().err
+
+
 def test_report_needs_a_finished_repeat(root: Path, table: pd.DataFrame) -> None:
     context = Context("empty", "smoke", "blocks", "s", "d", "synthetic", "c")
     Tracker(root, context).open_run("campaign", "campaign", "empty")

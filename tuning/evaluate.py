@@ -14,7 +14,14 @@ from data.pack import Pack
 from data.splits import Split
 from models import create_model
 from tuning.journal import Config, Journal, write_aside
-from tuning.metrics import average_precision, choose_threshold, confuse, count_bins, score_at
+from tuning.metrics import (
+    average_precision,
+    choose_threshold,
+    confuse,
+    count_bins,
+    score_at,
+    to_probs,
+)
 
 EVAL_BATCH = 16
 EXAMPLES = 4
@@ -68,8 +75,7 @@ def make_model(config: Config) -> nn.Module:
 @torch.no_grad()
 def predict(model: nn.Module, x: Tensor) -> Tensor:
     """Return probabilities ``(B, H, W)`` of a normalised batch ``(B, T, C, H, W)``, in float32."""
-    logits: Tensor = model(x)
-    return logits.squeeze(1).float().sigmoid()
+    return to_probs(model(x))
 
 
 def count_part(
@@ -80,10 +86,9 @@ def count_part(
     for batch in tiles.batches(EVAL_BATCH):
         with torch.no_grad():
             logits = model(batch.x)
-            probs = logits.squeeze(1).float().sigmoid()
             if loss is not None:
                 total += float(loss(logits, batch.mask)) * len(batch.x)
-        found = count_bins(probs, batch.mask)
+        found = count_bins(to_probs(logits), batch.mask)
         counts = found if counts is None else counts + found
     if counts is None:
         raise ValueError("A part must hold at least one tile to be measured, but got none.")

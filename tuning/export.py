@@ -24,7 +24,7 @@ class LandslideProgram(nn.Module):
 
     Shape:
         Input ``(B, 15, C, H, W)``, backscatter in dB (and the DEM in m), NaN = no data; output
-        ``(B, H, W)``, landslide probability. H and W are multiples of the network's step (16).
+        ``(B, H, W)``, landslide probability. H and W are multiples of ``2**depth``, at least twice that.
     """
 
     def __init__(self, model: nn.Module, norm: Norm, timesteps: int) -> None:

@@ -3,6 +3,8 @@
 from torch import Tensor
 from torch.nn import functional as F
 
+from tuning.metrics import to_probs
+
 SMOOTH = 1.0  # pixels; keeps Dice defined on a batch without landslides
 
 
@@ -20,7 +22,7 @@ def soft_dice(logits: Tensor, mask: Tensor) -> Tensor:
         Milletari et al. (2016), V-Net, doi 10.1109/3DV.2016.79; pooled over the batch as in the
         published study, since most tiles have no landslide.
     """
-    probs = logits.squeeze(1).float().sigmoid()
+    probs = to_probs(logits)
     target = mask.float()
     overlap = (probs * target).sum()
     return 1.0 - (2.0 * overlap + SMOOTH) / (probs.sum() + target.sum() + SMOOTH)

@@ -14,6 +14,11 @@ from torch import Tensor
 BINS = 1 << 14
 
 
+def to_probs(logits: Tensor) -> Tensor:
+    """Turn logits ``(B, 1, H, W)`` into probabilities ``(B, H, W)``, float32."""
+    return logits.squeeze(1).float().sigmoid()
+
+
 def count_bins(probs: Tensor, mask: Tensor) -> Tensor:
     """Count pixels by class and probability bin.
 

@@ -20,12 +20,10 @@ from mlflow.tracking import MlflowClient
 from data.names import unknown
 from tuning import figures
 from tuning.baseline import BASELINE
-from tuning.metrics import Confusion, average_precision, trace_curve
+from tuning.metrics import Confusion, Curve, average_precision, trace_curve
 from tuning.registry import BEST, CHAMPION, move_alias, register, registered_name
 from tuning.store import connect, find_runs
 from tuning.study import Study, collect_studies, make_row, seed_of, val_of
-
-logger = logging.getLogger(__name__)
 
 EXCLUDED = "excluded_tiles.json"  # artifact of the campaign's run: reason by tile
 CURVES = {"loss": "loss", "dice": "Dice at 0.5", "pr_auc": "average precision"}
@@ -51,8 +49,10 @@ def _download(client: MlflowClient, run: Run, to: Path) -> Path:
     return Path(client.download_artifacts(run.info.run_id, "trial", str(to)))
 
 
-def _draw_study(client: MlflowClient, study: Study, folder: Path, synthetic: bool) -> np.ndarray:
-    """Draw a study's figures; return the chosen run's test histogram."""
+def _draw_study(
+    client: MlflowClient, study: Study, folder: Path, synthetic: bool
+) -> tuple[Curve, float]:
+    """Draw a study's figures; return the chosen run's test curve and its average precision."""
     if study.model != BASELINE:
         _draw_histories(client, study, folder, synthetic)
     with tempfile.TemporaryDirectory() as to:
@@ -61,8 +61,8 @@ def _draw_study(client: MlflowClient, study: Study, folder: Path, synthetic: boo
         with np.load(files / "examples.npz", allow_pickle=False) as examples:
             shown = {name: examples[name] for name in examples.files}
     metrics = study.chosen.data.metrics
-    curve = {study.name: (trace_curve(counts), average_precision(counts))}
-    figure = figures.draw_pr(curve, f"{study.name}, test", synthetic)
+    curve = (trace_curve(counts), average_precision(counts))
+    figure = figures.draw_pr({study.name: curve}, f"{study.name}, test", synthetic)
     figures.save(figure, folder / f"{study.name}_pr_curve.png")
     confusion = Confusion(*(int(metrics[f"test/{name}"]) for name in ("tp", "fp", "fn", "tn")))
     title = f"{study.name}, threshold {metrics['test/threshold']:.3f}"
@@ -74,7 +74,7 @@ def _draw_study(client: MlflowClient, study: Study, folder: Path, synthetic: boo
     )
     for number, figure in enumerate(drawn.values()):
         figures.save(figure, folder / f"{study.name}_qual_{number:02d}.png")
-    return counts
+    return curve
 
 
 def _write_model_files(study: Study, row: Mapping[str, Any], folder: Path) -> None:
@@ -167,8 +167,8 @@ def write_report(root: Path, campaign: str | None = None) -> pd.DataFrame:
     overlay = {}
     for study, row in zip(studies, rows, strict=True):
         _write_model_files(study, row, folder)
-        counts = _draw_study(client, study, folder / "Figures" / study.name, synthetic)
-        overlay[study.name] = (trace_curve(counts), average_precision(counts))
+        to = folder / "Figures" / study.name
+        overlay[study.name] = _draw_study(client, study, to, synthetic)
     figure = figures.draw_pr(overlay, "Test, the registered runs", synthetic)
     figures.save(figure, folder / "Figures" / "pr_curves.png")
     _register(client, studies, rows)
@@ -209,7 +209,7 @@ def main(argv: list[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     try:
         table = write_report(args.root, args.campaign)
-    except ValueError as error:
+    except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     print(format_ranking(table))

@@ -11,7 +11,7 @@ import mlflow
 import mlflow.pytorch
 import numpy as np
 import torch
-from mlflow.entities import Metric, Param, Run, RunTag
+from mlflow.entities import Metric, Param, Run
 from mlflow.models import Model, ModelSignature
 from mlflow.types.schema import Schema, TensorSpec
 
@@ -104,8 +104,8 @@ class Tracker:
         """
         if key in self._run_ids:
             return self._run_ids[key]
-        wanted = f"tags.campaign = '{self.context.campaign}' and tags.key = '{key}'"
-        found = self.client.search_runs([self.experiment_id], wanted, order_by=["start_time ASC"])
+        campaign = self.context.campaign
+        found = find_runs(self.client, self.experiment_id, campaign=campaign, key=key)
         if found:
             self._run_ids[key] = found[0].info.run_id
             return self._run_ids[key]
@@ -245,7 +245,3 @@ class Tracker:
         return find_runs(
             self.client, self.experiment_id, campaign=self.context.campaign, kind="trial", **tags
         )
-
-    def set_tags(self, run_id: str, tags: dict[str, str]) -> None:
-        """Set several tags at once."""
-        self.client.log_batch(run_id, tags=[RunTag(name, value) for name, value in tags.items()])

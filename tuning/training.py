@@ -14,7 +14,7 @@ from data.splits import Split
 from tuning.evaluate import count_part, make_model
 from tuning.journal import Config, Journal, Row, write_aside
 from tuning.losses import bce_dice
-from tuning.metrics import average_precision, choose_threshold, count_bins, score_at
+from tuning.metrics import average_precision, choose_threshold, count_bins, score_at, to_probs
 
 WARMUP = 0.05  # share of all steps over which the learning rate rises
 FINAL_LR = 0.01  # share of the learning rate that the last step has
@@ -82,7 +82,7 @@ class Training:
         self.scaler.step(self.optimizer)
         self.scaler.update()
         self.schedule.step()
-        return loss.detach(), count_bins(logits.detach().squeeze(1).float().sigmoid(), batch.mask)
+        return loss.detach(), count_bins(to_probs(logits.detach()), batch.mask)
 
     def _train_epoch(self) -> Row:
         self.model.train()
