@@ -1,39 +1,18 @@
 """Which tiles train, validate and test: named splits, their hash, and the audit of their borders."""
 
-import csv
 import hashlib
 import json
 import random
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 
+from data.catalogue import read_catalogue
 from data.names import unknown
 
 PARTS = ("train", "val", "test")
 SPLITS = ("blocks", "seed42", "s12ls-ld")
-GRID_M = 1280  # tiles lie on a grid of this step in UTM 54N, so neighbours share an edge
 _HERE = Path(__file__).parent
-
-
-@dataclass(frozen=True)
-class CatalogueTile:
-    """One row of ``hokkaido_tiles.csv``.
-
-    Attributes:
-        tile_id: Such as ``hokkaido_579``.
-        column: Tiles east of the grid's origin.
-        row: Tiles north of the grid's origin.
-        annotated_px: Landslide pixels of the tile's mask.
-        official: Part in the data set's S12LS-LD split, empty where the tile is not in it.
-    """
-
-    tile_id: str
-    column: int
-    row: int
-    annotated_px: int
-    official: str
 
 
 @dataclass(frozen=True)
@@ -68,23 +47,6 @@ class Split:
             raise ValueError(unknown("part", name, PARTS))
         ids: tuple[str, ...] = getattr(self, name)
         return ids
-
-
-@cache
-def read_catalogue() -> dict[str, CatalogueTile]:
-    """Read the 290 Hokkaido tiles, by id (source and licence: ``ATTRIBUTION.md``)."""
-    with (_HERE / "hokkaido_tiles.csv").open(newline="") as lines:
-        return {row["tile_id"]: _catalogue_tile(row) for row in csv.DictReader(lines)}
-
-
-def _catalogue_tile(row: dict[str, str]) -> CatalogueTile:
-    return CatalogueTile(
-        tile_id=row["tile_id"],
-        column=int(row["easting_m"]) // GRID_M,
-        row=int(row["northing_m"]) // GRID_M,
-        annotated_px=int(row["annotated_px"]),
-        official=row["split_s12ls_ld"],
-    )
 
 
 def _seed42() -> dict[str, list[str]]:
@@ -135,36 +97,4 @@ def make_split(name: str, available: Collection[str] | None = None) -> Split:
     listed = {tile for ids in full.values() for tile in ids}
     return Split(
         name, **parts, unused=tuple(sorted(here - listed)), missing=tuple(sorted(listed - here))
-    )
-
-
-def count_positives(tile_ids: Iterable[str]) -> int:
-    """Sum the annotated landslide pixels of catalogue tiles."""
-    return sum(read_catalogue()[tile].annotated_px for tile in tile_ids)
-
-
-def find_touching(first: Iterable[str], second: Iterable[str], *, corner: bool = True) -> list[str]:
-    """List the tiles of *first* that border a tile of *second*.
-
-    Args:
-        first: Tile ids of the catalogue, such as a test part.
-        second: Tile ids of the catalogue, such as a train part.
-        corner: Whether a shared corner counts, or only a shared edge.
-
-    Returns:
-        Sorted ids of *first* with at least one such neighbour.
-    """
-    tiles = read_catalogue()
-    taken = {(tiles[tile].column, tiles[tile].row) for tile in second}
-    reach = 2 if corner else 1
-    steps = [
-        (right, up)
-        for right in (-1, 0, 1)
-        for up in (-1, 0, 1)
-        if 0 < abs(right) + abs(up) <= reach
-    ]
-    return sorted(
-        tile
-        for tile in first
-        if any((tiles[tile].column + x, tiles[tile].row + y) in taken for x, y in steps)
     )

@@ -1,7 +1,8 @@
 import pytest
 
+from data.catalogue import count_positives, find_touching, read_catalogue
 from data.names import unknown
-from data.splits import SPLITS, count_positives, find_touching, make_split, read_catalogue
+from data.splits import SPLITS, make_split
 
 
 def test_catalogue_has_the_published_tiles() -> None:
