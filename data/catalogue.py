@@ -4,7 +4,7 @@ Source and licence: ``ATTRIBUTION.md``.
 """
 
 import csv
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -54,19 +54,31 @@ def count_positives(tile_ids: Iterable[str]) -> int:
     return sum(read_catalogue()[tile].annotated_px for tile in tile_ids)
 
 
-def find_touching(first: Iterable[str], second: Iterable[str], *, corner: bool = True) -> list[str]:
+def read_places() -> dict[str, tuple[int, int]]:
+    """Return each catalogue tile's column and row on the grid."""
+    return {tile.tile_id: (tile.column, tile.row) for tile in read_catalogue().values()}
+
+
+def find_touching(
+    first: Iterable[str],
+    second: Iterable[str],
+    *,
+    corner: bool = True,
+    places: Mapping[str, tuple[int, int]] | None = None,
+) -> list[str]:
     """List the tiles of *first* that border a tile of *second*.
 
     Args:
-        first: Tile ids of the catalogue, such as a test part.
-        second: Tile ids of the catalogue, such as a train part.
+        first: Tile ids, such as a test part.
+        second: Tile ids, such as a train part.
         corner: Whether a shared corner counts, or only a shared edge.
+        places: Column and row of every such tile on the grid; the catalogue's when left out.
 
     Returns:
         Sorted ids of *first* with at least one such neighbour.
     """
-    tiles = read_catalogue()
-    taken = {(tiles[tile].column, tiles[tile].row) for tile in second}
+    at = read_places() if places is None else places
+    taken = {at[tile] for tile in second}
     reach = 2 if corner else 1
     steps = [
         (right, up)
@@ -75,7 +87,5 @@ def find_touching(first: Iterable[str], second: Iterable[str], *, corner: bool =
         if 0 < abs(right) + abs(up) <= reach
     ]
     return sorted(
-        tile
-        for tile in first
-        if any((tiles[tile].column + x, tiles[tile].row + y) in taken for x, y in steps)
+        tile for tile in first if any((at[tile][0] + x, at[tile][1] + y) in taken for x, y in steps)
     )
