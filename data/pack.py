@@ -1,7 +1,8 @@
 """All tiles of a data set as arrays on disk, made once and mapped into memory by every trial.
 
-A pack is a folder ``pack-<hash>``: ``x.f16`` with backscatter in dB, ``mask.u8``, ``dem.i16``, ``times.npy``,
-``moments.npy`` and ``manifest.json``. The hash covers the content of every tile file.
+A pack is a folder ``pack-<hash>``; its files are those of :mod:`data._pack_file`. The hash covers the content of
+every tile file, so a changed, added or removed tile makes another pack; what an earlier pack already holds is
+copied from there, and only the other tiles are read.
 """
 
 import hashlib
@@ -10,22 +11,19 @@ import logging
 import os
 import shutil
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from tqdm import tqdm
-
+from data._pack_file import FORMAT, MANIFEST, Pack, Writer, count_bytes, load_pack
 from data.machine import count_cpus
-from data.rows import CHANNELS, SAR_CHANNELS, TileRow, read_row
+from data.rows import TileRow, read_row
+from data.source import read_source
 from data.tiles import (
-    ACQUISITIONS,
     ORBITS,
-    TILE_PX,
     TileError,
     Units,
     hash_file,
@@ -33,163 +31,200 @@ from data.tiles import (
     list_unpaired,
     tile_path,
 )
+from data.workers import Died, run_each
+
+__all__ = ["Pack", "load_pack", "make_pack"]
 
 logger = logging.getLogger(__name__)
 
-FORMAT = 1  # raise when the arrays' layout changes: older packs are then made again
-_SHAPES = {
-    "x.f16": (ACQUISITIONS, len(SAR_CHANNELS), TILE_PX, TILE_PX),
-    "mask.u8": (TILE_PX, TILE_PX),
-    "dem.i16": (TILE_PX, TILE_PX),
-}
-_DTYPES = {"x.f16": np.float16, "mask.u8": np.uint8, "dem.i16": np.int16}
+DIED = (
+    "Reading it ended the process: the file is damaged in a way that its library does not survive."
+)
 
 
 @dataclass(frozen=True)
-class Pack:
-    """Arrays of N tiles, mapped into memory.
+class _Request:
+    """Which tiles to pack, and from what."""
 
-    Attributes:
-        path: The pack's folder.
-        hash: Twelve hex digits over the content of all tile files.
-        synthetic: Whether the tiles come from the twin.
-        tile_ids: The N ids in the order of the arrays.
-        excluded: Reason by tile id for every tile that could not be used.
-        x: Backscatter in dB, shape ``(N, T, C, H, W)``, float16, C as ``SAR_CHANNELS``, NaN = no data.
-        mask: 1 = landslide, shape ``(N, H, W)``, uint8.
-        dem: Height in m, shape ``(N, H, W)``, int16.
-        times: Acquisition times, shape ``(N, orbits, T)``, datetime64[s].
-        moments: Count, sum and sum of squares per channel of ``CHANNELS``, shape ``(N, C + 1, 3)``.
-    """
-
-    path: Path
-    hash: str
-    synthetic: bool
+    root: Path
+    modalities: tuple[str, ...]
+    units: Units
     tile_ids: tuple[str, ...]
-    excluded: dict[str, str]
-    x: np.ndarray
-    mask: np.ndarray
-    dem: np.ndarray
-    times: np.ndarray
-    moments: np.ndarray
+    workers: int
 
-    def rows(self, tile_ids: Sequence[str]) -> np.ndarray:
-        """Return the array rows of *tile_ids*, in their order."""
-        at = {tile: row for row, tile in enumerate(self.tile_ids)}
-        return np.array([at[tile] for tile in tile_ids], dtype=np.int64)
+    def hash_tile(self, tile_id: str) -> str:
+        """Hash what a tile's row is made from: format, unit and the content of its files."""
+        paths = (tile_path(self.root, tile_id, modality) for modality in self.modalities)
+        text = json.dumps(
+            [FORMAT, self.units, self.modalities, [hash_file(path) for path in paths]]
+        )
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def hash_tiles(self) -> dict[str, str]:
+        """Hash every tile."""
+        with ThreadPoolExecutor(self.workers) as pool:  # hashing releases the interpreter's lock
+            return dict(zip(self.tile_ids, pool.map(self.hash_tile, self.tile_ids), strict=True))
 
 
-def _hash_tile(root: Path, tile_id: str) -> list[str]:
-    return [hash_file(tile_path(root, tile_id, orbit)) for orbit in ORBITS]
+def _list_earlier(packs: Path, modalities: Sequence[str]) -> list[Pack]:
+    """List the packs of the same format and modalities, the newest first."""
+    found = []
+    for file in sorted(packs.glob(f"pack-*/{MANIFEST}"), key=lambda file: -file.stat().st_mtime):
+        try:
+            pack = load_pack(file.parent)
+        except (ValueError, KeyError, OSError) as error:
+            logger.info("Not reused: %s: %s", file.parent, error)
+            continue
+        if pack.modalities == tuple(modalities):
+            found.append(pack)
+    return found
 
 
-def _hash_inputs(root: Path, tile_ids: Sequence[str], units: Units, workers: int) -> str:
-    """Hash what a pack is made from: the files' content, their units and the pack's format."""
-    with ThreadPoolExecutor(workers) as pool:  # hashing releases the interpreter's lock
-        digests = list(pool.map(partial(_hash_tile, root), tile_ids))
-    named = [FORMAT, units, dict(zip(tile_ids, digests, strict=True))]
-    return hashlib.sha256(json.dumps(named, sort_keys=True).encode()).hexdigest()[:12]
+def _find_rows(earlier: Sequence[Pack], digests: dict[str, str]) -> dict[str, Pack]:
+    """Find the tiles that some earlier pack has read from the very same files."""
+    found: dict[str, Pack] = {}
+    for pack in reversed(earlier):  # the newest wins
+        known = {*pack.tile_ids, *pack.excluded}
+        same = (tile for tile, digest in digests.items() if pack.digests.get(tile) == digest)
+        found |= {tile: pack for tile in same if tile in known}
+    return found
 
 
 def _read_rows(
-    root: Path, tile_ids: Sequence[str], units: Units, workers: int
-) -> Iterator[tuple[str, TileRow | str]]:
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        rows = pool.map(partial(read_row, root, units), tile_ids, chunksize=4)
-        yield from zip(
-            tile_ids, tqdm(rows, "packing tiles", len(tile_ids), unit="tile"), strict=True
-        )
+    request: _Request, earlier: dict[str, Pack]
+) -> Iterator[tuple[str, TileRow | Pack | str]]:
+    """Yield each tile's row, the pack that has it, or the reason why it cannot be used."""
+    fresh = [tile for tile in request.tile_ids if tile not in earlier]
+    work = partial(read_row, request.root, request.modalities, request.units)
+    read = run_each(work, fresh, "packing tiles", workers=request.workers)
+    for tile in request.tile_ids:
+        if tile in earlier:
+            yield tile, earlier[tile].excluded.get(tile, earlier[tile])
+        else:
+            row = next(read)
+            yield tile, DIED if isinstance(row, Died) else row
 
 
 def _write(
-    folder: Path, rows: Iterator[tuple[str, TileRow | str]]
-) -> tuple[list[str], dict[str, str]]:
-    """Append every usable row to the arrays of *folder*; return the ids written and the reasons."""
-    kept: list[str] = []
+    writer: Writer, rows: Iterator[tuple[str, TileRow | Pack | str]]
+) -> tuple[dict[str, str], dict[str, list[str]]]:
+    """Write every usable row; return the reasons of the others, and what is suspicious."""
     excluded: dict[str, str] = {}
-    times, moments = [], []
-    with (
-        (folder / "x.f16").open("wb") as x,
-        (folder / "mask.u8").open("wb") as mask,
-        (folder / "dem.i16").open("wb") as dem,
-    ):
-        for tile_id, row in rows:
-            if isinstance(row, str):
-                excluded[tile_id] = row
-                continue
-            if row.warning:
-                logger.warning("%s: %s; %s's is used.", tile_id, row.warning, ORBITS[0])
-            for file, array in ((x, row.x), (mask, row.mask), (dem, row.dem)):
-                file.write(np.ascontiguousarray(array).tobytes())
-            kept.append(tile_id)
-            times.append(row.times)
-            moments.append(row.moments)
-    if kept:
-        np.save(folder / "times.npy", np.stack(times))
-        np.save(folder / "moments.npy", np.stack(moments))
-    return kept, excluded
+    suspicious: dict[str, list[str]] = {}
+    for tile_id, row in rows:
+        if isinstance(row, str):
+            excluded[tile_id] = row
+        elif isinstance(row, Pack):
+            writer.copy(tile_id, row)
+            if tile_id in row.suspicious:
+                suspicious[tile_id] = row.suspicious[tile_id]
+        else:
+            writer.add(tile_id, row)
+            if row.findings:
+                suspicious[tile_id] = list(row.findings)
+    return excluded, suspicious
+
+
+def _check_space(packs: Path, request: _Request) -> None:
+    needed = count_bytes(request.modalities, len(request.tile_ids))
+    if (free := shutil.disk_usage(packs).free) < needed:
+        raise OSError(
+            f"A pack of {len(request.tile_ids)} tiles needs {needed / 1e6:.0f} MB, but got "
+            f"{free / 1e6:.0f} MB free in {packs}. Free space there or give another folder (--root)."
+        )
 
 
 def make_pack(
     tiles: Path,
     packs: Path,
     *,
-    synthetic: bool,
-    units: Units = "dB",
+    units: Units | None = None,
+    modalities: Sequence[str] = ORBITS,
     tile_ids: Sequence[str] | None = None,
     workers: int | None = None,
 ) -> Pack:
     """Pack the tiles of a data folder, or reuse the pack made of the very same files.
 
     Args:
-        tiles: Data folder with ``s1asc/`` and ``s1dsc/``.
+        tiles: Data folder with a folder per modality.
         packs: Folder that holds the packs.
-        synthetic: Whether *tiles* are the twin's.
-        units: Unit of the files' backscatter; linear power becomes dB.
-        tile_ids: Tiles to pack; all that have both orbits when left out.
+        units: Unit of the files' backscatter; linear power becomes dB. What the folder's manifest
+            says when left out.
+        modalities: Which of ``data.tiles.MODALITIES`` to pack; a tile must have them all.
+        tile_ids: Tiles to pack; all that have the modalities when left out.
         workers: Processes that read tiles; the machine's cores when left out.
 
     Returns:
-        The pack. Tiles that could not be used are in ``excluded`` with their reasons.
+        The pack. Tiles that could not be used are in ``excluded`` with their reasons, tiles that are
+        used but look odd in ``suspicious``.
 
     Raises:
         FileNotFoundError: If *tiles* is no data folder.
         TileError: If no tile can be used.
+        OSError: If there is no space for the pack.
     """
-    found = list_tiles(tiles)
-    chosen = found if tile_ids is None else [tile for tile in tile_ids if tile in set(found)]
-    workers = workers or count_cpus()
-    digest = _hash_inputs(tiles, chosen, units, workers)
+    source, found = read_source(tiles, units), set(list_tiles(tiles, modalities))
+    chosen = sorted(found) if tile_ids is None else [tile for tile in tile_ids if tile in found]
+    request = _Request(
+        tiles, tuple(modalities), source.units, tuple(chosen), workers or count_cpus()
+    )
+    digests = request.hash_tiles()
+    lack = f"It lacks a file of {' or '.join(modalities)}."
+    unpaired = dict.fromkeys(list_unpaired(tiles, modalities), lack)
+    content = json.dumps([digests, unpaired, source.synthetic], sort_keys=True)
+    digest = hashlib.sha256(content.encode()).hexdigest()[:12]
     final = packs / f"pack-{digest}"
-    if (final / "manifest.json").is_file():
+    if (final / MANIFEST).is_file():
         logger.info("Reusing the pack %s.", final)
         return load_pack(final)
-    aside = packs / f".{final.name}.{os.getpid()}"
+    manifest = {
+        "hash": digest,
+        "synthetic": source.synthetic,
+        "units": source.units,
+        "source": str(tiles.resolve()),
+        "origin": source.origin,
+        "modalities": list(modalities),
+        "digests": digests,
+    }
+    with _open_aside(final) as aside:
+        _fill(aside, request, manifest, unpaired)
+        _publish(aside, final)
+    return load_pack(final)
+
+
+@contextmanager
+def _open_aside(final: Path) -> Iterator[Path]:
+    """Make a folder of this process next to *final*, to be renamed or removed at the end."""
+    aside = final.with_name(f".{final.name}.{os.getpid()}")
     aside.mkdir(parents=True)
     try:
-        kept, excluded = _write(aside, _read_rows(tiles, chosen, units, workers))
-        excluded |= dict.fromkeys(list_unpaired(tiles), "It has one orbit direction only.")
-        if not kept:
-            reason = next(iter(excluded.values()), "The folder has no tile with both orbits.")
-            raise TileError(
-                f"A pack needs at least one usable tile, but got none of {len(excluded)} in {tiles}. "
-                f"The first reason: {reason}"
-            )
-        manifest = {
-            "format": FORMAT,
-            "hash": digest,
-            "synthetic": synthetic,
-            "units": units,
-            "source": str(tiles.resolve()),
-            "channels": CHANNELS,
-            "tile_ids": kept,
-            "excluded": excluded,
-        }
-        (aside / "manifest.json").write_text(json.dumps(manifest, indent=1))
-        _publish(aside, final)
+        yield aside
     finally:
         shutil.rmtree(aside, ignore_errors=True)
-    return load_pack(final)
+
+
+def _fill(
+    folder: Path, request: _Request, manifest: dict[str, Any], unpaired: dict[str, str]
+) -> None:
+    """Write a pack's files, the manifest last."""
+    _check_space(folder.parent, request)
+    earlier = _find_rows(_list_earlier(folder.parent, request.modalities), manifest["digests"])
+    if earlier:
+        logger.info("Of %d tiles, %d are packed already.", len(request.tile_ids), len(earlier))
+    with Writer(folder, request.modalities) as writer:
+        excluded, suspicious = _write(writer, _read_rows(request, earlier))
+    excluded |= unpaired
+    if not writer.tile_ids:
+        raise _nothing_usable(excluded, request.root)
+    writer.finish({**manifest, "excluded": excluded, "suspicious": suspicious})
+
+
+def _nothing_usable(excluded: dict[str, str], tiles: Path) -> TileError:
+    reason = next(iter(excluded.values()), "The folder has none of the tiles asked for.")
+    return TileError(
+        f"A pack needs at least one usable tile, but got none of {len(excluded)} in {tiles}. "
+        f"The first reason: {reason}"
+    )
 
 
 def _publish(aside: Path, final: Path) -> None:
@@ -197,36 +232,5 @@ def _publish(aside: Path, final: Path) -> None:
     try:
         aside.rename(final)
     except OSError:
-        if not (final / "manifest.json").is_file():
+        if not (final / MANIFEST).is_file():
             raise
-
-
-def load_pack(path: Path) -> Pack:
-    """Map a pack's arrays into memory.
-
-    Raises:
-        FileNotFoundError: If *path* holds no finished pack.
-    """
-    if not (path / "manifest.json").is_file():
-        raise FileNotFoundError(
-            f"A pack is a folder with a manifest.json, but got {path}. "
-            "Make one with `python -m tuning.run`."
-        )
-    manifest: dict[str, Any] = json.loads((path / "manifest.json").read_text())
-    count = len(manifest["tile_ids"])
-    arrays = {
-        name: np.memmap(path / name, dtype=_DTYPES[name], mode="r", shape=(count, *shape))
-        for name, shape in _SHAPES.items()
-    }
-    return Pack(
-        path=path.resolve(),
-        hash=manifest["hash"],
-        synthetic=manifest["synthetic"],
-        tile_ids=tuple(manifest["tile_ids"]),
-        excluded=manifest["excluded"],
-        x=arrays["x.f16"],
-        mask=arrays["mask.u8"],
-        dem=arrays["dem.i16"],
-        times=np.load(path / "times.npy"),
-        moments=np.load(path / "moments.npy"),
-    )

@@ -1,16 +1,21 @@
-"""One tile's share of a pack: both orbits read, checked against each other and stacked into channels."""
+"""One tile's share of a pack: its modalities read, checked against each other and made ready to store."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from data.tiles import ORBITS, POLARISATIONS, TileError, Units, open_tile, tile_path
-
-SAR_CHANNELS = tuple(
-    f"{orbit}:{polarisation}" for orbit in ORBITS for polarisation in POLARISATIONS
+from data.tiles import (
+    NODATA,
+    PIXEL_M,
+    Finding,
+    TileError,
+    Units,
+    compare_tiles,
+    open_tile,
+    tile_path,
 )
-CHANNELS = (*SAR_CHANNELS, "DEM")
 
 
 @dataclass(frozen=True)
@@ -18,48 +23,58 @@ class TileRow:
     """A tile as the pack stores it; shapes as in :class:`data.pack.Pack`, without N.
 
     Attributes:
-        x: Backscatter in dB, shape ``(T, C, H, W)``, float16.
+        bands: Per modality, shape ``(T, C, H, W)``, float16.
         mask: Shape ``(H, W)``, uint8.
         dem: Shape ``(H, W)``, int16.
-        times: Shape ``(orbits, T)``.
-        moments: Shape ``(C + 1, 3)``.
-        warning: What differs between the orbits, empty where nothing does.
+        slope: Shape ``(H, W)``, float16.
+        times: Shape ``(modalities, T)``.
+        moments: Shape ``(channels, 3)``: bands in order, then height and slope.
+        findings: What is suspicious, one sentence each.
     """
 
-    x: np.ndarray
+    bands: dict[str, np.ndarray]
     mask: np.ndarray
     dem: np.ndarray
+    slope: np.ndarray
     times: np.ndarray
     moments: np.ndarray
-    warning: str = ""
+    findings: tuple[str, ...]
+
+
+def measure_slope(height_m: np.ndarray, pixel_m: float = PIXEL_M) -> np.ndarray:
+    """Return the steepness in degrees, shape ``(H, W)``, float32; NaN beside a height without data."""
+    south, east = np.gradient(height_m.astype(np.float32), pixel_m)
+    slope: np.ndarray = np.degrees(np.arctan(np.hypot(south, east)))
+    return slope.astype(np.float32)
 
 
 def _moments(values: np.ndarray) -> list[float]:
+    """Return count, sum and sum of squares of the finite values."""
     seen = values[np.isfinite(values)].astype(np.float64)
     return [float(seen.size), float(seen.sum()), float((seen * seen).sum())]
 
 
-def read_row(root: Path, units: Units, tile_id: str) -> TileRow | str:
-    """Read both orbits of a tile, or say why it cannot be used."""
+def _sentences(findings: Sequence[Finding]) -> tuple[str, ...]:
+    return tuple(finding.text for finding in findings)
+
+
+def read_row(root: Path, modalities: Sequence[str], units: Units, tile_id: str) -> TileRow | str:
+    """Read the modalities of a tile, or say why it cannot be used."""
     try:
-        tiles = [open_tile(tile_path(root, tile_id, orbit), units) for orbit in ORBITS]
-    except TileError as error:
+        tiles = [open_tile(tile_path(root, tile_id, name), units) for name in modalities]
+        findings = (*(f for tile in tiles for f in tile.findings), *compare_tiles(tiles))
+    except (TileError, FileNotFoundError) as error:
         return str(error)
-    first, second = tiles
-    if not (np.array_equal(first.x, second.x) and np.array_equal(first.y, second.y)):
-        return (
-            f"Both orbits of a tile must lie on one grid, but {tile_id} starts at "
-            f"({first.x[0]:.0f}, {first.y[0]:.0f}) in {ORBITS[0]} and at "
-            f"({second.x[0]:.0f}, {second.y[0]:.0f}) in {ORBITS[1]}. Get both files again."
-        )
-    x = np.concatenate([tile.backscatter for tile in tiles], axis=1)
-    layers = [*np.moveaxis(x, 1, 0), first.dem.astype(np.float32)]
-    differing = int((first.mask != second.mask).sum())
+    first = tiles[0]
+    height = np.where(first.dem == NODATA, np.nan, first.dem.astype(np.float32))
+    slope = measure_slope(height)
+    layers = [layer for tile in tiles for layer in np.moveaxis(tile.bands, 1, 0)]
     return TileRow(
-        x=x.astype(np.float16),
+        bands={tile.modality: tile.bands.astype(np.float16) for tile in tiles},
         mask=first.mask,
         dem=first.dem,
+        slope=slope.astype(np.float16),
         times=np.stack([tile.times for tile in tiles]).astype("datetime64[s]"),
-        moments=np.array([_moments(layer) for layer in layers]),
-        warning=f"{differing} mask pixels differ between its orbits" if differing else "",
+        moments=np.array([_moments(layer) for layer in (*layers, height, slope)]),
+        findings=_sentences(findings),
     )

@@ -1,151 +1,213 @@
-"""One NetCDF tile of Sen12Landslides: names, layout, units and checks.
+"""One NetCDF tile of Sen12Landslides: names, reading, and a light look.
 
-No other module knows the file format. A tile is one 128 x 128 px patch of one orbit direction with 15
-acquisitions; its files lie as ``<root>/<orbit>/hokkaido_<orbit>_<number>.nc``.
-
-Reference:
-    Höhn et al. (2025), Sen12Landslides, Scientific Data, doi 10.1038/s41597-025-06167-2;
-    repository PaulH97/Sen12Landslides, commit 5b313f2; data under CC BY 4.0.
+The one door to the files: `data.rules` says what a file must be, `data._tile_file` decodes it. A tile is one 128 x 128 px
+patch with 15 acquisitions of one modality; its files lie as
+``<root>/<modality>/hokkaido_<modality>_<number>.nc``.
 """
 
 import hashlib
-import logging
-import re
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, get_args
 
-import netCDF4
 import numpy as np
-import xarray as xr
 
-logger = logging.getLogger(__name__)
+from data import findings, rules
+from data._tile_file import read, reading
+from data.folder import list_tiles, list_unpaired, parse_name, tile_id_of, tile_path
+from data.rules import (
+    ACQUISITIONS,
+    BANDS,
+    DB_RANGE,
+    DEM_RANGE,
+    DIMS,
+    EVENT,
+    MODALITIES,
+    NODATA,
+    ORBITS,
+    PIXEL_M,
+    SCENE_CLASS,
+    TILE_PX,
+    Finding,
+    TileError,
+    Units,
+)
 
-ORBITS = ("s1asc", "s1dsc")  # ascending, descending
-POLARISATIONS = ("VV", "VH")
-TILE_PX = 128
-PIXEL_M = 10.0
-ACQUISITIONS = 15
-# Eastern Iburi earthquake, Mw 6.6, in UTC (Japan Meteorological Agency: 03:07 on 6 September, UTC+9).
-EVENT = np.datetime64("2018-09-05T18:08")
-
-DIMS = ("time", "x", "y")  # the files' order; a Tile has (time, y, x)
-SIZES = (ACQUISITIONS, TILE_PX, TILE_PX)
-NODATA = -9999
-DB_RANGE = (-50.0, 10.0)  # dB; bounds of the harmonized release
-DEM_RANGE = (0, 8800)  # m; bounds of both releases
-MAX_CLIPPED = 0.01  # share of linear power that may lie above DB_RANGE: strong scatterers do
-_KINDS = {"VV": "f", "VH": "f", "MASK": "iu", "DEM": "iu"}
-_NAME = re.compile(r"hokkaido_(s1asc|s1dsc)_(\d+)\.nc")
-_RENEW = "Get the file again, or remove the tile from both orbit folders."
-
-Units = Literal["dB", "linear"]
-
-
-class TileError(ValueError):
-    """A tile file that breaks the format; the message names the file and the remedy."""
+__all__ = [
+    "ACQUISITIONS",
+    "BANDS",
+    "DB_RANGE",
+    "DEM_RANGE",
+    "DIMS",
+    "EVENT",
+    "MODALITIES",
+    "NODATA",
+    "ORBITS",
+    "PIXEL_M",
+    "TILE_PX",
+    "Finding",
+    "Survey",
+    "Tile",
+    "TileError",
+    "Units",
+    "compare_tiles",
+    "guess_units",
+    "hash_file",
+    "list_tiles",
+    "list_unpaired",
+    "open_tile",
+    "survey",
+    "tile_id_of",
+    "tile_path",
+]
 
 
 @dataclass(frozen=True)
 class Tile:
-    """One orbit direction of one tile, as a map: rows run south, columns run east.
+    """One modality of one tile, as a map: rows run south, columns run east.
 
     Attributes:
-        tile_id: Such as ``hokkaido_579``; both orbit directions share it.
-        orbit: ``s1asc`` or ``s1dsc``.
-        backscatter: Gamma nought in dB, shape ``(T, 2, H, W)`` in the order VV, VH; NaN = no data.
+        tile_id: Such as ``hokkaido_579``; all modalities share it.
+        modality: ``s1asc``, ``s1dsc`` or ``s2``.
+        bands: Shape ``(T, C, H, W)``, float32, in the order of :data:`BANDS`: gamma nought in dB
+            of Sentinel-1, the stored reflectance numbers of Sentinel-2; NaN = no data.
         dem: Height in m, shape ``(H, W)``; -9999 = no data.
         mask: 1 = landslide, 0 = background, shape ``(H, W)``.
         times: Acquisition times in UTC, shape ``(T,)``, ascending.
         x: Easting of each column's left edge in m, shape ``(W,)``, ascending.
         y: Northing of each row's upper edge in m, shape ``(H,)``, descending.
         crs: Such as ``EPSG:32654``.
+        findings: What is suspicious about the file.
     """
 
     tile_id: str
-    orbit: str
-    backscatter: np.ndarray
+    modality: str
+    bands: np.ndarray
     dem: np.ndarray
     mask: np.ndarray
     times: np.ndarray
     x: np.ndarray
     y: np.ndarray
     crs: str
+    findings: tuple[Finding, ...] = ()
 
 
-def tile_path(root: Path, tile_id: str, orbit: str) -> Path:
-    """Name the file of one orbit direction of a tile."""
-    if orbit not in ORBITS:
-        raise ValueError(f"An orbit must be one of {', '.join(ORBITS)}, but got {orbit!r}.")
-    if not re.fullmatch(r"hokkaido_\d+", tile_id):
-        raise ValueError(f"A tile id must look like hokkaido_579, but got {tile_id!r}.")
-    return Path(root) / orbit / f"hokkaido_{orbit}_{tile_id.removeprefix('hokkaido_')}.nc"
+@dataclass(frozen=True)
+class Survey:
+    """A tile's place and label, without its bands.
 
-
-def tile_id_of(path: Path) -> str:
-    """Read the tile id off a file's name."""
-    return f"hokkaido_{_parse_name(path)[1]}"
-
-
-def list_tiles(root: Path) -> list[str]:
-    """List the tiles that have both orbit directions.
-
-    Args:
-        root: Folder that holds ``s1asc/`` and ``s1dsc/``.
-
-    Returns:
-        Tile ids, sorted as strings. Files left out are named in a warning.
-
-    Raises:
-        FileNotFoundError: If a folder is missing or no tile has both orbit directions.
+    Attributes:
+        tile_id: Such as ``hokkaido_579``.
+        west_m: Easting of the upper left corner.
+        north_m: Northing of the upper left corner.
+        annotated_px: Landslide pixels of its mask.
     """
-    ascending, descending = (_list_orbit(root, orbit) for orbit in ORBITS)
-    if not ascending & descending:
-        raise FileNotFoundError(_explain_layout(root, "no tile that has both files"))
-    if unpaired := sorted(ascending ^ descending):
-        logger.warning("Left out, one orbit only: %s", ", ".join(unpaired))
-    return sorted(ascending & descending)
 
-
-def list_unpaired(root: Path) -> list[str]:
-    """List the tiles that have one orbit direction only, sorted as strings."""
-    ascending, descending = (_list_orbit(root, orbit) for orbit in ORBITS)
-    return sorted(ascending ^ descending)
+    tile_id: str
+    west_m: float
+    north_m: float
+    annotated_px: int
 
 
 def open_tile(path: Path, units: Units = "dB") -> Tile:
     """Read and check one file.
 
     Args:
-        path: File named ``hokkaido_<orbit>_<number>.nc``.
-        units: What the file holds: ``dB`` (harmonized release) or ``linear`` power (raw release).
+        path: File named ``hokkaido_<modality>_<number>.nc``.
+        units: What a Sentinel-1 file holds: ``dB`` (harmonized release) or ``linear`` power (raw
+            release). Sentinel-2 has no choice.
 
     Returns:
-        The tile in dB. Linear power of zero or less becomes NaN; what lies beyond [-50, 10] dB is
-        set to that bound, as in the harmonized release.
+        The tile, Sentinel-1 in dB. Linear power of zero becomes NaN; what lies beyond [-50, 10] dB
+        is set to that bound, as in the harmonized release. Sentinel-2 is NaN where SCL says no data.
 
     Raises:
         FileNotFoundError: If there is no such file.
-        TileError: If the file is damaged, or its layout, values or units are not as published.
+        TileError: If the file cannot be used; its ``verdict`` names the broken rule.
     """
-    if units not in ("dB", "linear"):
+    if units not in get_args(Units):
         raise ValueError(f"Units must be 'dB' or 'linear', but got {units!r}.")
-    orbit, number = _parse_name(path)
-    raw = _read(Path(path))
-    _check_grid(raw, path)
-    _check_maps(raw, path)
-    bands = [_convert(raw[name], name, units, path) for name in POLARISATIONS]
-    return Tile(
-        tile_id=f"hokkaido_{number}",
-        orbit=orbit,
-        backscatter=np.ascontiguousarray(np.stack(bands, axis=1).swapaxes(-1, -2)),
+    modality, number = parse_name(path)
+    tile_id, raw = f"hokkaido_{number}", read(Path(path), modality)
+    rules.check_times(raw["time"], path)
+    rules.check_grid(tile_id, raw["x"], raw["y"], path)
+    rules.check_mask(raw["MASK"], path)
+    rules.check_heights(raw["DEM"][0], path)
+    tile = Tile(
+        tile_id=tile_id,
+        modality=modality,
+        bands=_stack_bands(raw, modality, units, path),
         dem=np.ascontiguousarray(raw["DEM"][0].T, np.int16),
         mask=np.ascontiguousarray(raw["MASK"][0].T, np.uint8),
         times=raw["time"],
         x=raw["x"],
         y=raw["y"],
-        crs=raw["crs"],
+        crs=rules.CRS,
     )
+    return replace(tile, findings=(*raw["storage"], *_suspect(tile, raw["annotated"])))
+
+
+def survey(path: Path) -> Survey:
+    """Read a file's place and label, and none of its bands.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        TileError: If the file cannot be read or is not laid out as published.
+    """
+    modality, number = parse_name(path)
+    with reading(Path(path), modality) as file:
+        west_m, north_m = float(file["x"][0]), float(file["y"][0])
+        return Survey(f"hokkaido_{number}", west_m, north_m, int((file["MASK"][0] == 1).sum()))
+
+
+def guess_units(path: Path) -> Units:
+    """Tell the unit of a Sentinel-1 file: dB when it has negative values.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        TileError: If the file cannot be read or is not laid out as published.
+    """
+    modality, _ = parse_name(path)
+    if modality not in ORBITS:
+        raise ValueError(f"A file with a unit to guess must be Sentinel-1, but got {path}.")
+    with reading(Path(path), modality) as file:
+        for name in BANDS[modality]:
+            for step in range(ACQUISITIONS):  # the first one tells, in a file in dB
+                values = file[name][step]
+                if ((values < 0) & (values != NODATA)).any():
+                    return "dB"
+    return "linear"
+
+
+def compare_tiles(tiles: Sequence[Tile]) -> tuple[Finding, ...]:
+    """Compare the modalities of one tile with the first of them.
+
+    Args:
+        tiles: The same tile in one or more modalities.
+
+    Returns:
+        What differs: ``masks-differ``, ``heights-differ``.
+
+    Raises:
+        TileError: If they do not lie on one grid (verdict ``grids-differ``).
+    """
+    found: list[Finding] = []
+    for other in tiles[1:]:
+        first = tiles[0]
+        pair = f"{first.modality} and {other.modality}"
+        if not (np.array_equal(first.x, other.x) and np.array_equal(first.y, other.y)):
+            raise TileError(
+                f"All files of a tile must lie on one grid, but got upper left corners at "
+                f"({first.x[0]:.0f}, {first.y[0]:.0f}) and ({other.x[0]:.0f}, {other.y[0]:.0f}) in "
+                f"{pair} of {first.tile_id}. Get the files again, or remove the tile.",
+                "grids-differ",
+            )
+        if count := int((first.mask != other.mask).sum()):
+            found.append(Finding("masks-differ", f"{count} mask pixels differ between {pair}."))
+        if count := int((first.dem != other.dem).sum()):
+            found.append(Finding("heights-differ", f"{count} heights differ between {pair}."))
+    return tuple(found)
 
 
 def hash_file(path: Path) -> str:
@@ -154,120 +216,20 @@ def hash_file(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _error(rule: str, got: str, path: Path, remedy: str = _RENEW) -> TileError:
-    return TileError(f"{rule}, but got {got} in {path}. {remedy}")
+def _stack_bands(raw: dict[str, Any], modality: str, units: Units, path: Path) -> np.ndarray:
+    bands = np.empty((ACQUISITIONS, len(BANDS[modality]), TILE_PX, TILE_PX), np.float32)
+    for i, name in enumerate(BANDS[modality]):
+        if modality in ORBITS:
+            values = rules.check_power(raw[name], name, units, path)
+        else:
+            values = rules.check_reflectance(raw[name], raw[SCENE_CLASS], name, path)
+        bands[:, i] = values.swapaxes(-1, -2)
+    return bands
 
 
-def _parse_name(path: Path) -> tuple[str, str]:
-    match = _NAME.fullmatch(Path(path).name)
-    if match is None:
-        raise TileError(
-            f"A tile file must be named hokkaido_<orbit>_<number>.nc, but got {path}. "
-            "Give it the name it was published under."
-        )
-    return match[1], match[2]
-
-
-def _explain_layout(root: Path, found: str) -> str:
-    files = " and ".join(f"{orbit}/hokkaido_{orbit}_<number>.nc" for orbit in ORBITS)
-    return (
-        f"A tile folder must hold {files}, but got {found} in {root}. Give the folder above s1asc/ "
-        "and s1dsc/; `python -m tuning.run --data twin` works without any data."
-    )
-
-
-def _list_orbit(root: Path, orbit: str) -> set[str]:
-    folder = Path(root) / orbit
-    if not folder.is_dir():
-        raise FileNotFoundError(_explain_layout(root, f"no folder {orbit}/"))
-    matches = {path.name: _NAME.fullmatch(path.name) for path in folder.glob("*.nc")}
-    if strange := sorted(name for name, match in matches.items() if not match or match[1] != orbit):
-        logger.warning("Left out of %s, not a tile's name: %s", folder, ", ".join(strange))
-    return {f"hokkaido_{match[2]}" for match in matches.values() if match and match[1] == orbit}
-
-
-def _read(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        raise FileNotFoundError(f"A tile file must exist, but got {path}. Check the tile folder.")
-    try:
-        # netCDF4 alone takes a third of the time that xarray needs to open a tile.
-        with netCDF4.Dataset(path) as file:
-            file.set_auto_maskandscale(False)
-            _check_layout(file, path)
-            raw = {name: file[name][:] for name in (*_KINDS, "x", "y")}
-            return raw | {"time": _decode_times(file["time"], path), "crs": str(file.crs)}
-    except (OSError, RuntimeError) as error:
-        raise _error("A tile must be readable NetCDF", str(error), path) from error
-
-
-def _check_layout(file: netCDF4.Dataset, path: Path) -> None:
-    if missing := [name for name in (*_KINDS, *DIMS) if name not in file.variables]:
-        raise _error(f"A tile must have {', '.join(missing)}", "none", path)
-    if not getattr(file, "crs", ""):
-        raise _error("A tile must have the attribute crs", "none", path)
-    for name, kinds in _KINDS.items():
-        dims, shape = file[name].dimensions, file[name].shape
-        if (dims, shape) != (DIMS, SIZES):
-            raise _error(f"{name} must have {DIMS} of {SIZES}", f"{dims} of {shape}", path)
-        if np.dtype(file[name].dtype).kind not in kinds:
-            rule = f"{name} must be {'floating point' if kinds == 'f' else 'integer'}"
-            raise _error(rule, str(file[name].dtype), path)
-
-
-def _decode_times(variable: Any, path: Path) -> np.ndarray:
-    attributes = {key: variable.getncattr(key) for key in variable.ncattrs()}
-    coded = xr.Dataset({"time": ("time", variable[:], attributes)})
-    try:
-        dates = xr.decode_cf(coded)["time"].to_numpy()
-    except ValueError as error:
-        raise _error("time must be dates", str(error), path) from error
-    if dates.dtype.kind != "M":
-        raise _error("time must be dates", f"units {attributes.get('units')!r}", path)
-    return np.asarray(dates, "datetime64[ns]")
-
-
-def _check_grid(raw: dict[str, Any], path: Path) -> None:
-    if (np.diff(raw["time"]) <= np.timedelta64(0)).any():
-        raise _error("time must ascend without repeats", str(raw["time"].astype("M8[s]")), path)
-    for name, step in (("x", PIXEL_M), ("y", -PIXEL_M)):
-        if not np.allclose(np.diff(raw[name]), step):
-            got = f"{raw[name][0]}, {raw[name][1]} .. {raw[name][-1]}"
-            raise _error(f"{name} must go by {step:+g} m", got, path)
-
-
-def _check_maps(raw: dict[str, Any], path: Path) -> None:
-    mask, heights = raw["MASK"], raw["DEM"][0][raw["DEM"][0] != NODATA]
-    if mask.max() > 1 or mask.min() < 0:
-        raise _error("MASK must be 0 or 1", str(np.unique(mask)[:5]), path)
-    if (mask != mask[0]).any():
-        raise _error("MASK must be the same in every step", "a change", path)
-    if heights.size and (heights.min() < DEM_RANGE[0] or heights.max() > DEM_RANGE[1]):
-        got = f"{heights.min()} to {heights.max()}"
-        raise _error(f"DEM must be in {DEM_RANGE} m", got, path)
-
-
-def _convert(values: np.ndarray, name: str, units: Units, path: Path) -> np.ndarray:
-    """Return *values* as checked dB, NaN where there is no data."""
-    values = np.where(values == NODATA, np.nan, values).astype(np.float32)
-    if np.isinf(values).any():
-        raise _error(f"{name} must be finite or NaN", "inf", path)
-    known = values[~np.isnan(values)]
-    if units == "linear" and (known < 0).any():
-        remedy = "That looks like dB (harmonized release): use --units dB."
-        raise _error(f"{name} must be linear power", f"{known.min():.4g}", path, remedy)
-    if units == "dB" and known.size and known.min() >= 0 and np.median(known) < 1:
-        remedy = "That looks like linear power (raw release): use --units linear."
-        raise _error(f"{name} must be dB", f"a median of {np.median(known):.4g}", path, remedy)
-    if units == "linear":
-        values = 10 * np.log10(np.where(values > 0, values, np.float32(np.nan)))
-    if np.isnan(values).all():
-        raise _error(f"{name} must have data", "no usable pixel", path)
-    low, high = DB_RANGE
-    if units == "dB":
-        outside, allowed = (values < low) | (values > high), 0.0
-    else:  # power near zero over water is real: the harmonized release has it at the lower bound
-        outside, allowed = values > high, MAX_CLIPPED
-    if np.mean(outside) > allowed:
-        got = f"{np.nanmin(values):.4g} to {np.nanmax(values):.4g}"
-        raise _error(f"{name} must be in [{low:g}, {high:g}] dB", got, path)
-    return np.asarray(np.clip(values, low, high), np.float32)
+def _suspect(tile: Tile, annotated: str) -> Iterator[Finding]:
+    yield from findings.find_place(tile.tile_id, tile.x, tile.y)
+    yield from findings.find_gaps(tile.bands, tile.dem, tile.times, tile.modality)
+    yield from findings.find_flat(tile.bands, tile.modality)
+    yield from findings.find_mask(tile.tile_id, tile.mask, annotated)
+    yield from findings.find_dates(tile.times)

@@ -8,12 +8,14 @@ import numpy as np
 import pytest
 import torch
 
+from data.inputs import SAR_CHANNELS
 from data.pack import Pack, make_pack
 from data.splits import Split, make_split
 from data.tiles import ORBITS, tile_path
 from data.twin import make_twin
 from tuning.journal import Config
 from tuning.presets import pick_tiles
+from tuning.settings import Settings
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -32,7 +34,7 @@ def twin(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def pack(twin: Path, tmp_path_factory: pytest.TempPathFactory) -> Pack:
     """The pack of the tiny twin."""
-    return make_pack(twin, tmp_path_factory.mktemp("packs"), synthetic=True)
+    return make_pack(twin, tmp_path_factory.mktemp("packs"))
 
 
 @pytest.fixture(scope="session")
@@ -69,7 +71,9 @@ def base_config(pack: Pack) -> Config:
         "bce_weight": 0.5,
         "pos_weight": 2.0,
         "clip": 1.0,
-        "augment": True,
+        "augment": {"turn": 1},
+        "steps": "even",
+        "norm": "train",
         "epochs": 3,
         "patience": 3,
         "seed": 42,
@@ -82,6 +86,26 @@ def base_config(pack: Pack) -> Config:
 def config(base_config: Config) -> Config:
     """The tiny config, for a test to change."""
     return copy.deepcopy(base_config)
+
+
+def make_settings(**changes: object) -> Settings:
+    """Return the settings of a small campaign on the twin."""
+    values: dict[str, object] = {
+        "campaign": "first",
+        "models": ("unet",),
+        "preset": "smoke",
+        "data": "twin",
+        "units": None,
+        "split": "blocks",
+        "channels": SAR_CHANNELS,
+        "steps": "even",
+        "timesteps": 4,
+        "norm": "train",
+        "augment": {"turn": 1},
+        "trials": 2,
+        "seeds": 2,
+    }
+    return Settings(**(values | changes))  # type: ignore[arg-type]
 
 
 @pytest.fixture

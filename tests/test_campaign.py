@@ -76,7 +76,8 @@ def client(root: Path) -> MlflowClient:
 
 def test_smoke_campaign_ends_well(smoke: subprocess.CompletedProcess[str], root: Path) -> None:
     assert smoke.returncode == 0, smoke.stderr
-    assert "SYNTHETIC data" in smoke.stdout
+    assert "SYNTHETIC (the twin's) data" in smoke.stdout
+    assert " Data: SYNTHETIC (the twin's) tiles" in smoke.stderr.splitlines()[0]
     for name in ("VanillaUNet", "AttentionUNet", "TemporalUNet_ConvLSTM", "LogRatioVV"):
         assert name in smoke.stdout
     assert f"mlflow ui --backend-store-uri sqlite:///{root}/mlflow.db" in smoke.stdout
@@ -153,7 +154,8 @@ def test_model_loads_in_a_process_without_this_project(
     examples = np.load(client.download_artifacts(run_id, "trial/examples.npz", str(tmp_path)))
     pack = load_pack(next((root / "packs").glob("pack-*")))
     rows = pack.rows([str(tile) for tile in examples["tile_ids"]])
-    np.save(tmp_path / "x.npy", pack.x[rows].astype(np.float32))
+    x = np.concatenate([bands[rows] for bands in pack.bands.values()], axis=2)
+    np.save(tmp_path / "x.npy", x.astype(np.float32))
     uri = f"sqlite:///{root / 'mlflow.db'}"
     ask = [sys.executable, "-c", LOAD, uri, f"models:/{name}@best", str(tmp_path), str(ROOT)]
     done = subprocess.run(ask, cwd=tmp_path, capture_output=True, text=True, check=False)

@@ -29,7 +29,8 @@ SEEDS = (42, 123)
 def log_campaign(root: Path, name: str, config: Config, pack: Pack, split: Split) -> None:
     """Log a campaign of two seeds of one network, and the baseline, as the driver does."""
     tracker = Tracker(
-        root, Context(name, "smoke", "blocks", split.hash, pack.hash, "synthetic", "c")
+        root,
+        Context(name, "smoke", "blocks", split.hash, pack.hash, "synthetic", "s1", "2 even", "c"),
     )
     campaign = tracker.open_run("campaign", "campaign", name)
     for seed in SEEDS:
@@ -131,6 +132,12 @@ def test_report_twice_registers_once(root: Path, table: pd.DataFrame) -> None:
     assert versions[0].tags["run_id"] == unet(table)["run_id"]
 
 
+def read_db(pack: Pack, rows: np.ndarray) -> torch.Tensor:
+    """Return backscatter in dB of both orbits, all 15 acquisitions."""
+    bands = [values[rows] for values in pack.bands.values()]
+    return torch.from_numpy(np.concatenate(bands, axis=2).astype(np.float32))
+
+
 def test_registered_model_answers_as_in_training(
     root: Path, table: pd.DataFrame, pack: Pack, split: Split
 ) -> None:
@@ -139,7 +146,7 @@ def test_registered_model_answers_as_in_training(
     folder = root / "first" / str(unet(table)["seed"])
     with np.load(folder / "examples.npz") as examples:
         ids, expected = [str(tile) for tile in examples["tile_ids"]], examples["probs"]
-    x = torch.from_numpy(pack.x[pack.rows(ids)].astype(np.float32))  # dB, all 15 acquisitions
+    x = read_db(pack, pack.rows(ids))
     with torch.no_grad():
         assert np.abs(loaded(x).numpy() - expected).max() <= 1e-5
 
@@ -147,7 +154,7 @@ def test_registered_model_answers_as_in_training(
 def test_program_takes_missing_pixels_as_the_mean(root: Path, pack: Pack) -> None:
     checkpoint = load_checkpoint(root / "first" / "42" / "best.pt")
     program = make_program(checkpoint)
-    x = torch.from_numpy(pack.x[:2].astype(np.float32))
+    x = read_db(pack, np.arange(2))
     means = x.clone()
     x[:, :, 1, :9], means[:, :, 1, :9] = float("nan"), checkpoint.norm.mean[1]
     with torch.no_grad():
@@ -245,7 +252,7 @@ def test_command_names_a_tracker_that_does_not_answer(
 
 
 def test_report_needs_a_finished_repeat(root: Path, table: pd.DataFrame) -> None:
-    context = Context("empty", "smoke", "blocks", "s", "d", "synthetic", "c")
+    context = Context("empty", "smoke", "blocks", "s", "d", "synthetic", "s1", "2 even", "c")
     Tracker(root, context).open_run("campaign", "campaign", "empty")
     with pytest.raises(ValueError, match="finished repeat trial, but campaign 'empty' has none"):
         write_report(root, "empty")

@@ -1,11 +1,13 @@
+import json
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from conftest import make_settings
 
 from tuning.run import main
 from tuning.search import Resources, share_out
-from tuning.settings import Settings, check_settings, choose_models, load_settings, save_settings
+from tuning.settings import check_settings, choose_models, load_settings, save_settings
 
 
 def refuse(arguments: list[str], root: Path, capsys: pytest.CaptureFixture[str]) -> str:
@@ -30,6 +32,16 @@ def refuse(arguments: list[str], root: Path, capsys: pytest.CaptureFixture[str])
             "Unknown preset 'smok'. Did you mean 'smoke'? Available: smoke, quick,",
         ),
         (["--split", "block"], "Unknown split 'block'. Did you mean 'blocks'? Available: blocks,"),
+        (["--split", "blocks:5"], "blocks:5/1"),
+        (["--split", "mine.json"], "mine.json"),
+        (["--channels", "s3"], "Unknown channel 's3'. Did you mean 's"),
+        (["--channels", "DEM"], "A network needs a band of Sentinel-1, but got DEM."),
+        (["--channels", "published"], "The synthetic twin has Sentinel-1 alone, but got a channel"),
+        (["--steps", "odd"], "Unknown choice of steps 'odd'."),
+        (["--timesteps", "16"], "A tile has 15 acquisitions, but got timesteps=16."),
+        (["--steps", "all", "--timesteps", "4"], "Steps 'all' are the 15 acquisitions of a tile"),
+        (["--norm", "mine"], "Unknown norm 'mine'."),
+        (["--augment", "spin"], "Unknown augmentation 'spin'."),
         (["--trials", "0"], "--trials must be 1 or more, but got 0."),
         (["--seeds", "11"], "--seeds must be 1 to 10, but got 11."),
         (["--cpus-per-trial", "0"], "--cpus-per-trial must be more than 0, but got 0.0."),
@@ -49,26 +61,12 @@ def test_trial_larger_than_the_machine_is_refused(cpus: float, gpus: float) -> N
     with pytest.raises(
         ValueError, match=r"must fit into the machine or cluster, but got .* 2 .* 0 "
     ):
-        share_out(settings(cpus_per_trial=cpus, gpus_per_trial=gpus), cpus=2, gpus=0)
+        share_out(make_settings(cpus_per_trial=cpus, gpus_per_trial=gpus), cpus=2, gpus=0)
 
 
 def test_trials_share_the_cores_evenly_by_default() -> None:
-    assert share_out(settings(trials=4, seeds=2), cpus=16, gpus=0) == Resources(4, 0)
-    assert share_out(settings(trials=40, seeds=2), cpus=16, gpus=2) == Resources(1, 0.5)
-
-
-def settings(**changes: object) -> Settings:
-    values: dict[str, object] = {
-        "campaign": "first",
-        "models": ("unet",),
-        "preset": "smoke",
-        "data": "twin",
-        "units": "dB",
-        "split": "blocks",
-        "trials": 2,
-        "seeds": 2,
-    }
-    return Settings(**(values | changes))  # type: ignore[arg-type]
+    assert share_out(make_settings(trials=4, seeds=2), cpus=16, gpus=0) == Resources(4, 0)
+    assert share_out(make_settings(trials=40, seeds=2), cpus=16, gpus=2) == Resources(1, 0.5)
 
 
 def test_all_means_every_architecture() -> None:
@@ -77,33 +75,45 @@ def test_all_means_every_architecture() -> None:
 
 
 def test_settings_come_back_as_they_were_saved(tmp_path: Path) -> None:
-    save_settings(tmp_path, settings())
-    assert load_settings(tmp_path, None) == settings()
-    assert load_settings(tmp_path, "first") == settings()
+    save_settings(tmp_path, make_settings())
+    assert load_settings(tmp_path, None) == make_settings()
+    assert load_settings(tmp_path, "first") == make_settings()
+
+
+def test_campaign_of_another_version_is_not_continued(tmp_path: Path) -> None:
+    save_settings(tmp_path, make_settings())
+    file = tmp_path / "campaigns" / "first" / "campaign.json"
+    content = json.loads(file.read_text())
+    del content["steps"]
+    file.write_text(json.dumps(content))
+    with pytest.raises(
+        ValueError, match=r"continues with the version that began it, but got .*step"
+    ):
+        load_settings(tmp_path, "first")
 
 
 def test_campaign_is_never_overwritten(tmp_path: Path) -> None:
-    save_settings(tmp_path, settings())
+    save_settings(tmp_path, make_settings())
     with pytest.raises(ValueError, match=r"name must be new, but 'first' exists .* --resume first"):
-        save_settings(tmp_path, settings(seeds=1))
+        save_settings(tmp_path, make_settings(seeds=1))
     assert load_settings(tmp_path, None).seeds == 2
 
 
 def test_resume_refuses_an_unknown_campaign(tmp_path: Path) -> None:
-    save_settings(tmp_path, settings())
+    save_settings(tmp_path, make_settings())
     with pytest.raises(ValueError, match=r"Unknown campaign 'fist'\. Did you mean 'first'\?"):
         load_settings(tmp_path, "fist")
 
 
 def test_resume_refuses_other_settings(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    save_settings(tmp_path, settings())
+    save_settings(tmp_path, make_settings())
     assert main(["--resume", "--seeds", "3", "--root", str(tmp_path)]) == 2
     assert "with its own settings, but got --seeds as well" in capsys.readouterr().err
 
 
 def test_campaign_name_cannot_leave_its_folder() -> None:
     with pytest.raises(ValueError, match=r"letters, digits, '\.', '_' and '-', but got '\.\./x'"):
-        check_settings(settings(campaign="../x"))
+        check_settings(make_settings(campaign="../x"))
 
 
 def test_data_without_a_usable_tile_ends_the_run(

@@ -4,25 +4,25 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from conftest import make_settings
 
 from data.pack import Pack
 from tuning.journal import Config
 from tuning.mirror import Mirror, Stage
 from tuning.search import Resources, run_repeats, run_search, start_ray, stop_ray
-from tuning.settings import Settings
 from tuning.space import Domain
 from tuning.tracking import Context, Tracker
 from tuning.trainable import Job
 
 pytestmark = pytest.mark.slow
 
-CONTEXT = Context("stages", "smoke", "blocks", "s", "d", "synthetic", "c")
+CONTEXT = Context("stages", "smoke", "blocks", "s", "d", "synthetic", "s1", "2 even", "c")
 TOO_FAST = 1e30  # a learning rate at which the loss leaves the finite numbers
 
 
 @pytest.fixture(scope="module")
 def resources() -> Iterator[Resources]:
-    yield start_ray(Settings("stages", ("unet",), "smoke", "twin", "dB", "blocks", 2, 2))
+    yield start_ray(make_settings())
     stop_ray()
 
 

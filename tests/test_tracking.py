@@ -17,7 +17,9 @@ from tuning.store import connect, find_runs, read_commit, tracking_uri
 from tuning.tracking import Context, Tracker
 from tuning.train import fit
 
-CONTEXT = Context("first", "smoke", "blocks", "5" * 12, "d" * 12, "synthetic", "c" * 40)
+CONTEXT = Context(
+    "first", "smoke", "blocks", "5" * 12, "d" * 12, "synthetic", "s1", "2 even", "c" * 40
+)
 
 
 @pytest.fixture(scope="module")

@@ -84,7 +84,7 @@ def test_best_checkpoint_is_the_best_epoch_s(config: Config, pack: Pack, tmp_pat
 def test_patience_ends_a_training_that_no_longer_improves(
     config: Config, pack: Pack, tmp_path: Path
 ) -> None:
-    config |= {"lr": 1e-12, "weight_decay": 0.0, "epochs": 9, "patience": 1, "augment": False}
+    config |= {"lr": 1e-12, "weight_decay": 0.0, "epochs": 9, "patience": 1, "augment": {"turn": 0}}
     config["arch"] |= {"norm": "group", "dropout": 0.0}
     rows = run(config, pack, tmp_path)
     assert len(rows) < 9
@@ -126,12 +126,12 @@ def test_labels_without_signal_leave_the_score_at_chance(
 
 
 def test_infinite_loss_fails_the_trial(config: Config, pack: Pack, tmp_path: Path) -> None:
-    x = np.array(pack.x)
-    x[:, 0] = np.inf
+    bands = {name: np.array(values) for name, values in pack.bands.items()}
+    bands["s1asc"][:, 0] = np.inf
     with pytest.raises(
         BadTrialError, match=r"loss must stay finite, but got nan in epoch 1\. Lower"
     ):
-        run(config, replace(pack, x=x), tmp_path)
+        run(config, replace(pack, bands=bands), tmp_path)
 
 
 def test_val_without_landslides_fails_the_trial(

@@ -27,7 +27,7 @@ def measure(folder: Path, tile_id: str) -> np.ndarray:
     for orbit in ORBITS:
         tile = open_tile(tile_path(folder, tile_id, orbit))
         post = tile.times > EVENT
-        values = tile.backscatter
+        values = tile.bands
         first = int(post.argmax())
         features += [
             *(values[post].mean(0) - values[~post].mean(0)),
@@ -72,7 +72,7 @@ def test_whole_twin_is_as_bright_as_documented(tmp_path: Path) -> None:
     folder = make_twin(tmp_path, tile_ids=chosen, progress=False)
     means = np.mean(
         [
-            open_tile(tile_path(folder, tile_id, orbit)).backscatter.mean(axis=(0, 2, 3))
+            open_tile(tile_path(folder, tile_id, orbit)).bands.mean(axis=(0, 2, 3))
             for tile_id in chosen
             for orbit in ORBITS
         ],

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from data.dataset import log_ratio
+from data.change import log_ratio
 from data.pack import Pack
 from data.splits import Split
 from tuning.evaluate import summarise_test, write_examples

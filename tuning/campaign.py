@@ -9,19 +9,21 @@ from typing import Any
 import pandas as pd
 import torch
 
-from data.dataset import measure_norm
+from data.dataset import Tiles, check_contract
+from data.inputs import list_modalities
+from data.norm import keep_norm, make_norm
 from data.pack import Pack, make_pack
-from data.rows import SAR_CHANNELS
-from data.splits import Split, make_split
+from data.source import describe, read_source
+from data.splits import PARTS, Split, make_split
 from data.tiles import list_tiles
-from data.twin import is_synthetic, make_twin
+from data.twin import make_twin
 from tuning.baseline import BASELINE, make_baseline_config, run_baseline
 from tuning.journal import Config
 from tuning.mirror import Mirror, Stage
 from tuning.presets import SEEDS, Preset, get_preset, pick_tiles
-from tuning.report import EXCLUDED, write_report
+from tuning.report import EXCLUDED, SUSPICIOUS, write_report
 from tuning.search import SEARCH_SEED, Resources, run_repeats, run_search, start_ray, stop_ray
-from tuning.settings import TWIN, Settings, campaign_folder
+from tuning.settings import PACKS, TWIN, Settings, campaign_folder
 from tuning.space import make_key, make_space
 from tuning.store import read_commit
 from tuning.tracking import Context, Tracker
@@ -29,6 +31,7 @@ from tuning.trainable import Job
 
 logger = logging.getLogger(__name__)
 
+NAMED = 10  # suspicious tiles that the log names
 CLIP = 1.0  # gradient norm, as in the data set's own training code
 
 
@@ -45,34 +48,55 @@ class Outcome:
     missing: tuple[str, ...]
 
 
+def _find_tiles(root: Path, settings: Settings, preset: Preset) -> tuple[Path, list[str] | None]:
+    """Make or find the tiles; return their folder and the ids to use, None for all."""
+    per_part, store = preset.tiles_per_part, root / PACKS
+    if settings.data == TWIN:
+        logger.info("Data: %s tiles, made below %s.", describe(synthetic=True), root / "data")
+        chosen = pick_tiles(settings.split, per_part, None, store)
+        return make_twin(root / "data", tile_ids=chosen), chosen
+    tiles = Path(settings.data)
+    logger.info("%s", read_source(tiles, settings.units))
+    there = list_tiles(tiles, list_modalities(settings.channels))
+    return tiles, pick_tiles(settings.split, per_part, there, store)
+
+
 def prepare_data(root: Path, settings: Settings, preset: Preset) -> tuple[Pack, Split]:
-    """Make or find the tiles, pack them, and split them.
+    """Make or find the tiles, pack them, split them, and check what a network would see.
 
     Raises:
         ValueError: If no tile can be used, a part is empty, or a channel is constant.
     """
-    if settings.data == TWIN:
-        chosen = pick_tiles(settings.split, preset.tiles_per_part, None)
-        tiles = make_twin(root / "data", tile_ids=chosen)
-    else:
-        tiles = Path(settings.data)
-        chosen = pick_tiles(settings.split, preset.tiles_per_part, list_tiles(tiles))
-    synthetic = is_synthetic(tiles)
-    logger.info("Data: %s tiles in %s.", "SYNTHETIC (the twin's)" if synthetic else "real", tiles)
+    tiles, chosen = _find_tiles(root, settings, preset)
+    modalities = list_modalities(settings.channels)
     pack = make_pack(
-        tiles, root / "packs", synthetic=synthetic, units=settings.units, tile_ids=chosen
+        tiles, root / PACKS, units=settings.units, modalities=modalities, tile_ids=chosen
     )
-    for tile, reason in pack.excluded.items():
-        logger.warning("Excluded %s: %s", tile, reason)
-    split = make_split(settings.split, pack.tile_ids)
+    _name_tiles(pack)
+    split = make_split(settings.split, pack.tile_ids, root / PACKS)
     if chosen is None and split.missing:
         logger.warning("The split's tiles that the data lacks: %s.", ", ".join(split.missing))
+    if split.buffer:
+        logger.info("Set aside between test and train: %s.", ", ".join(split.buffer))
     if split.unused:
         logger.info("Tiles that split %s leaves out: %d.", split.name, len(split.unused))
-    measure_norm(pack, split.train, SAR_CHANNELS)
-    sizes = ", ".join(f"{len(split.part(part))} {part}" for part in ("train", "val", "test"))
+    norm = make_norm(settings.norm, pack, split.train, settings.channels)
+    cpu = torch.device("cpu")
+    check_contract(Tiles(pack, split.train, norm, settings.timesteps, cpu, settings.steps))
+    keep_norm(pack, split, norm)
+    sizes = ", ".join(f"{len(split.part(part))} {part}" for part in PARTS)
     logger.info("Split %s (%s): %s tiles.", split.name, split.hash, sizes)
     return pack, split
+
+
+def _name_tiles(pack: Pack) -> None:
+    """Name every tile that is left out, and the first of those that look odd."""
+    for tile, reason in pack.excluded.items():
+        logger.warning("Excluded %s: %s", tile, reason)
+    for tile, findings in list(pack.suspicious.items())[:NAMED]:
+        logger.warning("Suspicious, but used: %s: %s", tile, " ".join(findings))
+    if (more := len(pack.suspicious) - NAMED) > 0:
+        logger.warning("%d more suspicious tiles are in %s.", more, pack.path / "manifest.json")
 
 
 class Campaign:
@@ -91,6 +115,8 @@ class Campaign:
             split_hash=self.split.hash,
             data_hash=self.pack.hash,
             data="synthetic" if self.pack.synthetic else "real",
+            channels=" ".join(settings.channels),
+            acquisitions=f"{settings.timesteps} {settings.steps}",
             git_commit=read_commit(Path(__file__).parent),
         )
         self.tracker = Tracker(self.root, self.context)
@@ -98,10 +124,14 @@ class Campaign:
         self.studies = {model: self._open_study(model) for model in (*settings.models, BASELINE)}
 
     def _open_campaign(self) -> str:
-        tags = {"excluded_tiles": str(len(self.pack.excluded))}
+        tags = {
+            "excluded_tiles": str(len(self.pack.excluded)),
+            "suspicious_tiles": str(len(self.pack.suspicious)),
+        }
         name, params = self.settings.campaign, asdict(self.settings)
         run_id = self.tracker.open_run("campaign", "campaign", name, tags=tags, params=params)
         self.tracker.client.log_dict(run_id, self.pack.excluded, EXCLUDED)
+        self.tracker.client.log_dict(run_id, self.pack.suspicious, SUSPICIOUS)
         return run_id
 
     def _open_study(self, model: str) -> str:
@@ -116,11 +146,13 @@ class Campaign:
         """Return the config values that are not searched."""
         return {
             "model": model,
-            "channels": list(SAR_CHANNELS),
-            "timesteps": self.preset.timesteps,
+            "channels": list(self.settings.channels),
+            "timesteps": self.settings.timesteps,
+            "steps": self.settings.steps,
+            "norm": self.settings.norm,
             "batch_size": self.preset.batch_size,
             "clip": CLIP,
-            "augment": True,
+            "augment": dict(self.settings.augment),
             "epochs": self.preset.search_epochs,
             "patience": self.preset.patience,
             "seed": SEARCH_SEED,

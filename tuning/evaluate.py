@@ -9,7 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from data.dataset import Norm, Tiles, log_ratio
+from data.change import log_ratio
+from data.dataset import Tiles
+from data.norm import Norm
 from data.pack import Pack
 from data.splits import Split
 from models import create_model
@@ -58,7 +60,7 @@ def load_checkpoint(path: Path, device: torch.device | None = None) -> Checkpoin
             "Train at least one epoch first."
         )
     saved = torch.load(path, map_location=device or "cpu", weights_only=True)
-    norm = Norm(*(tuple(saved["norm"][name]) for name in ("channels", "mean", "std")))
+    norm = Norm(**saved["norm"])
     model = make_model(saved["config"])
     model.load_state_dict(saved["model"])
     model.to(device or "cpu").eval()
@@ -162,7 +164,9 @@ def measure_test(
         raise FileNotFoundError(
             f"A threshold is chosen on val, but {journal.path} lacks val_counts.npy."
         )
-    tiles = Tiles(pack, split.test, best.norm, best.config["timesteps"], device)
+    tiles = Tiles(
+        pack, split.test, best.norm, best.config["timesteps"], device, best.config["steps"]
+    )
     predict(best.model, tiles.batch([0]).x)  # warm-up: the first call allocates and picks kernels
     began = time.perf_counter()
     counts, _ = count_part(best.model, tiles)

@@ -10,9 +10,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from data.dataset import Norm, pick_steps
+from data.inputs import pick_steps
+from data.norm import Norm
 from data.tiles import ACQUISITIONS
 from tuning.evaluate import Checkpoint
+from tuning.journal import Config
 
 EXAMPLE_PX = 32  # small, since the example is stored with the model
 CHECKED = ((1, EXAMPLE_PX), (3, 2 * EXAMPLE_PX))  # batch and pixels, unlike the exported example
@@ -23,19 +25,22 @@ class LandslideProgram(nn.Module):
     """A network with its normalisation inside.
 
     Shape:
-        Input ``(B, 15, C, H, W)``, backscatter in dB (and the DEM in m), NaN = no data; output
+        Input ``(B, T, C, H, W)``, backscatter in dB (heights in m, slopes in degrees), NaN = no data; output
         ``(B, H, W)``, landslide probability. H and W are multiples of ``2**depth``, at least twice that.
+        T is 15, of which the program takes its own; a network on the acquisitions nearest to the event
+        wants just those, since only their dates tell which they are.
     """
 
-    def __init__(self, model: nn.Module, norm: Norm, timesteps: int) -> None:
+    def __init__(self, model: nn.Module, norm: Norm, timesteps: int, steps: str) -> None:
         super().__init__()
         self.model = model
-        self.register_buffer("steps", torch.tensor(pick_steps(timesteps)))
+        picked = list(range(timesteps)) if steps == "event" else pick_steps(timesteps)
+        self.register_buffer("steps", torch.tensor(picked))
         self.register_buffer("mean", torch.tensor(norm.mean)[:, None, None])
         self.register_buffer("std", torch.tensor(norm.std)[:, None, None])
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map ``(B, 15, C, H, W)`` in dB to probabilities ``(B, H, W)``."""
+        """Map ``(B, T, C, H, W)`` in dB to probabilities ``(B, H, W)``."""
         x = (x.index_select(1, self.steps) - self.mean) / self.std  # type: ignore[arg-type,operator]
         logits: Tensor = self.model(torch.nan_to_num(x, nan=0.0))
         return logits.squeeze(1).sigmoid()
@@ -43,24 +48,36 @@ class LandslideProgram(nn.Module):
 
 def make_program(checkpoint: Checkpoint) -> LandslideProgram:
     """Wrap a checkpoint's network, on the CPU and in eval mode."""
-    program = LandslideProgram(checkpoint.model, checkpoint.norm, checkpoint.config["timesteps"])
+    config = checkpoint.config
+    program = LandslideProgram(
+        checkpoint.model, checkpoint.norm, config["timesteps"], config["steps"]
+    )
     return program.cpu().eval()  # a program saved in training mode would drop out at random
 
 
-def make_example(norm: Norm, batch: int = 2, pixels: int = EXAMPLE_PX) -> np.ndarray:
-    """Make a plausible input ``(B, 15, C, pixels, pixels)``, float32, from an own generator."""
-    shape = (batch, ACQUISITIONS, len(norm.channels), pixels, pixels)
+def count_inputs(config: Config) -> int:
+    """Count the acquisitions that the program of a config expects."""
+    return int(config["timesteps"]) if config["steps"] == "event" else ACQUISITIONS
+
+
+def make_example(
+    norm: Norm, series: int = ACQUISITIONS, batch: int = 2, pixels: int = EXAMPLE_PX
+) -> np.ndarray:
+    """Make a plausible input ``(B, series, C, pixels, pixels)``, float32, from an own generator."""
+    shape = (batch, series, len(norm.channels), pixels, pixels)
     noise = np.random.default_rng(0).standard_normal(shape)
     mean, std = (np.array(values)[:, None, None] for values in (norm.mean, norm.std))
     return (mean + std * noise).astype(np.float32)
 
 
-def make_reference(program: LandslideProgram, norm: Norm) -> dict[str, np.ndarray]:
+def make_reference(
+    program: LandslideProgram, norm: Norm, series: int = ACQUISITIONS
+) -> dict[str, np.ndarray]:
     """Record the network's own answers at other batch and tile sizes, for :func:`check_program`."""
-    answers = {"mean": np.array(norm.mean), "std": np.array(norm.std)}
+    answers = {"mean": np.array(norm.mean), "std": np.array(norm.std), "series": np.array(series)}
     for batch, pixels in CHECKED:
         with torch.no_grad():
-            answer = program(torch.from_numpy(make_example(norm, batch, pixels)))
+            answer = program(torch.from_numpy(make_example(norm, series, batch, pixels)))
         answers[f"probs_{batch}_{pixels}"] = answer.numpy()
     return answers
 
@@ -76,10 +93,10 @@ def check_program(loaded: Callable[[Tensor], Tensor], reference: Mapping[str, np
         ValueError: If a probability differs by more than ``TOLERANCE``.
     """
     mean, std = (tuple(map(float, reference[name])) for name in ("mean", "std"))
-    norm = Norm(("",) * len(mean), mean, std)
+    norm, series = Norm(("",) * len(mean), mean, std), int(reference["series"])
     for batch, pixels in CHECKED:
         with torch.no_grad():
-            answer = loaded(torch.from_numpy(make_example(norm, batch, pixels))).numpy()
+            answer = loaded(torch.from_numpy(make_example(norm, series, batch, pixels))).numpy()
         gap = float(np.abs(answer - reference[f"probs_{batch}_{pixels}"]).max())
         if not gap <= TOLERANCE:
             raise ValueError(

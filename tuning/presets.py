@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from data.catalogue import read_catalogue
@@ -23,7 +24,7 @@ class Preset:
         epochs: Length of a repeat trial.
         patience: Epochs without a better val average precision before a trial ends.
         batch_size: Tiles per step.
-        timesteps: Acquisitions used, evenly spaced over the 15.
+        timesteps: Acquisitions used, unless the user says how many.
         narrow: Shorter lists for the search space, by flat name.
         tiles_per_part: Tiles of each part to use, all when left out.
     """
@@ -85,7 +86,7 @@ def get_preset(name: str) -> Preset:
 
 
 def pick_tiles(
-    split: str, per_part: int | None, available: Collection[str] | None
+    split: str, per_part: int | None, available: Collection[str] | None, store: Path | None = None
 ) -> list[str] | None:
     """Pick a few tiles of each part: every second one with many landslides, the rest without any.
 
@@ -93,17 +94,18 @@ def pick_tiles(
         split: Name of the split.
         per_part: Tiles of each part; None picks all.
         available: Tile ids of the data at hand; the whole catalogue when left out.
+        store: Folder of the splits that came from files.
 
     Returns:
         Sorted ids, or None for all.
     """
     if per_part is None:
         return None
-    tiles = read_catalogue()
-    parts = make_split(split, available)
+    size = {tile.tile_id: tile.annotated_px for tile in read_catalogue().values()}
+    parts = make_split(split, available, store)
     picked: list[str] = []
     for part in PARTS:
-        ranked = sorted(parts.part(part), key=lambda tile: (-tiles[tile].annotated_px, tile))
+        ranked = sorted(parts.part(part), key=lambda tile: (-size.get(tile, 0), tile))
         half = min(len(ranked), per_part) // 2
         picked += ranked[: per_part - half] + ranked[len(ranked) - half :]
     return sorted(set(picked))

@@ -18,6 +18,7 @@ from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 
 from data.names import unknown
+from data.source import describe
 from tuning import figures
 from tuning.baseline import BASELINE
 from tuning.metrics import Confusion, Curve, average_precision, trace_curve
@@ -26,6 +27,7 @@ from tuning.store import connect, find_runs
 from tuning.study import Study, collect_studies, make_row, seed_of, val_of
 
 EXCLUDED = "excluded_tiles.json"  # artifact of the campaign's run: reason by tile
+SUSPICIOUS = "suspicious_tiles.json"  # likewise: findings by tile
 CURVES = {"loss": "loss", "dice": "Dice at 0.5", "pr_auc": "average precision"}
 
 
@@ -110,11 +112,12 @@ def _register(
             move_alias(client, CHAMPION, names[place], version, sorted(every))
 
 
-def _copy_excluded(client: MlflowClient, campaign: Run, folder: Path) -> None:
-    """Put the tiles that could not be used, with their reasons, beside the table."""
+def _copy_tile_lists(client: MlflowClient, campaign: Run, folder: Path) -> None:
+    """Put the tiles that could not be used or look odd, with their reasons, beside the table."""
     run_id = campaign.info.run_id
-    if EXCLUDED in {file.path for file in client.list_artifacts(run_id)}:
-        client.download_artifacts(run_id, EXCLUDED, str(folder))
+    there = {file.path for file in client.list_artifacts(run_id)}
+    for name in there.intersection((EXCLUDED, SUSPICIOUS)):
+        client.download_artifacts(run_id, name, str(folder))
 
 
 def find_campaign(client: MlflowClient, experiment_id: str, name: str | None) -> Run:
@@ -160,7 +163,7 @@ def write_report(root: Path, campaign: str | None = None) -> pd.DataFrame:
     rows = [make_row(study) for study in studies]
     folder = report_folder(root, campaign)
     folder.mkdir(parents=True, exist_ok=True)
-    _copy_excluded(client, found, folder)
+    _copy_tile_lists(client, found, folder)
     table = pd.DataFrame(rows)
     table.to_csv(folder / "benchmark_master.csv", index=False)
     synthetic = rows[0]["data"] == "synthetic"
@@ -212,6 +215,7 @@ def main(argv: list[str] | None = None) -> int:
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+    print(f"Data: {describe(table['data'][0] == 'synthetic')} tiles.")
     print(format_ranking(table))
     print(f"Report: {report_folder(args.root, table['campaign'][0])}")
     return 0

@@ -8,6 +8,7 @@ import logging
 import os
 import sys
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +26,30 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
     what.add_argument(
         "--data", metavar="twin|PATH", help="synthetic twin or folder (default: twin)"
     )
-    what.add_argument("--units", choices=("dB", "linear"), help="of the tiles' files (default: dB)")
-    what.add_argument("--split", help="blocks, seed42 or s12ls-ld (default: blocks)")
+    what.add_argument(
+        "--units", choices=("dB", "linear"), help="of the tiles' files (default: their manifest's)"
+    )
+    what.add_argument(
+        "--split",
+        metavar="NAME|FILE",
+        help="blocks, seed42, s12ls-ld, blocks:K/F or a JSON or CSV file (default: blocks)",
+    )
+    reads = parser.add_argument_group("what a network reads")
+    reads.add_argument(
+        "--channels",
+        nargs="+",
+        metavar="NAME",
+        help="s1, s1asc, s1dsc, VV, VH, s2, published, DEM, slope, or single ones (default: s1)",
+    )
+    reads.add_argument("--steps", help="acquisitions: even, event or all (default: even)")
+    reads.add_argument("--timesteps", type=int, help="how many acquisitions (default: preset)")
+    reads.add_argument("--norm", help="normalisation: train or published (default: train)")
+    reads.add_argument(
+        "--augment",
+        nargs="+",
+        metavar="NAME[=VALUE]",
+        help="turn, crop=PX, speckle=DB, jitter=DB, drop=SHARE or none (default: turn)",
+    )
     how = parser.add_argument_group("how long")
     how.add_argument("--preset", help="smoke, quick or paper (default: paper on a GPU, else quick)")
     how.add_argument("--trials", type=int, help="search trials per architecture (default: preset)")
@@ -51,8 +74,13 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
 
 def _settings(given: dict[str, Any], root: Path) -> Any:
     """Turn the arguments given into settings, and keep them; or load those of the campaign to resume."""
+    from data.augment import parse_augment
+    from data.inputs import choose_channels
+    from data.splits import keep_split
+    from data.tiles import ACQUISITIONS
     from tuning.presets import get_preset
     from tuning.settings import (
+        PACKS,
         TWIN,
         Settings,
         check_settings,
@@ -75,28 +103,39 @@ def _settings(given: dict[str, Any], root: Path) -> Any:
     defaults: dict[str, Any] = {
         "campaign": f"{time.strftime('%Y%m%d-%H%M%S')}-{name}",
         "data": TWIN,
-        "units": "dB",
+        "units": None,
         "split": "blocks",
+        "steps": "even",
+        "timesteps": ACQUISITIONS if given.get("steps") == "all" else preset.timesteps,
+        "norm": "train",
         "trials": preset.trials,
         "seeds": preset.seeds,
         "address": os.environ.get("RAY_ADDRESS"),
     }
-    models = choose_models(given.pop("model", ["all"]))
-    settings = Settings(**(defaults | given | {"preset": name, "models": models}))
+    chosen = {
+        "preset": name,
+        "models": choose_models(given.pop("model", ["all"])),
+        "channels": choose_channels(given.pop("channels", ["s1"])),
+        "augment": asdict(parse_augment(given.pop("augment", ["turn"]))),
+    }
+    if Path(given.get("split", "")).suffix:  # names have none
+        given["split"] = keep_split(Path(given["split"]), root / PACKS)
+    settings = Settings(**(defaults | given | chosen))
     check_settings(settings)
     save_settings(root, settings)
     return settings
 
 
 def _say_end(outcome: Any, root: Path, campaign: str) -> None:
+    from data.source import describe
     from tuning.report import format_ranking, report_folder
     from tuning.store import tracking_uri
 
     folder = report_folder(root, campaign)
     uri = tracking_uri(root)
-    kind = "SYNTHETIC data (the twin's)" if outcome.table["data"][0] == "synthetic" else "real data"
+    kind = describe(outcome.table["data"][0] == "synthetic")
     print(
-        f"\nRanking by val average precision; scores on test, mean ± standard deviation over seeds; {kind}:"
+        f"\nRanking by val average precision; scores on test, mean ± standard deviation over seeds; {kind} data:"
     )
     print(format_ranking(outcome.table))
     print(f"\nTable:   {folder / 'benchmark_master.csv'}\nFigures: {folder / 'Figures'}")

@@ -6,14 +6,18 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from data.augment import make_augment
+from data.inputs import check_steps, choose_channels, list_modalities
 from data.names import unknown
-from data.splits import SPLITS
+from data.norm import KINDS
+from data.splits import check_split
 from data.tiles import Units, list_tiles
 from models import list_models
 from tuning.journal import read_json, write_json
 from tuning.presets import SEEDS, get_preset
 
 TWIN = "twin"
+PACKS = "packs"  # below the output folder; also holds the splits that came from files
 
 
 @dataclass(frozen=True)
@@ -25,8 +29,13 @@ class Settings:
         models: Architectures, by registry key.
         preset: Name of the preset.
         data: ``twin``, or the folder of the tiles.
-        units: Unit of the tiles' backscatter.
-        split: Name of the split.
+        units: Unit of the tiles' backscatter; what the folder's manifest says when None.
+        split: Name of the split; one from a file has its hash for a name.
+        channels: Channels of the input.
+        steps: How acquisitions are chosen: ``even``, ``event`` or ``all``.
+        timesteps: How many acquisitions.
+        norm: Where the normalisation comes from: ``train`` or ``published``.
+        augment: Values of :class:`data.augment.Augment`.
         trials: Search trials per architecture.
         seeds: Repeat trials per architecture.
         cpus_per_trial: Cores of one trial; shared out evenly when None.
@@ -38,8 +47,13 @@ class Settings:
     models: tuple[str, ...]
     preset: str
     data: str
-    units: Units
+    units: Units | None
     split: str
+    channels: tuple[str, ...]
+    steps: str
+    timesteps: int
+    norm: str
+    augment: dict[str, Any]
     trials: int
     seeds: int
     cpus_per_trial: float | None = None
@@ -73,8 +87,8 @@ def check_settings(settings: Settings) -> None:
             f"{settings.campaign!r}. Choose another."
         )
     get_preset(settings.preset)
-    if settings.split not in SPLITS:
-        raise ValueError(unknown("split", settings.split, SPLITS))
+    check_split(settings.split)
+    _check_inputs(settings)
     for name, value, most in (
         ("trials", settings.trials, None),
         ("seeds", settings.seeds, len(SEEDS)),
@@ -91,7 +105,21 @@ def check_settings(settings: Settings) -> None:
             f"--gpus-per-trial must not be negative, but got {settings.gpus_per_trial}."
         )
     if settings.data != TWIN:
-        list_tiles(Path(settings.data))
+        list_tiles(Path(settings.data), list_modalities(settings.channels))
+
+
+def _check_inputs(settings: Settings) -> None:
+    """Refuse inputs that no tile can serve."""
+    choose_channels(settings.channels)
+    check_steps(settings.steps, settings.timesteps)
+    make_augment(settings.augment)
+    if settings.norm not in KINDS:
+        raise ValueError(unknown("norm", settings.norm, KINDS))
+    if settings.data == TWIN and "s2" in list_modalities(settings.channels):
+        raise ValueError(
+            "The synthetic twin has Sentinel-1 alone, but got a channel of Sentinel-2. Give real tiles "
+            "with --data PATH (`python -m data.fetch --to PATH --s2`), or leave s2 out."
+        )
 
 
 def campaign_folder(root: Path, campaign: str) -> Path:
@@ -115,10 +143,16 @@ def load_settings(root: Path, campaign: str | None) -> Settings:
         )
     if campaign is not None and campaign not in names:
         raise ValueError(unknown("campaign", campaign, names))
-    content: dict[str, Any] = read_json(
-        campaign_folder(root, campaign or names[-1]) / "campaign.json"
-    )
-    return Settings(**(content | {"models": tuple(content["models"])}))
+    file = campaign_folder(root, campaign or names[-1]) / "campaign.json"
+    content: dict[str, Any] = read_json(file)
+    lists = {name: tuple(content.get(name, ())) for name in ("models", "channels")}
+    try:
+        return Settings(**(content | lists))
+    except TypeError as error:
+        raise ValueError(
+            f"A campaign continues with the version that began it, but got {error} in {file}. "
+            "Start a new campaign; the old one's runs and reports stay."
+        ) from error
 
 
 def save_settings(root: Path, settings: Settings) -> None:

@@ -33,7 +33,10 @@ PUBLISHED = (
 )
 SPREAD = ("pr_auc", "precision", "recall", "f1_dice", "iou", "accuracy")  # mean and std over seeds
 COUNTS = ("tp", "fp", "fn", "tn", "pos_pixels", "n_samples")
-PROVENANCE = ("campaign", "preset", "split", "split_hash", "data_hash", "data", "git_commit")
+PROVENANCE = (
+    *("campaign", "preset", "split", "split_hash", "data_hash", "data", "channels", "acquisitions"),
+    "git_commit",
+)
 
 
 @dataclass(frozen=True)

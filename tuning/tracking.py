@@ -17,7 +17,7 @@ from mlflow.types.schema import Schema, TensorSpec
 
 from tuning import figures
 from tuning.evaluate import load_checkpoint
-from tuning.export import make_example, make_program, make_reference
+from tuning.export import count_inputs, make_example, make_program, make_reference
 from tuning.journal import Journal
 from tuning.metrics import Curve, average_precision, trace_curve
 from tuning.records import (
@@ -51,6 +51,8 @@ class Context:
         split_hash: Hash of the split's tile ids.
         data_hash: Hash of the tiles.
         data: ``synthetic`` or ``real``.
+        channels: Channels of the input.
+        acquisitions: How many and how they are chosen, such as ``4 even``.
         git_commit: Commit of the code, with ``-dirty`` where it was changed.
     """
 
@@ -60,6 +62,8 @@ class Context:
     split_hash: str
     data_hash: str
     data: str
+    channels: str
+    acquisitions: str
     git_commit: str
 
 
@@ -204,7 +208,8 @@ class Tracker:
         """Log the best checkpoint as a program that loads without this project; return its URI."""
         checkpoint = load_checkpoint(journal.best)
         program = make_program(checkpoint)
-        example = make_example(checkpoint.norm)
+        series = count_inputs(checkpoint.config)
+        example = make_example(checkpoint.norm, series)
         signature = ModelSignature(
             Schema([TensorSpec(np.dtype(np.float32), (-1, *example.shape[1:3], -1, -1))]),
             Schema([TensorSpec(np.dtype(np.float32), (-1, -1, -1))]),
@@ -229,13 +234,15 @@ class Tracker:
                 "threshold": checkpoint.threshold,
                 "epoch": checkpoint.epoch,
                 "channels": list(checkpoint.norm.channels),
+                "steps": checkpoint.config["steps"],
+                "norm": checkpoint.norm.kind,
                 "unit": "dB",
                 "config": json.dumps(checkpoint.config, sort_keys=True),
                 **asdict(self.context),
             },
         )
         with tempfile.TemporaryDirectory() as folder:
-            reference: dict[str, Any] = make_reference(program, checkpoint.norm)
+            reference: dict[str, Any] = make_reference(program, checkpoint.norm, series)
             np.savez(Path(folder) / "reference.npz", **reference)
             self.client.log_artifacts(run_id, folder, "trial")
         return str(info.model_uri)

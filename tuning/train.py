@@ -11,14 +11,25 @@ from pathlib import Path
 import torch
 
 from data.pack import Pack, load_pack
-from data.splits import make_split
+from data.source import describe
+from data.splits import Split, make_split
 from tuning.evaluate import measure_test
 from tuning.journal import Config, Journal, Row, read_json
 from tuning.training import BadTrialError, Training
 
 REQUIRED = (
-    *("model", "arch", "channels", "timesteps", "batch_size", "lr", "weight_decay", "bce_weight"),
-    *("pos_weight", "clip", "augment", "epochs", "patience", "seed", "split", "data"),
+    *(
+        "model",
+        "arch",
+        "channels",
+        "timesteps",
+        "steps",
+        "norm",
+        "batch_size",
+        "lr",
+        "weight_decay",
+    ),
+    *("bce_weight", "pos_weight", "clip", "augment", "epochs", "patience", "seed", "split", "data"),
 )
 
 Report = Callable[[Row], None]
@@ -55,9 +66,7 @@ def fit(
     """
     journal = Journal(folder)
     _claim(journal, config, pack)
-    training = Training(
-        config, pack, make_split(config["split"], pack.tile_ids), journal, device or pick_device()
-    )
+    training = Training(config, pack, split_of(config, pack), journal, device or pick_device())
     training.resume()
     for row in journal.history():
         report(row)
@@ -66,6 +75,11 @@ def fit(
     reason = "last epoch" if training.epoch >= config["epochs"] else "patience"
     journal.write("end", {"reason": reason, "epoch": training.epoch})
     return reason
+
+
+def split_of(config: Config, pack: Pack) -> Split:
+    """Make a config's split of a pack's tiles; a split from a file lies beside the pack."""
+    return make_split(config["split"], pack.tile_ids, pack.path.parent)
 
 
 def _claim(journal: Journal, config: Config, pack: Pack) -> None:
@@ -105,11 +119,11 @@ def main(argv: list[str] | None = None) -> int:
                 f"A config is a JSON file, but got {args.config}: no such file."
             )
         pack = load_pack(args.pack)
+        print(f"Data: {describe(pack.synthetic)} tiles in {pack.path}.")
         reason = fit(config, pack, args.to, lambda row: print(_line(row), flush=True))
         print(f"Ended by {reason}; the best checkpoint is {args.to / 'best.pt'}.")
         if args.test:
-            split = make_split(config["split"], pack.tile_ids)
-            print(measure_test(Journal(args.to), pack, split, pick_device()))
+            print(measure_test(Journal(args.to), pack, split_of(config, pack), pick_device()))
     except (ValueError, OSError, BadTrialError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -10,11 +10,10 @@ from typing import Any
 from ray import tune
 
 from data.pack import load_pack
-from data.splits import make_split
 from tuning.evaluate import measure_test
 from tuning.journal import Config, Journal, Row
 from tuning.space import compose, make_key
-from tuning.train import fit, pick_device
+from tuning.train import fit, pick_device, split_of
 from tuning.training import BadTrialError
 
 REPORTED = ("epoch", "best_val_pr_auc", "val_pr_auc", "val_loss", "train_loss", "seconds")
@@ -81,5 +80,4 @@ def run_trial(sample: dict[str, Any], job: Job) -> None:
             journal.write("end", {"reason": "error", "message": str(error)})
             raise
         if job.stage == "repeat" and journal.read("test") is None:
-            split = make_split(config["split"], pack.tile_ids)
-            measure_test(journal, pack, split, pick_device())
+            measure_test(journal, pack, split_of(config, pack), pick_device())

@@ -2,13 +2,16 @@
 
 import math
 import time
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from data.dataset import Batch, Tiles, measure_norm
+from data.augment import make_augment
+from data.dataset import Batch, Tiles
+from data.norm import make_norm
 from data.pack import Pack
 from data.splits import Split
 from tuning.evaluate import count_part, make_model
@@ -41,9 +44,10 @@ class Training:
     ) -> None:
         torch.manual_seed(config["seed"])  # weights and dropout
         self.config, self.journal, self.device = config, journal, device
-        self.norm = measure_norm(pack, split.train, config["channels"])
+        self.norm = make_norm(config["norm"], pack, split.train, config["channels"])
+        self.augment = make_augment(config["augment"])
         tiles = (
-            Tiles(pack, ids, self.norm, config["timesteps"], device)
+            Tiles(pack, ids, self.norm, config["timesteps"], device, config["steps"])
             for ids in (split.train, split.val)
         )
         self.train_tiles, self.val_tiles = tiles
@@ -86,9 +90,9 @@ class Training:
 
     def _train_epoch(self) -> Row:
         self.model.train()
-        size, augment = self.config["batch_size"], self.config["augment"]
+        size = self.config["batch_size"]
         losses, counts = [], torch.zeros((), dtype=torch.int64, device=self.device)
-        for batch in self.train_tiles.shuffled(size, self.generator, augment=augment):
+        for batch in self.train_tiles.shuffled(size, self.generator, self.augment):
             loss, found = self._step(batch)
             losses.append(loss * len(batch.x))
             counts = counts + found
@@ -124,7 +128,7 @@ class Training:
         content = {
             "model": self.model.state_dict(),
             "config": self.config,
-            "norm": {name: list(values) for name, values in vars(self.norm).items()},
+            "norm": asdict(self.norm),
             "epoch": self.epoch,
             "threshold": choose_threshold(counts),
         }
