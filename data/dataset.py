@@ -34,6 +34,15 @@ class Tiles:
 
     On a GPU the whole part lives in its memory, normalised; on a CPU it stays in the mapped pack, which
     all processes of a machine share.
+
+    Args:
+        pack: The packed tiles.
+        tile_ids: Ids of the part.
+        norm: Normalisation, which names the channels.
+        timesteps: How many acquisitions.
+        device: Where batches are wanted.
+        steps: How acquisitions are chosen, one of ``data.inputs.STEPS``.
+        resident: Whether the part lives on the device; on a GPU it does when left out.
     """
 
     def __init__(
@@ -44,6 +53,8 @@ class Tiles:
         timesteps: int,
         device: torch.device,
         steps: str = "even",
+        *,
+        resident: bool | None = None,
     ) -> None:
         self.tile_ids, self.norm, self.device = tuple(tile_ids), norm, device
         self._mask, self._rows = pack.mask, pack.rows(tile_ids)
@@ -52,7 +63,8 @@ class Tiles:
         self._scale = (1 / std).float()[:, None, None]
         self._shift = (-torch.tensor(norm.mean, dtype=torch.float64) / std).float()[:, None, None]
         self._buffer = torch.empty(0)
-        self._resident = self._upload() if device.type == "cuda" else None
+        lives_there = device.type == "cuda" if resident is None else resident
+        self._resident = self._upload() if lives_there else None
 
     def __len__(self) -> int:
         return len(self.tile_ids)

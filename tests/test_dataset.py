@@ -115,6 +115,26 @@ def test_same_generator_serves_the_same_batches(pack: Pack, split: Split) -> Non
     assert not torch.equal(first(5), first(6))
 
 
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_a_part_on_its_device_serves_what_the_pack_does(
+    pack: Pack, split: Split, device: str
+) -> None:
+    if device == "cuda" and not torch.cuda.is_available():
+        pytest.skip("needs a GPU")
+    tiles = serve(pack, split)
+    at = torch.device(device)
+    moved = Tiles(pack, split.train, tiles.norm, 4, at, resident=True)
+    first, second = (
+        [(batch.x.cpu().clone(), batch.mask.cpu()) for batch in some.shuffled(3, generator)]
+        for some, generator in zip(
+            (tiles, moved), (torch.Generator().manual_seed(2) for _ in range(2)), strict=True
+        )
+    )
+    for (x, mask), (other, label) in zip(first, second, strict=True):
+        assert torch.equal(mask, label)
+        assert torch.allclose(x, other, atol=0.01)  # half precision, a thousandth of 8
+
+
 def test_serving_leaves_the_pack_alone(pack: Pack, split: Split) -> None:
     before = np.array(pack.bands["s1asc"][:2])
     for batch in serve(pack, split).shuffled(2, torch.Generator(), OFF):
