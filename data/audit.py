@@ -98,7 +98,12 @@ def _list_splits(name: str) -> list[tuple[str, Parts]]:
 def as_table(audit: Audit) -> str:
     """Write the audit for people."""
     whole = measure_part(audit.found.tiles, audit.found.tiles)
-    lines = [f"Data: {describe(audit.synthetic)} tiles in {audit.root}.", "", _COLUMNS, _row("all", whole)]
+    lines = [
+        f"Data: {describe(audit.synthetic)} tiles in {audit.root}.",
+        "",
+        _COLUMNS,
+        _row("all", whole),
+    ]
     for name, measures in audit.splits.items():
         for measure in measures:
             lines += ["", *_describe(name, measure)]
@@ -168,7 +173,9 @@ def draw_audit(audit: Audit) -> "Figure":
     """Draw a map with a panel per split, or per cross-validation."""
     kind = describe(audit.synthetic)
     panels = [_make_panel(name, measures) for name, measures in audit.splits.items()]
-    return draw_map(f"Which tiles train, validate and test: {kind} tiles", panels, audit.found.tiles)
+    return draw_map(
+        f"Which tiles train, validate and test: {kind} tiles", panels, audit.found.tiles
+    )
 
 
 def _make_panel(asked: str, measures: Sequence[SplitMeasure]) -> Panel:
