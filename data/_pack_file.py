@@ -14,7 +14,7 @@ from data.inputs import CHANNELS, MAPS
 from data.rows import TileRow
 from data.tiles import ACQUISITIONS, BANDS, TILE_PX
 
-FORMAT = 2  # raise when the files' layout changes: older packs are then made again
+FORMAT = 3  # raise when the files' layout changes: older packs are then made again
 MANIFEST = "manifest.json"
 _MAPS = {"mask.u8": np.uint8, "dem.i16": np.int16, "slope.f16": np.float16}
 _TABLES = ("times", "moments")
@@ -28,6 +28,7 @@ class Pack:
         path: The pack's folder.
         hash: Twelve hex digits over the content of all tile files.
         synthetic: Whether the tiles come from the twin.
+        seed: The twin's seed; None for other tiles.
         tile_ids: The N ids in the order of the arrays.
         digests: Hash of each tile's files by id, excluded tiles included.
         excluded: Reason by tile id for every tile that could not be used.
@@ -44,6 +45,7 @@ class Pack:
     path: Path
     hash: str
     synthetic: bool
+    seed: int | None
     tile_ids: tuple[str, ...]
     digests: dict[str, str]
     excluded: dict[str, str]
@@ -166,7 +168,7 @@ def load_pack(path: Path) -> Pack:
         mask=arrays["mask.u8"],
         dem=arrays["dem.i16"],
         slope=arrays["slope.f16"],
-        **{name: manifest[name] for name in ("hash", "synthetic", "digests", "excluded")},
+        **{name: manifest[name] for name in ("hash", "synthetic", "seed", "digests", "excluded")},
         suspicious=manifest["suspicious"],
         **{name: np.load(path / f"{name}.npy") for name in _TABLES},
     )

@@ -98,12 +98,8 @@ def _list_splits(name: str) -> list[tuple[str, Parts]]:
 def as_table(audit: Audit) -> str:
     """Write the audit for people."""
     whole = measure_part(audit.found.tiles, audit.found.tiles)
-    lines = [
-        f"Data: {describe(audit.synthetic)} tiles in {audit.root}.",
-        "",
-        _COLUMNS,
-        _row("all", whole),
-    ]
+    head = f"Data: {describe(audit.synthetic)} tiles in {audit.root}."
+    lines = [head, "", _COLUMNS, _row("all", whole)]
     for name, measures in audit.splits.items():
         for measure in measures:
             lines += ["", *_describe(name, measure)]
@@ -171,11 +167,9 @@ def as_document(audit: Audit) -> dict[str, Any]:
 
 def draw_audit(audit: Audit) -> "Figure":
     """Draw a map with a panel per split, or per cross-validation."""
-    kind = describe(audit.synthetic)
+    title = f"Which tiles train, validate and test: {describe(audit.synthetic)} tiles"
     panels = [_make_panel(name, measures) for name, measures in audit.splits.items()]
-    return draw_map(
-        f"Which tiles train, validate and test: {kind} tiles", panels, audit.found.tiles
-    )
+    return draw_map(title, panels, audit.found.tiles)
 
 
 def _make_panel(asked: str, measures: Sequence[SplitMeasure]) -> Panel:

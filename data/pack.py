@@ -183,6 +183,7 @@ def make_pack(
         "units": source.units,
         "source": str(tiles.resolve()),
         "origin": source.origin,
+        "seed": source.seed,
         "modalities": list(modalities),
         "digests": digests,
     }

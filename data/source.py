@@ -23,12 +23,14 @@ class Source:
         synthetic: Whether the tiles are the twin's.
         origin: A few words on where they come from.
         units: Unit of the backscatter in the files.
+        seed: The twin's seed; None for other tiles.
     """
 
     root: Path
     synthetic: bool
     origin: str
     units: Units
+    seed: int | None = None
 
     def __str__(self) -> str:
         kind = describe(self.synthetic)
@@ -62,7 +64,13 @@ def read_source(root: Path, units: Units | None = None) -> Source:
             origin = f"{version} release"
             if revision := manifest.get("revision"):
                 origin += f", {manifest['repo']} at {str(revision)[:10]}"
-            return Source(root, bool(manifest["synthetic"]), origin, units or _UNITS[version])
+            return Source(
+                root=root,
+                synthetic=bool(manifest["synthetic"]),
+                origin=origin,
+                units=units or _UNITS[version],
+                seed=manifest.get("seed"),
+            )
     return Source(root, False, "no manifest", units or _guess(root))
 
 

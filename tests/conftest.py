@@ -93,6 +93,7 @@ def make_settings(**changes: object) -> Settings:
     values: dict[str, object] = {
         "campaign": "first",
         "models": ("unet",),
+        "baselines": (),
         "preset": "smoke",
         "data": "twin",
         "units": None,

@@ -19,8 +19,9 @@ from data.pack import load_pack
 from data.splits import make_split
 from data.tiles import list_tiles, tile_path
 from models import list_models
+from tuning.baselines import is_deterministic, list_baselines
 from tuning.store import connect, find_runs
-from tuning.study import PUBLISHED
+from tuning.table import PUBLISHED
 
 pytestmark = pytest.mark.slow
 
@@ -78,7 +79,7 @@ def test_smoke_campaign_ends_well(smoke: subprocess.CompletedProcess[str], root:
     assert smoke.returncode == 0, smoke.stderr
     assert "SYNTHETIC (the twin's) data" in smoke.stdout
     assert " Data: SYNTHETIC (the twin's) tiles" in smoke.stderr.splitlines()[0]
-    for name in ("VanillaUNet", "AttentionUNet", "TemporalUNet_ConvLSTM", "LogRatioVV"):
+    for name in ("VanillaUNet", "AttentionUNet", "TemporalUNet_ConvLSTM", "GradientBoosting"):
         assert name in smoke.stdout
     assert f"mlflow ui --backend-store-uri sqlite:///{root}/mlflow.db" in smoke.stdout
 
@@ -86,7 +87,8 @@ def test_smoke_campaign_ends_well(smoke: subprocess.CompletedProcess[str], root:
 def test_table_has_a_row_per_model(smoke: subprocess.CompletedProcess[str], root: Path) -> None:
     table = pd.read_csv(root / "reports" / "smoke" / "benchmark_master.csv")
     assert tuple(table.columns[: len(PUBLISHED)]) == PUBLISHED
-    assert set(table["architecture"]) == {*list_models(), "log_ratio"}
+    baselines = list_baselines(["s1"])
+    assert set(table["architecture"]) == {*list_models(), *baselines}
     assert set(table["data"]) == {"synthetic"}
     assert table.set_index("architecture").loc[list_models(), "seeds"].tolist() == [2, 2, 2]
     assert table["pos_pixels"].nunique() == 1  # every model saw the same test tiles
@@ -99,7 +101,8 @@ def test_runs_are_nested(smoke: subprocess.CompletedProcess[str], root: Path) ->
     assert {run.data.tags["mlflow.parentRunId"] for run in studies.values()} == {
         campaign.info.run_id
     }
-    assert len(trials) == 3 * (2 + 2) + 1
+    once = [is_deterministic(key) for key in list_baselines(["s1"])]
+    assert len(trials) == 3 * (2 + 2) + sum(1 if fixed else 2 for fixed in once)
     for trial in trials:
         study = studies[trial.data.tags["mlflow.parentRunId"]]
         assert study.data.tags["study"] == trial.data.tags["study"]
@@ -119,7 +122,7 @@ def test_every_trial_has_curves_and_a_model(
     smoke: subprocess.CompletedProcess[str], root: Path, client: MlflowClient
 ) -> None:
     for trial in runs_of(root, "smoke", kind="trial"):
-        if trial.data.tags["study"] == "log_ratio":
+        if trial.data.tags["study"] not in list_models():
             continue
         assert trial.data.params["model"] == trial.data.tags["study"]
         assert len(client.get_metric_history(trial.info.run_id, "pr/val_precision")) == 101
@@ -221,3 +224,25 @@ def test_finished_campaign_resumes_to_itself(
         after.drop(columns=times).sort_values("model", ignore_index=True),
     )
     assert len(connect(root)[0].search_model_versions("name='hokkaido-unet'")) == 1
+
+
+def test_cross_validation_repeats_and_pools_every_fold(tmp_path: Path) -> None:
+    words = "--model unet log_ratio_vv --preset smoke --trials 1 --seeds 2 --split blocks:2 --campaign folds"
+    done = run(tmp_path, *words.split())
+    assert done.returncode == 0, done.stderr
+    report = tmp_path / "reports" / "folds"
+    runs = pd.read_csv(report / "benchmark_runs.csv")
+    network = runs[runs["architecture"] == "unet"]
+    assert sorted(zip(network["seed"], network["fold"], strict=True)) == [
+        (42, "blocks:2/1"),
+        (42, "blocks:2/2"),
+        (123, "blocks:2/1"),
+        (123, "blocks:2/2"),
+    ]
+    table = pd.read_csv(report / "benchmark_master.csv").set_index("architecture")
+    assert set(table["folds"]) == {2}
+    chosen = network[network["seed"] == table.loc["unet", "seed"]]
+    for name in ("tp", "fp", "fn", "tn", "n_samples"):
+        assert table.loc["unet", name] == chosen[name].sum()
+    parts = [set(make_split(fold).test) for fold in ("blocks:2/1", "blocks:2/2")]
+    assert not parts[0] & parts[1]

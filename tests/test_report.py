@@ -11,41 +11,52 @@ from mlflow.tracking import MlflowClient
 
 from data.pack import Pack
 from data.splits import Split
-from tuning.baseline import BASELINE, make_baseline_config, run_baseline
+from tuning.baselines import make_baseline_config, run_baseline
 from tuning.evaluate import load_checkpoint, measure_test
 from tuning.export import check_program, make_program, make_reference
+from tuning.ground import write_ground, write_split_audit
 from tuning.journal import Config, Journal
+from tuning.metrics import reach
+from tuning.records import Context
 from tuning.registry import CHAMPION, move_alias, rank_of, register, registered_name
-from tuning.report import main, write_report
-from tuning.store import connect
-from tuning.study import PUBLISHED
-from tuning.tracking import Context, Tracker
+from tuning.report import EXPECTED, list_lacking, main, write_report
+from tuning.store import connect, find_runs
+from tuning.table import PUBLISHED
+from tuning.tracking import Tracker
 from tuning.train import fit
 
 CPU = torch.device("cpu")
 SEEDS = (42, 123)
 
 
-def log_campaign(root: Path, name: str, config: Config, pack: Pack, split: Split) -> None:
-    """Log a campaign of two seeds of one network, and the baseline, as the driver does."""
+BASELINE = "log_ratio_vv"
+
+
+def log_campaign(
+    root: Path, name: str, config: Config, pack: Pack, split: Split, expected: dict[str, int]
+) -> None:
+    """Log a campaign of two seeds of one network, and a baseline, as the driver does."""
     tracker = Tracker(
         root,
         Context(name, "smoke", "blocks", split.hash, pack.hash, "synthetic", "s1", "2 even", "c"),
     )
-    campaign = tracker.open_run("campaign", "campaign", name)
+    campaign = tracker.open_run("campaign", "campaign", name, tags={EXPECTED: json.dumps(expected)})
+    files = root / name
+    files.mkdir(parents=True)
+    ground = write_ground(pack, split.test, files)
+    for file in (ground, *write_split_audit(pack, [split], "blocks", files)):
+        tracker.client.log_artifact(campaign, str(file))
     for seed in SEEDS:
-        folder = root / name / str(seed)
+        folder = files / str(seed)
         fit(config | {"seed": seed}, pack, folder, lambda row: None, device=CPU)
         measure_test(Journal(folder), pack, split, CPU)
-        tags = {"study": "unet", "stage": "repeat", "seed": str(seed)}
+        tags = {"study": "unet", "stage": "repeat", "seed": str(seed), "fold": "blocks"}
         run_id = tracker.open_run("trial", f"unet-{seed}", f"unet {seed}", campaign, tags)
         tracker.finish(run_id, Journal(folder), "last epoch")
-    tags = {"study": BASELINE, "stage": "repeat", "seed": "0"}
+    tags = {"study": BASELINE, "stage": "repeat", "seed": "0", "fold": "blocks"}
     run_id = tracker.open_run("trial", BASELINE, BASELINE, campaign, tags)
-    journal = run_baseline(
-        make_baseline_config("blocks", pack.hash), pack, split, root / name / "b"
-    )
-    tracker.finish(run_id, journal, "last epoch")
+    config = make_baseline_config(BASELINE, "blocks", pack.hash, 0)
+    tracker.finish(run_id, run_baseline(config, pack, split, files / "b"), "last epoch")
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +64,8 @@ def root(
     tmp_path_factory: pytest.TempPathFactory, base_config: Config, pack: Pack, split: Split
 ) -> Path:
     root = tmp_path_factory.mktemp("mlruns")
-    log_campaign(root, "first", base_config | {"epochs": 2}, pack, split)
+    expected = {"unet": len(SEEDS), BASELINE: 1}
+    log_campaign(root, "first", base_config | {"epochs": 2}, pack, split, expected)
     return root
 
 
@@ -106,10 +118,85 @@ def test_report_draws_the_published_study_s_figures(root: Path, table: pd.DataFr
         assert (
             folder / "Figures" / "VanillaUNet" / f"VanillaUNet_{kind}.png"
         ).stat().st_size > 5000
-    runs = pd.read_csv(folder / "VanillaUNet.csv")
-    assert sorted(runs["seed"]) == sorted(SEEDS)
-    content = json.loads((folder / "VanillaUNet.json").read_text())
+    for name in ("pr_curves", "intervals", "reliability", "recall_by_size", "cost"):
+        assert (folder / "Figures" / f"{name}.png").stat().st_size > 5000
+
+
+def test_every_repeat_run_has_a_row(root: Path, table: pd.DataFrame) -> None:
+    runs = pd.read_csv(root / "reports" / "first" / "benchmark_runs.csv").set_index("run_id")
+    assert sorted(runs["seed"]) == sorted([*SEEDS, 0])
+    for seed in SEEDS:
+        row = runs[(runs["seed"] == seed) & (runs["architecture"] == "unet")].iloc[0]
+        logged = Journal(root / "first" / str(seed)).read("test")
+        for name in ("pr_auc", "tp", "fn", "precision", "iou"):
+            assert row[name] == pytest.approx(logged[name])
+        assert row["f1@oracle"] >= row["f1@thr_val"]
+        assert row["thr_val"] == logged["threshold"]
+        assert row["parameters"] > 0
+
+
+def test_half_s_table_has_the_published_columns(root: Path, table: pd.DataFrame) -> None:
+    folder = root / "reports" / "first"
+    half = pd.read_csv(folder / "VanillaUNet_benchmark_thr0.5.csv").iloc[0]
+    assert tuple(half.index) == PUBLISHED
+    assert half["threshold"] == 0.5
+    counts = np.load(root / "first" / str(unet(table)["seed"]) / "test_counts.npy")
+    assert half["tp"] == counts[1, reach(0.5) :].sum()
+    content = json.loads((folder / "VanillaUNet_benchmark_thr0.5.json").read_text())
     assert content["summary"]["data"] == "synthetic"
+    assert len(content["runs"]) == 2
+
+
+def test_every_pair_is_compared_once(root: Path, table: pd.DataFrame) -> None:
+    pairs = pd.read_csv(root / "reports" / "first" / "pairwise.csv")
+    assert pairs["metric"].tolist() == ["pr_auc", "f1_dice"]
+    assert {*pairs["a"], *pairs["b"]} == {"VanillaUNet", "LogRatioVV"}
+    assert pairs["verdict"][0] == "tie"  # two seeds are too few for a verdict
+    assert pairs["note"][0] == "too few seeds"
+
+
+def test_intervals_enclose_the_mean(table: pd.DataFrame) -> None:
+    assert (table["pr_auc_low"] <= table["pr_auc_mean"]).all()
+    assert (table["pr_auc_mean"] <= table["pr_auc_high"]).all()
+
+
+def test_page_tells_all(root: Path, table: pd.DataFrame) -> None:
+    page = (root / "reports" / "first" / "report.html").read_text()
+    for words in ("VanillaUNet", "LogRatioVV", "Synthetic data", "Split", "Cost", "Provenance"):
+        assert words in page
+    assert "http://" not in page.replace("http://www.w3.org", "")
+    folder = root / "reports" / "first" / "Figures" / "VanillaUNet"
+    examples = len(list(folder.glob("*_qual_*.png")))
+    assert examples > 1
+    assert page.count("<img") == 5 + examples + 1 + 1  # comparisons, examples of both, map
+
+
+def test_report_goes_to_mlflow_too(root: Path, table: pd.DataFrame) -> None:
+    client, experiment_id = connect(root)
+    (campaign,) = find_runs(client, experiment_id, kind="campaign", campaign="first")
+    files = {file.path for file in client.list_artifacts(campaign.info.run_id, "report")}
+    assert {"report/report.html", "report/benchmark_master.csv", "report/pairwise.csv"} <= files
+
+
+def test_report_refuses_a_campaign_with_missing_repeats(
+    root: Path, table: pd.DataFrame, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    client, experiment_id = connect(root)
+    (campaign,) = find_runs(client, experiment_id, kind="campaign", campaign="first")
+    whole = campaign.data.tags[EXPECTED]
+    client.set_tag(campaign.info.run_id, EXPECTED, json.dumps({"unet": 5, "attention_unet": 5}))
+    try:
+        arguments = ["--root", str(root), "--out", str(tmp_path / "out")]
+        assert main(arguments) == 1
+        error = capsys.readouterr().err
+        assert "unet has 2 of 5 repeat runs. attention_unet has 0 of 5 repeat runs." in error
+        assert "--resume first" in error
+        assert main([*arguments, "--partial"]) == 0
+        assert "This report is partial" in (tmp_path / "out" / "report.html").read_text()
+    finally:
+        client.set_tag(campaign.info.run_id, EXPECTED, whole)
+    (again,) = find_runs(client, experiment_id, kind="campaign", campaign="first")
+    assert list_lacking(client, experiment_id, again) == []
 
 
 def test_report_reads_mlflow_alone(root: Path, table: pd.DataFrame) -> None:
@@ -254,5 +341,5 @@ def test_command_names_a_tracker_that_does_not_answer(
 def test_report_needs_a_finished_repeat(root: Path, table: pd.DataFrame) -> None:
     context = Context("empty", "smoke", "blocks", "s", "d", "synthetic", "s1", "2 even", "c")
     Tracker(root, context).open_run("campaign", "campaign", "empty")
-    with pytest.raises(ValueError, match="finished repeat trial, but campaign 'empty' has none"):
+    with pytest.raises(ValueError, match="finished repeat run, but campaign 'empty' has none"):
         write_report(root, "empty")

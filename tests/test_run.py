@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from conftest import make_settings
 
+from data.inputs import SAR_CHANNELS
 from tuning.run import main
 from tuning.search import Resources, share_out
 from tuning.settings import check_settings, choose_models, load_settings, save_settings
@@ -32,7 +33,8 @@ def refuse(arguments: list[str], root: Path, capsys: pytest.CaptureFixture[str])
             "Unknown preset 'smok'. Did you mean 'smoke'? Available: smoke, quick,",
         ),
         (["--split", "block"], "Unknown split 'block'. Did you mean 'blocks'? Available: blocks,"),
-        (["--split", "blocks:5"], "blocks:5/1"),
+        (["--split", "blocks:11"], "blocks:11"),
+        (["--split", "blocks:5/6"], "blocks:5/6"),
         (["--split", "mine.json"], "mine.json"),
         (["--channels", "s3"], "Unknown channel 's3'. Did you mean 's"),
         (["--channels", "DEM"], "A network needs a band of Sentinel-1, but got DEM."),
@@ -70,8 +72,13 @@ def test_trials_share_the_cores_evenly_by_default() -> None:
 
 
 def test_all_means_every_architecture() -> None:
-    assert choose_models(["all"]) == ("attention_unet", "unet", "unet_convlstm")
-    assert choose_models(["unet", "unet"]) == ("unet",)
+    networks, baselines = choose_models(["all"], SAR_CHANNELS)
+    assert networks == ("attention_unet", "unet", "unet_convlstm")
+    assert {"log_ratio_vv", "logistic_regression", "gradient_boosting"} <= set(baselines)
+    assert choose_models(["unet", "unet"], SAR_CHANNELS) == (("unet",), ())
+    assert choose_models(["baselines"], SAR_CHANNELS) == ((), baselines)
+    assert choose_models(["log_ratio_vv", "unet"], SAR_CHANNELS) == (("unet",), ("log_ratio_vv",))
+    assert "log_ratio_vv_dsc" not in choose_models(["all"], SAR_CHANNELS[:2])[1]
 
 
 def test_settings_come_back_as_they_were_saved(tmp_path: Path) -> None:

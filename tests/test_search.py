@@ -9,9 +9,10 @@ from conftest import make_settings
 from data.pack import Pack
 from tuning.journal import Config
 from tuning.mirror import Mirror, Stage
+from tuning.records import Context
 from tuning.search import Resources, run_repeats, run_search, start_ray, stop_ray
 from tuning.space import Domain
-from tuning.tracking import Context, Tracker
+from tuning.tracking import Tracker
 from tuning.trainable import Job
 
 pytestmark = pytest.mark.slow

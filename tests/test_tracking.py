@@ -8,13 +8,11 @@ import pytest
 import torch
 
 from data.pack import Pack
-from data.splits import Split
-from tuning.baseline import make_baseline_config, run_baseline, scale_change
 from tuning.journal import Config, Journal
-from tuning.metrics import trace_curve
-from tuning.records import flatten, make_overlay
+from tuning.metrics import BINS, trace_curve
+from tuning.records import Context, flatten, make_overlay
 from tuning.store import connect, find_runs, read_commit, tracking_uri
-from tuning.tracking import Context, Tracker
+from tuning.tracking import Tracker
 from tuning.train import fit
 
 CONTEXT = Context(
@@ -146,7 +144,7 @@ def test_finished_trial_has_curves_files_and_a_model(
 
 def test_overlay_curve_has_the_precision_at_each_percent_of_recall() -> None:
     # ranked: hit, false alarm, hit -> recall 1/2 at precision 1, recall 1 at precision 2/3
-    counts = np.zeros((2, 1 << 14), dtype=np.int64)
+    counts = np.zeros((2, BINS), dtype=np.int64)
     counts[1, 900], counts[0, 800], counts[1, 700] = 1, 1, 1
     metrics = make_overlay("pr/val_precision", trace_curve(counts))
     assert [metric.step for metric in metrics] == list(range(101))
@@ -175,17 +173,6 @@ def test_commit_is_unknown_outside_a_repository(tmp_path: Path) -> None:
     assert read_commit(tmp_path) == "unknown"
     subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
     assert read_commit(tmp_path) == "unknown"
-
-
-def test_baseline_scores_the_change_of_backscatter(
-    pack: Pack, split: Split, tmp_path: Path
-) -> None:
-    journal = run_baseline(make_baseline_config("blocks", pack.hash), pack, split, tmp_path)
-    scores, counts = journal.read("test"), journal.counts("test")
-    assert counts is not None
-    assert counts.sum() == 4 * 128 * 128
-    assert scores["pr_auc"] > 1.3 * scores["pos_ratio"]  # better than chance
-    assert scale_change(np.array([-20.0, -10.0, 0.0, 10.0, 20.0])).tolist() == [0, 0, 0.5, 1, 1]
 
 
 def test_journal_replaces_files_whole(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import torch
 
 from data.pack import Pack
 from data.splits import Split
-from tuning.evaluate import load_checkpoint, measure_test
+from tuning.evaluate import load_checkpoint, measure_test, pick_examples
 from tuning.journal import Config, Journal, Row
 from tuning.losses import bce_dice, soft_dice
 from tuning.train import fit, main
@@ -209,3 +209,10 @@ def test_loss_mixes_its_parts() -> None:
     # Dice: 1 - (2 * 0.5 + 1) / (2 + 1 + 1) = 0.5
     assert float(bce_dice(logits, mask, 0.0, 3.0)) == pytest.approx(0.5)
     assert float(bce_dice(logits, mask, 0.5, 1.0)) == pytest.approx(0.5 * math.log(2) + 0.25)
+
+
+def test_examples_are_the_largest_and_one_without_landslides() -> None:
+    ids = ["a", "b", "c", "d", "e", "f"]
+    assert pick_examples(ids, np.array([0, 5, 9, 0, 7, 1])) == ["c", "e", "b", "a"]
+    assert pick_examples(ids[:4], np.array([0, 5, 0, 0])) == ["b", "c", "d", "a"]
+    assert pick_examples(ids[:2], np.array([3, 5])) == ["b", "a"]

@@ -1,37 +1,42 @@
 """One campaign from data to report: search each architecture, repeat the winners over seeds, compare."""
 
+import hashlib
+import json
 import logging
-from collections.abc import Mapping
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import torch
 
-from data.dataset import Tiles, check_contract
-from data.inputs import list_modalities
-from data.norm import keep_norm, make_norm
-from data.pack import Pack, make_pack
-from data.source import describe, read_source
-from data.splits import PARTS, Split, make_split
-from data.tiles import list_tiles
-from data.twin import make_twin
-from tuning.baseline import BASELINE, make_baseline_config, run_baseline
+from data.splits import Split
+from tuning.baselines import (
+    baseline_title,
+    is_deterministic,
+    make_baseline_config,
+    run_baseline,
+)
+from tuning.ground import write_ground, write_split_audit
 from tuning.journal import Config
 from tuning.mirror import Mirror, Stage
-from tuning.presets import SEEDS, Preset, get_preset, pick_tiles
-from tuning.report import EXCLUDED, SUSPICIOUS, write_report
+from tuning.prepare import prepare_data
+from tuning.presets import SEEDS, get_preset
+from tuning.records import Context
+from tuning.report import EXCLUDED, EXPECTED, SUSPICIOUS, write_report
 from tuning.search import SEARCH_SEED, Resources, run_repeats, run_search, start_ray, stop_ray
-from tuning.settings import PACKS, TWIN, Settings, campaign_folder
+from tuning.settings import Settings, campaign_folder
 from tuning.space import make_key, make_space
 from tuning.store import read_commit
-from tuning.tracking import Context, Tracker
+from tuning.tracking import Tracker
 from tuning.trainable import Job
 
 logger = logging.getLogger(__name__)
 
-NAMED = 10  # suspicious tiles that the log names
 CLIP = 1.0  # gradient norm, as in the data set's own training code
 
 
@@ -48,57 +53,6 @@ class Outcome:
     missing: tuple[str, ...]
 
 
-def _find_tiles(root: Path, settings: Settings, preset: Preset) -> tuple[Path, list[str] | None]:
-    """Make or find the tiles; return their folder and the ids to use, None for all."""
-    per_part, store = preset.tiles_per_part, root / PACKS
-    if settings.data == TWIN:
-        logger.info("Data: %s tiles, made below %s.", describe(synthetic=True), root / "data")
-        chosen = pick_tiles(settings.split, per_part, None, store)
-        return make_twin(root / "data", tile_ids=chosen), chosen
-    tiles = Path(settings.data)
-    logger.info("%s", read_source(tiles, settings.units))
-    there = list_tiles(tiles, list_modalities(settings.channels))
-    return tiles, pick_tiles(settings.split, per_part, there, store)
-
-
-def prepare_data(root: Path, settings: Settings, preset: Preset) -> tuple[Pack, Split]:
-    """Make or find the tiles, pack them, split them, and check what a network would see.
-
-    Raises:
-        ValueError: If no tile can be used, a part is empty, or a channel is constant.
-    """
-    tiles, chosen = _find_tiles(root, settings, preset)
-    modalities = list_modalities(settings.channels)
-    pack = make_pack(
-        tiles, root / PACKS, units=settings.units, modalities=modalities, tile_ids=chosen
-    )
-    _name_tiles(pack)
-    split = make_split(settings.split, pack.tile_ids, root / PACKS)
-    if chosen is None and split.missing:
-        logger.warning("The split's tiles that the data lacks: %s.", ", ".join(split.missing))
-    if split.buffer:
-        logger.info("Set aside between test and train: %s.", ", ".join(split.buffer))
-    if split.unused:
-        logger.info("Tiles that split %s leaves out: %d.", split.name, len(split.unused))
-    norm = make_norm(settings.norm, pack, split.train, settings.channels)
-    cpu = torch.device("cpu")
-    check_contract(Tiles(pack, split.train, norm, settings.timesteps, cpu, settings.steps))
-    keep_norm(pack, split, norm)
-    sizes = ", ".join(f"{len(split.part(part))} {part}" for part in PARTS)
-    logger.info("Split %s (%s): %s tiles.", split.name, split.hash, sizes)
-    return pack, split
-
-
-def _name_tiles(pack: Pack) -> None:
-    """Name every tile that is left out, and the first of those that look odd."""
-    for tile, reason in pack.excluded.items():
-        logger.warning("Excluded %s: %s", tile, reason)
-    for tile, findings in list(pack.suspicious.items())[:NAMED]:
-        logger.warning("Suspicious, but used: %s: %s", tile, " ".join(findings))
-    if (more := len(pack.suspicious) - NAMED) > 0:
-        logger.warning("%d more suspicious tiles are in %s.", more, pack.path / "manifest.json")
-
-
 class Campaign:
     """One campaign on its way: settings, data, tracker, and the runs opened so far."""
 
@@ -107,12 +61,12 @@ class Campaign:
         self.root, self.settings = root.resolve(), settings
         self.preset = get_preset(settings.preset)
         self.folder = campaign_folder(root, settings.campaign)
-        self.pack, self.split = prepare_data(self.root, settings, self.preset)
+        self.pack, self.splits = prepare_data(self.root, settings, self.preset)
         self.context = Context(
             campaign=settings.campaign,
             preset=settings.preset,
-            split=self.split.name,
-            split_hash=self.split.hash,
+            split=settings.split,
+            split_hash=_hash_splits(self.splits),
             data_hash=self.pack.hash,
             data="synthetic" if self.pack.synthetic else "real",
             channels=" ".join(settings.channels),
@@ -121,18 +75,34 @@ class Campaign:
         )
         self.tracker = Tracker(self.root, self.context)
         self.run_id = self._open_campaign()
-        self.studies = {model: self._open_study(model) for model in (*settings.models, BASELINE)}
+        everything = (*settings.models, *settings.baselines)
+        self.studies = {model: self._open_study(model) for model in everything}
 
     def _open_campaign(self) -> str:
         tags = {
             "excluded_tiles": str(len(self.pack.excluded)),
             "suspicious_tiles": str(len(self.pack.suspicious)),
+            EXPECTED: json.dumps(self._expect()),
         }
         name, params = self.settings.campaign, asdict(self.settings)
         run_id = self.tracker.open_run("campaign", "campaign", name, tags=tags, params=params)
         self.tracker.client.log_dict(run_id, self.pack.excluded, EXCLUDED)
         self.tracker.client.log_dict(run_id, self.pack.suspicious, SUSPICIOUS)
+        test = sorted({tile for split in self.splits for tile in split.test})
+        with tempfile.TemporaryDirectory() as folder:
+            files = [write_ground(self.pack, test, Path(folder))]
+            files += write_split_audit(self.pack, self.splits, self.settings.split, Path(folder))
+            for file in files:
+                self.tracker.client.log_artifact(run_id, str(file))
         return run_id
+
+    def _expect(self) -> dict[str, int]:
+        """Count the repeat runs that each model should have in the end."""
+        folds, seeds = len(self.splits), self.settings.seeds
+        once = {
+            key: folds * (1 if is_deterministic(key) else seeds) for key in self.settings.baselines
+        }
+        return dict.fromkeys(self.settings.models, folds * seeds) | once
 
     def _open_study(self, model: str) -> str:
         return self.tracker.open_run(
@@ -156,20 +126,29 @@ class Campaign:
             "epochs": self.preset.search_epochs,
             "patience": self.preset.patience,
             "seed": SEARCH_SEED,
-            "split": self.split.name,
+            "split": self.splits[0].name,
             "data": self.pack.hash,
         }
 
-    def measure_baseline(self) -> None:
-        """Measure the baseline without learning, once."""
-        config = make_baseline_config(self.split.name, self.pack.hash)
-        key = make_key("repeat", config)
-        tags = {"study": BASELINE, "stage": "repeat", "seed": "0"}
-        name = f"{BASELINE} · no learning"
-        run_id = self.tracker.open_run("trial", key, name, self.studies[BASELINE], tags, config)
-        journal = run_baseline(config, self.pack, self.split, self.folder / "trials" / key)
+    def measure_baselines(self) -> None:
+        """Measure the baselines that were asked for, each once per seed and fold."""
+        for key in self.settings.baselines:
+            seeds = (0,) if is_deterministic(key) else SEEDS[: self.settings.seeds]
+            for split, seed in product(self.splits, seeds):
+                self._measure_baseline(key, split, seed)
+            self.tracker.close(self.studies[key], "FINISHED")
+
+    def _measure_baseline(self, key: str, split: Split, seed: int) -> None:
+        channels = self.settings.channels
+        config = make_baseline_config(key, split.name, self.pack.hash, seed, channels)
+        trial = make_key("repeat", config)
+        tags = {"study": key, "stage": "repeat", "seed": str(seed), "fold": split.name}
+        name = f"{baseline_title(key)} · {split.name} · seed {seed}"
+        run_id = self.tracker.open_run("trial", trial, name, self.studies[key], tags, config)
+        began = time.monotonic()
+        journal = run_baseline(config, self.pack, split, self.folder / "trials" / trial)
         self.tracker.finish(run_id, journal, "last epoch")
-        self.tracker.close(self.studies[BASELINE], "FINISHED")
+        logger.info("%s: %.1f s.", name, time.monotonic() - began)
 
     def search(self, model: str, resources: Resources) -> Config | None:
         """Search one architecture; return the config to repeat, None where every trial failed."""
@@ -182,13 +161,12 @@ class Campaign:
         return found[0] if found else None
 
     def repeat(self, winners: list[Config], resources: Resources) -> list[Config]:
-        """Retrain the winners at full length over the fixed seeds; return the configs that ended."""
+        """Retrain the winners at full length over seeds and folds; return the configs that ended."""
         seeds = SEEDS[: self.settings.seeds]
         # Seed by seed, so that an interrupted campaign has every architecture at the same seeds.
         configs = [
-            {**winner, "epochs": self.preset.epochs, "seed": seed}
-            for seed in seeds
-            for winner in winners
+            {**winner, "epochs": self.preset.epochs, "seed": seed, "split": split.name}
+            for seed, split, winner in product(seeds, self.splits, winners)
         ]
         stage = Stage(
             "repeat", self._job("repeat", {}), len(configs), self.preset.epochs, self.studies
@@ -201,16 +179,21 @@ class Campaign:
         missing = []
         for model, winner in winners.items():
             ended = sum(config["model"] == model for config in done)
+            wanted = self.settings.seeds * len(self.splits)
             if winner is None:
                 missing.append(f"Every search trial of {model} failed.")
-            elif ended < self.settings.seeds:
-                failed = self.settings.seeds - ended
-                missing.append(
-                    f"{failed} of {self.settings.seeds} repeat trials of {model} failed."
-                )
-            complete = winner is not None and ended == self.settings.seeds
+            elif ended < wanted:
+                missing.append(f"{wanted - ended} of {wanted} repeat trials of {model} failed.")
+            complete = winner is not None and ended == wanted
             self.tracker.close(self.studies[model], "FINISHED" if complete else "FAILED")
         return missing
+
+
+def _hash_splits(splits: Sequence[Split]) -> str:
+    """Return the split's hash, or twelve digits over those of all folds."""
+    if len(splits) == 1:
+        return splits[0].hash
+    return hashlib.sha256(" ".join(split.hash for split in splits).encode()).hexdigest()[:12]
 
 
 def run_campaign(root: Path, settings: Settings) -> Outcome:
@@ -232,7 +215,7 @@ def run_campaign(root: Path, settings: Settings) -> Outcome:
     try:
         winners, done = _run_stages(campaign)
         missing = campaign.list_missing(winners, done)
-        table = write_report(root, settings.campaign)
+        table = write_report(root, settings.campaign, partial=bool(missing))
     except BaseException as error:
         killed = isinstance(error, KeyboardInterrupt)
         campaign.tracker.close_running("KILLED" if killed else "FAILED")
@@ -243,7 +226,9 @@ def run_campaign(root: Path, settings: Settings) -> Outcome:
 
 def _run_stages(campaign: Campaign) -> tuple[dict[str, Config | None], list[Config]]:
     """Run baseline, searches and repeats; return the winners by model and the repeats that ended."""
-    campaign.measure_baseline()
+    campaign.measure_baselines()
+    if not campaign.settings.models:
+        return {}, []
     resources = start_ray(campaign.settings)
     try:
         winners = {model: campaign.search(model, resources) for model in campaign.settings.models}

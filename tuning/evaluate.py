@@ -1,7 +1,7 @@
 """Read a checkpoint back, and measure a part of the split with it; the only reader of test."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,18 +15,22 @@ from data.norm import Norm
 from data.pack import Pack
 from data.splits import Split
 from models import create_model
-from tuning.journal import Config, Journal, write_aside
+from tuning.journal import Config, Journal
 from tuning.metrics import (
+    BINS,
     average_precision,
     choose_threshold,
     confuse,
     count_bins,
     score_at,
+    to_bins,
     to_probs,
 )
 
 EVAL_BATCH = 16
 EXAMPLES = 4
+
+Predict = Callable[[Sequence[str]], np.ndarray]  # tile ids to probabilities (B, H, W), float32
 
 
 @dataclass(frozen=True)
@@ -97,31 +101,99 @@ def count_part(
     return counts.cpu().numpy(), total / len(tiles)
 
 
-def _pick_examples(pack: Pack, tile_ids: tuple[str, ...]) -> list[str]:
-    """Pick the tiles with most landslide pixels, and one without any where there is one."""
-    size = dict(zip(tile_ids, pack.mask[pack.rows(tile_ids)].sum((1, 2)), strict=True))
-    ranked = sorted(tile_ids, key=lambda tile: (-int(size[tile]), tile))
+def measure_val(journal: Journal, pack: Pack, split: Split, predict_tiles: Predict) -> None:
+    """Count val of a model that training did not count: a baseline."""
+    total = np.zeros((2, BINS), dtype=np.int64)
+    for ids in _batches(split.val):
+        mask = torch.from_numpy(pack.mask[pack.rows(ids)])
+        total += count_bins(torch.from_numpy(predict_tiles(ids)), mask).numpy()
+    journal.write_counts("val", total)
+
+
+def measure_predictions(
+    journal: Journal, pack: Pack, split: Split, predict_tiles: Predict
+) -> dict[str, float]:
+    """Measure test once, at the threshold that val chose.
+
+    Args:
+        journal: A trial's folder with ``val_counts.npy``; gains ``test.json``, ``test_counts.npy``,
+            ``test_probs.npz`` and ``examples.npz``.
+        pack: The packed tiles.
+        split: The split of the trial.
+        predict_tiles: The model, from tile ids to probabilities.
+
+    Returns:
+        The content of ``test.json``.
+
+    Raises:
+        FileNotFoundError: If val was not measured.
+    """
+    val = journal.counts("val")
+    if val is None:
+        raise FileNotFoundError(
+            f"A threshold is chosen on val, but {journal.path} lacks val_counts.npy."
+        )
+    predict_tiles(split.test[:1])  # warm-up: the first call allocates and picks kernels
+    counts = np.zeros((2, BINS), dtype=np.int64)
+    bins, seconds = [], 0.0
+    for ids in _batches(split.test):
+        began = time.perf_counter()
+        probs = torch.from_numpy(predict_tiles(ids))
+        seconds += time.perf_counter() - began
+        counts += count_bins(probs, torch.from_numpy(pack.mask[pack.rows(ids)])).numpy()
+        bins.append(to_bins(probs).numpy().astype(np.uint16))
+    journal.write_counts("test", counts)
+    journal.write_arrays("test_probs", tile_ids=np.array(split.test), bins=np.concatenate(bins))
+    write_examples(journal, pack, split, predict_tiles)
+    scores = summarise_test(val, counts, seconds, len(split.test))
+    journal.write("test", scores)
+    return scores
+
+
+def measure_test(
+    journal: Journal, pack: Pack, split: Split, device: torch.device
+) -> dict[str, float]:
+    """Measure test once with the checkpoint of the best epoch; returns as :func:`measure_predictions`."""
+    best = load_checkpoint(journal.best, device)
+    config = best.config
+    tiles = Tiles(pack, split.test, best.norm, config["timesteps"], device, config["steps"])
+    place = {tile: at for at, tile in enumerate(split.test)}
+
+    def predict_tiles(ids: Sequence[str]) -> np.ndarray:
+        return predict(best.model, tiles.batch([place[tile] for tile in ids]).x).cpu().numpy()
+
+    return measure_predictions(journal, pack, split, predict_tiles)
+
+
+def _batches(tile_ids: Sequence[str]) -> Iterator[Sequence[str]]:
+    for start in range(0, len(tile_ids), EVAL_BATCH):
+        yield tile_ids[start : start + EVAL_BATCH]
+
+
+def pick_examples(tile_ids: Sequence[str], sizes: np.ndarray) -> list[str]:
+    """Pick tiles to show: those with most landslide pixels, and last one without any where there is one.
+
+    Args:
+        tile_ids: N ids.
+        sizes: Landslide pixels of each, shape ``(N,)``.
+    """
+    size = dict(zip(tile_ids, map(int, sizes), strict=True))
+    ranked = sorted(tile_ids, key=lambda tile: (-size[tile], tile))
     empty = [tile for tile in ranked if not size[tile]][:1]
-    return (ranked[: EXAMPLES - len(empty)] + empty)[:EXAMPLES]
+    others = [tile for tile in ranked if tile not in empty]
+    return others[: EXAMPLES - len(empty)] + empty
 
 
-def write_examples(
-    journal: Journal, pack: Pack, split: Split, predict_tiles: Callable[[list[str]], np.ndarray]
-) -> None:
+def write_examples(journal: Journal, pack: Pack, split: Split, predict_tiles: Predict) -> None:
     """Keep a few test tiles for the report: change in VV, mask and probability."""
-    ids = _pick_examples(pack, split.test)
-    arrays = {
-        "tile_ids": np.array(ids),
-        "change_db": log_ratio(pack, ids).astype(np.float16),
-        "mask": pack.mask[pack.rows(ids)],
-        "probs": predict_tiles(ids).astype(np.float32),
-    }
-
-    def save(aside: Path) -> None:
-        with aside.open("wb") as file:
-            np.savez_compressed(file, **arrays)
-
-    write_aside(journal.path / "examples.npz", save)
+    ids = pick_examples(split.test, pack.mask[pack.rows(split.test)].sum(axis=(1, 2)))
+    journal.write_arrays(
+        "examples",
+        tile_ids=np.array(ids),
+        change_db=log_ratio(pack, ids).astype(np.float16),
+        mask=pack.mask[pack.rows(ids)],
+        probs=predict_tiles(ids).astype(np.float32),
+    )
 
 
 def summarise_test(
@@ -142,42 +214,3 @@ def summarise_test(
         "infer_seconds_per_sample": seconds / tiles,
         "n_samples": tiles,
     }
-
-
-def measure_test(
-    journal: Journal, pack: Pack, split: Split, device: torch.device
-) -> dict[str, float]:
-    """Measure test once, with the checkpoint and the threshold that val chose.
-
-    Args:
-        journal: A finished trial's folder; gains ``test.json``, ``test_counts.npy``, ``examples.npz``.
-        pack: The packed tiles.
-        split: The split that trained the checkpoint.
-        device: Where to compute.
-
-    Returns:
-        The content of ``test.json``.
-    """
-    best = load_checkpoint(journal.best, device)
-    val = journal.counts("val")
-    if val is None:
-        raise FileNotFoundError(
-            f"A threshold is chosen on val, but {journal.path} lacks val_counts.npy."
-        )
-    tiles = Tiles(
-        pack, split.test, best.norm, best.config["timesteps"], device, best.config["steps"]
-    )
-    predict(best.model, tiles.batch([0]).x)  # warm-up: the first call allocates and picks kernels
-    began = time.perf_counter()
-    counts, _ = count_part(best.model, tiles)
-    seconds = time.perf_counter() - began
-    journal.write_counts("test", counts)
-
-    def predict_tiles(ids: list[str]) -> np.ndarray:
-        at = [split.test.index(tile) for tile in ids]
-        return predict(best.model, tiles.batch(at).x).cpu().numpy()
-
-    write_examples(journal, pack, split, predict_tiles)
-    scores = summarise_test(val, counts, seconds, len(tiles))
-    journal.write("test", scores)
-    return scores

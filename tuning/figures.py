@@ -127,7 +127,7 @@ def draw_examples(
         panels[1].imshow(label, cmap="gray", vmin=0, vmax=1)
         shown = panels[2].imshow(chance, cmap="viridis", vmin=0, vmax=1)
         figure.colorbar(shown, ax=panels[2], shrink=0.8)
-        panels[3].imshow(_colour_errors(label > 0, chance >= threshold))
+        panels[3].imshow(_colour_errors(label > 0, chance >= threshold, change))
         names = ("VV after - before", "label", "probability", "hit white, false orange, miss blue")
         for axes, name in zip(panels, names, strict=True):
             axes.set_title(name, fontsize=9)
@@ -136,9 +136,10 @@ def draw_examples(
     return figures
 
 
-def _colour_errors(label: np.ndarray, found: np.ndarray) -> np.ndarray:
-    """Colour hits white, false alarms orange, misses blue, the rest black; shape ``(H, W, 3)``."""
-    image = np.zeros((*label.shape, 3))
+def _colour_errors(label: np.ndarray, found: np.ndarray, change_db: np.ndarray) -> np.ndarray:
+    """Colour hits white, false alarms orange, misses blue over the dimmed radar image, ``(H, W, 3)``."""
+    grey = 0.45 * np.clip(0.5 + change_db / 8, 0, 1)
+    image = np.repeat(grey[..., None], 3, axis=-1)
     for where, colour in (
         (label & found, HIT),
         (found & ~label, FALSE_ALARM),

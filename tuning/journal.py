@@ -1,7 +1,8 @@
 """A trial's folder: what training writes and tracking reads, so that nothing depends on a live process.
 
 ``config.json``, ``history.jsonl`` (one line an epoch), ``last.pt``, ``best.pt``, ``val_counts.npy`` (of the best epoch),
-``end.json`` (why training ended) and, for a repeat trial, ``test.json``, ``test_counts.npy`` and ``examples.npz``.
+``cost.json``, ``end.json`` (why training ended) and, for a repeat trial, ``test.json``, ``test_counts.npy``,
+``test_probs.npz`` (probability bins of every test tile) and ``examples.npz``.
 """
 
 import json
@@ -82,6 +83,16 @@ class Journal:
     def write(self, name: str, content: Any) -> None:
         """Write ``<name>.json`` atomically."""
         write_json(self.path / f"{name}.json", content)
+
+    def write_arrays(self, name: str, **arrays: np.ndarray) -> None:
+        """Write ``<name>.npz`` atomically, compressed."""
+        named: dict[str, Any] = dict(arrays)
+
+        def save(aside: Path) -> None:
+            with aside.open("wb") as file:
+                np.savez_compressed(file, **named)
+
+        write_aside(self.path / f"{name}.npz", save)
 
     def counts(self, part: str) -> np.ndarray | None:
         """Read the histogram ``(2, BINS)`` of *part* (``val`` or ``test``), None where it is missing."""

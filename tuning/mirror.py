@@ -11,7 +11,8 @@ from ray import tune
 from ray.tune.experiment import Trial
 
 from tuning.journal import Config, Journal
-from tuning.tracking import Context, Tracker
+from tuning.records import Context
+from tuning.tracking import Tracker
 from tuning.trainable import Job
 
 logger = logging.getLogger(__name__)
@@ -139,8 +140,9 @@ def _explain_end(journal: Journal, error: str) -> tuple[str, str]:
 def open_trial(tracker: Tracker, stage: Stage, config: Config, key: str) -> str:
     """Find or create the MLflow run of a trial; return its id."""
     tags = {"study": config["model"], "stage": stage.job.stage, "seed": str(config["seed"])}
+    tags["fold"] = config["split"]
     if stage.job.stage == "repeat":
-        label = f"seed {config['seed']}"
+        label = f"{config['split']} · seed {config['seed']}"
     else:
         label = f"{key[:6]} · lr {config['lr']:.1e}"
     name = f"{config['model']} · {stage.job.stage} · {label}"

@@ -1,6 +1,7 @@
 """What a trial's numbers become in MLflow: params, epoch metrics, overlay curves, curve files."""
 
 import json
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,33 @@ from tuning.metrics import Curve
 
 CURVE_POINTS = 1001  # of a curve's JSON, evenly spaced over the thresholds
 EPOCH_METRICS = ("loss", "pr_auc", "dice", "iou")
+
+
+@dataclass(frozen=True)
+class Context:
+    """What every run of a campaign is tagged with.
+
+    Attributes:
+        campaign: Name of the campaign.
+        preset: Name of the preset.
+        split: Name of the split.
+        split_hash: Hash of the split's tile ids.
+        data_hash: Hash of the tiles.
+        data: ``synthetic`` or ``real``.
+        channels: Channels of the input.
+        acquisitions: How many and how they are chosen, such as ``4 even``.
+        git_commit: Commit of the code, with ``-dirty`` where it was changed.
+    """
+
+    campaign: str
+    preset: str
+    split: str
+    split_hash: str
+    data_hash: str
+    data: str
+    channels: str
+    acquisitions: str
+    git_commit: str
 
 
 def flatten(params: dict[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -1,123 +1,43 @@
-"""From MLflow alone to ``benchmark_master.csv``, a CSV and JSON per model, and figures.
+"""From MLflow alone to the benchmark's tables, figures, report page and registered models.
 
-``python -m tuning.report [--campaign NAME] [--root mlruns]``
+``python -m tuning.report [--campaign NAME] [--root mlruns] [--out FOLDER] [--partial]``
 """
 
 import argparse
 import json
 import logging
 import sys
-import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 
 from data.names import unknown
 from data.source import describe
-from tuning import figures
-from tuning.baseline import BASELINE
-from tuning.metrics import Confusion, Curve, average_precision, trace_curve
+from tuning.drawing import draw_comparisons, draw_model
+from tuning.ground import Ground
+from tuning.material import Material
+from tuning.page import write_page
+from tuning.ranking import Ranking, rank_models
 from tuning.registry import BEST, CHAMPION, move_alias, register, registered_name
+from tuning.results import ModelResult, is_measured, read_results
 from tuning.store import connect, find_runs
-from tuning.study import Study, collect_studies, make_row, seed_of, val_of
+from tuning.story import format_ranking, tell
+from tuning.table import (
+    PUBLISHED,
+    make_model_row,
+    make_pair_rows,
+    make_run_rows,
+    score_at_half,
+)
 
 EXCLUDED = "excluded_tiles.json"  # artifact of the campaign's run: reason by tile
 SUSPICIOUS = "suspicious_tiles.json"  # likewise: findings by tile
-CURVES = {"loss": "loss", "dice": "Dice at 0.5", "pr_auc": "average precision"}
-
-
-def _history(client: MlflowClient, run: Run, key: str) -> list[float]:
-    metrics = client.get_metric_history(run.info.run_id, key)
-    return [metric.value for metric in sorted(metrics, key=lambda metric: metric.step)]
-
-
-def _draw_histories(client: MlflowClient, study: Study, folder: Path, synthetic: bool) -> None:
-    for key, label in CURVES.items():
-        lines = {
-            f"{part} seed {seed_of(run)}": _history(client, run, f"{part}_{key}")
-            for run in study.runs
-            for part in ("train", "val")
-        }
-        figure = figures.draw_history(lines, label, study.name, synthetic)
-        figures.save(figure, folder / f"{study.name}_{key}_curve.png")
-
-
-def _download(client: MlflowClient, run: Run, to: Path) -> Path:
-    return Path(client.download_artifacts(run.info.run_id, "trial", str(to)))
-
-
-def _draw_study(
-    client: MlflowClient, study: Study, folder: Path, synthetic: bool
-) -> tuple[Curve, float]:
-    """Draw a study's figures; return the chosen run's test curve and its average precision."""
-    if study.model != BASELINE:
-        _draw_histories(client, study, folder, synthetic)
-    with tempfile.TemporaryDirectory() as to:
-        files = _download(client, study.chosen, Path(to))
-        counts: np.ndarray = np.load(files / "test_counts.npy", allow_pickle=False)
-        with np.load(files / "examples.npz", allow_pickle=False) as examples:
-            shown = {name: examples[name] for name in examples.files}
-    metrics = study.chosen.data.metrics
-    curve = (trace_curve(counts), average_precision(counts))
-    figure = figures.draw_pr({study.name: curve}, f"{study.name}, test", synthetic)
-    figures.save(figure, folder / f"{study.name}_pr_curve.png")
-    confusion = Confusion(*(int(metrics[f"test/{name}"]) for name in ("tp", "fp", "fn", "tn")))
-    title = f"{study.name}, threshold {metrics['test/threshold']:.3f}"
-    figure = figures.draw_confusion(confusion, title, synthetic)
-    figures.save(figure, folder / f"{study.name}_confusion_matrix.png")
-    ids = [str(tile) for tile in shown.pop("tile_ids")]
-    drawn = figures.draw_examples(
-        ids, **shown, threshold=metrics["test/threshold"], synthetic=synthetic
-    )
-    for number, figure in enumerate(drawn.values()):
-        figures.save(figure, folder / f"{study.name}_qual_{number:02d}.png")
-    return curve
-
-
-def _write_model_files(study: Study, row: Mapping[str, Any], folder: Path) -> None:
-    """Write ``<model>.csv``, a row per repeat run, and ``<model>.json`` with everything."""
-    rows = []
-    for run in study.runs:
-        scores = {
-            name.removeprefix("test/"): value
-            for name, value in run.data.metrics.items()
-            if name.startswith("test/")
-        }
-        rows.append(
-            {"model": study.name, "seed": seed_of(run), "val_pr_auc": val_of(run), **scores}
-            | {"run_id": run.info.run_id, "data": run.data.tags["data"]}
-        )
-    pd.DataFrame(rows).to_csv(folder / f"{study.name}.csv", index=False)
-    content = {"summary": dict(row), "runs": rows, "params": study.chosen.data.params}
-    (folder / f"{study.name}.json").write_text(json.dumps(content, indent=1, default=float))
-
-
-def _register(
-    client: MlflowClient, studies: Sequence[Study], rows: Sequence[dict[str, Any]]
-) -> None:
-    """Register each architecture's chosen run, and move the aliases."""
-    networks = [pair for pair in zip(studies, rows, strict=True) if pair[0].model != BASELINE]
-    names = [registered_name(study.model) for study, _ in networks]
-    every = {model.name for model in client.search_registered_models()} | set(names)
-    for place, (study, row) in enumerate(networks):
-        tags = {name: str(value) for name, value in row.items() if name != "weights_path"}
-        version = register(client, study.model, row["weights_path"], row["run_id"], tags)
-        move_alias(client, BEST, names[place], version, [])
-        if place == 0:  # the highest mean val average precision
-            move_alias(client, CHAMPION, names[place], version, sorted(every))
-
-
-def _copy_tile_lists(client: MlflowClient, campaign: Run, folder: Path) -> None:
-    """Put the tiles that could not be used or look odd, with their reasons, beside the table."""
-    run_id = campaign.info.run_id
-    there = {file.path for file in client.list_artifacts(run_id)}
-    for name in there.intersection((EXCLUDED, SUSPICIOUS)):
-        client.download_artifacts(run_id, name, str(folder))
+SPLITS = ("splits.json", "splits.png")
+EXPECTED = "expected_runs"  # tag of the campaign's run: repeat runs by model, as JSON
 
 
 def find_campaign(client: MlflowClient, experiment_id: str, name: str | None) -> Run:
@@ -138,44 +58,145 @@ def find_campaign(client: MlflowClient, experiment_id: str, name: str | None) ->
     return runs[name or list(runs)[-1]]
 
 
-def write_report(root: Path, campaign: str | None = None) -> pd.DataFrame:
-    """Write a campaign's tables and figures below ``<root>/reports/<campaign>`` and register its models.
+def list_lacking(client: MlflowClient, experiment_id: str, campaign: Run) -> list[str]:
+    """Name the repeat runs that a campaign should have and has not, one sentence per model."""
+    expected: dict[str, int] = json.loads(campaign.data.tags.get(EXPECTED, "{}"))
+    name = campaign.data.tags["campaign"]
+    runs = find_runs(client, experiment_id, campaign=name, kind="trial", stage="repeat")
+    there = [run.data.tags["study"] for run in runs if is_measured(run)]
+    return [
+        f"{model} has {there.count(model)} of {count} repeat runs."
+        for model, count in expected.items()
+        if there.count(model) < count
+    ]
+
+
+def _refuse_partial(campaign: Run, lacking: Sequence[str]) -> ValueError:
+    name = campaign.data.tags["campaign"]
+    return ValueError(
+        f"A ranking needs every repeat run, but in campaign {name!r} {' '.join(lacking)} "
+        f"Continue it with `python -m tuning.run --resume {name}`, or report what is there with --partial."
+    )
+
+
+def write_report(
+    root: Path, campaign: str | None = None, *, out: Path | None = None, partial: bool = False
+) -> pd.DataFrame:
+    """Write a campaign's report and register its models.
 
     Args:
         root: Output folder.
         campaign: Name of the campaign, the latest when left out.
+        out: Folder of the report; ``<root>/reports/<campaign>`` when left out.
+        partial: Whether to report a campaign of which repeat runs are missing.
 
     Returns:
-        The content of ``benchmark_master.csv``, best architecture by mean val AP first.
+        The content of ``benchmark_master.csv``, best model by mean test AP first.
 
     Raises:
-        ValueError: If there is no such campaign, or none of its repeat trials finished.
+        ValueError: If there is no such campaign, none of its repeat runs finished, or some are
+            missing and *partial* is not set.
     """
     client, experiment_id = connect(root)
     found = find_campaign(client, experiment_id, campaign)
-    campaign = found.data.tags["campaign"]
-    studies = collect_studies(client, experiment_id, campaign)
-    if not studies:
+    lacking = list_lacking(client, experiment_id, found)
+    if lacking and not partial:
+        raise _refuse_partial(found, lacking)
+    results = read_results(client, experiment_id, found)
+    if results is None:
+        name = found.data.tags["campaign"]
         raise ValueError(
-            f"A report needs a finished repeat trial, but campaign {campaign!r} has none. "
-            f"Continue it with `python -m tuning.run --resume {campaign}`."
+            f"A report needs a finished repeat run, but campaign {name!r} has none. "
+            f"Continue it with `python -m tuning.run --resume {name}`."
         )
-    rows = [make_row(study) for study in studies]
-    folder = report_folder(root, campaign)
+    ranking = rank_models(results.models, results.ground)
+    folder = out or report_folder(root, found.data.tags["campaign"])
     folder.mkdir(parents=True, exist_ok=True)
-    _copy_tile_lists(client, found, folder)
+    _copy_artifacts(client, found, folder)
+    table = _write_tables(ranking, folder)
+    _register(client, ranking, table)
+    _write_figures_and_page(
+        client, experiment_id, found, ranking, results.ground, table, lacking, folder
+    )
+    client.log_artifacts(found.info.run_id, str(folder), "report")
+    return table
+
+
+def _copy_artifacts(client: MlflowClient, campaign: Run, folder: Path) -> None:
+    """Put what the campaign says of its tiles and splits beside the tables."""
+    run_id = campaign.info.run_id
+    there = {file.path for file in client.list_artifacts(run_id)}
+    for name in there.intersection((EXCLUDED, SUSPICIOUS, *SPLITS)):
+        client.download_artifacts(run_id, name, str(folder))
+
+
+def _write_tables(ranking: Ranking, folder: Path) -> pd.DataFrame:
+    rows = [make_model_row(model, ranking) for model in ranking.models]
     table = pd.DataFrame(rows)
     table.to_csv(folder / "benchmark_master.csv", index=False)
-    synthetic = rows[0]["data"] == "synthetic"
-    overlay = {}
-    for study, row in zip(studies, rows, strict=True):
-        _write_model_files(study, row, folder)
-        to = folder / "Figures" / study.name
-        overlay[study.name] = _draw_study(client, study, to, synthetic)
-    figure = figures.draw_pr(overlay, "Test, the registered runs", synthetic)
-    figures.save(figure, folder / "Figures" / "pr_curves.png")
-    _register(client, studies, rows)
+    runs = make_run_rows(ranking.models)
+    pd.DataFrame(runs).to_csv(folder / "benchmark_runs.csv", index=False)
+    pd.DataFrame(make_pair_rows(ranking)).to_csv(folder / "pairwise.csv", index=False)
+    for model, row in zip(ranking.models, rows, strict=True):
+        own = [run for run in runs if run["model"] == model.title]
+        _write_model_files(model, row, own, folder)
     return table
+
+
+def _write_model_files(
+    model: ModelResult, row: dict[str, Any], runs: list[dict[str, Any]], folder: Path
+) -> None:
+    """Write ``<Model>_benchmark_thr0.5.csv`` with the published columns, and all of it as JSON."""
+    half = score_at_half(model, row)
+    name = f"{model.title}_benchmark_thr0.5"
+    pd.DataFrame([half])[list(PUBLISHED)].to_csv(folder / f"{name}.csv", index=False)
+    params = model.chosen.run.data.params
+    content = {"thr0.5": half, "summary": row, "runs": runs, "params": params}
+    (folder / f"{name}.json").write_text(json.dumps(content, indent=1, default=float))
+
+
+def _register(client: MlflowClient, ranking: Ranking, table: pd.DataFrame) -> None:
+    """Register each architecture's chosen run; the champion is the best by val, which is not test."""
+    rows = {row["model"]: row for row in table.to_dict("records")}
+    networks = [model for model in ranking.models if not model.is_baseline]
+    names = [registered_name(model.key) for model in networks]
+    every = {model.name for model in client.search_registered_models()} | set(names)
+    best = max(networks, key=lambda model: model.val_pr_auc.mean(), default=None)
+    for model, name in zip(networks, names, strict=True):
+        row = rows[model.title]
+        tags = {key: str(value) for key, value in row.items() if _is_tag(key)}
+        version = register(client, model.key, row["weights_path"], row["run_id"], tags)
+        move_alias(client, BEST, name, version, [])
+        if model is best:
+            move_alias(client, CHAMPION, name, version, sorted(every))
+
+
+def _is_tag(name: str) -> bool:
+    """Leave out what MLflow takes for no tag's name, and the model's own address."""
+    return name != "weights_path" and "@" not in name and ">" not in name
+
+
+def _write_figures_and_page(
+    client: MlflowClient,
+    experiment_id: str,
+    campaign: Run,
+    ranking: Ranking,
+    ground: Ground,
+    table: pd.DataFrame,
+    lacking: Sequence[str],
+    folder: Path,
+) -> None:
+    synthetic = bool(table["data"][0] == "synthetic")
+    drawings = folder / "Figures"
+    for model in ranking.models:
+        draw_model(client, model, ground, drawings / model.title, synthetic)
+    compared = draw_comparisons(ranking, drawings, synthetic)
+    name = campaign.data.tags["campaign"]
+    searches = find_runs(client, experiment_id, campaign=name, kind="trial", stage="search")
+    material = Material(
+        campaign, ranking, ground, table, compared, searches, tuple(lacking), folder
+    )
+    write_page(tell(material), folder / "report.html")
 
 
 def report_folder(root: Path, campaign: str) -> Path:
@@ -183,41 +204,25 @@ def report_folder(root: Path, campaign: str) -> Path:
     return root / "reports" / campaign
 
 
-def format_ranking(table: pd.DataFrame) -> str:
-    """Format the ranking for the terminal: mean ± standard deviation over seeds on test."""
-    lines = [
-        f"{'model':<24}{'test AP':>16}{'test F1':>16}{'test IoU':>16}{'val AP':>9}{'seeds':>7}"
-    ]
-    for _, row in table.iterrows():
-        cells = [_spread(row, name) for name in ("pr_auc", "f1_dice", "iou")]
-        lines.append(
-            f"{row['model']:<24}"
-            + "".join(f"{cell:>16}" for cell in cells)
-            + f"{row['val_pr_auc_mean']:>9.3f}{row['seeds']:>7d}"
-        )
-    return "\n".join(lines)
-
-
-def _spread(row: "pd.Series[Any]", name: str) -> str:
-    mean, std = row[f"{name}_mean"], row[f"{name}_std"]
-    return f"{mean:.3f}" if np.isnan(std) else f"{mean:.3f} ± {std:.3f}"
-
-
 def main(argv: list[str] | None = None) -> int:
     """Write a report; return the exit code."""
     parser = argparse.ArgumentParser("python -m tuning.report", description=__doc__)
     parser.add_argument("--campaign", help="name of the campaign (default: the latest)")
     parser.add_argument("--root", type=Path, default=Path("mlruns"), help="output folder")
+    parser.add_argument("--out", type=Path, help="folder of the report (default: below --root)")
+    parser.add_argument(
+        "--partial", action="store_true", help="report although repeat runs are missing"
+    )
     args = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     try:
-        table = write_report(args.root, args.campaign)
+        table = write_report(args.root, args.campaign, out=args.out, partial=args.partial)
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    print(f"Data: {describe(table['data'][0] == 'synthetic')} tiles.")
+    print(f"Data: {describe(bool(table['data'][0] == 'synthetic'))} tiles.")
     print(format_ranking(table))
-    print(f"Report: {report_folder(args.root, table['campaign'][0])}")
+    print(f"Report: {(args.out or report_folder(args.root, table['campaign'][0])) / 'report.html'}")
     return 0
 
 

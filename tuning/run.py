@@ -21,7 +21,10 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
     )
     what = parser.add_argument_group("what")
     what.add_argument(
-        "--model", nargs="+", metavar="NAME", help="architectures, or all (default: all)"
+        "--model",
+        nargs="+",
+        metavar="NAME",
+        help="architectures, single baselines, baselines or all (default: all)",
     )
     what.add_argument(
         "--data", metavar="twin|PATH", help="synthetic twin or folder (default: twin)"
@@ -32,7 +35,8 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
     what.add_argument(
         "--split",
         metavar="NAME|FILE",
-        help="blocks, seed42, s12ls-ld, blocks:K/F or a JSON or CSV file (default: blocks)",
+        help="blocks, seed42, s12ls-ld, blocks:K (every fold), blocks:K/F or a JSON or CSV file "
+        "(default: blocks)",
     )
     reads = parser.add_argument_group("what a network reads")
     reads.add_argument(
@@ -112,12 +116,12 @@ def _settings(given: dict[str, Any], root: Path) -> Any:
         "seeds": preset.seeds,
         "address": os.environ.get("RAY_ADDRESS"),
     }
-    chosen = {
+    chosen: dict[str, Any] = {
         "preset": name,
-        "models": choose_models(given.pop("model", ["all"])),
-        "channels": choose_channels(given.pop("channels", ["s1"])),
+        "channels": (channels := choose_channels(given.pop("channels", ["s1"]))),
         "augment": asdict(parse_augment(given.pop("augment", ["turn"]))),
     }
+    chosen["models"], chosen["baselines"] = choose_models(given.pop("model", ["all"]), channels)
     if Path(given.get("split", "")).suffix:  # names have none
         given["split"] = keep_split(Path(given["split"]), root / PACKS)
     settings = Settings(**(defaults | given | chosen))
@@ -128,17 +132,16 @@ def _settings(given: dict[str, Any], root: Path) -> Any:
 
 def _say_end(outcome: Any, root: Path, campaign: str) -> None:
     from data.source import describe
-    from tuning.report import format_ranking, report_folder
+    from tuning.report import report_folder
     from tuning.store import tracking_uri
+    from tuning.story import format_ranking
 
     folder = report_folder(root, campaign)
     uri = tracking_uri(root)
     kind = describe(outcome.table["data"][0] == "synthetic")
-    print(
-        f"\nRanking by val average precision; scores on test, mean ± standard deviation over seeds; {kind} data:"
-    )
+    print(f"\nScores on test, mean ± standard deviation over seeds; {kind} data:")
     print(format_ranking(outcome.table))
-    print(f"\nTable:   {folder / 'benchmark_master.csv'}\nFigures: {folder / 'Figures'}")
+    print(f"\nReport:  {folder / 'report.html'}\nTable:   {folder / 'benchmark_master.csv'}")
     print(
         f"Look at the runs: {sys.executable} -m mlflow ui --backend-store-uri {uri}"
         if "sqlite" in uri

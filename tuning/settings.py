@@ -10,13 +10,15 @@ from data.augment import make_augment
 from data.inputs import check_steps, choose_channels, list_modalities
 from data.names import unknown
 from data.norm import KINDS
-from data.splits import check_split
+from data.splits import check_split, fold_names
 from data.tiles import Units, list_tiles
 from models import list_models
+from tuning.baselines import list_baselines
 from tuning.journal import read_json, write_json
 from tuning.presets import SEEDS, get_preset
 
 TWIN = "twin"
+FOLDS = re.compile(r"blocks:\d+")  # a whole cross-validation
 PACKS = "packs"  # below the output folder; also holds the splits that came from files
 
 
@@ -27,6 +29,7 @@ class Settings:
     Attributes:
         campaign: Name of the campaign.
         models: Architectures, by registry key.
+        baselines: Baselines, by key.
         preset: Name of the preset.
         data: ``twin``, or the folder of the tiles.
         units: Unit of the tiles' backscatter; what the folder's manifest says when None.
@@ -45,6 +48,7 @@ class Settings:
 
     campaign: str
     models: tuple[str, ...]
+    baselines: tuple[str, ...]
     preset: str
     data: str
     units: Units | None
@@ -61,17 +65,27 @@ class Settings:
     address: str | None = None
 
 
-def choose_models(names: Iterable[str]) -> tuple[str, ...]:
-    """Turn the names asked for into registry keys; ``all`` means every architecture.
+def choose_models(
+    names: Iterable[str], channels: Iterable[str]
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Turn the names asked for into architectures and baselines.
+
+    Args:
+        names: Single ones, ``baselines`` for all of those, ``all`` for everything.
+        channels: The input's channels, which limit the baselines that can be computed.
 
     Raises:
         ValueError: If a name is unknown.
     """
-    known, wanted = list_models(), list(names)
+    models, baselines, wanted = list_models(), list_baselines(channels), set(names)
+    known = [*models, *baselines, "baselines", "all"]
     for name in wanted:
-        if name not in (*known, "all"):
-            raise ValueError(unknown("model", name, [*known, "all"]))
-    return tuple(known) if "all" in wanted else tuple(dict.fromkeys(wanted))
+        if name not in known:
+            raise ValueError(unknown("model", name, known))
+    return (
+        tuple(name for name in models if wanted & {name, "all"}),
+        tuple(name for name in baselines if wanted & {name, "baselines", "all"}),
+    )
 
 
 def check_settings(settings: Settings) -> None:
@@ -87,7 +101,7 @@ def check_settings(settings: Settings) -> None:
             f"{settings.campaign!r}. Choose another."
         )
     get_preset(settings.preset)
-    check_split(settings.split)
+    check_split(list_folds(settings.split)[0])
     _check_inputs(settings)
     for name, value, most in (
         ("trials", settings.trials, None),
@@ -122,6 +136,11 @@ def _check_inputs(settings: Settings) -> None:
         )
 
 
+def list_folds(split: str) -> tuple[str, ...]:
+    """List the splits that a campaign's repeat trials run on: all folds of ``blocks:K``, else the one."""
+    return fold_names(split) if FOLDS.fullmatch(split) else (split,)
+
+
 def campaign_folder(root: Path, campaign: str) -> Path:
     """Return the folder that holds a campaign's settings, trials and Ray state."""
     return (root / "campaigns" / campaign).resolve()
@@ -145,7 +164,7 @@ def load_settings(root: Path, campaign: str | None) -> Settings:
         raise ValueError(unknown("campaign", campaign, names))
     file = campaign_folder(root, campaign or names[-1]) / "campaign.json"
     content: dict[str, Any] = read_json(file)
-    lists = {name: tuple(content.get(name, ())) for name in ("models", "channels")}
+    lists = {name: tuple(content.get(name, ())) for name in ("models", "baselines", "channels")}
     try:
         return Settings(**(content | lists))
     except TypeError as error:

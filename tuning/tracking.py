@@ -3,7 +3,7 @@
 import json
 import logging
 import tempfile
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from tuning.export import count_inputs, make_example, make_program, make_referen
 from tuning.journal import Journal
 from tuning.metrics import Curve, average_precision, trace_curve
 from tuning.records import (
+    Context,
     flatten,
     make_epoch_metrics,
     make_overlay,
@@ -38,33 +39,6 @@ STATUS = {
     "scheduler": "KILLED",
     "error": "FAILED",
 }
-
-
-@dataclass(frozen=True)
-class Context:
-    """What every run of a campaign is tagged with.
-
-    Attributes:
-        campaign: Name of the campaign.
-        preset: Name of the preset.
-        split: Name of the split.
-        split_hash: Hash of the split's tile ids.
-        data_hash: Hash of the tiles.
-        data: ``synthetic`` or ``real``.
-        channels: Channels of the input.
-        acquisitions: How many and how they are chosen, such as ``4 even``.
-        git_commit: Commit of the code, with ``-dirty`` where it was changed.
-    """
-
-    campaign: str
-    preset: str
-    split: str
-    split_hash: str
-    data_hash: str
-    data: str
-    channels: str
-    acquisitions: str
-    git_commit: str
 
 
 class Tracker:
@@ -180,9 +154,10 @@ class Tracker:
                 curves[part] = (curve, area)
                 metrics += make_overlay(f"pr/{part}_precision", curve)
                 metrics += make_scalars({f"best/{part}_pr_auc": area})
-        metrics += make_scalars(
-            {f"test/{key}": value for key, value in (journal.read("test") or {}).items()}
-        )
+        metrics += make_scalars({"epochs": len(journal.history())})
+        for group, file in (("test", "test"), ("cost", "cost")):
+            found = journal.read(file) or {}
+            metrics += make_scalars({f"{group}/{key}": value for key, value in found.items()})
         self.client.log_batch(run_id, metrics=metrics)
         with tempfile.TemporaryDirectory() as folder:
             for part, (curve, area) in curves.items():
@@ -197,7 +172,9 @@ class Tracker:
             "config.json",
             "val_counts.npy",
             "test_counts.npy",
+            "test_probs.npz",
             "test.json",
+            "end.json",
             "examples.npz",
         ):
             if (journal.path / file).is_file():

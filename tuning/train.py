@@ -73,6 +73,7 @@ def fit(
     while training.epoch < config["epochs"] and training.stale < config["patience"]:
         report(training.run_epoch())
     reason = "last epoch" if training.epoch >= config["epochs"] else "patience"
+    journal.write("cost", training.cost())
     journal.write("end", {"reason": reason, "epoch": training.epoch})
     return reason
 

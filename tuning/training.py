@@ -1,6 +1,7 @@
 """The state of one training: network, optimizer, schedule, generators and checkpoints, epoch by epoch."""
 
 import math
+import resource
 import time
 from dataclasses import asdict
 from typing import Any
@@ -134,6 +135,19 @@ class Training:
         }
         write_aside(self.journal.best, lambda aside: torch.save(content, aside))
         self.journal.write_counts("val", counts)
+
+    def cost(self) -> dict[str, float]:
+        """Say what the training took: parameters, hours of cores or GPU, peak memory of its process."""
+        seconds = sum(row["seconds"] for row in self.journal.history())
+        cuda = self.device.type == "cuda"
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024  # Linux counts KiB
+        return {
+            "parameters": sum(weights.numel() for weights in self.model.parameters()),
+            "cpu_hours": seconds * torch.get_num_threads() / 3600,
+            "gpu_hours": seconds / 3600 if cuda else 0.0,
+            "peak_memory_mb": peak / 1e6,
+            "peak_gpu_memory_mb": torch.cuda.max_memory_allocated() / 1e6 if cuda else 0.0,
+        }
 
     def _parts(self) -> dict[str, Any]:
         return {

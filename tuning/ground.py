@@ -1,0 +1,117 @@
+"""What lies under the test tiles: label, height, change and place, kept with a campaign for its report."""
+
+import json
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from data._map import save_map
+from data._measures import Surveyed, measure_split
+from data.audit import Audit, as_document, draw_audit
+from data.catalogue import GRID_M, read_places
+from data.change import log_ratio
+from data.cover import read_cover
+from data.pack import Pack
+from data.splits import PARTS, Split
+from data.tiles import Survey
+
+GROUND = "test_ground.npz"
+
+
+@dataclass(frozen=True)
+class Ground:
+    """Maps of N test tiles.
+
+    Attributes:
+        tile_ids: N ids, sorted.
+        mask: 1 = landslide, shape ``(N, H, W)``, uint8.
+        dem: Height in m, shape ``(N, H, W)``, int16; -9999 = no data.
+        change_db: VV after minus before the event, shape ``(N, H, W)``, float16.
+        cover: Land cover, shape ``(N, H, W)``, uint8, an index of *cover_names*; only the twin knows it.
+        cover_names: Names of the classes, empty for real tiles.
+    """
+
+    tile_ids: tuple[str, ...]
+    mask: np.ndarray
+    dem: np.ndarray
+    change_db: np.ndarray
+    cover: np.ndarray
+    cover_names: tuple[str, ...]
+
+    def rows(self, tile_ids: Sequence[str]) -> np.ndarray:
+        """Return the rows of *tile_ids*, in their order."""
+        at = {tile: row for row, tile in enumerate(self.tile_ids)}
+        return np.array([at[tile] for tile in tile_ids], dtype=np.int64)
+
+
+def write_ground(pack: Pack, tile_ids: Sequence[str], folder: Path) -> Path:
+    """Write ``test_ground.npz`` for the tiles that some test part holds.
+
+    Args:
+        pack: The packed tiles.
+        tile_ids: The test tiles, sorted.
+        folder: Where to.
+
+    Returns:
+        The file.
+    """
+    rows = pack.rows(tile_ids)
+    cover, names = np.zeros((0, 0, 0), np.uint8), tuple[str, ...]()
+    if pack.seed is not None:
+        cover, names = read_cover(pack.seed, tile_ids)
+    file = folder / GROUND
+    np.savez_compressed(
+        file,
+        tile_ids=np.array(tile_ids),
+        mask=pack.mask[rows],
+        dem=pack.dem[rows],
+        change_db=log_ratio(pack, tile_ids).astype(np.float16),
+        cover=cover,
+        cover_names=np.array(names, dtype=str),
+    )
+    return file
+
+
+def load_ground(file: Path) -> Ground:
+    """Load a ``test_ground.npz``; nothing but plain arrays is read."""
+    with np.load(file, allow_pickle=False) as arrays:
+        return Ground(
+            tile_ids=tuple(map(str, arrays["tile_ids"])),
+            cover_names=tuple(map(str, arrays["cover_names"])),
+            **{name: arrays[name] for name in ("mask", "dem", "change_db", "cover")},
+        )
+
+
+def write_split_audit(pack: Pack, splits: Sequence[Split], name: str, folder: Path) -> list[Path]:
+    """Write the audit of a campaign's splits, ``splits.json`` and the map ``splits.png``.
+
+    Args:
+        pack: The packed tiles.
+        splits: The split, or one per fold.
+        name: What the user asked for.
+        folder: Where to.
+
+    Returns:
+        The files.
+    """
+    places, labelled = read_places(), pack.mask.sum(axis=(1, 2))
+    tiles = {
+        tile: Survey(tile, places[tile][0] * GRID_M, (places[tile][1] + 1) * GRID_M, int(count))
+        for tile, count in zip(pack.tile_ids, labelled, strict=True)
+        if tile in places
+    }
+    known = [_restrict(split, tiles) for split in splits]
+    found = Audit(
+        pack.path, pack.synthetic, Surveyed(tiles), {name: [measure_split(s, tiles) for s in known]}
+    )
+    (folder / "splits.json").write_text(json.dumps(as_document(found), indent=1))
+    save_map(draw_audit(found), folder / "splits.png")
+    return [folder / "splits.json", folder / "splits.png"]
+
+
+def _restrict(split: Split, tiles: Collection[str]) -> Split:
+    """Leave out of a split's parts what is not in *tiles*: tiles that the catalogue does not place."""
+    train, val, test = (tuple(t for t in split.part(part) if t in tiles) for part in PARTS)
+    return replace(split, train=train, val=val, test=test)

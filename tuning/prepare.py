@@ -1,0 +1,95 @@
+"""The data of a campaign: tiles found or made, packed, split, and checked before anything is trained."""
+
+import logging
+from pathlib import Path
+
+import torch
+
+from data.dataset import Tiles, check_contract
+from data.inputs import list_modalities
+from data.norm import keep_norm, make_norm
+from data.pack import Pack, make_pack
+from data.source import describe, read_source
+from data.splits import PARTS, Split, make_split
+from data.tiles import list_tiles
+from data.twin import make_twin
+from tuning.presets import Preset, pick_tiles
+from tuning.settings import PACKS, TWIN, Settings, list_folds
+
+logger = logging.getLogger(__name__)
+
+NAMED = 10  # suspicious tiles that the log names
+
+
+def _find_tiles(root: Path, settings: Settings, preset: Preset) -> tuple[Path, list[str] | None]:
+    """Make or find the tiles; return their folder and the ids to use, None for all."""
+    if settings.data == TWIN:
+        logger.info("Data: %s tiles, made below %s.", describe(synthetic=True), root / "data")
+        chosen = _pick(root, settings, preset, None)
+        return make_twin(root / "data", tile_ids=chosen), chosen
+    tiles = Path(settings.data)
+    logger.info("%s", read_source(tiles, settings.units))
+    there = list_tiles(tiles, list_modalities(settings.channels))
+    return tiles, _pick(root, settings, preset, there)
+
+
+def _pick(
+    root: Path, settings: Settings, preset: Preset, there: list[str] | None
+) -> list[str] | None:
+    """Pick the tiles of a short preset, for every fold; None for all."""
+    picked: set[str] = set()
+    for name in list_folds(settings.split):
+        some = pick_tiles(name, preset.tiles_per_part, there, root / PACKS)
+        if some is None:
+            return None
+        picked.update(some)
+    return sorted(picked)
+
+
+def prepare_data(root: Path, settings: Settings, preset: Preset) -> tuple[Pack, tuple[Split, ...]]:
+    """Make or find the tiles, pack them, split them, and check what a network would see.
+
+    Returns:
+        The pack, and the split of every fold; one where there is no cross-validation.
+
+    Raises:
+        ValueError: If no tile can be used, a part is empty, or a channel is constant.
+    """
+    tiles, chosen = _find_tiles(root, settings, preset)
+    modalities = list_modalities(settings.channels)
+    pack = make_pack(
+        tiles, root / PACKS, units=settings.units, modalities=modalities, tile_ids=chosen
+    )
+    _name_tiles(pack)
+    splits = []
+    for name in list_folds(settings.split):
+        split = make_split(name, pack.tile_ids, root / PACKS)
+        _describe(split, whole=chosen is None)
+        norm = make_norm(settings.norm, pack, split.train, settings.channels)
+        cpu = torch.device("cpu")
+        check_contract(Tiles(pack, split.train, norm, settings.timesteps, cpu, settings.steps))
+        keep_norm(pack, split, norm)
+        splits.append(split)
+    return pack, tuple(splits)
+
+
+def _describe(split: Split, *, whole: bool) -> None:
+    """Say what a split holds, and what it does not."""
+    if whole and split.missing:
+        logger.warning("The split's tiles that the data lacks: %s.", ", ".join(split.missing))
+    if split.buffer:
+        logger.info("Set aside between test and train: %s.", ", ".join(split.buffer))
+    if split.unused:
+        logger.info("Tiles that split %s leaves out: %d.", split.name, len(split.unused))
+    sizes = ", ".join(f"{len(split.part(part))} {part}" for part in PARTS)
+    logger.info("Split %s (%s): %s tiles.", split.name, split.hash, sizes)
+
+
+def _name_tiles(pack: Pack) -> None:
+    """Name every tile that is left out, and the first of those that look odd."""
+    for tile, reason in pack.excluded.items():
+        logger.warning("Excluded %s: %s", tile, reason)
+    for tile, findings in list(pack.suspicious.items())[:NAMED]:
+        logger.warning("Suspicious, but used: %s: %s", tile, " ".join(findings))
+    if (more := len(pack.suspicious) - NAMED) > 0:
+        logger.warning("%d more suspicious tiles are in %s.", more, pack.path / "manifest.json")

@@ -1,0 +1,138 @@
+"""The sections on runs: examples, split, search, cost, provenance."""
+
+import json
+from typing import Any
+
+from models import paper_name
+from tuning.material import Material
+from tuning.metrics import NAN
+from tuning.page import Gallery, Image, Section, Table, Text
+from tuning.table import PROVENANCE
+
+EXAMPLES = 4  # of each network on the page; its folder has more
+
+
+def tell_gallery(material: Material) -> Section:
+    """Examples of each model."""
+    galleries = []
+    baselines = [model for model in material.ranking.models if model.is_baseline][:1]
+    networks = [model for model in material.ranking.models if not model.is_baseline]
+    for model in (*networks, *baselines):
+        folder = material.folder / "Figures" / model.title
+        files = sorted(folder.glob(f"{model.title}_qual_*.png"))[:EXAMPLES]
+        images = [Image(file, f"{model.title}, example {at + 1}") for at, file in enumerate(files)]
+        galleries.append(Gallery(images, model.title))
+    text = Text(
+        "From left to right: change of VV over the event, label, probability, and hits in white, false alarms "
+        "in orange, misses in blue. The tiles with most landslides, and one without any."
+    )
+    return Section("Examples", [text, *galleries])
+
+
+def tell_splits(material: Material) -> Section:
+    """Size of the parts, and who touches whom."""
+    document = json.loads((material.folder / "splits.json").read_text())
+    rows = []
+    for split in document["splits"]:
+        for part, found in split["parts"].items():
+            by_edge = len(split["touching_train_by_edge"].get(part, ()))
+            by_any = len(split["touching_train_by_edge_or_corner"].get(part, ()))
+            share = found["share"]
+            rows.append(
+                [
+                    f"{split['name']} {part}",
+                    found["tiles"],
+                    found["with_landslides"],
+                    found["positive_px"],
+                    NAN if share is None else f"{100 * share:.2f} %",
+                    NAN if part == "train" else by_edge,
+                    NAN if part == "train" else by_any,
+                ]
+            )
+    columns = ["part", "tiles", "with landslides", "landslide px", "share", "edge with train"]
+    return Section(
+        "Split",
+        [
+            Table(
+                [*columns, "edge or corner"], rows, "Size of each part, and tiles that touch train"
+            ),
+            Image(material.folder / "splits.png", "Which tiles train, validate and test"),
+        ],
+    )
+
+
+def tell_search(material: Material) -> Section:
+    """How the hyperparameters were found."""
+    rows = []
+    for run in sorted(material.searches, key=lambda run: str(run.data.tags["study"])):
+        params, metrics = run.data.params, run.data.metrics
+        rows.append(
+            [
+                f"{paper_name(run.data.tags['study'])} {run.data.tags['key'][:6]}",
+                run.data.tags.get("ended_by", NAN),
+                int(metrics.get("epochs", 0)),
+                metrics.get("best/val_pr_auc", float("nan")),
+                ", ".join(
+                    f"{name} {params[name]}"
+                    for name in ("lr", "weight_decay", "pos_weight")
+                    if name in params
+                ),
+            ]
+        )
+    text = Text(
+        "Hyperparameters are searched on one seed and judged on val alone; test is never read."
+    )
+    columns = ["trial", "ended by", "epochs", "best val AP", "hyperparameters"]
+    return Section("Search", [text, Table(columns, rows, "Search trials")] if rows else [text])
+
+
+def tell_cost(material: Material) -> Section:
+    """What each model takes."""
+    rows = [
+        [
+            row["model"],
+            row["parameters"],
+            row["cpu_hours"],
+            row["gpu_hours"],
+            row["peak_memory_mb"],
+            1000 * row["infer_seconds_per_sample"],
+        ]
+        for _, row in material.table.iterrows()
+    ]
+    columns = ["model", "parameters", "CPU-hours a run", "GPU-hours a run", "peak memory, MB"]
+    return Section(
+        "Cost",
+        [
+            Table(
+                [*columns, "ms per test tile"],
+                rows,
+                "Mean over runs",
+                "Time per tile in batches of 16, read from the pack, after a warm-up call; peak memory is that of the "
+                "worker process.",
+            ),
+            material.image("cost", "Score against time per test tile"),
+        ],
+    )
+
+
+def tell_provenance(material: Material) -> Section:
+    """Where the numbers come from, and tiles left out."""
+    first = material.table.iloc[0]
+    rows = [[name, str(first[name])] for name in PROVENANCE]
+    rows.append(["MLflow run", material.campaign.info.run_id])
+    blocks: list[Text | Table | Image | Gallery] = [Table(["what", "value"], rows, "Provenance")]
+    for name, title in (
+        ("excluded_tiles.json", "Excluded tiles"),
+        ("suspicious_tiles.json", "Suspicious tiles, used"),
+    ):
+        file = material.folder / name
+        found: dict[str, Any] = json.loads(file.read_text()) if file.is_file() else {}
+        if found:
+            lines = [
+                [tile, why if isinstance(why, str) else " ".join(why)]
+                for tile, why in found.items()
+            ]
+            blocks.append(Table(["tile", "reason"], lines, title))
+        else:
+            blocks.append(Text(f"{title}: none."))
+    return Section("Provenance and tiles left out", blocks)
