@@ -14,6 +14,7 @@ from tuning.stats import (
     compare,
     compare_all,
     estimate,
+    judge,
     pooled_ap,
     pooled_f1,
     pooled_iou,
@@ -325,3 +326,14 @@ def test_draws_that_cannot_decide_after_holm_are_refused() -> None:
     models = {f"model {k}": GOOD for k in range(7)}
     with pytest.raises(ValueError, match="21 pairs need 420 draws, but got draws=400"):
         compare_all(models, pooled_f1, STRATA, make_rng(), draws=DRAWS)
+
+
+def test_pairs_judged_apart_are_a_family_of_their_own() -> None:
+    models, strata = simulate(make_rng(3), (0.0, 0.1, 0.2, 0.5))
+    pairs = compare_all(models, pooled_ap, strata, make_rng(), draws=DRAWS)
+    some = [pair for pair in pairs if "d" in (pair.a, pair.b)]
+    alone = judge(some)  # Holm multiplies the least of three p-values by 3, of all six by 6
+    least = min(range(3), key=lambda at: some[at].p)
+    assert alone[least].p_adjusted == pytest.approx(min(1.0, 3 * some[least].p))
+    assert all(a.p_adjusted <= b.p_adjusted for a, b in zip(alone, some, strict=True))
+    assert [pair.difference for pair in alone] == [pair.difference for pair in some]

@@ -7,6 +7,7 @@ import numpy as np
 
 from tuning.baselines import is_deterministic
 from tuning.ground import Ground
+from tuning.metrics import average_precision
 from tuning.results import ModelResult
 from tuning.stats import (
     Comparison,
@@ -14,6 +15,7 @@ from tuning.stats import (
     Score,
     compare_all,
     estimate,
+    judge,
     pooled_ap,
     pooled_f1,
     rank,
@@ -62,8 +64,9 @@ def rank_models(models: Sequence[ModelResult], ground: Ground) -> Ranking:
 
 def _estimate(model: ModelResult, strata: np.ndarray) -> Estimate:
     found = estimate(model.stack("tiles"), pooled_ap, strata, np.random.default_rng(SEED))
+    mean = float(np.mean([average_precision(counts) for counts in model.pooled()]))  # of all bins
     # Few seeds make an interval that is wider than what an average precision can be.
-    return replace(found, low=max(found.low, 0.0), high=min(found.high, 1.0))
+    return replace(found, mean=mean, low=max(found.low, 0.0), high=min(found.high, 1.0))
 
 
 def _pick_contenders(
@@ -88,7 +91,7 @@ def _compare_all(
     pairs = _compare(networks, strata, sums, score)
     if baseline:  # it must not cost the networks their significance
         more = _compare([*networks, baseline], strata, sums, score)
-        pairs += [pair for pair in more if baseline.title in (pair.a, pair.b)]
+        pairs += judge([pair for pair in more if baseline.title in (pair.a, pair.b)])
     return pairs
 
 

@@ -101,14 +101,18 @@ def _compare_pair(names: tuple[str, str], a: Replicates, b: Replicates, note: st
     )
 
 
-def _judge(pair: Comparison, p_adjusted: float) -> Comparison:
-    verdict: Verdict = "tie"
-    if not pair.note and p_adjusted < 1 - LEVEL:
-        if min(pair.low, pair.difference) > 0:
-            verdict = "better"
-        elif max(pair.high, pair.difference) < 0:
-            verdict = "worse"
-    return replace(pair, p_adjusted=p_adjusted, verdict=verdict)
+def judge(pairs: Sequence[Comparison]) -> list[Comparison]:
+    """Adjust p-values over *pairs* as one family of tests (Holm), and give each pair its verdict."""
+    judged = []
+    for pair, p in zip(pairs, adjust_holm([pair.p for pair in pairs]), strict=True):
+        verdict: Verdict = "tie"
+        if not pair.note and p < 1 - LEVEL:
+            if min(pair.low, pair.difference) > 0:
+                verdict = "better"
+            elif max(pair.high, pair.difference) < 0:
+                verdict = "worse"
+        judged.append(replace(pair, p_adjusted=p, verdict=verdict))
+    return judged
 
 
 def _check_family(
@@ -157,12 +161,12 @@ def compare_all(
     _check_family(models, deterministic, draws)
     drawn = resample(models, score, strata, rng, draws)
     few = {name for name in models if len(models[name]) < MIN_SEEDS and name not in deterministic}
-    pairs = [
-        _compare_pair((a, b), drawn[a], drawn[b], TOO_FEW if few & {a, b} else "")
-        for a, b in combinations(models, 2)
-    ]
-    adjusted = adjust_holm([pair.p for pair in pairs])
-    return [_judge(pair, p) for pair, p in zip(pairs, adjusted, strict=True)]
+    return judge(
+        [
+            _compare_pair((a, b), drawn[a], drawn[b], TOO_FEW if few & {a, b} else "")
+            for a, b in combinations(models, 2)
+        ]
+    )
 
 
 def compare(
