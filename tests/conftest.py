@@ -1,12 +1,14 @@
 """Tiny data in the real format, shared by the tests."""
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from browsing import find_chromium
+from playwright.sync_api import Browser, sync_playwright
 
 from data.inputs import SAR_CHANNELS
 from data.pack import Pack, make_pack
@@ -86,6 +88,16 @@ def base_config(pack: Pack) -> Config:
 def config(base_config: Config) -> Config:
     """The tiny config, for a test to change."""
     return copy.deepcopy(base_config)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A real, headless browser."""
+    path = find_chromium()
+    with sync_playwright() as driver:
+        found = driver.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield found
+        found.close()
 
 
 def make_settings(**changes: object) -> Settings:

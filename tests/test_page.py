@@ -1,5 +1,4 @@
 import re
-import shutil
 from collections.abc import Iterator, Sequence
 from html.parser import HTMLParser
 from pathlib import Path
@@ -7,8 +6,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from browsing import OVERFLOW, find_chromium, visit
 from matplotlib.figure import Figure
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser
 from playwright.sync_api import Page as Tab
 
 from tuning import _markup
@@ -52,7 +52,6 @@ READ_TEXTS = """() => {
   }
   return texts;
 }"""
-OVERFLOW = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
 
 
 def draw_png(path: Path, width_in: float = 6.4) -> Path:
@@ -284,27 +283,10 @@ def test_page_without_verdict_or_section_is_refused(tmp_path: Path, part: str) -
     assert not (tmp_path / "page.html").exists()
 
 
-def find_chromium() -> str:
-    """Return the browser that the tests drive, or fail with how to get it."""
-    for name in ("chromium", "chromium-browser", "google-chrome"):
-        if path := shutil.which(name):
-            return path
-    pytest.fail("The page's tests need Chromium. Install it: apt-get install chromium")
-
-
 def test_missing_browser_says_how_to_get_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
     with pytest.raises(pytest.fail.Exception, match=r"need Chromium\. Install it: apt-get install"):
         find_chromium()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    path = find_chromium()
-    with sync_playwright() as driver:
-        found = driver.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield found
-        found.close()
 
 
 @pytest.fixture(scope="module")
@@ -317,18 +299,10 @@ def tab(browser: Browser, file: Path) -> Iterator[Tab]:
 
 
 def test_browser_loads_everything_from_the_file_alone(browser: Browser, file: Path) -> None:
-    opened = browser.new_page()
-    complaints: list[str] = []
-    requests: list[str] = []
-    opened.on("console", lambda message: complaints.append(message.text))
-    opened.on("pageerror", lambda error: complaints.append(str(error)))
-    opened.on("request", lambda request: requests.append(request.url))
-    opened.goto(file.as_uri())
-    widths = opened.evaluate("() => [...document.images].map(image => image.naturalWidth)")
-    opened.close()
+    widths, complaints, requests = visit(browser, file)
     assert widths == [704, *[1210] * 6]
     assert complaints == []
-    assert {url for url in requests if not url.startswith("data:")} == {file.as_uri()}
+    assert requests == {file.as_uri()}
 
 
 @pytest.mark.parametrize("width", WIDTHS)

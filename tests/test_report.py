@@ -7,7 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from browsing import OVERFLOW, visit
 from mlflow.tracking import MlflowClient
+from playwright.sync_api import Browser
 
 from data.pack import Pack
 from data.splits import Split
@@ -135,6 +137,17 @@ def test_every_repeat_run_has_a_row(root: Path, table: pd.DataFrame) -> None:
         assert row["parameters"] > 0
 
 
+def test_every_test_tile_has_a_row_that_adds_up(root: Path, table: pd.DataFrame) -> None:
+    tiles = pd.read_csv(root / "reports" / "first" / "benchmark_tiles.csv")
+    assert len(tiles) == 4 * (len(SEEDS) + 1)
+    row = unet(table)
+    mine = tiles[(tiles["model"] == "VanillaUNet") & (tiles["seed"] == row["seed"])]
+    assert mine[["tp", "fp", "fn", "tn"]].sum().tolist() == row[["tp", "fp", "fn", "tn"]].tolist()
+    empty = mine["tp"] + mine["fn"] == 0
+    assert (mine["pr_auc"].isna() == empty).all()
+    assert row["f1@thr_val"] == row["f1_dice"] <= row["f1@oracle"]
+
+
 def test_half_s_table_has_the_published_columns(root: Path, table: pd.DataFrame) -> None:
     folder = root / "reports" / "first"
     half = pd.read_csv(folder / "VanillaUNet_benchmark_thr0.5.csv").iloc[0]
@@ -169,6 +182,21 @@ def test_page_tells_all(root: Path, table: pd.DataFrame) -> None:
     examples = len(list(folder.glob("*_qual_*.png")))
     assert examples > 1
     assert page.count("<img") == 5 + examples + 1 + 1  # comparisons, examples of both, map
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+def test_page_reads_in_a_browser(
+    root: Path, table: pd.DataFrame, browser: Browser, width: int
+) -> None:
+    file = root / "reports" / "first" / "report.html"
+    widths, complaints, requests = visit(browser, file)
+    assert min(widths) > 0
+    assert complaints == []
+    assert requests == {file.as_uri()}
+    opened = browser.new_page(viewport={"width": width, "height": 800})
+    opened.goto(file.as_uri())
+    assert opened.evaluate(OVERFLOW) <= 0
+    opened.close()
 
 
 def test_report_goes_to_mlflow_too(root: Path, table: pd.DataFrame) -> None:

@@ -31,6 +31,7 @@ from tuning.table import (
     make_model_row,
     make_pair_rows,
     make_run_rows,
+    make_tile_rows,
     score_at_half,
 )
 
@@ -136,6 +137,8 @@ def _write_tables(ranking: Ranking, folder: Path) -> pd.DataFrame:
     table.to_csv(folder / "benchmark_master.csv", index=False)
     runs = make_run_rows(ranking.models)
     pd.DataFrame(runs).to_csv(folder / "benchmark_runs.csv", index=False)
+    tiles = pd.DataFrame(make_tile_rows(ranking.models))
+    tiles.to_csv(folder / "benchmark_tiles.csv", index=False)
     pd.DataFrame(make_pair_rows(ranking)).to_csv(folder / "pairwise.csv", index=False)
     for model, row in zip(ranking.models, rows, strict=True):
         own = [run for run in runs if run["model"] == model.title]

@@ -12,6 +12,7 @@ from tuning.metrics import NAN, Confusion, average_precision, f1_oracle, roc_auc
 from tuning.objects import ObjectCounts, score_objects
 from tuning.ranking import Ranking
 from tuning.results import ModelResult, RunResult
+from tuning.stats import pooled_ap
 
 # The published study's columns, in its order.
 PUBLISHED = (
@@ -140,6 +141,24 @@ def make_run_rows(models: Sequence[ModelResult]) -> list[dict[str, Any]]:
     ]
 
 
+def make_tile_rows(models: Sequence[ModelResult]) -> list[dict[str, Any]]:
+    """Make the rows of ``benchmark_tiles.csv``: one per test tile of every repeat run.
+
+    F1 and IoU are those at the threshold that val chose; NaN where a tile has nothing to find and nothing
+    was found, as is the average precision of a tile without landslides.
+    """
+    rows = []
+    for model in models:
+        for run in model.runs:
+            areas = pooled_ap(run.tiles)
+            for tile, counts, area in zip(run.tile_ids, run.at_val, areas, strict=True):
+                found = Confusion(*map(int, counts))
+                scores = {name: getattr(score(found), name) for name in ("f1_dice", "iou")}
+                where = {"model": model.title, "seed": run.seed, "fold": run.fold, "tile_id": tile}
+                rows.append({**where, **asdict(found), **scores, "pr_auc": float(area)})
+    return rows
+
+
 def make_model_row(model: ModelResult, ranking: Ranking) -> dict[str, Any]:
     """Make a model's row of ``benchmark_master.csv``: the chosen seed, then all seeds, then provenance."""
     seeds, found = score_seeds(model), ranking.estimates[model.title]
@@ -162,6 +181,7 @@ def make_model_row(model: ModelResult, ranking: Ranking) -> dict[str, Any]:
         "n_samples": tiles,
     }
     row = {name: values[name] for name in PUBLISHED}
+    row |= {name: chosen[name] for name in ("f1@0.5", "f1@thr_val", "f1@oracle")}
     row |= {"rank": ranking.groups.get(model.title, NAN), "pr_auc": chosen["pr_auc"]}
     row |= {"pr_auc_low": found.low, "pr_auc_high": found.high, "pr_auc_tile_iqm": found.iqm}
     for name in SPREAD:
