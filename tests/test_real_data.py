@@ -114,10 +114,10 @@ def test_one_orbit_and_the_published_norm_make_a_campaign(
     words = (
         "tuning.run --data tiles --model unet --preset smoke --trials 1 --seeds 1 --campaign one"
     )
-    inputs = "--channels s1dsc --norm published --steps all --split blocks:3/2"
+    inputs = "--channels s1dsc --norm published --steps all --split blocks:3/3"
     done = command(folder, hub, *words.split(), *inputs.split())
     assert done.returncode == 0, done.stderr
     table = pd.read_csv(folder / "mlruns" / "reports" / "one" / "benchmark_master.csv")
     assert set(table["channels"]) == {"s1dsc:VV s1dsc:VH"}
     assert set(table["acquisitions"]) == {"15 all"}
-    assert set(table["split"]) == {"blocks:3/2"}
+    assert set(table["split"]) == {"blocks:3/3"}

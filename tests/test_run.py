@@ -134,3 +134,12 @@ def test_data_without_a_usable_tile_ends_the_run(
         file.write_text("no NetCDF")
     assert main(["--data", str(tiles), "--preset", "smoke", "--root", str(tmp_path / "root")]) == 1
     assert "A pack needs at least one usable tile, but got none of 12" in capsys.readouterr().err
+
+
+def test_part_without_landslides_ends_the_run(
+    twin: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["--data", str(twin), "--preset", "smoke", "--split", "blocks:3/2"]
+    assert main([*words, "--root", str(tmp_path / "root")]) == 1
+    error = capsys.readouterr().err
+    assert "needs a landslide pixel, but the 2 test tiles of split 'blocks:3/2' have none" in error

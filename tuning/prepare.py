@@ -65,12 +65,24 @@ def prepare_data(root: Path, settings: Settings, preset: Preset) -> tuple[Pack, 
     for name in list_folds(settings.split):
         split = make_split(name, pack.tile_ids, root / PACKS)
         _describe(split, whole=chosen is None)
+        _check_labels(pack, split)
         norm = make_norm(settings.norm, pack, split.train, settings.channels)
         cpu = torch.device("cpu")
         check_contract(Tiles(pack, split.train, norm, settings.timesteps, cpu, settings.steps))
         keep_norm(pack, split, norm)
         splits.append(split)
     return pack, tuple(splits)
+
+
+def _check_labels(pack: Pack, split: Split) -> None:
+    """Refuse a part without any landslide, since nothing can be learnt from it or measured on it."""
+    for part in PARTS:
+        ids = split.part(part)
+        if not pack.mask[pack.rows(ids)].any():
+            raise ValueError(
+                f"Every part of a split needs a landslide pixel, but the {len(ids)} {part} tiles of split "
+                f"{split.name!r} have none in {pack.path}. Choose another split or add tiles."
+            )
 
 
 def _describe(split: Split, *, whole: bool) -> None:
