@@ -175,7 +175,15 @@ def test_intervals_enclose_the_mean(table: pd.DataFrame) -> None:
 
 def test_page_tells_all(root: Path, table: pd.DataFrame) -> None:
     page = (root / "reports" / "first" / "report.html").read_text()
-    for words in ("VanillaUNet", "LogRatioVV", "Synthetic data", "Split", "Cost", "Provenance"):
+    for words in (
+        "VanillaUNet",
+        "LogRatioVV",
+        "mean after the event minus mean before",
+        "Synthetic data",
+        "Split",
+        "Cost",
+        "Provenance",
+    ):
         assert words in page
     assert "http://" not in page.replace("http://www.w3.org", "")
     folder = root / "reports" / "first" / "Figures" / "VanillaUNet"

@@ -5,6 +5,7 @@ from dataclasses import asdict
 import numpy as np
 
 from tuning._resample import DRAWS
+from tuning.baselines import DESCRIPTION, KIND
 from tuning.groups import make_groups, score_groups
 from tuning.material import Material, spread
 from tuning.metrics import NAN
@@ -57,6 +58,11 @@ def tell_ranking(material: Material) -> Section:
         for pair in material.ranking.comparisons
     ]
     names = ["model", "against", "difference in AP", "95 % interval", "p (Holm)", "P(better)"]
+    baselines = [
+        [model.title, KIND[model.key], DESCRIPTION[model.key]]
+        for model in material.ranking.models
+        if model.is_baseline
+    ]
     return Section(
         "Ranking",
         [
@@ -64,15 +70,22 @@ def tell_ranking(material: Material) -> Section:
                 [*columns, "val AP", "seeds"],
                 rows,
                 "Scores on test, pooled over pixels: mean ± standard deviation over seeds",
-                "All of one rank tie with its best; a baseline has a rank where it is the best one on val. F1 and IoU at the threshold that val chose; **F1 oracle** at the "
-                "threshold that test itself would choose: what picking it on test would have gained.",
+                "All of one rank tie with its best; a baseline has a rank where it is the best one on val. "
+                "F1 and IoU at the threshold that val chose; **F1 oracle** at the threshold that test itself "
+                "would choose: what picking it on test would have gained.",
             ),
             material.image("intervals", "Test average precision: seeds, mean, 95 % interval"),
             Table(
                 [*names, "verdict of the first"],
                 pairs,
-                f"Every pair of networks, and the baseline that is best on val, by a paired bootstrap over seeds and tiles ({DRAWS} resamples)",
+                "Every pair of networks, and the baseline that is best on val, by a paired bootstrap over "
+                f"seeds and tiles ({DRAWS} resamples)",
                 "A **tie** means that these data do not tell the two apart.",
+            ),
+            *(
+                [Table(["baseline", "kind", "what it is"], baselines, "Baselines")]
+                if baselines
+                else []
             ),
         ],
     )
