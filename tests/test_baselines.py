@@ -287,3 +287,14 @@ def test_learning_beats_the_change_alone(tmp_path: Path) -> None:
     assert alone > rate("bi_log_ratio_vv", pack, split) + 0.05  # many dates beat two
     for key in LEARNING:
         assert rate(key, pack, split) > alone + 0.05
+
+
+def test_finished_baseline_is_not_measured_again(pack: Pack, split: Split, tmp_path: Path) -> None:
+    config = make_baseline_config("log_ratio_vv", "blocks", pack.hash)
+    run_baseline(config, pack, split, tmp_path)
+    before = {file.name: file.stat().st_mtime_ns for file in tmp_path.iterdir()}
+    run_baseline(config, pack, split, tmp_path)
+    assert {file.name: file.stat().st_mtime_ns for file in tmp_path.iterdir()} == before
+    (tmp_path / "end.json").unlink()  # as a kill leaves it
+    run_baseline(config, pack, split, tmp_path)
+    assert (tmp_path / "test.json").stat().st_mtime_ns > before["test.json"]

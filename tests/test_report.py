@@ -227,7 +227,12 @@ def test_report_refuses_a_campaign_with_missing_repeats(
         error = capsys.readouterr().err
         assert "unet has 2 of 5 repeat runs. attention_unet has 0 of 5 repeat runs." in error
         assert "--resume first" in error
+        (tmp_path / "out").mkdir()
+        (tmp_path / "out" / "diary.txt").write_text("private")
         assert main([*arguments, "--partial"]) == 0
+        assert (tmp_path / "out" / "diary.txt").read_text() == "private"
+        logged = client.list_artifacts(campaign.info.run_id, "report")
+        assert "report/diary.txt" not in {file.path for file in logged}
         assert "This report is partial" in (tmp_path / "out" / "report.html").read_text()
     finally:
         client.set_tag(campaign.info.run_id, EXPECTED, whole)

@@ -201,12 +201,10 @@ def predict_baseline(config: Config, pack: Pack, split: Split) -> Predict:
 
 
 def run_baseline(config: Config, pack: Pack, split: Split, folder: Path) -> Journal:
-    """Measure a baseline on val and test into a trial's *folder*, by the same code as the networks.
-
-    Returns:
-        All files of a network's repeat trial, but history and checkpoints.
-    """
+    """Measure a baseline into a trial's *folder* as the networks are, unless it is there already."""
     journal = Journal(folder)
+    if journal.read("end"):  # of a campaign that is continued
+        return journal
     journal.write("config", config)
     predict = predict_baseline(config, pack, split)
     measure_val(journal, pack, split, predict)

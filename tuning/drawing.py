@@ -61,8 +61,6 @@ def _draw_examples(model: ModelResult, ground: Ground, folder: Path, synthetic: 
     run = model.chosen
     sizes = ground.mask[ground.rows(run.tile_ids)].sum(axis=(1, 2))
     ids = pick_examples(run.tile_ids, sizes)[: 1 if model.is_baseline else None]
-    for old in folder.glob(f"{model.title}_qual_*.png"):  # of an earlier report
-        old.unlink()
     at = [run.tile_ids.index(tile) for tile in ids]
     rows = ground.rows(ids)
     drawn = figures.draw_examples(

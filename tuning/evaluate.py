@@ -22,6 +22,7 @@ from tuning.metrics import (
     choose_threshold,
     confuse,
     count_bins,
+    count_stored,
     score_at,
     to_bins,
     to_probs,
@@ -140,8 +141,8 @@ def measure_predictions(
         began = time.perf_counter()
         probs = torch.from_numpy(predict_tiles(ids))
         seconds += time.perf_counter() - began
-        counts += count_bins(probs, torch.from_numpy(pack.mask[pack.rows(ids)])).numpy()
         bins.append(to_bins(probs).numpy().astype(np.uint16))
+        counts += count_stored(bins[-1], pack.mask[pack.rows(ids)])
     journal.write_counts("test", counts)
     journal.write_arrays("test_probs", tile_ids=np.array(split.test), bins=np.concatenate(bins))
     write_examples(journal, pack, split, predict_tiles)

@@ -6,7 +6,9 @@
 import argparse
 import json
 import logging
+import shutil
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -111,15 +113,17 @@ def write_report(
             f"Continue it with `python -m tuning.run --resume {name}`."
         )
     ranking = rank_models(results.models, results.ground)
-    folder = out or report_folder(root, found.data.tags["campaign"])
-    folder.mkdir(parents=True, exist_ok=True)
-    _copy_artifacts(client, found, folder)
-    table = _write_tables(ranking, folder)
-    _register(client, ranking, table)
-    _write_figures_and_page(
-        client, experiment_id, found, ranking, results.ground, table, lacking, folder
-    )
-    client.log_artifacts(found.info.run_id, str(folder), "report")
+    with tempfile.TemporaryDirectory() as aside:  # the user's folder may hold other files
+        made = Path(aside)
+        _copy_artifacts(client, found, made)
+        table = _write_tables(ranking, made)
+        _register(client, ranking, table)
+        _write_figures_and_page(
+            client, experiment_id, found, ranking, results.ground, table, lacking, made
+        )
+        client.log_artifacts(found.info.run_id, aside, "report")
+        folder = out or report_folder(root, found.data.tags["campaign"])
+        shutil.copytree(made, folder, dirs_exist_ok=True)
     return table
 
 
