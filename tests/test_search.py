@@ -9,7 +9,7 @@ from conftest import make_settings
 from data.pack import Pack
 from tuning.journal import Config
 from tuning.mirror import Mirror, Stage
-from tuning.records import Context
+from tuning.records import Context, DataRecord
 from tuning.search import Resources, run_repeats, run_search, start_ray, stop_ray
 from tuning.space import Domain
 from tuning.tracking import Tracker
@@ -34,7 +34,8 @@ def make_stage(
     fixed = {name: value for name, value in config.items() if name not in ("arch", "lr")}
     job = Job(name, fixed, str(pack.path), str(root / "trials"))
     study = tracker.open_run("study", "study/unet", "unet")
-    stage = Stage(name, job, trials, config["epochs"], {"unet": study})
+    data = DataRecord("twin", pack.hash, "twin:1", {}, {})
+    stage = Stage(name, job, trials, config["epochs"], {"unet": study}, data)
     return stage, Mirror(root, CONTEXT, stage)
 
 

@@ -2,6 +2,7 @@ import json
 import os
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -30,11 +31,14 @@ def tracker(root: Path) -> Tracker:
     return Tracker(root, CONTEXT)
 
 
-def row(epoch: int) -> dict[str, float]:
+def row(epoch: int) -> dict[str, Any]:
     names = ("loss", "pr_auc", "dice", "iou")
-    values = {f"{part}_{name}": epoch / 10 for part in ("train", "val") for name in names}
+    values: dict[str, Any] = {
+        f"{part}_{name}": epoch / 10 for part in ("train", "val") for name in names
+    }
     more = {"epoch": epoch, "best_val_pr_auc": epoch / 10, "lr": 1e-3, "seconds": 1.0}
-    return values | more | {"time_ms": 1000 * epoch}
+    system = {"cpu_utilization_percentage": 50.0}
+    return values | more | {"time_ms": 1000 * epoch, "system": system}
 
 
 def history(tracker: Tracker, run_id: str, key: str = "val_pr_auc") -> list[int]:

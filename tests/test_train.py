@@ -12,17 +12,29 @@ from data.splits import Split
 from tuning.evaluate import load_checkpoint, measure_test, pick_examples
 from tuning.journal import Config, Journal, Row
 from tuning.losses import bce_dice, soft_dice
+from tuning.storage import drop_checkpoints
 from tuning.train import fit, main
 from tuning.training import BadTrialError
 
 CPU = torch.device("cpu")
-TIMES = ("seconds", "time_ms")
+TIMES = ("seconds", "time_ms", "system")
 
 
 def run(config: Config, pack: Pack, folder: Path) -> list[Row]:
     rows: list[Row] = []
     fit(config, pack, folder, rows.append, device=CPU)
     return [{name: value for name, value in row.items() if name not in TIMES} for row in rows]
+
+
+def interrupt(config: Config, pack: Pack, folder: Path) -> None:
+    """Train two epochs, and be interrupted."""
+
+    def stop(row: Row) -> None:
+        if row["epoch"] == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fit(config, pack, folder, stop, device=CPU)
 
 
 def test_loss_falls(config: Config, pack: Pack, tmp_path: Path) -> None:
@@ -42,13 +54,7 @@ def test_resumed_training_equals_an_undisturbed_one(
 ) -> None:
     config["arch"] |= {"dropout": 0.2}
     whole = run(config, pack, tmp_path / "whole")
-
-    def stop(row: Row) -> None:
-        if row["epoch"] == 2:
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        fit(config, pack, tmp_path / "parts", stop, device=CPU)
+    interrupt(config, pack, tmp_path / "parts")
     torch.rand(5)  # the generator of another trial has moved on
     assert run(config, pack, tmp_path / "parts") == whole
     first, second = (load_checkpoint(tmp_path / name / "best.pt") for name in ("whole", "parts"))
@@ -59,19 +65,54 @@ def test_resumed_training_equals_an_undisturbed_one(
 def test_epoch_whose_checkpoint_was_lost_is_trained_again(
     config: Config, pack: Pack, tmp_path: Path
 ) -> None:
-    whole = run(config, pack, tmp_path)
-    journal = Journal(tmp_path)
-    journal.append({"epoch": 4})  # a kill came between this row and its checkpoint
-    (tmp_path / "history.jsonl").open("a").write('{"epoch": 5')  # and cut this one off
-    assert run(config, pack, tmp_path) == whole
+    whole = run(config, pack, tmp_path / "whole")
+    interrupt(config, pack, tmp_path / "parts")
+    journal = Journal(tmp_path / "parts")
+    journal.append({"epoch": 3})  # a kill came between this row and its checkpoint
+    (journal.path / "history.jsonl").open("a").write('{"epoch": 4')  # and cut this one off
+    assert run(config, pack, journal.path) == whole
     assert len(journal.history()) == 3
 
 
 def test_finished_training_only_reports_again(config: Config, pack: Pack, tmp_path: Path) -> None:
     whole = run(config, pack, tmp_path)
-    before = (tmp_path / "last.pt").stat().st_mtime_ns
+    before = (tmp_path / "best.pt").stat().st_mtime_ns
     assert run(config, pack, tmp_path) == whole
-    assert (tmp_path / "last.pt").stat().st_mtime_ns == before
+    assert (tmp_path / "best.pt").stat().st_mtime_ns == before
+
+
+def test_ended_training_needs_no_checkpoint_to_report_again(
+    config: Config, pack: Pack, tmp_path: Path
+) -> None:
+    whole = run(config, pack, tmp_path)
+    assert not Journal(tmp_path).last.exists()
+    assert drop_checkpoints(Journal(tmp_path)) > 0
+    assert list(tmp_path.glob("*.pt")) == []
+    assert run(config, pack, tmp_path) == whole
+    assert drop_checkpoints(Journal(tmp_path)) == 0
+
+
+def test_checkpoints_of_an_interrupted_training_are_never_dropped(
+    config: Config, pack: Pack, tmp_path: Path
+) -> None:
+    interrupt(config, pack, tmp_path)
+    assert drop_checkpoints(Journal(tmp_path)) == 0
+    assert {file.name for file in tmp_path.glob("*.pt")} == {"best.pt", "last.pt"}
+
+
+def test_environment_and_use_of_the_machine_are_kept(
+    config: Config, pack: Pack, tmp_path: Path
+) -> None:
+    run(config, pack, tmp_path)
+    environment = Journal(tmp_path).read("environment")
+    assert environment["device"] == "cpu"
+    assert environment["threads"] == torch.get_num_threads()
+    assert environment["packages"]["torch"] == torch.__version__.split("+")[0]
+    for row in Journal(tmp_path).history():
+        used = row["system"]
+        assert 0 <= used["system_memory_usage_percentage"] <= 100
+        assert 0 < used["process_cpu_percentage"] < 200  # one thread, and what torch starts
+        assert 50 < used["process_memory_megabytes"] < used["system_memory_usage_megabytes"]
 
 
 def test_best_checkpoint_is_the_best_epoch_s(config: Config, pack: Pack, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 import pandas as pd
 import torch
 
-from data.splits import Split
+from data.splits import PARTS, Split
 from tuning.baselines import (
     baseline_title,
     is_deterministic,
@@ -22,18 +22,21 @@ from tuning.baselines import (
     run_baseline,
 )
 from tuning.ground import write_ground, write_split_audit
-from tuning.journal import Config
-from tuning.mirror import Mirror, Stage
-from tuning.prepare import prepare_data
+from tuning.journal import Config, Journal
+from tuning.mirror import Mirror, Stage, list_trials, open_trial
+from tuning.notes import tell_campaign, tell_study
+from tuning.prepare import describe_data, prepare_data
 from tuning.presets import SEEDS, get_preset
 from tuning.records import Context
 from tuning.report import EXCLUDED, EXPECTED, SUSPICIOUS, write_report
 from tuning.search import SEARCH_SEED, Resources, run_repeats, run_search, start_ray, stop_ray
 from tuning.settings import Settings, campaign_folder
 from tuning.space import make_key, make_space
+from tuning.storage import drop_checkpoints, format_bytes, measure_bytes
 from tuning.store import read_commit
 from tuning.tracking import Tracker
 from tuning.trainable import Job
+from tuning.views import publish_views
 
 logger = logging.getLogger(__name__)
 
@@ -73,6 +76,7 @@ class Campaign:
             acquisitions=f"{settings.timesteps} {settings.steps}",
             git_commit=read_commit(Path(__file__).parent),
         )
+        self.data = describe_data(self.pack, self.splits, settings)
         self.tracker = Tracker(self.root, self.context)
         self.run_id = self._open_campaign()
         everything = (*settings.models, *settings.baselines)
@@ -86,6 +90,8 @@ class Campaign:
         }
         name, params = self.settings.campaign, asdict(self.settings)
         run_id = self.tracker.open_run("campaign", "campaign", name, tags=tags, params=params)
+        self.tracker.describe(run_id, self._tell())
+        publish_views(self.tracker.client, self.tracker.experiment_id, name)
         self.tracker.client.log_dict(run_id, self.pack.excluded, EXCLUDED)
         self.tracker.client.log_dict(run_id, self.pack.suspicious, SUSPICIOUS)
         test = sorted({tile for split in self.splits for tile in split.test})
@@ -104,10 +110,19 @@ class Campaign:
         }
         return dict.fromkeys(self.settings.models, folds * seeds) | once
 
+    def _tell(self) -> str:
+        """Describe the campaign as far as it is known at its start."""
+        parts = {s.name: {part: len(s.part(part)) for part in PARTS} for s in self.splits}
+        models = ", ".join((*self.settings.models, *self.settings.baselines))
+        return tell_campaign(self.context, parts, models)
+
     def _open_study(self, model: str) -> str:
-        return self.tracker.open_run(
+        run_id = self.tracker.open_run(
             "study", f"study/{model}", model, self.run_id, {"study": model}
         )
+        if model in self.settings.models:
+            self.tracker.describe(run_id, tell_study(model, make_space(model, self.preset.narrow)))
+        return run_id
 
     def _job(self, stage: str, fixed: Mapping[str, Any]) -> Job:
         return Job(stage, dict(fixed), str(self.pack.path), str(self.folder / "trials"))
@@ -144,7 +159,8 @@ class Campaign:
         trial = make_key("repeat", config)
         tags = {"study": key, "stage": "repeat", "seed": str(seed), "fold": split.name}
         name = f"{baseline_title(key)} · {split.name} · seed {seed}"
-        run_id = self.tracker.open_run("trial", trial, name, self.studies[key], tags, config)
+        data = self.data.used_by("repeat", split.name)
+        run_id = self.tracker.open_run("trial", trial, name, self.studies[key], tags, config, data)
         began = time.monotonic()
         journal = run_baseline(config, self.pack, split, self.folder / "trials" / trial)
         self.tracker.finish(run_id, journal, "last epoch")
@@ -154,11 +170,37 @@ class Campaign:
         """Search one architecture; return the config to repeat, None where every trial failed."""
         job = self._job("search", self._fixed(model))
         trials, epochs = self.settings.trials, self.preset.search_epochs
-        stage = Stage(f"search-{model}", job, trials, epochs, self.studies)
+        stage = Stage(f"search-{model}", job, trials, epochs, self.studies, self.data)
         mirror = Mirror(self.root, self.context, stage)
         space = make_space(model, self.preset.narrow)
         found = run_search(model, space, stage, mirror, self.folder / "ray", resources)
-        return found[0] if found else None
+        if not found:
+            return None
+        self._keep_winner(stage, found[0])
+        return found[0]
+
+    def _keep_winner(self, stage: Stage, winner: Config) -> None:
+        """Log the best trial's checkpoint as a model, and drop those of all trials of the search."""
+        journal = Journal(Path(stage.job.trials) / make_key("search", winner))
+        self.tracker.keep_model(open_trial(self.tracker, stage, winner, journal), journal)
+        dropped = sum(drop_checkpoints(trial) for trial in list_trials(stage))
+        if dropped:  # nothing when the campaign was continued after it
+            logger.info("%s: dropped %s of checkpoints.", stage.name, format_bytes(dropped))
+            study = self.studies[winner["model"]]
+            self.tracker.log_scores(study, {"bytes/dropped": dropped})
+
+    def say_storage(self) -> None:
+        """Say what the campaign keeps: models and files in MLflow, and what lies in its own folder."""
+        totals = self.tracker.add_up("bytes/")
+        here = measure_bytes(self.folder)
+        self.tracker.log_scores(self.run_id, {**totals, "bytes/folder": here})
+        told = [f"{format_bytes(size)} of {name}" for name, size in sorted(totals.items())]
+        logger.info(
+            "The campaign keeps %s in MLflow, and %s in %s.",
+            ", ".join(told).replace("bytes/", ""),
+            format_bytes(here),
+            self.folder,
+        )
 
     def repeat(self, winners: list[Config], resources: Resources) -> list[Config]:
         """Retrain the winners at full length over seeds and folds; return the configs that ended."""
@@ -169,7 +211,12 @@ class Campaign:
             for seed, split, winner in product(seeds, self.splits, winners)
         ]
         stage = Stage(
-            "repeat", self._job("repeat", {}), len(configs), self.preset.epochs, self.studies
+            "repeat",
+            self._job("repeat", {}),
+            len(configs),
+            self.preset.epochs,
+            self.studies,
+            self.data,
         )
         mirror = Mirror(self.root, self.context, stage)
         return run_repeats(configs, stage, mirror, self.folder / "ray", resources)
@@ -215,6 +262,7 @@ def run_campaign(root: Path, settings: Settings) -> Outcome:
     try:
         winners, done = _run_stages(campaign)
         missing = campaign.list_missing(winners, done)
+        campaign.say_storage()
         table = write_report(root, settings.campaign, partial=bool(missing))
     except BaseException as error:
         killed = isinstance(error, KeyboardInterrupt)

@@ -4,22 +4,22 @@ import json
 import tempfile
 from dataclasses import dataclass
 from difflib import get_close_matches
-from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
-import mlflow
 from mlflow.entities import Run
-from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 from data.names import unknown
 from data.pack import Pack, load_pack
 from models import list_models
+from tuning.environment import read_versions
 from tuning.journal import Config
 from tuning.records import flatten
 from tuning.settings import PACKS
 from tuning.store import SQLITE, connect, find_runs, read_commit, tracking_uri
 from tuning.train import split_of
+from tuning.views import VAL_AP
 
 NAMED = 5  # runs, or contradictions, that an error lists
 
@@ -36,8 +36,8 @@ class Trial:
         tags: The run's tags.
         metrics: The run's metrics, the latest value of each.
         epochs: Val average precision by epoch, from 1.
-        device: Where it trained, ``cpu`` or ``cuda``; None where that is not known.
-        threads: How many threads it trained with; None where that is not known.
+        device: Where it trained, ``cpu`` or ``cuda``.
+        threads: How many threads it trained with.
         changes: What is not as it was then, a sentence each: commit, versions of packages.
     """
 
@@ -48,8 +48,8 @@ class Trial:
     tags: dict[str, str]
     metrics: dict[str, float]
     epochs: dict[int, float]
-    device: str | None
-    threads: int | None
+    device: str
+    threads: int
     changes: tuple[str, ...]
 
     @property
@@ -88,7 +88,7 @@ def load_trial(root: Path, given: str, pack: Path | None = None) -> Trial:
     run = _find_run(client, experiment_id, given)
     config = _read_config(client, run)
     history = client.get_metric_history(run.info.run_id, "val_pr_auc")
-    device, threads = _find_machine(client, run)
+    environment = json.loads(_read_file(client, run, "environment.json"))
     return Trial(
         run_id=run.info.run_id,
         name=str(run.info.run_name),
@@ -97,9 +97,9 @@ def load_trial(root: Path, given: str, pack: Path | None = None) -> Trial:
         tags=run.data.tags,
         metrics=run.data.metrics,
         epochs={metric.step: metric.value for metric in history},
-        device=device,
-        threads=threads,
-        changes=tuple(_list_changes(client, run)),
+        device=environment["device"],
+        threads=environment["threads"],
+        changes=tuple(_list_changes(run, environment)),
     )
 
 
@@ -153,22 +153,27 @@ def _check_run(client: MlflowClient, run: Run) -> None:
             f"A rerun needs a trial that ended, but run {_name(run)} has the status {run.info.status}. "
             f"Continue it with `python -m tuning.run --resume {tags.get('campaign')}`."
         )
-    if "model_uri" not in tags:
+    if VAL_AP not in run.data.metrics:
         raise ValueError(
-            f"A rerun needs a trial with a best checkpoint, but run {_name(run)} has none and ended by "
+            f"A rerun needs a trial with an epoch to its end, but run {_name(run)} has none and ended by "
             f"{tags['ended_by']}. {tags.get('error', '')} Give another trial."
         )
 
 
-def _read_config(client: MlflowClient, run: Run) -> Config:
-    """Read the exact config that a run logged; its params, rounded to text, must say the same."""
-    name = "trial/config.json"
-    if name not in [file.path for file in client.list_artifacts(run.info.run_id, "trial")]:
+def _read_file(client: MlflowClient, run: Run, name: str) -> str:
+    """Read a trial's own file from its run."""
+    path = f"trial/{name}"
+    if path not in [file.path for file in client.list_artifacts(run.info.run_id, "trial")]:
         raise ValueError(
-            f"A rerun needs the artifact {name}, but run {_name(run)} lacks it. Give another trial."
+            f"A rerun needs the artifact {path}, but run {_name(run)} lacks it. Give another trial."
         )
     with tempfile.TemporaryDirectory() as folder:
-        text = Path(client.download_artifacts(run.info.run_id, name, folder)).read_text()
+        return Path(client.download_artifacts(run.info.run_id, path, folder)).read_text()
+
+
+def _read_config(client: MlflowClient, run: Run) -> Config:
+    """Read the exact config that a run logged; its params, rounded to text, must say the same."""
+    name, text = "trial/config.json", _read_file(client, run, "config.json")
     try:
         config: Config = json.loads(text)
         texts = {name: str(value) for name, value in flatten(config).items()}
@@ -218,33 +223,14 @@ def _make_again(run: Run, root: Path) -> str:
     return f"python -m tuning.run {' '.join(options)} --root {root}"
 
 
-def _find_machine(client: MlflowClient, run: Run) -> tuple[str | None, int | None]:
-    """Find device and threads in what training cost; a stopped trial has those of its campaign."""
-    campaign = run.data.tags.get("campaign", "unknown")
-    others = find_runs(client, run.info.experiment_id, campaign=campaign, kind="trial")
-    for one in (run, *others):
-        metrics = one.data.metrics
-        epochs = client.get_metric_history(one.info.run_id, "seconds")
-        if "cost/cpu_hours" in metrics and epochs:  # the product of threads and seconds
-            seconds = sum(epoch.value for epoch in epochs)
-            device = "cuda" if metrics.get("cost/gpu_hours") else "cpu"
-            return device, round(metrics["cost/cpu_hours"] * 3600 / seconds)
-    return None, None
-
-
-def _list_changes(client: MlflowClient, run: Run) -> list[str]:
+def _list_changes(run: Run, environment: dict[str, Any]) -> list[str]:
     """Say which code and packages are others than the trial's: they may change its numbers."""
     then, now = run.data.tags.get("git_commit", "unknown"), read_commit(Path(__file__).parent)
     changes = [] if then == now else [f"The trial ran at commit {then}, the rerun at {now}."]
     if then == now and then.endswith("-dirty"):
         changes = [f"Trial and rerun both have uncommitted changes, perhaps others, at {then}."]
-    try:
-        model = client.get_logged_model(run.data.tags["model_uri"].removeprefix("models:/"))
-        text = mlflow.artifacts.load_text(f"{model.artifact_location}/requirements.txt")
-    except (MlflowException, OSError) as error:
-        return [*changes, f"The trial's package versions cannot be read: {error}"]
-    for name, old in (line.split("==") for line in text.split() if "==" in line):
-        new = version(name).split("+")[0]
-        if new != old:
+    versions = read_versions()
+    for name, old in environment["packages"].items():
+        if (new := versions.get(name, "none")) != old:
             changes.append(f"The trial ran with {name} {old}, the rerun with {new}.")
     return changes

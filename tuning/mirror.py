@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,10 +10,11 @@ from typing import Any
 from ray import tune
 from ray.tune.experiment import Trial
 
-from tuning.journal import Config, Journal
-from tuning.records import Context
+from tuning.journal import Config, Journal, read_json
+from tuning.records import Context, DataRecord
 from tuning.tracking import Tracker
 from tuning.trainable import Job
+from tuning.writer import Writer
 
 logger = logging.getLogger(__name__)
 
@@ -30,6 +31,7 @@ class Stage:
         trials: How many trials it has.
         epochs: Longest trial.
         studies: MLflow run id of the study by model name.
+        data: What its trials read.
     """
 
     name: str
@@ -37,24 +39,36 @@ class Stage:
     trials: int
     epochs: int
     studies: Mapping[str, str]
+    data: DataRecord
 
 
 class Mirror(tune.Callback):
     """Mirrors every trial's folder to MLflow as Ray reports it, and prints its progress.
 
-    Ray keeps a pickled copy of it for restoring, so the connection is made on first use.
+    Ray's loop only hands over what is to be sent: a writer of its own sends it, so that trials, which
+    wait for that loop at every report, never wait for MLflow. Ray keeps a pickled copy for restoring,
+    so connection and writer are made on first use.
     """
 
     def __init__(self, root: Path, context: Context, stage: Stage) -> None:
         self.root, self.context, self.stage = root, context, stage
-        self._began = time.monotonic()
+        self._start()
+
+    def _start(self) -> None:
+        self._began: float | None = None
         self._epochs: dict[str, int] = {}  # epochs by trial key
         self._ended: set[str] = set()
         self._tracker: Tracker | None = None
+        self._writer = Writer()
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave the connection and the clock out of the pickled copy."""
-        return self.__dict__ | {"_tracker": None, "_began": None, "_epochs": {}, "_ended": set()}
+        """Keep what does not belong to this process."""
+        return {"root": self.root, "context": self.context, "stage": self.stage}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Begin anew in another process."""
+        self.__dict__.update(state)
+        self._start()
 
     @property
     def tracker(self) -> Tracker:
@@ -63,31 +77,40 @@ class Mirror(tune.Callback):
             self._tracker = Tracker(self.root, self.context)
         return self._tracker
 
-    def _run_id(self, trial: Trial) -> str:
+    def drain(self) -> None:
+        """Wait until all that was handed over has been sent."""
+        self._writer.drain()
+
+    def _send(self, what: str, trial: Trial, send: Callable[[str, Journal], None]) -> None:
+        """Hand over what is to be sent of a trial: a function of its run id and its folder."""
+        key, journal = self.stage.job.key(trial.config), self.stage.job.journal(trial.config)
         config = self.stage.job.config(trial.config)
-        return open_trial(self.tracker, self.stage, config, self.stage.job.key(trial.config))
+
+        def task() -> None:
+            send(open_trial(self.tracker, self.stage, config, journal), journal)
+
+        self._writer.submit(f"{what} of trial {key[:6]}", task)
 
     def on_trial_start(
         self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
     ) -> None:
         """Open the trial's run."""
         self._began = self._began or time.monotonic()
-        self.tracker.reopen(self._run_id(trial))
+        number_trial(self.stage, self.stage.job.journal(trial.config))
+        self._send("the start", trial, lambda run_id, journal: self.tracker.reopen(run_id))
 
     def on_trial_result(
         self, iteration: int, trials: list[Trial], trial: Trial, result: dict[str, Any], **info: Any
     ) -> None:
         """Mirror the new epochs and print one line."""
-        self.tracker.mirror(self._run_id(trial), self.stage.job.journal(trial.config))
-        key = self.stage.job.key(trial.config)
-        self._epochs[key] = result["epoch"]
+        self._send(
+            "the epochs", trial, lambda run_id, journal: self.tracker.mirror(run_id, journal)
+        )
+        self._epochs[self.stage.job.key(trial.config)] = result["epoch"]
         config = self.stage.job.config(trial.config)
-        what = f"seed {config['seed']}" if self.stage.job.stage == "repeat" else f"trial {key[:6]}"
         logger.info(
-            "%s %s, %s: epoch %d/%d, val AP %.3f, best %.3f (%d/%d trials done, ETA %s)",
-            config["model"],
-            self.stage.job.stage,
-            what,
+            "%s: epoch %d/%d, val AP %.3f, best %.3f (%d/%d trials done, ETA %s)",
+            name_trial(self.stage, config, self.stage.job.journal(trial.config)),
             result["epoch"],
             self.stage.epochs,
             result["val_pr_auc"],
@@ -103,7 +126,7 @@ class Mirror(tune.Callback):
         ended = [self._epochs[key] for key in self._ended if key in self._epochs]
         usual = sum(ended) / len(ended) if ended else self.stage.epochs
         total = max(done, sum(ended) + usual * (self.stage.trials - len(ended)))
-        rest = (time.monotonic() - self._began) / max(done, 1) * (total - done)
+        rest = (time.monotonic() - (self._began or 0.0)) / max(done, 1) * (total - done)
         own = (self.stage.epochs - result["epoch"]) * result["seconds"]
         seconds = max(rest, own)
         return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
@@ -121,12 +144,20 @@ class Mirror(tune.Callback):
         self._finish(trial, str(trial.get_error() or "The worker process died."))
 
     def _finish(self, trial: Trial, error: str) -> None:
-        key = self.stage.job.key(trial.config)
-        self._ended.add(key)
-        journal = self.stage.job.journal(trial.config)
+        config, journal = self.stage.job.config(trial.config), self.stage.job.journal(trial.config)
+        self._ended.add(journal.path.name)
         reason, message = _explain_end(journal, error)
-        self.tracker.finish(self._run_id(trial), journal, reason, message)
-        logger.info("trial %s ended: %s%s", key[:6], reason, f": {message}" if message else ".")
+        if reason == "scheduler":
+            epochs = len(journal.history())
+            journal.write("end", {"reason": reason, "epoch": epochs})  # a retry gives the same
+        model = self.stage.job.stage == "repeat"
+
+        def send(run_id: str, journal: Journal) -> None:
+            self.tracker.finish(run_id, journal, reason, message, model)
+
+        self._send("the end", trial, send)
+        name = name_trial(self.stage, config, journal)
+        logger.info("%s ended: %s%s", name, reason, f": {message}" if message else ".")
 
 
 def _explain_end(journal: Journal, error: str) -> tuple[str, str]:
@@ -137,24 +168,54 @@ def _explain_end(journal: Journal, error: str) -> tuple[str, str]:
     return end.get("reason", "scheduler"), ""
 
 
-def open_trial(tracker: Tracker, stage: Stage, config: Config, key: str) -> str:
-    """Find or create the MLflow run of a trial; return its id."""
-    tags = {"study": config["model"], "stage": stage.job.stage, "seed": str(config["seed"])}
-    tags["fold"] = config["split"]
+def number_trial(stage: Stage, journal: Journal) -> int:
+    """Return a trial's number within its stage, from 1; it is kept in its folder, so a resumed one has it still."""
+    if kept := journal.read("number"):
+        return int(kept["number"])
+    taken = [int(trial.read("number")["number"]) for trial in list_trials(stage)]
+    number = 1 + max(taken, default=0)
+    journal.write("number", {"stage": stage.name, "number": number})
+    return number
+
+
+def list_trials(stage: Stage) -> list[Journal]:
+    """List the folders of a stage's trials."""
+    files = Path(stage.job.trials).glob("*/number.json")
+    return [Journal(file.parent) for file in files if read_json(file)["stage"] == stage.name]
+
+
+def name_trial(stage: Stage, config: Config, journal: Journal) -> str:
+    """Name a trial for people, such as ``unet · search · #07 · lr 3e-4``."""
     if stage.job.stage == "repeat":
         label = f"{config['split']} · seed {config['seed']}"
     else:
-        label = f"{key[:6]} · lr {config['lr']:.1e}"
-    name = f"{config['model']} · {stage.job.stage} · {label}"
-    parent = stage.studies[config["model"]]
-    return tracker.open_run("trial", key, name, parent, tags, config)
+        mantissa, exponent = f"{config['lr']:.1e}".split("e")
+        rate = f"{mantissa.removesuffix('.0')}e{int(exponent)}"
+        label = f"#{number_trial(stage, journal):02d} · lr {rate}"
+    return f"{config['model']} · {stage.job.stage} · {label}"
+
+
+def open_trial(tracker: Tracker, stage: Stage, config: Config, journal: Journal) -> str:
+    """Find or create the MLflow run of a trial; return its id."""
+    tags = {"study": config["model"], "stage": stage.job.stage, "seed": str(config["seed"])}
+    tags |= {"fold": config["split"], "number": str(number_trial(stage, journal))}
+    return tracker.open_run(
+        "trial",
+        journal.path.name,
+        name_trial(stage, config, journal),
+        stage.studies[config["model"]],
+        tags,
+        config,
+        stage.data.used_by(stage.job.stage, config["split"]),
+    )
 
 
 def settle(
     tracker: Tracker, stage: Stage, config: Config, journal: Journal, error: Exception | None
 ) -> None:
-    """Close a run that a killed driver left open."""
-    run_id = open_trial(tracker, stage, config, journal.path.name)
-    if tracker.client.get_run(run_id).data.tags.get("ended_by") is None:
+    """Send what a trial's run lacks: the driver was killed, or the tracker was away."""
+    run_id = open_trial(tracker, stage, config, journal)
+    tags = tracker.client.get_run(run_id).data.tags
+    if tags.get("ended_by", "kill") == "kill":
         reason, message = _explain_end(journal, str(error or ""))
-        tracker.finish(run_id, journal, reason, message)
+        tracker.finish(run_id, journal, reason, message, stage.job.stage == "repeat")

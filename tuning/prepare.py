@@ -1,6 +1,7 @@
 """The data of a campaign: tiles found or made, packed, split, and checked before anything is trained."""
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -14,6 +15,7 @@ from data.splits import PARTS, Split, make_split
 from data.tiles import list_tiles
 from data.twin import make_twin
 from tuning.presets import Preset, pick_tiles
+from tuning.records import DataRecord
 from tuning.settings import PACKS, TWIN, Settings, list_folds
 
 logger = logging.getLogger(__name__)
@@ -72,6 +74,28 @@ def prepare_data(root: Path, settings: Settings, preset: Preset) -> tuple[Pack, 
         keep_norm(pack, split, norm)
         splits.append(split)
     return pack, tuple(splits)
+
+
+def describe_data(pack: Pack, splits: Sequence[Split], settings: Settings) -> DataRecord:
+    """Describe the data for MLflow: where they come from, channels, and each part's tiles and landslides."""
+    profile = {
+        split.name: {
+            part: {
+                "tiles": len(split.part(part)),
+                "landslide_share": round(float(pack.mask[pack.rows(split.part(part))].mean()), 5),
+            }
+            for part in PARTS
+        }
+        for split in splits
+    }
+    twin = settings.data == TWIN
+    return DataRecord(
+        name="hokkaido-twin" if pack.synthetic else "sen12landslides-hokkaido",
+        digest=pack.hash,
+        source=f"twin:{pack.seed}" if twin else Path(settings.data).resolve().as_uri(),
+        schema={"channels": settings.channels, "acquisitions": settings.timesteps},
+        profile=profile,
+    )
 
 
 def _check_labels(pack: Pack, split: Split) -> None:

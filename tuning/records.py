@@ -1,17 +1,25 @@
-"""What a trial's numbers become in MLflow: params, epoch metrics, overlay curves, curve files."""
+"""What a trial's numbers become in MLflow: params, epoch metrics, overlay curves, curve files, the data set."""
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from mlflow.entities import Metric
+from mlflow.entities import Dataset, DatasetInput, InputTag, Metric
 
+from tuning.calibration import reliability
 from tuning.journal import Row
 from tuning.metrics import Curve
 
+SYSTEM = "system/"  # prefix of what MLflow shows under "System metrics"
 CURVE_POINTS = 1001  # of a curve's JSON, evenly spaced over the thresholds
-EPOCH_METRICS = ("loss", "pr_auc", "dice", "iou")
+RELIABILITY_BINS = 25  # their middles are whole percents
+_PARTS = ("val", "train")
+_SCORES = ("pr_auc", "loss", "dice", "iou")
+EPOCH_SCORES = tuple(f"{part}_{score}" for part in _PARTS for score in _SCORES)
+# MLflow's comparison of runs starts with a run's first metric, so the score that ranks trials goes first.
+EPOCH_METRICS = ("best_val_pr_auc", *EPOCH_SCORES, "lr", "seconds")
 
 
 @dataclass(frozen=True)
@@ -59,16 +67,74 @@ def make_overlay(key: str, curve: Curve) -> list[Metric]:
     return [Metric(key, float(precision[place]), 0, step) for step, place in enumerate(at)]
 
 
-def make_scalars(values: dict[str, float]) -> list[Metric]:
+def make_reliability(key: str, counts: np.ndarray) -> list[Metric]:
+    """Turn a histogram into a step metric: share of landslides at each percent of probability."""
+    found = reliability(counts, RELIABILITY_BINS)
+    width = 100 // RELIABILITY_BINS
+    return [
+        Metric(key, float(share), 0, place * width + width // 2)
+        for place, share in enumerate(found.observed)
+        if found.pixels[place]
+    ]
+
+
+def make_scalars(values: Mapping[str, float]) -> list[Metric]:
     """Turn final scores into metrics without steps."""
     return [Metric(key, float(value), 0, 0) for key, value in values.items()]
 
 
 def make_epoch_metrics(row: Row) -> list[Metric]:
     """Turn an epoch's row into metrics; its own time makes a second sending an exact duplicate."""
-    names = [f"{part}_{name}" for part in ("train", "val") for name in EPOCH_METRICS]
-    names += ["best_val_pr_auc", "lr", "seconds"]
-    return [Metric(name, float(row[name]), row["time_ms"], row["epoch"]) for name in names]
+    values = {name: row[name] for name in EPOCH_METRICS}
+    values |= {f"{SYSTEM}{name}": value for name, value in row["system"].items()}
+    return [
+        Metric(name, float(value), row["time_ms"], row["epoch"]) for name, value in values.items()
+    ]
+
+
+def pick_best(rows: Sequence[Row]) -> Row:
+    """Return the epoch whose checkpoint was kept: the first of the highest val average precision."""
+    return max(rows, key=lambda row: row["val_pr_auc"])  # the first one among equals
+
+
+def make_best(rows: Sequence[Row]) -> list[Metric]:
+    """Turn the best epoch into metrics of their own, since tables show the last epoch's."""
+    best = pick_best(rows)
+    values = {f"best/{name}": best[name] for name in EPOCH_SCORES}
+    return make_scalars(values | {"best/epoch": best["epoch"], "epochs": len(rows)})
+
+
+@dataclass(frozen=True)
+class DataRecord:
+    """The packed tiles, as MLflow lists them with every run that used them.
+
+    Attributes:
+        name: Name of the data set.
+        digest: Hash of the pack.
+        source: Where the tiles lie.
+        schema: Channels, and how many acquisitions.
+        profile: Tiles and landslide share of each part by split name.
+    """
+
+    name: str
+    digest: str
+    source: str
+    schema: Mapping[str, Any]
+    profile: Mapping[str, Any]
+
+    def used_by(self, stage: str, split: str) -> DatasetInput:
+        """Say what a trial of *stage* read: test is the repeat stage's alone."""
+        context = "train, val, test" if stage == "repeat" else "train, val"
+        dataset = Dataset(
+            name=self.name,
+            digest=self.digest,
+            source_type="local",
+            source=json.dumps({"uri": self.source}),
+            schema=json.dumps(self.schema),
+            profile=json.dumps(self.profile),
+        )
+        tags = {"mlflow.data.context": context, "split": split}
+        return DatasetInput(dataset, [InputTag(name, value) for name, value in tags.items()])
 
 
 def write_curve(curve: Curve, area: float, synthetic: bool) -> str:

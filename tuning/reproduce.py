@@ -144,14 +144,14 @@ def _prepare(args: argparse.Namespace) -> tuple[Trial, torch.device, int]:
         _check_folder(args.to, args.root)
     trial = load_trial(args.root, args.run_id, args.pack)
     device = torch.device("cpu") if trial.device == "cpu" else pick_device()
-    return trial, device, args.threads or trial.threads or 1
+    return trial, device, args.threads or trial.threads
 
 
 def _describe(trial: Trial, device: torch.device, threads: int, tolerance: float) -> None:
     """Print what is rerun, on what, and what has changed."""
     print(f"Run {trial.run_id} ({trial.name}), ended by {trial.tags['ended_by']}.")
     print(f"Data: {describe(trial.pack.synthetic)} tiles in {trial.pack.path}.")
-    then = f"{trial.device or 'unknown'} (threads: {trial.threads or 'unknown'})"
+    then = f"{trial.device} (threads: {trial.threads})"
     now = f"{device.type} (threads: {threads})"
     print(f"Trial on {then}, rerun on {now}: must agree within {tolerance:.0e}.")
     for change in trial.changes:
@@ -165,7 +165,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--root", type=Path, default=Path("mlruns"), help="output folder")
     parser.add_argument("--pack", type=Path, help="folder pack-<hash> (default: the root's)")
     parser.add_argument("--to", type=Path, help="new folder that keeps the rerun (default: none)")
-    parser.add_argument("--threads", type=int, help="on a CPU (default: the trial's; 1 if unknown)")
+    parser.add_argument("--threads", type=int, help="on a CPU (default: the trial's)")
     args = parser.parse_args(argv)
     try:
         trial, device, threads = _prepare(args)

@@ -195,7 +195,10 @@ def _run(
                 verbose=0,
             ),
         )
-    results = tuner.fit()
+    try:
+        results = tuner.fit()
+    finally:
+        mirror.drain()
     ended = [(results[at].config, results[at].error) for at in range(len(results))]
     best: dict[str, tuple[float, Config]] = {}
     for sample, error in ended:

@@ -1,8 +1,10 @@
 """Everything written to MLflow, by the driver alone: campaign, study and trial runs, mirrored from trial folders."""
 
+import getpass
 import json
 import logging
 import tempfile
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -11,22 +13,20 @@ import mlflow
 import mlflow.pytorch
 import numpy as np
 import torch
-from mlflow.entities import Metric, Param, Run
+from mlflow.entities import DatasetInput, Param, Run
 from mlflow.models import Model, ModelSignature
 from mlflow.types.schema import Schema, TensorSpec
 
-from tuning import figures
 from tuning.evaluate import load_checkpoint
 from tuning.export import count_inputs, make_example, make_program, make_reference
 from tuning.journal import Journal
-from tuning.metrics import Curve, average_precision, trace_curve
+from tuning.notes import NOTE, tell_trial
+from tuning.outcome import log_outcome
 from tuning.records import (
     Context,
     flatten,
     make_epoch_metrics,
-    make_overlay,
     make_scalars,
-    write_curve,
 )
 from tuning.store import connect, find_runs
 
@@ -38,6 +38,7 @@ STATUS = {
     "patience": "FINISHED",
     "scheduler": "KILLED",
     "error": "FAILED",
+    "kill": "KILLED",
 }
 
 
@@ -69,6 +70,7 @@ class Tracker:
         parent: str | None = None,
         tags: dict[str, str] | None = None,
         params: dict[str, Any] | None = None,
+        data: DatasetInput | None = None,
     ) -> str:
         """Find the run of a key in this campaign, or create it; return its id.
 
@@ -79,6 +81,7 @@ class Tracker:
             parent: Id of the parent run.
             tags: Further tags.
             params: Params, logged once.
+            data: The data set that it reads.
         """
         if key in self._run_ids:
             return self._run_ids[key]
@@ -87,17 +90,36 @@ class Tracker:
         if found:
             self._run_ids[key] = found[0].info.run_id
             return self._run_ids[key]
-        every = {"kind": kind, "key": key, "mlflow.runName": name, **asdict(self.context)}
+        every = {"kind": kind, "key": key, "mlflow.runName": name, **self._origin()}
         every |= {"mlflow.parentRunId": parent} if parent else {}
         run = self.client.create_run(self.experiment_id, tags={**every, **(tags or {})})
         entries = [Param(name, str(value)) for name, value in flatten(params or {}).items()]
         self.client.log_batch(run.info.run_id, params=entries)
+        if data is not None:
+            self.client.log_inputs(run.info.run_id, [data])
         self._run_ids[key] = run.info.run_id
         return self._run_ids[key]
 
+    def _origin(self) -> dict[str, str]:
+        """Return the tags of every run: the campaign's, and those that MLflow shows as source and version."""
+        return {
+            **asdict(self.context),
+            "mlflow.user": getpass.getuser(),
+            "mlflow.source.name": "tuning.run",
+            "mlflow.source.type": "LOCAL",
+            "mlflow.source.git.commit": self.context.git_commit.removesuffix("-dirty"),
+        }
+
+    def describe(self, run_id: str, note: str) -> None:
+        """Set what MLflow shows as a run's description, in Markdown."""
+        self.client.set_tag(run_id, NOTE, note)
+
     def reopen(self, run_id: str) -> None:
         """Mark a run as running again: an interrupted campaign goes on in the runs that it has."""
-        if self.client.get_run(run_id).info.status != "RUNNING":
+        run = self.client.get_run(run_id)
+        if "ended_by" in run.data.tags:
+            self.client.delete_tag(run_id, "ended_by")
+        if run.info.status != "RUNNING":
             self.client.update_run(run_id, status="RUNNING")
 
     def mirror(self, run_id: str, journal: Journal) -> None:
@@ -110,76 +132,60 @@ class Tracker:
                 self.client.log_batch(run_id, metrics=make_epoch_metrics(row))
                 self._logged[run_id] = row["epoch"]
 
-    def finish(self, run_id: str, journal: Journal, ended_by: str, message: str = "") -> None:
+    def finish(
+        self, run_id: str, journal: Journal, ended_by: str, message: str = "", model: bool = True
+    ) -> None:
         """Bring a trial's run to its end: curves, files, best checkpoint as a model, status.
 
         Args:
             run_id: The trial's run.
             journal: The trial's folder.
-            ended_by: ``last epoch``, ``patience``, ``scheduler`` or ``error``.
+            ended_by: ``last epoch``, ``patience``, ``scheduler``, ``error`` or ``kill``.
             message: What went wrong, for ``error``.
+            model: Whether to log the best checkpoint as a model.
         """
         self.mirror(run_id, journal)
-        tags = self.client.get_run(run_id).data.tags
-        if "model_uri" not in tags and journal.best.is_file():
-            tags["model_uri"] = self._log_model(run_id, journal)
-            self.client.set_tag(run_id, "model_uri", tags["model_uri"])
-        if "curves" not in tags:
-            self._log_results(run_id, journal)
-        self.client.set_tag(run_id, "ended_by", ended_by)
+        if "curves" not in self.client.get_run(run_id).data.tags:
+            log_outcome(self.client, run_id, journal, self.synthetic)
+        if model:
+            self.keep_model(run_id, journal)
+        self.describe(run_id, tell_trial(run_id, ended_by, journal.history(), message))
         if message:
             self.client.set_tag(run_id, "error", message[-4000:])
         self.close(run_id, STATUS[ended_by])
+        self.client.set_tag(run_id, "ended_by", ended_by)  # last: with it, nothing is lacking
+
+    def keep_model(self, run_id: str, journal: Journal) -> None:
+        """Log a trial's best checkpoint as a model, once."""
+        tags = self.client.get_run(run_id).data.tags
+        if "model_uri" not in tags and journal.best.is_file():
+            self.client.set_tag(run_id, "model_uri", self._log_model(run_id, journal))
+
+    def log_scores(self, run_id: str, values: Mapping[str, float]) -> None:
+        """Log numbers without steps."""
+        self.client.log_batch(run_id, metrics=make_scalars(values))
+
+    def add_up(self, prefix: str) -> dict[str, float]:
+        """Add up the metrics of a prefix over the campaign's trials."""
+        totals: dict[str, float] = {}
+        for run in self.find_trials():
+            for name, value in run.data.metrics.items():
+                if name.startswith(prefix):
+                    totals[name] = totals.get(name, 0.0) + value
+        return totals
 
     def close(self, run_id: str, status: str) -> None:
         """Set a run's final status."""
         self.client.set_terminated(run_id, status)
 
     def close_running(self, status: str) -> None:
-        """Close every run of the campaign that is still open."""
+        """Close every run of the campaign that is still open; a trial among them was cut off."""
         campaign = self.context.campaign
         for run in find_runs(self.client, self.experiment_id, campaign=campaign):
             if run.info.status == "RUNNING":
                 self.close(run.info.run_id, status)
-
-    def _log_results(self, run_id: str, journal: Journal) -> None:
-        """Log PR curves, scores and files."""
-        name = self.client.get_run(run_id).info.run_name
-        curves: dict[str, tuple[Curve, float]] = {}
-        metrics: list[Metric] = []
-        for part in ("val", "test"):
-            counts = journal.counts(part)
-            if counts is not None and counts[1].sum():
-                curve, area = trace_curve(counts), average_precision(counts)
-                curves[part] = (curve, area)
-                metrics += make_overlay(f"pr/{part}_precision", curve)
-                metrics += make_scalars({f"best/{part}_pr_auc": area})
-        metrics += make_scalars({"epochs": len(journal.history())})
-        for group, file in (("test", "test"), ("cost", "cost")):
-            found = journal.read(file) or {}
-            metrics += make_scalars({f"{group}/{key}": value for key, value in found.items()})
-        self.client.log_batch(run_id, metrics=metrics)
-        with tempfile.TemporaryDirectory() as folder:
-            for part, (curve, area) in curves.items():
-                (Path(folder) / f"pr_{part}.json").write_text(
-                    write_curve(curve, area, self.synthetic)
-                )
-            if curves:
-                figure = figures.draw_pr(curves, str(name), self.synthetic)
-                figures.save(figure, Path(folder) / "pr.png")
-            self.client.log_artifacts(run_id, folder, "curves")
-        for file in (
-            "config.json",
-            "val_counts.npy",
-            "test_counts.npy",
-            "test_probs.npz",
-            "test.json",
-            "end.json",
-            "examples.npz",
-        ):
-            if (journal.path / file).is_file():
-                self.client.log_artifact(run_id, str(journal.path / file), "trial")
-        self.client.set_tag(run_id, "curves", ",".join(curves))
+                if run.data.tags.get("kind") == "trial":
+                    self.client.set_tag(run.info.run_id, "ended_by", "kill")
 
     def _log_model(self, run_id: str, journal: Journal) -> str:
         """Log the best checkpoint as a program that loads without this project; return its URI."""

@@ -13,6 +13,7 @@ import torch
 from data.pack import Pack, load_pack
 from data.source import describe
 from data.splits import Split, make_split
+from tuning.environment import describe_environment
 from tuning.evaluate import measure_test
 from tuning.journal import Config, Journal, Row, read_json
 from tuning.training import BadTrialError, Training
@@ -58,15 +59,21 @@ def fit(
         device: Where to train; a GPU where there is one.
 
     Returns:
-        Why training ended: ``last epoch`` or ``patience``.
+        Why training ended: ``last epoch`` or ``patience``; ``scheduler`` for a trial that was stopped before.
 
     Raises:
         ValueError: If the pack or the folder belongs to another config.
         BadTrialError: If the loss or val average precision is not finite.
     """
-    journal = Journal(folder)
+    journal, device = Journal(folder), device or pick_device()
     _claim(journal, config, pack)
-    training = Training(config, pack, split_of(config, pack), journal, device or pick_device())
+    ended = journal.read("end") or {"reason": "error"}
+    if ended["reason"] != "error":  # its checkpoint of the last epoch may be gone
+        for row in journal.history():
+            report(row)
+        return str(ended["reason"])
+    journal.write("environment", describe_environment(device))
+    training = Training(config, pack, split_of(config, pack), journal, device)
     training.resume()
     for row in journal.history():
         report(row)
@@ -75,6 +82,7 @@ def fit(
     reason = "last epoch" if training.epoch >= config["epochs"] else "patience"
     journal.write("cost", training.cost())
     journal.write("end", {"reason": reason, "epoch": training.epoch})
+    journal.last.unlink(missing_ok=True)  # it served to continue
     return reason
 
 

@@ -15,6 +15,7 @@ from data.dataset import Batch, Tiles
 from data.norm import make_norm
 from data.pack import Pack
 from data.splits import Split
+from tuning.environment import Usage
 from tuning.evaluate import count_part, make_model
 from tuning.journal import Config, Journal, Row, write_aside
 from tuning.losses import bce_dice
@@ -65,6 +66,7 @@ class Training:
         self.half = torch.bfloat16 if cuda and torch.cuda.is_bf16_supported() else torch.float16
         self.scaler = torch.amp.GradScaler(device.type, enabled=cuda and self.half == torch.float16)
         self.epoch, self.stale, self.best = 0, 0, -1.0
+        self.usage = Usage(device)
 
     def loss(self, logits: Tensor, mask: Tensor) -> Tensor:
         """Measure the config's loss."""
@@ -112,6 +114,7 @@ class Training:
         self._keep_best(row["val_pr_auc"], counts)
         row |= {"epoch": self.epoch, "lr": lr, "best_val_pr_auc": self.best, "stale": self.stale}
         row |= {"seconds": time.perf_counter() - began, "time_ms": int(time.time() * 1000)}
+        row |= {"system": self.usage.look()}
         self.journal.append(row)
         self._save_last()
         return row
