@@ -1,25 +1,17 @@
 """Everything written to MLflow, by the driver alone: campaign, study and trial runs, mirrored from trial folders."""
 
-import json
 import logging
 import tempfile
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import mlflow
-import mlflow.pytorch
-import numpy as np
-import torch
 from mlflow.entities import Metric, Param, Run
-from mlflow.models import Model, ModelSignature
-from mlflow.types.schema import Schema, TensorSpec
 
 from tuning import figures
-from tuning.evaluate import load_checkpoint
-from tuning.export import count_inputs, make_example, make_program, make_reference
 from tuning.journal import Journal
 from tuning.metrics import Curve, average_precision, trace_curve
+from tuning.packaging import collect_scores, log_model
 from tuning.records import (
     Context,
     flatten,
@@ -122,7 +114,10 @@ class Tracker:
         self.mirror(run_id, journal)
         tags = self.client.get_run(run_id).data.tags
         if "model_uri" not in tags and journal.best.is_file():
-            tags["model_uri"] = self._log_model(run_id, journal)
+            facts, scores = asdict(self.context), collect_scores(journal)
+            tags["model_uri"] = log_model(
+                self.client, self.experiment_id, run_id, journal, facts, scores
+            )
             self.client.set_tag(run_id, "model_uri", tags["model_uri"])
         if "curves" not in tags:
             self._log_results(run_id, journal)
@@ -180,49 +175,6 @@ class Tracker:
             if (journal.path / file).is_file():
                 self.client.log_artifact(run_id, str(journal.path / file), "trial")
         self.client.set_tag(run_id, "curves", ",".join(curves))
-
-    def _log_model(self, run_id: str, journal: Journal) -> str:
-        """Log the best checkpoint as a program that loads without this project; return its URI."""
-        checkpoint = load_checkpoint(journal.best)
-        program = make_program(checkpoint)
-        series = count_inputs(checkpoint.config)
-        example = make_example(checkpoint.norm, series)
-        signature = ModelSignature(
-            Schema([TensorSpec(np.dtype(np.float32), (-1, *example.shape[1:3], -1, -1))]),
-            Schema([TensorSpec(np.dtype(np.float32), (-1, -1, -1))]),
-        )
-        versions = {
-            "torch": torch.__version__,
-            "mlflow": mlflow.__version__,
-            "numpy": np.__version__,
-        }
-        info = Model.log(
-            artifact_path=None,
-            name="model",
-            flavor=mlflow.pytorch,
-            run_id=run_id,
-            pytorch_model=program,
-            input_example=example,
-            signature=signature,
-            serialization_format="pt2",
-            validate_serving_input=False,  # it would load the model once more
-            pip_requirements=[f"{name}=={text.split('+')[0]}" for name, text in versions.items()],
-            metadata={
-                "threshold": checkpoint.threshold,
-                "epoch": checkpoint.epoch,
-                "channels": list(checkpoint.norm.channels),
-                "steps": checkpoint.config["steps"],
-                "norm": checkpoint.norm.kind,
-                "unit": "dB",
-                "config": json.dumps(checkpoint.config, sort_keys=True),
-                **asdict(self.context),
-            },
-        )
-        with tempfile.TemporaryDirectory() as folder:
-            reference: dict[str, Any] = make_reference(program, checkpoint.norm, series)
-            np.savez(Path(folder) / "reference.npz", **reference)
-            self.client.log_artifacts(run_id, folder, "trial")
-        return str(info.model_uri)
 
     def find_trials(self, **tags: str) -> list[Run]:
         """List this campaign's trial runs with the given tags, oldest first."""
