@@ -1,10 +1,12 @@
 """A trained network as one program: backscatter in dB in, landslide probability out.
 
-The program holds weights, normalisation and the choice of acquisitions, and loads without this project and
-without pickle (``torch.export``).
+The program holds weights, normalisation and the choice of acquisitions. Its file is a graph of operators and raw
+weights, without pickle or code, which `tuning.served_program` loads.
 """
 
+import logging
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -15,9 +17,13 @@ from data.norm import Norm
 from data.tiles import ACQUISITIONS
 from tuning.evaluate import Checkpoint
 from tuning.journal import Config
+from tuning.served_archive import ArchiveError
+from tuning.served_program import Program, load_program
+
+logger = logging.getLogger(__name__)
 
 EXAMPLE_PX = 32  # small, since the example is stored with the model
-CHECKED = ((1, EXAMPLE_PX), (3, 2 * EXAMPLE_PX))  # batch and pixels, unlike the exported example
+CHECKED = ((1, EXAMPLE_PX), (3, EXAMPLE_PX + 16))  # batch and pixels, unlike the exported example
 TOLERANCE = 1e-5  # largest difference of a probability between program and network
 
 
@@ -26,7 +32,7 @@ class LandslideProgram(nn.Module):
 
     Shape:
         Input ``(B, T, C, H, W)``, backscatter in dB (heights in m, slopes in degrees), NaN = no data; output
-        ``(B, H, W)``, landslide probability. H and W are multiples of ``2**depth``, at least twice that.
+        ``(B, H, W)``, landslide probability. H and W are multiples of ``2**depth``.
         T is 15, of which the program takes its own; a network on the acquisitions nearest to the event
         wants just those, since only their dates tell which they are.
     """
@@ -103,3 +109,55 @@ def check_program(loaded: Callable[[Tensor], Tensor], reference: Mapping[str, np
                 f"A saved program must equal its network to {TOLERANCE}, but differs by {gap:.2g} "
                 f"at batch {batch} and {pixels} px. Do not use this model."
             )
+
+
+def save_program(
+    program: LandslideProgram, reference: Mapping[str, np.ndarray], path: Path
+) -> Program:
+    """Export a program into a file, load it back, and compare.
+
+    The export for one shape takes a quarter of the time, and holds for every shape unless a network reads its
+    input's size; then it is exported anew for any shape.
+
+    Args:
+        program: The network.
+        reference: Its answers at other shapes than the exported one, of :func:`make_reference`.
+        path: File to write, named ``*.pt2``.
+
+    Returns:
+        The program as a user loads it.
+
+    Raises:
+        ArchiveError: If the network needs an operator that is not known to be harmless.
+        ValueError: If the program loaded back does not answer as the network did.
+    """
+    mean, std = (tuple(map(float, reference[name])) for name in ("mean", "std"))
+    example = make_example(Norm(("",) * len(mean), mean, std), int(reference["series"]))
+    auto = torch.export.Dim.AUTO
+    try:
+        return _export(program, example, None, reference, path)
+    except ArchiveError:
+        raise
+    except (ValueError, RuntimeError) as error:
+        logger.info("Exported for any shape, since for one it gave: %s", error)
+        return _export(program, example, ({0: auto, 3: auto, 4: auto},), reference, path)
+
+
+def _export(
+    program: LandslideProgram,
+    example: np.ndarray,
+    shapes: tuple[dict[int, object]] | None,
+    reference: Mapping[str, np.ndarray],
+    path: Path,
+) -> Program:
+    """Export for the example's shape or for all, without what only a compiler or a debugger reads."""
+    exported = torch.export.export(program, (torch.from_numpy(example),), dynamic_shapes=shapes)
+    for node in exported.graph.nodes:  # stack traces hold this machine's paths
+        node.meta = {name: value for name, value in node.meta.items() if name == "val"}
+    exported._example_inputs = None  # would be pickled
+    exported._guards_code = []
+    exported._module_call_graph = exported.module_call_graph[:1]
+    torch.export.save(exported, path)
+    loaded = load_program(path)
+    check_program(loaded, reference)
+    return loaded

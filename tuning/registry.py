@@ -5,12 +5,12 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import mlflow.pytorch
 import numpy as np
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 from tuning.export import check_program
+from tuning.integrity import load_registered
 
 logger = logging.getLogger(__name__)
 
@@ -55,11 +55,11 @@ def register(
 
 
 def _check(client: MlflowClient, uri: str, run_id: str) -> None:
-    """Load the model as a user does, and compare it with what its network answered in training."""
+    """Load the model as logged, and compare it with what its network answered in training."""
     with tempfile.TemporaryDirectory() as to:
         file = client.download_artifacts(run_id, "trial/reference.npz", to)
         with np.load(file, allow_pickle=False) as reference:
-            check_program(mlflow.pytorch.load_model(uri), reference)
+            check_program(load_registered(client, uri), reference)
 
 
 def _make_model(client: MlflowClient, name: str) -> None:

@@ -1,27 +1,18 @@
 """Everything written to MLflow, by the driver alone: campaign, study and trial runs, mirrored from trial folders."""
 
 import getpass
-import json
 import logging
-import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import mlflow
-import mlflow.pytorch
-import numpy as np
-import torch
 from mlflow.entities import DatasetInput, Param, Run
-from mlflow.models import Model, ModelSignature
-from mlflow.types.schema import Schema, TensorSpec
 
-from tuning.evaluate import load_checkpoint
-from tuning.export import count_inputs, make_example, make_program, make_reference
 from tuning.journal import Journal
 from tuning.notes import NOTE, tell_trial
 from tuning.outcome import log_outcome
+from tuning.packaging import collect_scores, log_model
 from tuning.records import (
     Context,
     flatten,
@@ -158,8 +149,11 @@ class Tracker:
     def keep_model(self, run_id: str, journal: Journal) -> None:
         """Log a trial's best checkpoint as a model, once."""
         tags = self.client.get_run(run_id).data.tags
-        if "model_uri" not in tags and journal.best.is_file():
-            self.client.set_tag(run_id, "model_uri", self._log_model(run_id, journal))
+        if "model_uri" in tags or not journal.best.is_file():
+            return
+        facts, scores = asdict(self.context), collect_scores(journal)
+        uri = log_model(self.client, self.experiment_id, run_id, journal, facts, scores)
+        self.client.set_tag(run_id, "model_uri", uri)
 
     def log_scores(self, run_id: str, values: Mapping[str, float]) -> None:
         """Log numbers without steps."""
@@ -186,49 +180,6 @@ class Tracker:
                 self.close(run.info.run_id, status)
                 if run.data.tags.get("kind") == "trial":
                     self.client.set_tag(run.info.run_id, "ended_by", "kill")
-
-    def _log_model(self, run_id: str, journal: Journal) -> str:
-        """Log the best checkpoint as a program that loads without this project; return its URI."""
-        checkpoint = load_checkpoint(journal.best)
-        program = make_program(checkpoint)
-        series = count_inputs(checkpoint.config)
-        example = make_example(checkpoint.norm, series)
-        signature = ModelSignature(
-            Schema([TensorSpec(np.dtype(np.float32), (-1, *example.shape[1:3], -1, -1))]),
-            Schema([TensorSpec(np.dtype(np.float32), (-1, -1, -1))]),
-        )
-        versions = {
-            "torch": torch.__version__,
-            "mlflow": mlflow.__version__,
-            "numpy": np.__version__,
-        }
-        info = Model.log(
-            artifact_path=None,
-            name="model",
-            flavor=mlflow.pytorch,
-            run_id=run_id,
-            pytorch_model=program,
-            input_example=example,
-            signature=signature,
-            serialization_format="pt2",
-            validate_serving_input=False,  # it would load the model once more
-            pip_requirements=[f"{name}=={text.split('+')[0]}" for name, text in versions.items()],
-            metadata={
-                "threshold": checkpoint.threshold,
-                "epoch": checkpoint.epoch,
-                "channels": list(checkpoint.norm.channels),
-                "steps": checkpoint.config["steps"],
-                "norm": checkpoint.norm.kind,
-                "unit": "dB",
-                "config": json.dumps(checkpoint.config, sort_keys=True),
-                **asdict(self.context),
-            },
-        )
-        with tempfile.TemporaryDirectory() as folder:
-            reference: dict[str, Any] = make_reference(program, checkpoint.norm, series)
-            np.savez(Path(folder) / "reference.npz", **reference)
-            self.client.log_artifacts(run_id, folder, "trial")
-        return str(info.model_uri)
 
     def find_trials(self, **tags: str) -> list[Run]:
         """List this campaign's trial runs with the given tags, oldest first."""
