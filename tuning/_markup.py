@@ -1,6 +1,6 @@
-"""Values as HTML: prose with its two marks, table cells, and PNG files as data URIs.
+"""Values as HTML: prose with its three marks, table cells, and PNG files as data URIs.
 
-``**bold**`` and ```code``` are the only marks; no mark works inside the other.
+``**bold**``, ```code``` and ``[label](http address)`` are the only marks; no mark works inside another.
 """
 
 import base64
@@ -18,27 +18,33 @@ import numpy as np
 MAX_IMAGE_BYTES = 2 * 1024**2  # of one PNG; as base64 a third more
 MISSING = "\N{EN DASH}"
 _PNG = b"\x89PNG\r\n\x1a\n"
-_MARKS = re.compile(r"`([^`]+)`|\*\*(.+?)\*\*")
+_MARKS = re.compile(r"`([^`]+)`|\*\*(.+?)\*\*|\[([^\]]+)\]\((https?://[^)\s]+)\)")
 _IN_NUMBERS = frozenset("0123456789 .,:%+-/()[]±\N{MINUS SIGN}\N{EN DASH}\N{MULTIPLICATION SIGN}")
 _UNSIGNED = (MISSING, "∞", "-∞", "")  # cells that say nothing about their column's kind
 _NAME_CHARS = 12  # a longer name may break at its underscores
 _SHORT_CHARS = 28  # a longer text may break within its table cell
 
 
+def _element(code: str | None, bold: str | None, label: str | None, address: str | None) -> str:
+    if code:
+        return f"<code>{escape(code)}</code>"
+    if bold:
+        return f"<strong>{escape(bold)}</strong>"
+    return f'<a href="{escape(address or "")}">{escape(label or "")}</a>'
+
+
 def prose(text: str) -> str:
     """Escape a text and turn its marks into elements."""
     parts, end = [], 0
     for mark in _MARKS.finditer(text):
-        code, bold = mark.groups()
-        inner = f"<code>{escape(code)}</code>" if code else f"<strong>{escape(bold)}</strong>"
-        parts += [escape(text[end : mark.start()]), inner]
+        parts += [escape(text[end : mark.start()]), _element(*mark.groups())]
         end = mark.end()
     return "".join(parts) + escape(text[end:])
 
 
 def _plain(text: str) -> str:
     """Take the marks away from a text."""
-    return _MARKS.sub(r"\1\2", text)
+    return _MARKS.sub(r"\1\2\3", text)
 
 
 def breakable(name: str) -> str:

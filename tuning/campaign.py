@@ -194,11 +194,10 @@ class Campaign:
         totals = self.tracker.add_up("bytes/")
         here = measure_bytes(self.folder)
         self.tracker.log_scores(self.run_id, {**totals, "bytes/folder": here})
-        told = [f"{format_bytes(size)} of {name}" for name, size in sorted(totals.items())]
+        models, files = (totals.get(f"bytes/{name}", 0.0) for name in ("model", "files"))
         logger.info(
-            "The campaign keeps %s in MLflow, and %s in %s.",
-            ", ".join(told).replace("bytes/", ""),
-            format_bytes(here),
+            "The campaign keeps %s of models and %s of trials' files in MLflow, and %s in %s.",
+            *map(format_bytes, (models, files, here)),
             self.folder,
         )
 

@@ -1,6 +1,6 @@
 """All that a report page is made of."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,8 @@ class Material:
         searches: Search trials' runs.
         lacking: What a partial report lacks.
         folder: The report's folder, with each model's figures and the campaign's files.
+        pages: Addresses of ready-made pages of MLflow by label.
+        ui_command: What starts those pages where there is no server.
     """
 
     campaign: Run
@@ -37,6 +39,8 @@ class Material:
     searches: Sequence[Run]
     lacking: tuple[str, ...]
     folder: Path
+    pages: Mapping[str, str]
+    ui_command: str
 
     def image(self, name: str, caption: str) -> Image:
         """Return a figure that compares models."""

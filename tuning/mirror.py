@@ -96,7 +96,7 @@ class Mirror(tune.Callback):
     ) -> None:
         """Open the trial's run."""
         self._began = self._began or time.monotonic()
-        number_trial(self.stage, self.stage.job.journal(trial.config))
+        enrol_trial(self.stage, self.stage.job.journal(trial.config))
         self._send("the start", trial, lambda run_id, journal: self.tracker.reopen(run_id))
 
     def on_trial_result(
@@ -150,10 +150,10 @@ class Mirror(tune.Callback):
         if reason == "scheduler":
             epochs = len(journal.history())
             journal.write("end", {"reason": reason, "epoch": epochs})  # a retry gives the same
-        model = self.stage.job.stage == "repeat"
+        model, now_ms = self.stage.job.stage == "repeat", int(time.time() * 1000)
 
         def send(run_id: str, journal: Journal) -> None:
-            self.tracker.finish(run_id, journal, reason, message, model)
+            self.tracker.finish(run_id, journal, reason, message, model, now_ms)
 
         self._send("the end", trial, send)
         name = name_trial(self.stage, config, journal)
@@ -168,19 +168,19 @@ def _explain_end(journal: Journal, error: str) -> tuple[str, str]:
     return end.get("reason", "scheduler"), ""
 
 
-def number_trial(stage: Stage, journal: Journal) -> int:
-    """Return a trial's number within its stage, from 1; it is kept in its folder, so a resumed one has it still."""
-    if kept := journal.read("number"):
-        return int(kept["number"])
-    taken = [int(trial.read("number")["number"]) for trial in list_trials(stage)]
-    number = 1 + max(taken, default=0)
-    journal.write("number", {"stage": stage.name, "number": number})
-    return number
+def enrol_trial(stage: Stage, journal: Journal) -> dict[str, Any]:
+    """Return a trial's number within its stage, from 1, and when it began; kept in its folder for a resumed one."""
+    if kept := journal.read("trial"):
+        return dict(kept)
+    taken = [int(trial.read("trial")["number"]) for trial in list_trials(stage)]
+    number, began_ms = 1 + max(taken, default=0), int(time.time() * 1000)
+    journal.write("trial", {"stage": stage.name, "number": number, "began_ms": began_ms})
+    return enrol_trial(stage, journal)
 
 
 def list_trials(stage: Stage) -> list[Journal]:
     """List the folders of a stage's trials."""
-    files = Path(stage.job.trials).glob("*/number.json")
+    files = Path(stage.job.trials).glob("*/trial.json")
     return [Journal(file.parent) for file in files if read_json(file)["stage"] == stage.name]
 
 
@@ -191,14 +191,15 @@ def name_trial(stage: Stage, config: Config, journal: Journal) -> str:
     else:
         mantissa, exponent = f"{config['lr']:.1e}".split("e")
         rate = f"{mantissa.removesuffix('.0')}e{int(exponent)}"
-        label = f"#{number_trial(stage, journal):02d} · lr {rate}"
+        label = f"#{enrol_trial(stage, journal)['number']:02d} · lr {rate}"
     return f"{config['model']} · {stage.job.stage} · {label}"
 
 
 def open_trial(tracker: Tracker, stage: Stage, config: Config, journal: Journal) -> str:
     """Find or create the MLflow run of a trial; return its id."""
     tags = {"study": config["model"], "stage": stage.job.stage, "seed": str(config["seed"])}
-    tags |= {"fold": config["split"], "number": str(number_trial(stage, journal))}
+    enrolled = enrol_trial(stage, journal)
+    tags |= {"fold": config["split"], "number": str(enrolled["number"])}
     return tracker.open_run(
         "trial",
         journal.path.name,
@@ -207,6 +208,7 @@ def open_trial(tracker: Tracker, stage: Stage, config: Config, journal: Journal)
         tags,
         config,
         stage.data.used_by(stage.job.stage, config["split"]),
+        enrolled["began_ms"],
     )
 
 

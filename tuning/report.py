@@ -22,6 +22,7 @@ from data.source import describe
 from tuning.drawing import draw_comparisons, draw_model
 from tuning.ground import Ground
 from tuning.material import Material
+from tuning.notes import NOTE, tell_ranking
 from tuning.page import write_page
 from tuning.ranking import Ranking, rank_models
 from tuning.registry import BEST, CHAMPION, move_alias, register, registered_name
@@ -36,10 +37,12 @@ from tuning.table import (
     make_tile_rows,
     score_at_half,
 )
+from tuning.views import VAL_AP, list_pages, ui_address, ui_command
 
 EXCLUDED = "excluded_tiles.json"  # artifact of the campaign's run: reason by tile
 SUSPICIOUS = "suspicious_tiles.json"  # likewise: findings by tile
 SPLITS = ("splits.json", "splits.png")
+PAGES = "pages.json"  # in the report's folder: addresses of MLflow's pages by label
 EXPECTED = "expected_runs"  # tag of the campaign's run: repeat runs by model, as JSON
 
 
@@ -200,10 +203,37 @@ def _write_figures_and_page(
     compared = draw_comparisons(ranking, drawings, synthetic)
     name = campaign.data.tags["campaign"]
     searches = find_runs(client, experiment_id, campaign=name, kind="trial", stage="search")
+    pages = _list_pages(client, campaign, table, searches)
+    (folder / PAGES).write_text(json.dumps(pages, indent=1))
+    note = tell_ranking(campaign.data.tags.get(NOTE, ""), table, pages)
+    client.set_tag(campaign.info.run_id, NOTE, note)
     material = Material(
-        campaign, ranking, ground, table, compared, searches, tuple(lacking), folder
+        campaign,
+        ranking,
+        ground,
+        table,
+        compared,
+        searches,
+        tuple(lacking),
+        folder,
+        pages,
+        ui_command(client.tracking_uri),
     )
     write_page(tell(material), folder / "report.html")
+
+
+def _list_pages(
+    client: MlflowClient, campaign: Run, table: pd.DataFrame, searches: Sequence[Run]
+) -> dict[str, str]:
+    """List MLflow's ready-made pages of a campaign: its models' chosen runs, its search trials."""
+    ranked = sorted(searches, key=lambda run: -run.data.metrics.get(VAL_AP, -1.0))
+    return list_pages(
+        ui_address(client.tracking_uri),
+        campaign.info.experiment_id,
+        campaign.data.tags["campaign"],
+        [str(run_id) for run_id in table["run_id"]],
+        [run.info.run_id for run in ranked],
+    )
 
 
 def report_folder(root: Path, campaign: str) -> Path:

@@ -132,21 +132,20 @@ def _settings(given: dict[str, Any], root: Path) -> Any:
 
 def _say_end(outcome: Any, root: Path, campaign: str) -> None:
     from data.source import describe
-    from tuning.report import report_folder
+    from tuning.journal import read_json
+    from tuning.report import PAGES, report_folder
     from tuning.store import tracking_uri
     from tuning.story import format_ranking
+    from tuning.views import ui_command
 
     folder = report_folder(root, campaign)
-    uri = tracking_uri(root)
     kind = describe(outcome.table["data"][0] == "synthetic")
     print(f"\nScores on test, mean ± standard deviation over seeds; {kind} data:")
     print(format_ranking(outcome.table))
     print(f"\nReport:  {folder / 'report.html'}\nTable:   {folder / 'benchmark_master.csv'}")
-    print(
-        f"Look at the runs: {sys.executable} -m mlflow ui --backend-store-uri {uri}"
-        if "sqlite" in uri
-        else f"Runs: {uri}"
-    )
+    print(f"Look at the runs: {ui_command(tracking_uri(root))}")
+    for label, address in read_json(folder / PAGES).items():
+        print(f"  {label}: {address}")
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -13,6 +13,7 @@ from tuning.stats import TOO_FEW, Comparison, say_verdict
 from tuning.story_runs import (
     tell_cost,
     tell_gallery,
+    tell_pages,
     tell_provenance,
     tell_search,
     tell_splits,
@@ -35,6 +36,7 @@ SECTIONS = (
     tell_search,
     tell_cost,
     tell_published,
+    tell_pages,
     tell_provenance,
 )
 

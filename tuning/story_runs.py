@@ -115,6 +115,16 @@ def tell_cost(material: Material) -> Section:
     )
 
 
+def tell_pages(material: Material) -> Section:
+    """Ready-made pages of MLflow."""
+    text = (
+        "The same runs in MLflow's own pages: trials side by side, curves overlaid. Without a server, "
+        f"start one with `{material.ui_command}` first; these addresses then lead to it."
+    )
+    links = [Text(f"[{label}]({address})") for label, address in material.pages.items()]
+    return Section("In MLflow", [Text(text), *links])
+
+
 def tell_provenance(material: Material) -> Section:
     """Where the numbers come from, and tiles left out."""
     first = material.table.iloc[0]

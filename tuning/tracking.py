@@ -62,6 +62,7 @@ class Tracker:
         tags: dict[str, str] | None = None,
         params: dict[str, Any] | None = None,
         data: DatasetInput | None = None,
+        began_ms: int | None = None,
     ) -> str:
         """Find the run of a key in this campaign, or create it; return its id.
 
@@ -73,6 +74,7 @@ class Tracker:
             tags: Further tags.
             params: Params, logged once.
             data: The data set that it reads.
+            began_ms: When it began, which may be before it is sent; now when left out.
         """
         if key in self._run_ids:
             return self._run_ids[key]
@@ -83,7 +85,7 @@ class Tracker:
             return self._run_ids[key]
         every = {"kind": kind, "key": key, "mlflow.runName": name, **self._origin()}
         every |= {"mlflow.parentRunId": parent} if parent else {}
-        run = self.client.create_run(self.experiment_id, tags={**every, **(tags or {})})
+        run = self.client.create_run(self.experiment_id, began_ms, {**every, **(tags or {})})
         entries = [Param(name, str(value)) for name, value in flatten(params or {}).items()]
         self.client.log_batch(run.info.run_id, params=entries)
         if data is not None:
@@ -124,7 +126,13 @@ class Tracker:
                 self._logged[run_id] = row["epoch"]
 
     def finish(
-        self, run_id: str, journal: Journal, ended_by: str, message: str = "", model: bool = True
+        self,
+        run_id: str,
+        journal: Journal,
+        ended_by: str,
+        message: str = "",
+        model: bool = True,
+        ended_ms: int | None = None,
     ) -> None:
         """Bring a trial's run to its end: curves, files, best checkpoint as a model, status.
 
@@ -134,6 +142,7 @@ class Tracker:
             ended_by: ``last epoch``, ``patience``, ``scheduler``, ``error`` or ``kill``.
             message: What went wrong, for ``error``.
             model: Whether to log the best checkpoint as a model.
+            ended_ms: When it ended; now when left out.
         """
         self.mirror(run_id, journal)
         if "curves" not in self.client.get_run(run_id).data.tags:
@@ -143,7 +152,7 @@ class Tracker:
         self.describe(run_id, tell_trial(run_id, ended_by, journal.history(), message))
         if message:
             self.client.set_tag(run_id, "error", message[-4000:])
-        self.close(run_id, STATUS[ended_by])
+        self.close(run_id, STATUS[ended_by], ended_ms)
         self.client.set_tag(run_id, "ended_by", ended_by)  # last: with it, nothing is lacking
 
     def keep_model(self, run_id: str, journal: Journal) -> None:
@@ -168,9 +177,9 @@ class Tracker:
                     totals[name] = totals.get(name, 0.0) + value
         return totals
 
-    def close(self, run_id: str, status: str) -> None:
-        """Set a run's final status."""
-        self.client.set_terminated(run_id, status)
+    def close(self, run_id: str, status: str, ended_ms: int | None = None) -> None:
+        """Set a run's final status, and when it ended: now when left out."""
+        self.client.set_terminated(run_id, status, ended_ms)
 
     def close_running(self, status: str) -> None:
         """Close every run of the campaign that is still open; a trial among them was cut off."""

@@ -20,17 +20,30 @@ VAL_RELIABILITY, TEST_RELIABILITY = "reliability/val_observed", "reliability/tes
 MOST_RUNS = 100  # of an address: browsers and servers cut longer ones
 _VIEW = "mlflow.sharedViewState."
 _SECTION = "comparison"
-_COLUMNS = (
-    *("attributes.`Dataset`", "attributes.`Models`", "tags.`study`", "tags.`stage`"),
-    *("tags.`ended_by`", f"metrics.`{VAL_AP}`", f"metrics.`{TEST_AP}`", "metrics.`best/epoch`"),
-    *("params.`lr`", "params.`weight_decay`", "params.`seed`"),
-)
+_WIDTHS = {  # of the columns shown, in pixels
+    "attributes.`Run Name`": 320,
+    f"metrics.`{VAL_AP}`": 130,
+    f"metrics.`{TEST_AP}`": 110,
+    "tags.`ended_by`": 100,
+    "params.`lr`": 90,
+    "params.`weight_decay`": 110,
+    "params.`seed`": 70,
+    "attributes.`Models`": 120,
+    "attributes.`Dataset`": 170,
+}
 _SEARCHED = ("lr", "weight_decay", "bce_weight", "pos_weight")
 
 
 def ui_address(tracking_uri: str) -> str:
     """Return where a tracker's pages are: its own address, or where ``mlflow ui`` will listen."""
     return tracking_uri.rstrip("/") if tracking_uri.startswith("http") else LOCAL_UI
+
+
+def ui_command(tracking_uri: str) -> str:
+    """Return the command that serves a database's pages; the tracker of a server has them already."""
+    if tracking_uri.startswith("http"):
+        return f"mlflow server (it runs at {tracking_uri})"
+    return f"python -m mlflow ui --backend-store-uri {tracking_uri}"
 
 
 def _pack(value: Any) -> str:
@@ -70,13 +83,45 @@ def charts_address(base: str, experiment_id: str, campaign: str) -> str:
     return f"{table_address(base, experiment_id, campaign)}&compareRunsMode=CHART"
 
 
+def list_pages(
+    base: str,
+    experiment_id: str,
+    campaign: str,
+    chosen: Sequence[str],
+    searches: Sequence[str] = (),
+) -> dict[str, str]:
+    """List a campaign's ready-made pages by label.
+
+    Args:
+        base: Of :func:`ui_address`.
+        experiment_id: Experiment of the runs.
+        campaign: Name of the campaign.
+        chosen: One repeat run of each model, best model first.
+        searches: Search trials' runs, best first.
+    """
+    place = (base, experiment_id)
+    pages = {
+        "trials, best on val first": table_address(*place, campaign),
+        "trials as charts": charts_address(*place, campaign),
+        "precision over recall on test, overlaid": overlay_address(*place, chosen, TEST_CURVE),
+        "precision over recall on val, overlaid": overlay_address(*place, chosen, VAL_CURVE),
+        "reliability on test, overlaid": overlay_address(*place, chosen, TEST_RELIABILITY),
+        "repeat runs compared": compare_address(*place, chosen),
+    }
+    if searches:
+        pages["search trials compared"] = compare_address(*place, searches)
+    return pages
+
+
 def publish_views(client: MlflowClient, experiment_id: str, campaign: str) -> None:
     """Keep a campaign's view of the runs page with the experiment, so that its address works for everyone."""
     state = {
         "searchFilter": f"tags.campaign = '{campaign}' and tags.kind = 'trial'",
         "orderByKey": f"metrics.`{VAL_AP}`",
         "orderByAsc": False,
-        "selectedColumns": list(_COLUMNS),
+        "selectedColumns": list(_WIDTHS),
+        "columnOrder": list(_WIDTHS),
+        "columnWidths": _WIDTHS,
         "runsHiddenMode": "SHOW_ALL",
         "compareRunCharts": _make_charts(),
         "compareRunSections": [
