@@ -1,0 +1,87 @@
+"""A small campaign in MLflow, as the driver leaves one, without Ray."""
+
+import json
+from pathlib import Path
+
+import torch
+
+from data.pack import Pack
+from data.splits import Split
+from tuning.baselines import make_baseline_config, run_baseline
+from tuning.evaluate import measure_test
+from tuning.ground import write_ground, write_split_audit
+from tuning.journal import Config
+from tuning.mirror import Stage, open_trial
+from tuning.notes import tell_campaign
+from tuning.records import Context, DataRecord
+from tuning.report import EXPECTED
+from tuning.tracking import Tracker
+from tuning.train import fit
+from tuning.trainable import Job
+from tuning.views import publish_views
+
+CPU = torch.device("cpu")
+BASELINE = "log_ratio_vv"
+RATES = (3e-3, 1e-2, 2.5e-4)  # of the search; the last one is stopped after an epoch
+SEEDS = (42, 123)
+CAMPAIGN = "pages"
+
+
+class StoppedError(Exception):
+    """What a scheduler does to a trial."""
+
+
+def track_campaign(root: Path, config: Config, pack: Pack, split: Split) -> Tracker:
+    """Log a campaign of one network, three search trials and two repeats, and of a baseline."""
+    context = Context(
+        CAMPAIGN, "smoke", split.name, split.hash, pack.hash, "synthetic", "s1", "2 even", "c" * 40
+    )
+    tracker = Tracker(root, context)
+    expected = {EXPECTED: json.dumps({"unet": len(SEEDS), BASELINE: 1})}
+    campaign = tracker.open_run("campaign", "campaign", CAMPAIGN, tags=expected)
+    tracker.describe(campaign, tell_campaign(context, {split.name: {"train": 4}}, "unet"))
+    publish_views(tracker.client, tracker.experiment_id, CAMPAIGN)
+    files = root / "files"
+    files.mkdir(parents=True)
+    ground = write_ground(pack, split.test, files)
+    for file in (ground, *write_split_audit(pack, [split], "blocks", files)):
+        tracker.client.log_artifact(campaign, str(file))
+    studies = {
+        name: tracker.open_run("study", f"study/{name}", name, campaign, {"study": name})
+        for name in ("unet", BASELINE)
+    }
+    data = DataRecord("hokkaido-twin", pack.hash, "twin:1", {"channels": ["s1"]}, {})
+    for kind, changes in (
+        ("search", [{"lr": rate} for rate in RATES]),
+        ("repeat", [{"seed": seed} for seed in SEEDS]),
+    ):
+        job = Job(kind, {}, str(pack.path), str(root / "trials"))
+        stage = Stage(kind, job, len(changes), config["epochs"], studies, data)
+        for change in changes:
+            track_trial(tracker, stage, config | change, pack, split)
+    one = make_baseline_config(BASELINE, split.name, pack.hash, 0)
+    tags = {"study": BASELINE, "stage": "repeat", "seed": "0", "fold": split.name}
+    run_id = tracker.open_run("trial", BASELINE, BASELINE, studies[BASELINE], tags, one)
+    tracker.finish(run_id, run_baseline(one, pack, split, files / "b"), "last epoch")
+    tracker.close(campaign, "FINISHED")
+    return tracker
+
+
+def track_trial(tracker: Tracker, stage: Stage, config: Config, pack: Pack, split: Split) -> str:
+    """Train and log one trial; a rate of the search that is last in the list is stopped early."""
+    journal = stage.job.journal({"config": config})
+    run_id = open_trial(tracker, stage, config, journal)
+
+    def report(row: dict[str, object]) -> None:
+        if stage.job.stage == "search" and config["lr"] == RATES[-1]:
+            raise StoppedError
+
+    reason = "scheduler"
+    try:
+        reason = fit(config, pack, journal.path, report, device=CPU)
+    except StoppedError:
+        journal.write("end", {"reason": reason, "epoch": 1})
+    if stage.job.stage == "repeat":
+        measure_test(journal, pack, split, CPU)
+    tracker.finish(run_id, journal, reason, model=stage.job.stage == "repeat")
+    return run_id
