@@ -28,7 +28,14 @@ from tuning.integrity import DIGEST, digest_folder
 from tuning.journal import Journal
 from tuning.metrics import average_precision
 
-CODE = ("served_archive", "served_graph", "served_program", "served_tile", "served_model")
+CODE = (
+    "served_archive",
+    "served_operators",
+    "served_graph",
+    "served_program",
+    "served_tile",
+    "served_model",
+)
 REQUIRED = ("torch", "mlflow", "numpy", "netCDF4")
 
 
@@ -75,7 +82,7 @@ def log_model(
             artifact_path=made.artifact_location,
             metadata=_describe(checkpoint, facts),
         )
-        reference = _save(checkpoint, meta, folder)
+        reference = save_model(checkpoint, meta, folder)
         client.log_model_artifacts(made.model_id, str(folder))
         client.set_logged_model_tags(made.model_id, {DIGEST: digest_folder(folder)})
         np.savez(Path(name) / "reference.npz", **reference)
@@ -96,8 +103,20 @@ def _finalized(client: MlflowClient, model_id: str) -> Iterator[None]:
     client.finalize_logged_model(model_id, "READY")
 
 
-def _save(checkpoint: Checkpoint, meta: Model, folder: Path) -> dict[str, Any]:
-    """Write the model's folder; return the network's own answers."""
+def save_model(checkpoint: Checkpoint, meta: Model, folder: Path) -> dict[str, Any]:
+    """Write a model's folder, which ``mlflow.pyfunc.load_model`` loads from its path, too.
+
+    Args:
+        checkpoint: The trained network.
+        meta: What MLflow keeps of the model; gains signature, example and flavour.
+        folder: Folder to make.
+
+    Returns:
+        The network's own answers, of :func:`tuning.export.make_reference`.
+
+    Raises:
+        ValueError: If the program, loaded back, does not answer as the network did.
+    """
     program, series = make_program(checkpoint), count_inputs(checkpoint.config)
     reference: dict[str, Any] = make_reference(program, checkpoint.norm, series)
     with tempfile.TemporaryDirectory() as name:
