@@ -36,12 +36,10 @@ try:
     sys.exit("the project can be imported")
 except ModuleNotFoundError:
     pass
-import mlflow, numpy as np, torch
+import mlflow, numpy as np
 mlflow.set_tracking_uri(sys.argv[1])
-model = mlflow.pytorch.load_model(sys.argv[2])
-with torch.no_grad():
-    probs = model(torch.from_numpy(np.load(sys.argv[3] + "/x.npy")))
-np.save(sys.argv[3] + "/probs.npy", probs.numpy())
+model = mlflow.pyfunc.load_model(sys.argv[2])
+np.save(sys.argv[3] + "/probs.npy", model.predict(np.load(sys.argv[3] + "/x.npy")))
 """
 
 

@@ -62,7 +62,7 @@ def _find_model_id(client: MlflowClient, uri: str) -> str:
         found = client.get_model_version(*name.rsplit("/", 1))
     else:
         return name
-    return str(found.model_id)
+    return str(found.model_id or found.source).removeprefix("models:/")
 
 
 def load_registered(client: MlflowClient, uri: str) -> Program:

@@ -30,7 +30,14 @@ from tuning.metrics import average_precision
 from tuning.storage import measure_bytes
 from tuning.views import VAL_AP
 
-CODE = ("served_archive", "served_graph", "served_program", "served_tile", "served_model")
+CODE = (
+    "served_archive",
+    "served_operators",
+    "served_graph",
+    "served_program",
+    "served_tile",
+    "served_model",
+)
 REQUIRED = ("torch", "mlflow", "numpy", "netCDF4")
 
 
@@ -60,16 +67,12 @@ def log_model(
         ValueError: If the program, loaded back, does not answer as the network did.
     """
     checkpoint = load_checkpoint(journal.best)
-    tags = {
-        "model": checkpoint.config["model"],
-        **{key: str(value) for key, value in facts.items()},
-    }
+    name = checkpoint.config["model"]
+    tags = {"model": name, **{key: str(value) for key, value in facts.items()}}
     params = {"epoch": str(checkpoint.epoch), "threshold": str(checkpoint.threshold)}
-    made = client.create_logged_model(
-        experiment_id, checkpoint.config["model"], run_id, tags=tags, params=params
-    )
-    with _finalized(client, made.model_id), tempfile.TemporaryDirectory() as name:
-        folder = Path(name) / "model"
+    made = client.create_logged_model(experiment_id, name, run_id, tags=tags, params=params)
+    with _finalized(client, made.model_id), tempfile.TemporaryDirectory() as aside:
+        folder = Path(aside) / "model"
         meta = Model(
             model_id=made.model_id,
             model_uuid=made.model_id,
@@ -77,11 +80,11 @@ def log_model(
             artifact_path=made.artifact_location,
             metadata=_describe(checkpoint, facts),
         )
-        reference = _save(checkpoint, meta, folder)
+        reference = save_model(checkpoint, meta, folder)
         client.log_model_artifacts(made.model_id, str(folder))
         client.set_logged_model_tags(made.model_id, {DIGEST: digest_folder(folder)})
-        np.savez(Path(name) / "reference.npz", **reference)
-        client.log_artifact(run_id, str(Path(name) / "reference.npz"), "trial")
+        np.savez(Path(aside) / "reference.npz", **reference)
+        client.log_artifact(run_id, str(Path(aside) / "reference.npz"), "trial")
         client.log_outputs(run_id, [LoggedModelOutput(made.model_id, checkpoint.epoch)])
         size = {"bytes/model": measure_bytes(folder)}
         _link_scores(client, run_id, made.model_id, {**scores, **size})
@@ -99,8 +102,20 @@ def _finalized(client: MlflowClient, model_id: str) -> Iterator[None]:
     client.finalize_logged_model(model_id, "READY")
 
 
-def _save(checkpoint: Checkpoint, meta: Model, folder: Path) -> dict[str, Any]:
-    """Write the model's folder; return the network's own answers."""
+def save_model(checkpoint: Checkpoint, meta: Model, folder: Path) -> dict[str, Any]:
+    """Write a model's folder, which ``mlflow.pyfunc.load_model`` loads from its path, too.
+
+    Args:
+        checkpoint: The trained network.
+        meta: What MLflow keeps of the model; gains signature, example and flavour.
+        folder: Folder to make.
+
+    Returns:
+        The network's own answers, of :func:`tuning.export.make_reference`.
+
+    Raises:
+        ValueError: If the program, loaded back, does not answer as the network did.
+    """
     program, series = make_program(checkpoint), count_inputs(checkpoint.config)
     reference: dict[str, Any] = make_reference(program, checkpoint.norm, series)
     with tempfile.TemporaryDirectory() as name:
@@ -162,12 +177,12 @@ def _tell_input(checkpoint: Checkpoint) -> dict[str, Any]:
 def _describe(checkpoint: Checkpoint, facts: Mapping[str, Any]) -> dict[str, Any]:
     """What a reader of the model wants to know."""
     return {
+        **facts,
         **_tell_input(checkpoint),
         "epoch": checkpoint.epoch,
         "norm": checkpoint.norm.kind,
         "unit": "dB",
         "config": json.dumps(checkpoint.config, sort_keys=True),
-        **facts,
     }
 
 
@@ -183,16 +198,9 @@ def _link_scores(
     client: MlflowClient, run_id: str, model_id: str, scores: Mapping[str, float]
 ) -> None:
     """Log scores for run and model in one batch, linked to the run's data set where it has one."""
-    inputs = client.get_run(run_id).inputs
-    found = inputs.dataset_inputs[:1] if inputs is not None else []
-    data = {
-        key: value
-        for one in found
-        for key, value in (
-            ("dataset_name", one.dataset.name),
-            ("dataset_digest", one.dataset.digest),
-        )
-    }
+    inputs, data = client.get_run(run_id).inputs, {}
+    for found in inputs.dataset_inputs[:1] if inputs is not None else []:
+        data = {"dataset_name": found.dataset.name, "dataset_digest": found.dataset.digest}
     metrics = [Metric(key, value, 0, 0, model_id=model_id, **data) for key, value in scores.items()]
     client.log_batch(run_id, metrics=metrics)
 
@@ -205,11 +213,8 @@ def join_code() -> str:
         lines = text.splitlines(keepends=True)
         for node in ast.parse(text).body:
             if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("tuning."):
-                lines[node.lineno - 1 : node.end_lineno] = [""] * len(
-                    lines[node.lineno - 1 : node.end_lineno]
-                )
+                for number in range(node.lineno, (node.end_lineno or node.lineno) + 1):
+                    lines[number - 1] = ""
         parts.append("".join(lines))
-    return (
-        "\n\n".join(parts)
-        + "\n\nfrom mlflow.models import set_model\n\nset_model(LandslideModel())\n"
-    )
+    parts.append("from mlflow.models import set_model\n\nset_model(LandslideModel())\n")
+    return "\n\n".join(parts)

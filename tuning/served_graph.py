@@ -1,10 +1,9 @@
-"""The graph of a network, turned into calls: each operator is looked up in a list of harmless ones.
+"""The graph of a network, turned into calls of the operators that `tuning.served_operators` lists.
 
 Nothing out of a file is compiled or evaluated, and the shapes that it tells are not used, so that what a graph holds
 for one batch and size it holds for all. This module goes into every logged model, so it needs torch alone.
 """
 
-import operator
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -15,26 +14,9 @@ import torch
 from torch import Tensor
 
 from tuning.served_archive import DTYPES, Archive, refuse
+from tuning.served_operators import IDLE, find_operator
 
 SCHEMA = 8  # major version of torch._export.serde.schema
-
-# Functions of tensors and numbers alone. Not all of aten is harmless: from_file opens and makes files. A further network's
-# operators are added here, after a look at what they do.
-_ATEN = """
-abs add addcmul amax amin arange avg_pool2d batch_norm bmm cat ceil chunk clamp clone constant_pad_nd
-contiguous conv1d conv2d conv3d conv_transpose2d cos cumsum div dropout einsum elu eq exp expand
-feature_dropout flatten floor full gather ge gelu group_norm gt index_select instance_norm isfinite isnan
-layer_norm le leaky_relu linear log logical_and logical_not logical_or lt masked_fill matmul max max_pool2d
-maximum mean min minimum movedim mul nan_to_num narrow ne neg ones ones_like pad permute pow reciprocal relu
-relu_ repeat reshape roll rsqrt rsub scaled_dot_product_attention select sigmoid silu sin slice softmax
-softplus split split_with_sizes sqrt squeeze stack std sub sum sym_size tanh to transpose unbind unflatten
-unsqueeze upsample_bilinear2d upsample_nearest2d var view where zeros zeros_like
-"""
-OPERATORS = frozenset(_ATEN.split())
-NUMBERS = frozenset(
-    ("add", "eq", "floordiv", "ge", "gt", "le", "lt", "mod", "mul", "ne", "neg", "sub")
-)
-TARGET = re.compile(r"torch\.ops\.aten\.([a-z0-9_]+)\.([A-Za-z0-9_]+)|_operator\.([a-z]+)")
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 WORD = re.compile(r"[A-Za-z_,.> -]{0,60}")  # a string argument, such as gelu's 'tanh'
 # Shapes as sympy writes them. Never evaluated here; but other loaders do, so nothing else may stand there.
@@ -44,12 +26,17 @@ EXPRESSION = re.compile(
 )
 PLAIN = ("as_int", "as_float", "as_bool", "as_ints", "as_floats", "as_bools")
 # By torch._export.serde.schema.MemoryFormat.
-FORMATS = {
-    1: torch.contiguous_format,
-    2: torch.channels_last,
-    3: torch.channels_last_3d,
-    4: torch.preserve_format,
-}
+FORMATS = dict(
+    enumerate(
+        (
+            torch.contiguous_format,
+            torch.channels_last,
+            torch.channels_last_3d,
+            torch.preserve_format,
+        ),
+        1,
+    )
+)
 
 
 @dataclass(frozen=True)
@@ -115,7 +102,9 @@ def make_graph(archive: Archive) -> Graph:
         _check_texts(archive.program, archive.path)
         graph = archive.program["graph_module"]["graph"]
         weights, entry, result = _read_signature(archive)
-        steps = [_make_step(node, archive.path) for node in graph["nodes"]]
+        steps = [
+            _make_step(node, archive.path) for node in graph["nodes"] if node["target"] not in IDLE
+        ]
         sizes = graph["tensor_values"][entry]["sizes"]
         shape = int(sizes[1]["as_int"]), int(sizes[2]["as_int"])
         return Graph(_add_spent(steps, result), entry, shape, result, weights)
@@ -183,20 +172,6 @@ def _make_step(node: dict[str, Any], path: Path) -> Step:
     outputs, several = _read_outputs(node["outputs"], path)
     function = find_operator(node["target"], path)
     return Step(function, tuple(args), kwargs, outputs, several)
-
-
-def find_operator(target: str, path: Path) -> Callable[..., Any]:
-    """Look an operator up among the harmless ones."""
-    match = TARGET.fullmatch(target)
-    if match and match[1] in OPERATORS:
-        packet = getattr(torch.ops.aten, match[1])
-        if match[2] in packet.overloads():
-            function: Callable[..., Any] = getattr(packet, match[2])
-            return function
-    if match and match[3] in NUMBERS:
-        number: Callable[..., Any] = getattr(operator, match[3])
-        return number
-    raise refuse("An operator must be one of tuning/served_graph.py's", repr(target), path)
 
 
 def _read_argument(argument: dict[str, Any], path: Path) -> Any:
