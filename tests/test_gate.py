@@ -65,9 +65,9 @@ def test_program_that_sees_change_keeps_every_law(tiles: GateTiles) -> None:
     assert found["direction"].limit == -MAX_FALL
     assert found["no_change"].value == 0
     assert found["no_change"].limit == MAX_SHARE
-    assert "correlate by 1.000 or more, and 0.8 is asked for" in found["flips"].sentence
-    assert "without change to 0.97" in found["direction"].sentence
-    assert "0.00 % of its pixels reach 0.500, and 1 % may" in found["no_change"].sentence
+    assert "correlate by 1.000 (the least of 3 flips), at least 0.8 is" in found["flips"].sentence
+    assert " without their change, 0.97" in found["direction"].sentence
+    assert "0.00 % of its pixels reach 0.500, 1 % is allowed" in found["no_change"].sentence
 
 
 def test_answer_by_position_breaks_the_flips(tiles: GateTiles) -> None:
