@@ -129,17 +129,25 @@ def test_every_trial_has_curves_and_a_model(
         assert trial.data.tags["model_uri"].startswith("models:/m-")
 
 
-def test_one_architecture_is_champion(
-    smoke: subprocess.CompletedProcess[str], client: MlflowClient
+def test_every_registered_version_has_a_gate_s_outcome(
+    smoke: subprocess.CompletedProcess[str], root: Path, client: MlflowClient
 ) -> None:
+    (campaign,) = runs_of(root, "smoke", kind="campaign")
+    assert "gate.npz" in {file.path for file in client.list_artifacts(campaign.info.run_id)}
     models = client.search_registered_models()
     assert sorted(model.name for model in models) == [
         "hokkaido-attention-unet",
         "hokkaido-unet",
         "hokkaido-unet-convlstm",
     ]
-    assert all("best" in model.aliases for model in models)
-    assert sum("champion" in model.aliases for model in models) == 1
+    champions = 0
+    for model in models:
+        (version,) = client.search_model_versions(f"name='{model.name}'")
+        passed = version.tags["gate"] == "passed"
+        assert ("champion" in model.aliases) == passed
+        assert (f"Not promoted: {model.name} version 1: its gate" in smoke.stderr) != passed
+        champions += passed
+    assert sum("best" in model.aliases for model in models) == min(champions, 1)
 
 
 @pytest.mark.parametrize("model", list_models())
@@ -151,14 +159,14 @@ def test_model_loads_in_a_process_without_this_project(
     model: str,
 ) -> None:
     name = f"hokkaido-{model.replace('_', '-')}"
-    run_id = client.get_model_version_by_alias(name, "best").run_id
+    run_id = client.get_model_version(name, "1").run_id
     examples = np.load(client.download_artifacts(run_id, "trial/examples.npz", str(tmp_path)))
     pack = load_pack(next((root / "packs").glob("pack-*")))
     rows = pack.rows([str(tile) for tile in examples["tile_ids"]])
     x = np.concatenate([bands[rows] for bands in pack.bands.values()], axis=2)
     np.save(tmp_path / "x.npy", x.astype(np.float32))
     uri = f"sqlite:///{root / 'mlflow.db'}"
-    ask = [sys.executable, "-c", LOAD, uri, f"models:/{name}@best", str(tmp_path), str(ROOT)]
+    ask = [sys.executable, "-c", LOAD, uri, f"models:/{name}/1", str(tmp_path), str(ROOT)]
     done = subprocess.run(ask, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     # The training process wrote its probabilities of these test tiles into examples.npz.

@@ -1,14 +1,14 @@
 import json
+import re
 import shutil
 from pathlib import Path
 
-import mlflow.pytorch
+import mlflow.pyfunc
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 from browsing import OVERFLOW, visit
-from mlflow.tracking import MlflowClient
 from playwright.sync_api import Browser
 
 from data.pack import Pack
@@ -20,7 +20,7 @@ from tuning.ground import write_ground, write_split_audit
 from tuning.journal import Config, Journal
 from tuning.metrics import reach
 from tuning.records import Context
-from tuning.registry import CHAMPION, move_alias, rank_of, register, registered_name
+from tuning.registry import register
 from tuning.report import EXPECTED, list_lacking, main, write_report
 from tuning.store import connect, find_runs
 from tuning.table import PUBLISHED
@@ -185,7 +185,9 @@ def test_page_tells_all(root: Path, table: pd.DataFrame) -> None:
         "Provenance",
     ):
         assert words in page
-    assert "http://" not in page.replace("http://www.w3.org", "")
+    links = re.compile(r'<a href="http://127\.0\.0\.1:5000/#/')  # MLflow's pages, where asked for
+    assert "http://" not in links.sub("", page.replace("http://www.w3.org", ""))
+    assert len(links.findall(page)) == 6  # no search trial, so none to compare
     folder = root / "reports" / "first" / "Figures" / "VanillaUNet"
     examples = len(list(folder.glob("*_qual_*.png")))
     assert examples > 1
@@ -270,13 +272,12 @@ def test_registered_model_answers_as_in_training(
     root: Path, table: pd.DataFrame, pack: Pack, split: Split
 ) -> None:
     connect(root)
-    loaded = mlflow.pytorch.load_model("models:/hokkaido-unet@champion")
+    loaded = mlflow.pyfunc.load_model("models:/hokkaido-unet/1")
     folder = root / "first" / str(unet(table)["seed"])
     with np.load(folder / "examples.npz") as examples:
         ids, expected = [str(tile) for tile in examples["tile_ids"]], examples["probs"]
     x = read_db(pack, pack.rows(ids))
-    with torch.no_grad():
-        assert np.abs(loaded(x).numpy() - expected).max() <= 1e-5
+    assert np.abs(loaded.predict(x.numpy()) - expected).max() <= 1e-5
 
 
 def test_program_takes_missing_pixels_as_the_mean(root: Path, pack: Pack) -> None:
@@ -311,40 +312,6 @@ def test_changed_model_is_not_registered(root: Path, table: pd.DataFrame, tmp_pa
     with pytest.raises(ValueError, match="Do not use this model"):
         register(client, "changed", uri, other, {})
     assert client.search_model_versions("name='hokkaido-changed'") == []
-
-
-def add_version(client: MlflowClient, name: str, **tags: str) -> int:
-    if not any(model.name == name for model in client.search_registered_models()):
-        client.create_registered_model(name)
-    return int(client.create_model_version(name, "file:///nowhere", tags=tags).version)
-
-
-def holder(client: MlflowClient, name: str) -> int:
-    return int(client.get_model_version_by_alias(name, CHAMPION).version)
-
-
-def test_alias_stays_with_the_better_version(tmp_path: Path) -> None:
-    client, _ = connect(tmp_path)
-    quick = add_version(client, "a", data="synthetic", preset="quick", val_pr_auc="0.6")
-    smoke = add_version(client, "a", data="synthetic", preset="smoke", val_pr_auc="0.9")
-    real = add_version(client, "b", data="real", preset="quick", val_pr_auc="0.3")
-    assert move_alias(client, CHAMPION, "a", quick, ["a", "b"])
-    assert not move_alias(client, CHAMPION, "a", smoke, ["a", "b"])
-    assert holder(client, "a") == quick
-    assert move_alias(client, CHAMPION, "b", real, ["a", "b"])
-    assert holder(client, "b") == real
-    assert CHAMPION not in client.get_registered_model("a").aliases  # one champion at a time
-
-
-def test_rank_puts_real_data_first_then_length_then_score() -> None:
-    ranked = [
-        {"data": "synthetic", "preset": "paper", "val_pr_auc": "0.9"},
-        {"data": "real", "preset": "smoke", "val_pr_auc": "0.9"},
-        {"data": "real", "preset": "paper", "val_pr_auc": "0.2"},
-        {"data": "real", "preset": "paper", "val_pr_auc": "0.3"},
-    ]
-    assert sorted(ranked, key=rank_of) == ranked
-    assert registered_name("attention_unet") == "hokkaido-attention-unet"
 
 
 def test_command_writes_the_report(

@@ -21,6 +21,7 @@ from tuning.baselines import (
     make_baseline_config,
     run_baseline,
 )
+from tuning.gate_tiles import write_gate
 from tuning.ground import write_ground, write_split_audit
 from tuning.journal import Config, Journal
 from tuning.mirror import Mirror, Stage, list_trials, open_trial
@@ -97,10 +98,18 @@ class Campaign:
         test = sorted({tile for split in self.splits for tile in split.test})
         with tempfile.TemporaryDirectory() as folder:
             files = [write_ground(self.pack, test, Path(folder))]
+            files += self._write_gate(Path(folder))
             files += write_split_audit(self.pack, self.splits, self.settings.split, Path(folder))
             for file in files:
                 self.tracker.client.log_artifact(run_id, str(file))
         return run_id
+
+    def _write_gate(self, folder: Path) -> list[Path]:
+        """Write the val tiles of the first split on which models are tried before promotion."""
+        asked = self.settings
+        return write_gate(
+            self.pack, self.splits[0].val, asked.channels, asked.timesteps, asked.steps, folder
+        )
 
     def _expect(self) -> dict[str, int]:
         """Count the repeat runs that each model should have in the end."""

@@ -1,28 +1,35 @@
-"""Registered models: one per architecture, versions tagged with scores and provenance, aliases moved by val."""
+"""Registered models: one per architecture, each version with its scores, provenance and the outcome of its gate.
+
+    python -m tuning.registry list [--root mlruns]
+    python -m tuning.registry promote MODEL VERSION [--root mlruns]
+    python -m tuning.registry rollback MODEL [--root mlruns]
+
+Nothing is ever deleted.
+"""
 
 import logging
+import sys
 import tempfile
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
+from mlflow.entities import Run
+from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
+from tuning import promotion
+from tuning.cards import NEEDED, OUTCOME, describe_model, make_card, make_gate_tags, make_tags
 from tuning.export import check_program
-from tuning.integrity import load_registered
+from tuning.gate import check_gate
+from tuning.gate_tiles import GATE, GateTiles, read_gate
+from tuning.integrity import DIGEST, load_registered, read_digest
+from tuning.ranking import Ranking
+from tuning.store import EXPERIMENT, find_runs
 
 logger = logging.getLogger(__name__)
-
-PREFIX = "hokkaido-"
-BEST = "best"  # alias of an architecture's best version
-CHAMPION = "champion"  # alias of the best architecture's best version, held by one model at a time
-_PRESETS = ("smoke", "quick", "paper")
-
-
-def registered_name(model: str) -> str:
-    """Return the registered name of an architecture, such as ``hokkaido-attention-unet``."""
-    return PREFIX + model.replace("_", "-")
 
 
 def register(
@@ -35,7 +42,8 @@ def register(
         model: Architecture.
         uri: The logged model, ``models:/m-…``.
         run_id: Run that made it; a second call for the same run adds nothing.
-        tags: Scores and provenance of the version; must hold ``run_id``.
+        tags: Scores and provenance of the version, of :func:`tuning.cards.make_tags`; must hold
+            ``run_id``.
 
     Returns:
         The version's number.
@@ -43,13 +51,17 @@ def register(
     Raises:
         ValueError: If the model, loaded again, does not answer as its network did.
     """
-    name = registered_name(model)
-    _make_model(client, name)
-    for version in client.search_model_versions(f"name='{name}'"):
-        if version.tags.get("run_id") == run_id:
-            return int(version.version)
+    name = promotion.registered_name(model)
+    _make_model(client, name, tags.get("model", model))
+    for version in promotion.list_versions(client, name, f" and tags.run_id = '{run_id}'"):
+        for key in tags.keys() - version.tags.keys():  # registered by an earlier release
+            client.set_model_version_tag(name, str(version.version), key, tags[key])
+        return int(version.version)
     _check(client, uri, run_id)
-    made = client.create_model_version(name, uri, run_id, tags=dict(tags))
+    every = {**tags, DIGEST: read_digest(client, uri)}
+    model_id = uri.removeprefix("models:/")
+    made = client.create_model_version(name, uri, run_id, tags=every, model_id=model_id)
+    client.update_model_version(name, str(made.version), make_card(name, int(made.version), every))
     logger.info("Registered %s version %s.", name, made.version)
     return int(made.version)
 
@@ -62,56 +74,120 @@ def _check(client: MlflowClient, uri: str, run_id: str) -> None:
             check_program(load_registered(client, uri), reference)
 
 
-def _make_model(client: MlflowClient, name: str) -> None:
+def _make_model(client: MlflowClient, name: str, title: str) -> None:
     try:
         client.get_registered_model(name)
     except MlflowException as error:
         if error.error_code != "RESOURCE_DOES_NOT_EXIST":
             raise
-        client.create_registered_model(
-            name, description="Landslide probability from Sentinel-1 series."
-        )
+        client.create_registered_model(name, description=describe_model(title))
 
 
-def rank_of(tags: Mapping[str, str]) -> tuple[int, int, float]:
-    """Rank a version: real data before synthetic, a longer preset before a shorter, then val AP."""
-    real = int(tags.get("data") == "real")
-    preset = tags.get("preset", "")
-    length = _PRESETS.index(preset) if preset in _PRESETS else -1
-    return real, length, float(tags.get("val_pr_auc", "-1"))
+def register_models(
+    client: MlflowClient, ranking: Ranking, table: pd.DataFrame, campaign_run: Run
+) -> None:
+    """Register each architecture's chosen run, try its gate, and let it compete for the aliases.
 
-
-def move_alias(
-    client: MlflowClient, alias: str, name: str, version: int, others: Sequence[str]
-) -> bool:
-    """Give an alias to a version unless a better one holds it, here or in one of *others*.
+    A version that fails its gate, or whose campaign kept nothing to try it on, is named in a warning and gets
+    no alias.
 
     Args:
         client: MLflow client.
-        alias: ``best`` or ``champion``.
+        ranking: The campaign's models.
+        table: Content of ``benchmark_master.csv``.
+        campaign_run: The campaign's run, which holds ``gate.npz``.
+
+    Raises:
+        ValueError: If a model, loaded again, does not answer as its network did.
+    """
+    rows = {row["model"]: row for row in table.to_dict("records")}
+    for model in ranking.models:
+        if model.is_baseline:
+            continue
+        row = rows[model.title]
+        number = register(client, model.key, row["weights_path"], row["run_id"], make_tags(row))
+        name = promotion.registered_name(model.key)
+        try:
+            version = try_gate(client, name, number, campaign_run)
+        except FileNotFoundError as error:
+            logger.warning("Not promoted: %s version %s. %s", name, number, error)
+            continue
+        if not promotion.has_passed(version):
+            outcome = version.tags[OUTCOME]
+            logger.warning("Not promoted: %s version %s: its gate %s.", name, number, outcome)
+        promotion.consider(client, version)
+    promotion.name_best(client)
+
+
+def try_gate(
+    client: MlflowClient, name: str, number: int, campaign_run: Run | None = None
+) -> ModelVersion:
+    """Try the gate of a version unless its outcome is known; keep the outcome as tags and in its card.
+
+    Args:
+        client: MLflow client.
         name: Registered model.
-        version: The version that asks for it.
-        others: Registered models that must give the alias up.
+        number: Version.
+        campaign_run: Run that holds ``gate.npz``; that of the version's campaign when left out.
 
     Returns:
-        Whether the version holds the alias now.
+        The version with its outcome.
+
+    Raises:
+        FileNotFoundError: If the campaign kept nothing to try the gate on.
+        ValueError: If the program does not answer with a map.
     """
-    mine = rank_of(client.get_model_version(name, str(version)).tags)
-    holders = [(other, _holder(client, other, alias)) for other in {name, *others}]
-    for _, holder in holders:
-        if holder is not None and rank_of(holder.tags) > mine:
-            return False
-    for other, holder in holders:
-        if holder is not None and other != name:
-            client.delete_registered_model_alias(other, alias)
-    client.set_registered_model_alias(name, alias, str(version))
-    return True
+    version = client.get_model_version(name, str(number))
+    if OUTCOME in version.tags:
+        return version
+    if lacking := [key for key in NEEDED if key not in version.tags]:
+        raise FileNotFoundError(
+            f"A gate needs a version that a report registered, but {name} version {number} lacks the "
+            f"tags {', '.join(lacking)}. Promote one that `python -m tuning.report` registered."
+        )
+    tiles = _fetch_tiles(client, campaign_run or _find_campaign(client, version))
+    program = load_registered(client, f"models:/{name}/{number}")
+    checks = check_gate(program, tiles, float(version.tags["threshold"]))
+    card = make_card(name, number, version.tags, checks)
+    client.update_model_version(name, str(number), card)
+    for key, value in make_gate_tags(checks).items():
+        client.set_model_version_tag(name, str(number), key, value)
+    for check in checks:
+        logger.log(
+            logging.INFO if check.passed else logging.WARNING, "%s: %s", name, check.sentence
+        )
+    return client.get_model_version(name, str(number))
 
 
-def _holder(client: MlflowClient, name: str, alias: str) -> Any:
-    try:
-        return client.get_model_version_by_alias(name, alias)
-    except MlflowException as error:
-        if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
-            raise
-        return None
+def _find_campaign(client: MlflowClient, version: ModelVersion) -> Run:
+    """Find the run of a version's campaign."""
+    campaign, experiment = version.tags["campaign"], client.get_experiment_by_name(EXPERIMENT)
+    if experiment is not None:
+        for run in find_runs(client, experiment.experiment_id, kind="campaign", campaign=campaign):
+            return run
+    raise FileNotFoundError(
+        f"A gate needs the run of the version's campaign, but MLflow holds none of {campaign!r}. "
+        "Promote a version of a campaign that is there."
+    )
+
+
+def _fetch_tiles(client: MlflowClient, campaign: Run) -> GateTiles:
+    run_id, name = campaign.info.run_id, campaign.data.tags["campaign"]
+    if GATE not in {file.path for file in client.list_artifacts(run_id)}:
+        raise FileNotFoundError(
+            f"A gate needs {GATE} in its campaign's run, but campaign {name!r} has none. "
+            f"`python -m tuning.run --resume {name}` adds it."
+        )
+    with tempfile.TemporaryDirectory() as to:
+        return read_gate(Path(client.download_artifacts(run_id, GATE, to)))
+
+
+def main(argv: list[str] | None = None) -> int:
+    """List versions, promote one or roll back; see :func:`tuning.shelf.main`."""
+    from tuning.shelf import main as shelf  # it imports this module
+
+    return shelf(argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -25,7 +25,7 @@ from tuning.material import Material
 from tuning.notes import NOTE, tell_ranking
 from tuning.page import write_page
 from tuning.ranking import Ranking, rank_models
-from tuning.registry import BEST, CHAMPION, move_alias, register, registered_name
+from tuning.registry import register_models
 from tuning.results import ModelResult, is_measured, read_results
 from tuning.store import connect, find_runs
 from tuning.story import format_ranking, tell
@@ -120,7 +120,7 @@ def write_report(
         made = Path(aside)
         _copy_artifacts(client, found, made)
         table = _write_tables(ranking, made)
-        _register(client, ranking, table)
+        register_models(client, ranking, table, found)
         _write_figures_and_page(
             client, experiment_id, found, ranking, results.ground, table, lacking, made
         )
@@ -163,27 +163,6 @@ def _write_model_files(
     params = model.chosen.run.data.params
     content = {"thr0.5": half, "summary": row, "runs": runs, "params": params}
     (folder / f"{name}.json").write_text(json.dumps(content, indent=1, default=float))
-
-
-def _register(client: MlflowClient, ranking: Ranking, table: pd.DataFrame) -> None:
-    """Register each architecture's chosen run; the champion is the best by val, which is not test."""
-    rows = {row["model"]: row for row in table.to_dict("records")}
-    networks = [model for model in ranking.models if not model.is_baseline]
-    names = [registered_name(model.key) for model in networks]
-    every = {model.name for model in client.search_registered_models()} | set(names)
-    best = max(networks, key=lambda model: model.val_pr_auc.mean(), default=None)
-    for model, name in zip(networks, names, strict=True):
-        row = rows[model.title]
-        tags = {key: str(value) for key, value in row.items() if _is_tag(key)}
-        version = register(client, model.key, row["weights_path"], row["run_id"], tags)
-        move_alias(client, BEST, name, version, [])
-        if model is best:
-            move_alias(client, CHAMPION, name, version, sorted(every))
-
-
-def _is_tag(name: str) -> bool:
-    """Leave out what MLflow takes for no tag's name, and the model's own address."""
-    return name != "weights_path" and "@" not in name and ">" not in name
 
 
 def _write_figures_and_page(

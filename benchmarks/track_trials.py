@@ -1,0 +1,151 @@
+"""What tracking costs a trial: its wall time under Ray with MLflow fed beside it, over that without.
+
+    python benchmarks/track_trials.py [--rounds N]
+
+Each round trains the same networks twice, as many at once as there are cores, on tiles of the twin; every
+second trial of a core begins while curves and model of the first are sent. A trial's time runs from the start of its
+first epoch to the end of its last, waiting for Ray included. Prints both medians, their ratio (over rounds, paired),
+and how much of a tracked trial is spent between epochs: the checkpoint, and waiting for Ray.
+"""
+
+import argparse
+import logging
+import statistics
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from data.augment import Augment
+from data.inputs import SAR_CHANNELS
+from data.machine import count_cpus
+from data.pack import Pack, make_pack
+from data.twin import make_twin
+from models import known_good
+from tuning.campaign import CLIP
+from tuning.journal import Config, Journal
+from tuning.mirror import Mirror, Stage
+from tuning.presets import get_preset, pick_tiles
+from tuning.records import Context, DataRecord
+from tuning.search import Resources, run_repeats, start_ray, stop_ray
+from tuning.settings import Settings
+from tuning.space import KNOWN_GOOD
+from tuning.tracking import Tracker
+from tuning.trainable import Job
+
+AIM = 1.03
+TILES_PER_PART, EPOCHS, PER_CORE = 24, 10, 2
+
+
+class Silent(Mirror):
+    """Prints as the mirror does, and sends nothing while trials run."""
+
+    def _send(self, what: str, trial: Any, send: Callable[[str, Journal], None]) -> None:
+        """Send nothing."""
+
+
+def make_config(pack: Pack, seed: int) -> Config:
+    """Return a config of the preset ``quick``."""
+    preset = get_preset("quick")
+    narrow = {name.removeprefix("arch."): values[0] for name, values in preset.narrow.items()}
+    return {
+        **KNOWN_GOOD,
+        "model": "unet",
+        "arch": {**known_good("unet"), **narrow},
+        "channels": list(SAR_CHANNELS),
+        "timesteps": 4,
+        "steps": "even",
+        "norm": "train",
+        "batch_size": preset.batch_size,
+        "clip": CLIP,
+        "augment": asdict(Augment(turn=1)),
+        "epochs": EPOCHS,
+        "patience": EPOCHS,
+        "seed": seed,
+        "split": "blocks",
+        "data": pack.hash,
+    }
+
+
+def time_trials(root: Path, pack: Pack, mirror_of: type[Mirror], name: str) -> tuple[float, float]:
+    """Run a stage; return the median trial's seconds, and the share of them between epochs."""
+    context = Context(name, "quick", "blocks", "s", pack.hash, "synthetic", "s1", "4 even", "c")
+    tracker = Tracker(root, context)
+    study = tracker.open_run("study", "study/unet", "unet")
+    job = Job("repeat", {}, str(pack.path), str(root / name / "trials"))
+    data = DataRecord("hokkaido-twin", pack.hash, "twin", {}, {})
+    configs = [make_config(pack, seed) for seed in range(PER_CORE * count_cpus())]
+    stage = Stage("repeat", job, len(configs), EPOCHS, {"unet": study}, data)
+    mirror = mirror_of(root, context, stage)
+    run_repeats(configs, stage, mirror, root / name / "ray", Resources(1, 0))
+    times, shares = [], []
+    for config in configs:
+        rows = job.journal({"config": config}).history()
+        whole = (rows[-1]["time_ms"] - rows[0]["time_ms"]) / 1000 + rows[0]["seconds"]
+        times.append(whole)
+        shares.append(1 - sum(row["seconds"] for row in rows) / whole)
+    return statistics.median(times), statistics.median(shares)
+
+
+def make_settings() -> Settings:
+    """Return settings that start a local Ray on all cores."""
+    preset = get_preset("quick")
+    return Settings(
+        campaign="benchmark",
+        models=("unet",),
+        baselines=(),
+        preset="quick",
+        data="twin",
+        units=None,
+        split="blocks",
+        channels=SAR_CHANNELS,
+        steps="even",
+        timesteps=4,
+        norm="train",
+        augment={},
+        trials=preset.trials,
+        seeds=preset.seeds,
+    )
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Print the times; return 1 when tracking costs more than its aim."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=3, help="pairs of measurements")
+    args = parser.parse_args(argv)
+    logging.basicConfig(level=logging.WARNING)
+    torch.set_num_threads(1)
+    ratios, shares = [], []
+    with tempfile.TemporaryDirectory() as scratch:
+        root = Path(scratch)
+        tiles = make_twin(root / "data", tile_ids=pick_tiles("blocks", TILES_PER_PART, None))
+        pack = make_pack(tiles, root / "packs", units="dB")
+        start_ray(make_settings())
+        try:
+            time_trials(root, pack, Silent, "warm-up")
+            for number in range(args.rounds):
+                pair = {
+                    kind: time_trials(root, pack, kind, f"{kind.__name__}-{number}")
+                    for kind in ((Mirror, Silent) if number % 2 else (Silent, Mirror))
+                }
+                (tracked, share), (alone, _) = pair[Mirror], pair[Silent]
+                ratios.append(tracked / alone)
+                shares.append(share)
+                print(
+                    f"round {number + 1}: tracked {tracked:.1f} s, alone {alone:.1f} s", flush=True
+                )
+        finally:
+            stop_ray()
+    ratio = statistics.median(ratios)
+    print(f"{EPOCHS} epochs, {PER_CORE * count_cpus()} trials on {count_cpus()} cores")
+    print(f"tracked / alone: {ratio:.3f} ({min(ratios):.3f} to {max(ratios):.3f}; aim {AIM})")
+    print(f"between epochs: {100 * statistics.median(shares):.1f} % of a tracked trial")
+    return 0 if ratio <= AIM else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
