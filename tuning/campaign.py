@@ -1,12 +1,9 @@
 """One campaign from data to report: search each architecture, repeat the winners over seeds, compare."""
 
-import hashlib
-import json
 import logging
-import tempfile
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -14,30 +11,24 @@ from typing import Any
 import pandas as pd
 import torch
 
-from data.splits import PARTS, Split
+from data.splits import Split
 from tuning.baselines import (
     baseline_title,
     is_deterministic,
     make_baseline_config,
     run_baseline,
 )
-from tuning.gate_tiles import write_gate
-from tuning.ground import write_ground, write_split_audit
+from tuning.environment import describe_environment
 from tuning.journal import Config, Journal
 from tuning.mirror import Mirror, Stage, list_trials, open_trial
-from tuning.notes import tell_campaign, tell_study
-from tuning.prepare import describe_data, prepare_data
-from tuning.presets import SEEDS, get_preset
-from tuning.records import Context
-from tuning.report import EXCLUDED, EXPECTED, SUSPICIOUS, write_report
+from tuning.opening import OpenedCampaign
+from tuning.presets import SEEDS
+from tuning.report import write_report
 from tuning.search import SEARCH_SEED, Resources, run_repeats, run_search, start_ray, stop_ray
-from tuning.settings import Settings, campaign_folder
+from tuning.settings import Settings
 from tuning.space import make_key, make_space
 from tuning.storage import drop_checkpoints, format_bytes, measure_bytes
-from tuning.store import read_commit
-from tuning.tracking import Tracker
 from tuning.trainable import Job
-from tuning.views import publish_views
 
 logger = logging.getLogger(__name__)
 
@@ -57,81 +48,8 @@ class Outcome:
     missing: tuple[str, ...]
 
 
-class Campaign:
-    """One campaign on its way: settings, data, tracker, and the runs opened so far."""
-
-    def __init__(self, root: Path, settings: Settings) -> None:
-        torch.set_num_threads(1)  # the driver leaves the cores to the trials
-        self.root, self.settings = root.resolve(), settings
-        self.preset = get_preset(settings.preset)
-        self.folder = campaign_folder(root, settings.campaign)
-        self.pack, self.splits = prepare_data(self.root, settings, self.preset)
-        self.context = Context(
-            campaign=settings.campaign,
-            preset=settings.preset,
-            split=settings.split,
-            split_hash=_hash_splits(self.splits),
-            data_hash=self.pack.hash,
-            data="synthetic" if self.pack.synthetic else "real",
-            channels=" ".join(settings.channels),
-            acquisitions=f"{settings.timesteps} {settings.steps}",
-            git_commit=read_commit(Path(__file__).parent),
-        )
-        self.data = describe_data(self.pack, self.splits, settings)
-        self.tracker = Tracker(self.root, self.context)
-        self.run_id = self._open_campaign()
-        everything = (*settings.models, *settings.baselines)
-        self.studies = {model: self._open_study(model) for model in everything}
-
-    def _open_campaign(self) -> str:
-        tags = {
-            "excluded_tiles": str(len(self.pack.excluded)),
-            "suspicious_tiles": str(len(self.pack.suspicious)),
-            EXPECTED: json.dumps(self._expect()),
-        }
-        name, params = self.settings.campaign, asdict(self.settings)
-        run_id = self.tracker.open_run("campaign", "campaign", name, tags=tags, params=params)
-        self.tracker.describe(run_id, self._tell())
-        publish_views(self.tracker.client, self.tracker.experiment_id, name)
-        self.tracker.client.log_dict(run_id, self.pack.excluded, EXCLUDED)
-        self.tracker.client.log_dict(run_id, self.pack.suspicious, SUSPICIOUS)
-        test = sorted({tile for split in self.splits for tile in split.test})
-        with tempfile.TemporaryDirectory() as folder:
-            files = [write_ground(self.pack, test, Path(folder))]
-            files += self._write_gate(Path(folder))
-            files += write_split_audit(self.pack, self.splits, self.settings.split, Path(folder))
-            for file in files:
-                self.tracker.client.log_artifact(run_id, str(file))
-        return run_id
-
-    def _write_gate(self, folder: Path) -> list[Path]:
-        """Write the val tiles of the first split on which models are tried before promotion."""
-        asked = self.settings
-        return write_gate(
-            self.pack, self.splits[0].val, asked.channels, asked.timesteps, asked.steps, folder
-        )
-
-    def _expect(self) -> dict[str, int]:
-        """Count the repeat runs that each model should have in the end."""
-        folds, seeds = len(self.splits), self.settings.seeds
-        once = {
-            key: folds * (1 if is_deterministic(key) else seeds) for key in self.settings.baselines
-        }
-        return dict.fromkeys(self.settings.models, folds * seeds) | once
-
-    def _tell(self) -> str:
-        """Describe the campaign as far as it is known at its start."""
-        parts = {s.name: {part: len(s.part(part)) for part in PARTS} for s in self.splits}
-        models = ", ".join((*self.settings.models, *self.settings.baselines))
-        return tell_campaign(self.context, parts, models)
-
-    def _open_study(self, model: str) -> str:
-        run_id = self.tracker.open_run(
-            "study", f"study/{model}", model, self.run_id, {"study": model}
-        )
-        if model in self.settings.models:
-            self.tracker.describe(run_id, tell_study(model, make_space(model, self.preset.narrow)))
-        return run_id
+class Campaign(OpenedCampaign):
+    """One campaign on its way: its stages, one after the other."""
 
     def _job(self, stage: str, fixed: Mapping[str, Any]) -> Job:
         return Job(stage, dict(fixed), str(self.pack.path), str(self.folder / "trials"))
@@ -172,6 +90,7 @@ class Campaign:
         run_id = self.tracker.open_run("trial", trial, name, self.studies[key], tags, config, data)
         began = time.monotonic()
         journal = run_baseline(config, self.pack, split, self.folder / "trials" / trial)
+        journal.write("environment", describe_environment(torch.device("cpu")))
         self.tracker.finish(run_id, journal, "last epoch")
         logger.info("%s: %.1f s.", name, time.monotonic() - began)
 
@@ -242,13 +161,6 @@ class Campaign:
             complete = winner is not None and ended == wanted
             self.tracker.close(self.studies[model], "FINISHED" if complete else "FAILED")
         return missing
-
-
-def _hash_splits(splits: Sequence[Split]) -> str:
-    """Return the split's hash, or twelve digits over those of all folds."""
-    if len(splits) == 1:
-        return splits[0].hash
-    return hashlib.sha256(" ".join(split.hash for split in splits).encode()).hexdigest()[:12]
 
 
 def run_campaign(root: Path, settings: Settings) -> Outcome:
