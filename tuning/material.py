@@ -1,6 +1,5 @@
 """All that a report page is made of."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,7 @@ class Material:
         ground: What lies under the test tiles.
         table: Content of ``benchmark_master.csv``.
         figures: Figures that compare models, by name.
-        searches: Search trials' runs.
+        searches: A row per search trial, as ``search_trials.csv`` has it.
         lacking: What a partial report lacks.
         folder: The report's folder, with each model's figures and the campaign's files.
     """
@@ -34,7 +33,7 @@ class Material:
     ground: Ground
     table: pd.DataFrame
     figures: dict[str, Path]
-    searches: Sequence[Run]
+    searches: pd.DataFrame
     lacking: tuple[str, ...]
     folder: Path
 
