@@ -239,7 +239,8 @@ def test_report_refuses_a_campaign_with_missing_repeats(
     finally:
         client.set_tag(campaign.info.run_id, EXPECTED, whole)
     (again,) = find_runs(client, experiment_id, kind="campaign", campaign="first")
-    assert list_lacking(client, experiment_id, again) == []
+    repeats = find_runs(client, experiment_id, campaign="first", kind="trial")
+    assert list_lacking(again, repeats) == []
 
 
 def test_report_reads_mlflow_alone(root: Path, table: pd.DataFrame) -> None:

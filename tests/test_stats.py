@@ -19,8 +19,8 @@ from tuning.stats import (
     pooled_f1,
     pooled_iou,
     rank,
-    say_verdict,
 )
+from tuning.story import say_verdict
 
 BINS = 32
 EDGES = np.linspace(-8.0, 6.0, BINS + 1)[1:-1]  # of a pixel's logit

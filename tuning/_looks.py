@@ -147,8 +147,9 @@ def add_legend(figure: Figure, axes: Axes) -> None:
 
 def _overlap(box: Bbox, others: Sequence[Bbox]) -> float:
     """Return the area in px² that a box shares with others."""
-    shared = (Bbox.intersection(box, other) for other in others)
-    return sum(part.width * part.height for part in shared if part is not None)
+    low, high = np.split(np.array([other.extents for other in others]), 2, axis=1)
+    sides = np.minimum(high, box.max) - np.maximum(low, box.min)
+    return float(sides.clip(min=0.0).prod(axis=1).sum())
 
 
 def _try_places(label: Annotation, taken: Sequence[Bbox], inside: Bbox) -> Bbox:

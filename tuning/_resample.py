@@ -209,7 +209,11 @@ def estimate(
     draws: int = DRAWS,
 ) -> Estimate:
     """Estimate a model's score; arguments and errors as :func:`resample`."""
-    drawn = resample({"model": sums}, score, strata, rng, draws)["model"]
+    return summarise(sums, score, resample({"model": sums}, score, strata, rng, draws)["model"])
+
+
+def summarise(sums: np.ndarray, score: Score, drawn: Replicates) -> Estimate:
+    """Estimate the score of a model that was resampled."""
     low, high = find_interval(drawn.means)
     cells = score(sums)
     scored = ~np.isnan(cells)
@@ -223,5 +227,5 @@ def estimate(
         seeds=sums.shape[0],
         tiles=sums.shape[1],
         scored_tiles=int(scored.any(axis=0).sum()),
-        draws=draws,
+        draws=len(drawn.means),
     )

@@ -67,7 +67,7 @@ def _draw_examples(model: ModelResult, ground: Ground, folder: Path, synthetic: 
         ids,
         change_db=ground.change_db[rows],
         mask=ground.mask[rows],
-        probs=edges()[run.bins[at]].astype(np.float32),
+        probs=edges()[model.bins[run.run.info.run_id][at]].astype(np.float32),
         threshold=run.threshold,
         synthetic=synthetic,
     )

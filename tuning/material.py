@@ -1,6 +1,6 @@
 """All that a report page is made of."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ class Material:
         ground: What lies under the test tiles.
         table: Content of ``benchmark_master.csv``.
         figures: Figures that compare models, by name.
-        searches: Search trials' runs.
+        searches: A row per search trial, as ``search_trials.csv`` has it.
         lacking: What a partial report lacks.
         folder: The report's folder, with each model's figures and the campaign's files.
         pages: Addresses of ready-made pages of MLflow by label.
@@ -36,7 +36,7 @@ class Material:
     ground: Ground
     table: pd.DataFrame
     figures: dict[str, Path]
-    searches: Sequence[Run]
+    searches: pd.DataFrame
     lacking: tuple[str, ...]
     folder: Path
     pages: Mapping[str, str]

@@ -1,27 +1,32 @@
 """The ranking: every model's score with its interval, and which models can be told apart."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from tuning.baselines import is_deterministic
 from tuning.ground import Ground
 from tuning.metrics import average_precision
 from tuning.results import ModelResult
 from tuning.stats import (
+    DRAWS,
     Comparison,
     Estimate,
+    Replicates,
     Score,
-    compare_all,
-    estimate,
+    compare_drawn,
     judge,
     pooled_ap,
     pooled_f1,
     rank,
+    resample,
+    summarise,
 )
 
 SEED = 2018  # of the resampling: the same runs give the same intervals
+Drawn = Mapping[str, Replicates]  # by model title
 
 
 @dataclass(frozen=True)
@@ -49,21 +54,34 @@ def rank_models(models: Sequence[ModelResult], ground: Ground) -> Ranking:
     Contenders are the networks and the baseline that is best on val; without networks, all baselines. Every
     further pair would cost the others their significance (Holm).
     """
-    tile_ids = models[0].tile_ids
-    strata = ground.mask[ground.rows(tile_ids)].any(axis=(1, 2)).astype(np.int64)
-    estimates = {model.title: _estimate(model, strata) for model in models}
+    with threadpool_limits(
+        1
+    ):  # the products are small: a second thread waits, on a core of its own
+        return _rank(models, ground)
+
+
+def _rank(models: Sequence[ModelResult], ground: Ground) -> Ranking:
+    strata = ground.mask[ground.rows(models[0].tile_ids)].any(axis=(1, 2)).astype(np.int64)
+    sums = {model.title: model.stack("tiles") for model in models}
+    drawn = _resample(sums, pooled_ap, strata)
+    estimates = {model.title: _estimate(model, sums, drawn) for model in models}
     networks, baseline = _pick_contenders(models)
-    pairs = _compare_all(networks, baseline, strata, "tiles", pooled_ap)
-    by_f1 = _compare_all(networks, baseline, strata, "at_val", pooled_f1)
-    names = [model.title for model in networks] + ([baseline.title] if baseline else [])
-    rows = rank({name: estimates[name].mean for name in names}, pairs)
+    contenders = [*networks, baseline] if baseline else networks
+    by_val = {model.title: model.stack("at_val") for model in contenders}
+    pairs = _compare_all(networks, baseline, drawn)
+    by_f1 = _compare_all(networks, baseline, _resample(by_val, pooled_f1, strata))
+    rows = rank({model.title: estimates[model.title].mean for model in contenders}, pairs)
     groups = {row.name: row.group for row in rows}
     ordered = sorted(models, key=lambda model: (-estimates[model.title].mean, model.title))
     return Ranking(tuple(ordered), estimates, tuple(pairs), tuple(by_f1), groups)
 
 
-def _estimate(model: ModelResult, strata: np.ndarray) -> Estimate:
-    found = estimate(model.stack("tiles"), pooled_ap, strata, np.random.default_rng(SEED))
+def _resample(sums: Mapping[str, np.ndarray], score: Score, strata: np.ndarray) -> Drawn:
+    return resample(sums, score, strata, np.random.default_rng(SEED), DRAWS)
+
+
+def _estimate(model: ModelResult, sums: Mapping[str, np.ndarray], drawn: Drawn) -> Estimate:
+    found = summarise(sums[model.title], pooled_ap, drawn[model.title])
     mean = float(np.mean([average_precision(counts) for counts in model.pooled()]))  # of all bins
     # Few seeds make an interval that is wider than what an average precision can be.
     return replace(found, mean=mean, low=max(found.low, 0.0), high=min(found.high, 1.0))
@@ -81,25 +99,18 @@ def _pick_contenders(
 
 
 def _compare_all(
-    networks: Sequence[ModelResult],
-    baseline: ModelResult | None,
-    strata: np.ndarray,
-    sums: str,
-    score: Score,
+    networks: Sequence[ModelResult], baseline: ModelResult | None, drawn: Drawn
 ) -> list[Comparison]:
     """Compare the networks among themselves, then with the baseline: two families of tests."""
-    pairs = _compare(networks, strata, sums, score)
+    pairs = _compare(networks, drawn)
     if baseline:  # it must not cost the networks their significance
-        more = _compare([*networks, baseline], strata, sums, score)
+        more = _compare([*networks, baseline], drawn)
         pairs += judge([pair for pair in more if baseline.title in (pair.a, pair.b)])
     return pairs
 
 
-def _compare(
-    models: Sequence[ModelResult], strata: np.ndarray, sums: str, score: Score
-) -> list[Comparison]:
+def _compare(models: Sequence[ModelResult], drawn: Drawn) -> list[Comparison]:
     if len(models) < 2:
         return []
-    stacked = {model.title: model.stack(sums) for model in models}
     fixed = [m.title for m in models if m.is_baseline and is_deterministic(m.key)]
-    return compare_all(stacked, score, strata, np.random.default_rng(SEED), fixed)
+    return compare_drawn({model.title: drawn[model.title] for model in models}, fixed)

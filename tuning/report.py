@@ -37,7 +37,8 @@ from tuning.table import (
     make_tile_rows,
     score_at_half,
 )
-from tuning.views import VAL_AP, list_pages, ui_address, ui_command
+from tuning.trials import SEARCH_TRIALS, read_trials
+from tuning.views import list_pages, ui_address, ui_command
 
 EXCLUDED = "excluded_tiles.json"  # artifact of the campaign's run: reason by tile
 SUSPICIOUS = "suspicious_tiles.json"  # likewise: findings by tile
@@ -64,12 +65,10 @@ def find_campaign(client: MlflowClient, experiment_id: str, name: str | None) ->
     return runs[name or list(runs)[-1]]
 
 
-def list_lacking(client: MlflowClient, experiment_id: str, campaign: Run) -> list[str]:
+def list_lacking(campaign: Run, repeats: Sequence[Run]) -> list[str]:
     """Name the repeat runs that a campaign should have and has not, one sentence per model."""
     expected: dict[str, int] = json.loads(campaign.data.tags.get(EXPECTED, "{}"))
-    name = campaign.data.tags["campaign"]
-    runs = find_runs(client, experiment_id, campaign=name, kind="trial", stage="repeat")
-    there = [run.data.tags["study"] for run in runs if is_measured(run)]
+    there = [run.data.tags["study"] for run in repeats if is_measured(run)]
     return [
         f"{model} has {there.count(model)} of {count} repeat runs."
         for model, count in expected.items()
@@ -105,12 +104,13 @@ def write_report(
     """
     client, experiment_id = connect(root)
     found = find_campaign(client, experiment_id, campaign)
-    lacking = list_lacking(client, experiment_id, found)
+    name = found.data.tags["campaign"]
+    trials = read_trials(client, experiment_id, name)
+    lacking = list_lacking(found, trials.repeats)
     if lacking and not partial:
         raise _refuse_partial(found, lacking)
-    results = read_results(client, experiment_id, found)
+    results = read_results(client, found, trials.repeats)
     if results is None:
-        name = found.data.tags["campaign"]
         raise ValueError(
             f"A report needs a finished repeat run, but campaign {name!r} has none. "
             f"Continue it with `python -m tuning.run --resume {name}`."
@@ -119,13 +119,13 @@ def write_report(
     with tempfile.TemporaryDirectory() as aside:  # the user's folder may hold other files
         made = Path(aside)
         _copy_artifacts(client, found, made)
-        table = _write_tables(ranking, made)
+        table = _write_tables(ranking, trials.searches, made)
         register_models(client, ranking, table, found)
         _write_figures_and_page(
-            client, experiment_id, found, ranking, results.ground, table, lacking, made
+            client, found, ranking, results.ground, table, trials.searches, lacking, made
         )
         client.log_artifacts(found.info.run_id, aside, "report")
-        folder = out or report_folder(root, found.data.tags["campaign"])
+        folder = out or report_folder(root, name)
         shutil.copytree(made, folder, dirs_exist_ok=True)
     return table
 
@@ -138,7 +138,7 @@ def _copy_artifacts(client: MlflowClient, campaign: Run, folder: Path) -> None:
         client.download_artifacts(run_id, name, str(folder))
 
 
-def _write_tables(ranking: Ranking, folder: Path) -> pd.DataFrame:
+def _write_tables(ranking: Ranking, searches: pd.DataFrame, folder: Path) -> pd.DataFrame:
     rows = [make_model_row(model, ranking) for model in ranking.models]
     table = pd.DataFrame(rows)
     table.to_csv(folder / "benchmark_master.csv", index=False)
@@ -147,6 +147,8 @@ def _write_tables(ranking: Ranking, folder: Path) -> pd.DataFrame:
     tiles = pd.DataFrame(make_tile_rows(ranking.models))
     tiles.to_csv(folder / "benchmark_tiles.csv", index=False)
     pd.DataFrame(make_pair_rows(ranking)).to_csv(folder / "pairwise.csv", index=False)
+    if len(searches):
+        searches.to_csv(folder / SEARCH_TRIALS, index=False)
     for model, row in zip(ranking.models, rows, strict=True):
         own = [run for run in runs if run["model"] == model.title]
         _write_model_files(model, row, own, folder)
@@ -167,11 +169,11 @@ def _write_model_files(
 
 def _write_figures_and_page(
     client: MlflowClient,
-    experiment_id: str,
     campaign: Run,
     ranking: Ranking,
     ground: Ground,
     table: pd.DataFrame,
+    searches: pd.DataFrame,
     lacking: Sequence[str],
     folder: Path,
 ) -> None:
@@ -180,8 +182,6 @@ def _write_figures_and_page(
     for model in ranking.models:
         draw_model(client, model, ground, drawings / model.title, synthetic)
     compared = draw_comparisons(ranking, drawings, synthetic)
-    name = campaign.data.tags["campaign"]
-    searches = find_runs(client, experiment_id, campaign=name, kind="trial", stage="search")
     pages = _list_pages(client, campaign, table, searches)
     (folder / PAGES).write_text(json.dumps(pages, indent=1))
     note = tell_ranking(campaign.data.tags.get(NOTE, ""), table, pages)
@@ -202,16 +202,16 @@ def _write_figures_and_page(
 
 
 def _list_pages(
-    client: MlflowClient, campaign: Run, table: pd.DataFrame, searches: Sequence[Run]
+    client: MlflowClient, campaign: Run, table: pd.DataFrame, searches: pd.DataFrame
 ) -> dict[str, str]:
     """List MLflow's ready-made pages of a campaign: its models' chosen runs, its search trials."""
-    ranked = sorted(searches, key=lambda run: -run.data.metrics.get(VAL_AP, -1.0))
+    ranked = [] if searches.empty else searches.sort_values("val_pr_auc", ascending=False)["run_id"]
     return list_pages(
         ui_address(client.tracking_uri),
         campaign.info.experiment_id,
         campaign.data.tags["campaign"],
         [str(run_id) for run_id in table["run_id"]],
-        [run.info.run_id for run in ranked],
+        list(map(str, ranked)),
     )
 
 

@@ -1,11 +1,8 @@
 """What a campaign measured, read back from MLflow: every repeat run reduced to numbers that add over tiles."""
 
-import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 
 import numpy as np
 from mlflow.entities import Run
@@ -14,10 +11,10 @@ from mlflow.tracking import MlflowClient
 from models import list_models, paper_name
 from tuning.baselines import baseline_title
 from tuning.ground import GROUND, Ground, load_ground
-from tuning.metrics import choose_threshold, count_stored, reach
+from tuning.metrics import BINS, choose_threshold, count_stored, reach
 from tuning.objects import ObjectCounts, count_objects
 from tuning.stats import reduce_counts
-from tuning.store import find_runs
+from tuning.store import open_artifact
 
 TILE_BINS = 4096  # of a tile's histogram, for resampling; pooled scores use all BINS
 
@@ -28,21 +25,17 @@ class RunResult:
 
     Attributes:
         run: The MLflow run.
-        bins: Probability bin of every pixel, shape ``(N, H, W)``, uint16.
         tile_ids: The N test tiles, sorted.
         counts: Histogram of all test pixels, shape ``(2, BINS)``.
-        val_counts: Histogram of val at the chosen epoch, shape ``(2, BINS)``.
-        tiles: Histogram of each tile, shape ``(N, 2 * TILE_BINS)``.
+        tiles: Histogram of each tile, shape ``(N, 2 * TILE_BINS)``, the smallest integers that hold a tile.
         at_half: tp, fp, fn, tn of each tile at 0.5, shape ``(N, 4)``.
         at_val: The same at the threshold that val chose.
         objects: Landslides found and missed at that threshold, per tile.
     """
 
     run: Run
-    bins: np.ndarray
     tile_ids: tuple[str, ...]
     counts: np.ndarray
-    val_counts: np.ndarray
     tiles: np.ndarray
     at_half: np.ndarray
     at_val: np.ndarray
@@ -66,7 +59,7 @@ class RunResult:
     @property
     def val_pr_auc(self) -> float:
         """Val average precision at the chosen epoch."""
-        return float(self.run.data.metrics["best/val_pr_auc"])
+        return _val_pr_auc(self.run)
 
 
 @dataclass(frozen=True)
@@ -76,10 +69,13 @@ class ModelResult:
     Attributes:
         key: Registry key, such as ``unet``.
         runs: By seed, then fold; every seed has all folds.
+        bins: Probability bin of every pixel, shape ``(N, H, W)``, uint16, by run id: of the runs whose pixels
+            are shown, the first seed's and the chosen one's.
     """
 
     key: str
     runs: tuple[RunResult, ...]
+    bins: Mapping[str, np.ndarray]
 
     @property
     def is_baseline(self) -> bool:
@@ -157,45 +153,75 @@ def confuse_tiles(bins: np.ndarray, mask: np.ndarray, first: int) -> np.ndarray:
     return np.stack([part.sum(axis=(1, 2)) for part in parts], axis=1).astype(np.int64)
 
 
-def reduce_run(run: Run, files: Path, ground: Ground) -> RunResult:
-    """Reduce a repeat run's files to what a report needs."""
-    with np.load(files / "test_probs.npz", allow_pickle=False) as arrays:
-        ids, bins = tuple(map(str, arrays["tile_ids"])), arrays["bins"]
+def reduce_run(
+    run: Run, bins: np.ndarray, ids: Sequence[str], val: np.ndarray, ground: Ground
+) -> RunResult:
+    """Reduce a repeat run to what a report needs.
+
+    Args:
+        run: The MLflow run.
+        bins: Probability bins of its test tiles, shape ``(N, H, W)``, uint16.
+        ids: The N test tiles.
+        val: Histogram of val at the chosen epoch, shape ``(2, BINS)``.
+        ground: What lies under the tiles.
+    """
     mask = ground.mask[ground.rows(ids)]
-    counts = np.stack([count_stored(*tile) for tile in zip(bins, mask, strict=True)])
-    val = np.load(files / "val_counts.npy", allow_pickle=False)
+    counts = np.zeros((2, BINS), np.int64)
+    tiles = np.empty((len(ids), 2 * TILE_BINS), np.min_scalar_type(mask[0].size))
+    for row, tile in enumerate(zip(bins, mask, strict=True)):
+        counted = count_stored(*tile)
+        counts += counted
+        tiles[row] = reduce_counts(counted, TILE_BINS).ravel()
     first = reach(choose_threshold(val))
     return RunResult(
         run=run,
-        bins=bins,
-        tile_ids=ids,
-        counts=counts.sum(axis=0),
-        val_counts=val,
-        tiles=reduce_counts(counts, TILE_BINS).reshape(len(ids), -1),
+        tile_ids=tuple(ids),
+        counts=counts,
+        tiles=tiles,
         at_half=confuse_tiles(bins, mask, reach(0.5)),
         at_val=confuse_tiles(bins, mask, first),
         objects=count_objects(bins >= first, mask),
     )
 
 
-def read_results(client: MlflowClient, experiment_id: str, campaign: Run) -> Results | None:
-    """Read the finished repeat runs of a campaign; None where there are none."""
-    name = campaign.data.tags["campaign"]
-    every = find_runs(client, experiment_id, campaign=name, kind="trial", stage="repeat")
-    runs = [run for run in every if is_measured(run)]
-    if not runs:
+def read_results(client: MlflowClient, campaign: Run, repeats: Sequence[Run]) -> Results | None:
+    """Read the finished ones of a campaign's repeat runs; None where no model has any."""
+    by_model: dict[str, list[Run]] = {}
+    for run in repeats:
+        if is_measured(run):
+            by_model.setdefault(run.data.tags["study"], []).append(run)
+    whole = {key: some for key, every in by_model.items() if (some := _complete(every))}
+    if not whole:
         return None
-    by_model: dict[str, list[RunResult]] = {}
-    with tempfile.TemporaryDirectory() as to:
-        ground = load_ground(Path(client.download_artifacts(campaign.info.run_id, GROUND, to)))
-        for run in runs:
-            at = Path(to) / run.info.run_id
-            at.mkdir()
-            files = Path(client.download_artifacts(run.info.run_id, "trial", str(at)))
-            by_model.setdefault(run.data.tags["study"], []).append(reduce_run(run, files, ground))
-            shutil.rmtree(at)
-    models = (ModelResult(key, tuple(_complete(some))) for key, some in by_model.items())
-    return Results(tuple(model for model in models if model.runs), ground)
+    with open_artifact(client, campaign, GROUND) as file:
+        ground = load_ground(file)
+    models = (_read_model(client, key, runs, ground) for key, runs in whole.items())
+    return Results(tuple(models), ground)
+
+
+def _read_model(client: MlflowClient, key: str, runs: Sequence[Run], ground: Ground) -> ModelResult:
+    """Reduce a model's runs one after the other, so that the pixels of one are in memory at a time."""
+    results, shown, bins_of = [], _pick_shown(runs), {}
+    for run in runs:
+        with (
+            open_artifact(client, run, "trial/test_probs.npz") as file,
+            np.load(file, allow_pickle=False) as arrays,
+        ):
+            ids, bins = tuple(map(str, arrays["tile_ids"])), arrays["bins"]
+        with open_artifact(client, run, "trial/val_counts.npy") as file:
+            val = np.load(file, allow_pickle=False)
+        results.append(reduce_run(run, bins, ids, val, ground))
+        if run.info.run_id in shown:
+            bins_of[run.info.run_id] = bins
+    return ModelResult(key, tuple(results), bins_of)
+
+
+def _pick_shown(runs: Sequence[Run]) -> set[str]:
+    """Pick the ids of the runs whose pixels are shown: of the first fold the first seed's, and the best on val."""
+    fold = min(run.data.tags["fold"] for run in runs)
+    first = [run for run in runs if run.data.tags["fold"] == fold]
+    first.sort(key=lambda run: int(run.data.tags["seed"]))
+    return {run.info.run_id for run in (first[0], max(first, key=_val_pr_auc))}
 
 
 def is_measured(run: Run) -> bool:
@@ -203,10 +229,14 @@ def is_measured(run: Run) -> bool:
     return run.info.status == "FINISHED" and "test/pr_auc" in run.data.metrics
 
 
-def _complete(runs: Sequence[RunResult]) -> list[RunResult]:
+def _val_pr_auc(run: Run) -> float:
+    return float(run.data.metrics["best/val_pr_auc"])
+
+
+def _complete(runs: Sequence[Run]) -> list[Run]:
     """Leave out the seeds that lack a fold: their pooled scores would be of other tiles."""
-    folds = {run.fold for run in runs}
-    of_seed: Mapping[int, set[str]] = {
-        seed: {run.fold for run in runs if run.seed == seed} for seed in {run.seed for run in runs}
-    }
-    return [run for run in runs if of_seed[run.seed] == folds]
+    folds = {run.data.tags["fold"] for run in runs}
+    of_seed: dict[str, set[str]] = {}
+    for run in runs:
+        of_seed.setdefault(run.data.tags["seed"], set()).add(run.data.tags["fold"])
+    return [run for run in runs if of_seed[run.data.tags["seed"]] == folds]

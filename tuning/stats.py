@@ -29,12 +29,14 @@ from tuning._resample import (
     find_p,
     interquartile_mean,
     resample,
+    summarise,
 )
 from tuning._sums import Score, pooled_ap, pooled_f1, pooled_iou, reduce_counts
 
-__all__ = ["Comparison", "Estimate", "Rank", "Score", "adjust_holm", "compare", "compare_all"]
-__all__ += ["estimate", "interquartile_mean", "pooled_ap", "pooled_f1", "pooled_iou", "rank"]
-__all__ += ["reduce_counts", "say_verdict"]
+__all__ = ["DRAWS", "Comparison", "Estimate", "Rank", "Replicates", "Score", "adjust_holm"]
+__all__ += ["compare", "compare_all", "compare_drawn", "estimate", "interquartile_mean"]
+__all__ += ["pooled_ap", "pooled_f1", "pooled_iou", "rank", "reduce_counts", "resample"]
+__all__ += ["summarise"]
 
 MIN_SEEDS = 3  # two seeds have one deviation between them: no spread to speak of
 TOO_FEW = "too few seeds"
@@ -116,7 +118,7 @@ def judge(pairs: Sequence[Comparison]) -> list[Comparison]:
 
 
 def _check_family(
-    models: Mapping[str, np.ndarray], deterministic: Collection[str], draws: int
+    models: Mapping[str, Replicates], deterministic: Collection[str], draws: int
 ) -> None:
     if len(models) < 2:
         raise ValueError(f"A comparison needs two models, but got {list(models)}. Add another.")
@@ -126,9 +128,9 @@ def _check_family(
     for name in deterministic:
         if name not in models:
             raise ValueError(unknown("deterministic model", name, models))
-        if len(models[name]) != 1:
+        if (seeds := len(models[name].pooled)) != 1:
             raise ValueError(
-                f"A deterministic model must have S = 1, but got {len(models[name])} seeds for {name!r}. "
+                f"A deterministic model must have S = 1, but got {seeds} seeds for {name!r}. "
                 "Leave it out of the deterministic ones."
             )
 
@@ -158,13 +160,20 @@ def compare_all(
         ValueError: If there is one model only, too few draws for so many pairs, *deterministic* names an unknown model or
             one with several seeds, or :func:`tuning._resample.resample` refuses the rest.
     """
-    _check_family(models, deterministic, draws)
-    drawn = resample(models, score, strata, rng, draws)
-    few = {name for name in models if len(models[name]) < MIN_SEEDS and name not in deterministic}
+    return compare_drawn(resample(models, score, strata, rng, draws), deterministic)
+
+
+def compare_drawn(
+    drawn: Mapping[str, Replicates], deterministic: Collection[str] = ()
+) -> list[Comparison]:
+    """Compare every two models of one :func:`resample`, as :func:`compare_all` does."""
+    _check_family(drawn, deterministic, min((len(one.means) for one in drawn.values()), default=0))
+    seeds = {name: len(one.pooled) for name, one in drawn.items()}
+    few = {name for name in drawn if seeds[name] < MIN_SEEDS and name not in deterministic}
     return judge(
         [
             _compare_pair((a, b), drawn[a], drawn[b], TOO_FEW if few & {a, b} else "")
-            for a, b in combinations(models, 2)
+            for a, b in combinations(drawn, 2)
         ]
     )
 
@@ -217,37 +226,3 @@ def rank(means: Mapping[str, float], comparisons: Sequence[Comparison]) -> list[
             rest = [name for name in order if name not in groups]
             groups |= {x: number for x in rest if x == best or ties[frozenset((best, x))]}
     return [Rank(name, means[name], groups[name]) for name in order]
-
-
-def _say_pair(pair: Comparison, metric: str) -> str:
-    names, gap, ends = (pair.a, pair.b), pair.difference, (pair.low, pair.high)
-    if gap < 0:
-        names, gap, ends = (pair.b, pair.a), -gap, (-pair.high, -pair.low)
-    size, low, high = (f"{round(value, 3) + 0.0:.3f}" for value in (gap, *ends))  # no -0.000
-    p = "p < 0.001" if pair.p_adjusted < 0.0005 else f"p = {pair.p_adjusted:.3f}"
-    if pair.verdict == "tie":
-        why = f", {pair.note}" if pair.note else f", {p}" if ends[0] > 0 else ""
-        return f"{names[0]} and {names[1]} tie (difference {size}, {low} to {high}{why})"
-    return f"{names[0]} is better than {names[1]} by {size} {metric} (95 % interval {low} to {high}, {p})"
-
-
-def say_verdict(
-    comparisons: Sequence[Comparison], metric: str = "AP", about: str | None = None
-) -> str:
-    """Say in plain words what is decided, then what is not; p is the adjusted one.
-
-    Args:
-        comparisons: Those to speak about; all of the call, to be said in full.
-        metric: Name of the score.
-        about: Only the comparisons of this model, such as the best one.
-
-    Raises:
-        ValueError: If nothing is left to be said.
-    """
-    chosen = [pair for pair in comparisons if about is None or about in (pair.a, pair.b)]
-    if not chosen:
-        raise ValueError(
-            f"A verdict needs a comparison, but got none ({about=}). Pass compare_all's."
-        )
-    clauses = [_say_pair(pair, metric) for pair in sorted(chosen, key=lambda x: x.verdict == "tie")]
-    return "; ".join(clauses) + "."

@@ -1,12 +1,18 @@
 """Where MLflow keeps a campaign, and how its runs are found: the tracker, the experiment, the queries."""
 
+import gc
 import logging
 import os
 import sqlite3
 import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlparse
 
 import mlflow
+from mlflow.artifacts import download_artifacts
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
@@ -105,16 +111,49 @@ def _use(uri: str, experiment_id: str) -> None:
             os.environ[name] = value
 
 
-def find_runs(client: MlflowClient, experiment_id: str, **tags: str) -> list[Run]:
-    """List all runs with the given tags, oldest first, page by page."""
+def walk_runs(client: MlflowClient, experiment_id: str, **tags: str) -> Iterator[Run]:
+    """Yield all runs with the given tags, oldest first; a page of them is in memory at a time."""
     wanted = " and ".join(f"tags.{name} = '{value}'" for name, value in tags.items())
-    runs: list[Run] = []
     token = None
     while True:
-        page = client.search_runs(
-            [experiment_id], wanted, order_by=["start_time ASC"], page_token=token
-        )
-        runs += page
+        with _no_collection():
+            page = client.search_runs(
+                [experiment_id], wanted, order_by=["start_time ASC"], page_token=token
+            )
         token = page.token
+        yield from page
+        del page  # before the next one comes
         if not token:
-            return runs
+            return
+
+
+def find_runs(client: MlflowClient, experiment_id: str, **tags: str) -> list[Run]:
+    """List all runs with the given tags, oldest first."""
+    return list(walk_runs(client, experiment_id, **tags))
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Keep the garbage collector from looking through a page of runs again and again.
+
+    A page is some 80,000 objects and no garbage: without the collector it takes less than half the time.
+    """
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+@contextmanager
+def open_artifact(client: MlflowClient, run: Run, name: str) -> Iterator[Path]:
+    """Give one file of a run: where it lies if it is on this machine, else a copy for the while."""
+    uri = f"{run.info.artifact_uri}/{name}"
+    here = urlparse(uri).scheme in ("", "file")
+    with tempfile.TemporaryDirectory() as aside:
+        to = None if here else aside
+        yield Path(
+            download_artifacts(artifact_uri=uri, dst_path=to, tracking_uri=client.tracking_uri)
+        )

@@ -1,6 +1,6 @@
 """What a report says, in the order in which a reader asks: the verdict first, the proofs after it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,7 +9,7 @@ import pandas as pd
 from data.source import describe
 from tuning.material import Material
 from tuning.page import Page
-from tuning.stats import TOO_FEW, Comparison, say_verdict
+from tuning.stats import TOO_FEW, Comparison
 from tuning.story_runs import (
     tell_cost,
     tell_gallery,
@@ -74,6 +74,8 @@ def say_result(material: Material) -> Iterator[str]:
         best = {networks[0], against[0]}
         pairs = [pair for pair in ranking.comparisons if {pair.a, pair.b} == best]
         yield f"Against the baseline that is best on val: {_say(pairs)}"
+    elif len(baselines) == 1 and not networks:
+        yield f"{baselines[0]} is the only model of this campaign."
     elif len(baselines) > 1:
         yield _say([p for p in ranking.comparisons if {p.a, p.b} == set(baselines[:2])])
     if material.lacking:
@@ -86,6 +88,40 @@ def _say(pairs: list[Comparison]) -> str:
         names = sorted({name for pair in pairs for name in (pair.a, pair.b)})
         return f"{' and '.join(names)} were repeated with too few seeds to tell them apart."
     return say_verdict(pairs, "AP")
+
+
+def _say_pair(pair: Comparison, metric: str) -> str:
+    names, gap, ends = (pair.a, pair.b), pair.difference, (pair.low, pair.high)
+    if gap < 0:
+        names, gap, ends = (pair.b, pair.a), -gap, (-pair.high, -pair.low)
+    size, low, high = (f"{round(value, 3) + 0.0:.3f}" for value in (gap, *ends))  # no -0.000
+    p = "p < 0.001" if pair.p_adjusted < 0.0005 else f"p = {pair.p_adjusted:.3f}"
+    if pair.verdict == "tie":
+        why = f", {pair.note}" if pair.note else f", {p}" if ends[0] > 0 else ""
+        return f"{names[0]} and {names[1]} tie (difference {size}, {low} to {high}{why})"
+    return f"{names[0]} is better than {names[1]} by {size} {metric} (95 % interval {low} to {high}, {p})"
+
+
+def say_verdict(
+    comparisons: Sequence[Comparison], metric: str = "AP", about: str | None = None
+) -> str:
+    """Say in plain words what is decided, then what is not; p is the adjusted one.
+
+    Args:
+        comparisons: Those to speak about; all of the call, to be said in full.
+        metric: Name of the score.
+        about: Only the comparisons of this model, such as the best one.
+
+    Raises:
+        ValueError: If nothing is left to be said.
+    """
+    chosen = [pair for pair in comparisons if about is None or about in (pair.a, pair.b)]
+    if not chosen:
+        raise ValueError(
+            f"A verdict needs a comparison, but got none ({about=}). Pass compare_all's."
+        )
+    clauses = [_say_pair(pair, metric) for pair in sorted(chosen, key=lambda x: x.verdict == "tie")]
+    return "; ".join(clauses) + "."
 
 
 def format_ranking(table: pd.DataFrame) -> str:

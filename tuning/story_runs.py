@@ -3,13 +3,19 @@
 import json
 from typing import Any
 
+import numpy as np
+import pandas as pd
+
 from models import paper_name
 from tuning.material import Material
 from tuning.metrics import NAN
 from tuning.page import Gallery, Image, Section, Table, Text
 from tuning.table import PROVENANCE
+from tuning.trials import SEARCH_TRIALS
 
 EXAMPLES = 4  # of each network on the page; its folder has more
+BEST = 10  # search trials of each network on the page
+SHOWN = ("lr", "weight_decay", "pos_weight")  # of their hyperparameters
 
 
 def tell_gallery(material: Material) -> Section:
@@ -62,28 +68,56 @@ def tell_splits(material: Material) -> Section:
 
 
 def tell_search(material: Material) -> Section:
-    """How the hyperparameters were found."""
-    rows = []
-    for run in sorted(material.searches, key=lambda run: str(run.data.tags["study"])):
-        params, metrics = run.data.params, run.data.metrics
-        rows.append(
-            [
-                f"{paper_name(run.data.tags['study'])} {run.data.tags['key'][:6]}",
-                run.data.tags.get("ended_by", NAN),
-                int(metrics.get("epochs", 0)),
-                metrics.get("best/val_pr_auc", float("nan")),
-                ", ".join(
-                    f"{name} {params[name]}"
-                    for name in ("lr", "weight_decay", "pos_weight")
-                    if name in params
-                ),
-            ]
-        )
+    """How the hyperparameters were found: each network's trials in one line, and the best of them."""
     text = Text(
         "Hyperparameters are searched on one seed and judged on val alone; test is never read."
     )
-    columns = ["trial", "ended by", "epochs", "best val AP", "hyperparameters"]
-    return Section("Search", [text, Table(columns, rows, "Search trials")] if rows else [text])
+    searches = material.searches
+    if not len(searches):
+        return Section("Search", [text])
+    ranked = searches.sort_values("val_pr_auc", ascending=False, kind="stable")
+    by_model = [trials for _, trials in ranked.groupby("model")]
+    best = pd.concat([trials.head(BEST) for trials in by_model])
+    columns = ["network", "trials", "ended by", "epochs", "best val AP", "median val AP"]
+    names = ["trial", "ended by", "epochs", "best val AP", "hyperparameters"]
+    return Section(
+        "Search",
+        [
+            text,
+            Table(columns, [_sum_up(trials) for trials in by_model], "Searches"),
+            Table(
+                names,
+                [_list_trial(trial) for trial in best.to_dict("records")],
+                f"The best search trials, {BEST} of each network at most",
+                f"{len(searches) - len(best):,} more are in `{SEARCH_TRIALS}` beside this page, "
+                "which lists every trial with all its hyperparameters.",
+            ),
+        ],
+    )
+
+
+def _sum_up(trials: pd.DataFrame) -> list[Any]:
+    """Return the row of a network's trials, best first."""
+    ends = trials["ended_by"].fillna("nothing yet").value_counts()
+    return [
+        paper_name(trials["model"].iloc[0]),
+        len(trials),
+        ", ".join(f"{reason} {count:,}" for reason, count in ends.items()),
+        int(trials["epochs"].sum()),
+        float(trials["val_pr_auc"].max()),
+        float(trials["val_pr_auc"].median()),
+    ]
+
+
+def _list_trial(trial: dict[str, Any]) -> list[Any]:
+    epochs, params = trial["epochs"], {name: trial.get(f"param/{name}") for name in SHOWN}
+    return [
+        f"{paper_name(trial['model'])} #{int(trial['number'] or 0):02d}",
+        trial["ended_by"],
+        0 if np.isnan(epochs) else int(epochs),
+        trial["val_pr_auc"],
+        ", ".join(f"{name} {value}" for name, value in params.items() if isinstance(value, str)),
+    ]
 
 
 def tell_cost(material: Material) -> Section:

@@ -153,7 +153,8 @@ def tell_where(material: Material) -> Section:
         maps = {"mask": ground.mask[rows], "dem": ground.dem[rows]}
         if len(ground.cover):
             maps |= {"cover": ground.cover[rows], "cover_names": np.array(ground.cover_names)}
-        found = score_groups(run.bins, ground.mask[rows], make_groups(maps), run.threshold)
+        bins = model.bins[run.run.info.run_id]
+        found = score_groups(bins, ground.mask[rows], make_groups(maps), run.threshold)
         lines = [[f"{row.group}: {row.name}", *list(asdict(row).values())[2:]] for row in found]
         blocks.append(Table(GROUP_COLUMNS, lines, model.title))
     return Section("Where it works", blocks)
