@@ -10,7 +10,7 @@ from models import paper_name
 from tuning.records import Context
 from tuning.space import Domain, LogUniform
 
-_RANKING = "### Ranking on test"
+_RANKING, _FACTS = "### Ranking on test", "### Campaign"
 NOTE = "mlflow.note.content"  # the tag that MLflow shows as a run's description
 
 
@@ -28,7 +28,7 @@ def tell_campaign(context: Context, parts: Mapping[str, Mapping[str, int]], mode
         for name, sizes in parts.items()
     ]
     return (
-        f"Landslide segmentation on **{kind}** Sentinel-1 series: {models}.\n\n"
+        f"{_FACTS}\n\nLandslide segmentation on **{kind}** Sentinel-1 series: {models}.\n\n"
         f"- Split {'; '.join(tiles)} (hash `{context.split_hash}`)\n"
         f"- Input {context.channels}, acquisitions {context.acquisitions}\n"
         f"- Preset `{context.preset}`, data `{context.data_hash}`, code `{context.git_commit}`\n"
@@ -36,10 +36,10 @@ def tell_campaign(context: Context, parts: Mapping[str, Mapping[str, int]], mode
 
 
 def tell_ranking(start: str, table: pd.DataFrame, links: Mapping[str, str]) -> str:
-    """Add the ranking and the ready-made pages to a campaign's description.
+    """Put the ranking and the ready-made pages before a campaign's facts, since MLflow shows the start alone.
 
     Args:
-        start: Of :func:`tell_campaign`; an earlier ranking after it is replaced.
+        start: Of :func:`tell_campaign`; an earlier ranking before it is replaced.
         table: Content of ``benchmark_master.csv``.
         links: Addresses by label.
     """
@@ -53,8 +53,8 @@ def tell_ranking(start: str, table: pd.DataFrame, links: Mapping[str, str]) -> s
             f"| {row['f1_dice_mean']:.3f} | {row['val_pr_auc_mean']:.3f} | {row['seeds']} |"
         )
     pages = [f"- [{label}]({address})" for label, address in links.items()]
-    first, _, _ = start.partition(_RANKING)
-    return "\n".join([first.rstrip("\n"), "", _RANKING, "", *lines, "", *pages, ""])
+    _, _, facts = start.rpartition(_FACTS)
+    return "\n".join([_RANKING, "", *lines, "", *pages, "", _FACTS + facts])
 
 
 def tell_study(model: str, space: Mapping[str, Domain]) -> str:
