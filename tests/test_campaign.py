@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -80,6 +81,9 @@ def test_smoke_campaign_ends_well(smoke: subprocess.CompletedProcess[str], root:
     for name in ("VanillaUNet", "AttentionUNet", "TemporalUNet_ConvLSTM", "GradientBoosting"):
         assert name in smoke.stdout
     assert f"mlflow ui --backend-store-uri sqlite:///{root}/mlflow.db" in smoke.stdout
+    assert (
+        "precision over recall on test, overlaid: http://127.0.0.1:5000/#/metric?" in smoke.stdout
+    )
 
 
 def test_table_has_a_row_per_model(smoke: subprocess.CompletedProcess[str], root: Path) -> None:
@@ -116,7 +120,7 @@ def test_search_never_sees_test(smoke: subprocess.CompletedProcess[str], root: P
         assert trial.data.tags["seed"] == "42"
 
 
-def test_every_trial_has_curves_and_a_model(
+def test_every_trial_has_curves_and_tells_what_it_ran_on(
     smoke: subprocess.CompletedProcess[str], root: Path, client: MlflowClient
 ) -> None:
     for trial in runs_of(root, "smoke", kind="trial"):
@@ -126,7 +130,38 @@ def test_every_trial_has_curves_and_a_model(
         assert len(client.get_metric_history(trial.info.run_id, "pr/val_precision")) == 101
         files = {file.path for file in client.list_artifacts(trial.info.run_id, "curves")}
         assert {"curves/pr.png", "curves/pr_val.json"} <= files
-        assert trial.data.tags["model_uri"].startswith("models:/m-")
+        assert trial.data.metrics["system/process_memory_megabytes"] > 0
+        assert trial.data.tags["env.device"] == "cpu"
+        assert trial.inputs.dataset_inputs[0].dataset.digest == trial.data.tags["data_hash"]
+        assert re.match(
+            r"\w+ · (search · #\d\d · lr \S+|repeat · blocks · seed \d+)$", _name(trial)
+        )
+
+
+def _name(run: Run) -> str:
+    return str(run.info.run_name)
+
+
+def test_repeats_and_the_best_search_trial_keep_a_model_and_losers_no_checkpoint(
+    smoke: subprocess.CompletedProcess[str], root: Path
+) -> None:
+    for model in list_models():
+        trials = runs_of(root, "smoke", kind="trial", study=model)
+        kept = [trial for trial in trials if "model_uri" in trial.data.tags]
+        stages = [trial.data.tags["stage"] for trial in kept]
+        assert sorted(stages) == ["repeat", "repeat", "search"]
+        searched = [trial for trial in trials if trial.data.tags["stage"] == "search"]
+        best = max(searched, key=lambda trial: trial.data.metrics["best/val_pr_auc"])
+        assert "model_uri" in best.data.tags
+    folder = root / "campaigns" / "smoke" / "trials"
+    with_checkpoint = {file.parent.name for file in folder.glob("*/*.pt")}
+    repeats = runs_of(root, "smoke", kind="trial", stage="repeat")
+    networks = [run for run in repeats if run.data.tags["study"] in list_models()]
+    assert with_checkpoint == {run.data.tags["key"] for run in networks}
+    (campaign,) = runs_of(root, "smoke", kind="campaign")
+    assert campaign.data.metrics["bytes/model"] > 0
+    assert "The campaign keeps " in smoke.stderr
+    assert "of checkpoints." in smoke.stderr
 
 
 def test_every_registered_version_has_a_gate_s_outcome(
@@ -205,11 +240,15 @@ def test_stopped_campaign_resumes_without_a_second_run(
         assert driver.returncode == 130
         assert "--resume stopped" in (tmp_path / "stderr").read_text()
         assert "RUNNING" not in {run.info.status for run in runs_of(tmp_path, "stopped")}
+        cut = runs_of(tmp_path, "stopped", kind="trial", study="unet")
+        assert cut
+        assert all("ended_by" in run.data.tags for run in cut)
     done = run(tmp_path, "--resume")
     assert done.returncode == 0, done.stderr
     trials = runs_of(tmp_path, "stopped", kind="trial")
     assert len(trials) == 2 + 2 + 1
     assert {trial.info.status for trial in trials} <= {"FINISHED", "KILLED"}
+    assert "kill" not in {trial.data.tags["ended_by"] for trial in trials}
     for trial in trials:
         history = connect(tmp_path)[0].get_metric_history(trial.info.run_id, "val_loss")
         steps = [metric.step for metric in history]

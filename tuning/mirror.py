@@ -89,7 +89,7 @@ class Mirror(tune.Callback):
         def task() -> None:
             send(open_trial(self.tracker, self.stage, config, journal), journal)
 
-        self._writer.submit(f"{what} of trial {key[:6]}", task)
+        self._writer.submit(f"{what} of trial {key}", task)
 
     def on_trial_start(
         self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
