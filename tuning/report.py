@@ -215,6 +215,12 @@ def _list_pages(
     )
 
 
+def format_pages(folder: Path) -> str:
+    """Format the addresses that a report keeps for the terminal, a line each."""
+    pages: dict[str, str] = json.loads((folder / PAGES).read_text())
+    return "\n".join(f"  {label}: {address}" for label, address in pages.items())
+
+
 def report_folder(root: Path, campaign: str) -> Path:
     """Return the folder of a campaign's report."""
     return root / "reports" / campaign
@@ -238,7 +244,8 @@ def main(argv: list[str] | None = None) -> int:
         return 1
     print(f"Data: {describe(bool(table['data'][0] == 'synthetic'))} tiles.")
     print(format_ranking(table))
-    print(f"Report: {(args.out or report_folder(args.root, table['campaign'][0])) / 'report.html'}")
+    folder = args.out or report_folder(args.root, table["campaign"][0])
+    print(f"Report: {folder / 'report.html'}\nIn MLflow:\n{format_pages(folder)}")
     return 0
 
 

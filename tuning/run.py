@@ -132,8 +132,7 @@ def _settings(given: dict[str, Any], root: Path) -> Any:
 
 def _say_end(outcome: Any, root: Path, campaign: str) -> None:
     from data.source import describe
-    from tuning.journal import read_json
-    from tuning.report import PAGES, report_folder
+    from tuning.report import format_pages, report_folder
     from tuning.store import tracking_uri
     from tuning.story import format_ranking
     from tuning.views import ui_command
@@ -143,9 +142,7 @@ def _say_end(outcome: Any, root: Path, campaign: str) -> None:
     print(f"\nScores on test, mean ± standard deviation over seeds; {kind} data:")
     print(format_ranking(outcome.table))
     print(f"\nReport:  {folder / 'report.html'}\nTable:   {folder / 'benchmark_master.csv'}")
-    print(f"Look at the runs: {ui_command(tracking_uri(root))}")
-    for label, address in read_json(folder / PAGES).items():
-        print(f"  {label}: {address}")
+    print(f"Look at the runs: {ui_command(tracking_uri(root))}\n{format_pages(folder)}")
 
 
 def main(argv: list[str] | None = None) -> int:
