@@ -26,7 +26,7 @@ from PIL import Image
 from playwright.sync_api import Browser, sync_playwright
 
 SIZE = {"width": 1440, "height": 810}
-WIDTH_PX, COLOURS = 1080, 64  # of a kept picture: flat colours need no more
+WIDTH_PX, COLOURS = 1080, 256  # of a kept picture
 START_S, SETTLE_MS = 120, 6000
 REGISTRY = "/#/models"
 SHOWN = {  # file by label of the campaign's page
