@@ -1,11 +1,12 @@
 """How long a report takes, and how much memory, on a tracker of a thousand and of ten thousand runs.
 
-    python benchmarks/report_runs.py [--pack FOLDER] [--to FOLDER] [--runs N N] [--rounds N]
+    python benchmarks/report_runs.py [--pack FOLDER] [--to FOLDER] [--runs N N] [--rounds N] [--repeats]
 
 The tracker is MLflow's sqlite database with one campaign of the platform's own making: every network and baseline repeated
 over three seeds on split ``blocks``, and search trials of 40 metrics. It grows in two ways: by search trials of this campaign, and by
-further campaigns beside it. Then campaigns of 9 and of 90 repeat runs of networks tell what one more repeat run costs. The command that is measured is
-``python -m tuning.report``, in a process of its own, models registered, figures and page drawn.
+further campaigns beside it. With ``--repeats``, campaigns of 9 and of 90 repeat runs of networks tell instead what one
+more repeat run costs. The command that is measured is ``python -m tuning.report``, in a process of its own, models
+registered, figures and page drawn.
 """
 
 import argparse
@@ -193,7 +194,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--to", type=Path, help="new folder to keep; default: a temporary one")
     parser.add_argument("--runs", type=int, nargs=2, default=RUNS, help="default: %(default)s")
     parser.add_argument("--rounds", type=int, default=2, help="default: %(default)s")
-    parser.add_argument("--repeats", action="store_true", help="repeat runs alone")
+    parser.add_argument("--repeats", action="store_true", help="what a repeat run costs, instead")
     args = parser.parse_args(argv)
     os.environ.pop(URI_VARIABLE, None)  # the database is the one made here
     with tempfile.TemporaryDirectory() as scratch:
@@ -203,10 +204,12 @@ def main(argv: list[str] | None = None) -> int:
             if args.pack
             else make_pack(make_twin(Path(scratch) / "data"), Path(scratch))
         )
-        logged = log_campaign(root, CAMPAIGN, pack, "blocks", SEEDS, list_baselines(SAR_CHANNELS))
         print("the report's wall time, processor time, peak memory; its page's size")
+        if args.repeats:
+            measure_repeats(root, pack, args.rounds)
+            return 0
+        logged = log_campaign(root, CAMPAIGN, pack, "blocks", SEEDS, list_baselines(SAR_CHANNELS))
         kept = measure_growth(Tracker(root, logged), args.runs, args.rounds)
-        measure_repeats(root, pack, args.rounds)
     print(f"aims: {AIM_S:.0f} s, {AIM_MB:.0f} MB")
     return 0 if kept else 1
 

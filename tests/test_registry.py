@@ -31,6 +31,7 @@ from tuning.store import connect, find_runs
 from tuning.table import make_model_row
 from tuning.tracking import Tracker
 from tuning.train import fit
+from tuning.trials import read_trials
 
 CPU = torch.device("cpu")
 ROOT = Path(__file__).parent.parent
@@ -88,7 +89,8 @@ def log_campaign(
 
 
 def rank_campaign(client: MlflowClient, campaign: Run) -> tuple[Ranking, pd.DataFrame]:
-    results = read_results(client, campaign.info.experiment_id, campaign)
+    trials = read_trials(client, campaign.info.experiment_id, campaign.data.tags["campaign"])
+    results = read_results(client, campaign, trials.repeats)
     assert results is not None
     ranking = rank_models(results.models, results.ground)
     return ranking, pd.DataFrame([make_model_row(model, ranking) for model in ranking.models])
