@@ -14,13 +14,21 @@ from mlflow.tracking import MlflowClient
 
 from data.pack import Pack
 from data.splits import Split
+from tuning import trials
 from tuning.baselines import make_baseline_config, run_baseline
 from tuning.ground import write_ground, write_split_audit
 from tuning.journal import Journal
 from tuning.records import Context
 from tuning.report import EXPECTED, write_report
 from tuning.results import Results, read_results
-from tuning.store import connect, find_runs, open_artifact, walk_runs
+from tuning.store import (
+    connect,
+    database_file,
+    find_runs,
+    open_artifact,
+    tracking_uri,
+    walk_runs,
+)
 from tuning.story_runs import BEST
 from tuning.table import make_tile_rows, score_run
 from tuning.tracking import Tracker
@@ -120,26 +128,72 @@ def folder(root: Path) -> Path:
 
 def test_report_reads_each_run_once(root: Path, fetched: Counter[str]) -> None:
     runs = find_runs(*connect(root))
-    of_it = {run.info.run_id for run in runs if run.data.tags["campaign"] == "first"}
-    beside = {run.info.run_id for run in runs if run.data.tags["kind"] == "campaign"}
-    assert len(of_it) == 2 + sum(SEARCHES.values())
-    assert of_it <= set(fetched) <= of_it | beside
+    of_it = [run for run in runs if run.data.tags["campaign"] == "first"]
+    searches = {run.info.run_id for run in of_it if run.data.tags.get("stage") == "search"}
+    repeats = {run.info.run_id for run in of_it if run.data.tags.get("stage") == "repeat"}
+    campaigns = {run.info.run_id for run in runs if run.data.tags["kind"] == "campaign"}
+    assert len(searches) == sum(SEARCHES.values())
+    assert repeats <= set(fetched) <= repeats | campaigns  # searches: from the database
     assert set(fetched.values()) == {1}
 
 
+def test_trials_of_a_server_are_read_once(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    client, experiment_id = connect(root)
+    found: Counter[str] = Counter()
+    search = client.search_runs
+
+    def count(*args: Any, **kwargs: Any) -> Any:
+        page = search(*args, **kwargs)
+        found.update(run.info.run_id for run in page)
+        return page
+
+    monkeypatch.setattr(client, "search_runs", count)
+    monkeypatch.setattr(trials, "database_file", lambda uri: None)
+    read_trials(client, experiment_id, "first")
+    runs = find_runs(*connect(root), campaign="first", kind="trial")
+    assert found == Counter({run.info.run_id: 1 for run in runs})
+
+
+def test_database_tells_of_trials_what_the_client_tells(
+    root: Path, monkeypatch: pytest.MonkeyPatch, pack: Pack, split: Split
+) -> None:
+    tracker, campaign = open_campaign(root, "odd", pack, split)
+    ids = [log_search(tracker, campaign, "unet", number, 0.5) for number in range(5)]
+    client = tracker.client
+    client.log_metric(ids[0], "best/val_pr_auc", 0.7, step=3)  # the latest is the highest step
+    client.log_metric(ids[0], "best/val_pr_auc", 0.1, step=2)
+    client.log_metric(ids[1], "best/val_pr_auc", float("nan"), step=1)
+    client.log_metric(ids[2], "cost/gpu_hours", float("inf"))
+    client.log_param(ids[3], "arch.extra", 'it\'s "quoted", with a comma')
+    client.delete_run(ids[4])
+    from_database = read_trials(client, tracker.experiment_id, "odd").searches
+    monkeypatch.setattr(trials, "database_file", lambda uri: None)
+    from_client = read_trials(client, tracker.experiment_id, "odd").searches
+    pd.testing.assert_frame_equal(from_database, from_client)
+    assert from_database["run_id"].tolist() == ids[:4]
+    assert from_database["val_pr_auc"].tolist()[0] == 0.7
+    assert from_database["val_pr_auc"].isna().tolist() == [False, True, False, False]
+
+
+def test_database_is_read_where_it_is_a_file(root: Path) -> None:
+    assert database_file(tracking_uri(root)) == (root / "mlflow.db").resolve()
+    assert database_file("http://127.0.0.1:5000") is None
+    assert database_file("sqlite:////nowhere/mlflow.db") is None
+
+
 def test_search_trials_csv_has_every_trial(root: Path, fetched: Counter[str]) -> None:
-    trials = pd.read_csv(folder(root) / SEARCH_TRIALS)
-    assert trials["model"].value_counts().to_dict() == SEARCHES
+    table = pd.read_csv(folder(root) / SEARCH_TRIALS)
+    assert table["model"].value_counts().to_dict() == SEARCHES
     runs = find_runs(*connect(root), campaign="first", stage="search")
-    assert trials["run_id"].tolist() == [run.info.run_id for run in runs]
-    for row, run in zip(trials.to_dict("records"), runs, strict=True):
+    assert table["run_id"].tolist() == [run.info.run_id for run in runs]
+    for row, run in zip(table.to_dict("records"), runs, strict=True):
         assert row["key"] == run.data.tags["key"]
         assert row["param/lr"] == float(run.data.params["lr"])
         assert row["param/arch.width"] == 8
         score = run.data.metrics.get("best/val_pr_auc", float("nan"))
         assert row["val_pr_auc"] == pytest.approx(score, nan_ok=True)
-    assert trials["ended_by"].value_counts().to_dict() == {"scheduler": 13, "error": 2}
-    assert trials[trials["ended_by"] == "error"]["status"].unique().tolist() == ["FAILED"]
+    assert table["ended_by"].value_counts().to_dict() == {"scheduler": 13, "error": 2}
+    assert table[table["ended_by"] == "error"]["status"].unique().tolist() == ["FAILED"]
 
 
 def test_page_lists_the_best_search_trials_and_says_how_many_more(
@@ -147,9 +201,9 @@ def test_page_lists_the_best_search_trials_and_says_how_many_more(
 ) -> None:
     page = (folder(root) / "report.html").read_text()
     rows = re.findall(r"<tr>.*?</tr>", page.replace("<wbr>", ""))
-    trials = [row for row in rows if re.search(r"VanillaUNet #\d\d", row)]
+    listed = [row for row in rows if re.search(r"VanillaUNet #\d\d", row)]
     # 13 trials, of which the second failed, by rising score: the best ten are the last ten
-    shown = [re.findall(r"lr ([0-9.]+)", row)[0] for row in trials]
+    shown = [re.findall(r"lr ([0-9.]+)", row)[0] for row in listed]
     assert shown == [str(number / 1000) for number in range(12, 2, -1)]
     assert sum("AttentionUNet #" in row for row in rows) == SEARCHES["attention_unet"]
     assert "3 more are in <code>search_trials.csv</code>" in page

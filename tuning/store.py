@@ -46,6 +46,12 @@ def tracking_uri(root: Path) -> str:
     return os.environ.get(URI_VARIABLE) or f"{SQLITE}{(root / 'mlflow.db').resolve()}"
 
 
+def database_file(uri: str) -> Path | None:
+    """Return the file of a tracker that is a sqlite database, None for a server."""
+    file = Path(uri.removeprefix(SQLITE))
+    return file if uri.startswith(SQLITE) and file.is_file() else None
+
+
 def connect(root: Path) -> tuple[MlflowClient, str]:
     """Open the tracker and the experiment, making both where they are missing.
 

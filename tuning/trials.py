@@ -1,5 +1,6 @@
 """A campaign's trials, fetched from MLflow once: repeat runs whole, a search trial as one row."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -7,7 +8,8 @@ import pandas as pd
 from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 
-from tuning.store import walk_runs
+from tuning.bulk import Record, read_records
+from tuning.store import database_file, find_runs, walk_runs
 
 SEARCH_TRIALS = "search_trials.csv"  # in the report's folder
 # Columns of a search trial by tag and by metric; its params follow.
@@ -42,20 +44,29 @@ class Trials:
 
 
 def read_trials(client: MlflowClient, experiment_id: str, campaign: str) -> Trials:
-    """Fetch every trial of a campaign once; of ten thousand, what is not reported is let go at once."""
-    repeats, rows = [], []
-    for run in walk_runs(client, experiment_id, campaign=campaign, kind="trial"):
-        if run.data.tags.get("stage") == "repeat":
-            repeats.append(run)
-        else:
-            rows.append(_make_row(run))
-    return Trials(tuple(repeats), pd.DataFrame(rows))
+    """Fetch every trial of a campaign once; of a search trial, what is not reported is let go at once."""
+    repeats = find_runs(client, experiment_id, campaign=campaign, kind="trial", stage="repeat")
+    searches = pd.DataFrame(
+        _make_row(one) for one in _walk_searches(client, experiment_id, campaign)
+    )
+    return Trials(tuple(repeats), searches)
 
 
-def _make_row(run: Run) -> dict[str, Any]:
+def _walk_searches(client: MlflowClient, experiment_id: str, campaign: str) -> Iterator[Record]:
+    """Yield the search trials, oldest first: from the database where it is a file, else from the server."""
+    wanted = {"campaign": campaign, "kind": "trial", "stage": "search"}
+    file = database_file(client.tracking_uri)
+    if file is not None:
+        yield from read_records(file, experiment_id, wanted, TAGS.values(), METRICS.values())
+        return
+    for run in walk_runs(client, experiment_id, **wanted):
+        data = run.data
+        yield Record(run.info.run_id, run.info.status, data.params, data.tags, data.metrics)
+
+
+def _make_row(trial: Record) -> dict[str, Any]:
     """Make a search trial's row; a config's params stay clear of the scores' names."""
-    tags, metrics, params = run.data.tags, run.data.metrics, run.data.params
-    row: dict[str, Any] = {name: tags.get(tag) for name, tag in TAGS.items()}
-    row |= {"status": run.info.status, "run_id": run.info.run_id}
-    row |= {name: metrics.get(metric, float("nan")) for name, metric in METRICS.items()}
-    return row | {f"param/{name}": value for name, value in params.items()}
+    row: dict[str, Any] = {name: trial.tags.get(tag) for name, tag in TAGS.items()}
+    row |= {"status": trial.status, "run_id": trial.run_id}
+    row |= {name: trial.metrics.get(metric, float("nan")) for name, metric in METRICS.items()}
+    return row | {f"param/{name}": trial.params[name] for name in sorted(trial.params)}
