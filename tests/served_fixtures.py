@@ -10,7 +10,8 @@ from typing import Any
 import torch
 
 from data.norm import Norm
-from tuning.evaluate import make_model
+from tuning.evaluate import load_checkpoint, make_model
+from tuning.export import make_program, make_reference, save_program
 from tuning.journal import Config, Journal
 
 Members = dict[str, bytes]
@@ -41,6 +42,14 @@ def write_checkpoint(folder: Path, **changes: Any) -> Journal:
     content = {"config": config, "model": model.state_dict(), "norm": norm}
     torch.save(content | {"epoch": 3, "threshold": 0.25}, journal.best)
     return journal
+
+
+def write_network(folder: Path) -> Path:
+    """Write a network's file as it is logged, its checkpoint beside it."""
+    checkpoint = load_checkpoint(write_checkpoint(folder).best)
+    program = make_program(checkpoint)
+    save_program(program, make_reference(program, checkpoint.norm), folder / "program.pt2")
+    return folder / "program.pt2"
 
 
 def read_members(path: Path) -> Members:

@@ -10,10 +10,8 @@ from typing import Any
 
 import pytest
 import torch
-from served_fixtures import Members, change_json, read_members, write_checkpoint, write_members
+from served_fixtures import Members, change_json, read_members, write_members, write_network
 
-from tuning.evaluate import load_checkpoint
-from tuning.export import make_program, make_reference, save_program
 from tuning.served_archive import CONFIGS, GRAPH, SAMPLES, ArchiveError
 from tuning.served_program import load_program
 
@@ -33,11 +31,7 @@ class Trap:
 @pytest.fixture(scope="module")
 def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A network's file as it is logged."""
-    folder = tmp_path_factory.mktemp("good")
-    checkpoint = load_checkpoint(write_checkpoint(folder).best)
-    program = make_program(checkpoint)
-    save_program(program, make_reference(program, checkpoint.norm), folder / "program.pt2")
-    return folder / "program.pt2"
+    return write_network(tmp_path_factory.mktemp("good"))
 
 
 @pytest.fixture

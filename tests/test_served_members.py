@@ -6,11 +6,10 @@ from typing import Any
 
 import pytest
 import torch
-from served_fixtures import Members, change_json, read_members, write_checkpoint, write_members
+from served_fixtures import Members, change_json, read_members, write_members, write_network
 
 from tuning import served_archive
 from tuning.evaluate import load_checkpoint
-from tuning.export import make_program, make_reference, save_program
 from tuning.served_archive import CONFIGS, GRAPH, ArchiveError, read_archive
 
 WEIGHTS = CONFIGS["data/weights/"]
@@ -19,11 +18,7 @@ WEIGHTS = CONFIGS["data/weights/"]
 @pytest.fixture(scope="module")
 def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A network's file as it is logged."""
-    folder = tmp_path_factory.mktemp("good")
-    checkpoint = load_checkpoint(write_checkpoint(folder).best)
-    program = make_program(checkpoint)
-    save_program(program, make_reference(program, checkpoint.norm), folder / "program.pt2")
-    return folder / "program.pt2"
+    return write_network(tmp_path_factory.mktemp("good"))
 
 
 @pytest.fixture

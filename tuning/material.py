@@ -28,7 +28,7 @@ class Material:
         lacking: What a partial report lacks.
         folder: The report's folder, with each model's figures and the campaign's files.
         pages: Addresses of ready-made pages of MLflow by label.
-        ui_command: What starts those pages where there is no server.
+        ui_command: What serves those pages: a command, or the address of a server.
     """
 
     campaign: Run

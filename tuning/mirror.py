@@ -173,9 +173,10 @@ def enrol_trial(stage: Stage, journal: Journal) -> dict[str, Any]:
     if kept := journal.read("trial"):
         return dict(kept)
     taken = [int(trial.read("trial")["number"]) for trial in list_trials(stage)]
-    number, began_ms = 1 + max(taken, default=0), int(time.time() * 1000)
-    journal.write("trial", {"stage": stage.name, "number": number, "began_ms": began_ms})
-    return enrol_trial(stage, journal)
+    enrolled = {"stage": stage.name, "number": 1 + max(taken, default=0)}
+    enrolled |= {"began_ms": int(time.time() * 1000)}
+    journal.write("trial", enrolled)
+    return enrolled
 
 
 def list_trials(stage: Stage) -> list[Journal]:

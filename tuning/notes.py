@@ -1,13 +1,13 @@
 """What MLflow's pages say about a campaign, a study and a trial: their descriptions, in Markdown."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import pandas as pd
 
 from data.source import describe
 from models import paper_name
-from tuning.records import Context
+from tuning.journal import Row
+from tuning.records import Context, pick_best
 from tuning.space import Domain, LogUniform
 
 _RANKING, _FACTS = "### Ranking on test", "### Campaign"
@@ -70,7 +70,7 @@ def _tell_domain(domain: Domain) -> str:
     return ", ".join(map(str, domain))
 
 
-def tell_trial(run_id: str, ended_by: str, rows: Sequence[Mapping[str, Any]], message: str) -> str:
+def tell_trial(run_id: str, ended_by: str, rows: Sequence[Row], message: str) -> str:
     """Describe a trial that ended: why, how good it was, how to run it again."""
     why = {
         "scheduler": "The scheduler stopped it, since others were better by then",
@@ -82,7 +82,7 @@ def tell_trial(run_id: str, ended_by: str, rows: Sequence[Mapping[str, Any]], me
     text = f"{why}: {message}" if message else f"{why}."
     if not rows:
         return text
-    best = max(rows, key=lambda row: row["val_pr_auc"])
+    best = pick_best(rows)
     return (
         f"{text} Best val average precision {best['val_pr_auc']:.3f} in epoch {best['epoch']} "
         f"of {len(rows)}.\n\nRun it again: `python -m tuning.reproduce {run_id}`"

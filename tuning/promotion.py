@@ -14,6 +14,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 from tuning.cards import OUTCOME, PASSED
+from tuning.store import walk_pages
 
 PREFIX = "hokkaido-"
 CHAMPION = "champion"  # alias of an architecture's version in use
@@ -42,28 +43,20 @@ def rank_of(tags: Mapping[str, str], score: str = "val_pr_auc") -> tuple[int, in
 
 def list_names(client: MlflowClient) -> list[str]:
     """List the registered models of this project, by name."""
-    found, token = [], None
-    while True:
-        page = client.search_registered_models(
-            f"name LIKE '{PREFIX}%'", max_results=_PAGE, page_token=token
-        )
-        found += [str(model.name) for model in page]
-        token = page.token
-        if not token:
-            return sorted(found)
+    wanted = f"name LIKE '{PREFIX}%'"
+    found = walk_pages(
+        lambda token: client.search_registered_models(wanted, max_results=_PAGE, page_token=token)
+    )
+    return sorted(str(model.name) for model in found)
 
 
 def list_versions(client: MlflowClient, name: str, where: str = "") -> list[ModelVersion]:
     """List a registered model's versions, oldest first."""
-    found, token = [], None
-    while True:
-        page = client.search_model_versions(
-            f"name = '{name}'{where}", max_results=_PAGE, page_token=token
-        )
-        found += list(page)
-        token = page.token
-        if not token:
-            return sorted(found, key=lambda version: int(version.version))
+    wanted = f"name = '{name}'{where}"
+    found = walk_pages(
+        lambda token: client.search_model_versions(wanted, max_results=_PAGE, page_token=token)
+    )
+    return sorted(found, key=lambda version: int(version.version))
 
 
 def find_holder(client: MlflowClient, name: str, alias: str) -> ModelVersion | None:

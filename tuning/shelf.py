@@ -15,7 +15,7 @@ from models import list_models, paper_name
 from tuning import promotion
 from tuning.cards import OUTCOME
 from tuning.registry import try_gate
-from tuning.store import SQLITE, connect, tracking_uri
+from tuning.store import SQLITE, connect, database_file, tracking_uri
 
 HEADINGS = (
     *("model", "version", "aliases", "val AP", "test AP", "data", "split", "campaign", "gate"),
@@ -159,7 +159,7 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
 def _open(root: Path) -> MlflowClient:
     """Open the tracker; unlike a campaign, a look makes no database."""
     uri = tracking_uri(root)
-    if uri.startswith(SQLITE) and not Path(uri.removeprefix(SQLITE)).is_file():
+    if uri.startswith(SQLITE) and database_file(uri) is None:
         raise FileNotFoundError(
             f"A registry lies in a campaign's database, but there is no {uri.removeprefix(SQLITE)}. "
             "Run `python -m tuning.run`, or name the folder with --root."

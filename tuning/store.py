@@ -6,20 +6,23 @@ import os
 import sqlite3
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import urlparse
 
 import mlflow
 from mlflow.artifacts import download_artifacts
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
+from mlflow.store.entities import PagedList
 from mlflow.tracking import MlflowClient
 
 URI_VARIABLE = "MLFLOW_TRACKING_URI"
 SQLITE = "sqlite:///"
 EXPERIMENT = "landslide-benchmark"
+T = TypeVar("T")
 
 
 def read_commit(folder: Path) -> str:
@@ -117,20 +120,30 @@ def _use(uri: str, experiment_id: str) -> None:
             os.environ[name] = value
 
 
-def walk_runs(client: MlflowClient, experiment_id: str, **tags: str) -> Iterator[Run]:
-    """Yield all runs with the given tags, oldest first; a page of them is in memory at a time."""
-    wanted = " and ".join(f"tags.{name} = '{value}'" for name, value in tags.items())
+def walk_pages(fetch: Callable[[str | None], PagedList[T]]) -> Iterator[T]:
+    """Yield all that a search finds; a page of it is in memory at a time.
+
+    Args:
+        fetch: Returns the page of a token, the first one for None.
+    """
     token = None
     while True:
         with _no_collection():
-            page = client.search_runs(
-                [experiment_id], wanted, order_by=["start_time ASC"], page_token=token
-            )
+            page = fetch(token)
         token = page.token
         yield from page
         del page  # before the next one comes
         if not token:
             return
+
+
+def walk_runs(client: MlflowClient, experiment_id: str, **tags: str) -> Iterator[Run]:
+    """Yield all runs with the given tags, oldest first."""
+    wanted = " and ".join(f"tags.{name} = '{value}'" for name, value in tags.items())
+    order = ["start_time ASC"]
+    return walk_pages(
+        lambda token: client.search_runs([experiment_id], wanted, order_by=order, page_token=token)
+    )
 
 
 def find_runs(client: MlflowClient, experiment_id: str, **tags: str) -> list[Run]:

@@ -152,8 +152,8 @@ def tell_cost(material: Material) -> Section:
 def tell_pages(material: Material) -> Section:
     """Ready-made pages of MLflow."""
     text = (
-        "The same runs in MLflow's own pages: trials side by side, curves overlaid. Without a server, "
-        f"start one with `{material.ui_command}` first; these addresses then lead to it."
+        "The same runs in MLflow's own pages: trials side by side, curves overlaid. They are served by "
+        f"`{material.ui_command}`."
     )
     links = [Text(f"[{label}]({address})") for label, address in material.pages.items()]
     return Section("In MLflow", [Text(text), *links])

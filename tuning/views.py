@@ -40,9 +40,9 @@ def ui_address(tracking_uri: str) -> str:
 
 
 def ui_command(tracking_uri: str) -> str:
-    """Return the command that serves a database's pages; the tracker of a server has them already."""
+    """Return the command that serves a database's pages, or the address of a server, which has them already."""
     if tracking_uri.startswith("http"):
-        return f"mlflow server (it runs at {tracking_uri})"
+        return ui_address(tracking_uri)
     return f"python -m mlflow ui --backend-store-uri {tracking_uri}"
 
 

@@ -8,9 +8,8 @@ from queue import SimpleQueue
 
 logger = logging.getLogger(__name__)
 
-REST_S = (
-    30.0  # after a failure: a tracker that is away would hold up every later task by its retries
-)
+# After a failure: a tracker that is away would hold up every later task by its retries.
+REST_S = 30.0
 
 
 class Writer:

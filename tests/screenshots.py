@@ -1,6 +1,6 @@
 """Take the README's pictures of MLflow's pages from a campaign that has been run.
 
-    python docs/screenshots.py [--root mlruns] [--campaign NAME] [--to docs]
+    python tests/screenshots.py [--root mlruns] [--campaign NAME] [--to docs]
 
 Starts MLflow's server on loopback, opens the campaign's ready-made pages in Chromium (of the test requirements), and
 keeps each picture small.
@@ -8,67 +8,25 @@ keeps each picture small.
 
 import argparse
 import json
-import os
-import shutil
-import signal
-import socket
-import subprocess
 import sys
-import time
-import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
+import tempfile
 from io import BytesIO
 from pathlib import Path
-from urllib.error import URLError
 
+from browsing import find_chromium
 from PIL import Image
 from playwright.sync_api import Browser, sync_playwright
+from servers import serve_mlflow
 
 SIZE = {"width": 1440, "height": 810}
 WIDTH_PX, COLOURS = 1080, 256  # of a kept picture
-START_S, SETTLE_MS = 120, 6000
+SETTLE_MS = 6000
 REGISTRY = "/#/models"
 SHOWN = {  # file by label of the campaign's page
     "trials, best on val first": "mlflow_trials.png",
     "precision over recall on test, overlaid": "mlflow_curves.png",
     "trials as charts": "mlflow_charts.png",
 }
-
-
-@contextmanager
-def serve(root: Path) -> Iterator[str]:
-    """Serve a root's database on a free port; end the server and nothing else."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        port = one.getsockname()[1]
-    store = f"sqlite:///{(root / 'mlflow.db').resolve()}"
-    asked = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", store]
-    asked += ["--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
-    quiet = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-    nowhere = subprocess.DEVNULL
-    server = subprocess.Popen(
-        asked, env=quiet, stdout=nowhere, stderr=nowhere, start_new_session=True
-    )
-    try:
-        wait_for(f"http://127.0.0.1:{port}")
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        os.killpg(server.pid, signal.SIGTERM)
-        server.wait()
-
-
-def wait_for(address: str) -> None:
-    """Wait until a server answers."""
-    deadline = time.monotonic() + START_S
-    while True:
-        try:
-            urllib.request.urlopen(f"{address}/health", timeout=5).close()
-            return
-        except (URLError, OSError) as error:
-            if time.monotonic() > deadline:
-                raise SystemExit(f"error: {address} does not answer: {error}") from error
-            time.sleep(0.5)
 
 
 def take(browser: Browser, address: str, file: Path) -> None:
@@ -95,17 +53,21 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--campaign", help="name of the campaign (default: the latest report)")
     parser.add_argument("--to", type=Path, default=Path("docs"), help="folder of the pictures")
     args = parser.parse_args(argv)
-    chromium = shutil.which("chromium") or shutil.which("google-chrome")
     found = sorted((args.root / "reports").glob("*/pages.json"), key=lambda f: f.stat().st_mtime)
     if args.campaign:
         found = [file for file in found if file.parent.name == args.campaign]
-    if not found or chromium is None:
-        lacking = "Chromium" if found else f"a report below {args.root / 'reports'}"
-        print(f"error: The pictures need {lacking}, but there is none.", file=sys.stderr)
+    if not found:
+        where = args.root / "reports"
+        print(f"error: The pictures need a report, but {where} has none.", file=sys.stderr)
         return 1
     pages: dict[str, str] = json.loads(found[-1].read_text())
-    with serve(args.root) as address, sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+    store = f"sqlite:///{(args.root / 'mlflow.db').resolve()}"
+    with (
+        tempfile.TemporaryDirectory() as aside,
+        serve_mlflow(store, Path(aside), Path(aside) / "log") as address,
+        sync_playwright() as driver,
+    ):
+        browser = driver.chromium.launch(executable_path=find_chromium(), args=["--no-sandbox"])
         for label, name in SHOWN.items():
             take(browser, address + pages[label][pages[label].index("/#/") :], args.to / name)
         take(browser, address + REGISTRY, args.to / "mlflow_models.png")
