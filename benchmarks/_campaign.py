@@ -36,7 +36,7 @@ from tuning.records import Context
 from tuning.report import EXCLUDED, EXPECTED, SUSPICIOUS
 from tuning.settings import list_folds
 from tuning.space import compose, first_sample, make_key, make_space
-from tuning.tracking import Tracker
+from tuning.tracker import Tracker
 
 EPOCHS = 5  # of a search trial, as in the preset quick
 METRICS = 40  # of a search trial; the platform's own are filled up to it

@@ -13,10 +13,8 @@ import logging
 import statistics
 import sys
 import tempfile
-from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -27,24 +25,23 @@ from data.pack import Pack, make_pack
 from data.twin import make_twin
 from models import known_good
 from tuning.campaign import CLIP
+from tuning.delivery import Delivery
 from tuning.journal import Config, Journal
-from tuning.mirror import Mirror, Stage
 from tuning.presets import get_preset, pick_tiles
 from tuning.records import Context, DataRecord
 from tuning.search import Resources, run_repeats, start_ray, stop_ray
 from tuning.settings import Settings
 from tuning.space import KNOWN_GOOD
-from tuning.tracking import Tracker
-from tuning.trainable import Job
+from tuning.stage import Job, Stage
 
 AIM = 1.03
 TILES_PER_PART, EPOCHS, PER_CORE = 24, 10, 2
 
 
-class Silent(Mirror):
-    """Prints as the mirror does, and sends nothing while trials run."""
+class Silent(Delivery):
+    """Sends nothing while trials run."""
 
-    def _send(self, what: str, trial: Any, send: Callable[[str, Journal], None]) -> None:
+    def submit(self, journal: Journal) -> None:
         """Send nothing."""
 
 
@@ -71,17 +68,14 @@ def make_config(pack: Pack, seed: int) -> Config:
     }
 
 
-def time_trials(root: Path, pack: Pack, mirror_of: type[Mirror], name: str) -> tuple[float, float]:
+def time_trials(root: Path, pack: Pack, kind: type[Delivery], name: str) -> tuple[float, float]:
     """Run a stage; return the median trial's seconds, and the share of them between epochs."""
     context = Context(name, "quick", "blocks", "s", pack.hash, "synthetic", "s1", "4 even", "c")
-    tracker = Tracker(root, context)
-    study = tracker.open_run("study", "study/unet", "unet")
     job = Job("repeat", {}, str(pack.path), str(root / name / "trials"))
-    data = DataRecord("hokkaido-twin", pack.hash, "twin", {}, {})
+    delivery = kind(root, context, DataRecord("hokkaido-twin", pack.hash, "twin", {}, {}))
     configs = [make_config(pack, seed) for seed in range(PER_CORE * count_cpus())]
-    stage = Stage("repeat", job, len(configs), EPOCHS, {"unet": study}, data)
-    mirror = mirror_of(root, context, stage)
-    run_repeats(configs, stage, mirror, root / name / "ray", Resources(1, 0))
+    stage = Stage("repeat", job, len(configs), EPOCHS)
+    run_repeats(configs, stage, delivery, root / name / "ray", Resources(1, 0))
     times, shares = [], []
     for config in configs:
         rows = job.journal({"config": config}).history()
@@ -130,9 +124,9 @@ def main(argv: list[str] | None = None) -> int:
             for number in range(args.rounds):
                 pair = {
                     kind: time_trials(root, pack, kind, f"{kind.__name__}-{number}")
-                    for kind in ((Mirror, Silent) if number % 2 else (Silent, Mirror))
+                    for kind in ((Delivery, Silent) if number % 2 else (Silent, Delivery))
                 }
-                (tracked, share), (alone, _) = pair[Mirror], pair[Silent]
+                (tracked, share), (alone, _) = pair[Delivery], pair[Silent]
                 ratios.append(tracked / alone)
                 shares.append(share)
                 print(

@@ -1,4 +1,4 @@
-"""The one sentence that answers an unknown name."""
+"""Words of error messages: the answer to an unknown name, and what another error said."""
 
 from collections.abc import Iterable
 from difflib import get_close_matches
@@ -19,3 +19,8 @@ def unknown(kind: str, name: str, choices: Iterable[str]) -> str:
     near = get_close_matches(name, known, n=1, cutoff=0.4)
     guess = f" Did you mean {near[0]!r}?" if near else ""
     return f"Unknown {kind} {name!r}.{guess} Available: {', '.join(known)}."
+
+
+def name_error(error: BaseException) -> str:
+    """Return the first line of an error's text, its class where it has none."""
+    return str(error).splitlines()[0] if str(error) else type(error).__name__

@@ -55,9 +55,9 @@ def running(arguments: list[str], address: str, log: Path, **variables: str) -> 
 
 
 @contextmanager
-def serve_mlflow(store: str, artifacts: Path, log: Path) -> Iterator[str]:
-    """Serve a store on a free port of loopback; yield the address."""
-    port = find_port()
+def serve_mlflow(store: str, artifacts: Path, log: Path, port: int | None = None) -> Iterator[str]:
+    """Serve a store on a port of loopback, a free one by default; yield the address."""
+    port = port or find_port()
     arguments = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", store]
     arguments += ["--artifacts-destination", str(artifacts), "--workers", "1"]
     arguments += ["--host", "127.0.0.1", "--port", str(port)]

@@ -15,7 +15,7 @@ from data.splits import Split
 from tuning.journal import Config
 from tuning.report import PAGES, write_report
 from tuning.store import find_runs
-from tuning.tracking import Tracker
+from tuning.tracker import Tracker
 from tuning.views import LOCAL_UI
 
 pytestmark = pytest.mark.slow

@@ -29,7 +29,7 @@ from tuning.registry import DIGEST, main, register, register_models
 from tuning.results import read_results
 from tuning.store import connect, find_runs
 from tuning.table import make_model_row
-from tuning.tracking import Tracker
+from tuning.tracker import Tracker
 from tuning.train import fit
 from tuning.trials import read_trials
 

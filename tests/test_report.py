@@ -24,7 +24,7 @@ from tuning.registry import register
 from tuning.report import EXPECTED, list_lacking, main, write_report
 from tuning.store import connect, find_runs
 from tuning.table import PUBLISHED
-from tuning.tracking import Tracker
+from tuning.tracker import Tracker
 from tuning.train import fit
 
 CPU = torch.device("cpu")

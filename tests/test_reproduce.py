@@ -14,7 +14,7 @@ from tuning.journal import Config, Journal, Row
 from tuning.records import Context
 from tuning.reproduce import differ, main
 from tuning.settings import PACKS
-from tuning.tracking import Tracker
+from tuning.tracker import Tracker
 from tuning.train import fit
 
 CPU = torch.device("cpu")

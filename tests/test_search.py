@@ -7,13 +7,12 @@ import pytest
 from conftest import make_settings
 
 from data.pack import Pack
+from tuning.delivery import Delivery
 from tuning.journal import Config
-from tuning.mirror import Mirror, Stage
 from tuning.records import Context, DataRecord
 from tuning.search import Resources, run_repeats, run_search, start_ray, stop_ray
 from tuning.space import Domain
-from tuning.tracking import Tracker
-from tuning.trainable import Job
+from tuning.stage import Job, Stage
 
 pytestmark = pytest.mark.slow
 
@@ -29,14 +28,11 @@ def resources() -> Iterator[Resources]:
 
 def make_stage(
     root: Path, pack: Pack, config: Config, name: str, trials: int
-) -> tuple[Stage, Mirror]:
-    tracker = Tracker(root, CONTEXT)
+) -> tuple[Stage, Delivery]:
     fixed = {name: value for name, value in config.items() if name not in ("arch", "lr")}
     job = Job(name, fixed, str(pack.path), str(root / "trials"))
-    study = tracker.open_run("study", "study/unet", "unet")
-    data = DataRecord("twin", pack.hash, "twin:1", {}, {})
-    stage = Stage(name, job, trials, config["epochs"], {"unet": study}, data)
-    return stage, Mirror(root, CONTEXT, stage)
+    delivery = Delivery(root, CONTEXT, DataRecord("twin", pack.hash, "twin:1", {}, {}))
+    return Stage(name, job, trials, config["epochs"]), delivery
 
 
 def space_of(config: Config, rates: list[float]) -> dict[str, Domain]:
@@ -47,11 +43,11 @@ def space_of(config: Config, rates: list[float]) -> dict[str, Domain]:
 def test_failed_trial_stops_neither_the_study_nor_wins(
     resources: Resources, pack: Pack, config: Config, tmp_path: Path
 ) -> None:
-    stage, mirror = make_stage(tmp_path, pack, config, "search", 4)
+    stage, delivery = make_stage(tmp_path, pack, config, "search", 4)
     space = space_of(config, [3e-3, TOO_FAST])
-    found = run_search("unet", space, stage, mirror, tmp_path / "ray", resources)
+    found = run_search("unet", space, stage, delivery, tmp_path / "ray", resources)
     assert [winner["lr"] for winner in found] == [3e-3]
-    runs = {run.data.params["lr"]: run for run in mirror.tracker.find_trials(study="unet")}
+    runs = {run.data.params["lr"]: run for run in delivery.tracker.find_trials(study="unet")}
     assert len(runs) == 2  # a config drawn twice is one trial
     assert runs["0.003"].data.tags["ended_by"] == "last epoch"
     failed = runs[str(TOO_FAST)]
@@ -62,20 +58,20 @@ def test_failed_trial_stops_neither_the_study_nor_wins(
 def test_study_whose_every_trial_failed_has_no_winner(
     resources: Resources, pack: Pack, config: Config, tmp_path: Path
 ) -> None:
-    stage, mirror = make_stage(tmp_path, pack, config, "search", 2)
+    stage, delivery = make_stage(tmp_path, pack, config, "search", 2)
     space = space_of(config, [TOO_FAST])
-    assert run_search("unet", space, stage, mirror, tmp_path / "ray", resources) == []
-    assert {run.info.status for run in mirror.tracker.find_trials()} == {"FAILED"}
+    assert run_search("unet", space, stage, delivery, tmp_path / "ray", resources) == []
+    assert {run.info.status for run in delivery.tracker.find_trials()} == {"FAILED"}
 
 
 def test_repeats_measure_test_and_run_to_their_end(
     resources: Resources, pack: Pack, config: Config, tmp_path: Path
 ) -> None:
-    stage, mirror = make_stage(tmp_path, pack, config, "repeat", 2)
+    stage, delivery = make_stage(tmp_path, pack, config, "repeat", 2)
     configs = [config | {"seed": seed} for seed in (42, 123)]
-    done = run_repeats(configs, stage, mirror, tmp_path / "ray", resources)
+    done = run_repeats(configs, stage, delivery, tmp_path / "ray", resources)
     assert sorted(config["seed"] for config in done) == [42, 123]
-    for run in mirror.tracker.find_trials(stage="repeat"):
+    for run in delivery.tracker.find_trials(stage="repeat"):
         assert run.info.status == "FINISHED"
         assert run.data.metrics["test/n_samples"] == 4
     again, fresh = make_stage(tmp_path, pack, config, "repeat", 2)

@@ -10,13 +10,13 @@ from conftest import make_settings
 from servers import serve_mlflow
 
 from data.pack import Pack
+from tuning.delivery import Delivery
 from tuning.journal import Config
-from tuning.mirror import Mirror, Stage
 from tuning.records import EPOCH_METRICS, Context, DataRecord
 from tuning.search import Resources, run_repeats, start_ray, stop_ray
+from tuning.stage import Job, Stage
 from tuning.store import find_runs
-from tuning.tracking import Tracker
-from tuning.trainable import Job
+from tuning.tracker import Tracker
 
 pytestmark = pytest.mark.slow
 
@@ -51,16 +51,14 @@ def root(
 def test_eight_trials_at_once_lose_no_epoch(
     root: Path, pack: Pack, config: Config, caplog: pytest.LogCaptureFixture
 ) -> None:
-    tracker = Tracker(root, CONTEXT)
-    study = tracker.open_run("study", "study/unet", "unet")
+    delivery = Delivery(root, CONTEXT, DataRecord("twin", pack.hash, "twin:1", {}, {}))
+    tracker = delivery.tracker
     job = Job("repeat", {}, str(pack.path), str(root / "trials"))
-    data = DataRecord("twin", pack.hash, "twin:1", {}, {})
-    stage = Stage("repeat", job, TRIALS, EPOCHS, {"unet": study}, data)
-    mirror = Mirror(root, CONTEXT, stage)
+    stage = Stage("repeat", job, TRIALS, EPOCHS)
     configs = [
         config | {"seed": seed, "epochs": EPOCHS, "patience": EPOCHS} for seed in range(TRIALS)
     ]
-    done = run_repeats(configs, stage, mirror, root / "ray", Resources(0.25, 0.0))
+    done = run_repeats(configs, stage, delivery, root / "ray", Resources(0.25, 0.0))
     assert len(done) == TRIALS
     assert "failed" not in caplog.text  # neither a lock nor a connection
     runs = find_runs(tracker.client, tracker.experiment_id, kind="trial")

@@ -13,7 +13,7 @@ from tuning.journal import Config, Journal
 from tuning.metrics import BINS, trace_curve
 from tuning.records import Context, flatten, make_overlay
 from tuning.store import connect, find_runs, read_commit, tracking_uri
-from tuning.tracking import Tracker
+from tuning.tracker import Tracker
 from tuning.train import fit
 
 CONTEXT = Context(

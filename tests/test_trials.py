@@ -31,7 +31,7 @@ from tuning.store import (
 )
 from tuning.story_runs import BEST
 from tuning.table import make_tile_rows, score_run
-from tuning.tracking import Tracker
+from tuning.tracker import Tracker
 from tuning.trials import SEARCH_TRIALS, read_trials
 
 BASELINE = "log_ratio_vv"

@@ -8,16 +8,16 @@ import torch
 from data.pack import Pack
 from data.splits import Split
 from tuning.baselines import make_baseline_config, run_baseline
+from tuning.delivery import Delivery
 from tuning.evaluate import measure_test
 from tuning.ground import write_ground, write_split_audit
 from tuning.journal import Config
-from tuning.mirror import Stage, open_trial
 from tuning.notes import tell_campaign
 from tuning.records import Context, DataRecord
 from tuning.report import EXPECTED
-from tuning.tracking import Tracker
+from tuning.stage import Job, Stage, enrol
+from tuning.tracker import Tracker
 from tuning.train import fit
-from tuning.trainable import Job
 from tuning.views import publish_views
 
 CPU = torch.device("cpu")
@@ -36,7 +36,9 @@ def track_campaign(root: Path, config: Config, pack: Pack, split: Split) -> Trac
     context = Context(
         CAMPAIGN, "smoke", split.name, split.hash, pack.hash, "synthetic", "s1", "2 even", "c" * 40
     )
-    tracker = Tracker(root, context)
+    data = DataRecord("hokkaido-twin", pack.hash, "twin:1", {"channels": ["s1"]}, {})
+    delivery = Delivery(root, context, data)
+    tracker = delivery.tracker
     expected = {EXPECTED: json.dumps({"unet": len(SEEDS), BASELINE: 1})}
     campaign = tracker.open_run("campaign", "campaign", CAMPAIGN, tags=expected)
     tracker.describe(campaign, tell_campaign(context, {split.name: {"train": 4}}, "unet"))
@@ -46,19 +48,16 @@ def track_campaign(root: Path, config: Config, pack: Pack, split: Split) -> Trac
     ground = write_ground(pack, split.test, files)
     for file in (ground, *write_split_audit(pack, [split], "blocks", files)):
         tracker.client.log_artifact(campaign, str(file))
-    studies = {
-        name: tracker.open_run("study", f"study/{name}", name, campaign, {"study": name})
-        for name in ("unet", BASELINE)
-    }
-    data = DataRecord("hokkaido-twin", pack.hash, "twin:1", {"channels": ["s1"]}, {})
+    studies = {name: delivery.open_study(name) for name in ("unet", BASELINE)}
     for kind, changes in (
         ("search", [{"lr": rate} for rate in RATES]),
         ("repeat", [{"seed": seed} for seed in SEEDS]),
     ):
         job = Job(kind, {}, str(pack.path), str(root / "trials"))
-        stage = Stage(kind, job, len(changes), config["epochs"], studies, data)
-        for change in changes:
-            track_trial(tracker, stage, config | change, pack, split)
+        stage = Stage(kind, job, len(changes), config["epochs"])
+        for number, change in enumerate(changes, 1):
+            enrol(stage, {"config": config | change}, number)
+            track_trial(delivery, stage, config | change, pack, split)
     one = make_baseline_config(BASELINE, split.name, pack.hash, 0)
     tags = {"study": BASELINE, "stage": "repeat", "seed": "0", "fold": split.name}
     run_id = tracker.open_run("trial", BASELINE, BASELINE, studies[BASELINE], tags, one)
@@ -67,10 +66,10 @@ def track_campaign(root: Path, config: Config, pack: Pack, split: Split) -> Trac
     return tracker
 
 
-def track_trial(tracker: Tracker, stage: Stage, config: Config, pack: Pack, split: Split) -> str:
+def track_trial(delivery: Delivery, stage: Stage, config: Config, pack: Pack, split: Split) -> str:
     """Train and log one trial; a rate of the search that is last in the list is stopped early."""
     journal = stage.job.journal({"config": config})
-    run_id = open_trial(tracker, stage, config, journal)
+    run_id = delivery.open_trial(journal)
 
     def report(row: dict[str, object]) -> None:
         if stage.job.stage == "search" and config["lr"] == RATES[-1]:
@@ -80,8 +79,8 @@ def track_trial(tracker: Tracker, stage: Stage, config: Config, pack: Pack, spli
     try:
         reason = fit(config, pack, journal.path, report, device=CPU)
     except StoppedError:
-        journal.write("end", {"reason": reason, "epoch": 1})
+        journal.end(reason, epoch=1)
     if stage.job.stage == "repeat":
         measure_test(journal, pack, split, CPU)
-    tracker.finish(run_id, journal, reason, model=stage.job.stage == "repeat")
+    delivery.tracker.finish(run_id, journal, reason, model=stage.job.stage == "repeat")
     return run_id

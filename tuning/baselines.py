@@ -209,7 +209,7 @@ def run_baseline(config: Config, pack: Pack, split: Split, folder: Path) -> Jour
     predict = predict_baseline(config, pack, split)
     measure_val(journal, pack, split, predict)
     measure_predictions(journal, pack, split, predict)
-    journal.write("end", {"reason": "last epoch", "epoch": 0})
+    journal.end("last epoch", epoch=0)
     return journal
 
 

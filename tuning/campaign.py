@@ -3,12 +3,11 @@
 import logging
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import torch
 
 from data.splits import Split
@@ -18,41 +17,32 @@ from tuning.baselines import (
     make_baseline_config,
     run_baseline,
 )
+from tuning.conclusion import Outcome, conclude, cut_off
 from tuning.environment import describe_environment
 from tuning.journal import Config, Journal
-from tuning.mirror import Mirror, Stage, list_trials, open_trial
+from tuning.locks import hold_campaign
 from tuning.opening import OpenedCampaign
 from tuning.presets import SEEDS
-from tuning.report import write_report
-from tuning.search import SEARCH_SEED, Resources, run_repeats, run_search, start_ray, stop_ray
-from tuning.settings import Settings
+from tuning.search import Resources, run_repeats, run_search, start_ray, stop_ray
+from tuning.settings import Settings, campaign_folder
 from tuning.space import make_key, make_space
-from tuning.storage import drop_checkpoints, format_bytes, measure_bytes
-from tuning.trainable import Job
+from tuning.stage import Entry, Job, Stage, keep_entry, list_entries, read_entry
+from tuning.storage import drop_checkpoints, format_bytes
+from tuning.suggest import SEARCH_SEED
 
 logger = logging.getLogger(__name__)
 
 CLIP = 1.0  # gradient norm, as in the data set's own training code
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """The end of a campaign.
-
-    Attributes:
-        table: Content of ``benchmark_master.csv``.
-        missing: What was asked for and not done, one sentence each.
-    """
-
-    table: pd.DataFrame
-    missing: tuple[str, ...]
-
-
 class Campaign(OpenedCampaign):
     """One campaign on its way: its stages, one after the other."""
 
     def _job(self, stage: str, fixed: Mapping[str, Any]) -> Job:
-        return Job(stage, dict(fixed), str(self.pack.path), str(self.folder / "trials"))
+        return Job(stage, dict(fixed), str(self.pack.path), str(self.trials))
+
+    def _stage(self, name: str, job: Job, trials: int, epochs: int) -> Stage:
+        return Stage(name, job, trials, epochs, 60 * self.settings.hang_after)
 
     def _fixed(self, model: str) -> Config:
         """Return the config values that are not searched."""
@@ -76,58 +66,46 @@ class Campaign(OpenedCampaign):
         """Measure the baselines that were asked for, each once per seed and fold."""
         for key in self.settings.baselines:
             seeds = (0,) if is_deterministic(key) else SEEDS[: self.settings.seeds]
-            for split, seed in product(self.splits, seeds):
-                self._measure_baseline(key, split, seed)
-            self.tracker.close(self.studies[key], "FINISHED")
+            for number, (split, seed) in enumerate(product(self.splits, seeds), 1):
+                self._measure_baseline(key, split, seed, number)
 
-    def _measure_baseline(self, key: str, split: Split, seed: int) -> None:
-        channels = self.settings.channels
-        config = make_baseline_config(key, split.name, self.pack.hash, seed, channels)
-        trial = make_key("repeat", config)
-        tags = {"study": key, "stage": "repeat", "seed": str(seed), "fold": split.name}
+    def _measure_baseline(self, key: str, split: Split, seed: int, number: int) -> None:
+        config = make_baseline_config(key, split.name, self.pack.hash, seed, self.settings.channels)
+        began = time.time()
+        journal = Journal(self.trials / make_key("repeat", config))
         name = f"{baseline_title(key)} · {split.name} · seed {seed}"
-        data = self.data.used_by("repeat", split.name)
-        run_id = self.tracker.open_run("trial", trial, name, self.studies[key], tags, config, data)
-        began = time.monotonic()
-        journal = run_baseline(config, self.pack, split, self.folder / "trials" / trial)
+        if read_entry(journal) is None:
+            ms = int(began * 1000)
+            keep_entry(
+                journal, Entry(f"baseline-{key}", "repeat", number, ms, name, config, {}, False)
+            )
         journal.write("environment", describe_environment(torch.device("cpu")))
-        self.tracker.finish(run_id, journal, "last epoch")
-        logger.info("%s: %.1f s.", name, time.monotonic() - began)
+        run_baseline(config, self.pack, split, journal.path)
+        self.delivery.submit(journal)
+        logger.info("%s: %.1f s.", name, time.time() - began)
 
     def search(self, model: str, resources: Resources) -> Config | None:
         """Search one architecture; return the config to repeat, None where every trial failed."""
         job = self._job("search", self._fixed(model))
-        trials, epochs = self.settings.trials, self.preset.search_epochs
-        stage = Stage(f"search-{model}", job, trials, epochs, self.studies, self.data)
-        mirror = Mirror(self.root, self.context, stage)
-        space = make_space(model, self.preset.narrow)
-        found = run_search(model, space, stage, mirror, self.folder / "ray", resources)
-        if not found:
-            return None
-        self._keep_winner(stage, found[0])
-        return found[0]
+        stage = self._stage(f"search-{model}", job, self.settings.trials, self.preset.search_epochs)
+        if _find_winner(stage) is None:  # once chosen it stays, since its repeats may have begun
+            space = make_space(model, self.preset.narrow)
+            found = run_search(model, space, stage, self.delivery, self.folder / "ray", resources)
+            if not found:
+                return None
+            best = Journal(self.trials / make_key("search", found[0]))
+            keep_entry(best, replace(list_entries(stage)[best.path], model=True))
+        return self._keep_winner(stage)
 
-    def _keep_winner(self, stage: Stage, winner: Config) -> None:
-        """Log the best trial's checkpoint as a model, and drop those of all trials of the search."""
-        journal = Journal(Path(stage.job.trials) / make_key("search", winner))
-        self.tracker.keep_model(open_trial(self.tracker, stage, winner, journal), journal)
-        dropped = sum(drop_checkpoints(trial) for trial in list_trials(stage))
+    def _keep_winner(self, stage: Stage) -> Config:
+        """Send the winner's model, and drop the checkpoints of which nothing is to be sent."""
+        best, every = _find_winner(stage), list_entries(stage)
+        assert best is not None
+        kept = {best} if self.delivery.settle([best]).lacking else set()
+        dropped = sum(drop_checkpoints(Journal(path)) for path in every if path not in kept)
         if dropped:  # nothing when the campaign was continued after it
             logger.info("%s: dropped %s of checkpoints.", stage.name, format_bytes(dropped))
-            study = self.studies[winner["model"]]
-            self.tracker.log_scores(study, {"bytes/dropped": dropped})
-
-    def say_storage(self) -> None:
-        """Say what the campaign keeps: models and files in MLflow, and what lies in its own folder."""
-        totals = self.tracker.add_up("bytes/")
-        here = measure_bytes(self.folder)
-        self.tracker.log_scores(self.run_id, {**totals, "bytes/folder": here})
-        models, files = (totals.get(f"bytes/{name}", 0.0) for name in ("model", "files"))
-        logger.info(
-            "The campaign keeps %s of models and %s of trials' files in MLflow, and %s in %s.",
-            *map(format_bytes, (models, files, here)),
-            self.folder,
-        )
+        return every[best].config
 
     def repeat(self, winners: list[Config], resources: Resources) -> list[Config]:
         """Retrain the winners at full length over seeds and folds; return the configs that ended."""
@@ -137,30 +115,14 @@ class Campaign(OpenedCampaign):
             {**winner, "epochs": self.preset.epochs, "seed": seed, "split": split.name}
             for seed, split, winner in product(seeds, self.splits, winners)
         ]
-        stage = Stage(
-            "repeat",
-            self._job("repeat", {}),
-            len(configs),
-            self.preset.epochs,
-            self.studies,
-            self.data,
-        )
-        mirror = Mirror(self.root, self.context, stage)
-        return run_repeats(configs, stage, mirror, self.folder / "ray", resources)
+        stage = self._stage("repeat", self._job("repeat", {}), len(configs), self.preset.epochs)
+        return run_repeats(configs, stage, self.delivery, self.folder / "ray", resources)
 
-    def list_missing(self, winners: Mapping[str, Config | None], done: list[Config]) -> list[str]:
-        """Say what was asked for and not done; close the study runs."""
-        missing = []
-        for model, winner in winners.items():
-            ended = sum(config["model"] == model for config in done)
-            wanted = self.settings.seeds * len(self.splits)
-            if winner is None:
-                missing.append(f"Every search trial of {model} failed.")
-            elif ended < wanted:
-                missing.append(f"{wanted - ended} of {wanted} repeat trials of {model} failed.")
-            complete = winner is not None and ended == wanted
-            self.tracker.close(self.studies[model], "FINISHED" if complete else "FAILED")
-        return missing
+
+def _find_winner(stage: Stage) -> Path | None:
+    """Find the folder of the trial that a search has chosen."""
+    chosen = [path for path, entry in list_entries(stage).items() if entry.model]
+    return chosen[0] if chosen else None
 
 
 def run_campaign(root: Path, settings: Settings) -> Outcome:
@@ -174,22 +136,17 @@ def run_campaign(root: Path, settings: Settings) -> Outcome:
         The ranking, and what was asked for and not done.
 
     Raises:
-        ValueError: If the data cannot be used, or nothing at all was finished.
+        ValueError: If the data cannot be used, nothing at all was finished, or another process runs it.
+        OSError: If the output folder cannot be used, or the tracker does not answer.
         KeyboardInterrupt: If the user interrupts; no run is left open, and the campaign can go on.
     """
-    campaign = Campaign(root, settings)
-    campaign.tracker.reopen(campaign.run_id)
-    try:
-        winners, done = _run_stages(campaign)
-        missing = campaign.list_missing(winners, done)
-        campaign.say_storage()
-        table = write_report(root, settings.campaign, partial=bool(missing))
-    except BaseException as error:
-        killed = isinstance(error, KeyboardInterrupt)
-        campaign.tracker.close_running("KILLED" if killed else "FAILED")
-        raise
-    campaign.tracker.close(campaign.run_id, "FAILED" if missing else "FINISHED")
-    return Outcome(table, tuple(missing))
+    with hold_campaign(campaign_folder(root, settings.campaign)):
+        campaign = Campaign(root, settings)
+        try:
+            return conclude(campaign, *_run_stages(campaign))
+        except BaseException as error:
+            cut_off(campaign, error)
+            raise
 
 
 def _run_stages(campaign: Campaign) -> tuple[dict[str, Config | None], list[Config]]:

@@ -1,12 +1,14 @@
 """A trial's folder: what training writes and tracking reads, so that nothing depends on a live process.
 
-``config.json``, ``history.jsonl`` (one line an epoch), ``last.pt``, ``best.pt``, ``val_counts.npy`` (of the best epoch),
-``cost.json``, ``end.json`` (why training ended) and, for a repeat trial, ``test.json``, ``test_counts.npy``,
-``test_probs.npz`` (probability bins of every test tile) and ``examples.npz``.
+``trial.json`` (what it is called, see `tuning.stage`), ``config.json``, ``history.jsonl`` (one line an epoch), ``last.pt``,
+``best.pt``, ``val_counts.npy`` (of the best epoch), ``cost.json``, ``end.json`` (why training ended) or ``failure.json`` (why
+it was given up) and, for a repeat trial, ``test.json``, ``test_counts.npy``, ``test_probs.npz`` (probability bins of every
+test tile) and ``examples.npz``. ``sent.json`` tells that the tracker has it all.
 """
 
 import json
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,10 +20,16 @@ Row = dict[str, Any]
 
 
 def write_aside(path: Path, write: Callable[[Path], object]) -> None:
-    """Write a file beside *path*, then rename it: a reader sees the old file or the new one."""
+    """Write a file beside *path*, then rename it: a reader sees the old file or the new one, after a power cut too."""
     aside = path.with_name(f".{os.getpid()}.{path.name}")
-    write(aside)
-    os.replace(aside, path)
+    try:
+        write(aside)
+        with aside.open("rb") as file:
+            os.fsync(file.fileno())
+        os.replace(aside, path)
+    except BaseException:  # a full disk must not fill up with halves
+        aside.unlink(missing_ok=True)
+        raise
 
 
 def write_json(path: Path, content: Any) -> None:
@@ -83,6 +91,14 @@ class Journal:
     def write(self, name: str, content: Any) -> None:
         """Write ``<name>.json`` atomically."""
         write_json(self.path / f"{name}.json", content)
+
+    def end(self, reason: str, **more: Any) -> None:
+        """Note that the trial ended, why and when; nothing of it will be trained again."""
+        self.write("end", {"reason": reason, "time_ms": int(time.time() * 1000), **more})
+
+    def drop(self, name: str) -> None:
+        """Remove ``<name>.json`` where it is there."""
+        (self.path / f"{name}.json").unlink(missing_ok=True)
 
     def write_arrays(self, name: str, **arrays: np.ndarray) -> None:
         """Write ``<name>.npz`` atomically, compressed."""

@@ -226,3 +226,9 @@ def f1_oracle(counts: np.ndarray) -> float:
     pixels pooled over tiles, in [0, 1]; NaN when the histogram has no landslide pixel.
     """
     return _best(counts)[0] if counts[1].sum() else NAN
+
+
+def is_constant(counts: np.ndarray) -> bool:
+    """Tell whether all pixels have the same probability, to within a bin: such a network tells nothing apart."""
+    filled = np.flatnonzero(counts.sum(axis=0))
+    return len(filled) == 0 or int(filled[-1] - filled[0]) <= 1

@@ -1,116 +1,87 @@
-"""The mirror: feeds MLflow from every trial's folder as Ray reports it, and prints the progress."""
+"""The mirror: hands every trial's folder to the tracker as Ray reports it, prints the progress, ends what hangs."""
 
+import errno
 import logging
+import os
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
+import ray
 from ray import tune
 from ray.tune.experiment import Trial
 
-from tuning.journal import Config, Journal, read_json
-from tuning.records import Context, DataRecord
-from tuning.tracking import Tracker
-from tuning.trainable import Job
-from tuning.writer import Writer
+from tuning.delivery import Delivery
+from tuning.journal import Journal
+from tuning.room import explain_room
+from tuning.stage import METRIC, Stage, enrol, explain_end, fail, is_over, list_entries
 
 logger = logging.getLogger(__name__)
 
-METRIC = "best_val_pr_auc"
-
-
-@dataclass(frozen=True)
-class Stage:
-    """One stage of a campaign, as Ray runs it.
-
-    Attributes:
-        name: Folder name below the campaign's Ray folder, such as ``search-unet``.
-        job: What its trials share.
-        trials: How many trials it has.
-        epochs: Longest trial.
-        studies: MLflow run id of the study by model name.
-        data: What its trials read.
-    """
-
-    name: str
-    job: Job
-    trials: int
-    epochs: int
-    studies: Mapping[str, str]
-    data: DataRecord
+# Of the system, and of torch, which does not say why it could not write.
+_DISK = (os.strerror(errno.ENOSPC), os.strerror(errno.EDQUOT), "PytorchStreamWriter failed writing")
 
 
 class Mirror(tune.Callback):
     """Mirrors every trial's folder to MLflow as Ray reports it, and prints its progress.
 
-    Ray's loop only hands over what is to be sent: a writer of its own sends it, so that trials, which
-    wait for that loop at every report, never wait for MLflow. Ray keeps a pickled copy for restoring,
-    so connection and writer are made on first use.
+    Ray keeps a pickled copy; what it counts begins anew there.
     """
 
-    def __init__(self, root: Path, context: Context, stage: Stage) -> None:
-        self.root, self.context, self.stage = root, context, stage
-        self._start()
-
-    def _start(self) -> None:
+    def __init__(self, delivery: Delivery, stage: Stage) -> None:
+        self.delivery, self.stage = delivery, stage
+        there = list_entries(stage)
+        over = [path.name for path, entry in there.items() if is_over(Journal(path), entry.kind)]
+        self._next = 1 + max((entry.number for entry in there.values()), default=0)
         self._began: float | None = None
-        self._epochs: dict[str, int] = {}  # epochs by trial key
-        self._ended: set[str] = set()
-        self._tracker: Tracker | None = None
-        self._writer = Writer()
+        self._seen: dict[str, float] = {}  # when each running trial last reported, by key
+        self._epochs: dict[str, int] = {}  # epochs trained here, by key
+        self._ended = set(over)
+        self._hung: set[str] = set()
 
-    def __getstate__(self) -> dict[str, Any]:
-        """Keep what does not belong to this process."""
-        return {"root": self.root, "context": self.context, "stage": self.stage}
+    def on_step_begin(self, iteration: int, trials: list[Trial], **info: Any) -> None:
+        """End the worker of a trial that has not reported for too long; Ray retries it."""
+        if not self._seen or time.monotonic() - min(self._seen.values()) < self.stage.hang_s:
+            return
+        for trial in trials:
+            key = self.stage.job.key(trial.config)
+            if time.monotonic() - self._seen.get(key, float("inf")) >= self.stage.hang_s:
+                self._seen.pop(key)
+                self._hung.add(key)
+                logger.warning("%s: %s Its worker is ended.", key, self._explain_hang())
+                actor = trial.temporary_state.ray_actor
+                if actor is not None:
+                    ray.kill(actor)
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        """Begin anew in another process."""
-        self.__dict__.update(state)
-        self._start()
-
-    @property
-    def tracker(self) -> Tracker:
-        """The connection to MLflow."""
-        if self._tracker is None:
-            self._tracker = Tracker(self.root, self.context)
-        return self._tracker
-
-    def drain(self) -> None:
-        """Wait until all that was handed over has been sent."""
-        self._writer.drain()
-
-    def _send(self, what: str, trial: Trial, send: Callable[[str, Journal], None]) -> None:
-        """Hand over what is to be sent of a trial: a function of its run id and its folder."""
-        key, journal = self.stage.job.key(trial.config), self.stage.job.journal(trial.config)
-        config = self.stage.job.config(trial.config)
-
-        def task() -> None:
-            send(open_trial(self.tracker, self.stage, config, journal), journal)
-
-        self._writer.submit(f"{what} of trial {key}", task)
+    def _explain_hang(self) -> str:
+        return (
+            f"A trial must end an epoch within {self.stage.hang_s / 60:g} minutes (--hang-after), "
+            "but this one did not."
+        )
 
     def on_trial_start(
         self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
     ) -> None:
         """Open the trial's run."""
+        if self.stage.job.stop.exists():  # it will return at once
+            return
         self._began = self._began or time.monotonic()
-        enrol_trial(self.stage, self.stage.job.journal(trial.config))
-        self._send("the start", trial, lambda run_id, journal: self.tracker.reopen(run_id))
+        entry, journal = enrol(self.stage, trial.config, self._next), self._journal(trial)
+        self._next = max(self._next, entry.number + 1)
+        self._seen[journal.path.name] = time.monotonic()
+        self.delivery.submit(journal)
 
     def on_trial_result(
         self, iteration: int, trials: list[Trial], trial: Trial, result: dict[str, Any], **info: Any
     ) -> None:
         """Mirror the new epochs and print one line."""
-        self._send(
-            "the epochs", trial, lambda run_id, journal: self.tracker.mirror(run_id, journal)
-        )
-        self._epochs[self.stage.job.key(trial.config)] = result["epoch"]
-        config = self.stage.job.config(trial.config)
+        journal = self._journal(trial)
+        self.delivery.submit(journal)
+        self._seen[journal.path.name] = time.monotonic()
+        self._epochs[journal.path.name] = result["epoch"]
         logger.info(
             "%s: epoch %d/%d, val AP %.3f, best %.3f (%d/%d trials done, ETA %s)",
-            name_trial(self.stage, config, self.stage.job.journal(trial.config)),
+            self._name(trial),
             result["epoch"],
             self.stage.epochs,
             result["val_pr_auc"],
@@ -125,7 +96,7 @@ class Mirror(tune.Callback):
         done = sum(self._epochs.values())
         ended = [self._epochs[key] for key in self._ended if key in self._epochs]
         usual = sum(ended) / len(ended) if ended else self.stage.epochs
-        total = max(done, sum(ended) + usual * (self.stage.trials - len(ended)))
+        total = max(done, sum(ended) + usual * (self.stage.trials - len(self._ended)))
         rest = (time.monotonic() - (self._began or 0.0)) / max(done, 1) * (total - done)
         own = (self.stage.epochs - result["epoch"]) * result["seconds"]
         seconds = max(rest, own)
@@ -134,91 +105,72 @@ class Mirror(tune.Callback):
     def on_trial_complete(
         self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
     ) -> None:
-        """Close the trial's run."""
-        self._finish(trial, "")
+        """Close the trial's run; one whose folder names no end stopped with the campaign, and goes on with it."""
+        if is_over(self._journal(trial), self.stage.job.stage):
+            self._finish(trial)
+        else:
+            self._seen.pop(self.stage.job.key(trial.config), None)
+
+    def on_trial_recover(
+        self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
+    ) -> None:
+        """Say why a trial is tried again."""
+        self._seen.pop(self.stage.job.key(trial.config), None)
+        kind, message = self._explain_failure(trial)
+        self._check_disk(kind)
+        logger.warning("%s is tried again: %s", self._name(trial), message)
 
     def on_trial_error(
         self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
     ) -> None:
-        """Close the run of a trial that failed."""
-        self._finish(trial, str(trial.get_error() or "The worker process died."))
+        """Close the run of a trial that failed; without a word of its own it is tried again later."""
+        journal = self._journal(trial)
+        kind, message = self._explain_failure(trial)
+        self._check_disk(kind)
+        if explain_end(journal, self.stage.job.stage) is None:
+            fail(journal, kind, message)
+        self._finish(trial)
 
-    def _finish(self, trial: Trial, error: str) -> None:
-        config, journal = self.stage.job.config(trial.config), self.stage.job.journal(trial.config)
+    def _check_disk(self, kind: str) -> None:
+        """End the stage where the disk is full: every other trial would fail, too."""
+        if kind == "disk":
+            raise OSError(explain_room(self.delivery.root))
+
+    def _explain_failure(self, trial: Trial) -> tuple[str, str]:
+        """Return the kind of a failure, and its reason in a sentence."""
+        journal = self._journal(trial)
+        if ended := explain_end(journal, self.stage.job.stage):
+            return "worker", ended[1]
+        if journal.path.name in self._hung:
+            return "hang", self._explain_hang()
+        return explain_error(str(trial.get_error() or ""))
+
+    def _finish(self, trial: Trial) -> None:
+        journal = self._journal(trial)
         self._ended.add(journal.path.name)
-        reason, message = _explain_end(journal, error)
-        if reason == "scheduler":
-            epochs = len(journal.history())
-            journal.write("end", {"reason": reason, "epoch": epochs})  # a retry gives the same
-        model, now_ms = self.stage.job.stage == "repeat", int(time.time() * 1000)
+        self._seen.pop(journal.path.name, None)
+        self.delivery.submit(journal)
+        reason, message, _ = explain_end(journal, self.stage.job.stage) or ("error", "", None)
+        logger.info("%s ended: %s%s", self._name(trial), reason, f": {message}" if message else ".")
 
-        def send(run_id: str, journal: Journal) -> None:
-            self.tracker.finish(run_id, journal, reason, message, model, now_ms)
+    def _journal(self, trial: Trial) -> Journal:
+        return self.stage.job.journal(trial.config)
 
-        self._send("the end", trial, send)
-        name = name_trial(self.stage, config, journal)
-        logger.info("%s ended: %s%s", name, reason, f": {message}" if message else ".")
+    def _name(self, trial: Trial) -> str:
+        return enrol(self.stage, trial.config, self._next).name
 
 
-def _explain_end(journal: Journal, error: str) -> tuple[str, str]:
-    """Return why a trial ended, and what went wrong, in the trial's own words where it left some."""
-    end = journal.read("end") or {}
-    if error or end.get("reason") == "error":
-        return "error", end.get("message") or error
-    return end.get("reason", "scheduler"), ""
+def explain_error(text: str) -> tuple[str, str]:
+    """Return the kind of a failure, ``memory``, ``disk`` or ``worker``, and its reason in a line.
 
-
-def enrol_trial(stage: Stage, journal: Journal) -> dict[str, Any]:
-    """Return a trial's number within its stage, from 1, and when it began; kept in its folder for a resumed one."""
-    if kept := journal.read("trial"):
-        return dict(kept)
-    taken = [int(trial.read("trial")["number"]) for trial in list_trials(stage)]
-    enrolled = {"stage": stage.name, "number": 1 + max(taken, default=0)}
-    enrolled |= {"began_ms": int(time.time() * 1000)}
-    journal.write("trial", enrolled)
-    return enrolled
-
-
-def list_trials(stage: Stage) -> list[Journal]:
-    """List the folders of a stage's trials."""
-    files = Path(stage.job.trials).glob("*/trial.json")
-    return [Journal(file.parent) for file in files if read_json(file)["stage"] == stage.name]
-
-
-def name_trial(stage: Stage, config: Config, journal: Journal) -> str:
-    """Name a trial for people, such as ``unet · search · #07 · lr 3e-4``."""
-    if stage.job.stage == "repeat":
-        label = f"{config['split']} · seed {config['seed']}"
-    else:
-        mantissa, exponent = f"{config['lr']:.1e}".split("e")
-        rate = f"{mantissa.removesuffix('.0')}e{int(exponent)}"
-        label = f"#{enrol_trial(stage, journal)['number']:02d} · lr {rate}"
-    return f"{config['model']} · {stage.job.stage} · {label}"
-
-
-def open_trial(tracker: Tracker, stage: Stage, config: Config, journal: Journal) -> str:
-    """Find or create the MLflow run of a trial; return its id."""
-    tags = {"study": config["model"], "stage": stage.job.stage, "seed": str(config["seed"])}
-    enrolled = enrol_trial(stage, journal)
-    tags |= {"fold": config["split"], "number": str(enrolled["number"])}
-    return tracker.open_run(
-        "trial",
-        journal.path.name,
-        name_trial(stage, config, journal),
-        stage.studies[config["model"]],
-        tags,
-        config,
-        stage.data.used_by(stage.job.stage, config["split"]),
-        enrolled["began_ms"],
-    )
-
-
-def settle(
-    tracker: Tracker, stage: Stage, config: Config, journal: Journal, error: Exception | None
-) -> None:
-    """Send what a trial's run lacks: the driver was killed, or the tracker was away."""
-    run_id = open_trial(tracker, stage, config, journal)
-    tags = tracker.client.get_run(run_id).data.tags
-    if tags.get("ended_by", "kill") == "kill":
-        reason, message = _explain_end(journal, str(error or ""))
-        tracker.finish(run_id, journal, reason, message, stage.job.stage == "repeat")
+    Args:
+        text: What Ray keeps of a trial's errors, the latest one last.
+    """
+    lines = text.rpartition("Failure #")[2].strip().splitlines()[1:]
+    if any("running low on memory" in line for line in lines):
+        return "memory", "The machine ran out of memory, and Ray ended the trial's worker."
+    if any(sign in line for sign in _DISK for line in lines):
+        return "disk", lines[-1]
+    if not lines or any("actor" in line.lower() for line in lines[:1]):
+        return "worker", "The worker process died."
+    return "worker", lines[-1]

@@ -6,22 +6,26 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from uuid import uuid4
 
 import torch
 
 from data.splits import PARTS, Split
 from tuning.baselines import is_deterministic
+from tuning.delivery import Delivery, keep_context, read_identity
 from tuning.gate_tiles import write_gate
 from tuning.ground import write_ground, write_split_audit
+from tuning.locks import set_up_alone
 from tuning.notes import tell_campaign, tell_study
 from tuning.prepare import describe_data, prepare_data
 from tuning.presets import get_preset
 from tuning.records import Context
 from tuning.report import EXCLUDED, EXPECTED, SUSPICIOUS
+from tuning.room import check_folder
 from tuning.settings import Settings, campaign_folder
 from tuning.space import make_space
-from tuning.store import read_commit
-from tuning.tracking import Tracker
+from tuning.store import connect, read_commit, tracker_errors
+from tuning.tracker import IDENTITY, Tracker
 from tuning.views import publish_views
 
 
@@ -33,7 +37,11 @@ class OpenedCampaign:
         self.root, self.settings = root.resolve(), settings
         self.preset = get_preset(settings.preset)
         self.folder = campaign_folder(root, settings.campaign)
-        self.pack, self.splits = prepare_data(self.root, settings, self.preset)
+        self.trials = self.folder / "trials"
+        check_folder(self.root)
+        with set_up_alone(self.root):
+            self.pack, self.splits = prepare_data(self.root, settings, self.preset)
+            connect(self.root)  # the first time makes the database
         self.context = Context(
             campaign=settings.campaign,
             preset=settings.preset,
@@ -45,20 +53,31 @@ class OpenedCampaign:
             acquisitions=f"{settings.timesteps} {settings.steps}",
             git_commit=read_commit(Path(__file__).parent),
         )
-        self.data = describe_data(self.pack, self.splits, settings)
-        self.tracker = Tracker(self.root, self.context)
-        self.run_id = self._open_campaign()
-        everything = (*settings.models, *settings.baselines)
-        self.studies = {model: self._open_study(model) for model in everything}
+        data = describe_data(self.pack, self.splits, settings)
+        self.delivery = Delivery(self.root, self.context, data)
+        identity = read_identity(self.folder) or uuid4().hex
+        keep_context(self.folder, identity, self.delivery)
+        with tracker_errors(self.root):
+            self.run_id = self._open_campaign(identity)
+            for model in (*settings.models, *settings.baselines):
+                self._open_study(model)
 
-    def _open_campaign(self) -> str:
+    @property
+    def tracker(self) -> Tracker:
+        """The connection to MLflow."""
+        return self.delivery.tracker
+
+    def _open_campaign(self, identity: str) -> str:
         tags = {
+            IDENTITY: identity,
             "excluded_tiles": str(len(self.pack.excluded)),
             "suspicious_tiles": str(len(self.pack.suspicious)),
             EXPECTED: json.dumps(self._expect()),
         }
         name, params = self.settings.campaign, asdict(self.settings)
         run_id = self.tracker.open_run("campaign", "campaign", name, tags=tags, params=params)
+        self.tracker.claim(run_id, identity)
+        self.tracker.reopen(run_id)
         self.tracker.describe(run_id, self._tell())
         publish_views(self.tracker.client, self.tracker.experiment_id, name)
         self.tracker.client.log_dict(run_id, self.pack.excluded, EXCLUDED)
@@ -93,13 +112,11 @@ class OpenedCampaign:
         models = ", ".join((*self.settings.models, *self.settings.baselines))
         return tell_campaign(self.context, parts, models)
 
-    def _open_study(self, model: str) -> str:
-        run_id = self.tracker.open_run(
-            "study", f"study/{model}", model, self.run_id, {"study": model}
-        )
+    def _open_study(self, model: str) -> None:
+        run_id = self.delivery.open_study(model)
+        self.tracker.reopen(run_id)
         if model in self.settings.models:
             self.tracker.describe(run_id, tell_study(model, make_space(model, self.preset.narrow)))
-        return run_id
 
 
 def _hash_splits(splits: Sequence[Split]) -> str:

@@ -4,6 +4,7 @@
 """
 
 import argparse
+import errno
 import logging
 import os
 import sys
@@ -71,6 +72,12 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
     where.add_argument("--cpus-per-trial", type=float, help="cores of one trial")
     where.add_argument("--gpus-per-trial", type=float, help="fraction of a GPU of one trial")
     where.add_argument(
+        "--hang-after",
+        type=float,
+        metavar="MINUTES",
+        help="without an epoch, after which a trial is ended and tried again (default: 60)",
+    )
+    where.add_argument(
         "--address", help="Ray cluster to join (default: RAY_ADDRESS, else a local one)"
     )
     return parser.parse_args(argv)
@@ -89,6 +96,7 @@ def _settings(given: dict[str, Any], root: Path) -> Any:
         Settings,
         check_settings,
         choose_models,
+        find_unfinished,
         load_settings,
         save_settings,
     )
@@ -126,8 +134,29 @@ def _settings(given: dict[str, Any], root: Path) -> Any:
         given["split"] = keep_split(Path(given["split"]), root / PACKS)
     settings = Settings(**(defaults | given | chosen))
     check_settings(settings)
+    unfinished = None if "campaign" in given else find_unfinished(root, settings)
+    if unfinished is not None and _wants_to_continue(root, unfinished):
+        return load_settings(root, unfinished)
     save_settings(root, settings)
     return settings
+
+
+def _wants_to_continue(root: Path, campaign: str) -> bool:
+    """Offer to continue a campaign of the same command that was cut off.
+
+    Raises:
+        ValueError: If nobody can be asked.
+    """
+    from tuning.settings import campaign_folder
+    from tuning.stage import count_done
+
+    done, begun = count_done(campaign_folder(root, campaign) / "trials")
+    found = f"The same command was cut off before: campaign {campaign}, {done} of {begun} begun trials done."
+    if sys.stdin.isatty():
+        return input(f"{found} Continue it? [Y/n] ").strip().lower() in ("", "y", "yes")
+    raise ValueError(
+        f"{found} Continue it with --resume {campaign}, or begin another one with --campaign NAME."
+    )
 
 
 def _say_end(outcome: Any, root: Path, campaign: str) -> None:
@@ -137,12 +166,27 @@ def _say_end(outcome: Any, root: Path, campaign: str) -> None:
     from tuning.story import format_ranking
     from tuning.views import ui_command
 
+    if outcome.table is None:
+        return
     folder = report_folder(root, campaign)
     kind = describe(outcome.table["data"][0] == "synthetic")
     print(f"\nScores on test, mean ± standard deviation over seeds; {kind} data:")
     print(format_ranking(outcome.table))
     print(f"\nReport:  {folder / 'report.html'}\nTable:   {folder / 'benchmark_master.csv'}")
     print(f"Look at the runs: {ui_command(tracking_uri(root))}\n{format_pages(folder)}")
+
+
+def _say_how_to_continue(root: Path, campaign: str) -> None:
+    from tuning.settings import campaign_folder
+    from tuning.stage import count_done
+
+    done, begun = count_done(campaign_folder(root, campaign) / "trials")
+    if begun:
+        print(
+            f"{done} of {begun} begun trials are done, and all is kept. Continue with: "
+            f"python -m tuning.run --resume {campaign} --root {root}",
+            file=sys.stderr,
+        )
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -161,15 +205,18 @@ def main(argv: list[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     from tuning.campaign import run_campaign
+    from tuning.room import explain_room
 
     try:
         outcome = run_campaign(root, settings)
     except (ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        full = isinstance(error, OSError) and error.errno == errno.ENOSPC
+        print(f"error: {explain_room(root) if full else error}", file=sys.stderr)
+        _say_how_to_continue(root, settings.campaign)
         return 1
     except KeyboardInterrupt:
-        again = f"python -m tuning.run --resume {settings.campaign} --root {root}"
-        print(f"\nInterrupted; what is finished is kept. Continue with: {again}", file=sys.stderr)
+        print("\nInterrupted.", file=sys.stderr)
+        _say_how_to_continue(root, settings.campaign)
         return 130
     _say_end(outcome, root, settings.campaign)
     for sentence in outcome.missing:

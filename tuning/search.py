@@ -1,30 +1,30 @@
-"""Search and repeat on Ray Tune: searcher, scheduler, resources, and the mirror that feeds MLflow."""
+"""Search and repeat on Ray Tune: what of a stage is still to be run, its share of the machine, its result."""
 
 import logging
-import math
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import optuna
 import ray
 from ray import tune
-from ray.tune.logger import JsonLoggerCallback
-from ray.tune.schedulers import ASHAScheduler
-from ray.tune.search.optuna import OptunaSearch
 
 from data.machine import count_cpus
-from tuning.journal import Config
-from tuning.mirror import METRIC, Mirror, Stage, settle
+from tuning.delivery import Delivery
+from tuning.journal import Config, Journal
+from tuning.mirror import Mirror
 from tuning.settings import Settings
-from tuning.space import Domain, LogUniform, first_sample
+from tuning.space import Domain, first_sample
+from tuning.stage import Entry, Stage, has_failed, is_over, list_entries, read_score
+from tuning.stopping import stopping_softly
+from tuning.suggest import make_scheduler, make_searcher, quiet_optuna
 from tuning.trainable import run_trial
 
 logger = logging.getLogger(__name__)
 
-SEARCH_SEED = 42
+RETRIES = 3  # of a trial whose worker died; nodes may vanish
 OBJECT_STORE_BYTES = 200 << 20  # trials pass files, not objects
 
 
@@ -34,6 +34,18 @@ class Resources:
 
     cpus: float
     gpus: float
+
+    def enlarge(self, cpus: float, gpus: float) -> "Resources | None":
+        """Return a larger share, for a trial that ran out of memory; None where there is none.
+
+        Args:
+            cpus: Cores of the largest node.
+            gpus: GPUs of the node that has most.
+        """
+        if self.gpus:
+            return replace(self, gpus=1.0) if self.gpus < 1 <= gpus else None
+        more = min(2 * self.cpus, cpus)
+        return replace(self, cpus=more) if more > self.cpus else None
 
 
 def quiet_ray() -> None:
@@ -46,12 +58,13 @@ def quiet_ray() -> None:
         "TUNE_DISABLE_SIGINT_HANDLER", "1"
     )  # or Ctrl-C would start the next stage
     os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
-    os.environ.setdefault("TUNE_GLOBAL_CHECKPOINT_S", "5")  # what a killed driver may lose
+    os.environ.setdefault("TUNE_DISABLE_STRICT_METRIC_CHECKING", "1")  # a stopped trial has none
+    os.environ.setdefault("TUNE_GLOBAL_CHECKPOINT_S", "3600")  # the trials' folders are the journal
     os.environ.setdefault("TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S", "0")
     logging.getLogger("ray.tune").setLevel(
         logging.CRITICAL
     )  # the mirror says what failed, in a line
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    quiet_optuna()
 
 
 def start_ray(settings: Settings) -> Resources:
@@ -97,17 +110,11 @@ def stop_ray() -> None:
     ray.shutdown()
 
 
-def _domain(domain: Domain) -> Any:
-    if isinstance(domain, LogUniform):
-        return tune.loguniform(domain.low, domain.high)
-    return tune.choice(domain)
-
-
 def run_search(
     model: str,
     space: Mapping[str, Domain],
     stage: Stage,
-    mirror: Mirror,
+    delivery: Delivery,
     folder: Path,
     resources: Resources,
 ) -> list[Config]:
@@ -116,98 +123,139 @@ def run_search(
     Args:
         model: Name of the architecture.
         space: Flat search space.
-        stage: The stage.
-        mirror: Feeds MLflow.
-        folder: Ray's storage; a stage that it holds is continued.
+        stage: The stage; what its trials' folders hold is continued.
+        delivery: Feeds MLflow.
+        folder: Ray's own storage, which nothing is read from again.
         resources: Share of the machine per trial.
 
     Returns:
-        Configs of all trials that trained at least one epoch, best first.
+        Configs of all trials that gave a result, best first.
+
+    Raises:
+        KeyboardInterrupt: If the user interrupts.
     """
-    searcher = OptunaSearch(
-        sampler=optuna.samplers.TPESampler(
-            seed=SEARCH_SEED, n_startup_trials=max(3, stage.trials // 4)
-        ),
-        points_to_evaluate=[first_sample(model, space)],
-        metric=METRIC,
-        mode="max",
-    )
-    scheduler = ASHAScheduler(
-        time_attr="epoch",
-        metric=METRIC,
-        mode="max",
-        max_t=stage.epochs + 1,  # training itself ends at the last epoch
-        grace_period=max(1, math.ceil(stage.epochs / 4)),
-        reduction_factor=3,
-    )
-    tuning = tune.TuneConfig(
-        num_samples=stage.trials,
-        search_alg=searcher,
-        scheduler=scheduler,
-        reuse_actors=True,
-        trial_dirname_creator=lambda trial: str(trial.trial_id),
-    )
-    samples = {name: _domain(domain) for name, domain in space.items()}
-    return _run(samples, tuning, stage, mirror, folder, resources)
+
+    def prepare() -> tuple[dict[str, Any], dict[str, Any]]:
+        over, rest = _divide(stage)
+        searcher = make_searcher(space, first_sample(model, space), stage, over, rest)
+        return {}, {
+            "num_samples": stage.trials - len(over),
+            "search_alg": searcher,
+            "scheduler": make_scheduler(stage, list(over)),
+        }
+
+    _run(prepare, stage, delivery, folder, resources)
+    every = list_entries(stage)
+    scores = {path: read_score(Journal(path)) for path in every}
+    ranked = [(score, path) for path, score in scores.items() if score is not None]
+    ranked.sort(key=lambda pair: (-pair[0], every[pair[1]].number))
+    return [every[path].config for _, path in ranked]
 
 
 def run_repeats(
-    configs: list[Config], stage: Stage, mirror: Mirror, folder: Path, resources: Resources
+    configs: Sequence[Config], stage: Stage, delivery: Delivery, folder: Path, resources: Resources
 ) -> list[Config]:
     """Train whole configs, each to its end: no scheduler, which would bias the seeds' mean.
 
     Returns:
         The configs whose training ended and whose test part was measured.
     """
-    tuning = tune.TuneConfig(
-        num_samples=1, reuse_actors=True, trial_dirname_creator=lambda trial: str(trial.trial_id)
-    )
-    done = _run({"config": tune.grid_search(configs)}, tuning, stage, mirror, folder, resources)
-    return [config for config in done if stage.job.journal({"config": config}).read("test")]
+
+    def folder_of(config: Config) -> Journal:
+        return stage.job.journal({"config": config})
+
+    def prepare() -> tuple[dict[str, Any], dict[str, Any]]:
+        rest = [config for config in configs if not is_over(folder_of(config), stage.job.stage)]
+        return {"config": tune.grid_search(rest)}, {"num_samples": 1 if rest else 0}
+
+    _run(prepare, stage, delivery, folder, resources)
+    return [config for config in configs if folder_of(config).read("test")]
+
+
+def _divide(stage: Stage) -> tuple[dict[Path, Entry], dict[Path, Entry]]:
+    """Divide a stage's trials into those that are over and the rest."""
+    over: dict[Path, Entry] = {}
+    rest: dict[Path, Entry] = {}
+    for path, entry in list_entries(stage).items():
+        (over if is_over(Journal(path), entry.kind) else rest)[path] = entry
+    return over, rest
 
 
 def _run(
+    prepare: Callable[[], tuple[dict[str, Any], dict[str, Any]]],
+    stage: Stage,
+    delivery: Delivery,
+    folder: Path,
+    resources: Resources,
+) -> None:
+    """Run what is not over of a stage; once more, with a larger share, what ran out of memory."""
+    short = _run_once(prepare, stage, delivery, folder, resources)
+    larger = resources.enlarge(*_largest_node()) if short else None
+    if larger is not None:
+        logger.warning("%s: %d out of memory; once more with %s.", stage.name, short, larger)
+        _run_once(prepare, stage, delivery, folder, larger)
+
+
+def _run_once(
+    prepare: Callable[[], tuple[dict[str, Any], dict[str, Any]]],
+    stage: Stage,
+    delivery: Delivery,
+    folder: Path,
+    resources: Resources,
+) -> int:
+    """Run what is not over of a stage; return how many trials ran out of memory."""
+    _, rest = _divide(stage)
+    for path in rest:
+        for name in ("failure", "sent"):
+            Journal(path).drop(name)
+    samples, tuning = prepare()
+    if tuning["num_samples"]:
+        _fit(samples, tuning, stage, Mirror(delivery, stage), folder, resources)
+    _, rest = _divide(stage)
+    return sum(has_failed(Journal(path), "memory") for path in rest)
+
+
+def _fit(
     samples: dict[str, Any],
-    tuning: tune.TuneConfig,
+    tuning: dict[str, Any],
     stage: Stage,
     mirror: Mirror,
     folder: Path,
     resources: Resources,
-) -> list[Config]:
-    """Run or continue one stage; return the configs that trained, best val average precision first."""
+) -> None:
+    """Let Ray run trials; all that counts of them lies in their folders."""
     share = tune.PlacementGroupFactory([{"CPU": resources.cpus, "GPU": resources.gpus}])
     trainable = tune.with_resources(tune.with_parameters(run_trial, job=stage.job), share)
-    path = folder / stage.name
-    if tune.Tuner.can_restore(str(path)):
-        logger.info("Continuing %s.", stage.name)
-        tuner = tune.Tuner.restore(str(path), trainable, resume_errored=False)
-    else:
-        tuner = tune.Tuner(
-            trainable,
-            param_space=samples,
-            tune_config=tuning,
-            run_config=tune.RunConfig(
-                name=stage.name,
-                storage_path=str(folder.resolve()),
-                failure_config=tune.FailureConfig(max_failures=1),
-                # Ray reads its results back from the second.
-                callbacks=[mirror, JsonLoggerCallback()],  # type: ignore[no-untyped-call]
-                verbose=0,
-            ),
-        )
+    shutil.rmtree(folder / stage.name, ignore_errors=True)
+    tuner = tune.Tuner(
+        trainable,
+        param_space=samples,
+        tune_config=tune.TuneConfig(
+            reuse_actors=True,
+            trial_dirname_creator=lambda trial: str(trial.trial_id),
+            **tuning,
+        ),
+        run_config=tune.RunConfig(
+            name=stage.name,
+            storage_path=str(folder.resolve()),
+            failure_config=tune.FailureConfig(max_failures=RETRIES),
+            callbacks=[mirror],
+            verbose=0,
+        ),
+    )
     try:
-        results = tuner.fit()
+        with stopping_softly(stage.job.stop):
+            try:
+                tuner.fit()
+            except BaseException:
+                mirror.delivery.abandon()
+                raise
     finally:
-        mirror.drain()
-    ended = [(results[at].config, results[at].error) for at in range(len(results))]
-    best: dict[str, tuple[float, Config]] = {}
-    for sample, error in ended:
-        if not sample:  # interrupted before it had a config
-            continue
-        config, key = stage.job.config(sample), stage.job.key(sample)
-        journal = stage.job.journal(sample)
-        settle(mirror.tracker, stage, config, journal, error)
-        history = journal.history()
-        if history and error is None:
-            best[key] = (history[-1][METRIC], config)
-    return [config for _, config in sorted(best.values(), key=lambda pair: -pair[0])]
+        mirror.delivery.drain()
+
+
+def _largest_node() -> tuple[float, float]:
+    """Return the most cores and the most GPUs that one node has."""
+    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
+    most = [max((node.get(kind, 0.0) for node in nodes), default=0.0) for kind in ("CPU", "GPU")]
+    return most[0], most[1]

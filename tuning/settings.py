@@ -1,8 +1,9 @@
 """What the user asked for: checked before anything is made, kept so that a campaign can be continued."""
 
+import os
 import re
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,13 @@ from data.tiles import Units, list_tiles
 from models import list_models
 from tuning.baselines import list_baselines
 from tuning.journal import read_json, write_json
+from tuning.locks import is_running
 from tuning.presets import SEEDS, get_preset
 
 TWIN = "twin"
 FOLDS = re.compile(r"blocks:\d+")  # a whole cross-validation
 PACKS = "packs"  # below the output folder; also holds the splits that came from files
+SETTINGS, OUTCOME = "campaign.json", "outcome.json"  # files of a campaign's folder
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,7 @@ class Settings:
         cpus_per_trial: Cores of one trial; shared out evenly when None.
         gpus_per_trial: Fraction of a GPU of one trial; half where there is one when None.
         address: Ray cluster; a local one when None.
+        hang_after: Minutes without an epoch after which a trial counts as hung.
     """
 
     campaign: str
@@ -63,6 +67,7 @@ class Settings:
     cpus_per_trial: float | None = None
     gpus_per_trial: float | None = None
     address: str | None = None
+    hang_after: float = 60.0
 
 
 def choose_models(
@@ -118,6 +123,10 @@ def check_settings(settings: Settings) -> None:
         raise ValueError(
             f"--gpus-per-trial must not be negative, but got {settings.gpus_per_trial}."
         )
+    if settings.hang_after <= 0:
+        raise ValueError(
+            f"--hang-after must be more than 0 minutes, but got {settings.hang_after:g}."
+        )
     if settings.data != TWIN:
         list_tiles(Path(settings.data), list_modalities(settings.channels))
 
@@ -146,23 +155,43 @@ def campaign_folder(root: Path, campaign: str) -> Path:
     return (root / "campaigns" / campaign).resolve()
 
 
+def list_campaigns(root: Path) -> list[str]:
+    """List the campaigns below an output folder, oldest first."""
+    files = (root / "campaigns").glob(f"*/{SETTINGS}")
+    return [file.parent.name for file in sorted(files, key=lambda file: file.stat().st_mtime)]
+
+
+def find_unfinished(root: Path, settings: Settings) -> str | None:
+    """Find the latest campaign that was cut off, is not running, and has the same settings but for its name."""
+    for name in reversed(list_campaigns(root)):
+        folder = campaign_folder(root, name)
+        begun = any((folder / "trials").glob("*/trial.json"))
+        reported = (read_json(folder / OUTCOME) or {}).get("reported", False)
+        if not begun or reported or is_running(folder):
+            continue
+        try:
+            other = load_settings(root, name)
+        except ValueError:  # of another version
+            continue
+        if replace(other, campaign=settings.campaign) == settings:
+            return name
+    return None
+
+
 def load_settings(root: Path, campaign: str | None) -> Settings:
     """Load the settings of a campaign, the latest when *campaign* is None.
 
     Raises:
         ValueError: If there is no such campaign.
     """
-    files = sorted(
-        (root / "campaigns").glob("*/campaign.json"), key=lambda file: file.stat().st_mtime
-    )
-    names = [file.parent.name for file in files]
+    names = list_campaigns(root)
     if not names:
         raise ValueError(
             f"--resume continues a campaign, but {root / 'campaigns'} has none. Start one."
         )
     if campaign is not None and campaign not in names:
         raise ValueError(unknown("campaign", campaign, names))
-    file = campaign_folder(root, campaign or names[-1]) / "campaign.json"
+    file = campaign_folder(root, campaign or names[-1]) / SETTINGS
     content: dict[str, Any] = read_json(file)
     lists = {name: tuple(content.get(name, ())) for name in ("models", "baselines", "channels")}
     try:
@@ -181,10 +210,15 @@ def save_settings(root: Path, settings: Settings) -> None:
         ValueError: If a campaign of that name exists.
     """
     folder = campaign_folder(root, settings.campaign)
-    if (folder / "campaign.json").exists():
+    folder.mkdir(parents=True, exist_ok=True)
+    aside = folder / f".{os.getpid()}.{SETTINGS}"
+    write_json(aside, asdict(settings))
+    try:
+        os.link(aside, folder / SETTINGS)  # refused where it exists, unlike a rename
+    except FileExistsError as error:
         raise ValueError(
             f"A campaign's name must be new, but {settings.campaign!r} exists in {folder}. "
             f"Continue it with --resume {settings.campaign}, or choose another name."
-        )
-    folder.mkdir(parents=True, exist_ok=True)
-    write_json(folder / "campaign.json", asdict(settings))
+        ) from error
+    finally:
+        aside.unlink()

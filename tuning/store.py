@@ -19,6 +19,8 @@ from mlflow.exceptions import MlflowException
 from mlflow.store.entities import PagedList
 from mlflow.tracking import MlflowClient
 
+from data.names import name_error
+
 URI_VARIABLE = "MLFLOW_TRACKING_URI"
 SQLITE = "sqlite:///"
 EXPERIMENT = "landslide-benchmark"
@@ -70,21 +72,34 @@ def connect(root: Path) -> tuple[MlflowClient, str]:
         ConnectionError: If the tracker does not answer.
     """
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")  # the default waits four minutes
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")  # s
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     logging.getLogger("mlflow").setLevel(logging.WARNING)
     uri = tracking_uri(root)
     if uri.startswith(SQLITE):
         root.mkdir(parents=True, exist_ok=True)
-    try:
+    with tracker_errors(root):
         client = MlflowClient(uri)
         experiment_id = _find_experiment(client, uri, root)
-    except MlflowException as error:
-        raise ConnectionError(
-            f"The MLflow tracker must answer, but {uri} gave: {str(error).splitlines()[0]} "
-            f"Start it, or unset {URI_VARIABLE} to use a database below {root}."
-        ) from error
     _use(uri, experiment_id)
     return client, experiment_id
+
+
+@contextmanager
+def tracker_errors(root: Path) -> Iterator[None]:
+    """Name the tracker where it fails, and say what to do.
+
+    Raises:
+        ConnectionError: If MLflow raises anything.
+    """
+    try:
+        yield
+    except MlflowException as error:
+        raise ConnectionError(
+            f"The MLflow tracker must answer, but {tracking_uri(root)} gave: "
+            f"{name_error(error)} "
+            f"Start it, or unset {URI_VARIABLE} to use a database below {root}."
+        ) from error
 
 
 def _find_experiment(client: MlflowClient, uri: str, root: Path) -> str:

@@ -1,197 +1,87 @@
-"""Everything written to MLflow, by the driver alone: campaign, study and trial runs, mirrored from trial folders."""
+"""Sends to MLflow what a campaign could not send, since the tracker was away.
 
-import getpass
+``python -m tuning.tracking replay mlruns/campaigns/NAME``
+"""
+
+import argparse
 import logging
-from collections.abc import Mapping
-from dataclasses import asdict
+import sys
 from pathlib import Path
-from typing import Any
 
-from mlflow.entities import DatasetInput, Param, Run
-
-from tuning.journal import Journal
-from tuning.notes import NOTE, tell_trial
-from tuning.outcome import log_outcome
-from tuning.packaging import collect_scores, log_model
-from tuning.records import (
-    Context,
-    flatten,
-    make_epoch_metrics,
-    make_scalars,
-)
-from tuning.store import connect, find_runs
-
-logger = logging.getLogger(__name__)
-
-# How a trial ended, by MLflow status: an early stop must not look like a full training.
-STATUS = {
-    "last epoch": "FINISHED",
-    "patience": "FINISHED",
-    "scheduler": "KILLED",
-    "error": "FAILED",
-    "kill": "KILLED",
-}
+from tuning.delivery import Delivery, load_delivery
+from tuning.journal import read_json
+from tuning.locks import is_running
+from tuning.settings import OUTCOME
+from tuning.stage import list_trials
+from tuning.store import tracker_errors, tracking_uri
 
 
-class Tracker:
-    """The campaign's side of MLflow.
+def replay(campaign: Path) -> tuple[str, bool]:
+    """Send all that a campaign's runs lack, in order and nothing twice, and close them.
 
-    Attributes:
-        context: What every run is tagged with.
-        client: The MLflow client.
-        experiment_id: Experiment of all campaigns.
+    Args:
+        campaign: The campaign's folder.
+
+    Returns:
+        What was sent in words, and whether nothing is lacking any more.
+
+    Raises:
+        ValueError: If the folder is no campaign's, or a process runs the campaign.
+        ConnectionError: If the tracker does not answer.
     """
-
-    def __init__(self, root: Path, context: Context) -> None:
-        self.context = context
-        self.client, self.experiment_id = connect(root)
-        self._logged: dict[str, int] = {}  # last epoch by run id
-        self._run_ids: dict[str, str] = {}  # run id by key
-
-    @property
-    def synthetic(self) -> bool:
-        """Whether the tiles are the twin's."""
-        return self.context.data == "synthetic"
-
-    def open_run(
-        self,
-        kind: str,
-        key: str,
-        name: str,
-        parent: str | None = None,
-        tags: dict[str, str] | None = None,
-        params: dict[str, Any] | None = None,
-        data: DatasetInput | None = None,
-        began_ms: int | None = None,
-    ) -> str:
-        """Find the run of a key in this campaign, or create it; return its id.
-
-        Args:
-            kind: ``campaign``, ``study`` or ``trial``.
-            key: What identifies the run within the campaign.
-            name: Name for people.
-            parent: Id of the parent run.
-            tags: Further tags.
-            params: Params, logged once.
-            data: The data set that it reads.
-            began_ms: When it began, which may be before it is sent; now when left out.
-        """
-        if key in self._run_ids:
-            return self._run_ids[key]
-        campaign = self.context.campaign
-        found = find_runs(self.client, self.experiment_id, campaign=campaign, key=key)
-        if found:
-            self._run_ids[key] = found[0].info.run_id
-            return self._run_ids[key]
-        every = {"kind": kind, "key": key, "mlflow.runName": name, **self._origin()}
-        every |= {"mlflow.parentRunId": parent} if parent else {}
-        run = self.client.create_run(self.experiment_id, began_ms, {**every, **(tags or {})})
-        entries = [Param(name, str(value)) for name, value in flatten(params or {}).items()]
-        self.client.log_batch(run.info.run_id, params=entries)
-        if data is not None:
-            self.client.log_inputs(run.info.run_id, [data])
-        self._run_ids[key] = run.info.run_id
-        return self._run_ids[key]
-
-    def _origin(self) -> dict[str, str]:
-        """Return the tags of every run: the campaign's, and those that MLflow shows as source and version."""
-        return {
-            **asdict(self.context),
-            "mlflow.user": getpass.getuser(),
-            "mlflow.source.name": "tuning.run",
-            "mlflow.source.type": "LOCAL",
-            "mlflow.source.git.commit": self.context.git_commit.removesuffix("-dirty"),
-        }
-
-    def describe(self, run_id: str, note: str) -> None:
-        """Set what MLflow shows as a run's description, in Markdown."""
-        self.client.set_tag(run_id, NOTE, note)
-
-    def reopen(self, run_id: str) -> None:
-        """Mark a run as running again: an interrupted campaign goes on in the runs that it has."""
-        run = self.client.get_run(run_id)
-        if "ended_by" in run.data.tags:
-            self.client.delete_tag(run_id, "ended_by")
-        if run.info.status != "RUNNING":
-            self.client.update_run(run_id, status="RUNNING")
-
-    def mirror(self, run_id: str, journal: Journal) -> None:
-        """Log the epochs of a trial folder that its run lacks; one batch an epoch."""
-        if run_id not in self._logged:
-            history = self.client.get_metric_history(run_id, "val_pr_auc")
-            self._logged[run_id] = max((metric.step for metric in history), default=0)
-        for row in journal.history():
-            if row["epoch"] > self._logged[run_id]:
-                self.client.log_batch(run_id, metrics=make_epoch_metrics(row))
-                self._logged[run_id] = row["epoch"]
-
-    def finish(
-        self,
-        run_id: str,
-        journal: Journal,
-        ended_by: str,
-        message: str = "",
-        model: bool = True,
-        ended_ms: int | None = None,
-    ) -> None:
-        """Bring a trial's run to its end: curves, files, best checkpoint as a model, status.
-
-        Args:
-            run_id: The trial's run.
-            journal: The trial's folder.
-            ended_by: ``last epoch``, ``patience``, ``scheduler``, ``error`` or ``kill``.
-            message: What went wrong, for ``error``.
-            model: Whether to log the best checkpoint as a model.
-            ended_ms: When it ended; now when left out.
-        """
-        self.mirror(run_id, journal)
-        if "curves" not in self.client.get_run(run_id).data.tags:
-            log_outcome(self.client, run_id, journal, self.synthetic)
-        if model:
-            self.keep_model(run_id, journal)
-        self.describe(run_id, tell_trial(run_id, ended_by, journal.history(), message))
-        if message:
-            self.client.set_tag(run_id, "error", message[-4000:])
-        self.close(run_id, STATUS[ended_by], ended_ms)
-        self.client.set_tag(run_id, "ended_by", ended_by)  # last: with it, nothing is lacking
-
-    def keep_model(self, run_id: str, journal: Journal) -> None:
-        """Log a trial's best checkpoint as a model, once."""
-        tags = self.client.get_run(run_id).data.tags
-        if "model_uri" in tags or not journal.best.is_file():
-            return
-        facts, scores = asdict(self.context), collect_scores(journal)
-        uri = log_model(self.client, self.experiment_id, run_id, journal, facts, scores)
-        self.client.set_tag(run_id, "model_uri", uri)
-
-    def log_scores(self, run_id: str, values: Mapping[str, float]) -> None:
-        """Log numbers without steps."""
-        self.client.log_batch(run_id, metrics=make_scalars(values))
-
-    def add_up(self, prefix: str) -> dict[str, float]:
-        """Add up the metrics of a prefix over the campaign's trials."""
-        totals: dict[str, float] = {}
-        for run in self.find_trials():
-            for name, value in run.data.metrics.items():
-                if name.startswith(prefix):
-                    totals[name] = totals.get(name, 0.0) + value
-        return totals
-
-    def close(self, run_id: str, status: str, ended_ms: int | None = None) -> None:
-        """Set a run's final status, and when it ended: now when left out."""
-        self.client.set_terminated(run_id, status, ended_ms)
-
-    def close_running(self, status: str) -> None:
-        """Close every run of the campaign that is still open; a trial among them was cut off."""
-        campaign = self.context.campaign
-        for run in find_runs(self.client, self.experiment_id, campaign=campaign):
-            if run.info.status == "RUNNING":
-                self.close(run.info.run_id, status)
-                if run.data.tags.get("kind") == "trial":
-                    self.client.set_tag(run.info.run_id, "ended_by", "kill")
-
-    def find_trials(self, **tags: str) -> list[Run]:
-        """List this campaign's trial runs with the given tags, oldest first."""
-        return find_runs(
-            self.client, self.experiment_id, campaign=self.context.campaign, kind="trial", **tags
+    campaign = campaign.resolve()
+    delivery = load_delivery(campaign)
+    if is_running(campaign):
+        raise ValueError(
+            f"A campaign that runs sends its trials itself, but {campaign.name} is running. "
+            "Wait for it, or stop it first."
         )
+    with tracker_errors(delivery.root):
+        tally = delivery.settle_all(campaign)
+        if not tally.lacking:
+            _close(delivery, campaign)
+    trials = len(list_trials(campaign / "trials"))
+    words = f"Sent {tally.epochs} epochs and the end of {tally.ended} of {trials} trials to "
+    words += tracking_uri(delivery.root)
+    if tally.lacking:
+        words += f"; {tally.lacking} are lacking: {tally.reason}"
+    return words, not tally.lacking
+
+
+def _close(delivery: Delivery, campaign: Path) -> None:
+    """Close the runs of studies and campaign as they ended; of one that was cut off, all that are open."""
+    outcome = read_json(campaign / OUTCOME)
+    if outcome is None:
+        delivery.tracker.close_running("KILLED")
+        return
+    delivery.close_studies(outcome["studies"])
+    failed = bool(outcome["missing"])
+    delivery.tracker.close(delivery.open_campaign(), "FAILED" if failed else "FINISHED")
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Replay a campaign; return 0 when its runs lack nothing, 1 when they do, 2 for a bad argument."""
+    parser = argparse.ArgumentParser("python -m tuning.tracking", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="replay")
+    one = commands.add_parser("replay", help="send what a campaign's trials lack in MLflow")
+    one.add_argument("folder", type=Path, help="the campaign's folder, mlruns/campaigns/NAME")
+    args = parser.parse_args(argv)
+    logging.basicConfig(level=logging.WARNING)
+    try:
+        words, complete = replay(args.folder)
+    except ValueError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    print(f"{words}.", file=sys.stdout if complete else sys.stderr)
+    if complete:
+        campaign = args.folder.resolve()
+        root = campaign.parents[1]
+        print(f"Report: python -m tuning.report --campaign {campaign.name} --root {root}")
+    return 0 if complete else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

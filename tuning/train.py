@@ -63,7 +63,7 @@ def fit(
 
     Raises:
         ValueError: If the pack or the folder belongs to another config.
-        BadTrialError: If the loss or val average precision is not finite.
+        BadTrialError: If the loss or val average precision is not finite, or all outputs are equal.
     """
     journal, device = Journal(folder), device or pick_device()
     _claim(journal, config, pack)
@@ -79,9 +79,10 @@ def fit(
         report(row)
     while training.epoch < config["epochs"] and training.stale < config["patience"]:
         report(training.run_epoch())
+    training.check_result()
     reason = "last epoch" if training.epoch >= config["epochs"] else "patience"
     journal.write("cost", training.cost())
-    journal.write("end", {"reason": reason, "epoch": training.epoch})
+    journal.end(reason, epoch=training.epoch)
     journal.last.unlink(missing_ok=True)  # it served to continue
     return reason
 

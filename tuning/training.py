@@ -15,11 +15,19 @@ from data.dataset import Batch, Tiles
 from data.norm import make_norm
 from data.pack import Pack
 from data.splits import Split
+from tuning.checkpoints import keep_next, load_last, settle_best
 from tuning.environment import Usage
 from tuning.evaluate import count_part, make_model
 from tuning.journal import Config, Journal, Row, write_aside
 from tuning.losses import bce_dice
-from tuning.metrics import average_precision, choose_threshold, count_bins, score_at, to_probs
+from tuning.metrics import (
+    average_precision,
+    choose_threshold,
+    count_bins,
+    is_constant,
+    score_at,
+    to_probs,
+)
 
 WARMUP = 0.05  # share of all steps over which the learning rate rises
 FINAL_LR = 0.01  # share of the learning rate that the last step has
@@ -77,11 +85,7 @@ class Training:
         with torch.autocast(self.device.type, self.half, enabled=self.device.type == "cuda"):
             logits = self.model(batch.x)
         loss = self.loss(logits, batch.mask)
-        if not torch.isfinite(loss):
-            raise BadTrialError(
-                f"The loss must stay finite, but got {float(loss.detach())} in epoch {self.epoch + 1}. "
-                f"Lower the learning rate (lr={self.config['lr']:.2g})."
-            )
+        self._check_finite("loss", float(loss.detach()))
         self.optimizer.zero_grad(set_to_none=True)
         self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
         self.scaler.unscale_(self.optimizer)
@@ -90,6 +94,13 @@ class Training:
         self.scaler.update()
         self.schedule.step()
         return loss.detach(), count_bins(to_probs(logits.detach()), batch.mask)
+
+    def _check_finite(self, what: str, value: float) -> None:
+        if not math.isfinite(value):
+            raise BadTrialError(
+                f"The {what} must stay finite, but got {value} in epoch {self.epoch + 1}. "
+                f"Lower the learning rate (lr={self.config['lr']:.2g})."
+            )
 
     def _train_epoch(self) -> Row:
         self.model.train()
@@ -109,6 +120,7 @@ class Training:
         row = self._train_epoch()
         self.model.eval()
         counts, loss = count_part(self.model, self.val_tiles, self.loss)
+        self._check_finite("val loss", loss)
         row |= _score_part("val", counts, loss)
         self.epoch += 1
         self._keep_best(row["val_pr_auc"], counts)
@@ -117,6 +129,7 @@ class Training:
         row |= {"system": self.usage.look()}
         self.journal.append(row)
         self._save_last()
+        settle_best(self.journal, self.epoch)
         return row
 
     def _keep_best(self, pr_auc: float, counts: np.ndarray) -> None:
@@ -136,8 +149,7 @@ class Training:
             "epoch": self.epoch,
             "threshold": choose_threshold(counts),
         }
-        write_aside(self.journal.best, lambda aside: torch.save(content, aside))
-        self.journal.write_counts("val", counts)
+        keep_next(self.journal, content, counts)
 
     def cost(self) -> dict[str, float]:
         """Say what the training took: parameters, hours of cores or GPU, peak memory of its process."""
@@ -172,8 +184,9 @@ class Training:
         """Continue from ``last.pt`` where there is one, as if never interrupted."""
         if not self.journal.last.is_file():
             self.journal.rewrite_history([])
+            settle_best(self.journal, self.epoch)
             return
-        saved = torch.load(self.journal.last, map_location="cpu", weights_only=True)
+        saved = load_last(self.journal)
         for name, part in self._parts().items():
             part.load_state_dict(saved[name])
         self.epoch, self.stale, self.best = saved["epoch"], saved["stale"], saved["best"]
@@ -183,6 +196,20 @@ class Training:
             torch.cuda.set_rng_state(saved["cuda_rng"], self.device)
         # A kill between the row and its checkpoint leaves a row that will be made again.
         self.journal.rewrite_history(self.journal.history()[: self.epoch])
+        settle_best(self.journal, self.epoch)
+
+    def check_result(self) -> None:
+        """Refuse an ended training whose best network tells no pixel from another.
+
+        Raises:
+            BadTrialError: If all val pixels have the same probability.
+        """
+        counts = self.journal.counts("val")
+        if counts is not None and is_constant(counts):
+            raise BadTrialError(
+                "A network must tell pixels apart, but its best epoch gives every val pixel the same "
+                f"probability. Change the learning rate (lr={self.config['lr']:.2g}) or the network."
+            )
 
 
 def _score_part(part: str, counts: np.ndarray, loss: float) -> Row:

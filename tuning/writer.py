@@ -4,7 +4,10 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from queue import SimpleQueue
+from contextlib import suppress
+from queue import Empty, SimpleQueue
+
+from data.names import name_error
 
 logger = logging.getLogger(__name__)
 
@@ -44,6 +47,14 @@ class Writer:
             self._tasks.put(None)
             thread.join()
 
+    def abandon(self) -> None:
+        """Forget the tasks that were not begun."""
+        with self._lock:
+            self._waiting.clear()
+        with suppress(Empty):
+            while True:
+                self._tasks.get_nowait()
+
     def _work(self) -> None:
         while (item := self._tasks.get()) is not None:
             name, task = item
@@ -55,11 +66,11 @@ class Writer:
     def _run(self, name: str, task: Callable[[], None]) -> None:
         try:
             task()
-        except Exception as error:  # noqa: BLE001 - the stage's end sends it again, and raises
+        except Exception as error:  # noqa: BLE001 - the next task, or the end, sends it again
             self._rests_until = time.monotonic() + self._rest_s
             logger.warning(
                 "Sending %s to the tracker failed (%s). The trials go on; what is lacking is sent "
-                "later, at the end of the stage at the latest.",
+                "later.",
                 name,
-                str(error).splitlines()[0] if str(error) else type(error).__name__,
+                name_error(error),
             )

@@ -1,0 +1,116 @@
+"""Architectures that misbehave, each one further file in a copy of the project, beside a good one."""
+
+import shutil
+import signal
+from pathlib import Path
+
+import psutil
+from faults.campaigns import PROJECT, Command, family, is_called, wait_until
+
+from tuning.store import connect, find_runs
+
+HANG_MINUTES = 0.75
+
+HEAD = '''"""A network that misbehaves (for tests)."""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+
+class Net(nn.Module):
+    def __init__(self, in_channels: int, timesteps: int, width: int = 4) -> None:
+        super().__init__()
+        self.mix = nn.Conv2d(timesteps * in_channels, 1, 1)
+        self.calls = 0
+
+    def forward(self, x: Tensor) -> Tensor:
+        logits = self.mix(x.flatten(1, 2))
+        self.calls += 1
+{body}
+
+
+build = Net
+SPACE: dict[str, list[Any]] = {{"width": [4]}}
+KNOWN_GOOD = PUBLISHED = {{"width": 4}}
+PAPER_NAME = "{paper}"
+'''
+BODIES = {
+    "broken": "        return logits * (float('nan') if self.calls > 3 else 1.0)",
+    "flat": "        return logits * 0.0 - 2.0 + 0.0 * self.mix.bias",
+    "greedy": "        raise torch.OutOfMemoryError('GPU out of memory: asked for 99 GiB.')",
+}
+
+
+def copy_project(to: Path) -> Path:
+    """Copy the packages, with the misbehaving architectures."""
+    for name in ("data", "models", "tuning"):
+        shutil.copytree(PROJECT / name, to / name)
+    for name, body in BODIES.items():
+        text = HEAD.format(paper=name.capitalize(), body=body)
+        (to / "models" / f"{name}.py").write_text(text)
+    return to
+
+
+def misbehave(root: Path) -> tuple[str, list[str]]:
+    """Run bad architectures beside a good one; each fails alone, and by name."""
+    command = Command(
+        root,
+        ["--model", *BODIES, "unet", "--preset", "smoke"],
+        project=copy_project(root / "project"),
+    )
+    code = command.run()
+    faults = [] if code == 1 else [f"exit code {code}, where 1 was due:\n{command.said()[-2000:]}"]
+    reasons = {
+        "broken": "must stay finite, but got nan",
+        "flat": "must tell pixels apart",
+        "greedy": "must fit into the GPU's memory",
+    }
+    runs = find_runs(*connect(root), campaign=command.name, kind="trial")
+    for name, reason in reasons.items():
+        own = [run for run in runs if run.data.tags["study"] == name]
+        if len(own) != 2 or any(
+            run.info.status != "FAILED" or reason not in run.data.tags.get("error", "")
+            for run in own
+        ):
+            found = [(run.info.status, run.data.tags.get("error")) for run in own]
+            faults.append(f"{name}: {found}")
+        if f"Every search trial of {name} failed." not in command.said():
+            faults.append(f"{name} was not said to have failed")
+    good = [run for run in runs if run.data.tags["study"] == "unet"]
+    if len(good) != 4 or {run.info.status for run in good} != {"FINISHED"}:
+        faults.append(f"unet: {[run.info.status for run in good]}")
+    if list(command.table()["architecture"]) != ["unet"]:
+        faults.append(f"the report ranks {list(command.table()['architecture'])}")
+    return f"{len(runs)} trials, {len(BODIES)} studies failed, exit code {code}", faults
+
+
+def hang(root: Path) -> tuple[str, list[str]]:
+    """Stop a trial's worker without ending it: it is ended, and the trial tried again."""
+    words = ["--model", "unet", "--preset", "smoke", "--hang-after", str(HANG_MINUTES)]
+    command = Command(root, words)
+    driver, frozen = command.start(), []
+
+    def freeze() -> bool:
+        for process in family(driver.pid):
+            if (
+                is_called(process, "ray::")
+                and "IDLE" not in process.cmdline()[0]
+                and any(command.epochs().values())
+            ):
+                process.send_signal(signal.SIGSTOP)
+                frozen.append(process)
+                return True
+        return driver.poll() is not None
+
+    wait_until(freeze, 300)
+    code = driver.wait(timeout=900)
+    faults = [] if code == 0 else [f"exit code {code}:\n{command.said()[-2000:]}"]
+    if not frozen:
+        faults.append("no worker was there to stop")
+    if f"must end an epoch within {HANG_MINUTES:g} minutes" not in command.said():
+        faults.append("it was not said that a trial hung")
+    faults += ["a stopped worker is still there" for one in frozen if psutil.pid_exists(one.pid)]
+    faults += [f"a run is open: {command.states()}"] if "RUNNING" in str(command.states()) else []
+    return f"{len(frozen)} worker stopped, exit code {code}", faults

@@ -1,0 +1,114 @@
+"""A tracker that goes away while trials run: for a while, for the rest of the campaign, or behind a lock."""
+
+import os
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from faults.campaigns import PROJECT, Command, wait_until
+from servers import serve_mlflow
+
+WORDS = ["--model", "unet", "log_ratio_vv", "--preset", "smoke"]
+RUNS = 2 + 2 + 1  # trials of the words: searched, repeated, measured without training
+
+
+@contextmanager
+def _served(root: Path, port: int | None = None) -> Iterator[str]:
+    store = f"sqlite:///{root / 'server.db'}"
+    with serve_mlflow(store, root / "kept", root / "server.log", port) as address:
+        yield address
+
+
+def _command(root: Path, address: str) -> Command:
+    # Short, so that the test waits for the tracker and not for its retries.
+    away = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "5"}
+    return Command(root, WORDS, variables={"MLFLOW_TRACKING_URI": address, **away})
+
+
+@contextmanager
+def _tracked(address: str) -> Iterator[None]:
+    before = os.environ.get("MLFLOW_TRACKING_URI")
+    os.environ["MLFLOW_TRACKING_URI"] = address
+    try:
+        yield
+    finally:
+        del os.environ["MLFLOW_TRACKING_URI"]
+        if before is not None:
+            os.environ["MLFLOW_TRACKING_URI"] = before
+
+
+def stay_away(root: Path) -> tuple[str, list[str]]:
+    """End the server after the first epoch for good; replay when all is over, and report."""
+    with _served(root) as address:
+        command = _command(root, address)
+        driver = command.start()
+        began = wait_until(lambda: any(command.epochs().values()) or driver.poll() is not None, 300)
+    code = driver.wait(timeout=900)
+    faults = [] if began and code == 1 else [f"exit code {code}, where 1 was due"]
+    if len(command.over()) != RUNS:
+        faults.append(f"{len(command.over())} of {RUNS} trials have their result")
+    if f"tuning.tracking replay {command.folder}" not in command.said():
+        faults.append("it did not say how to replay")
+    port = int(address.rpartition(":")[2])
+    with _served(root, port), _tracked(address):
+        replayed = _call(root, "tuning.tracking", "replay", str(command.folder))
+        faults += _check(command)
+        _call(root, "tuning.report", "--campaign", command.name, "--root", str(root))
+        if not (root / "reports" / command.name / "benchmark_master.csv").exists():
+            faults.append("no report after the replay")
+    return replayed, faults
+
+
+def come_back(root: Path, seconds: float) -> tuple[str, list[str]]:
+    """End the server after the first epoch, and start it again after some seconds."""
+    with _served(root) as address:
+        command = _command(root, address)
+        driver = command.start()
+        wait_until(lambda: any(command.epochs().values()) or driver.poll() is not None, 300)
+    time.sleep(seconds)
+    with _served(root, int(address.rpartition(":")[2])), _tracked(address):
+        code = driver.wait(timeout=900)
+        faults = [] if code == 0 else [f"exit code {code}:\n{command.said()[-2000:]}"]
+        missed = command.said().count("to the tracker failed")
+        return f"{seconds:g} s away, {missed} warnings, exit code {code}", faults + _check(command)
+
+
+def lock_database(root: Path, seconds: float) -> tuple[str, list[str]]:
+    """Hold the sqlite database for some seconds, longer than MLflow waits for it."""
+    command = Command(root, WORDS)
+    driver = command.start()
+    wait_until(lambda: any(command.epochs().values()) or driver.poll() is not None, 300)
+    holder = sqlite3.connect(root / "mlflow.db", timeout=60, check_same_thread=False)
+    holder.execute("BEGIN EXCLUSIVE")
+    release = threading.Timer(seconds, lambda: (holder.rollback(), holder.close()))
+    release.start()
+    code = driver.wait(timeout=900)
+    release.join()
+    faults = [] if code == 0 else [f"exit code {code}:\n{command.said()[-2000:]}"]
+    missed = command.said().count("to the tracker failed")
+    return f"{seconds:g} s locked, {missed} warnings, exit code {code}", faults + _check(command)
+
+
+def _call(root: Path, *words: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", *words], cwd=PROJECT, capture_output=True, text=True, check=False
+    )
+    return (done.stdout + done.stderr).splitlines()[0] if done.stdout or done.stderr else ""
+
+
+def _check(command: Command) -> list[str]:
+    """Say what the runs lack."""
+    states = command.states()
+    faults = []
+    if sum(count for (kind, _), count in states.items() if kind == "trial") != RUNS:
+        faults.append(f"runs: {dict(states)}")
+    if any(status == "RUNNING" for _, status in states):
+        faults.append(f"a run is open: {dict(states)}")
+    if gaps := command.count_gaps():
+        faults.append(f"{gaps} trials whose epochs have gaps or duplicates in MLflow")
+    return faults

@@ -1,0 +1,41 @@
+"""Whether the output folder can take a campaign: it must be writable, and have room."""
+
+import errno
+import os
+import shutil
+from pathlib import Path
+
+from tuning.storage import format_bytes
+
+LEAST_BYTES = 200 << 20  # a smoke campaign writes a third of it
+
+
+def check_folder(root: Path) -> None:
+    """Refuse an output folder that cannot be written, or has no room, before anything is made.
+
+    Raises:
+        OSError: If so.
+    """
+    probe = root / f".{os.getpid()}.probe"
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        probe.write_bytes(b"x")
+        probe.unlink()
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            raise OSError(explain_room(root)) from error
+        raise OSError(
+            f"The output folder must be writable, but {root} is not: {error.strerror}. "
+            "Give another one with --root."
+        ) from error
+    if shutil.disk_usage(root).free < LEAST_BYTES:
+        raise OSError(explain_room(root))
+
+
+def explain_room(root: Path) -> str:
+    """Say that the disk of an output folder is full, or nearly so."""
+    free = shutil.disk_usage(root).free
+    return (
+        f"The disk of {root} must have {format_bytes(LEAST_BYTES)} free, but has {format_bytes(free)}. "
+        "Make room, or give another folder with --root."
+    )
