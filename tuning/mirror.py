@@ -1,8 +1,6 @@
 """The mirror: hands every trial's folder to the tracker as Ray reports it, prints the progress, ends what hangs."""
 
-import errno
 import logging
-import os
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -13,13 +11,10 @@ from ray.tune.experiment import Trial
 
 from tuning.delivery import Delivery
 from tuning.journal import Journal
-from tuning.room import explain_room
-from tuning.stage import METRIC, Stage, enrol, explain_end, fail, is_over, list_entries
+from tuning.room import FULL_DISK, explain_room
+from tuning.stage import METRIC, Stage, enrol, explain_end, fail, has_failed, is_over, list_entries
 
 logger = logging.getLogger(__name__)
-
-# Of the system, and of torch, which does not say why it could not write.
-_DISK = (os.strerror(errno.ENOSPC), os.strerror(errno.EDQUOT), "PytorchStreamWriter failed writing")
 
 
 class Mirror(tune.Callback):
@@ -106,7 +101,7 @@ class Mirror(tune.Callback):
         self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
     ) -> None:
         """Close the trial's run; one whose folder names no end stopped with the campaign, and goes on with it."""
-        if is_over(self._journal(trial), self.stage.job.stage):
+        if explain_end(self._journal(trial), self.stage.job.stage) is not None:
             self._finish(trial)
         else:
             self._seen.pop(self.stage.job.key(trial.config), None)
@@ -117,36 +112,33 @@ class Mirror(tune.Callback):
         """Say why a trial is tried again."""
         self._seen.pop(self.stage.job.key(trial.config), None)
         kind, message = self._explain_failure(trial)
-        self._check_disk(kind)
+        self._check_disk(kind == "disk")
         logger.warning("%s is tried again: %s", self._name(trial), message)
 
     def on_trial_error(
         self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
     ) -> None:
-        """Close the run of a trial that failed; without a word of its own it is tried again later."""
+        """Close the run of a trial whose worker failed again and again."""
         journal = self._journal(trial)
         kind, message = self._explain_failure(trial)
-        self._check_disk(kind)
-        if explain_end(journal, self.stage.job.stage) is None:
-            fail(journal, kind, message)
+        self._check_disk(kind == "disk")
+        fail(journal, kind, message)
         self._finish(trial)
 
-    def _check_disk(self, kind: str) -> None:
+    def _check_disk(self, full: bool) -> None:
         """End the stage where the disk is full: every other trial would fail, too."""
-        if kind == "disk":
+        if full:
             raise OSError(explain_room(self.delivery.root))
 
     def _explain_failure(self, trial: Trial) -> tuple[str, str]:
         """Return the kind of a failure, and its reason in a sentence."""
-        journal = self._journal(trial)
-        if ended := explain_end(journal, self.stage.job.stage):
-            return "worker", ended[1]
-        if journal.path.name in self._hung:
+        if self._journal(trial).path.name in self._hung:
             return "hang", self._explain_hang()
         return explain_error(str(trial.get_error() or ""))
 
     def _finish(self, trial: Trial) -> None:
         journal = self._journal(trial)
+        self._check_disk(has_failed(journal, "disk"))
         self._ended.add(journal.path.name)
         self._seen.pop(journal.path.name, None)
         self.delivery.submit(journal)
@@ -169,7 +161,7 @@ def explain_error(text: str) -> tuple[str, str]:
     lines = text.rpartition("Failure #")[2].strip().splitlines()[1:]
     if any("running low on memory" in line for line in lines):
         return "memory", "The machine ran out of memory, and Ray ended the trial's worker."
-    if any(sign in line for sign in _DISK for line in lines):
+    if any(sign in line for sign in FULL_DISK for line in lines):
         return "disk", lines[-1]
     if not lines or any("actor" in line.lower() for line in lines[:1]):
         return "worker", "The worker process died."

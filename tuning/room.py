@@ -7,6 +7,12 @@ from pathlib import Path
 
 from tuning.storage import format_bytes
 
+# What an error says on a full disk: the system's words, and torch's, which does not tell why it could not write.
+FULL_DISK = (
+    os.strerror(errno.ENOSPC),
+    os.strerror(errno.EDQUOT),
+    "PytorchStreamWriter failed writing",
+)
 LEAST_BYTES = 200 << 20  # a smoke campaign writes a third of it
 
 

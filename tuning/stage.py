@@ -205,16 +205,17 @@ def explain_end(journal: Journal, kind: str) -> tuple[str, str, int | None] | No
     return None
 
 
-def fail(journal: Journal, kind: str, message: str) -> None:
-    """Note why a trial was given up without a word of its own; a continued campaign tries it again.
+def fail(journal: Journal, kind: str, message: str, details: str = "") -> None:
+    """Note why a trial was given up; a continued campaign tries it again.
 
     Args:
         journal: The trial's folder.
-        kind: ``memory``, ``hang`` or ``worker``.
-        message: What went wrong.
+        kind: ``memory``, ``disk``, ``hang``, ``worker`` or ``error``.
+        message: What went wrong, in a line.
+        details: The traceback, where there is one.
     """
-    now = int(time.time() * 1000)
-    journal.write("failure", {"kind": kind, "message": message, "time_ms": now})
+    content = {"kind": kind, "message": message, "time_ms": int(time.time() * 1000)}
+    journal.write("failure", content | {"details": details})
 
 
 def read_score(journal: Journal) -> float | None:

@@ -39,7 +39,8 @@ class NumberedSampler(BaseSampler):
         self._tpe = self._seed(0)
 
     def _seed(self, number: int) -> TPESampler:
-        return TPESampler(seed=SEARCH_SEED + number, n_startup_trials=self._startup)
+        seed = SEARCH_SEED + max(0, number - 1)  # number 0 is the known-good sample, not drawn
+        return TPESampler(seed=seed, n_startup_trials=self._startup)
 
     def before_trial(self, study: Study, trial: FrozenTrial) -> None:
         """Begin the trial's own sequence."""
@@ -79,15 +80,28 @@ class NumberedSampler(BaseSampler):
 
 
 class Suggester(OptunaSearch):
-    """Optuna, which suggests nothing more once the campaign is to stop."""
+    """Optuna, which learns nothing from failed trials, and suggests nothing once the campaign is to stop."""
 
-    def __init__(self, stop: Path, **arguments: Any) -> None:
-        self._stop = stop
+    def __init__(self, stage: Stage, **arguments: Any) -> None:
+        self._stage = stage
+        self._samples: dict[str, Any] = {}  # by Ray's trial id
         super().__init__(**arguments)
 
     def suggest(self, trial_id: str) -> Any:
         """Suggest a sample."""
-        return Searcher.FINISHED if self._stop.exists() else super().suggest(trial_id)
+        if self._stage.job.stop.exists():
+            return Searcher.FINISHED
+        self._samples[trial_id] = super().suggest(trial_id)
+        return self._samples[trial_id]
+
+    def on_trial_complete(
+        self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
+    ) -> None:
+        """Take a trial's result, None of one that failed."""
+        journal = self._stage.job.journal(self._samples[trial_id])
+        ended = explain_end(journal, self._stage.job.stage)
+        failed = error or (ended is not None and ended[0] == "error")
+        super().on_trial_complete(trial_id, None if failed else result, failed)
 
 
 def make_searcher(
@@ -109,7 +123,7 @@ def make_searcher(
     domains = {name: _domain(domain) for name, domain in space.items()}
     begun = [dict(entry.sample) for entry in rest.values()]
     searcher = Suggester(
-        stage.job.stop,
+        stage,
         space=domains,
         points_to_evaluate=begun if over or rest else [dict(first)],
         sampler=NumberedSampler(max(3, stage.trials // 4)),

@@ -1,6 +1,8 @@
 """The Ray Tune trainable: one trial in its own folder, found by key, continued where it stopped."""
 
+import errno
 import fcntl
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,11 +15,18 @@ from data.names import name_error
 from data.pack import load_pack
 from tuning.evaluate import measure_test
 from tuning.journal import Journal, Row
-from tuning.stage import Job, fail, has_failed
+from tuning.room import FULL_DISK
+from tuning.stage import Job, fail
 from tuning.train import fit, pick_device, split_of
 from tuning.training import BadTrialError
 
 REPORTED = ("epoch", "best_val_pr_auc", "val_pr_auc", "val_loss", "train_loss", "seconds")
+
+
+_TOO_LARGE = (
+    "A trial must fit into the {}'s memory, but this one did not: {} "
+    "Raise {}, so that fewer trials share it."
+)
 
 
 class _StoppedError(Exception):
@@ -35,33 +44,21 @@ def _alone(journal: Journal) -> Iterator[None]:
 def run_trial(sample: dict[str, Any], job: Job) -> None:
     """Train one trial and, in the repeat stage, measure test with its best checkpoint.
 
-    It ends early, to be continued, where the campaign's folder has the file ``stop``.
-
-    Raises:
-        BadTrialError: If the training cannot give a result; a retry fails again at once.
-        MemoryError: If the machine or the GPU has too little memory for it; a retry with the same share
-            fails again at once.
+    What goes wrong is left in the trial's folder, and is no error to Ray, which would try it again: that
+    is for workers that die. It ends early, to be continued, where the campaign's folder has the file ``stop``.
     """
     journal = job.journal(sample)
     with _alone(journal):
-        ended = journal.read("end") or {}
-        if ended.get("reason") == "error":
-            raise BadTrialError(ended["message"])
-        if has_failed(journal, "memory"):
-            raise MemoryError(journal.read("failure")["message"])
         try:
             _train(sample, job, journal)
         except _StoppedError:
             return
         except BadTrialError as error:
             journal.end("error", message=str(error))
-            raise
-        except (MemoryError, RuntimeError) as error:
-            if not _is_memory(error):
-                raise
-            message = _explain_memory(error)
-            fail(journal, "memory", message)
-            raise MemoryError(message) from error
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is the trial's alone
+            fail(journal, *_explain(error), traceback.format_exc())
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()  # the next trial of this process may need it
 
 
 def _train(sample: dict[str, Any], job: Job, journal: Journal) -> None:
@@ -81,16 +78,15 @@ def _check_stop(stop: Path) -> None:
         raise _StoppedError
 
 
-def _is_memory(error: BaseException) -> bool:
-    """Tell torch's and numpy's lack of memory from other errors; torch has no class for the machine's."""
-    kinds = (MemoryError, torch.OutOfMemoryError)
-    return isinstance(error, kinds) or "DefaultCPUAllocator" in str(error)
-
-
-def _explain_memory(error: BaseException) -> str:
-    gpu = isinstance(error, torch.OutOfMemoryError)
-    where, remedy = ("GPU", "--gpus-per-trial") if gpu else ("machine", "--cpus-per-trial")
-    return (
-        f"A trial must fit into the {where}'s memory, but this one did not: {name_error(error)} "
-        f"Raise {remedy}, so that fewer trials share it."
-    )
+def _explain(error: Exception) -> tuple[str, str]:
+    """Return the kind of a failure, ``memory``, ``disk`` or ``error``, and its reason in a line."""
+    text = name_error(error)
+    if isinstance(error, torch.OutOfMemoryError):
+        return "memory", _TOO_LARGE.format("GPU", text, "--gpus-per-trial")
+    # torch has no class for too little memory of the machine, nor for a disk that it cannot write.
+    if isinstance(error, MemoryError) or "DefaultCPUAllocator" in str(error):
+        return "memory", _TOO_LARGE.format("machine", text, "--cpus-per-trial")
+    full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+    if full or any(sign in str(error) for sign in FULL_DISK):
+        return "disk", text
+    return "error", f"{type(error).__name__}: {text}"

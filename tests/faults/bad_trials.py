@@ -78,6 +78,10 @@ def misbehave(root: Path) -> tuple[str, list[str]]:
             faults.append(f"{name}: {found}")
         if f"Every search trial of {name} failed." not in command.said():
             faults.append(f"{name} was not said to have failed")
+    if "search-greedy: 2 out of memory; once more with Resources(cpus=2" not in command.said():
+        faults.append("what was out of memory was not tried once more")
+    if "is tried again" in command.said():
+        faults.append("a trial that failed by its own fault was tried again")
     good = [run for run in runs if run.data.tags["study"] == "unet"]
     if len(good) != 4 or {run.info.status for run in good} != {"FINISHED"}:
         faults.append(f"unet: {[run.info.status for run in good]}")
