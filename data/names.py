@@ -3,8 +3,12 @@
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+from data.untrusted import show
 
-def unknown(kind: str, name: str, choices: Iterable[str]) -> str:
+_COMPARED = 200  # characters of a name
+
+
+def unknown(kind: str, name: object, choices: Iterable[str]) -> str:
     """Say that *name* is no *kind*, with the nearest one and the whole list.
 
     Args:
@@ -16,6 +20,6 @@ def unknown(kind: str, name: str, choices: Iterable[str]) -> str:
         One sentence for an error message.
     """
     known = list(choices)
-    near = get_close_matches(name, known, n=1, cutoff=0.4)
+    near = get_close_matches(str(name)[:_COMPARED], known, n=1, cutoff=0.4)
     guess = f" Did you mean {near[0]!r}?" if near else ""
-    return f"Unknown {kind} {name!r}.{guess} Available: {', '.join(known)}."
+    return f"Unknown {kind} {show(name)}.{guess} Available: {', '.join(known)}."
