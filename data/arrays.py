@@ -120,6 +120,8 @@ def _read(stream: IO[bytes], size: int, wanted: Wanted, name: str, path: Path) -
     if version not in _HEADERS:
         raise refuse("An array must have numpy's format 1.0 or 2.0", version, path)
     shape, by_column, dtype = _HEADERS[version](stream)
+    if dtype.hasobject:
+        raise refuse(f"{name} must be {wanted}", "objects, which are pickled,", path)
     if not wanted.fits(dtype, shape):
         raise refuse(f"{name} must be {wanted}", f"{show(dtype)} of shape {show(shape)}", path)
     count = math.prod(int(length) for length in shape)

@@ -12,7 +12,7 @@ from typing import Any
 # times its size.
 MOST_JSON_BYTES = 2**23
 MOST_NAME_CHARS = 100
-NAME_RULE = f"letters, digits, '.', '_' and '-', {MOST_NAME_CHARS} at most"
+NAME_RULE = f"at most {MOST_NAME_CHARS} letters, digits, '.', '_' and '-'"
 
 _SHOWN_CHARS = 200
 _NAME = re.compile(rf"\w[\w.-]{{0,{MOST_NAME_CHARS - 1}}}", re.ASCII)
@@ -52,8 +52,8 @@ def check_name(kind: str, text: object) -> str:
         RefusedError: If it might leave its folder.
     """
     if not is_name(text):
-        rule = f"A {kind}'s name has {NAME_RULE}, the first no '.' or '-'"
-        raise RefusedError(f"{rule}, but got {show(text)}. Choose another.")
+        remedy = "Choose another, with a letter or a digit first."
+        raise RefusedError(f"A {kind}'s name has {NAME_RULE}, but got {show(text)}. {remedy}")
     return str(text)
 
 

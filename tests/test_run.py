@@ -119,7 +119,9 @@ def test_resume_refuses_other_settings(tmp_path: Path, capsys: pytest.CaptureFix
 
 
 def test_campaign_name_cannot_leave_its_folder() -> None:
-    with pytest.raises(ValueError, match=r"letters, digits, '\.', '_' and '-', but got '\.\./x'"):
+    with pytest.raises(
+        ValueError, match=r"letters, digits, '\.', '_' and '-', but got '\.\./x'\. Choose"
+    ):
         check_settings(make_settings(campaign="../x"))
 
 

@@ -15,10 +15,13 @@ from typing import Any
 
 import pandas as pd
 from mlflow.entities import Run
+from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 from data.names import unknown
 from data.source import describe
+from data.untrusted import read_json, show
+from tuning.checked import find_name, read_expected
 from tuning.drawing import draw_comparisons, draw_model
 from tuning.ground import Ground
 from tuning.material import Material
@@ -46,6 +49,8 @@ SPLITS = ("splits.json", "splits.png")
 PAGES = "pages.json"  # in the report's folder: addresses of MLflow's pages by label
 EXPECTED = "expected_runs"  # tag of the campaign's run: repeat runs by model, as JSON
 
+logger = logging.getLogger(__name__)
+
 
 def find_campaign(client: MlflowClient, experiment_id: str, name: str | None) -> Run:
     """Return the run of the campaign of that name, or of the latest.
@@ -53,9 +58,13 @@ def find_campaign(client: MlflowClient, experiment_id: str, name: str | None) ->
     Raises:
         ValueError: If there is none.
     """
-    runs = {
-        run.data.tags["campaign"]: run for run in find_runs(client, experiment_id, kind="campaign")
-    }
+    runs: dict[str, Run] = {}
+    for run in find_runs(client, experiment_id, kind="campaign"):
+        if (found := find_name(run)) is None:
+            got = show(run.data.tags.get("campaign"))
+            logger.warning("Passed over run %s: %s is no campaign's name.", run.info.run_id, got)
+        else:
+            runs[found] = run
     if not runs:
         raise ValueError(
             "A report needs a campaign, but MLflow holds none. Run `python -m tuning.run`."
@@ -67,8 +76,8 @@ def find_campaign(client: MlflowClient, experiment_id: str, name: str | None) ->
 
 def list_lacking(campaign: Run, repeats: Sequence[Run]) -> list[str]:
     """Name the repeat runs that a campaign should have and has not, one sentence per model."""
-    expected: dict[str, int] = json.loads(campaign.data.tags.get(EXPECTED, "{}"))
-    there = [run.data.tags["study"] for run in repeats if is_measured(run)]
+    expected = read_expected(campaign, EXPECTED)
+    there = [run.data.tags.get("study") for run in repeats if is_measured(run)]
     return [
         f"{model} has {there.count(model)} of {count} repeat runs."
         for model, count in expected.items()
@@ -99,8 +108,8 @@ def write_report(
         The content of ``benchmark_master.csv``, best model by mean test AP first.
 
     Raises:
-        ValueError: If there is no such campaign, none of its repeat runs finished, or some are
-            missing and *partial* is not set.
+        ValueError: If there is no such campaign, none of its repeat runs finished, some are missing and
+            *partial* is not set, or the tracker holds something else than what a campaign logs.
     """
     client, experiment_id = connect(root)
     found = find_campaign(client, experiment_id, campaign)
@@ -217,7 +226,7 @@ def _list_pages(
 
 def format_pages(folder: Path) -> str:
     """Format the addresses that a report keeps for the terminal, a line each."""
-    pages: dict[str, str] = json.loads((folder / PAGES).read_text())
+    pages = read_json(folder / PAGES)
     return "\n".join(f"  {label}: {address}" for label, address in pages.items())
 
 
@@ -241,6 +250,9 @@ def main(argv: list[str] | None = None) -> int:
         table = write_report(args.root, args.campaign, out=args.out, partial=args.partial)
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
+        return 1
+    except MlflowException as error:
+        print(f"error: MLflow refused: {str(error).splitlines()[0]}", file=sys.stderr)
         return 1
     print(f"Data: {describe(bool(table['data'][0] == 'synthetic'))} tiles.")
     print(format_ranking(table))

@@ -20,6 +20,7 @@ from tuning.evaluate import count_part, make_model
 from tuning.journal import Config, Journal, Row, write_aside
 from tuning.losses import bce_dice
 from tuning.metrics import average_precision, choose_threshold, count_bins, score_at, to_probs
+from tuning.saved import load_saved
 
 WARMUP = 0.05  # share of all steps over which the learning rate rises
 FINAL_LR = 0.01  # share of the learning rate that the last step has
@@ -173,7 +174,7 @@ class Training:
         if not self.journal.last.is_file():
             self.journal.rewrite_history([])
             return
-        saved = torch.load(self.journal.last, map_location="cpu", weights_only=True)
+        saved = load_saved(self.journal.last)
         for name, part in self._parts().items():
             part.load_state_dict(saved[name])
         self.epoch, self.stale, self.best = saved["epoch"], saved["stale"], saved["best"]
