@@ -85,7 +85,7 @@ def list_archives(
         )
         entries = list(islice(tree, _MOST_FILES))
     files = [entry for entry in entries if isinstance(entry, RepoFile)]
-    if not (packed := [file for file in files if file.path.endswith(".tar.gz")]):
+    if not (packed := [file for file in files if str(file.path).endswith(".tar.gz")]):
         got = f"none among {len(files)} files at revision {commit}"
         raise FetchError(
             f"The data set must have archives {folder}/*.tar.gz, but got {got}. "

@@ -16,21 +16,23 @@ from mlflow.entities import Run
 from data.arrays import Wanted, read_array, read_arrays
 from data.splits import check_split
 from data.tiles import TILE_PX
-from data.untrusted import is_name, is_number, parse_object, refuse, show
+from data.untrusted import is_name, is_number, is_texts, parse_object, refuse, show
 from models import list_models
 from tuning.baselines import BASELINES
 from tuning.metrics import BINS
 
+MOST_THREADS = 1024
 MOST_CHARS = 300  # of a tag that a table shows
 # Tags of a repeat run that stand in tables as they are.
 PROVENANCE = (
     *("campaign", "preset", "split", "split_hash", "data_hash", "data", "channels", "acquisitions"),
     "git_commit",
 )
-SCORES = (
-    *("best/val_pr_auc", "test/threshold", "test/pr_auc", "test/infer_seconds_total"),
-    "test/infer_seconds_per_sample",
-)
+# Greatest value of each metric that a report needs; sums of floats may end a little above 1.
+SCORES = {
+    **dict.fromkeys(("best/val_pr_auc", "test/threshold", "test/pr_auc"), 1.001),
+    **dict.fromkeys(("test/infer_seconds_total", "test/infer_seconds_per_sample"), 1e9),
+}
 PROBS = {"tile_ids": Wanted("str", (None,)), "bins": Wanted("uint16", (None, TILE_PX, TILE_PX))}
 COUNTS = Wanted("int64", (2, BINS))
 _MODEL_URI = re.compile(r"(?:models:/m-[0-9a-f]{32})?")
@@ -72,7 +74,7 @@ def check_repeat(run: Run) -> None:
 
     Raises:
         ValueError: If a tag is missing, of another form or longer than ``MOST_CHARS``, or a score is missing
-            or infinite.
+            or out of range.
     """
     tags, place = run.data.tags, f"run {run.info.run_id}"
     for name in ("study", "seed", "fold", *PROVENANCE):
@@ -89,9 +91,9 @@ def check_repeat(run: Run) -> None:
     if not _MODEL_URI.fullmatch(uri := tags.get("model_uri", "")):
         raise refuse("The tag model_uri must be a logged model's", show(uri), place, _REMEDY)
     check_split(tags["fold"])
-    for name in SCORES:
-        if not math.isfinite(value := run.data.metrics.get(name, math.nan)):
-            raise refuse(f"The metric {name} must be a number", value, place, _REMEDY)
+    for name, most in SCORES.items():
+        if not 0 <= (value := run.data.metrics.get(name, math.nan)) <= most:
+            raise refuse(f"The metric {name} must be from 0 to {most:g}", value, place, _REMEDY)
 
 
 def check_search(run_id: str, row: dict[str, Any]) -> dict[str, Any]:
@@ -108,6 +110,15 @@ def check_search(run_id: str, row: dict[str, Any]) -> dict[str, Any]:
     if not (math.isnan(epochs) or 0 <= epochs <= 1e9):
         raise refuse("The metric epochs must be a number", epochs, place, _REMEDY)
     return row
+
+
+def check_environment(found: dict[str, Any], place: str) -> None:
+    """Refuse an ``environment.json`` without device, packages, or a number of threads that can be used again."""
+    threads, device = found.get("threads"), found.get("device")
+    counted = is_number(threads, 1, MOST_THREADS, whole=True)
+    if not (counted and device in ("cpu", "cuda") and is_texts(found.get("packages"))):
+        rule = f"environment.json must have a device, 1 to {MOST_THREADS} threads and packages"
+        raise refuse(rule, show({"threads": threads, "device": device}), place, _REMEDY)
 
 
 def check_ids(ids: Collection[str], path: Path) -> tuple[str, ...]:

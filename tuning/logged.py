@@ -12,8 +12,9 @@ from mlflow.tracking import MlflowClient
 
 from data.names import unknown
 from data.pack import Pack, load_pack
-from data.untrusted import is_number, is_texts, parse_object, read_text, refuse, show
+from data.untrusted import parse_object, read_text, show
 from models import list_models
+from tuning.checked import check_environment
 from tuning.config import check_config
 from tuning.environment import read_versions
 from tuning.journal import Config
@@ -24,7 +25,6 @@ from tuning.train import REQUIRED, split_of
 from tuning.views import VAL_AP
 
 NAMED = 5  # runs, or contradictions, that an error lists
-_MOST_THREADS = 1024
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,8 @@ def load_trial(root: Path, given: str, pack: Path | None = None) -> Trial:
     run = _find_run(client, experiment_id, given)
     config = _read_config(client, run)
     history = client.get_metric_history(run.info.run_id, "val_pr_auc")
-    environment = _read_environment(client, run)
+    environment = _read_file(client, run, "environment.json")
+    check_environment(environment, f"run {_name(run)}")
     return Trial(
         run_id=run.info.run_id,
         name=str(run.info.run_name),
@@ -174,24 +175,6 @@ def _read_file(client: MlflowClient, run: Run, name: str) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(client.download_artifacts(run.info.run_id, path, folder))
         return parse_object(read_text(file), f"the artifact {path} of run {_name(run)}")
-
-
-def _read_environment(client: MlflowClient, run: Run) -> dict[str, Any]:
-    """Read where a trial ran; its number of threads is used again."""
-    found = _read_file(client, run, "environment.json")
-    threads, packages = found.get("threads"), found.get("packages")
-    if not (
-        is_number(threads, 1, _MOST_THREADS, whole=True)
-        and found.get("device") in ("cpu", "cuda")
-        and is_texts(packages)
-    ):
-        raise refuse(
-            f"environment.json must have a device, 1 to {_MOST_THREADS} threads and packages",
-            show({"threads": threads, "device": found.get("device")}),
-            f"run {_name(run)}",
-            "It was changed after the trial; restore it.",
-        )
-    return found
 
 
 def _read_config(client: MlflowClient, run: Run) -> Config:
