@@ -2,18 +2,19 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
-from canary import DEEP
+from canary import DEEP, write_sparse
 
 from data.pack import Pack
 from models import create_model
 from tuning.config import check_config
-from tuning.journal import Config
+from tuning.journal import Config, Journal
 from tuning.train import REQUIRED, main
 
 CASES: list[tuple[dict[str, Any], str]] = [
-    ({"epochs": 10**18}, "epochs must be a whole number from 1 to 100000, but got 10000000"),
-    ({"epochs": "3"}, "epochs must be a whole number from 1 to 100000, but got '3'"),
+    ({"epochs": 10**18}, "epochs must be a whole number from 1 to 10000, but got 10000000"),
+    ({"epochs": "3"}, "epochs must be a whole number from 1 to 10000, but got '3'"),
     ({"epochs": True}, "epochs must be a whole number"),
     ({"epochs": 2.5}, "epochs must be a whole number"),
     ({"batch_size": 0}, "batch_size must be a whole number from 1 to 4096, but got 0"),
@@ -100,3 +101,21 @@ def test_architectures_are_those_of_the_folder_alone(name: Any) -> None:
 
 def test_config_of_a_training_passes_as_it_is(config: Config) -> None:
     assert check_config(config, "it", REQUIRED) is config
+
+
+def test_history_without_a_bottom_is_refused(tmp_path: Path) -> None:
+    journal = Journal(tmp_path)
+    for text, message in (
+        ('{"epoch": ' * 100_000 + "\n", "must not be nested deeply"),
+        ("[1]\n", "must be an object, but got a list"),
+        ("no JSON\n", "must be JSON"),
+    ):
+        (tmp_path / "history.jsonl").write_text(text)
+        with pytest.raises(ValueError, match=message):
+            journal.history()
+    write_sparse(tmp_path / "history.jsonl", 100_000_000)
+    with pytest.raises(ValueError, match="at most 33,554,432 bytes, but got 100,000,000"):
+        journal.history()
+    np.save(tmp_path / "val_counts.npy", np.array([{}], dtype=object))
+    with pytest.raises(ValueError, match="but got objects, which are pickled"):
+        journal.counts("val")

@@ -4,6 +4,7 @@ A tracker is not trusted: its texts become cells of tables, keys of models and n
 by the run's id, before any of it is used.
 """
 
+import logging
 import math
 import re
 from collections.abc import Collection
@@ -12,14 +13,19 @@ from typing import Any
 
 import numpy as np
 from mlflow.entities import Run
+from mlflow.tracking import MlflowClient
 
 from data.arrays import Wanted, read_array, read_arrays
+from data.names import unknown
 from data.splits import check_split
 from data.tiles import TILE_PX
 from data.untrusted import is_name, is_number, is_texts, parse_object, refuse, show
 from models import list_models
 from tuning.baselines import BASELINES
 from tuning.metrics import BINS
+from tuning.store import find_runs
+
+logger = logging.getLogger(__name__)
 
 MOST_THREADS = 1024
 MOST_CHARS = 300  # of a tag that a table shows
@@ -40,10 +46,27 @@ _TILE_ID = re.compile(r"hokkaido_[0-9]{1,9}")
 _REMEDY = "Somebody changed or forged it: restore it, or delete the run in MLflow."
 
 
-def find_name(run: Run) -> str | None:
-    """Return the campaign that a run names; None if that could not be the name of a folder."""
-    name = run.data.tags.get("campaign")
-    return str(name) if is_name(name) else None
+def find_campaign(client: MlflowClient, experiment_id: str, name: str | None) -> Run:
+    """Return the run of the campaign of that name, or of the latest; a name is one that a folder may have.
+
+    Raises:
+        ValueError: If there is none.
+    """
+    runs: dict[str, Run] = {}
+    for run in find_runs(client, experiment_id, kind="campaign"):
+        if is_name(found := run.data.tags.get("campaign")):
+            runs[str(found)] = run
+        else:  # it would become a folder's
+            logger.warning(
+                "Passed over run %s: %s is no campaign's name.", run.info.run_id, show(found)
+            )
+    if not runs:
+        raise ValueError(
+            "A report needs a campaign, but MLflow holds none. Run `python -m tuning.run`."
+        )
+    if name is not None and name not in runs:
+        raise ValueError(unknown("campaign", name, runs))
+    return runs[name or list(runs)[-1]]
 
 
 def read_expected(campaign: Run, tag: str) -> dict[str, int]:

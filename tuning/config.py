@@ -23,8 +23,8 @@ _MOST_FLOAT = 1e38  # of float32
 WHOLE = {
     "timesteps": (1, ACQUISITIONS),
     "batch_size": (1, 4096),
-    "epochs": (1, 100_000),
-    "patience": (1, 100_000),
+    "epochs": (1, 10_000),
+    "patience": (1, 10_000),
     "seed": (0, 2**32 - 1),
 }
 NUMBERS = {

@@ -15,7 +15,8 @@ import numpy as np
 
 from data import untrusted
 from data.arrays import Wanted, read_array
-from tuning.bins import BINS
+
+MOST_HISTORY_BYTES = 2**25  # ten thousand epochs have less than 10 MB
 
 Config = dict[str, Any]
 Row = dict[str, Any]
@@ -67,7 +68,11 @@ class Journal:
     def history(self) -> list[Row]:
         """Read one row an epoch, ascending; a line cut off by a kill is left out."""
         file = self.path / "history.jsonl"
-        lines = untrusted.read_text(file).splitlines(keepends=True) if file.is_file() else []
+        lines = (
+            untrusted.read_text(file, MOST_HISTORY_BYTES).splitlines(keepends=True)
+            if file.is_file()
+            else []
+        )
         return [untrusted.parse_object(line, file) for line in lines if line.endswith("\n")]
 
     def rewrite_history(self, rows: list[Row]) -> None:
@@ -101,7 +106,7 @@ class Journal:
     def counts(self, part: str) -> np.ndarray | None:
         """Read the histogram ``(2, BINS)`` of *part* (``val`` or ``test``), None where it is missing."""
         file = self.path / f"{part}_counts.npy"
-        return read_array(file, Wanted("int64", (2, BINS))) if file.is_file() else None
+        return read_array(file, Wanted("int64", (2, None))) if file.is_file() else None
 
     def write_counts(self, part: str, counts: np.ndarray) -> None:
         """Write the histogram of *part*."""

@@ -18,10 +18,9 @@ from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
-from data.names import unknown
 from data.source import describe
-from data.untrusted import read_json, show
-from tuning.checked import find_name, read_expected
+from data.untrusted import read_json
+from tuning.checked import find_campaign, read_expected
 from tuning.drawing import draw_comparisons, draw_model
 from tuning.ground import Ground
 from tuning.material import Material
@@ -30,7 +29,7 @@ from tuning.page import write_page
 from tuning.ranking import Ranking, rank_models
 from tuning.registry import register_models
 from tuning.results import ModelResult, is_measured, read_results
-from tuning.store import connect, find_runs
+from tuning.store import connect
 from tuning.story import format_ranking, tell
 from tuning.table import (
     PUBLISHED,
@@ -48,30 +47,6 @@ SUSPICIOUS = "suspicious_tiles.json"  # likewise: findings by tile
 SPLITS = ("splits.json", "splits.png")
 PAGES = "pages.json"  # in the report's folder: addresses of MLflow's pages by label
 EXPECTED = "expected_runs"  # tag of the campaign's run: repeat runs by model, as JSON
-
-logger = logging.getLogger(__name__)
-
-
-def find_campaign(client: MlflowClient, experiment_id: str, name: str | None) -> Run:
-    """Return the run of the campaign of that name, or of the latest.
-
-    Raises:
-        ValueError: If there is none.
-    """
-    runs: dict[str, Run] = {}
-    for run in find_runs(client, experiment_id, kind="campaign"):
-        if (found := find_name(run)) is None:
-            got = show(run.data.tags.get("campaign"))
-            logger.warning("Passed over run %s: %s is no campaign's name.", run.info.run_id, got)
-        else:
-            runs[found] = run
-    if not runs:
-        raise ValueError(
-            "A report needs a campaign, but MLflow holds none. Run `python -m tuning.run`."
-        )
-    if name is not None and name not in runs:
-        raise ValueError(unknown("campaign", name, runs))
-    return runs[name or list(runs)[-1]]
 
 
 def list_lacking(campaign: Run, repeats: Sequence[Run]) -> list[str]:
