@@ -1,4 +1,4 @@
-.PHONY: benchmark test check all
+.PHONY: benchmark test check audit all
 
 benchmark:  ## the main job on the embedded default
 	python -m tuning.run --model all
@@ -10,5 +10,8 @@ check:  ## what CI checks besides the tests
 	ruff check
 	ruff format --check
 	mypy
+
+audit:  ## known weaknesses of the tested versions; asks pypi.org, so not part of CI
+	pip-audit --strict --no-deps --disable-pip -r constraints.txt
 
 all: check test

@@ -193,7 +193,8 @@ def _make_predict(pack: Pack, place: int, seed: int) -> Predict:
 def _write_training(journal: Journal, config: Config, pack: Pack, split: Split) -> None:
     """Write what training leaves: history, cost, and a checkpoint of untrained weights."""
     counts = journal.counts("val")
-    assert counts is not None
+    if counts is None:
+        raise ValueError(f"A trial must have val counts, but {journal.path} has none.")
     torch.manual_seed(config["seed"])
     model, norm = make_model(config), make_norm("train", pack, split.train, config["channels"])
     content = {"model": model.state_dict(), "config": config, "norm": asdict(norm)}

@@ -55,7 +55,8 @@ def read_template(
         also: Further names that copies replace, such as the campaign's.
     """
     marks = ",".join("?" * len(run_ids))
-    ask = f"SELECT model_id FROM logged_models WHERE source_run_id IN ({marks})"
+    # Names of tables and columns are those of a database that the benchmark made; every value is bound.
+    ask = f"SELECT model_id FROM logged_models WHERE source_run_id IN ({marks})"  # noqa: S608
     ids = [*run_ids, *(row[0] for row in database.execute(ask, run_ids))]
     columns, rows = {}, {}
     tables = database.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
@@ -64,7 +65,7 @@ def read_template(
         texts = [row[1] for row in described if row[2].startswith(("VARCHAR", "TEXT"))]
         texts = ["run_uuid"] if "run_uuid" in texts else texts  # no child that names its parent
         where = " OR ".join(f"{name} IN ({','.join('?' * len(ids))})" for name in texts) or "0"
-        found = database.execute(f"SELECT * FROM {table} WHERE {where}", ids * len(texts))
+        found = database.execute(f"SELECT * FROM {table} WHERE {where}", ids * len(texts))  # noqa: S608
         some = [list(row) for row in found]
         if some:
             columns[table], rows[table] = [row[1] for row in described], some
@@ -111,7 +112,7 @@ def write_copy(
                 new[number][column] = new[number][column].replace(old, renamed[old])
         _change(new, columns, changes.get(table, {}), factor)
         marks = ",".join("?" * len(columns))
-        database.executemany(f"INSERT INTO {table} VALUES ({marks})", new)
+        database.executemany(f"INSERT INTO {table} VALUES ({marks})", new)  # noqa: S608
     return renamed
 
 

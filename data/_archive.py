@@ -16,13 +16,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, cast
 
-from data._hub import Archive, ArchiveError
+from data._listed import Archive, ArchiveError
 
 # A tile is at most 15 x 128 x 128 px of eleven 16-bit bands, height, classes and mask: 6.1 MB. Five times
 # that is no tile any more, and would only fill memory and disk.
 MAX_TILE_BYTES = 32_000_000
 
+# The data set has some 40,000 tiles in all. tarfile keeps a note of every member, and reads a long name or other
+# extras of a header at once, however long they say they are.
+MAX_MEMBERS = 100_000
+MAX_EXTRA_BYTES = 1_000_000
+
 _BLOCK = tarfile.BLOCKSIZE
+_SPARSE_GOES_ON = 482  # byte of a GNU sparse header that says that more headers follow
+_EXTRAS = (
+    *(tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE),
+    *(tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK),
+)
 _READ_BYTES = 1 << 16
 _DAMAGES = (tarfile.TarError, gzip.BadGzipFile, EOFError, zlib.error)
 _KINDS = {
@@ -129,12 +139,34 @@ class _Plain:
         return piece
 
 
+class _Header(tarfile.TarInfo):
+    """A member's header, refused before tarfile reads extras without end."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> "_Header":
+        """Decode a header's block."""
+        header = super().frombuf(buf, encoding, errors)
+        endless = header.type == tarfile.GNUTYPE_SPARSE and buf[_SPARSE_GOES_ON]
+        if endless or (header.type in _EXTRAS and header.size > MAX_EXTRA_BYTES):
+            got = f"{header.size / 1e6:.0f} MB of type {header.type!r}"
+            raise ArchiveError(
+                f"A header's extras must have at most {MAX_EXTRA_BYTES / 1e6:.0f} MB, but got {got}. {_DAMAGED}"
+            )
+        return header
+
+
 def _read_tiles(archive: Archive, source: _Source) -> Iterator[tuple[str, bytes]]:
     """Yield path and content of each Hokkaido tile, then read the archive to its end."""
     modality = archive.path.split("/")[1]
     plain = _Plain(source)
-    with tarfile.open(fileobj=cast(IO[bytes], plain), mode="r|", bufsize=_READ_BYTES) as tar:
-        for member in tar:
+    stream = cast(IO[bytes], plain)
+    with tarfile.open(fileobj=stream, mode="r|", bufsize=_READ_BYTES, tarinfo=_Header) as tar:
+        for number, member in enumerate(tar):
+            if number >= MAX_MEMBERS:
+                raise ArchiveError(
+                    f"An archive must have at most {MAX_MEMBERS:,} members, but got more in {archive.path}. "
+                    f"{_DAMAGED}"
+                )
             if name := _name_tile(member, modality, archive):
                 with closing(cast(IO[bytes], tar.extractfile(member))) as file:
                     yield f"{modality}/{name}", file.read()

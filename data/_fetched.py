@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import TypedDict
 
 from data._archive import Contents
-from data._hub import REPO, Archive, FetchError, resolve_revision
+from data._hub import REPO, resolve_revision
+from data._listed import ARCHIVE, Archive, FetchError
 from data.tiles import MODALITIES, hash_file
+from data.untrusted import is_number, is_texts, read_json, show
 
 logger = logging.getLogger(__name__)
 
@@ -22,6 +24,7 @@ MANIFEST = "fetch.json"
 
 _TWIN = "twin.json"
 _NAMES_SHOWN = 10
+_TILE = re.compile(rf"({'|'.join(MODALITIES)})/hokkaido_\1_[0-9]+\.nc")
 # For the check of free space: more tiles than Hokkaido has in any modality, at their size without
 # compression.
 _TILES = 320
@@ -86,10 +89,9 @@ def read_manifest(root: Path) -> Manifest | None:
     if not path.is_file():
         return None
     try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
+        raw = read_json(path)
         manifest: Manifest = {key: raw[key] for key in Manifest.__annotations__}  # type: ignore[assignment]
-        if not _is_consistent(manifest):
-            raise ValueError("files without their archive")
+        _check_manifest(manifest)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise FetchError(
             f"A {MANIFEST} must be as a fetch wrote it, but got {error!r} in {path}. Move the folder "
@@ -218,7 +220,21 @@ def _is_whole(path: Path, sha256: str) -> bool:
     return path.is_file() and hash_file(path) == sha256
 
 
-def _is_consistent(manifest: Manifest) -> bool:
-    holders = manifest["holders"]
-    known = set(holders.values()) <= manifest["archives"].keys()
-    return known and holders.keys() == manifest["files"].keys()
+def _check_manifest(manifest: Manifest) -> None:
+    """Raise ValueError unless every value is of its kind, and no name in it leaves the folder."""
+    texts = (manifest[name] for name in ("repo", "revision", "version"))
+    files, holders, archives = manifest["files"], manifest["holders"], manifest["archives"]
+    if not all(isinstance(text, str) for text in (*texts, manifest["asked_revision"] or "")):
+        raise ValueError("a version or revision that is no text")
+    if not (is_texts(files) and is_texts(holders)):
+        raise ValueError("files without their SHA-256")
+    if strange := [name for name in files if not _TILE.fullmatch(name)]:
+        raise ValueError(f"{show(strange[0])}, which no fetch writes")
+    for name, entry in archives.items():
+        if not ARCHIVE.fullmatch(name) or not is_number(entry["bytes"], 0, 2**63, whole=True):
+            raise ValueError(f"the archive {show(name)}")
+    if not set(holders.values()) <= archives.keys() or holders.keys() != files.keys():
+        raise ValueError("files without their archive")
+    for name in (*manifest["begun"], *manifest["modalities"]):
+        if name not in MODALITIES:
+            raise ValueError(f"the modality {show(name)}")

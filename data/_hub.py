@@ -5,10 +5,11 @@ work as they do elsewhere.
 """
 
 import logging
+import re
 import time
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from itertools import islice
 
 import httpx2
 from huggingface_hub import HfApi, constants, hf_hub_url, hf_raise_for_status
@@ -22,37 +23,19 @@ from huggingface_hub.errors import (
 from huggingface_hub.hf_api import RepoFile
 from huggingface_hub.utils import build_hf_headers, http_stream_backoff  # type: ignore[attr-defined]
 
+from data._listed import Archive, ArchiveError, FetchError, check_archive
+from data.untrusted import show
+
 logger = logging.getLogger(__name__)
 
 VERSIONS = ("harmonized", "raw")
 REPO = "paulhoehn/Sen12Landslides"
 WAITS_S = (1.0, 2.0, 4.0, 8.0, 16.0)  # before each new try; a try that gets bytes starts over
 
+_MOST_FILES = 10_000  # that the hub may list in a folder
+_COMMIT = re.compile(r"[0-9a-f]{40}")
 _PASSING = (408, 500, 502, 503, 504)  # states that a new try may find gone
 _CONTINUE = "Run the same command again: it continues where it stopped."
-
-
-class FetchError(Exception):
-    """A fetch that could not be finished; the message names the place and the remedy."""
-
-
-class ArchiveError(FetchError):
-    """An archive of which nothing may be kept."""
-
-
-@dataclass(frozen=True)
-class Archive:
-    """One archive as the hub lists it.
-
-    Attributes:
-        path: Path in the data set, such as ``data_harmonized/s1asc/part01.tar.gz``.
-        size: Length in bytes.
-        sha256: SHA-256 in hexadecimal digits; None where the hub does not state it.
-    """
-
-    path: str
-    size: int
-    sha256: str | None
 
 
 def resolve_revision(revision: str | None, endpoint: str | None = None) -> str:
@@ -72,8 +55,9 @@ def resolve_revision(revision: str | None, endpoint: str | None = None) -> str:
         info = HfApi(endpoint=endpoint).dataset_info(
             REPO, revision=revision, timeout=constants.HF_HUB_DOWNLOAD_TIMEOUT
         )
-    if not info.sha:
-        raise FetchError(f"The hub must name a commit, but got none from {_name(endpoint)}.")
+    if not isinstance(info.sha, str) or not _COMMIT.fullmatch(info.sha):
+        got = show(info.sha) if info.sha else "none"
+        raise FetchError(f"The hub must name a commit, but got {got} from {_name(endpoint)}.")
     return info.sha
 
 
@@ -96,20 +80,22 @@ def list_archives(
     """
     folder = f"data_{version}/{modality}"
     with _name_errors(endpoint):
-        entries = list(
-            HfApi(endpoint=endpoint).list_repo_tree(
-                REPO, folder, recursive=True, revision=commit, repo_type="dataset"
-            )
+        tree = HfApi(endpoint=endpoint).list_repo_tree(
+            REPO, folder, recursive=True, revision=commit, repo_type="dataset"
         )
+        entries = list(islice(tree, _MOST_FILES))
     files = [entry for entry in entries if isinstance(entry, RepoFile)]
-    if not (packed := [file for file in files if file.path.endswith(".tar.gz")]):
+    if not (packed := [file for file in files if str(file.path).endswith(".tar.gz")]):
         got = f"none among {len(files)} files at revision {commit}"
         raise FetchError(
             f"The data set must have archives {folder}/*.tar.gz, but got {got}. "
             "Choose another revision (--revision)."
         )
-    packed.sort(key=lambda file: file.path)
-    return [Archive(file.path, file.size, file.lfs.sha256 if file.lfs else None) for file in packed]
+    archives = [
+        check_archive(file.path, file.size, file.lfs.sha256 if file.lfs else None, folder)
+        for file in packed
+    ]
+    return sorted(archives, key=lambda archive: archive.path)
 
 
 def stream_archive(
@@ -217,9 +203,10 @@ def _name_errors(endpoint: str | None) -> Iterator[None]:
             f"A fetch must reach {place}, but got no connection ({error or type(error).__name__}). "
             f"Check the network, proxy and HF_ENDPOINT. {_CONTINUE}"
         ) from error
-    except (ValueError, KeyError) as error:  # a proxy's login page, for one
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        # a proxy's login page, for one
         raise FetchError(
-            f"A hub must answer in its JSON, but got something else from {place} ({error!r}). "
+            f"A hub must answer in its JSON, but got something else from {place} ({show(error)}). "
             "Check proxy and HF_ENDPOINT."
         ) from error
 

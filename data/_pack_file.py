@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -10,14 +11,19 @@ from typing import Any, BinaryIO, Self
 
 import numpy as np
 
+from data.arrays import Wanted, read_array
 from data.inputs import CHANNELS, MAPS
 from data.rows import TileRow
-from data.tiles import ACQUISITIONS, BANDS, TILE_PX
+from data.tiles import ACQUISITIONS, BANDS, MODALITIES, TILE_PX
+from data.untrusted import is_number, is_texts, read_json, refuse, show
 
 FORMAT = 3  # raise when the files' layout changes: older packs are then made again
 MANIFEST = "manifest.json"
 _MAPS = {"mask.u8": np.uint8, "dem.i16": np.int16, "slope.f16": np.float16}
 _TABLES = ("times", "moments")
+_HASH = re.compile(r"[0-9a-f]{12}")
+_ID = re.compile(r"hokkaido_[0-9]{1,9}")
+_REMEDY = "Remove the pack's folder; it is made again."
 
 
 @dataclass(frozen=True)
@@ -143,19 +149,21 @@ def load_pack(path: Path) -> Pack:
 
     Raises:
         FileNotFoundError: If *path* holds no finished pack.
-        ValueError: If the pack has another format, or a file of another size than its manifest says.
+        ValueError: If the pack has another format, a manifest that no pack has (at most 8 MiB of JSON), or a
+            file of another size than its manifest says.
     """
     if not (path / MANIFEST).is_file():
         raise FileNotFoundError(
             f"A pack is a folder with a manifest.json, but got {path}. "
             "Make one with `python -m tuning.run`."
         )
-    manifest: dict[str, Any] = json.loads((path / MANIFEST).read_text())
+    manifest = read_json(path / MANIFEST)
     if manifest.get("format") != FORMAT:
         raise ValueError(
-            f"A pack must have format {FORMAT}, but got {manifest.get('format')} in {path}. "
+            f"A pack must have format {FORMAT}, but got {show(manifest.get('format'))} in {path}. "
             "Make it again with `python -m tuning.run`."
         )
+    _check_manifest(manifest, path)
     count, modalities = len(manifest["tile_ids"]), manifest["modalities"]
     arrays = {
         name: _map(path / name, dtype, (count, *shape))
@@ -170,7 +178,46 @@ def load_pack(path: Path) -> Pack:
         slope=arrays["slope.f16"],
         **{name: manifest[name] for name in ("hash", "synthetic", "seed", "digests", "excluded")},
         suspicious=manifest["suspicious"],
-        **{name: np.load(path / f"{name}.npy") for name in _TABLES},
+        times=read_array(
+            path / "times.npy", Wanted("datetime64[s]", (count, len(modalities), ACQUISITIONS))
+        ),
+        moments=read_array(
+            path / "moments.npy", Wanted("float64", (count, len(list_channels(modalities)), 3))
+        ),
+    )
+
+
+def _check_manifest(manifest: dict[str, Any], path: Path) -> None:
+    """Refuse values of another kind than a pack's: they name files, and are counted and shown later."""
+    ids, modalities = manifest.get("tile_ids"), manifest.get("modalities")
+    if not (isinstance(ids, list) and isinstance(modalities, list) and ids and modalities):
+        got = f"{show(ids)} and {show(modalities)}"
+        raise refuse("A pack's tile_ids and modalities must be lists", got, path, _REMEDY)
+    if strange := [one for one in ids if not isinstance(one, str) or not _ID.fullmatch(one)]:
+        raise refuse("A tile id must look like hokkaido_579", show(strange[0]), path, _REMEDY)
+    if len(set(ids)) < len(ids):
+        raise refuse("A tile must stand once in a pack", "one twice", path, _REMEDY)
+    if modalities != [name for name in MODALITIES if name in modalities]:
+        got = show(modalities)
+        raise refuse(f"Modalities must be of {', '.join(MODALITIES)}", got, path, _REMEDY)
+    rest = {
+        "hash": lambda one: isinstance(one, str) and _HASH.fullmatch(one),
+        "synthetic": lambda one: isinstance(one, bool),
+        "seed": lambda one: one is None or is_number(one, 0, 2**32 - 1, whole=True),
+        "digests": is_texts,
+        "excluded": is_texts,
+        "suspicious": _is_findings,
+    }
+    for name, fits in rest.items():
+        if not fits(manifest.get(name)):
+            rule = f"A pack's {name} must be as it was written"
+            raise refuse(rule, show(manifest.get(name)), path, _REMEDY)
+
+
+def _is_findings(content: object) -> bool:
+    return isinstance(content, dict) and all(
+        isinstance(some, list) and all(isinstance(one, str) for one in some)
+        for some in content.values()
     )
 
 
@@ -178,8 +225,7 @@ def _map(path: Path, dtype: Any, shape: tuple[int, ...]) -> np.ndarray:
     size, wanted = path.stat().st_size, math.prod(shape) * int(np.dtype(dtype).itemsize)
     if size != wanted:
         raise ValueError(
-            f"A pack's file must have {wanted} bytes, but got {size} in {path}. "
-            "Remove the pack's folder; it is made again."
+            f"A pack's file must have {wanted} bytes, but got {size} in {path}. {_REMEDY}"
         )
     # Copy on write: torch wants memory that it could write to, and a write must not reach the file.
     return np.memmap(path, dtype=dtype, mode="c", shape=shape)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from data.names import unknown
+from data.untrusted import parse_json, read_text, show
 
 PARTS = ("train", "val", "test")
 BUFFER = "buffer"
@@ -35,7 +36,7 @@ def read_split_file(path: Path) -> Parts:
     """Read and check a user's split.
 
     Args:
-        path: A file that ends in ``.json`` or ``.csv``, as this module's head shows.
+        path: A file that ends in ``.json`` or ``.csv``, as this module's head shows, of 8 MiB at most.
 
     Returns:
         Sorted tile ids by part; ``buffer`` only where the file has one.
@@ -47,8 +48,8 @@ def read_split_file(path: Path) -> Parts:
     if path.suffix not in SUFFIXES:
         raise _error("A split file must end in .json or .csv", repr(path.name), path)
     try:
-        text = path.read_text(encoding="utf-8-sig")  # spreadsheets put a mark at the start
-    except (OSError, UnicodeDecodeError) as error:
+        text = read_text(path)
+    except OSError as error:
         raise _error("A split file must be readable text", str(error), path) from error
     pairs = _parse_json(text, path) if path.suffix == ".json" else _parse_csv(text, path)
     return _check(pairs, path)
@@ -75,7 +76,7 @@ def read_copy(digest: str, store: Path) -> Parts:
     if not path.is_file():
         rule = f"The split file:{digest} must be kept as {path.name}"
         raise _error(rule, "no such file", store, remedy)
-    if hashlib.sha256(path.read_bytes()).hexdigest()[:12] != digest:
+    if hashlib.sha256(read_text(path).encode()).hexdigest()[:12] != digest:
         raise _error("A kept split must have the content it is named for", "other", path, remedy)
     return read_split_file(path)
 
@@ -90,26 +91,27 @@ def _dump(parts: Mapping[str, Sequence[str]]) -> str:
 
 def _parse_json(text: str, path: Path) -> list[tuple[str, list[Any]]]:
     """Return the lists of a JSON object, each with its part."""
-    try:
-        content = json.loads(text, object_pairs_hook=list)  # a dict would drop a repeated part
-    except ValueError as error:
-        raise _error("A split file must be JSON", str(error), path) from error
+    content = parse_json(text, path, object_pairs_hook=list)  # a dict would drop a repeated part
     rule = 'A split file must be a JSON object such as {"train": ["hokkaido_579"], ...}'
     if not text.lstrip().startswith("{"):
         raise _error(rule, f"a {type(content).__name__}", path)
     for part, ids in content:
         if not isinstance(ids, list):
-            raise _error(rule, f"{part}: {ids!r}", path)
+            raise _error(rule, f"{part[:20]}: {show(ids)}", path)
     return [(part, ids) for part, ids in content]
 
 
 def _parse_csv(text: str, path: Path) -> list[tuple[str, list[Any]]]:
     """Return the rows of a table as lists of one tile, each with its part."""
-    table = csv.DictReader(text.splitlines())
+    try:
+        table = csv.DictReader(text.splitlines())
+        rows = list(table)
+    except csv.Error as error:
+        raise _error("A split table must be CSV", str(error), path) from error
     if missing := [name for name in _COLUMNS if name not in (table.fieldnames or ())]:
         rule = f"A split table must have the columns {','.join(_COLUMNS)}"
         raise _error(rule, f"no {' and no '.join(missing)}", path)
-    return [(str(row["part"]), [row["tile_id"]]) for row in table]
+    return [(str(row["part"]), [row["tile_id"]]) for row in rows]
 
 
 def _check(groups: list[tuple[str, list[Any]]], path: Path) -> Parts:
@@ -121,7 +123,7 @@ def _check(groups: list[tuple[str, list[Any]]], path: Path) -> Parts:
             raise ValueError(f"{unknown('part', part, known)} It stands in {path}.")
         for tile in ids:
             if not isinstance(tile, str) or not _ID.fullmatch(tile):
-                raise _error("A tile id must look like hokkaido_579", repr(tile), path)
+                raise _error("A tile id must look like hokkaido_579", show(tile), path)
             if tile in seen:
                 where = f"twice in {part}" if seen[tile] == part else f"in {seen[tile]} and {part}"
                 raise _error("A tile must stand once in a split", f"{tile} {where}", path)

@@ -21,6 +21,7 @@ from data._check_report import FileReport, FolderReport, render
 from data._check_tile import Job, check_each, check_tile
 from data.source import MANIFESTS
 from data.tiles import MODALITIES, ORBITS, TileError, Units, tile_id_of, tile_path
+from data.untrusted import is_texts, read_json
 
 __all__ = ["FileReport", "FolderReport", "check_folder", "main"]
 
@@ -82,8 +83,10 @@ def _read_manifest(root: Path) -> tuple[bool | None, dict[str, str]]:
     for path in (root / name for name in MANIFESTS):
         if path.is_file():
             try:
-                manifest = json.loads(path.read_text(encoding="utf-8"))
-                return bool(manifest["synthetic"]), dict(manifest["files"])
+                manifest = read_json(path)
+                if not is_texts(manifest["files"]):
+                    raise ValueError("files without their SHA-256")
+                return bool(manifest["synthetic"]), manifest["files"]
             except (ValueError, KeyError, TypeError) as error:
                 raise ValueError(
                     f"A manifest must name its files and whether it is synthetic, but got {error!r} "

@@ -40,12 +40,11 @@ from data._hub import (
     REPO,
     VERSIONS,
     WAITS_S,
-    Archive,
-    FetchError,
     list_archives,
     resolve_revision,
     stream_archive,
 )
+from data._listed import Archive, FetchError
 from data.names import unknown
 from data.tiles import MODALITIES, ORBITS
 
@@ -134,7 +133,7 @@ def main(argv: list[str] | None = None) -> int:
     request = {"version": args.version, "modalities": modalities, "revision": args.revision}
     try:
         with logging_redirect_tqdm():
-            root = fetch(args.to, **request)
+            summary = _summarise(fetch(args.to, **request))
     except FetchError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -144,7 +143,7 @@ def main(argv: list[str] | None = None) -> int:
             file=sys.stderr,
         )
         return 130
-    print(_summarise(root))
+    print(summary)
     return 0
 
 
@@ -230,7 +229,10 @@ def _explain_disk(error: OSError, root: Path) -> str:
 def _summarise(root: Path) -> str:
     """Say what the folder holds and what comes next."""
     manifest = read_manifest(root)
-    assert manifest is not None  # fetch wrote it
+    if manifest is None:
+        raise FetchError(
+            f"A fetched folder must have its manifest, but it is gone from {root}. Fetch again."
+        )
     lines = []
     for modality in manifest["modalities"]:
         names = [name for name in manifest["files"] if name.startswith(f"{modality}/")]

@@ -1,16 +1,17 @@
 """Where a folder of tiles comes from: the synthetic twin, a fetch, or somewhere else."""
 
-import json
 import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from data.tiles import ORBITS, TileError, Units, guess_units, list_tiles, tile_path
+from data.untrusted import is_number, read_json, show
 
 logger = logging.getLogger(__name__)
 
 MANIFESTS = ("twin.json", "fetch.json")
+_MAX_SEED = 2**32 - 1
 _UNITS: dict[str, Units] = {"harmonized": "dB", "raw": "linear"}
 
 
@@ -63,7 +64,7 @@ def read_source(root: Path, units: Units | None = None) -> Source:
             version = str(manifest["version"])
             origin = f"{version} release"
             if revision := manifest.get("revision"):
-                origin += f", {manifest['repo']} at {str(revision)[:10]}"
+                origin += f", {str(manifest.get('repo'))[:100]} at {str(revision)[:10]}"
             return Source(
                 root=root,
                 synthetic=bool(manifest["synthetic"]),
@@ -76,15 +77,17 @@ def read_source(root: Path, units: Units | None = None) -> Source:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
-        if manifest["version"] not in _UNITS or "synthetic" not in manifest:
-            raise ValueError(f"version {manifest['version']!r}")
+        manifest = read_json(path)
+        if manifest["version"] not in _UNITS or not isinstance(manifest["synthetic"], bool):
+            raise ValueError(f"version {show(manifest['version'])}")
+        if not is_number(seed := manifest.get("seed") or 0, 0, _MAX_SEED, whole=True):
+            raise ValueError(f"seed {show(seed)}")
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(
             f"A manifest must name its version and whether it is synthetic, but got {error!r} in {path}. "
             "Make or fetch the tiles again, or remove the file."
         ) from error
-    return dict(manifest)
+    return manifest
 
 
 def _guess(root: Path) -> Units:

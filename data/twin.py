@@ -31,6 +31,7 @@ from data._twin_file import Version, write_site
 from data.machine import count_cpus
 from data.names import unknown
 from data.tiles import ORBITS, hash_file, tile_id_of, tile_path
+from data.untrusted import read_json
 
 logger = logging.getLogger(__name__)
 
@@ -168,7 +169,7 @@ def _is_whole(path: Path, hashes: dict[str, str], folder: Path) -> bool:
 
 def _read_hashes(folder: Path) -> dict[str, str]:
     try:
-        return dict(json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["files"])
+        return dict(read_json(folder / MANIFEST)["files"])
     except (OSError, ValueError, KeyError, TypeError):
         return {}  # every file then counts as damaged and is made again
 

@@ -16,6 +16,8 @@ from models._checks import check_at_least_one, check_choice
 
 CONVS = ("separable", "plain")
 NORMS = ("layer", "batch", "group")
+MAX_DEPTH = 7  # poolings of a tile of 128 px
+MAX_WIDTH = 1024  # channels of the bottom, twice the largest of a search: about 0.5 GB of weights
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,12 @@ class Plan:
         check_at_least_one(width=self.width, depth=self.depth)
         check_choice("conv", self.conv, CONVS)
         check_choice("norm", self.norm, NORMS)
-        if not 0 <= self.dropout < 1:
+        if self.depth > MAX_DEPTH or self.width * 2**self.depth > MAX_WIDTH:
+            raise ValueError(
+                f"A network has a depth of at most {MAX_DEPTH} and width * 2**depth of at most {MAX_WIDTH}, "
+                f"but got width={self.width}, depth={self.depth}. Pass smaller ones: it would fill the memory."
+            )
+        if not isinstance(self.dropout, int | float) or not 0 <= self.dropout < 1:
             raise ValueError(
                 f"dropout must lie in [0, 1), but got dropout={self.dropout!r}. "
                 "Pass the share of feature maps to drop, such as 0.1."

@@ -5,6 +5,8 @@ from collections.abc import Iterable
 
 import torch
 
+_SHOWN = 200  # characters of a value in a message
+
 
 def unknown(what: str, value: str, choices: Iterable[str]) -> ValueError:
     """Return the error for a name that is not among the choices, with the nearest one.
@@ -15,9 +17,10 @@ def unknown(what: str, value: str, choices: Iterable[str]) -> ValueError:
         choices: The names that exist.
     """
     names = [str(choice) for choice in choices]
-    near = difflib.get_close_matches(str(value), names, n=1)
+    near = difflib.get_close_matches(str(value)[:_SHOWN], names, n=1)
     guess = f" Did you mean {near[0]!r}?" if near else ""
-    return ValueError(f"Unknown {what} {value!r}.{guess} Available: {', '.join(names)}.")
+    got = repr(value)[:_SHOWN]
+    return ValueError(f"Unknown {what} {got}.{guess} Available: {', '.join(names)}.")
 
 
 def check_choice(argument: str, value: str, choices: Iterable[str]) -> None:

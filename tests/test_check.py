@@ -247,3 +247,24 @@ def test_a_file_that_ends_its_process_is_blamed_alone(tiles: Path) -> None:
     assert {file.state for file in files.values()} == {"usable"}
     assert checked[1].tile.modalities == ORBITS
     assert {one.tile.findings for one in checked} == {()}
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"synthetic": true, "files": {"s1asc/a.nc": 7}}'])
+def test_a_manifest_of_other_types_is_named(
+    tiles: Path, capsys: pytest.CaptureFixture[str], text: str
+) -> None:
+    (tiles / "twin.json").write_text(text)
+    assert main([str(tiles)]) == 1
+    assert "error: A manifest must name its files and whether it" in capsys.readouterr().err
+
+
+def test_a_manifest_reaches_no_file_outside_the_folder(
+    tiles: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    outside = tiles.parent / "hokkaido_s1asc_1.nc"
+    outside.write_text("private")
+    files = {"../hokkaido_s1asc_1.nc": "0" * 64, str(outside): "0" * 64}
+    (tiles / "twin.json").write_text(json.dumps({"synthetic": True, "files": files}))
+    report = check_folder(tiles, workers=1, progress=False)
+    strange = {file.path: file.verdict for file in report.files if file.path in files}
+    assert strange == dict.fromkeys(files, "misnamed")

@@ -10,7 +10,7 @@ import torch
 
 from data.pack import Pack
 from tuning.bins import BINS
-from tuning.checkpoints import keep_next, load_last, settle_best
+from tuning.checkpoints import keep_next, settle_best
 from tuning.journal import Config, Journal
 from tuning.train import fit
 
@@ -78,9 +78,17 @@ def test_training_cut_anywhere_ends_as_if_never_cut(
         assert torch.equal(weights, saved[1]["model"][name])
 
 
-@pytest.mark.parametrize("content", [b"", b"no checkpoint", b"PK\x03\x04half"])
-def test_damaged_checkpoint_is_named_with_the_remedy(tmp_path: Path, content: bytes) -> None:
+@pytest.mark.parametrize("content", [b"", b"no checkpoint", b"PK\x03\x04half", None])
+def test_damaged_checkpoint_is_named_with_the_remedy(
+    config: Config, pack: Pack, tmp_path: Path, content: bytes | None
+) -> None:
     journal = Journal(tmp_path)
-    journal.last.write_bytes(content)
-    with pytest.raises(ValueError, match=r"must be whole and hold tensors alone, but .*Remove it"):
-        load_last(journal)
+    if content is None:
+        torch.save({"epoch": 1, "model": {}}, journal.last)  # whole, and of another training
+    else:
+        journal.last.write_bytes(content)
+    told = r"A checkpoint must be what training wrote, but .*last\.pt.* Or remove it: the trial is"
+    with pytest.raises(ValueError, match=told):
+        fit(config, pack, tmp_path, lambda row: None, device=CPU)
+    journal.last.unlink()
+    fit(config | {"epochs": 1}, pack, tmp_path / "again", lambda row: None, device=CPU)

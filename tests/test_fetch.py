@@ -1,4 +1,5 @@
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -8,6 +9,7 @@ import pytest
 from fetch_fixtures import ASC, DSC, S2, Get, fetched_tiles, manifest_of, tiles_of
 from loopback_hub import COMMIT, LoopbackHub
 
+from data._listed import check_archive
 from data.fetch import FetchError, main
 from data.tiles import hash_file, list_tiles
 
@@ -221,3 +223,63 @@ def test_a_failed_command_says_so_in_one_line(
     (tmp_path / "real").write_text("a file")
     assert main(["--to", str(tmp_path / "real")]) == 1
     assert capsys.readouterr().err.startswith("error: A tile folder must be one to write to")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "data_harmonized/s1asc/../x.tar.gz",
+        "data_harmonized/s1asc/../../x.tar.gz",
+        "data_harmonized/../../s1asc/x.tar.gz",
+        "data_harmonized/.*/x.tar.gz",
+        "x/../y.tar.gz",
+        "/tmp/x.tar.gz",
+        "data_harmonized/s1dsc/x.tar.gz",
+        "data_harmonized/s1asc/" + "x" * 5000 + ".tar.gz",
+        "data_harmonized/s1asc/\x1b[2J.tar.gz",
+    ],
+)
+def test_a_path_that_a_hub_lists_cannot_leave_the_folder(
+    path: str, get: Get, hub: LoopbackHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entry = {"type": "file", "path": path, "size": 9, "oid": "0" * 40}
+    monkeypatch.setattr("loopback_hub._Hub._tree", lambda self, *_: self.answer(200, [entry]))
+    with pytest.raises(FetchError, match="A hub must list data_harmonized/s1asc/<name>") as caught:
+        get(modalities=["s1asc"])
+    assert len(str(caught.value)) < 500
+    assert "\x1b" not in str(caught.value)
+    assert list(tmp_path.rglob("*.nc")) == []
+
+
+@pytest.mark.parametrize(
+    ("size", "sha256", "message"),
+    [
+        ("9", "0" * 64, "A hub must list an archive's length, but got '9' for"),
+        (-1, "0" * 64, "A hub must list an archive's length, but got -1 for"),
+        (9, "../x", "A hub must list a SHA-256 of 64 digits, but got '../x' for"),
+    ],
+)
+def test_length_and_hash_that_a_hub_lists_are_such(
+    size: object, sha256: object, message: str
+) -> None:
+    with pytest.raises(FetchError, match=re.escape(message)):
+        check_archive(ASC[0], size, sha256, "data_harmonized/s1asc")
+
+
+@pytest.mark.parametrize("commit", ["../../x", "main", "", None, 7, "a" * 39])
+def test_a_commit_that_a_hub_names_is_one(
+    commit: object, get: Get, hub: LoopbackHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = {"id": "x/y", "sha": commit, "siblings": []}
+    monkeypatch.setattr("loopback_hub._Hub._info", lambda self, _: self.answer(200, answer))
+    with pytest.raises(FetchError, match=r"The hub must name a commit, but got .* from http"):
+        get()
+
+
+def test_an_answer_nested_deeply_is_named(
+    get: Get, hub: LoopbackHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deep = "[" * 100_000
+    monkeypatch.setattr("loopback_hub._Hub._info", lambda self, _: self.answer(200, deep, raw=True))
+    with pytest.raises(FetchError, match="A hub must answer in its JSON, but got something else"):
+        get()

@@ -2,6 +2,7 @@ import gzip
 import os
 import shutil
 import tarfile
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
@@ -132,3 +133,39 @@ def test_a_tile_may_come_twice_if_it_is_the_same(get: Get, hub: LoopbackHub) -> 
     with pytest.raises(FetchError, match=f"of s2/hokkaido_s2_7.nc in {second} and {second}"):
         get(modalities=["s2"])
     assert len(fetched_tiles(root)) == 2
+
+
+@pytest.mark.parametrize("kind", [tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.GNUTYPE_LONGNAME])
+def test_a_header_without_end_is_refused_before_it_is_read(
+    kind: bytes, get: Get, hub: LoopbackHub, tmp_path: Path
+) -> None:
+    extra = header("extra", kind)
+    extra.size = 300_000_000
+    plain = extra.tobuf() + bytes(extra.size)
+    hub.files[S2] = gzip.compress(plain, 1)
+    tracemalloc.start()
+    with pytest.raises(FetchError, match="extras must have at most 1 MB, but got 300 MB of type"):
+        get(modalities=["s2"])
+    assert tracemalloc.get_traced_memory()[1] < 50_000_000
+    tracemalloc.stop()
+    assert fetched_tiles(tmp_path / "real") == {}
+
+
+def test_a_sparse_member_without_end_is_refused(get: Get, hub: LoopbackHub) -> None:
+    block = bytearray(header("x", tarfile.GNUTYPE_SPARSE).tobuf(tarfile.GNU_FORMAT))
+    block[482] = 1  # more headers follow
+    block[148:156] = b" " * 8
+    block[148:156] = b"%06o\0 " % sum(block)
+    hub.files[S2] = gzip.compress(bytes(block) + (bytes(504) + b"\1" + bytes(7)) * 1000)
+    with pytest.raises(FetchError, match="extras must have at most 1 MB, but got"):
+        get(modalities=["s2"])
+
+
+def test_members_are_counted(
+    get: Get, hub: LoopbackHub, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("data._archive.MAX_MEMBERS", 3)
+    hub.files[S2] = tar_gz([(f"hokkaido_s2_{number}.nc", b"x") for number in range(4)])
+    with pytest.raises(FetchError, match=f"at most 3 members, but got more in {S2}"):
+        get(modalities=["s2"])
+    assert fetched_tiles(tmp_path / "real") == {}

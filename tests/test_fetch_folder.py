@@ -171,3 +171,35 @@ def test_a_folder_that_cannot_be_written_is_named(get: Get, tmp_path: Path) -> N
     (tmp_path / "real").write_text("a file")
     with pytest.raises(FetchError, match=r"must be one to write to, but got .*File exists"):
         get()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"files": {"../../x.nc": "0" * 64}, "holders": {"../../x.nc": ASC[0]}},
+        {"files": {"/etc/passwd": "0" * 64}, "holders": {"/etc/passwd": ASC[0]}},
+        {"files": {"s1asc/hokkaido_s1dsc_1.nc": "0"}, "holders": {}},
+        {"files": {"s1asc/hokkaido_s1asc_1.nc": 7}},
+        {"files": [], "holders": []},
+        {"archives": {"x": {"sha256": "0", "bytes": 1, "tiles": 1}}},
+        {"archives": {ASC[0]: 7}},
+        {"archives": {ASC[0]: {"bytes": "1"}}},
+        {"begun": ["../x"]},
+        {"modalities": 7},
+        {"revision": ["x"]},
+        {"version": None},
+    ],
+)
+def test_a_manifest_names_tiles_and_archives_alone(changes: dict[str, object], get: Get) -> None:
+    root = get()
+    (root / MANIFEST).write_text(json.dumps(manifest_of(root) | changes))
+    with pytest.raises(FetchError, match=r"fetch.json must be as a fetch wrote it, but got"):
+        get()
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"files": ' * 100_000, " " * 9_000_000])
+def test_a_manifest_without_a_bottom_is_named(text: str, get: Get, tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "real" / MANIFEST).write_text(text)
+    with pytest.raises(FetchError, match=r"nested deeply|at most 8,388,608 bytes"):
+        get()

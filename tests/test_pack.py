@@ -7,6 +7,7 @@ from pathlib import Path
 import netCDF4
 import numpy as np
 import pytest
+from canary import Canary
 from optical import add_optical
 
 from data.pack import DIED, Pack, load_pack, make_pack
@@ -197,3 +198,46 @@ def test_loading_refuses_a_damaged_or_older_pack(pack: Pack, tmp_path: Path) -> 
     with pytest.raises(ValueError, match=r"must have format 3, but got 1 in .*Make it again"):
         load_pack(copy)
     assert "damaged" in DIED
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"modalities": ["../x"]}, r"Modalities must be of s1asc, s1dsc, s2, but got \['\.\./x'\]"),
+        ({"modalities": ["s1dsc", "s1asc"]}, "Modalities must be of"),
+        ({"modalities": ["s1asc", "s1asc"]}, "Modalities must be of"),
+        ({"modalities": 7}, "tile_ids and modalities must be lists"),
+        ({"tile_ids": []}, "tile_ids and modalities must be lists"),
+        ({"tile_ids": ["$x$"]}, r"A tile id must look like hokkaido_579, but got '\$x\$'"),
+        ({"tile_ids": [{}]}, "A tile id must look like"),
+        ({"tile_ids": ["hokkaido_1"] * 12}, "A tile must stand once in a pack"),
+        ({"hash": "../../x"}, r"A pack's hash must be as it was written, but got '\.\./\.\./x'"),
+        ({"synthetic": "no"}, "A pack's synthetic must be"),
+        ({"seed": 1e99}, "A pack's seed must be"),
+        ({"digests": []}, "A pack's digests must be"),
+        ({"excluded": {"a": 1}}, "A pack's excluded must be"),
+        ({"suspicious": {"a": "b"}}, "A pack's suspicious must be"),
+    ],
+)
+def test_loading_refuses_a_manifest_that_no_pack_has(
+    pack: Pack, tmp_path: Path, changes: dict[str, object], message: str
+) -> None:
+    copy = Path(shutil.copytree(pack.path, tmp_path / "pack"))
+    manifest = json.loads((copy / "manifest.json").read_text())
+    (copy / "manifest.json").write_text(json.dumps(manifest | changes))
+    with pytest.raises(ValueError, match=f"{message}.*Remove the pack's folder"):
+        load_pack(copy)
+
+
+def test_loading_refuses_tables_of_another_kind(pack: Pack, tmp_path: Path) -> None:
+    copy, canary = Path(shutil.copytree(pack.path, tmp_path / "pack")), tmp_path / "canary"
+    np.save(copy / "moments.npy", np.array([Canary(canary)], dtype=object))
+    with pytest.raises(ValueError, match=r"must be float64 .* but got objects, which are pickled"):
+        load_pack(copy)
+    assert not canary.exists()
+    np.save(copy / "times.npy", np.zeros(3))
+    with pytest.raises(ValueError, match=r"must be datetime64\[s\] of shape \(12, 2, 15\)"):
+        load_pack(copy)
+    (copy / "manifest.json").write_text("[" * 100_000)
+    with pytest.raises(ValueError, match="must not be nested deeply"):
+        load_pack(copy)

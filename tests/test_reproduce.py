@@ -302,7 +302,8 @@ def test_config_that_is_lost_or_broken_is_refused(logged: Logged, ask: Ask, tmp_
     (folder / "config.json").write_text("{")
     code, _, err = ask(logged.log("no-json", folder))
     assert code == 2
-    assert "The artifact trial/config.json must be a JSON object, but got: Expecting" in err
+    assert "The file must be JSON, but got Expecting" in err
+    assert "in the artifact trial/config.json of run" in err
     (folder / "config.json").unlink()
     code, _, err = ask(logged.log("no-config", folder))
     assert code == 2
@@ -367,3 +368,44 @@ def test_tracker_that_does_not_answer_is_a_failure(
     code, _, err = ask(logged.trial)
     assert code == 1
     assert "tracker must answer, but http://127.0.0.1:1 gave" in err
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"threads": 10**9},
+        {"threads": "2"},
+        {"device": "cuda:99"},
+        {"packages": [1]},
+        {"threads": True},
+    ],
+)
+def test_environment_of_something_else_is_refused(
+    logged: Logged, ask: Ask, tmp_path: Path, changes: dict[str, Any]
+) -> None:
+    folder = logged.copy(tmp_path / "other")
+    logged.change_environment(folder, **changes)
+    run_id = logged.log(f"environment {tmp_path.name}", folder)
+    code, _, err = ask(run_id)
+    assert code == 2
+    assert "environment.json must have a device, 1 to 1024 threads and packages, but got" in err
+    assert run_id in err
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[" * 100_000, "must not be nested deeply"),
+        ('{"a": ' * 900 + "1" + "}" * 900, "lacks model"),
+        ("[]", "must be an object, but got a list"),
+    ],
+)
+def test_config_of_something_else_is_refused(
+    logged: Logged, ask: Ask, text: str, message: str
+) -> None:
+    run_id = logged.log(f"config {len(text)}", logged.whole)
+    logged.tracker.client.log_text(run_id, text, "trial/config.json")
+    code, _, err = ask(run_id)
+    assert code == 2
+    assert message in err
+    assert "Traceback" not in err

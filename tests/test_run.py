@@ -119,7 +119,9 @@ def test_resume_refuses_other_settings(tmp_path: Path, capsys: pytest.CaptureFix
 
 
 def test_campaign_name_cannot_leave_its_folder() -> None:
-    with pytest.raises(ValueError, match=r"letters, digits, '\.', '_' and '-', but got '\.\./x'"):
+    with pytest.raises(
+        ValueError, match=r"letters, digits, '\.', '_' and '-', but got '\.\./x'\. Choose"
+    ):
         check_settings(make_settings(campaign="../x"))
 
 
@@ -143,3 +145,42 @@ def test_part_without_landslides_ends_the_run(
     assert main([*words, "--root", str(tmp_path / "root")]) == 1
     error = capsys.readouterr().err
     assert "needs a landslide pixel, but the 2 test tiles of split 'blocks:3/2' have none" in error
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"campaign": "../../x"},
+        {"campaign": "other"},
+        {"models": ["../x"]},
+        {"models": 7},
+        {"baselines": ["os"]},
+        {"trials": "2"},
+        {"seeds": 10**9},
+        {"split": "../x"},
+        {"channels": [["s1asc:VV"]]},
+        {"augment": {"trun": 1}},
+        {"preset": {}},
+        {"unheard": 1},
+    ],
+)
+def test_resume_refuses_settings_that_were_changed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], changes: dict[str, object]
+) -> None:
+    save_settings(tmp_path, make_settings())
+    file = tmp_path / "campaigns" / "first" / "campaign.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | changes))
+    assert main(["--root", str(tmp_path), "--resume"]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: ")
+    assert "Traceback" not in error
+    assert [one.name for one in tmp_path.iterdir()] == ["campaigns"]
+
+
+def test_resume_refuses_settings_without_a_bottom(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save_settings(tmp_path, make_settings())
+    (tmp_path / "campaigns" / "first" / "campaign.json").write_text("[" * 100_000)
+    assert main(["--root", str(tmp_path), "--resume"]) == 2
+    assert "error: JSON must not be nested deeply" in capsys.readouterr().err

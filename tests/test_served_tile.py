@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import mlflow
+import netCDF4
 import numpy as np
 import pytest
 import torch
@@ -21,7 +22,7 @@ from data.tiles import tile_path
 from tuning import served_tile
 from tuning.evaluate import load_checkpoint, predict
 from tuning.packaging import save_model
-from tuning.served_tile import Wanted, read_tile
+from tuning.served_tile import TILE_DIMS, Wanted, read_tile
 
 Change = Callable[[xr.Dataset], xr.Dataset]
 
@@ -176,3 +177,17 @@ def test_files_of_one_tile_lie_on_one_grid(tmp_path: Path) -> None:
     write(moved.assign_coords(x=moved["x"] + 10), tmp_path, "s1dsc")
     with pytest.raises(ValueError, match=r"must lie on one grid, but .*s1asc_579.* do not"):
         read_tile(path, BOTH)
+
+
+def test_tile_that_would_fill_the_memory_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    folder = tmp_path / "s1asc"
+    folder.mkdir()
+    with netCDF4.Dataset(folder / "hokkaido_s1asc_1.nc", "w") as file:
+        for name, size in zip(TILE_DIMS, (15, 50_000, 50_000), strict=True):
+            file.createDimension(name, size)
+        for name in ("VV", "VH", "DEM"):  # nothing is stored, but it says that it has 150 GB
+            file.createVariable(name, "f4", TILE_DIMS, chunksizes=(1, 100, 100))
+    with pytest.raises(
+        ValueError, match="VV must have at most 67,108,864 values, but got 37,500,0"
+    ):
+        read_tile(folder / "hokkaido_s1asc_1.nc", Wanted(S1[:2], 4, "even"))

@@ -66,3 +66,21 @@ def test_an_empty_folder_is_explained(tmp_path: Path) -> None:
         (tmp_path / orbit).mkdir()
     with pytest.raises(FileNotFoundError, match=r"s1asc"):
         read_source(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[" * 100_000,
+        "7",
+        '{"version": ["raw"], "synthetic": true}',
+        '{"version": "raw", "synthetic": "no"}',
+        '{"version": "raw", "synthetic": true, "seed": "x"}',
+        '{"version": "raw", "synthetic": true, "seed": -1}',
+    ],
+)
+def test_a_manifest_of_other_types_is_refused(copy_tiles: Callable[[], Path], text: str) -> None:
+    tiles = copy_tiles()
+    (tiles / "twin.json").write_text(text)
+    with pytest.raises(ValueError, match=r"manifest must name its version .*twin\.json"):
+        read_source(tiles)

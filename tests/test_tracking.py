@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from data.names import hide_password
 from data.pack import Pack
 from tuning.journal import Config, Journal
 from tuning.metrics import BINS, trace_curve
@@ -67,6 +68,18 @@ def test_tracker_that_does_not_answer_is_named(
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     with pytest.raises(ConnectionError, match=r"must answer, but http://127\.0\.0\.1:1 gave: "):
         connect(tmp_path)
+
+
+def test_password_of_a_tracker_s_address_is_never_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://mona:secret@127.0.0.1:1")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    with pytest.raises(ConnectionError, match=r"but http://127\.0\.0\.1:1 gave: ") as told:
+        connect(tmp_path)
+    assert str(told.value).count("secret") == 0
+    assert hide_password("postgresql://u:p@db/x") == "postgresql://db/x"
+    assert hide_password("sqlite:////a/b@c.db") == "sqlite:////a/b@c.db"
 
 
 def test_connecting_leaves_the_environment_as_it_was(tracker: Tracker, tmp_path: Path) -> None:

@@ -169,7 +169,7 @@ def _try_places(label: Annotation, taken: Sequence[Bbox], inside: Bbox) -> Bbox:
             if cost == 0:
                 return box
         far += 4.0
-    assert best is not None
+    assert best is not None  # noqa: S101 - for mypy: the loop above runs at least once
     _put(label, best[2], best[3])
     return best[1]
 

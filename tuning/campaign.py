@@ -88,19 +88,19 @@ class Campaign(OpenedCampaign):
         """Search one architecture; return the config to repeat, None where every trial failed."""
         job = self._job("search", self._fixed(model))
         stage = self._stage(f"search-{model}", job, self.settings.trials, self.preset.search_epochs)
-        if _find_winner(stage) is None:  # once chosen it stays, since its repeats may have begun
+        best = _find_winner(stage)
+        if best is None:  # once chosen it stays, since its repeats may have begun
             space = make_space(model, self.preset.narrow)
             found = run_search(model, space, stage, self.delivery, self.folder / "ray", resources)
             if not found:
                 return None
-            best = Journal(self.trials / make_key("search", found[0]))
-            keep_entry(best, replace(list_entries(stage)[best.path], model=True))
-        return self._keep_winner(stage)
+            best = self.trials / make_key("search", found[0])
+            keep_entry(Journal(best), replace(list_entries(stage)[best], model=True))
+        return self._keep_winner(stage, best)
 
-    def _keep_winner(self, stage: Stage) -> Config:
+    def _keep_winner(self, stage: Stage, best: Path) -> Config:
         """Send the winner's model, and drop the checkpoints of which nothing is to be sent."""
-        best, every = _find_winner(stage), list_entries(stage)
-        assert best is not None
+        every = list_entries(stage)
         kept = {best} if self.delivery.settle([best]).lacking else set()
         dropped = sum(drop_checkpoints(Journal(path)) for path in every if path not in kept)
         if dropped:  # nothing when the campaign was continued after it

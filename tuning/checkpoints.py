@@ -4,16 +4,19 @@ The better checkpoint and its histogram are written aside, then ``last.pt``, whi
 """
 
 import os
-from pickle import UnpicklingError
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import torch
 
-from data.names import name_error
+from data.untrusted import RefusedError
 from tuning.journal import Journal, write_aside
+from tuning.saved import load_saved, refuse_saved
 
 _NEXT = "next"
+_REMEDY = "Or remove it: the trial is then trained from its start."
 
 
 def keep_next(journal: Journal, content: dict[str, Any], counts: np.ndarray) -> None:
@@ -38,7 +41,7 @@ def settle_best(journal: Journal, epoch: int) -> None:
     better = journal.path / f"{_NEXT}.pt"
     if not better.is_file():
         return
-    known = torch.load(better, "cpu", weights_only=True)["epoch"] == epoch
+    known = load_saved(better)["epoch"] == epoch
     for aside, name in ((f"{_NEXT}_counts.npy", "val_counts.npy"), (better.name, "best.pt")):
         file = journal.path / aside
         if known and file.is_file():  # the first may have been moved before a kill
@@ -46,17 +49,16 @@ def settle_best(journal: Journal, epoch: int) -> None:
         file.unlink(missing_ok=True)
 
 
-def load_last(journal: Journal) -> dict[str, Any]:
-    """Load the checkpoint of the last epoch; tensors and plain values alone, nothing of it is run.
+@contextmanager
+def naming_last(journal: Journal) -> Iterator[None]:
+    """Name ``last.pt`` in whatever goes wrong when it is loaded, and say what to do.
 
     Raises:
-        ValueError: If the file is damaged or holds anything else.
+        ValueError: If the file is damaged, or does not belong to the trial.
     """
     try:
-        saved: dict[str, Any] = torch.load(journal.last, "cpu", weights_only=True)
-    except (RuntimeError, UnpicklingError, EOFError) as error:
-        raise ValueError(
-            f"A checkpoint must be whole and hold tensors alone, but {journal.last} is not: "
-            f"{name_error(error)} Remove it, and the trial is trained from its start."
-        ) from error
-    return saved
+        yield
+    except RefusedError as error:
+        raise ValueError(f"{error} {_REMEDY}") from error
+    except (KeyError, TypeError, AttributeError, RuntimeError, ValueError) as error:
+        raise ValueError(f"{refuse_saved(error, journal.last)} {_REMEDY}") from error

@@ -3,7 +3,6 @@
 A trial's folder is the spool: whatever its run lacks is sent from it, now or by another process later.
 """
 
-import json
 import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
@@ -211,7 +210,7 @@ def load_delivery(campaign: Path) -> Delivery:
     try:
         content = read_json(campaign / _CONTEXT)
         context, data = Context(**content["context"]), DataRecord(**content["data"])
-    except (TypeError, KeyError, json.JSONDecodeError) as error:
+    except (TypeError, KeyError, ValueError) as error:
         raise ValueError(
             f"A campaign's folder holds {_CONTEXT} and trials/, but {campaign} does not. "
             "Give a folder such as mlruns/campaigns/NAME."

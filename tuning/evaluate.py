@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,7 +15,9 @@ from data.dataset import Tiles
 from data.norm import Norm
 from data.pack import Pack
 from data.splits import Split
+from data.untrusted import is_number
 from models import create_model
+from tuning.config import check_config
 from tuning.journal import Config, Journal
 from tuning.metrics import (
     BINS,
@@ -27,6 +30,7 @@ from tuning.metrics import (
     to_bins,
     to_probs,
 )
+from tuning.saved import load_saved, refuse_saved
 
 EVAL_BATCH = 16
 EXAMPLES = 4
@@ -54,22 +58,42 @@ class Checkpoint:
 
 
 def load_checkpoint(path: Path, device: torch.device | None = None) -> Checkpoint:
-    """Load a ``best.pt``; nothing but tensors and plain values is unpickled.
+    """Load a ``best.pt``; nothing but tensors and plain values is unpickled, see :mod:`tuning.saved`.
 
     Raises:
         FileNotFoundError: If there is no such file.
+        ValueError: If it is not what training wrote: another file, a config that no training takes, weights of
+            another network.
     """
     if not path.is_file():
         raise FileNotFoundError(
             f"A checkpoint is a file best.pt that training wrote, but got {path}. "
             "Train at least one epoch first."
         )
-    saved = torch.load(path, map_location=device or "cpu", weights_only=True)
-    norm = Norm(**saved["norm"])
-    model = make_model(saved["config"])
-    model.load_state_dict(saved["model"])
+    saved = load_saved(path, device or "cpu")
+    try:
+        config = check_config(saved["config"], path)
+        norm = _read_norm(saved["norm"], config["channels"])
+        model = make_model(config)
+        model.load_state_dict(saved["model"])
+        epoch, threshold = int(saved["epoch"]), float(saved["threshold"])
+    except (KeyError, TypeError, AttributeError, RuntimeError) as error:
+        raise refuse_saved(error, path) from error
     model.to(device or "cpu").eval()
-    return Checkpoint(saved["config"], model, norm, saved["epoch"], saved["threshold"])
+    return Checkpoint(config, model, norm, epoch, threshold)
+
+
+def _read_norm(values: dict[str, Any], channels: Sequence[str]) -> Norm:
+    """Make a norm of a checkpoint's values: a mean and a standard deviation for each channel."""
+    norm = Norm(**values)
+    numbers = (*norm.mean, *norm.std)
+    if tuple(norm.channels) != tuple(channels) or not len(norm.mean) == len(norm.std) == len(
+        channels
+    ):
+        raise TypeError("a norm of other channels")
+    if not all(is_number(value, -1e9, 1e9) for value in numbers) or min(norm.std) <= 0:
+        raise TypeError("a norm of no numbers")
+    return norm
 
 
 def make_model(config: Config) -> nn.Module:

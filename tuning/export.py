@@ -12,9 +12,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from data.inputs import pick_steps
+from data.arrays import Wanted, read_arrays
+from data.inputs import CHANNELS, pick_steps
 from data.norm import Norm
 from data.tiles import ACQUISITIONS
+from data.untrusted import refuse
 from tuning.evaluate import Checkpoint
 from tuning.journal import Config
 from tuning.served_archive import ArchiveError
@@ -86,6 +88,22 @@ def make_reference(
             answer = program(torch.from_numpy(make_example(norm, series, batch, pixels)))
         answers[f"probs_{batch}_{pixels}"] = answer.numpy()
     return answers
+
+
+def read_reference(file: Path) -> dict[str, np.ndarray]:
+    """Read the ``reference.npz`` that holds :func:`make_reference`'s answers.
+
+    Raises:
+        ValueError: If the file is not that, see :mod:`data.arrays`.
+    """
+    wanted = {"mean": Wanted("float64", (None,)), "std": Wanted("float64", (None,))}
+    probs = {f"probs_{b}_{px}": Wanted("float32", (b, px, px)) for b, px in CHECKED}
+    found = read_arrays(file, {**wanted, **probs, "series": Wanted("int64", ())})
+    mean, std, series = found["mean"], found["std"], int(found["series"])
+    if not 0 < len(mean) == len(std) <= len(CHANNELS) or not 1 <= series <= ACQUISITIONS:
+        got = f"{series} acquisitions of {len(mean)} and {len(std)} channels"
+        raise refuse("A reference must be of a network's input", got, file)
+    return found
 
 
 def check_program(loaded: Callable[[Tensor], Tensor], reference: Mapping[str, np.ndarray]) -> None:

@@ -12,10 +12,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from data.arrays import Wanted, read_arrays
 from data.inputs import place_steps
 from data.pack import Pack
 from data.reader import Reader
 from data.tiles import ACQUISITIONS, EVENT, TILE_PX
+from data.untrusted import refuse
 
 logger = logging.getLogger(__name__)
 
@@ -24,6 +26,13 @@ WINDOW_PX = 64  # of a tile; a network takes multiples of 16
 STEP_PX = 16  # between the windows that are looked at
 MAX_TILES = 8
 MAX_BYTES = 4_000_000  # of all inputs in float16
+_SQUARE = (WINDOW_PX, WINDOW_PX)
+_ARRAYS = {
+    "x": Wanted("float16", (None, None, None, *_SQUARE)),
+    "before": Wanted("float16", (None, None, *_SQUARE)),
+    "mask": Wanted("uint8", (None, *_SQUARE)),
+    "after": Wanted("int64", (None, None)),
+}
 
 
 @dataclass(frozen=True)
@@ -162,7 +171,18 @@ def write_gate(
 
 
 def read_gate(file: Path) -> GateTiles:
-    """Read a ``gate.npz``; nothing but plain arrays is read."""
-    with np.load(file, allow_pickle=False) as arrays:
-        halves = {name: arrays[name].astype(np.float32) for name in ("x", "before")}
-        return GateTiles(mask=arrays["mask"], after=arrays["after"], **halves)
+    """Read a ``gate.npz``; nothing but plain arrays is read, within the limits of :mod:`data.arrays`.
+
+    Raises:
+        ValueError: If the file is not what :func:`write_gate` writes.
+    """
+    found = read_arrays(file, _ARRAYS)
+    x = found["x"]
+    tiles, steps, channels = x.shape[:3]
+    shapes = {"before": (tiles, channels), "mask": (tiles,), "after": (tiles, channels)}
+    wrong = [name for name, some in shapes.items() if found[name].shape[: len(some)] != some]
+    if wrong or not x.size or tiles > MAX_TILES or steps > ACQUISITIONS:
+        got = f"{x.shape} and {', '.join(wrong) or 'others'} of another size"
+        raise refuse(f"A gate has arrays of up to {MAX_TILES} tiles", got, file)
+    halves = {name: found[name].astype(np.float32) for name in ("x", "before")}
+    return GateTiles(mask=found["mask"], after=found["after"], **halves)

@@ -9,15 +9,28 @@ import numpy as np
 
 from data._map import save_map
 from data._measures import Surveyed, measure_split
+from data.arrays import Wanted, read_arrays
 from data.audit import Audit, as_document, draw_audit
 from data.catalogue import GRID_M, read_places
 from data.change import log_ratio
 from data.cover import read_cover
 from data.pack import Pack
 from data.splits import PARTS, Split
-from data.tiles import Survey
+from data.tiles import TILE_PX, Survey
+from data.untrusted import refuse, show
+from tuning.checked import check_ids
 
 GROUND = "test_ground.npz"
+_MOST_CLASSES = 50
+_SHAPE = (None, TILE_PX, TILE_PX)
+_ARRAYS = {
+    "tile_ids": Wanted("str", (None,)),
+    "mask": Wanted("uint8", _SHAPE),
+    "dem": Wanted("int16", _SHAPE),
+    "change_db": Wanted("float16", _SHAPE),
+    "cover": Wanted("uint8", (None, None, None)),
+    "cover_names": Wanted("str", (None,)),
+}
 
 
 @dataclass(frozen=True)
@@ -75,13 +88,24 @@ def write_ground(pack: Pack, tile_ids: Sequence[str], folder: Path) -> Path:
 
 
 def load_ground(file: Path) -> Ground:
-    """Load a ``test_ground.npz``; nothing but plain arrays is read."""
-    with np.load(file, allow_pickle=False) as arrays:
-        return Ground(
-            tile_ids=tuple(map(str, arrays["tile_ids"])),
-            cover_names=tuple(map(str, arrays["cover_names"])),
-            **{name: arrays[name] for name in ("mask", "dem", "change_db", "cover")},
-        )
+    """Load a ``test_ground.npz``; nothing but plain arrays is read, within the limits of :mod:`data.arrays`.
+
+    Raises:
+        ValueError: If the file is not what :func:`write_ground` writes.
+    """
+    found = read_arrays(file, _ARRAYS)
+    ids, names = ([str(one) for one in found.pop(name)] for name in ("tile_ids", "cover_names"))
+    mask, cover = found["mask"], found["cover"]
+    sizes = {len(found[name]) for name in ("mask", "dem", "change_db")}
+    if sizes != {len(ids)} or mask.max(initial=0) > 1:
+        got = f"{sorted(sizes)} with values up to {mask.max(initial=0)}"
+        raise refuse(f"{len(ids)} tiles must have a mask of 0 and 1, heights and change", got, file)
+    if len(names) > _MOST_CLASSES or (cover.size and cover.shape != mask.shape):
+        got = f"{len(names)} classes, {cover.shape}"
+        raise refuse(f"Land cover must be of {mask.shape}, or none", got, file)
+    if cover.max(initial=0) >= max(len(names), 1) or not all(name.isprintable() for name in names):
+        raise refuse("Land cover must have known classes", show(names), file)
+    return Ground(tile_ids=check_ids(ids, file), cover_names=tuple(names), **found)
 
 
 def write_split_audit(pack: Pack, splits: Sequence[Split], name: str, folder: Path) -> list[Path]:

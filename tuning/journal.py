@@ -15,6 +15,11 @@ from typing import Any
 
 import numpy as np
 
+from data import untrusted
+from data.arrays import Wanted, read_array
+
+MOST_HISTORY_BYTES = 2**25  # ten thousand epochs have less than 10 MB
+
 Config = dict[str, Any]
 Row = dict[str, Any]
 
@@ -39,7 +44,7 @@ def write_json(path: Path, content: Any) -> None:
 
 def read_json(path: Path) -> Any:
     """Read JSON, or return None where there is no file."""
-    return json.loads(path.read_text()) if path.is_file() else None
+    return untrusted.read_json(path) if path.is_file() else None
 
 
 def write_array(path: Path, array: np.ndarray) -> None:
@@ -71,8 +76,12 @@ class Journal:
     def history(self) -> list[Row]:
         """Read one row an epoch, ascending; a line cut off by a kill is left out."""
         file = self.path / "history.jsonl"
-        lines = file.read_text().splitlines(keepends=True) if file.is_file() else []
-        return [json.loads(line) for line in lines if line.endswith("\n")]
+        lines = (
+            untrusted.read_text(file, MOST_HISTORY_BYTES).splitlines(keepends=True)
+            if file.is_file()
+            else []
+        )
+        return [untrusted.parse_object(line, file) for line in lines if line.endswith("\n")]
 
     def rewrite_history(self, rows: list[Row]) -> None:
         """Replace the history, atomically."""
@@ -113,7 +122,7 @@ class Journal:
     def counts(self, part: str) -> np.ndarray | None:
         """Read the histogram ``(2, BINS)`` of *part* (``val`` or ``test``), None where it is missing."""
         file = self.path / f"{part}_counts.npy"
-        return np.load(file, allow_pickle=False) if file.is_file() else None
+        return read_array(file, Wanted("int64", (2, None))) if file.is_file() else None
 
     def write_counts(self, part: str, counts: np.ndarray) -> None:
         """Write the histogram of *part*."""

@@ -1,6 +1,6 @@
 """One logged trial, read back from MLflow with all that a rerun needs: run, config, data, split, what has changed."""
 
-import json
+import shlex
 import tempfile
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -12,13 +12,16 @@ from mlflow.tracking import MlflowClient
 
 from data.names import unknown
 from data.pack import Pack, load_pack
+from data.untrusted import parse_object, read_text, show
 from models import list_models
+from tuning.checked import check_environment
+from tuning.config import check_config
 from tuning.environment import read_versions
 from tuning.journal import Config
 from tuning.records import flatten
 from tuning.settings import PACKS
 from tuning.store import SQLITE, connect, find_runs, read_commit, tracking_uri
-from tuning.train import split_of
+from tuning.train import REQUIRED, split_of
 from tuning.views import VAL_AP
 
 NAMED = 5  # runs, or contradictions, that an error lists
@@ -88,7 +91,8 @@ def load_trial(root: Path, given: str, pack: Path | None = None) -> Trial:
     run = _find_run(client, experiment_id, given)
     config = _read_config(client, run)
     history = client.get_metric_history(run.info.run_id, "val_pr_auc")
-    environment = json.loads(_read_file(client, run, "environment.json"))
+    environment = _read_file(client, run, "environment.json")
+    check_environment(environment, f"run {_name(run)}")
     return Trial(
         run_id=run.info.run_id,
         name=str(run.info.run_name),
@@ -104,7 +108,8 @@ def load_trial(root: Path, given: str, pack: Path | None = None) -> Trial:
 
 
 def _name(run: Run) -> str:
-    return f"{run.info.run_id} ({run.info.run_name})"
+    name = str(run.info.run_name)
+    return f"{run.info.run_id} ({name if name.isprintable() and len(name) < 200 else show(name)})"
 
 
 def _find_run(client: MlflowClient, experiment_id: str, given: str) -> Run:
@@ -151,7 +156,7 @@ def _check_run(client: MlflowClient, run: Run) -> None:
     if "ended_by" not in tags:
         raise ValueError(
             f"A rerun needs a trial that ended, but run {_name(run)} has the status {run.info.status}. "
-            f"Continue it with `python -m tuning.run --resume {tags.get('campaign')}`."
+            f"Continue it with `python -m tuning.run --resume {shlex.quote(str(tags.get('campaign')))}`."
         )
     if VAL_AP not in run.data.metrics:
         raise ValueError(
@@ -160,28 +165,23 @@ def _check_run(client: MlflowClient, run: Run) -> None:
         )
 
 
-def _read_file(client: MlflowClient, run: Run, name: str) -> str:
-    """Read a trial's own file from its run."""
+def _read_file(client: MlflowClient, run: Run, name: str) -> dict[str, Any]:
+    """Read a trial's own JSON file from its run."""
     path = f"trial/{name}"
     if path not in [file.path for file in client.list_artifacts(run.info.run_id, "trial")]:
         raise ValueError(
             f"A rerun needs the artifact {path}, but run {_name(run)} lacks it. Give another trial."
         )
     with tempfile.TemporaryDirectory() as folder:
-        return Path(client.download_artifacts(run.info.run_id, path, folder)).read_text()
+        file = Path(client.download_artifacts(run.info.run_id, path, folder))
+        return parse_object(read_text(file), f"the artifact {path} of run {_name(run)}")
 
 
 def _read_config(client: MlflowClient, run: Run) -> Config:
     """Read the exact config that a run logged; its params, rounded to text, must say the same."""
-    name, text = "trial/config.json", _read_file(client, run, "config.json")
-    try:
-        config: Config = json.loads(text)
-        texts = {name: str(value) for name, value in flatten(config).items()}
-    except (ValueError, AttributeError) as error:
-        raise ValueError(
-            f"The artifact {name} must be a JSON object, but got: {error} in run {_name(run)}. "
-            "It was changed after the trial; restore it."
-        ) from error
+    name, place = "trial/config.json", f"the artifact trial/config.json of run {_name(run)}"
+    config = check_config(_read_file(client, run, "config.json"), place, REQUIRED)
+    texts = {name: str(value) for name, value in flatten(config).items()}
     params = run.data.params
     wrong = sorted(name for name in {*texts, *params} if texts.get(name) != params.get(name))
     if wrong:
@@ -218,9 +218,11 @@ def _find_pack(run: Run, config: Config, root: Path, given: Path | None) -> Pack
 
 def _make_again(run: Run, root: Path) -> str:
     """Return the command that packs the same tiles: preset, split and channels choose among them."""
-    options = [f"--{name} {run.data.tags.get(name)}" for name in ("preset", "split", "channels")]
+    tags = run.data.tags
+    words = {name: str(tags.get(name)).split() for name in ("preset", "split", "channels")}
+    options = [f"--{name} {shlex.join(some)}" for name, some in words.items()]
     options += [] if run.data.tags.get("data") == "synthetic" else ["--data TILES"]
-    return f"python -m tuning.run {' '.join(options)} --root {root}"
+    return f"python -m tuning.run {' '.join(options)} --root {shlex.quote(str(root))}"
 
 
 def _list_changes(run: Run, environment: dict[str, Any]) -> list[str]:

@@ -4,8 +4,9 @@ The file carries its style and images inside, needs no script and asks for nothi
 so it can be mailed, archived, printed, and shown by MLflow. Its looks are in ``page.css`` beside
 this file. Nothing here knows what the numbers mean.
 
-``**bold**`` and ```code``` are the only marks, and they work in prose alone: text, verdict, facts,
-captions and notes. Titles and table cells are taken as they are. Everything is escaped.
+``**bold**`` and ```code``` are the only marks, and they work in prose alone: text, verdict, captions
+and notes. Titles, facts and table cells, which hold what others wrote, are taken as they are. Everything
+is escaped.
 """
 
 import re
@@ -169,7 +170,7 @@ def _render_header(page: Page) -> str:
         f"<p>{prose(sentence)}</p>" for sentence in more
     )
     facts = "".join(
-        f"<div><dt>{prose(name)}</dt><dd>{prose(value)}</dd></div>" for name, value in page.facts
+        f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in page.facts
     )
     banner = f'<p class="banner">{prose(SYNTHETIC)}</p>\n' if page.synthetic else ""
     return (
@@ -239,5 +240,5 @@ This page is one file: it runs no script and loads nothing.</p></footer>
 </html>
 """
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(content, encoding="utf-8")
+    path.write_text(content, encoding="utf-8", errors="replace")  # half a character, out of JSON
     return path

@@ -13,8 +13,9 @@ from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
+from data.untrusted import is_number, parse_json, refuse, show
 from tuning.cards import OUTCOME, PASSED
-from tuning.store import walk_pages
+from tuning.store import quote, walk_pages
 
 PREFIX = "hokkaido-"
 CHAMPION = "champion"  # alias of an architecture's version in use
@@ -38,7 +39,11 @@ def rank_of(tags: Mapping[str, str], score: str = "val_pr_auc") -> tuple[int, in
     real = int(tags.get("data") == "real")
     preset = tags.get("preset", "")
     length = _PRESETS.index(preset) if preset in _PRESETS else -1
-    return real, length, float(tags.get(score, "-1"))
+    try:
+        return real, length, float(tags.get(score, "-1"))
+    except ValueError as error:
+        rule, remedy = f"The tag {score} must be a number", "Correct the tag in MLflow."
+        raise refuse(rule, show(tags[score]), "a registered version", remedy) from error
 
 
 def list_names(client: MlflowClient) -> list[str]:
@@ -52,7 +57,7 @@ def list_names(client: MlflowClient) -> list[str]:
 
 def list_versions(client: MlflowClient, name: str, where: str = "") -> list[ModelVersion]:
     """List a registered model's versions, oldest first."""
-    wanted = f"name = '{name}'{where}"
+    wanted = f"name = {quote(name)}{where}"
     found = walk_pages(
         lambda token: client.search_model_versions(wanted, max_results=_PAGE, page_token=token)
     )
@@ -153,8 +158,18 @@ def name_best(client: MlflowClient) -> ModelVersion | None:
 
 def read_history(client: MlflowClient, name: str) -> list[list[Any]]:
     """Read the champions of a model so far: version, ``report``, ``promote`` or ``rollback``, and time."""
-    history: list[list[Any]] = json.loads(client.get_registered_model(name).tags.get(HISTORY, "[]"))
+    place = f"the tag {HISTORY} of {name}"
+    history = parse_json(client.get_registered_model(name).tags.get(HISTORY, "[]"), place)
+    if not isinstance(history, list) or not all(map(_is_entry, history)):
+        remedy = "Delete the tag in MLflow: the history then begins anew."
+        raise refuse("Entries must be [version, by, time]", show(history), place, remedy)
     return history
+
+
+def _is_entry(entry: object) -> bool:
+    if not isinstance(entry, list) or len(entry) != 3:
+        return False
+    return is_number(entry[0], 1, 1e9, whole=True) and all(isinstance(x, str) for x in entry[1:])
 
 
 def _note(client: MlflowClient, name: str, version: int, by: str) -> None:

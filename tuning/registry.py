@@ -13,7 +13,6 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 from mlflow.entities import Run
 from mlflow.entities.model_registry import ModelVersion
@@ -22,12 +21,12 @@ from mlflow.tracking import MlflowClient
 
 from tuning import promotion
 from tuning.cards import NEEDED, OUTCOME, describe_model, make_card, make_gate_tags, make_tags
-from tuning.export import check_program
+from tuning.export import check_program, read_reference
 from tuning.gate import check_gate
 from tuning.gate_tiles import GATE, GateTiles, read_gate
 from tuning.integrity import DIGEST, load_registered, read_digest
 from tuning.ranking import Ranking
-from tuning.store import EXPERIMENT, find_runs
+from tuning.store import EXPERIMENT, find_runs, quote
 
 logger = logging.getLogger(__name__)
 
@@ -53,7 +52,7 @@ def register(
     """
     name = promotion.registered_name(model)
     _make_model(client, name, tags.get("model", model))
-    for version in promotion.list_versions(client, name, f" and tags.run_id = '{run_id}'"):
+    for version in promotion.list_versions(client, name, f" and tags.run_id = {quote(run_id)}"):
         for key in tags.keys() - version.tags.keys():  # registered by an earlier release
             client.set_model_version_tag(name, str(version.version), key, tags[key])
         return int(version.version)
@@ -70,8 +69,8 @@ def _check(client: MlflowClient, uri: str, run_id: str) -> None:
     """Load the model as logged, and compare it with what its network answered in training."""
     with tempfile.TemporaryDirectory() as to:
         file = client.download_artifacts(run_id, "trial/reference.npz", to)
-        with np.load(file, allow_pickle=False) as reference:
-            check_program(load_registered(client, uri), reference)
+        reference = read_reference(Path(file))
+        check_program(load_registered(client, uri), reference)
 
 
 def _make_model(client: MlflowClient, name: str, title: str) -> None:

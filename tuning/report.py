@@ -15,10 +15,12 @@ from typing import Any
 
 import pandas as pd
 from mlflow.entities import Run
+from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
-from data.names import unknown
 from data.source import describe
+from data.untrusted import read_json
+from tuning.checked import find_campaign, read_expected
 from tuning.drawing import draw_comparisons, draw_model
 from tuning.ground import Ground
 from tuning.material import Material
@@ -27,7 +29,7 @@ from tuning.page import write_page
 from tuning.ranking import Ranking, rank_models
 from tuning.registry import register_models
 from tuning.results import ModelResult, is_measured, read_results
-from tuning.store import connect, find_runs
+from tuning.store import connect
 from tuning.story import format_ranking, tell
 from tuning.table import (
     PUBLISHED,
@@ -47,28 +49,10 @@ PAGES = "pages.json"  # in the report's folder: addresses of MLflow's pages by l
 EXPECTED = "expected_runs"  # tag of the campaign's run: repeat runs by model, as JSON
 
 
-def find_campaign(client: MlflowClient, experiment_id: str, name: str | None) -> Run:
-    """Return the run of the campaign of that name, or of the latest.
-
-    Raises:
-        ValueError: If there is none.
-    """
-    runs = {
-        run.data.tags["campaign"]: run for run in find_runs(client, experiment_id, kind="campaign")
-    }
-    if not runs:
-        raise ValueError(
-            "A report needs a campaign, but MLflow holds none. Run `python -m tuning.run`."
-        )
-    if name is not None and name not in runs:
-        raise ValueError(unknown("campaign", name, runs))
-    return runs[name or list(runs)[-1]]
-
-
 def list_lacking(campaign: Run, repeats: Sequence[Run]) -> list[str]:
     """Name the repeat runs that a campaign should have and has not, one sentence per model."""
-    expected: dict[str, int] = json.loads(campaign.data.tags.get(EXPECTED, "{}"))
-    there = [run.data.tags["study"] for run in repeats if is_measured(run)]
+    expected = read_expected(campaign, EXPECTED)
+    there = [run.data.tags.get("study") for run in repeats if is_measured(run)]
     return [
         f"{model} has {there.count(model)} of {count} repeat runs."
         for model, count in expected.items()
@@ -99,8 +83,8 @@ def write_report(
         The content of ``benchmark_master.csv``, best model by mean test AP first.
 
     Raises:
-        ValueError: If there is no such campaign, none of its repeat runs finished, or some are
-            missing and *partial* is not set.
+        ValueError: If there is no such campaign, none of its repeat runs finished, some are missing and
+            *partial* is not set, or the tracker holds something else than what a campaign logs.
     """
     client, experiment_id = connect(root)
     found = find_campaign(client, experiment_id, campaign)
@@ -217,7 +201,7 @@ def _list_pages(
 
 def format_pages(folder: Path) -> str:
     """Format the addresses that a report keeps for the terminal, a line each."""
-    pages: dict[str, str] = json.loads((folder / PAGES).read_text())
+    pages = read_json(folder / PAGES)
     return "\n".join(f"  {label}: {address}" for label, address in pages.items())
 
 
@@ -241,6 +225,9 @@ def main(argv: list[str] | None = None) -> int:
         table = write_report(args.root, args.campaign, out=args.out, partial=args.partial)
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
+        return 1
+    except MlflowException as error:
+        print(f"error: MLflow refused: {str(error).splitlines()[0]}", file=sys.stderr)
         return 1
     print(f"Data: {describe(bool(table['data'][0] == 'synthetic'))} tiles.")
     print(format_ranking(table))

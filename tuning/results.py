@@ -10,6 +10,7 @@ from mlflow.tracking import MlflowClient
 
 from models import list_models, paper_name
 from tuning.baselines import baseline_title
+from tuning.checked import check_repeat, read_counts, read_probs
 from tuning.ground import GROUND, Ground, load_ground
 from tuning.metrics import BINS, choose_threshold, count_stored, reach
 from tuning.objects import ObjectCounts, count_objects
@@ -185,10 +186,15 @@ def reduce_run(
 
 
 def read_results(client: MlflowClient, campaign: Run, repeats: Sequence[Run]) -> Results | None:
-    """Read the finished ones of a campaign's repeat runs; None where no model has any."""
+    """Read the finished ones of a campaign's repeat runs; None where no model has any.
+
+    Raises:
+        ValueError: If a run's tags, metrics or files are not what a campaign logs.
+    """
     by_model: dict[str, list[Run]] = {}
     for run in repeats:
         if is_measured(run):
+            check_repeat(run)
             by_model.setdefault(run.data.tags["study"], []).append(run)
     whole = {key: some for key, every in by_model.items() if (some := _complete(every))}
     if not whole:
@@ -203,13 +209,10 @@ def _read_model(client: MlflowClient, key: str, runs: Sequence[Run], ground: Gro
     """Reduce a model's runs one after the other, so that the pixels of one are in memory at a time."""
     results, shown, bins_of = [], _pick_shown(runs), {}
     for run in runs:
-        with (
-            open_artifact(client, run, "trial/test_probs.npz") as file,
-            np.load(file, allow_pickle=False) as arrays,
-        ):
-            ids, bins = tuple(map(str, arrays["tile_ids"])), arrays["bins"]
+        with open_artifact(client, run, "trial/test_probs.npz") as file:
+            ids, bins = read_probs(file, ground.tile_ids)
         with open_artifact(client, run, "trial/val_counts.npy") as file:
-            val = np.load(file, allow_pickle=False)
+            val = read_counts(file)
         results.append(reduce_run(run, bins, ids, val, ground))
         if run.info.run_id in shown:
             bins_of[run.info.run_id] = bins

@@ -13,6 +13,7 @@ from data.names import unknown
 from data.norm import KINDS
 from data.splits import check_split, fold_names
 from data.tiles import Units, list_tiles
+from data.untrusted import check_name
 from models import list_models
 from tuning.baselines import list_baselines
 from tuning.journal import read_json, write_json
@@ -100,11 +101,7 @@ def check_settings(settings: Settings) -> None:
         ValueError: If a name is unknown or a number out of range.
         FileNotFoundError: If the data folder is missing.
     """
-    if not re.fullmatch(r"\w[\w.-]*", settings.campaign, re.ASCII):
-        raise ValueError(
-            "A campaign's name has letters, digits, '.', '_' and '-', but got "
-            f"{settings.campaign!r}. Choose another."
-        )
+    check_name("campaign", settings.campaign)
     get_preset(settings.preset)
     check_split(list_folds(settings.split)[0])
     _check_inputs(settings)
@@ -193,14 +190,24 @@ def load_settings(root: Path, campaign: str | None) -> Settings:
         raise ValueError(unknown("campaign", campaign, names))
     file = campaign_folder(root, campaign or names[-1]) / SETTINGS
     content: dict[str, Any] = read_json(file)
-    lists = {name: tuple(content.get(name, ())) for name in ("models", "baselines", "channels")}
     try:
-        return Settings(**(content | lists))
+        lists = {name: tuple(content.get(name, ())) for name in ("models", "baselines", "channels")}
+        settings = Settings(**(content | lists))
+        _check_kept(settings, file.parent.name)
+        return settings
     except TypeError as error:
         raise ValueError(
             f"A campaign continues with the version that began it, but got {error} in {file}. "
             "Start a new campaign; the old one's runs and reports stay."
         ) from error
+
+
+def _check_kept(settings: Settings, folder: str) -> None:
+    """Check settings that were read: the file may have been changed, or be somebody else's."""
+    check_settings(settings)
+    if settings.campaign != folder:
+        raise TypeError(f"the campaign {settings.campaign!r} in the folder {folder!r}")
+    choose_models((*settings.models, *settings.baselines), settings.channels)
 
 
 def save_settings(root: Path, settings: Settings) -> None:

@@ -11,6 +11,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 from data.names import unknown
+from data.untrusted import show
 from models import list_models, paper_name
 from tuning import promotion
 from tuning.cards import OUTCOME
@@ -21,6 +22,9 @@ HEADINGS = (
     *("model", "version", "aliases", "val AP", "test AP", "data", "split", "campaign", "gate"),
     "date",
 )
+
+
+_MOST_CHARS = 100  # of a tag in the table
 
 
 def find_model(client: MlflowClient, word: str) -> str:
@@ -88,14 +92,24 @@ def _row(version: ModelVersion, aliases: list[str]) -> tuple[str, ...]:
         ", ".join(aliases) or "-",
         _short(tags.get("val_pr_auc")),
         area,
-        *(tags.get(name, "-") for name in ("data", "split", "campaign")),
-        tags.get(OUTCOME, "not tried"),
+        *(_plain(tags.get(name, "-")) for name in ("data", "split", "campaign")),
+        _plain(tags.get(OUTCOME, "not tried")),
         f"{made:%Y-%m-%d %H:%M}",
     )
 
 
 def _short(number: str | None) -> str:
-    return "-" if number is None else f"{float(number):.3f}"
+    if number is None:
+        return "-"
+    try:
+        return f"{float(number):.3f}"
+    except ValueError:
+        return _plain(number)
+
+
+def _plain(text: str) -> str:
+    """Return a tag for the terminal: one short line, no character of which acts."""
+    return text if text.isprintable() and len(text) <= _MOST_CHARS else show(text)[:_MOST_CHARS]
 
 
 def promote(client: MlflowClient, name: str, number: int) -> str:

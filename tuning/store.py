@@ -3,6 +3,7 @@
 import gc
 import logging
 import os
+import re
 import sqlite3
 import subprocess
 import tempfile
@@ -19,7 +20,8 @@ from mlflow.exceptions import MlflowException
 from mlflow.store.entities import PagedList
 from mlflow.tracking import MlflowClient
 
-from data.names import name_error
+from data.names import hide_password, name_error
+from data.untrusted import show
 
 URI_VARIABLE = "MLFLOW_TRACKING_URI"
 SQLITE = "sqlite:///"
@@ -40,7 +42,7 @@ def read_commit(folder: Path) -> str:
         "--exclude=*",
     ]
     try:
-        done = subprocess.run(ask, capture_output=True, text=True, check=False)
+        done = subprocess.run(ask, capture_output=True, text=True, check=False)  # noqa: S603 - no shell, fixed words
     except OSError:
         return "unknown"
     return done.stdout.strip() or "unknown"
@@ -96,7 +98,7 @@ def tracker_errors(root: Path) -> Iterator[None]:
         yield
     except MlflowException as error:
         raise ConnectionError(
-            f"The MLflow tracker must answer, but {tracking_uri(root)} gave: "
+            f"The MLflow tracker must answer, but {hide_password(tracking_uri(root))} gave: "
             f"{name_error(error)} "
             f"Start it, or unset {URI_VARIABLE} to use a database below {root}."
         ) from error
@@ -152,9 +154,22 @@ def walk_pages(fetch: Callable[[str | None], PagedList[T]]) -> Iterator[T]:
             return
 
 
+def quote(text: str) -> str:
+    """Quote a text for a filter of MLflow's, whose language has no way to write a quote in a text.
+
+    Raises:
+        ValueError: If the text holds a quote or a backslash, and could change the question.
+    """
+    if re.search(r"['\"\\`]", text):
+        raise ValueError(
+            f"A value to search for must have no quotes, but got {show(text)}. Rename it."
+        )
+    return f"'{text}'"
+
+
 def walk_runs(client: MlflowClient, experiment_id: str, **tags: str) -> Iterator[Run]:
     """Yield all runs with the given tags, oldest first."""
-    wanted = " and ".join(f"tags.{name} = '{value}'" for name, value in tags.items())
+    wanted = " and ".join(f"tags.{name} = {quote(value)}" for name, value in tags.items())
     order = ["start_time ASC"]
     return walk_pages(
         lambda token: client.search_runs([experiment_id], wanted, order_by=order, page_token=token)

@@ -1,16 +1,16 @@
 """The sections on runs: examples, split, search, cost, provenance."""
 
-import json
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from data.untrusted import read_json, refuse, show
 from models import paper_name
+from tuning.checked import PROVENANCE
 from tuning.material import Material
 from tuning.metrics import NAN
 from tuning.page import Gallery, Image, Section, Table, Text
-from tuning.table import PROVENANCE
 from tuning.trials import SEARCH_TRIALS
 
 EXAMPLES = 4  # of each network on the page; its folder has more
@@ -37,7 +37,25 @@ def tell_gallery(material: Material) -> Section:
 
 def tell_splits(material: Material) -> Section:
     """Size of the parts, and who touches whom."""
-    document = json.loads((material.folder / "splits.json").read_text())
+    file = material.folder / "splits.json"
+    try:
+        rows = _list_parts(read_json(file))
+    except (KeyError, TypeError, AttributeError) as error:
+        raise refuse("An audit of splits must be as it was written", show(error), file) from error
+    columns = ["part", "tiles", "with landslides", "landslide px", "share", "edge with train"]
+    return Section(
+        "Split",
+        [
+            Table(
+                [*columns, "edge or corner"], rows, "Size of each part, and tiles that touch train"
+            ),
+            Image(material.folder / "splits.png", "Which tiles train, validate and test"),
+        ],
+    )
+
+
+def _list_parts(document: dict[str, Any]) -> list[list[Any]]:
+    """Make a row of each part; what is no number or text is shown as it is written."""
     rows = []
     for split in document["splits"]:
         for part, found in split["parts"].items():
@@ -55,16 +73,7 @@ def tell_splits(material: Material) -> Section:
                     NAN if part == "train" else by_any,
                 ]
             )
-    columns = ["part", "tiles", "with landslides", "landslide px", "share", "edge with train"]
-    return Section(
-        "Split",
-        [
-            Table(
-                [*columns, "edge or corner"], rows, "Size of each part, and tiles that touch train"
-            ),
-            Image(material.folder / "splits.png", "Which tiles train, validate and test"),
-        ],
-    )
+    return rows
 
 
 def tell_search(material: Material) -> Section:
@@ -170,13 +179,16 @@ def tell_provenance(material: Material) -> Section:
         ("suspicious_tiles.json", "Suspicious tiles, used"),
     ):
         file = material.folder / name
-        found: dict[str, Any] = json.loads(file.read_text()) if file.is_file() else {}
+        found = read_json(file) if file.is_file() else {}
         if found:
-            lines = [
-                [tile, why if isinstance(why, str) else " ".join(why)]
-                for tile, why in found.items()
-            ]
+            lines = [[tile, _join(why)] for tile, why in found.items()]
             blocks.append(Table(["tile", "reason"], lines, title))
         else:
             blocks.append(Text(f"{title}: none."))
     return Section("Provenance and tiles left out", blocks)
+
+
+def _join(why: Any) -> str:
+    """Join the reasons of a tile; what is no text is shown as it is written."""
+    reasons = why if isinstance(why, list) else [why]
+    return " ".join(one if isinstance(one, str) else show(one) for one in reasons)

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from tuning.calibration import brier, calibration_error
+from tuning.checked import PROVENANCE
 from tuning.metrics import NAN, Confusion, average_precision, f1_oracle, roc_auc, score
 from tuning.objects import ObjectCounts, score_objects
 from tuning.ranking import Ranking
@@ -47,10 +48,6 @@ SPREAD = (
         "ece",
     ),
     *("f1@0.5", "f1@thr_val", "f1@oracle"),
-)
-PROVENANCE = (
-    *("campaign", "preset", "split", "split_hash", "data_hash", "data", "channels", "acquisitions"),
-    "git_commit",
 )
 # Means over seeds of these scores of whole landslides, with their headings.
 OBJECTS = {

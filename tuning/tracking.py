@@ -8,6 +8,7 @@ import logging
 import sys
 from pathlib import Path
 
+from data.names import hide_password
 from tuning.delivery import Delivery, load_delivery
 from tuning.journal import read_json
 from tuning.locks import is_running
@@ -42,7 +43,7 @@ def replay(campaign: Path) -> tuple[str, bool]:
             _close(delivery, campaign)
     trials = len(list_trials(campaign / "trials"))
     words = f"Sent {tally.epochs} epochs and the end of {tally.ended} of {trials} trials to "
-    words += tracking_uri(delivery.root)
+    words += hide_password(tracking_uri(delivery.root))
     if tally.lacking:
         words += f"; {tally.lacking} are lacking: {tally.reason}"
     return words, not tally.lacking

@@ -13,6 +13,7 @@ import torch
 from data.pack import Pack, load_pack
 from data.source import describe
 from data.splits import Split, make_split
+from tuning.config import check_config
 from tuning.environment import describe_environment
 from tuning.evaluate import measure_test
 from tuning.journal import Config, Journal, Row, read_json
@@ -94,12 +95,7 @@ def split_of(config: Config, pack: Pack) -> Split:
 
 def _claim(journal: Journal, config: Config, pack: Pack) -> None:
     """Check that pack and folder belong to the config, and leave the config in the folder."""
-    lacking = [name for name in REQUIRED if name not in config]
-    if lacking:
-        raise ValueError(
-            f"A config names {', '.join(REQUIRED)}, but this one lacks {', '.join(lacking)}. "
-            "Take a trial's config.json as it is."
-        )
+    check_config(config, "it", REQUIRED)
     if config["data"] != pack.hash:
         raise ValueError(
             f"A config runs on the data that it names ({config['data']}), but the pack {pack.path} "

@@ -15,7 +15,7 @@ from data.dataset import Batch, Tiles
 from data.norm import make_norm
 from data.pack import Pack
 from data.splits import Split
-from tuning.checkpoints import keep_next, load_last, settle_best
+from tuning.checkpoints import keep_next, naming_last, settle_best
 from tuning.environment import Usage
 from tuning.evaluate import count_part, make_model
 from tuning.journal import Config, Journal, Row, write_aside
@@ -28,6 +28,7 @@ from tuning.metrics import (
     score_at,
     to_probs,
 )
+from tuning.saved import load_saved
 
 WARMUP = 0.05  # share of all steps over which the learning rate rises
 FINAL_LR = 0.01  # share of the learning rate that the last step has
@@ -186,7 +187,13 @@ class Training:
             self.journal.rewrite_history([])
             settle_best(self.journal, self.epoch)
             return
-        saved = load_last(self.journal)
+        with naming_last(self.journal):
+            self._restore(load_saved(self.journal.last))
+        # A kill between the row and its checkpoint leaves a row that will be made again.
+        self.journal.rewrite_history(self.journal.history()[: self.epoch])
+        settle_best(self.journal, self.epoch)
+
+    def _restore(self, saved: dict[str, Any]) -> None:
         for name, part in self._parts().items():
             part.load_state_dict(saved[name])
         self.epoch, self.stale, self.best = saved["epoch"], saved["stale"], saved["best"]
@@ -194,9 +201,6 @@ class Training:
         torch.set_rng_state(saved["rng"])
         if self.device.type == "cuda":
             torch.cuda.set_rng_state(saved["cuda_rng"], self.device)
-        # A kill between the row and its checkpoint leaves a row that will be made again.
-        self.journal.rewrite_history(self.journal.history()[: self.epoch])
-        settle_best(self.journal, self.epoch)
 
     def check_result(self) -> None:
         """Refuse an ended training whose best network tells no pixel from another.

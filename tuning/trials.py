@@ -9,6 +9,7 @@ from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 
 from tuning.bulk import Record, read_records
+from tuning.checked import check_search
 from tuning.store import database_file, find_runs, walk_runs
 
 SEARCH_TRIALS = "search_trials.csv"  # in the report's folder
@@ -69,4 +70,5 @@ def _make_row(trial: Record) -> dict[str, Any]:
     row: dict[str, Any] = {name: trial.tags.get(tag) for name, tag in TAGS.items()}
     row |= {"status": trial.status, "run_id": trial.run_id}
     row |= {name: trial.metrics.get(metric, float("nan")) for name, metric in METRICS.items()}
-    return row | {f"param/{name}": trial.params[name] for name in sorted(trial.params)}
+    row |= {f"param/{name}": trial.params[name] for name in sorted(trial.params)}
+    return check_search(trial.run_id, row)

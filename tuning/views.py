@@ -13,6 +13,8 @@ from urllib.parse import quote
 
 from mlflow.tracking import MlflowClient
 
+from data.names import hide_password
+
 LOCAL_UI = "http://127.0.0.1:5000"  # where `mlflow ui` listens
 VAL_AP, TEST_AP = "best/val_pr_auc", "test/pr_auc"
 VAL_CURVE, TEST_CURVE = "pr/val_precision", "pr/test_precision"
@@ -36,14 +38,15 @@ _SEARCHED = ("lr", "weight_decay", "bce_weight", "pos_weight")
 
 def ui_address(tracking_uri: str) -> str:
     """Return where a tracker's pages are: its own address, or where ``mlflow ui`` will listen."""
-    return tracking_uri.rstrip("/") if tracking_uri.startswith("http") else LOCAL_UI
+    is_server = tracking_uri.startswith("http")
+    return hide_password(tracking_uri).rstrip("/") if is_server else LOCAL_UI
 
 
 def ui_command(tracking_uri: str) -> str:
     """Return the command that serves a database's pages, or the address of a server, which has them already."""
     if tracking_uri.startswith("http"):
         return ui_address(tracking_uri)
-    return f"python -m mlflow ui --backend-store-uri {tracking_uri}"
+    return f"python -m mlflow ui --backend-store-uri {hide_password(tracking_uri)}"
 
 
 def _pack(value: Any) -> str:
