@@ -1,5 +1,6 @@
 """The command that checks the machine: its lines, its last line, its exit code, and what breaks under it."""
 
+import ast
 import json
 import os
 import signal
@@ -100,6 +101,13 @@ def test_folder_that_shadows_platform_is_named(tmp_path: Path) -> None:
     assert verdicts(out)["platform"] == "FAIL"
     assert "must give the standard library's, but got" in out
     assert f"Rename {tmp_path / 'platform'}, or start from another folder." in " ".join(out.split())
+
+
+def test_older_python_can_read_what_tells_it_so() -> None:
+    for name in ("doctor", "_checks", "_checks_machine"):
+        source = (HOME / "tuning" / f"{name}.py").read_text()
+        ast.parse(source, feature_version=(3, 8))
+        assert "from __future__ import annotations" in source  # or 'Path | None' would not load
 
 
 def test_wrong_argument_ends_with_two(capsys: pytest.CaptureFixture[str]) -> None:

@@ -189,10 +189,17 @@ def test_bad_tile_is_named_with_the_command_that_names_all(
     assert says(finding, "warn", rf"of 6 files opened 1 cannot be used: .*{spoiled}", look)
     spoiled.unlink()
     assert says(check_data(str(tiles), tmp_path), "warn", f"1 more lack an orbit.*_{first}$", look)
+
+
+def test_folder_without_a_tile_that_can_be_used_fails(
+    copy_tiles: Callable[[], Path], tmp_path: Path
+) -> None:
+    tiles = copy_tiles()
     for orbit in ORBITS:
         for file in (tiles / orbit).iterdir():
             file.write_text("no NetCDF")
-    assert says(check_data(str(tiles), tmp_path), "FAIL", "none of 6 files opened can", look)
+    finding = check_data(str(tiles), tmp_path)
+    assert says(finding, "FAIL", "none of 6 files opened can", "^python -m data.check")
 
 
 def test_manifest_that_cannot_be_read_is_named(
