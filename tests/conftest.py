@@ -1,6 +1,7 @@
 """Tiny data in the real format, shared by the tests."""
 
 import copy
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -18,6 +19,12 @@ from data.twin import make_twin
 from tuning.journal import Config
 from tuning.presets import pick_tiles
 from tuning.settings import Settings
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files of many slow tests: with -n, a long file that comes last keeps the other processes idle."""
+    slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
+    items.sort(key=lambda item: -slow[item.path])
 
 
 @pytest.fixture(scope="session", autouse=True)

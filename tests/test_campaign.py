@@ -225,10 +225,10 @@ def test_unusable_tile_is_named_and_the_rest_goes_on(
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
 def test_stopped_campaign_resumes_without_a_second_run(
-    tmp_path: Path, number: signal.Signals
+    twin: Path, tmp_path: Path, number: signal.Signals
 ) -> None:
-    words = "--model unet log_ratio_vv --preset smoke --campaign stopped"
-    arguments = command(tmp_path, *words.split())
+    words = "--model unet log_ratio_vv --preset smoke --campaign stopped --data"
+    arguments = command(tmp_path, *words.split(), str(twin))
     with (tmp_path / "stderr").open("w") as stderr:
         driver = subprocess.Popen(arguments, cwd=ROOT, stderr=stderr, start_new_session=True)
     deadline = time.monotonic() + 300
