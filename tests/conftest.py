@@ -1,6 +1,7 @@
 """Tiny data in the real format, shared by the tests."""
 
 import copy
+import os
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -35,9 +36,11 @@ def one_thread() -> None:
 
 @pytest.fixture(scope="session")
 def twin(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Twelve tiles of the twin, four of each part of the default split."""
+    """Twelve tiles of the twin, four of each part of the default split; one for all processes of a test run."""
+    base = tmp_path_factory.getbasetemp()
+    base = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
     chosen = pick_tiles("blocks", 4, None)
-    return make_twin(tmp_path_factory.mktemp("twin"), tile_ids=chosen, progress=False)
+    return make_twin(base / "twins", tile_ids=chosen, progress=False)
 
 
 @pytest.fixture(scope="session")

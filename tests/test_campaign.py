@@ -19,8 +19,10 @@ from mlflow.tracking import MlflowClient
 from data.pack import load_pack
 from data.splits import make_split
 from data.tiles import list_tiles, tile_path
+from data.twin import make_twin
 from models import list_models
 from tuning.baselines import is_deterministic, list_baselines
+from tuning.presets import pick_tiles
 from tuning.store import connect, find_runs
 from tuning.table import PUBLISHED
 
@@ -272,9 +274,10 @@ def test_finished_campaign_resumes_to_itself(
     assert len(connect(root)[0].search_model_versions("name='hokkaido-unet'")) == 1
 
 
-def test_cross_validation_repeats_and_pools_every_fold(tmp_path: Path) -> None:
+def test_cross_validation_repeats_and_pools_every_fold(root: Path, tmp_path: Path) -> None:
+    tiles = make_twin(root / "data", tile_ids=pick_tiles("blocks", 8, None))  # smoke's, if it ran
     words = "--model unet log_ratio_vv --preset smoke --trials 1 --seeds 2 --split blocks:2 --campaign folds"
-    done = run(tmp_path, *words.split())
+    done = run(tmp_path, *words.split(), "--data", str(tiles))
     assert done.returncode == 0, done.stderr
     report = tmp_path / "reports" / "folds"
     runs = pd.read_csv(report / "benchmark_runs.csv")
