@@ -50,7 +50,7 @@ class _Request:
     modalities: tuple[str, ...]
     units: Units
     tile_ids: tuple[str, ...]
-    workers: int
+    workers: int | None
 
     def hash_tile(self, tile_id: str) -> str:
         """Hash what a tile's row is made from: format, unit and the content of its files."""
@@ -62,7 +62,8 @@ class _Request:
 
     def hash_tiles(self) -> dict[str, str]:
         """Hash every tile."""
-        with ThreadPoolExecutor(self.workers) as pool:  # hashing releases the interpreter's lock
+        threads = self.workers or count_cpus()
+        with ThreadPoolExecutor(threads) as pool:  # hashing releases the interpreter's lock
             return dict(zip(self.tile_ids, pool.map(self.hash_tile, self.tile_ids), strict=True))
 
 
@@ -152,7 +153,7 @@ def make_pack(
             says when left out.
         modalities: Which of ``data.tiles.MODALITIES`` to pack; a tile must have them all.
         tile_ids: Tiles to pack; all that have the modalities when left out.
-        workers: Processes that read tiles; the machine's cores when left out.
+        workers: Processes that read tiles; as many as :func:`data.workers.run_each` finds right when left out.
 
     Returns:
         The pack. Tiles that could not be used are in ``excluded`` with their reasons, tiles that are
@@ -165,9 +166,7 @@ def make_pack(
     """
     source, found = read_source(tiles, units), set(list_tiles(tiles, modalities))
     chosen = sorted(found) if tile_ids is None else [tile for tile in tile_ids if tile in found]
-    request = _Request(
-        tiles, tuple(modalities), source.units, tuple(chosen), workers or count_cpus()
-    )
+    request = _Request(tiles, tuple(modalities), source.units, tuple(chosen), workers)
     digests = request.hash_tiles()
     lack = f"It lacks a file of {' or '.join(modalities)}."
     unpaired = dict.fromkeys(list_unpaired(tiles, modalities), lack)

@@ -13,6 +13,7 @@ from tqdm import tqdm
 from data.machine import count_cpus
 
 AHEAD = 4  # results per process that may wait for their turn; more would fill the memory
+REPAID = 8  # items that repay a process's start
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -37,13 +38,15 @@ def run_each(
         work: Function of a module's top level, or a partial of one. What it raises is raised here.
         items: What to work on.
         title: What the progress bar says.
-        workers: Processes; the cores at hand when left out.
+        workers: Processes; when left out, the cores at hand, or fewer where a process would get less than
+            ``REPAID`` items.
         progress: Whether to show the bar on stderr.
 
     Yields:
         One result per item, :class:`Died` where its process died.
     """
-    count = max(1, min(workers or count_cpus(), len(items)))
+    wanted = workers or min(count_cpus(), len(items) // REPAID)
+    count = max(1, min(wanted, len(items)))
     with tqdm(total=len(items), desc=title, unit="tile", disable=not progress) as bar:
         done = 0
         while done < len(items):

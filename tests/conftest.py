@@ -1,8 +1,11 @@
 """Tiny data in the real format, shared by the tests."""
 
 import copy
+import os
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,6 +23,21 @@ from tuning.presets import pick_tiles
 from tuning.settings import Settings
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
+    """With -n, give a process whole files, since their fixtures are dear, in the order of the collection."""
+    from xdist.scheduler import LoadFileScheduling
+
+    config.option.loadscopereorder = False  # or the file of the most tests would come first
+    return LoadFileScheduling(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files of many slow tests: with -n, a long file that comes last keeps the other processes idle."""
+    slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
+    items.sort(key=lambda item: -slow[item.path])
+
+
 @pytest.fixture(scope="session", autouse=True)
 def one_thread() -> None:
     """Compute on one thread: these networks are too small to gain from more."""
@@ -28,9 +46,11 @@ def one_thread() -> None:
 
 @pytest.fixture(scope="session")
 def twin(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Twelve tiles of the twin, four of each part of the default split."""
+    """Twelve tiles of the twin, four of each part of the default split; one for all processes of a test run."""
+    base = tmp_path_factory.getbasetemp()
+    base = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
     chosen = pick_tiles("blocks", 4, None)
-    return make_twin(tmp_path_factory.mktemp("twin"), tile_ids=chosen, progress=False)
+    return make_twin(base / "twins", tile_ids=chosen, progress=False)
 
 
 @pytest.fixture(scope="session")

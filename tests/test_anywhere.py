@@ -51,10 +51,10 @@ for uri in uris:
 def clean(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The programs of an environment that has torch, MLflow and netCDF4 alone."""
     folder = tmp_path_factory.mktemp("clean") / "venv"
-    subprocess.run([sys.executable, "-m", "venv", folder], check=True)
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
     packages = ["-c", ROOT / "constraints.txt", "torch", "mlflow", "netCDF4"]
-    install = [folder / "bin" / "pip", "install", "-q", "--no-compile", *packages]
-    subprocess.run(install, check=True, cwd=folder)
+    pip = [sys.executable, "-m", "pip", "--python", folder / "bin" / "python"]
+    subprocess.run([*pip, "install", "-q", "--no-compile", *packages], check=True, cwd=folder)
     return folder / "bin"
 
 

@@ -10,10 +10,9 @@ import torch
 
 from data.change import log_ratio
 from data.inputs import SAR_CHANNELS
-from data.pack import Pack, make_pack
-from data.splits import Split, make_split
+from data.pack import Pack
+from data.splits import Split
 from data.tiles import EVENT, TILE_PX
-from data.twin import make_twin
 from tuning.baselines import (
     BASELINES,
     DESCRIPTION,
@@ -27,7 +26,6 @@ from tuning.baselines import (
     scale_change,
 )
 from tuning.metrics import average_precision, count_bins
-from tuning.presets import pick_tiles
 
 LEARNING = [key for key in BASELINES if not is_deterministic(key)]
 
@@ -276,17 +274,6 @@ def test_learning_beats_chance(pack: Pack, split: Split) -> None:
     chance = pack.mask[pack.rows(split.val)].mean()
     for key in LEARNING:
         assert rate(key, pack, split) > 1.5 * chance
-
-
-@pytest.mark.slow
-def test_learning_beats_the_change_alone(tmp_path: Path) -> None:
-    tiles = make_twin(tmp_path, tile_ids=pick_tiles("blocks", 16, None), progress=False)
-    pack = make_pack(tiles, tmp_path / "packs")
-    split = make_split("blocks", pack.tile_ids)
-    alone = rate("log_ratio_vv", pack, split)
-    assert alone > rate("bi_log_ratio_vv", pack, split) + 0.05  # many dates beat two
-    for key in LEARNING:
-        assert rate(key, pack, split) > alone + 0.05
 
 
 def test_finished_baseline_is_not_measured_again(pack: Pack, split: Split, tmp_path: Path) -> None:

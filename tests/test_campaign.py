@@ -19,19 +19,21 @@ from mlflow.tracking import MlflowClient
 from data.pack import load_pack
 from data.splits import make_split
 from data.tiles import list_tiles, tile_path
+from data.twin import make_twin
 from models import list_models
 from tuning.baselines import is_deterministic, list_baselines
+from tuning.presets import pick_tiles
 from tuning.store import connect, find_runs
 from tuning.table import PUBLISHED
 
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parent.parent
-# Loads a registered model where neither this project nor its folder can be imported.
+# Loads registered models where neither this project nor its folder can be imported.
 LOAD = """
 import sys
 sys.meta_path = [finder for finder in sys.meta_path if "editable" not in repr(finder)]
-sys.path = [path for path in sys.path if path not in ("", sys.argv[4])]
+sys.path = [path for path in sys.path if path not in ("", sys.argv[3])]
 try:
     import tuning
     sys.exit("the project can be imported")
@@ -39,8 +41,9 @@ except ModuleNotFoundError:
     pass
 import mlflow, numpy as np
 mlflow.set_tracking_uri(sys.argv[1])
-model = mlflow.pyfunc.load_model(sys.argv[2])
-np.save(sys.argv[3] + "/probs.npy", model.predict(np.load(sys.argv[3] + "/x.npy")))
+for name in sys.argv[4:]:
+    model = mlflow.pyfunc.load_model(f"models:/{name}/1")
+    np.save(f"{sys.argv[2]}/{name}-probs.npy", model.predict(np.load(f"{sys.argv[2]}/{name}.npy")))
 """
 
 
@@ -185,27 +188,25 @@ def test_every_registered_version_has_a_gate_s_outcome(
     assert sum("best" in model.aliases for model in models) == min(champions, 1)
 
 
-@pytest.mark.parametrize("model", list_models())
-def test_model_loads_in_a_process_without_this_project(
-    smoke: subprocess.CompletedProcess[str],
-    root: Path,
-    client: MlflowClient,
-    tmp_path: Path,
-    model: str,
+def test_models_load_in_a_process_without_this_project(
+    smoke: subprocess.CompletedProcess[str], root: Path, client: MlflowClient, tmp_path: Path
 ) -> None:
-    name = f"hokkaido-{model.replace('_', '-')}"
-    run_id = client.get_model_version(name, "1").run_id
-    examples = np.load(client.download_artifacts(run_id, "trial/examples.npz", str(tmp_path)))
     pack = load_pack(next((root / "packs").glob("pack-*")))
-    rows = pack.rows([str(tile) for tile in examples["tile_ids"]])
-    x = np.concatenate([bands[rows] for bands in pack.bands.values()], axis=2)
-    np.save(tmp_path / "x.npy", x.astype(np.float32))
+    wanted = {}
+    for name in (f"hokkaido-{model.replace('_', '-')}" for model in list_models()):
+        run_id = client.get_model_version(name, "1").run_id
+        examples = np.load(client.download_artifacts(run_id, "trial/examples.npz", str(tmp_path)))
+        rows = pack.rows([str(tile) for tile in examples["tile_ids"]])
+        x = np.concatenate([bands[rows] for bands in pack.bands.values()], axis=2)
+        np.save(tmp_path / f"{name}.npy", x.astype(np.float32))
+        # The training process wrote its probabilities of these test tiles into examples.npz.
+        wanted[name] = examples["probs"]
     uri = f"sqlite:///{root / 'mlflow.db'}"
-    ask = [sys.executable, "-c", LOAD, uri, f"models:/{name}/1", str(tmp_path), str(ROOT)]
+    ask = [sys.executable, "-c", LOAD, uri, str(tmp_path), str(ROOT), *wanted]
     done = subprocess.run(ask, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    # The training process wrote its probabilities of these test tiles into examples.npz.
-    assert np.abs(np.load(tmp_path / "probs.npy") - examples["probs"]).max() <= 1e-5
+    for name, probs in wanted.items():
+        assert np.abs(np.load(tmp_path / f"{name}-probs.npy") - probs).max() <= 1e-5, name
 
 
 def test_unusable_tile_is_named_and_the_rest_goes_on(
@@ -225,10 +226,10 @@ def test_unusable_tile_is_named_and_the_rest_goes_on(
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
 def test_stopped_campaign_resumes_without_a_second_run(
-    tmp_path: Path, number: signal.Signals
+    twin: Path, tmp_path: Path, number: signal.Signals
 ) -> None:
-    words = "--model unet log_ratio_vv --preset smoke --campaign stopped"
-    arguments = command(tmp_path, *words.split())
+    words = "--model unet log_ratio_vv --preset smoke --campaign stopped --data"
+    arguments = command(tmp_path, *words.split(), str(twin))
     with (tmp_path / "stderr").open("w") as stderr:
         driver = subprocess.Popen(arguments, cwd=ROOT, stderr=stderr, start_new_session=True)
     deadline = time.monotonic() + 300
@@ -272,9 +273,10 @@ def test_finished_campaign_resumes_to_itself(
     assert len(connect(root)[0].search_model_versions("name='hokkaido-unet'")) == 1
 
 
-def test_cross_validation_repeats_and_pools_every_fold(tmp_path: Path) -> None:
+def test_cross_validation_repeats_and_pools_every_fold(root: Path, tmp_path: Path) -> None:
+    tiles = make_twin(root / "data", tile_ids=pick_tiles("blocks", 8, None))  # smoke's, if it ran
     words = "--model unet log_ratio_vv --preset smoke --trials 1 --seeds 2 --split blocks:2 --campaign folds"
-    done = run(tmp_path, *words.split())
+    done = run(tmp_path, *words.split(), "--data", str(tiles))
     assert done.returncode == 0, done.stderr
     report = tmp_path / "reports" / "folds"
     runs = pd.read_csv(report / "benchmark_runs.csv")

@@ -4,7 +4,7 @@ from functools import partial
 
 import pytest
 
-from data.workers import Died, run_each
+from data.workers import REPAID, Died, run_each
 
 
 def double(number: int) -> int:
@@ -37,3 +37,11 @@ def test_a_process_that_dies_costs_its_own_item_alone() -> None:
 def test_what_the_work_raises_is_raised() -> None:
     with pytest.raises(ValueError, match="no 3"):
         list(run_each(refuse, [3], "refusing"))
+
+
+def where(number: int) -> int:
+    return os.getpid()
+
+
+def test_few_items_are_one_process_s_work() -> None:
+    assert len(set(run_each(where, range(2 * REPAID - 1), "counting"))) == 1
