@@ -1,12 +1,9 @@
 """The whole benchmark, end to end: real Ray, real MLflow, a fresh process that loads the models."""
 
 import json
-import os
 import re
-import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -222,38 +219,6 @@ def test_unusable_tile_is_named_and_the_rest_goes_on(
     assert list(json.loads((report / "excluded_tiles.json").read_text())) == [bad]
     (campaign,) = runs_of(tmp_path, "spoilt", kind="campaign")
     assert campaign.data.tags["excluded_tiles"] == "1"
-
-
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
-def test_stopped_campaign_resumes_without_a_second_run(
-    twin: Path, tmp_path: Path, number: signal.Signals
-) -> None:
-    words = "--model unet log_ratio_vv --preset smoke --campaign stopped --data"
-    arguments = command(tmp_path, *words.split(), str(twin))
-    with (tmp_path / "stderr").open("w") as stderr:
-        driver = subprocess.Popen(arguments, cwd=ROOT, stderr=stderr, start_new_session=True)
-    deadline = time.monotonic() + 300
-    while time.monotonic() < deadline and not list(tmp_path.glob("campaigns/*/trials/*/last.pt")):
-        time.sleep(0.1)
-    os.kill(driver.pid, number)
-    driver.wait(timeout=60)
-    if number == signal.SIGINT:
-        assert driver.returncode == 130
-        assert "--resume stopped" in (tmp_path / "stderr").read_text()
-        assert "RUNNING" not in {run.info.status for run in runs_of(tmp_path, "stopped")}
-        cut = runs_of(tmp_path, "stopped", kind="trial", study="unet")
-        assert cut
-        assert all("ended_by" in run.data.tags for run in cut)
-    done = run(tmp_path, "--resume")
-    assert done.returncode == 0, done.stderr
-    trials = runs_of(tmp_path, "stopped", kind="trial")
-    assert len(trials) == 2 + 2 + 1
-    assert {trial.info.status for trial in trials} <= {"FINISHED", "KILLED"}
-    assert "kill" not in {trial.data.tags["ended_by"] for trial in trials}
-    for trial in trials:
-        history = connect(tmp_path)[0].get_metric_history(trial.info.run_id, "val_loss")
-        steps = [metric.step for metric in history]
-        assert steps == sorted(set(steps))
 
 
 def test_finished_campaign_resumes_to_itself(

@@ -20,6 +20,9 @@ from tuning.store import connect, find_runs
 PROJECT = Path(__file__).parents[2]
 NAME = "faults"
 LONG_S = 900
+EXTRA: list[
+    str
+] = []  # further words of every new campaign: tests give tiles that are there already
 # What two undisturbed runs of one command differ in on a CPU: times, memory, and the runs' ids.
 VARYING = (
     "infer_seconds_total",
@@ -60,7 +63,7 @@ class Command:
     def start(self, *words: str) -> "subprocess.Popen[bytes]":
         """Start the campaign, or continue it where it exists, in a session of its own."""
         known = (self.folder / "campaign.json").exists()
-        more = ["--resume", self.name] if known else ["--campaign", self.name, *self.words]
+        more = ["--resume", self.name] if known else ["--campaign", self.name, *self.words, *EXTRA]
         call = [sys.executable, "-m", "tuning.run", "--root", str(self.root), *(words or more)]
         self.root.mkdir(parents=True, exist_ok=True)
         environment = {**os.environ, **self.variables}

@@ -54,16 +54,21 @@ def interrupt(
     return f"ended {took:.1f} s after it, {again} epochs trained again", faults
 
 
+def refuse_second(command: Command, driver: int) -> list[str]:
+    """Try to continue a campaign that runs; say what is wrong."""
+    refused = command.run()
+    faults = [] if refused == 1 else [f"exit code {refused} of the second, where 1 was due"]
+    if f"is being run by process {driver} on " not in command.said():
+        faults.append(f"the second was not told by whom it is run:\n{command.said()[-2000:]}")
+    return faults
+
+
 def continue_twice(root: Path) -> tuple[str, list[str]]:
     """Continue a running campaign by a second process: refused, and the first one goes on."""
     command = Command(root, WORDS)
     driver = command.start()
     wait_until(lambda: (command.folder / "trials").exists() or driver.poll() is not None, 300)
-    second = Command(root, WORDS)
-    refused = second.run()
-    faults = [] if refused == 1 else [f"exit code {refused} of the second, where 1 was due"]
-    if f"is being run by process {driver.pid} on " not in command.said():
-        faults.append(f"the second was not told by whom it is run:\n{command.said()[-2000:]}")
+    faults = refuse_second(command, driver.pid)
     code = driver.wait(timeout=900)
     faults += [] if code == 0 else [f"exit code {code} of the first"]
     return f"second refused, first ended with {code}", faults

@@ -1,0 +1,43 @@
+"""Campaigns broken as `python tests/faults` breaks them, a few kills instead of many."""
+
+from pathlib import Path
+
+import pytest
+from faults import bad_trials, campaigns, disks, interrupts, outage
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(autouse=True)
+def tiles(twin: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Use tiles that are there already."""
+    monkeypatch.setattr(campaigns, "EXTRA", ["--data", str(twin)])
+
+
+def test_tracker_gone_for_good_costs_nothing_but_a_replay(tmp_path: Path) -> None:
+    replayed, wrong = outage.stay_away(tmp_path)
+    assert wrong == []
+    assert replayed.startswith("Sent ")
+
+
+def test_tracker_that_comes_back_gets_all(tmp_path: Path) -> None:
+    assert outage.come_back(tmp_path, 10)[1] == []
+
+
+def test_bad_trials_fail_alone_and_by_name(tmp_path: Path) -> None:
+    assert bad_trials.misbehave(tmp_path)[1] == []
+
+
+def test_hung_worker_is_ended_and_its_trial_tried_again(tmp_path: Path) -> None:
+    assert bad_trials.hang(tmp_path)[1] == []
+
+
+def test_full_disk_is_said_and_loses_no_result(tmp_path: Path) -> None:
+    try:
+        assert disks.run_full(tmp_path)[1] == []
+    except PermissionError as error:
+        pytest.skip(str(error))
+
+
+def test_two_campaigns_at_once_do_not_mix(tmp_path: Path) -> None:
+    assert interrupts.run_beside(tmp_path)[1] == []

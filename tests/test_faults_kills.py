@@ -1,0 +1,35 @@
+"""Campaigns whose processes are killed or interrupted: continued, they end as if nothing had been."""
+
+from pathlib import Path
+
+import pytest
+from faults import campaigns, interrupts, kills
+
+pytestmark = pytest.mark.slow
+
+WORDS = ["--model", "unet", "log_ratio_vv", "--preset", "smoke"]
+
+
+@pytest.fixture(autouse=True)
+def tiles(twin: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Use tiles that are there already."""
+    monkeypatch.setattr(campaigns, "EXTRA", ["--data", str(twin)])
+
+
+def test_killed_campaign_ends_as_the_undisturbed_one(tmp_path: Path) -> None:
+    tally, wrong = kills.run(tmp_path, 3, seed=3, words=WORDS)
+    assert wrong == []
+    assert sum(tally.kills.values()) == 3
+    assert tally.lost <= 1
+
+
+def test_first_ctrl_c_loses_no_epoch(tmp_path: Path) -> None:
+    assert interrupts.interrupt(tmp_path, 1)[1] == []
+
+
+def test_second_ctrl_c_ends_all_at_once(tmp_path: Path) -> None:
+    assert interrupts.interrupt(tmp_path, 2)[1] == []
+
+
+def test_campaign_that_runs_is_not_continued_by_a_second_process(tmp_path: Path) -> None:
+    assert interrupts.continue_twice(tmp_path)[1] == []
