@@ -175,6 +175,43 @@ def test_infinite_loss_fails_the_trial(config: Config, pack: Pack, tmp_path: Pat
         run(config, replace(pack, bands=bands), tmp_path)
 
 
+class Faulty(torch.nn.Module):
+    """Adds a value to constant logits, in eval mode alone."""
+
+    def __init__(self, in_eval: float) -> None:
+        super().__init__()
+        self.in_eval, self.bias = in_eval, torch.nn.Parameter(torch.zeros(1))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        logits = self.bias.expand(len(x), 1, *x.shape[-2:])
+        return logits if self.training else logits + self.in_eval
+
+
+@pytest.mark.parametrize(
+    ("in_eval", "message"),
+    [
+        (math.nan, r"The val loss must stay finite, but got nan in epoch 1\. Lower the learning"),
+        (math.inf, r"The val loss must stay finite, but got (inf|nan) in epoch 1\."),
+        (
+            1.0,
+            r"A network must tell pixels apart, but its best epoch gives every val pixel the same",
+        ),
+    ],
+)
+def test_outputs_that_tell_nothing_fail_the_trial(
+    config: Config,
+    pack: Pack,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    in_eval: float,
+    message: str,
+) -> None:
+    monkeypatch.setattr("tuning.training.make_model", lambda config: Faulty(in_eval))
+    with pytest.raises(BadTrialError, match=message):
+        run(config, pack, tmp_path)
+    assert Journal(tmp_path).read("end") is None  # whoever runs it decides what that means
+
+
 def test_val_without_landslides_fails_the_trial(
     config: Config, pack: Pack, split: Split, tmp_path: Path
 ) -> None:

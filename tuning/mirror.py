@@ -11,7 +11,7 @@ from ray.tune.experiment import Trial
 
 from tuning.delivery import Delivery
 from tuning.journal import Journal
-from tuning.room import FULL_DISK, explain_room
+from tuning.room import FULL_DISK, explain_room, is_full
 from tuning.stage import METRIC, Stage, enrol, explain_end, fail, has_failed, is_over, list_entries
 
 logger = logging.getLogger(__name__)
@@ -112,7 +112,7 @@ class Mirror(tune.Callback):
         """Say why a trial is tried again."""
         self._seen.pop(self.stage.job.key(trial.config), None)
         kind, message = self._explain_failure(trial)
-        self._check_disk(kind == "disk")
+        self._check_disk(kind)
         logger.warning("%s is tried again: %s", self._name(trial), message)
 
     def on_trial_error(
@@ -121,13 +121,13 @@ class Mirror(tune.Callback):
         """Close the run of a trial whose worker failed again and again."""
         journal = self._journal(trial)
         kind, message = self._explain_failure(trial)
-        self._check_disk(kind == "disk")
+        self._check_disk(kind)
         fail(journal, kind, message)
         self._finish(trial)
 
-    def _check_disk(self, full: bool) -> None:
-        """End the stage where the disk is full: every other trial would fail, too."""
-        if full:
+    def _check_disk(self, kind: str) -> None:
+        """End the stage where the disk is full: every other trial would fail, too, and not say why."""
+        if kind == "disk" or is_full(self.delivery.root):
             raise OSError(explain_room(self.delivery.root))
 
     def _explain_failure(self, trial: Trial) -> tuple[str, str]:
@@ -138,7 +138,8 @@ class Mirror(tune.Callback):
 
     def _finish(self, trial: Trial) -> None:
         journal = self._journal(trial)
-        self._check_disk(has_failed(journal, "disk"))
+        if has_failed(journal, "disk"):
+            self._check_disk("disk")
         self._ended.add(journal.path.name)
         self._seen.pop(journal.path.name, None)
         self.delivery.submit(journal)
@@ -163,6 +164,6 @@ def explain_error(text: str) -> tuple[str, str]:
         return "memory", "The machine ran out of memory, and Ray ended the trial's worker."
     if any(sign in line for sign in FULL_DISK for line in lines):
         return "disk", lines[-1]
-    if not lines or any("actor" in line.lower() for line in lines[:1]):
+    if not lines or lines[0].startswith("The actor"):
         return "worker", "The worker process died."
     return "worker", lines[-1]

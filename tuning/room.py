@@ -13,6 +13,7 @@ FULL_DISK = (
     os.strerror(errno.EDQUOT),
     "PytorchStreamWriter failed writing",
 )
+FULL_BYTES = 5 << 20  # a checkpoint may not fit into less
 LEAST_BYTES = 200 << 20  # a smoke campaign writes a third of it
 
 
@@ -36,6 +37,11 @@ def check_folder(root: Path) -> None:
         ) from error
     if shutil.disk_usage(root).free < LEAST_BYTES:
         raise OSError(explain_room(root))
+
+
+def is_full(root: Path) -> bool:
+    """Tell whether next to nothing fits on the disk of an output folder any more."""
+    return shutil.disk_usage(root).free < FULL_BYTES
 
 
 def explain_room(root: Path) -> str:

@@ -76,6 +76,7 @@ def connect(root: Path) -> tuple[MlflowClient, str]:
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")  # the default waits four minutes
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")  # s
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
     logging.getLogger("mlflow").setLevel(logging.WARNING)
     uri = tracking_uri(root)
     if uri.startswith(SQLITE):

@@ -96,6 +96,11 @@ class Training:
         self.schedule.step()
         return loss.detach(), count_bins(to_probs(logits.detach()), batch.mask)
 
+    def _val_loss(self, logits: Tensor, mask: Tensor) -> Tensor:
+        loss = self.loss(logits, mask)
+        self._check_finite("val loss", float(loss))
+        return loss
+
     def _check_finite(self, what: str, value: float) -> None:
         if not math.isfinite(value):
             raise BadTrialError(
@@ -120,8 +125,7 @@ class Training:
         began, lr = time.perf_counter(), self.schedule.get_last_lr()[0]
         row = self._train_epoch()
         self.model.eval()
-        counts, loss = count_part(self.model, self.val_tiles, self.loss)
-        self._check_finite("val loss", loss)
+        counts, loss = count_part(self.model, self.val_tiles, self._val_loss)
         row |= _score_part("val", counts, loss)
         self.epoch += 1
         self._keep_best(row["val_pr_auc"], counts)

@@ -98,11 +98,7 @@ def hang(root: Path) -> tuple[str, list[str]]:
 
     def freeze() -> bool:
         for process in family(driver.pid):
-            if (
-                is_called(process, "ray::")
-                and "IDLE" not in process.cmdline()[0]
-                and any(command.epochs().values())
-            ):
+            if is_called(process, "ray::ImplicitFunc.train"):
                 process.send_signal(signal.SIGSTOP)
                 frozen.append(process)
                 return True
