@@ -98,6 +98,7 @@ def _settings(given: dict[str, Any], root: Path) -> Any:
         choose_models,
         find_unfinished,
         load_settings,
+        new_name,
         save_settings,
     )
     from tuning.train import pick_device
@@ -113,7 +114,7 @@ def _settings(given: dict[str, Any], root: Path) -> Any:
     name = given.get("preset") or ("paper" if pick_device().type == "cuda" else "quick")
     preset = get_preset(name)
     defaults: dict[str, Any] = {
-        "campaign": f"{time.strftime('%Y%m%d-%H%M%S')}-{name}",
+        "campaign": new_name(root, f"{time.strftime('%Y%m%d-%H%M%S')}-{name}"),
         "data": TWIN,
         "units": None,
         "split": "blocks",

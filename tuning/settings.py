@@ -158,6 +158,14 @@ def list_campaigns(root: Path) -> list[str]:
     return [file.parent.name for file in sorted(files, key=lambda file: file.stat().st_mtime)]
 
 
+def new_name(root: Path, name: str) -> str:
+    """Return a name that no campaign has yet: the one given, or with a number where two begin in one second."""
+    taken, number, found = list_campaigns(root), 2, name
+    while found in taken:
+        found, number = f"{name}-{number}", number + 1
+    return found
+
+
 def find_unfinished(root: Path, settings: Settings) -> str | None:
     """Find the latest campaign that was cut off, is not running, and has the same settings but for its name."""
     for name in reversed(list_campaigns(root)):
