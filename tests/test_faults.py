@@ -1,9 +1,9 @@
-"""Campaigns broken as `python tests/faults` breaks them, a few kills instead of many."""
+"""Campaigns broken as `python tests/faults` breaks them; it has more, and takes half an hour."""
 
 from pathlib import Path
 
 import pytest
-from faults import bad_trials, campaigns, disks, interrupts, outage
+from faults import bad_trials, campaigns, disks, outage
 
 pytestmark = pytest.mark.slow
 
@@ -20,16 +20,8 @@ def test_tracker_gone_for_good_costs_nothing_but_a_replay(tmp_path: Path) -> Non
     assert replayed.startswith("Sent ")
 
 
-def test_tracker_that_comes_back_gets_all(tmp_path: Path) -> None:
-    assert outage.come_back(tmp_path, 10)[1] == []
-
-
 def test_bad_trials_fail_alone_and_by_name(tmp_path: Path) -> None:
     assert bad_trials.misbehave(tmp_path)[1] == []
-
-
-def test_hung_worker_is_ended_and_its_trial_tried_again(tmp_path: Path) -> None:
-    assert bad_trials.hang(tmp_path)[1] == []
 
 
 def test_full_disk_is_said_and_loses_no_result(tmp_path: Path) -> None:
@@ -37,7 +29,3 @@ def test_full_disk_is_said_and_loses_no_result(tmp_path: Path) -> None:
         assert disks.run_full(tmp_path)[1] == []
     except PermissionError as error:
         pytest.skip(str(error))
-
-
-def test_two_campaigns_at_once_do_not_mix(tmp_path: Path) -> None:
-    assert interrupts.run_beside(tmp_path)[1] == []

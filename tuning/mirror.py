@@ -11,7 +11,7 @@ from ray.tune.experiment import Trial
 
 from tuning.delivery import Delivery
 from tuning.journal import Journal
-from tuning.room import FULL_DISK, explain_room, is_full
+from tuning.room import FULL_DISK, FullDiskError, explain_room, is_full
 from tuning.stage import METRIC, Stage, enrol, explain_end, fail, has_failed, is_over, list_entries
 
 logger = logging.getLogger(__name__)
@@ -128,7 +128,7 @@ class Mirror(tune.Callback):
     def _check_disk(self, kind: str) -> None:
         """End the stage where the disk is full: every other trial would fail, too, and not say why."""
         if kind == "disk" or is_full(self.delivery.root):
-            raise OSError(explain_room(self.delivery.root))
+            raise FullDiskError(explain_room(self.delivery.root))
 
     def _explain_failure(self, trial: Trial) -> tuple[str, str]:
         """Return the kind of a failure, and its reason in a sentence."""

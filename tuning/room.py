@@ -17,6 +17,10 @@ FULL_BYTES = 5 << 20  # a checkpoint may not fit into less
 LEAST_BYTES = 200 << 20  # a smoke campaign writes a third of it
 
 
+class FullDiskError(OSError):
+    """The disk of the output folder is full, or nearly so; the message says how full."""
+
+
 def check_folder(root: Path) -> None:
     """Refuse an output folder that cannot be written, or has no room, before anything is made.
 
@@ -30,13 +34,13 @@ def check_folder(root: Path) -> None:
         probe.unlink()
     except OSError as error:
         if error.errno == errno.ENOSPC:
-            raise OSError(explain_room(root)) from error
+            raise FullDiskError(explain_room(root)) from error
         raise OSError(
             f"The output folder must be writable, but {root} is not: {error.strerror}. "
             "Give another one with --root."
         ) from error
     if shutil.disk_usage(root).free < LEAST_BYTES:
-        raise OSError(explain_room(root))
+        raise FullDiskError(explain_room(root))
 
 
 def is_full(root: Path) -> bool:

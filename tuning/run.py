@@ -4,7 +4,6 @@
 """
 
 import argparse
-import errno
 import logging
 import os
 import sys
@@ -177,6 +176,14 @@ def _say_end(outcome: Any, root: Path, campaign: str) -> None:
     print(f"Look at the runs: {ui_command(tracking_uri(root))}\n{format_pages(folder)}")
 
 
+def _say_if_full(root: Path) -> None:
+    """Name what may be behind any other error."""
+    from tuning.room import explain_room, is_full
+
+    if root.exists() and is_full(root):
+        print(f"error: {explain_room(root)}", file=sys.stderr)
+
+
 def _say_how_to_continue(root: Path, campaign: str) -> None:
     from tuning.settings import campaign_folder
     from tuning.stage import count_done
@@ -206,13 +213,14 @@ def main(argv: list[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     from tuning.campaign import run_campaign
-    from tuning.room import explain_room
+    from tuning.room import FullDiskError
 
     try:
         outcome = run_campaign(root, settings)
     except (ValueError, OSError) as error:
-        full = isinstance(error, OSError) and error.errno == errno.ENOSPC
-        print(f"error: {explain_room(root) if full else error}", file=sys.stderr)
+        print(f"error: {error}", file=sys.stderr)
+        if not isinstance(error, FullDiskError):
+            _say_if_full(root)
         _say_how_to_continue(root, settings.campaign)
         return 1
     except KeyboardInterrupt:
@@ -222,6 +230,8 @@ def main(argv: list[str] | None = None) -> int:
     _say_end(outcome, root, settings.campaign)
     for sentence in outcome.missing:
         print(f"error: {sentence}", file=sys.stderr)
+    if outcome.missing:
+        _say_if_full(root)
     return 1 if outcome.missing else 0
 
 

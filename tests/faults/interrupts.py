@@ -7,16 +7,19 @@ from pathlib import Path
 
 from faults.campaigns import Command, wait_until
 
+from tuning.locks import is_running
+
 WORDS = ["--model", "unet", "log_ratio_vv", "--preset", "smoke"]
 RUNS = 2 + 2 + 1
 
 
 def interrupt(
-    root: Path, times: int, number: signal.Signals = signal.SIGINT
+    root: Path, times: int, number: signal.Signals = signal.SIGINT, *, second: bool = False
 ) -> tuple[str, list[str]]:
     """Interrupt a campaign after an epoch, once or twice; then let it go on.
 
-    The signal goes to the whole foreground group, as a terminal's does.
+    The signal goes to the whole foreground group, as a terminal's does. Where asked for, a *second* process
+    tries to continue the campaign while it goes on.
     """
     command = Command(root, WORDS)
     driver = command.start()
@@ -40,18 +43,22 @@ def interrupt(
         faults.append(f"a run is open: {dict(states)}")
     if states[("campaign", "KILLED")] != 1:
         faults.append(f"the campaign is not KILLED: {dict(states)}")
-    if command.run() != 0:
+    again = command.start()
+    if second:
+        wait_until(lambda: is_running(command.folder) or again.poll() is not None, 120)
+        faults += refuse_second(command, again.pid)
+    if again.wait(timeout=900) != 0:
         faults.append(f"it did not go on:\n{command.said()[-2000:]}")
     after = command.epochs()
-    again = sum(
+    retrained = sum(
         after[key].get(epoch) != time_ms
         for key, times_ms in before.items()
         for epoch, time_ms in times_ms.items()
     )
-    faults += [f"{again} epochs trained again"] if again > times - 1 else []
+    faults += [f"{retrained} epochs trained again"] if retrained > times - 1 else []
     trials = sum(count for (kind, _), count in command.states().items() if kind == "trial")
     faults += [f"{trials} of {RUNS} runs"] if trials != RUNS else []
-    return f"ended {took:.1f} s after it, {again} epochs trained again", faults
+    return f"ended {took:.1f} s after it, {retrained} epochs trained again", faults
 
 
 def refuse_second(command: Command, driver: int) -> list[str]:

@@ -167,8 +167,6 @@ def run(root: Path, kills: int, seed: int, words: list[str]) -> tuple[Tally, lis
         return Tally(), [f"the undisturbed campaign failed:\n{calm.said()[-3000:]}"]
     tally = storm(stormy, kills, seed)
     faults = compare(calm, stormy)
-    if sum(tally.kills.values()) < kills:
-        faults.append(f"only {sum(tally.kills.values())} of {kills} kills before the end")
     faults += [f"{tally.lost} epochs of a trial lost by one kill"] if tally.lost > 1 else []
     faults += [f"{tally.retrained} finished trials trained again"] if tally.retrained else []
     return tally, faults
