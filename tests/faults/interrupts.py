@@ -24,11 +24,14 @@ def interrupt(
     command = Command(root, WORDS)
     driver = command.start()
     wait_until(lambda: any(command.epochs().values()) or driver.poll() is not None, 300)
+    send = (
+        os.killpg if number == signal.SIGINT else os.kill
+    )  # a SIGTERM to all would end Ray itself
     began = time.monotonic()
-    os.killpg(driver.pid, number)
+    send(driver.pid, number)
     soft = wait_until(lambda: "ends after its epoch" in command.said(), 30)
     if times == 2:
-        os.killpg(driver.pid, number)
+        send(driver.pid, number)
     code = driver.wait(timeout=120)
     took, before = time.monotonic() - began, command.epochs()
     faults = (
