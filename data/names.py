@@ -31,6 +31,6 @@ def name_error(error: BaseException) -> str:
     return hide_password(str(error).splitlines()[0]) if str(error) else type(error).__name__
 
 
-def hide_password(text: str) -> str:
-    """Return text whose addresses have lost the user and the password in them, so that it may be shown."""
-    return re.sub(r"//[^/@\s]*@", "//", text)
+def hide_password(text: str, instead: str = "") -> str:
+    """Return text whose addresses have *instead* of the user and the password in them, so that it may be shown."""
+    return re.sub(r"//[^/@\s]*@", f"//{instead}", text)

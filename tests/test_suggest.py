@@ -8,9 +8,9 @@ import pytest
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
-from tuning.journal import Config, Journal
+from tuning.journal import Config
 from tuning.space import Domain, LogUniform
-from tuning.stage import METRIC, Job, Stage, enrol, is_over, list_entries
+from tuning.stage import METRIC, Job, Stage, divide, enrol, is_over, list_entries
 from tuning.suggest import Halving, Suggester, make_scheduler, make_searcher
 
 SPACE: dict[str, Domain] = {"lr": LogUniform(1e-4, 1e-1), "arch.width": [4, 8, 16]}
@@ -25,10 +25,7 @@ def stage(config: Config, tmp_path: Path) -> Stage:
 
 
 def continue_search(stage: Stage) -> Suggester:
-    entries = list_entries(stage)
-    over = {path: one for path, one in entries.items() if is_over(Journal(path), one.kind)}
-    rest = {path: one for path, one in entries.items() if path not in over}
-    return make_searcher(SPACE, FIRST, stage, over, rest)
+    return make_searcher(SPACE, FIRST, stage, *divide(stage))
 
 
 def score(sample: dict[str, Any]) -> float:

@@ -9,6 +9,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.utils.credentials import get_default_host_creds
 from mlflow.utils.rest_utils import http_request
 
+from data import names
 from tuning._checks import Finding, fail, first_line, ok, warn
 from tuning._checks_database import check_database
 from tuning.store import SQLITE, URI_VARIABLE, tracking_uri
@@ -35,8 +36,8 @@ def check_tracker(root: Path) -> Finding:
 
 
 def hide_password(uri: str) -> str:
-    """Return an address without the user and password that it may hold."""
-    return re.sub(r"//[^/@]*@", "//***@", uri)
+    """Return an address that shows that it holds a login, but not which."""
+    return names.hide_password(uri, "***@")
 
 
 def check_server(uri: str) -> Finding:

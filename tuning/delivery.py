@@ -70,12 +70,20 @@ class Delivery:
         self.__dict__.update(state)
         self._start()
 
-    @property
-    def tracker(self) -> Tracker:
-        """The connection to MLflow."""
+    def connect(self) -> Tracker:
+        """Connect to MLflow, or return the connection that is there.
+
+        Raises:
+            ConnectionError: If the tracker does not answer.
+        """
         if self._tracker is None:
             self._tracker = Tracker(self.root, self.context)
         return self._tracker
+
+    @property
+    def tracker(self) -> Tracker:
+        """The connection to MLflow."""
+        return self.connect()
 
     def submit(self, journal: Journal) -> None:
         """Hand over a trial that runs or has just ended: whatever its run lacks is sent soon."""

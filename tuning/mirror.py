@@ -12,7 +12,7 @@ from ray.tune.experiment import Trial
 from tuning.delivery import Delivery
 from tuning.journal import Journal
 from tuning.room import FULL_DISK, FullDiskError, explain_room, is_full
-from tuning.stage import METRIC, Stage, enrol, explain_end, fail, has_failed, is_over, list_entries
+from tuning.stage import METRIC, Stage, divide, enrol, explain_end, fail, has_failed
 
 logger = logging.getLogger(__name__)
 
@@ -25,13 +25,12 @@ class Mirror(tune.Callback):
 
     def __init__(self, delivery: Delivery, stage: Stage) -> None:
         self.delivery, self.stage = delivery, stage
-        there = list_entries(stage)
-        over = [path.name for path, entry in there.items() if is_over(Journal(path), entry.kind)]
-        self._next = 1 + max((entry.number for entry in there.values()), default=0)
+        over, rest = divide(stage)
+        self._next = 1 + max((entry.number for entry in (over | rest).values()), default=0)
         self._began: float | None = None
         self._seen: dict[str, float] = {}  # when each running trial last reported, by key
         self._epochs: dict[str, int] = {}  # epochs trained here, by key
-        self._ended = set(over)
+        self._ended = {path.name for path in over}
         self._hung: set[str] = set()
 
     def on_step_begin(self, iteration: int, trials: list[Trial], **info: Any) -> None:

@@ -24,7 +24,7 @@ from tuning.report import EXCLUDED, EXPECTED, SUSPICIOUS
 from tuning.room import check_folder
 from tuning.settings import Settings, campaign_folder
 from tuning.space import make_space
-from tuning.store import connect, read_commit, tracker_errors
+from tuning.store import read_commit, tracker_errors
 from tuning.tracker import IDENTITY, Tracker
 from tuning.views import publish_views
 
@@ -41,8 +41,20 @@ class OpenedCampaign:
         check_folder(self.root)
         with set_up_alone(self.root):
             self.pack, self.splits = prepare_data(self.root, settings, self.preset)
-            connect(self.root)  # the first time makes the database
-        self.context = Context(
+            self.context = self._make_context()
+            data = describe_data(self.pack, self.splits, settings)
+            self.delivery = Delivery(self.root, self.context, data)
+            self.delivery.connect()  # the first time makes the database
+        identity = read_identity(self.folder) or uuid4().hex
+        keep_context(self.folder, identity, self.delivery)
+        with tracker_errors(self.root):
+            self.run_id = self._open_campaign(identity)
+            for model in (*settings.models, *settings.baselines):
+                self._open_study(model)
+
+    def _make_context(self) -> Context:
+        settings = self.settings
+        return Context(
             campaign=settings.campaign,
             preset=settings.preset,
             split=settings.split,
@@ -53,14 +65,6 @@ class OpenedCampaign:
             acquisitions=f"{settings.timesteps} {settings.steps}",
             git_commit=read_commit(Path(__file__).parent),
         )
-        data = describe_data(self.pack, self.splits, settings)
-        self.delivery = Delivery(self.root, self.context, data)
-        identity = read_identity(self.folder) or uuid4().hex
-        keep_context(self.folder, identity, self.delivery)
-        with tracker_errors(self.root):
-            self.run_id = self._open_campaign(identity)
-            for model in (*settings.models, *settings.baselines):
-                self._open_study(model)
 
     @property
     def tracker(self) -> Tracker:

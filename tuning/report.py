@@ -18,6 +18,7 @@ from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
+from data.names import name_error
 from data.source import describe
 from data.untrusted import read_json
 from tuning.checked import find_campaign, read_expected
@@ -227,7 +228,7 @@ def main(argv: list[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except MlflowException as error:
-        print(f"error: MLflow refused: {str(error).splitlines()[0]}", file=sys.stderr)
+        print(f"error: MLflow refused: {name_error(error)}", file=sys.stderr)
         return 1
     print(f"Data: {describe(bool(table['data'][0] == 'synthetic'))} tiles.")
     print(format_ranking(table))

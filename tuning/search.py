@@ -17,7 +17,7 @@ from tuning.journal import Config, Journal
 from tuning.mirror import Mirror
 from tuning.settings import Settings
 from tuning.space import Domain, first_sample
-from tuning.stage import Entry, Stage, has_failed, is_over, list_entries, read_score
+from tuning.stage import Stage, divide, has_failed, is_over, list_entries, read_score
 from tuning.stopping import stopping_softly
 from tuning.suggest import make_scheduler, make_searcher, quiet_optuna
 from tuning.trainable import run_trial
@@ -136,7 +136,7 @@ def run_search(
     """
 
     def prepare() -> tuple[dict[str, Any], dict[str, Any]]:
-        over, rest = _divide(stage)
+        over, rest = divide(stage)
         searcher = make_searcher(space, first_sample(model, space), stage, over, rest)
         return {}, {
             "num_samples": stage.trials - len(over),
@@ -172,15 +172,6 @@ def run_repeats(
     return [config for config in configs if folder_of(config).read("test")]
 
 
-def _divide(stage: Stage) -> tuple[dict[Path, Entry], dict[Path, Entry]]:
-    """Divide a stage's trials into those that are over and the rest."""
-    over: dict[Path, Entry] = {}
-    rest: dict[Path, Entry] = {}
-    for path, entry in list_entries(stage).items():
-        (over if is_over(Journal(path), entry.kind) else rest)[path] = entry
-    return over, rest
-
-
 def _run(
     prepare: Callable[[], tuple[dict[str, Any], dict[str, Any]]],
     stage: Stage,
@@ -204,14 +195,14 @@ def _run_once(
     resources: Resources,
 ) -> int:
     """Run what is not over of a stage; return how many trials ran out of memory."""
-    _, rest = _divide(stage)
+    _, rest = divide(stage)
     for path in rest:
         for name in ("failure", "sent"):
             Journal(path).drop(name)
     samples, tuning = prepare()
     if tuning["num_samples"]:
         _fit(samples, tuning, stage, Mirror(delivery, stage), folder, resources)
-    _, rest = _divide(stage)
+    _, rest = divide(stage)
     return sum(has_failed(Journal(path), "memory") for path in rest)
 
 

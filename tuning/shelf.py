@@ -10,7 +10,7 @@ from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
-from data.names import unknown
+from data.names import name_error, unknown
 from data.untrusted import show
 from models import list_models, paper_name
 from tuning import promotion
@@ -201,6 +201,6 @@ def main(argv: list[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except MlflowException as error:
-        print(f"error: MLflow refused: {str(error).splitlines()[0]}", file=sys.stderr)
+        print(f"error: MLflow refused: {name_error(error)}", file=sys.stderr)
         return 1
     return 0

@@ -187,6 +187,15 @@ def is_over(journal: Journal, kind: str) -> bool:
     return kind == "search" or end["reason"] == "error" or journal.read("test") is not None
 
 
+def divide(stage: Stage) -> tuple[dict[Path, Entry], dict[Path, Entry]]:
+    """Divide a stage's trials into those that are over and the rest, each by number."""
+    over: dict[Path, Entry] = {}
+    rest: dict[Path, Entry] = {}
+    for path, entry in list_entries(stage).items():
+        (over if is_over(Journal(path), entry.kind) else rest)[path] = entry
+    return over, rest
+
+
 def explain_end(journal: Journal, kind: str) -> tuple[str, str, int | None] | None:
     """Say how a trial ended, in its own words where it left some, else in the driver's.
 

@@ -56,9 +56,9 @@ def stay_away(root: Path) -> tuple[str, list[str]]:
         faults.append("it did not say how to replay")
     port = int(address.rpartition(":")[2])
     with _served(root, port), _tracked(address):
-        replayed = _call(root, "tuning.tracking", "replay", str(command.folder))
+        replayed = _call("tuning.tracking", "replay", str(command.folder))
         faults += _check(command)
-        _call(root, "tuning.report", "--campaign", command.name, "--root", str(root))
+        _call("tuning.report", "--campaign", command.name, "--root", str(root))
         if not (root / "reports" / command.name / "benchmark_master.csv").exists():
             faults.append("no report after the replay")
     return replayed, faults
@@ -94,7 +94,7 @@ def lock_database(root: Path, seconds: float) -> tuple[str, list[str]]:
     return f"{seconds:g} s locked, {missed} warnings, exit code {code}", faults + _check(command)
 
 
-def _call(root: Path, *words: str) -> str:
+def _call(*words: str) -> str:
     done = subprocess.run(
         [sys.executable, "-m", *words], cwd=PROJECT, capture_output=True, text=True, check=False
     )
