@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import ray
@@ -133,7 +134,9 @@ class Mirror(tune.Callback):
         """Return the kind of a failure, and its reason in a sentence."""
         if self._journal(trial).path.name in self._hung:
             return "hang", self._explain_hang()
-        return explain_error(str(trial.get_error() or ""))
+        # The driver's own copy: what get_error() reads in Ray's storage follows later.
+        text = Path(trial.error_file) if trial.error_file else None
+        return explain_error(text.read_text("utf-8") if text and text.exists() else "")
 
     def _finish(self, trial: Trial) -> None:
         journal = self._journal(trial)
