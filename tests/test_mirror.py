@@ -20,8 +20,10 @@ TASK = "Failure # 1 (occurred at 2026-11-25_21-03-12)\nray::ImplicitFunc.train()
             "The worker process died.",  # the latest counts
         ),
         (
-            "Failure # 1 (occurred at 2026)\n1 worker(s) were killed due to the node running low on memory. Memory on the "
-            "node (IP: 192.0.2.2, ID: 04) was 1.31GB used / 23.54GB limit (0.055807)\nOOM kill reason: Memory",
+            (
+                "Failure # 1 (occurred at 2026)\n1 worker(s) were killed due to the node running low on memory. Memory on the "
+                "node (IP: 192.0.2.2, ID: 04) was 1.31GB used / 23.54GB limit (0.055807)\nOOM kill reason: Memory"
+            ),
             "memory",
             "The machine ran out of memory, and Ray ended the trial's worker.",
         ),
