@@ -28,7 +28,11 @@ def test_every_version_is_pinned_exactly_and_once() -> None:
 
 def test_what_the_project_asks_for_is_pinned() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    asked = [*project["dependencies"], *project["optional-dependencies"]["test"]]
+    asked = [
+        *project["dependencies"],
+        *project["optional-dependencies"]["test"],
+        *project["optional-dependencies"]["cluster"],
+    ]
     names = {plain(re.split(r"[\[<>=!~; ]", one)[0]) for one in asked}
     assert names - read_pins().keys() == set()
     assert all(re.search(r">=", one) for one in asked)
