@@ -25,11 +25,13 @@ from data.pack import Pack, make_pack
 from data.twin import make_twin
 from models import known_good
 from tuning.campaign import CLIP
+from tuning.cluster import start_ray, stop_ray
 from tuning.delivery import Delivery
 from tuning.journal import Config, Journal
+from tuning.placement import Resources
 from tuning.presets import get_preset, pick_tiles
 from tuning.records import Context, DataRecord
-from tuning.search import Resources, run_repeats, start_ray, stop_ray
+from tuning.search import run_repeats
 from tuning.settings import Settings
 from tuning.space import KNOWN_GOOD
 from tuning.stage import Job, Stage

@@ -65,3 +65,20 @@ def serve_mlflow(store: str, artifacts: Path, log: Path, port: int | None = None
     # Without its job runner the server is two processes, not ten of 240 MB.
     with running(arguments, f"{address}/health", log, MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false"):
         yield address
+
+
+@contextmanager
+def serve_s3(log: Path) -> Iterator[str]:
+    """Serve an object store with one empty bucket on a free port of loopback; yield its ``s3://`` address."""
+    port = find_port()
+    arguments = [
+        str(Path(sys.executable).with_name("moto_server")),
+        "-H",
+        "127.0.0.1",
+        "-p",
+        str(port),
+    ]
+    with running(arguments, f"http://127.0.0.1:{port}/moto-api/", log):
+        put = urllib.request.Request(f"http://127.0.0.1:{port}/bucket", method="PUT")
+        urllib.request.urlopen(put, timeout=30).close()
+        yield f"s3://bucket/some?scheme=http&endpoint_override=127.0.0.1:{port}&region=us-east-1"

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tuning import _checks_folders, search
+from tuning import _checks_folders, cluster
 from tuning._checks import Finding, guard, nearest_folder, try_write
 from tuning._checks_folders import check_root, check_shared, check_temporary
 from tuning._checks_machine import (
@@ -244,7 +244,7 @@ def test_temporary_folder_is_the_one_that_ray_takes(
 
 
 def test_shared_memory_holds_ray_s_objects(tmp_path: Path) -> None:
-    assert _checks_folders.STORE_MB * 1e6 >= search.OBJECT_STORE_BYTES
+    assert _checks_folders.STORE_MB * 1e6 >= cluster.OBJECT_STORE_BYTES
     assert says(check_shared(), "ok", "/dev/shm: [0-9]+ MB free")
     assert says(check_shared(tmp_path / "none"), "warn", "none is not there; Ray puts")
 

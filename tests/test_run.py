@@ -6,8 +6,8 @@ import pytest
 from conftest import make_settings
 
 from data.inputs import SAR_CHANNELS
+from tuning.placement import Resources, Room, share_out
 from tuning.run import main
-from tuning.search import Resources, share_out
 from tuning.settings import check_settings, choose_models, load_settings, save_settings
 
 
@@ -61,14 +61,15 @@ def test_command_refuses_what_cannot_work(
 @pytest.mark.parametrize(("cpus", "gpus"), [(3, 0), (1, 0.5)])
 def test_trial_larger_than_the_machine_is_refused(cpus: float, gpus: float) -> None:
     with pytest.raises(
-        ValueError, match=r"must fit into the machine or cluster, but got .* 2 .* 0 "
+        ValueError, match=r"must fit into one node, but got .* where a node has 2 cores and 0 GPUs"
     ):
-        share_out(make_settings(cpus_per_trial=cpus, gpus_per_trial=gpus), cpus=2, gpus=0)
+        share_out(make_settings(cpus_per_trial=cpus, gpus_per_trial=gpus), [Room(2, 0)] * 3)
 
 
 def test_trials_share_the_cores_evenly_by_default() -> None:
-    assert share_out(make_settings(trials=4, seeds=2), cpus=16, gpus=0) == Resources(4, 0)
-    assert share_out(make_settings(trials=40, seeds=2), cpus=16, gpus=2) == Resources(1, 0.5)
+    assert share_out(make_settings(trials=4, seeds=2), [Room(16, 0)]) == Resources(4, 0)
+    assert share_out(make_settings(trials=40, seeds=2), [Room(16, 2)]) == Resources(1, 0.5)
+    assert share_out(make_settings(trials=1, seeds=1), [Room(4, 0)] * 8) == Resources(4, 0)
 
 
 def test_all_means_every_architecture() -> None:

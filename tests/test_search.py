@@ -7,10 +7,12 @@ import pytest
 from conftest import make_settings
 
 from data.pack import Pack
+from tuning.cluster import start_ray, stop_ray
 from tuning.delivery import Delivery
 from tuning.journal import Config
+from tuning.placement import Resources
 from tuning.records import Context, DataRecord
-from tuning.search import Resources, run_repeats, run_search, start_ray, stop_ray
+from tuning.search import run_repeats, run_search
 from tuning.space import Domain
 from tuning.stage import Job, Stage
 

@@ -10,10 +10,12 @@ from conftest import make_settings
 from servers import serve_mlflow
 
 from data.pack import Pack
+from tuning.cluster import start_ray, stop_ray
 from tuning.delivery import Delivery
 from tuning.journal import Config
+from tuning.placement import Resources
 from tuning.records import EPOCH_METRICS, Context, DataRecord
-from tuning.search import Resources, run_repeats, start_ray, stop_ray
+from tuning.search import run_repeats
 from tuning.stage import Job, Stage
 from tuning.store import find_runs
 from tuning.tracker import Tracker

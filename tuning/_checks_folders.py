@@ -11,7 +11,7 @@ from tuning._checks import GB, Finding, fail, nearest_folder, ok, try_write, war
 # Measured on the whole twin: its files 0.36 GB, the pack 0.6 GB. A campaign of the preset smoke on two networks kept
 # 0.13 GB; one of quick keeps a few times as much, and something is left for the next one.
 TWIN_GB, PACK_GB, CAMPAIGN_GB = 0.5, 0.7, 1.8
-STORE_MB = 210  # Ray's object store (tuning.search.OBJECT_STORE_BYTES), which is 200 MiB
+STORE_MB = 210  # Ray's object store (tuning.cluster.OBJECT_STORE_BYTES), which is 200 MiB
 FULL = 0.95  # from here on Ray warns of a full disk, and stores nothing there
 
 

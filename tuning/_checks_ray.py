@@ -136,7 +136,7 @@ def probe(address: str, shared: str = "") -> dict[str, Any]:
     import ray
 
     from data.machine import count_cpus
-    from tuning.search import OBJECT_STORE_BYTES, quiet_ray
+    from tuning.cluster import OBJECT_STORE_BYTES, quiet_ray
 
     quiet_ray()
     if address == "local":  # as a campaign starts it

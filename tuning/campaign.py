@@ -10,6 +10,8 @@ from typing import Any
 
 import torch
 
+from data.copies import Source, publish
+from data.depot import Depot, check_depot
 from data.splits import Split
 from tuning.baselines import (
     baseline_title,
@@ -17,17 +19,23 @@ from tuning.baselines import (
     make_baseline_config,
     run_baseline,
 )
+from tuning.cluster import start_ray, stop_ray
 from tuning.conclusion import Outcome, conclude, cut_off
 from tuning.environment import describe_environment
+from tuning.footprint import find_heaviest
 from tuning.journal import Config, Journal
 from tuning.locks import hold_campaign
+from tuning.node import hash_code
 from tuning.opening import OpenedCampaign
+from tuning.placement import Resources
 from tuning.presets import SEEDS
-from tuning.search import Resources, run_repeats, run_search, start_ray, stop_ray
+from tuning.roll_call import check_nodes, measure_gpu, spread, storage_of
+from tuning.search import run_repeats, run_search
 from tuning.settings import Settings, campaign_folder
-from tuning.space import make_key, make_space
+from tuning.space import compose, first_sample, make_key, make_space
 from tuning.stage import Entry, Job, Stage, keep_entry, list_entries, read_entry
 from tuning.storage import drop_checkpoints, format_bytes
+from tuning.store import tracking_uri
 from tuning.suggest import SEARCH_SEED
 
 logger = logging.getLogger(__name__)
@@ -36,10 +44,33 @@ CLIP = 1.0  # gradient norm, as in the data set's own training code
 
 
 class Campaign(OpenedCampaign):
-    """One campaign on its way: its stages, one after the other."""
+    """One campaign on its way: its stages, one after the other.
+
+    Attributes:
+        source: Where the nodes of a cluster get the pack; None on one machine.
+    """
+
+    source: Source | None = None
+
+    def __init__(self, root: Path, settings: Settings) -> None:
+        super().__init__(root, settings)
+        self._gpus: dict[str, float] = {}  # measured share of a GPU by architecture
+
+    def spread_pack(self) -> None:
+        """Give every node of the cluster its copy of the pack, before anything is trained.
+
+        Raises:
+            ValueError: If a node cannot have one.
+        """
+        storage = storage_of(self.root, self.settings)
+        self.source = publish(self.pack, storage)
+        spread(self.source)
 
     def _job(self, stage: str, fixed: Mapping[str, Any]) -> Job:
-        return Job(stage, dict(fixed), str(self.pack.path), str(self.trials))
+        there = (str(self.pack.path), str(self.trials))
+        if self.source is None:
+            return Job(stage, dict(fixed), *there)
+        return Job(stage, dict(fixed), *there, self.source, self.delivery.relay, hash_code())
 
     def _stage(self, name: str, job: Job, trials: int, epochs: int) -> Stage:
         return Stage(name, job, trials, epochs, 60 * self.settings.hang_after)
@@ -84,6 +115,17 @@ class Campaign(OpenedCampaign):
         self.delivery.submit(journal)
         logger.info("%s: %.1f s.", name, time.time() - began)
 
+    def share(self, model: str, resources: Resources) -> Resources:
+        """Return what a trial of an architecture takes: of a GPU, what its heaviest network was measured to need."""
+        if self.settings.gpus_per_trial is not None or not resources.gpus:
+            return resources
+        if model not in self._gpus:
+            fixed, space = self._fixed(model), make_space(model, self.preset.narrow)
+            arch = find_heaviest(model, space, len(fixed["channels"]), fixed["timesteps"])
+            config = {**compose(first_sample(model, space), fixed), "arch": arch}
+            self._gpus[model] = measure_gpu(config, str(self.pack.path), self.source)
+        return replace(resources, gpus=self._gpus[model])
+
     def search(self, model: str, resources: Resources) -> Config | None:
         """Search one architecture; return the config to repeat, None where every trial failed."""
         job = self._job("search", self._fixed(model))
@@ -91,7 +133,8 @@ class Campaign(OpenedCampaign):
         best = _find_winner(stage)
         if best is None:  # once chosen it stays, since its repeats may have begun
             space = make_space(model, self.preset.narrow)
-            found = run_search(model, space, stage, self.delivery, self.folder / "ray", resources)
+            share = self.share(model, resources)
+            found = run_search(model, space, stage, self.delivery, self.folder / "ray", share)
             if not found:
                 return None
             best = self.trials / make_key("search", found[0])
@@ -101,8 +144,11 @@ class Campaign(OpenedCampaign):
     def _keep_winner(self, stage: Stage, best: Path) -> Config:
         """Send the winner's model, and drop the checkpoints of which nothing is to be sent."""
         every = list_entries(stage)
+        self.delivery.collect(Journal(best))
         kept = {best} if self.delivery.settle([best]).lacking else set()
         dropped = sum(drop_checkpoints(Journal(path)) for path in every if path not in kept)
+        for path in every:
+            self.delivery.forget(Journal(path))
         if dropped:  # nothing when the campaign was continued after it
             logger.info("%s: dropped %s of checkpoints.", stage.name, format_bytes(dropped))
         return every[best].config
@@ -116,7 +162,9 @@ class Campaign(OpenedCampaign):
             for seed, split, winner in product(seeds, self.splits, winners)
         ]
         stage = self._stage("repeat", self._job("repeat", {}), len(configs), self.preset.epochs)
-        return run_repeats(configs, stage, self.delivery, self.folder / "ray", resources)
+        shares = [self.share(winner["model"], resources) for winner in winners]
+        largest = max(shares, key=lambda share: share.gpus)
+        return run_repeats(configs, stage, self.delivery, self.folder / "ray", largest)
 
 
 def _find_winner(stage: Stage) -> Path | None:
@@ -141,16 +189,31 @@ def run_campaign(root: Path, settings: Settings) -> Outcome:
         KeyboardInterrupt: If the user interrupts; no run is left open, and the campaign can go on.
     """
     with hold_campaign(campaign_folder(root, settings.campaign)):
-        campaign = Campaign(root, settings)
         try:
-            return conclude(campaign, *_run_stages(campaign))
-        except BaseException as error:
-            cut_off(campaign, error)
-            raise
+            _join_cluster(root, settings)
+            campaign = Campaign(root, settings)
+            try:
+                return conclude(campaign, *_run_stages(campaign))
+            except BaseException as error:
+                cut_off(campaign, error)
+                raise
+        finally:
+            stop_ray()
+
+
+def _join_cluster(root: Path, settings: Settings) -> None:
+    """Join the cluster where there is one, and check its nodes, before any data is made."""
+    if settings.storage:
+        check_depot(Depot(settings.storage))
+    if settings.address and settings.models:
+        start_ray(settings)
+        check_nodes(storage_of(root, settings), tracking_uri(root))
 
 
 def _run_stages(campaign: Campaign) -> tuple[dict[str, Config | None], list[Config]]:
     """Run baseline, searches and repeats; return the winners by model and the repeats that ended."""
+    if campaign.settings.models and (campaign.settings.address or campaign.settings.storage):
+        campaign.spread_pack()
     campaign.measure_baselines()
     if not campaign.settings.models:
         return {}, []

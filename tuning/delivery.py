@@ -4,6 +4,7 @@ A trial's folder is the spool: whatever its run lacks is sent from it, now or by
 """
 
 import logging
+import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 from data.names import name_error
 from tuning.journal import Journal, read_json, write_json
 from tuning.records import Context, DataRecord
+from tuning.relay import Relay
 from tuning.stage import Entry, explain_end, is_over, list_trials, read_entry
 from tuning.tracker import Tracker
 from tuning.writer import Writer
@@ -50,20 +52,24 @@ class Delivery:
         root: Output folder.
         context: What every run is tagged with.
         data: What the trials read.
+        relay: Storage that the trials' folders travel over; None where every node sees them.
     """
 
-    def __init__(self, root: Path, context: Context, data: DataRecord) -> None:
-        self.root, self.context, self.data = root, context, data
+    def __init__(
+        self, root: Path, context: Context, data: DataRecord, relay: Relay | None = None
+    ) -> None:
+        self.root, self.context, self.data, self.relay = root, context, data, relay
         self._start()
 
     def _start(self) -> None:
         self._tracker: Tracker | None = None
         self._writer = Writer()
+        self._taking = threading.Lock()
         self._running: set[str] = set()  # trials whose run is marked as running
 
     def __getstate__(self) -> dict[str, Any]:
         """Keep what does not belong to this process."""
-        return {"root": self.root, "context": self.context, "data": self.data}
+        return {name: getattr(self, name) for name in ("root", "context", "data", "relay")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Begin anew in another process."""
@@ -85,6 +91,19 @@ class Delivery:
         """The connection to MLflow."""
         return self.connect()
 
+    def collect(self, journal: Journal) -> None:
+        """Take what is new of a trial from the storage that it travels over, where there is one."""
+        if self.relay is None:
+            return
+        entry = read_entry(journal)
+        with self._taking:
+            self.relay.pull(journal.path.name, journal.path, large=bool(entry and entry.model))
+
+    def forget(self, journal: Journal) -> None:
+        """Remove what is left on that storage of a trial of which all that is wanted was taken."""
+        if self.relay is not None:
+            self.relay.clear(journal.path.name)
+
     def submit(self, journal: Journal) -> None:
         """Hand over a trial that runs or has just ended: whatever its run lacks is sent soon."""
         self._writer.submit(f"trial {journal.path.name}", lambda: self._send(journal))
@@ -100,6 +119,7 @@ class Delivery:
     def _send(self, journal: Journal) -> None:
         if self._is_sent(journal):
             return
+        self.collect(journal)
         key = journal.path.name
         if key not in self._running:
             self.tracker.reopen(self.open_trial(journal))

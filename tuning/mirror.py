@@ -13,7 +13,7 @@ from ray.tune.experiment import Trial
 from tuning.delivery import Delivery
 from tuning.journal import Journal
 from tuning.room import FULL_DISK, FullDiskError, explain_room, is_full
-from tuning.stage import METRIC, Stage, divide, enrol, explain_end, fail, has_failed
+from tuning.stage import METRIC, Stage, divide, enrol, explain_end, fail, has_failed, is_over
 
 logger = logging.getLogger(__name__)
 
@@ -101,6 +101,7 @@ class Mirror(tune.Callback):
         self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
     ) -> None:
         """Close the trial's run; one whose folder names no end stopped with the campaign, and goes on with it."""
+        self.delivery.collect(self._journal(trial))
         if explain_end(self._journal(trial), self.stage.job.stage) is not None:
             self._finish(trial)
         else:
@@ -142,6 +143,8 @@ class Mirror(tune.Callback):
         journal = self._journal(trial)
         if has_failed(journal, "disk"):
             self._check_disk("disk")
+        if self.stage.job.stage != "search" and is_over(journal, self.stage.job.stage):
+            self.delivery.forget(journal)  # of a search, the winner's checkpoint is still wanted
         self._ended.add(journal.path.name)
         self._seen.pop(journal.path.name, None)
         self.delivery.submit(journal)

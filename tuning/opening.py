@@ -10,6 +10,7 @@ from uuid import uuid4
 
 import torch
 
+from data.depot import Depot
 from data.splits import PARTS, Split
 from tuning.baselines import is_deterministic
 from tuning.delivery import Delivery, keep_context, read_identity
@@ -20,6 +21,7 @@ from tuning.notes import tell_campaign, tell_study
 from tuning.prepare import describe_data, prepare_data
 from tuning.presets import get_preset
 from tuning.records import Context
+from tuning.relay import Relay
 from tuning.report import EXCLUDED, EXPECTED, SUSPICIOUS
 from tuning.room import check_folder
 from tuning.settings import Settings, campaign_folder
@@ -46,6 +48,9 @@ class OpenedCampaign:
             self.delivery = Delivery(self.root, self.context, data)
             self.delivery.connect()  # the first time makes the database
         identity = read_identity(self.folder) or uuid4().hex
+        if settings.storage:
+            trials = Depot(settings.storage).below(f"trials/{identity}")
+            self.delivery.relay = Relay(trials)
         keep_context(self.folder, identity, self.delivery)
         with tracker_errors(self.root):
             self.run_id = self._open_campaign(identity)

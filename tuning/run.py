@@ -76,8 +76,20 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
         metavar="MINUTES",
         help="without an epoch, after which a trial is ended and tried again (default: 60)",
     )
-    where.add_argument(
+    cluster = parser.add_argument_group("on a cluster (platform/README.md)")
+    cluster.add_argument(
         "--address", help="Ray cluster to join (default: RAY_ADDRESS, else a local one)"
+    )
+    cluster.add_argument(
+        "--storage",
+        metavar="URI",
+        help="what all nodes share, such as s3://BUCKET/FOLDER (default: the output folder)",
+    )
+    cluster.add_argument(
+        "--wait-for-nodes",
+        type=float,
+        metavar="MINUTES",
+        help="that the cluster has to add a node which holds a trial (default: 0)",
     )
     return parser.parse_args(argv)
 
@@ -132,6 +144,8 @@ def _settings(given: dict[str, Any], root: Path) -> Any:
     chosen["models"], chosen["baselines"] = choose_models(given.pop("model", ["all"]), channels)
     if Path(given.get("split", "")).suffix:  # names have none
         given["split"] = keep_split(Path(given["split"]), root / PACKS)
+    if "://" not in given.get("storage", "://"):
+        given["storage"] = str(Path(given["storage"]).resolve())  # nodes have other working folders
     settings = Settings(**(defaults | given | chosen))
     check_settings(settings)
     unfinished = None if "campaign" in given else find_unfinished(root, settings)

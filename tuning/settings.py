@@ -49,6 +49,8 @@ class Settings:
         gpus_per_trial: Fraction of a GPU of one trial; half where there is one when None.
         address: Ray cluster; a local one when None.
         hang_after: Minutes without an epoch after which a trial counts as hung.
+        storage: Path or URI of what all nodes of a cluster share; the output folder when None.
+        wait_for_nodes: Minutes that a cluster has to add a node that holds a trial.
     """
 
     campaign: str
@@ -69,6 +71,8 @@ class Settings:
     gpus_per_trial: float | None = None
     address: str | None = None
     hang_after: float = 60.0
+    storage: str | None = None
+    wait_for_nodes: float = 0.0
 
 
 def choose_models(
@@ -123,6 +127,10 @@ def check_settings(settings: Settings) -> None:
     if settings.hang_after <= 0:
         raise ValueError(
             f"--hang-after must be more than 0 minutes, but got {settings.hang_after:g}."
+        )
+    if settings.wait_for_nodes < 0:
+        raise ValueError(
+            f"--wait-for-nodes must not be negative, but got {settings.wait_for_nodes:g}."
         )
     if settings.data != TWIN:
         list_tiles(Path(settings.data), list_modalities(settings.channels))

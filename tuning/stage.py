@@ -9,8 +9,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from data.copies import Source
 from tuning.journal import Config, Journal
 from tuning.metrics import is_constant
+from tuning.relay import Relay, StopMark
 from tuning.space import compose, make_key
 
 METRIC = "best_val_pr_auc"
@@ -26,17 +28,23 @@ class Job:
         fixed: Config values that are not sampled.
         pack: Absolute path of the pack.
         trials: Absolute path of the folder that holds one folder per trial key.
+        source: Where the nodes of a cluster get their own copies of the pack; None on one machine.
+        relay: Storage that the trials' folders travel over; None where every node sees ``trials``.
+        code: Hash of the driver's code, which a node must have, too; not compared when empty.
     """
 
     stage: str
     fixed: Mapping[str, Any]
     pack: str
     trials: str
+    source: Source | None = None
+    relay: Relay | None = None
+    code: str = ""
 
     @property
-    def stop(self) -> Path:
+    def stop(self) -> Path | StopMark:
         """The file that asks the trials to end after their epoch."""
-        return Path(self.trials).with_name(STOP)
+        return self.relay.stop if self.relay else Path(self.trials).with_name(STOP)
 
     def config(self, sample: Mapping[str, Any]) -> Config:
         """Turn Ray's sample into the trial's config."""

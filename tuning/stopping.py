@@ -8,13 +8,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
+from tuning.relay import StopMark
+
 logger = logging.getLogger(__name__)
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)  # the second is what clusters send before they end a job
 
 
 @contextmanager
-def stopping_softly(flag: Path) -> Iterator[None]:
+def stopping_softly(flag: Path | StopMark) -> Iterator[None]:
     """Turn the first signal into a file that trials look for, and the second into an interrupt.
 
     Args:
@@ -23,10 +25,13 @@ def stopping_softly(flag: Path) -> Iterator[None]:
     Raises:
         KeyboardInterrupt: When the signal came a second time; or, at the end, when it came once.
     """
+    asked = False
 
     def handle(number: int, frame: FrameType | None) -> None:
-        if flag.exists():
+        nonlocal asked
+        if asked:
             raise KeyboardInterrupt
+        asked = True
         flag.touch()
         logger.warning("Stopping: each trial ends after its epoch. Once more ends all at once.")
 
@@ -40,5 +45,5 @@ def stopping_softly(flag: Path) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-    if flag.exists():
+    if asked:
         raise KeyboardInterrupt

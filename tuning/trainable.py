@@ -2,6 +2,7 @@
 
 import errno
 import fcntl
+import platform
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,10 +12,14 @@ from typing import Any
 import torch
 from ray import tune
 
+from data.copies import cache_folder, fetch_copy
+from data.depot import DepotError
 from data.names import name_error
 from data.pack import load_pack
 from tuning.evaluate import measure_test
 from tuning.journal import Journal, Row
+from tuning.node import hash_code
+from tuning.relay import StopMark, working_copy
 from tuning.room import FULL_DISK
 from tuning.stage import Job, fail
 from tuning.train import fit, pick_device, split_of
@@ -47,12 +52,13 @@ def run_trial(sample: dict[str, Any], job: Job) -> None:
     What goes wrong is left in the trial's folder, and is no error to Ray, which would try it again: that
     is for workers that die. It ends early, to be continued, where the campaign's folder has the file ``stop``.
     """
-    journal = job.journal(sample)
-    with _alone(journal):
+    with _at_hand(sample, job) as journal, _alone(journal):
         try:
             _train(sample, job, journal)
         except _StoppedError:
             return
+        except DepotError:  # what is left here would not be seen
+            raise
         except BadTrialError as error:
             journal.end("error", message=str(error))
         except Exception as error:  # noqa: BLE001 - whatever it is, it is the trial's alone
@@ -61,19 +67,47 @@ def run_trial(sample: dict[str, Any], job: Job) -> None:
         torch.cuda.empty_cache()  # the next trial of this process may need it
 
 
+@contextmanager
+def _at_hand(sample: dict[str, Any], job: Job) -> Iterator[Journal]:
+    """Give the trial's folder: the campaign's own, or one of this node that travels."""
+    if job.relay is None:
+        yield job.journal(sample)
+        return
+    with working_copy(job.relay, job.key(sample), cache_folder()) as folder:
+        journal = Journal(folder)
+        journal.drop("failure")  # of an earlier try
+        yield journal
+
+
+def _check_code(job: Job) -> None:
+    """Refuse to train on a node that joined later, with other code."""
+    if job.code and hash_code() != job.code:
+        raise BadTrialError(
+            f"Every node must have the driver's code ({job.code}), but got {hash_code()} on {platform.node()}. "
+            "Put the same commit on it."
+        )
+
+
 def _train(sample: dict[str, Any], job: Job, journal: Journal) -> None:
     def report(row: Row) -> None:
+        if job.relay:
+            job.relay.push(job.key(sample), journal.path)
         tune.report({name: row[name] for name in REPORTED})
         _check_stop(job.stop)
 
     _check_stop(job.stop)
-    config, pack = job.config(sample), load_pack(Path(job.pack))
+    _check_code(job)
+    config, pack = job.config(sample), load_pack(_find_pack(job))
     fit(config, pack, journal.path, report)
     if job.stage == "repeat" and journal.read("test") is None:
         measure_test(journal, pack, split_of(config, pack), pick_device())
 
 
-def _check_stop(stop: Path) -> None:
+def _find_pack(job: Job) -> Path:
+    return Path(job.pack) if job.source is None else fetch_copy(job.source)
+
+
+def _check_stop(stop: Path | StopMark) -> None:
     if stop.exists():
         raise _StoppedError
 

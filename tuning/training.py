@@ -17,7 +17,7 @@ from data.pack import Pack
 from data.splits import Split
 from tuning.checkpoints import keep_next, naming_last, settle_best
 from tuning.environment import Usage
-from tuning.evaluate import count_part, make_model
+from tuning.evaluate import EVAL_BATCH, count_part, make_model
 from tuning.journal import Config, Journal, Row, write_aside
 from tuning.losses import bce_dice
 from tuning.metrics import (
@@ -119,6 +119,15 @@ class Training:
         return _score_part(
             "train", counts.cpu().numpy(), float(sum(losses)) / len(self.train_tiles)
         )
+
+    def try_step(self) -> None:
+        """Train one batch and judge one, to see whether they fit into memory; nothing is kept."""
+        size = self.config["batch_size"]
+        self.model.train()
+        self._step(next(iter(self.train_tiles.shuffled(size, self.generator, self.augment))))
+        self.model.eval()
+        with torch.no_grad():
+            self.model(next(iter(self.val_tiles.batches(EVAL_BATCH))).x)
 
     def run_epoch(self) -> Row:
         """Train one epoch, measure val, write the checkpoints; return the epoch's row."""
