@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from data.copies import Source, fetch_copy
 from data.depot import Depot
-from data.names import name_error
+from data.names import hide_password, name_error
 
 HOME = Path(__file__).parents[1]
 PARTS = ("data", "models", "tuning")
@@ -115,7 +115,7 @@ def knock(address: str, tries: int = 2) -> str:
     parts = urlsplit(address)
     port = parts.port or _PORTS.get(parts.scheme.partition("+")[0])
     if not parts.hostname or not port:
-        return f"the address has no host and port: {parts.scheme}"
+        return f"it has no host and port: {hide_password(address)}"
     for left in range(tries, 0, -1):
         try:
             socket.create_connection((parts.hostname, port), timeout=ANSWER_S).close()

@@ -1,7 +1,8 @@
 """The roll call of a cluster: every node is asked what it has, before a campaign begins, and given the pack."""
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+import platform
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 from uuid import uuid4
@@ -58,7 +59,7 @@ def check_nodes(storage: Depot, tracker: str) -> None:
         places = {node["NodeID"]: node["NodeID"][:12] for node in nodes}
         told = _ask(nodes, answer, lambda node: (question, places[node["NodeID"]]), ASK_S)
         for node, mark in zip(nodes, marks, strict=True):
-            faults += _compare(node, told[node["NodeID"]], storage, mark)
+            faults += compare(node, told[node["NodeID"]], storage, mark)
     finally:
         for mark in (token, *marks):
             storage.drop(mark)
@@ -70,46 +71,52 @@ def check_nodes(storage: Depot, tracker: str) -> None:
     )
 
 
-def _compare(
+def compare(
     node: Mapping[str, Any], told: Answer | Exception, storage: Depot, mark: str
 ) -> list[str]:
-    """Say what a node has other than the driver."""
-    where = f"node {_name(node)}"
+    """Say what a node has other than the driver.
+
+    Args:
+        node: The node, as Ray describes it.
+        told: Its answer, or why there is none.
+        storage: What all nodes share.
+        mark: Name of the object that the node should have left there.
+    """
     if isinstance(told, Exception):
-        return [
-            f"{where} did not answer: {_last_line(told)} Look at it, or install the project on it."
-        ]
-    faults = []
+        why = _last_line(told)
+        faults = [f"did not answer: {why} Look at it, or install the project on it."]
+    else:
+        faults = [*_compare_code(told), *_compare_reach(told, storage, mark)]
+    return [f"node {_name(node)} {fault}" for fault in faults]
+
+
+def _compare_code(told: Answer) -> Iterator[str]:
+    own, here = list_versions(), platform.python_version()
     if told.code != hash_code():
-        faults.append(
-            f"{where} has other code ({told.code}, here {hash_code()}). Put the same commit on it, then start "
+        yield (
+            f"has other code ({told.code}, here {hash_code()}). Put the same commit on it, then start "
             "its Ray again."
         )
-    own = list_versions()
-    other = [
-        f"{name} {told.versions[name] or 'none'}"
-        for name in own
-        if told.versions[name] != own[name]
-    ]
-    if other:
-        here = ", ".join(
-            f"{name} {own[name] or 'none'}" for name in own if told.versions[name] != own[name]
-        )
-        faults.append(
-            f"{where} has {', '.join(other)}, but here are {here}. Install constraints.txt on it."
-        )
+    if told.python != here:
+        yield f"has Python {told.python}, but here is {here}. Give it the same."
+    if other := [name for name in own if told.versions[name] != own[name]]:
+        theirs = ", ".join(f"{name} {told.versions[name] or 'none'}" for name in other)
+        ours = ", ".join(f"{name} {own[name] or 'none'}" for name in other)
+        yield f"has {theirs}, but here are {ours}. Install constraints.txt on it."
+
+
+def _compare_reach(told: Answer, storage: Depot, mark: str) -> Iterator[str]:
     if told.storage or storage.read(mark) is None:
-        why = told.storage or "what it writes there is not seen here"
-        faults.append(
-            f"{where} does not share {hide_password(storage.uri)}: {why}. Give --root a folder that all "
+        yield (
+            f"does not share {hide_password(storage.uri)}: "
+            f"{told.storage or 'what it writes there is not seen here'}. Give --root a folder that all "
             "nodes mount, or --storage a URI."
         )
     if told.tracker:
-        faults.append(
-            f"{where} does not reach the tracker: {told.tracker}. Open its port to this node, or correct "
+        yield (
+            f"does not reach the tracker: {told.tracker}. Open its port to this node, or correct "
             "MLFLOW_TRACKING_URI."
         )
-    return faults
 
 
 def spread(source: Source) -> None:

@@ -1,0 +1,124 @@
+"""A campaign on a real cluster of several nodes: checked at the start, carried over a lost node, placed where it fits."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from clusters import Cluster, cluster
+from faults import campaigns
+from faults.campaigns import Command, end_all, family, wait_until
+from servers import serve_mlflow, serve_s3
+
+pytestmark = pytest.mark.slow
+
+ROOT = Path(__file__).parent.parent
+WORDS = ["--model", "unet", "log_ratio_vv", "--preset", "smoke", "--cpus-per-trial", "1"]
+KEYS = {"AWS_ACCESS_KEY_ID": "tester", "AWS_SECRET_ACCESS_KEY": "secret"}
+
+
+@pytest.fixture(autouse=True)
+def tiles(twin: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Use tiles that are there already."""
+    monkeypatch.setattr(campaigns, "EXTRA", ["--data", str(twin)])
+
+
+@pytest.fixture
+def bucket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    for name, value in KEYS.items():
+        monkeypatch.setenv(name, value)
+    with serve_s3(tmp_path / "s3.txt") as uri:
+        yield uri
+
+
+@pytest.fixture
+def tracker(tmp_path: Path) -> Iterator[str]:
+    with serve_mlflow(
+        f"sqlite:///{tmp_path}/server.db", tmp_path / "artifacts", tmp_path / "server.txt"
+    ) as uri:
+        yield uri
+
+
+def run(made: Cluster, root: Path, *words: str, **variables: str) -> str:
+    """Run a campaign that must fail on a cluster; return what it said."""
+    call = [sys.executable, "-m", "tuning.run", "--root", str(root), *WORDS, *words]
+    environment = {**os.environ, **made.variables, "RAY_ADDRESS": made.address, **variables}
+    done = subprocess.run(
+        call, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300, check=False
+    )
+    assert done.returncode == 1, done.stderr
+    return done.stderr
+
+
+def test_lost_node_s_trials_go_on_elsewhere_and_the_table_is_the_same(
+    tmp_path: Path, bucket: str, tracker: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calm = Command(tmp_path / "calm", WORDS)
+    assert calm.run() == 0, calm.said()
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", tracker)
+    (tmp_path / "stormy").mkdir()
+    with cluster() as made:
+        for _ in range(2):  # neither node sees the driver's folder, as if on a machine of its own
+            made.add(1, hidden=tmp_path / "stormy")
+        stormy = Command(
+            tmp_path / "stormy",
+            [*WORDS, "--storage", bucket],
+            variables={**made.variables, "RAY_ADDRESS": made.address},
+        )
+        driver = stormy.start()
+        try:
+            assert wait_until(lambda: any(stormy.epochs().values()), 240), stormy.said()
+            assert [list((node.cache / "packs").glob("*/pack-*")) != [] for node in made.nodes] == [
+                True,
+                True,
+            ]
+            made.nodes[1].end()
+            assert driver.wait(timeout=400) == 0, stormy.said()
+        finally:
+            end_all(family(driver.pid))
+    assert "is tried again: " in stormy.said()
+    assert kills_compare(calm, stormy, monkeypatch) == []
+
+
+def kills_compare(calm: Command, stormy: Command, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Say what the disturbed campaign has other than the undisturbed one, which is in a database of its own."""
+    import pandas as pd
+
+    faults = []
+    there = stormy.states()
+    if gaps := stormy.count_gaps():
+        faults.append(f"{gaps} trials with gaps")
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")
+    if calm.states() != there:
+        faults.append(f"runs: {calm.states()}, {there}")
+    try:
+        pd.testing.assert_frame_equal(calm.table(), stormy.table())
+    except AssertionError as error:
+        faults.append(str(error))
+    return faults
+
+
+def test_nodes_that_cannot_run_it_are_named_before_anything_is_made(tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    subprocess.run(["git", "clone", "-q", str(ROOT), str(other)], check=True)
+    (other / "tuning/losses.py").write_text("changed = True\n")
+    root = tmp_path / "out"
+    root.mkdir()
+    with cluster(1) as made:
+        made.add(1, hidden=root, PYTHONPATH=str(other))
+        said = run(made, root, MLFLOW_TRACKING_URI="http://127.0.0.1:9")
+        assert "error: All nodes of a cluster must be able to run the same trials, but:\n" in said
+        assert "(127.0.0.2, " in said
+        assert f"does not share {root}: it does not see what the driver writes there" in said
+        assert said.count("does not reach the tracker: 127.0.0.1:9 does not answer") == 2
+        said = run(made, root, "--campaign", "other", "--storage", "ftp://host/x")
+        assert "A storage is a folder or a URI of s3, gs," in said
+        said = run(made, root, "--campaign", "third")
+        assert "the tracker must be a server where 2 nodes work together, but got sqlite:" in said
+        said = run(made, root, "--campaign", "large", "--cpus-per-trial", "2")
+        assert "must fit into one node, but got 2 cores" in said
+        assert not (root / "data").exists()
+        assert not (root / "mlflow.db").exists()
+        assert sorted(path.name for path in root.iterdir()) == ["campaigns"]
