@@ -6,8 +6,9 @@
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 : "${RAY_HEAD:?must be the address of the head, HOST:PORT}"
+log=${RAY_NODE_LOG:-$(mktemp --suffix=.ray-node.log)}
 # shellcheck disable=SC2086 # several words on purpose
-RAY_CPUS=0 bash "$here/ray-node.sh" worker ${RAY_NODE_WORDS:-} >"${RAY_NODE_LOG:-/dev/stderr}" 2>&1 &
+RAY_CPUS=0 bash "$here/ray-node.sh" worker ${RAY_NODE_WORDS:-} >"$log" 2>&1 &
 node=$!
 
 # shellcheck disable=SC2329 # called by the trap
@@ -17,17 +18,18 @@ leave() { # end this node, and nothing else of Ray
 }
 trap leave EXIT
 
-export RAY_AUTH_MODE=token
-for ((tries = 1; ; tries++)); do
-    if ray health-check --address "$RAY_HEAD" >/dev/null 2>&1; then break; fi
-    if ! kill -0 "$node" 2>/dev/null || ((tries >= ${RAY_TRIES:-20})); then
-        echo "error: The head of Ray at $RAY_HEAD must answer, but does not." \
-            "Look at its log, and compare RAY_AUTH_TOKEN." >&2
+for ((seconds = 0; ; seconds++)); do
+    if grep -q "Ray runtime started" "$log"; then break; fi
+    if ! kill -0 "$node" 2>/dev/null || ((seconds >= ${RAY_JOIN_S:-120})); then
+        tail -n 20 "$log" >&2
+        echo "error: A driver must join the cluster, but the head at $RAY_HEAD did not take it. Look at the head's log," \
+            "and compare RAY_AUTH_TOKEN." >&2
         exit 1
     fi
-    sleep 2
+    sleep 1
 done
 
+export RAY_AUTH_MODE=token
 python -m tuning.run --address "$RAY_HEAD" --root "${ROOT:-/shared/mlruns}" "$@" &
 command=$!
 # The first signal lets each trial end after its epoch, so it goes to the command alone, and this node stays until then.

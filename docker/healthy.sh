@@ -7,6 +7,7 @@ case "${ROLE:-}" in
 urllib.request.urlopen(sys.argv[1], timeout=10)' "http://127.0.0.1:${MLFLOW_PORT:-5000}/health"
         ;;
     ray) # the head answers this node, with its token
+        export RAY_AUTH_MODE=token
         exec ray health-check --address "${RAY_HEAD:-127.0.0.1:${RAY_PORT:-6379}}"
         ;;
     benchmark) # results can be written
