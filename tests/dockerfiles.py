@@ -54,7 +54,9 @@ def read_stages(path: Path) -> list[Stage]:
 
 def _join_lines(text: str) -> list[str]:
     """Return the instructions, each in one line, without comments."""
-    kept = [line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
+    kept = [
+        line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")
+    ]
     return [re.sub(r"\s+", " ", line) for line in "\n".join(kept).replace("\\\n", " ").splitlines()]
 
 

@@ -41,7 +41,11 @@ class Root:
         shell = 'cd "$0" && exec "$@"'
         call = ["chroot", f"--userspec={self.user}", str(self.folder), "/bin/sh", "-c", shell]
         return subprocess.run(
-            [*call, self.work, *command], env=environment, capture_output=True, text=True, check=False
+            [*call, self.work, *command],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
         )
 
 
@@ -75,7 +79,14 @@ class Build:
         for one in (folder, upper, work):
             one.mkdir()
         lower = f"{below.upper}:/" if below else "/"
-        mount("-t", "overlay", "-o", f"lowerdir={lower},upperdir={upper},workdir={work}", "overlay", folder)
+        mount(
+            "-t",
+            "overlay",
+            "-o",
+            f"lowerdir={lower},upperdir={upper},workdir={work}",
+            "overlay",
+            folder,
+        )
         for one in ("/proc", "/dev", "/sys"):
             mount("--rbind", one, folder / one[1:])
         for one in ("/tmp", self.plan["hide"]):
@@ -88,7 +99,9 @@ class Build:
     def _run(self, root: Root, one: Instruction) -> None:
         done = root.run(["/bin/sh", "-c", one.text], **root.arguments)
         if done.returncode:
-            raise RuntimeError(f"{one.text} ended in {done.returncode}:\n{done.stdout}{done.stderr}")
+            raise RuntimeError(
+                f"{one.text} ended in {done.returncode}:\n{done.stdout}{done.stderr}"
+            )
         if self.plan["seed"] and one.words[:3] == ["python", "-m", "venv"]:
             self._seed(root, root.folder / one.words[3].lstrip("/"))
 
@@ -115,7 +128,9 @@ class Build:
         for source in sources:
             path = self.context / source
             if path.is_dir():  # its content goes into the target
-                shutil.copytree(path, to, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
+                shutil.copytree(
+                    path, to, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__")
+                )
             else:
                 to.mkdir(parents=True, exist_ok=True)
                 shutil.copy(path, to)
@@ -170,7 +185,9 @@ def main() -> None:
     """Follow the plan; write what was done and what the checks said beside it."""
     path = Path(sys.argv[1])
     plan = json.loads(path.read_text())
-    mount("-t", "tmpfs", "tmpfs", plan["folder"])  # an overlay of a container's root could not be written to
+    mount(
+        "-t", "tmpfs", "tmpfs", plan["folder"]
+    )  # an overlay of a container's root could not be written to
     build = Build(plan, Path(plan["folder"]))
     for stage in read_stages(Path(plan["dockerfile"])):
         root = build.make(stage)

@@ -66,9 +66,7 @@ class Secured:
         login = {"MLFLOW_TRACKING_USERNAME": ADMIN, "MLFLOW_TRACKING_PASSWORD": self.admin_password}
         return {**self.client, **login}
 
-    def add_user(
-        self, name: str, password: str, *words: str
-    ) -> "subprocess.CompletedProcess[str]":
+    def add_user(self, name: str, password: str, *words: str) -> "subprocess.CompletedProcess[str]":
         """Run docker/add_user.py as the administrator."""
         call = [sys.executable, str(DOCKER / "add_user.py"), name, *words]
         environment = make_environment(**self.admin, NEW_USER_PASSWORD=password)

@@ -1,9 +1,10 @@
 """The image's steps, each of them executed in a root folder of its own; a container engine is not needed.
 
-pip runs the Dockerfile's own lines against the real index settings. To take a quarter of a minute instead of two, the
-new environment is laid over the packages of the tests' own, which came by the same constraints: pip resolves
-everything, and installs what is missing, among it a few packages taken away on purpose, and the project.
-INSTALL_EVERYTHING=1 lays over nothing, so that pip installs all.
+pip runs the Dockerfile's own lines against the index that this machine is set to. To take less than a minute instead of
+several, the new environment is laid over the packages of the tests' own, which came by the same constraints: pip
+resolves everything, and installs what is missing, among it a few packages taken away on purpose, and the project.
+INSTALL_EVERYTHING=1 lays it over nothing, so that pip installs all. The base image itself is not had: its place take
+this machine's Debian and Python.
 """
 
 import json
@@ -11,7 +12,6 @@ import os
 import subprocess
 import sys
 import sysconfig
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +66,7 @@ CAN_MOUNT = "mount -t tmpfs tmpfs /mnt && mkdir /mnt/a /mnt/b /mnt/c && mount -t
 
 
 @pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
+def built(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What the steps did, and what the checks in the last stage's root said."""
     apart = ["unshare", "--mount", "--propagation", "private"]
     try:
@@ -98,7 +98,8 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
         [*apart, sys.executable, str(steps), str(plan)], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
-    yield json.loads(plan.with_suffix(".done").read_text())
+    told: dict[str, Any] = json.loads(plan.with_suffix(".done").read_text())
+    return told
 
 
 def find_index() -> str:
@@ -118,7 +119,9 @@ def test_every_step_of_every_stage_is_followed(built: dict[str, Any]) -> None:
 def test_image_holds_the_pinned_version_of_everything_that_it_needs(built: dict[str, Any]) -> None:
     answer = built["answers"]["versions"]
     assert answer["code"] == 0, answer["error"]
-    found = {plain(name): version.split("+")[0] for name, version in json.loads(answer["out"]).items()}
+    found = {
+        plain(name): version.split("+")[0] for name, version in json.loads(answer["out"]).items()
+    }
     del found["landslide-benchmark"]
     pins = read_pins()
     # a build of torch for CUDA brings NVIDIA's packages, each pinned by torch itself

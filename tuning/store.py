@@ -132,7 +132,9 @@ def denial_told(what: str) -> Iterator[None]:
     except MlflowException as error:
         if error.error_code != DENIED:
             raise
-        logger.warning("Not deleted: %s (permission denied). Its owner or an administrator can.", what)
+        logger.warning(
+            "Not deleted: %s (permission denied). Its owner or an administrator can.", what
+        )
 
 
 def _find_experiment(client: MlflowClient, uri: str, root: Path) -> str:
