@@ -4,6 +4,7 @@ import os
 import secrets
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -74,12 +75,20 @@ class Secured:
 
 
 @contextmanager
-def serve_postgres(folder: Path) -> Iterator[dict[str, str]]:
+def serve_postgres() -> Iterator[dict[str, str]]:
     """Run PostgreSQL, prepared by docker/postgres-init.sh, and let nobody but its administrator in without a password.
+
+    It runs as a user of its own, who must be able to enter its folder. Each start of pytest shuts the folder that all
+    of pytest's are in, also for a test that runs meanwhile, so this one lies beside it.
 
     Yields:
         PGHOST, PGUSER and PGPASSWORD of MLflow's own user.
     """
+    with tempfile.TemporaryDirectory(prefix="postgres-") as apart:
+        yield from _serve_postgres(Path(apart) / "data")
+
+
+def _serve_postgres(folder: Path) -> Iterator[dict[str, str]]:
     database = pgserver.get_server(folder, cleanup_mode="stop")
     try:
         host, password = str(folder), make_word()
@@ -97,7 +106,7 @@ def serve_postgres(folder: Path) -> Iterator[dict[str, str]]:
 
 @contextmanager
 def serve_secured(folder: Path) -> Iterator[Secured]:
-    """Run the tracked server with passwords on PostgreSQL; all it keeps lies below a folder.
+    """Run the tracked server with passwords on PostgreSQL; its files, but the database's, lie below a folder.
 
     Usage::
 
@@ -108,7 +117,7 @@ def serve_secured(folder: Path) -> Iterator[Secured]:
         The server, with the user ``benchmark`` made by docker/add_user.py.
     """
     port, log = find_port(), folder / "server.log"
-    with serve_postgres(folder / "postgres") as database:
+    with serve_postgres() as database:
         variables = {
             **database,
             "MLFLOW_FLASK_SERVER_SECRET_KEY": make_word(),

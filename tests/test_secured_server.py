@@ -237,6 +237,8 @@ def test_campaign_without_a_password_ends_at_its_start(
     as_user: Secured, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("MLFLOW_TRACKING_PASSWORD")
-    with pytest.raises(ConnectionError, match="401.*Set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"):
+    with pytest.raises(
+        ConnectionError, match=r"401.*Set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
+    ):
         connect(tmp_path)
     assert EXPERIMENT == "landslide-benchmark"  # docker/add_user.py makes it by this name
