@@ -7,13 +7,21 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from mlflow.exceptions import ErrorCode, MlflowException
 
 from data.names import hide_password
 from data.pack import Pack
 from tuning.journal import Config, Journal
 from tuning.metrics import BINS, trace_curve
 from tuning.records import Context, flatten, make_overlay
-from tuning.store import connect, find_runs, read_commit, tracking_uri
+from tuning.store import (
+    connect,
+    denial_told,
+    find_runs,
+    read_commit,
+    tracker_errors,
+    tracking_uri,
+)
 from tuning.tracker import Tracker
 from tuning.train import fit
 
@@ -186,10 +194,43 @@ def test_params_of_nested_configs_are_joined_by_dots() -> None:
     assert flatten({"a": 1, "b": {"c": {"d": 2}}}) == {"a": 1, "b.c.d": 2}
 
 
-def test_commit_is_unknown_outside_a_repository(tmp_path: Path) -> None:
+def test_commit_is_unknown_outside_a_repository(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SOURCE_COMMIT", raising=False)
     assert read_commit(tmp_path) == "unknown"
     subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
     assert read_commit(tmp_path) == "unknown"
+    monkeypatch.setenv("SOURCE_COMMIT", "abc")  # an image is built with it
+    assert read_commit(tmp_path) == "abc"
+    monkeypatch.setenv("PATH", "")  # nor has it git
+    assert read_commit(tmp_path) == "abc"
+
+
+def test_repository_s_commit_goes_before_the_given_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOURCE_COMMIT", "abc")
+    assert read_commit(Path(__file__).parent) != "abc"
+
+
+REMEDIES = [
+    ("UNAUTHENTICATED", "Set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"),
+    ("PERMISSION_DENIED", "Ask its administrator for the permission, or unset MLFLOW_TRACKING_URI"),
+    ("INTERNAL_ERROR", "Start it, or unset MLFLOW_TRACKING_URI"),
+]
+
+
+@pytest.mark.parametrize(("code", "remedy"), REMEDIES)
+def test_error_of_the_tracker_says_what_to_do(code: str, remedy: str, tmp_path: Path) -> None:
+    with pytest.raises(ConnectionError, match=remedy), tracker_errors(tmp_path):
+        raise MlflowException("no", error_code=ErrorCode.Value(code))
+
+
+def test_what_may_not_be_deleted_stays_and_is_named(caplog: pytest.LogCaptureFixture) -> None:
+    with denial_told("alias best of x"):
+        raise MlflowException("no", error_code=ErrorCode.Value("PERMISSION_DENIED"))
+    assert "Not deleted: alias best of x" in caplog.text
+    with pytest.raises(MlflowException, match="other"), denial_told("x"):
+        raise MlflowException("other", error_code=ErrorCode.Value("INTERNAL_ERROR"))
 
 
 def test_journal_replaces_files_whole(tmp_path: Path) -> None:

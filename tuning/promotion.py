@@ -15,7 +15,7 @@ from mlflow.tracking import MlflowClient
 
 from data.untrusted import is_number, parse_json, refuse, show
 from tuning.cards import OUTCOME, PASSED
-from tuning.store import quote, walk_pages
+from tuning.store import denial_told, quote, walk_pages
 
 PREFIX = "hokkaido-"
 CHAMPION = "champion"  # alias of an architecture's version in use
@@ -139,7 +139,7 @@ def _name_challenger(
     if chosen is not None:
         client.set_registered_model_alias(name, CHALLENGER, str(chosen.version))
     elif find_holder(client, name, CHALLENGER) is not None:
-        client.delete_registered_model_alias(name, CHALLENGER)
+        _take_alias(client, name, CHALLENGER)
 
 
 def name_best(client: MlflowClient) -> ModelVersion | None:
@@ -152,8 +152,13 @@ def name_best(client: MlflowClient) -> ModelVersion | None:
         client.set_registered_model_alias(best.name, BEST, str(best.version))
     for name in names:
         if (best is None or name != best.name) and find_holder(client, name, BEST) is not None:
-            client.delete_registered_model_alias(name, BEST)
+            _take_alias(client, name, BEST)
     return best
+
+
+def _take_alias(client: MlflowClient, name: str, alias: str) -> None:
+    with denial_told(f"alias {alias} of registered model {name}"):
+        client.delete_registered_model_alias(name, alias)
 
 
 def read_history(client: MlflowClient, name: str) -> list[list[Any]]:

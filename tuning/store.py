@@ -24,13 +24,16 @@ from data.names import hide_password, name_error
 from data.untrusted import show
 
 URI_VARIABLE = "MLFLOW_TRACKING_URI"
+COMMIT_VARIABLE = "SOURCE_COMMIT"
 SQLITE = "sqlite:///"
 EXPERIMENT = "landslide-benchmark"
+DENIED = "PERMISSION_DENIED"
 T = TypeVar("T")
+logger = logging.getLogger(__name__)
 
 
 def read_commit(folder: Path) -> str:
-    """Read the code's git commit, ``unknown`` outside a repository."""
+    """Read the code's git commit; outside a repository SOURCE_COMMIT, which an image holds, else ``unknown``."""
     ask = [
         "git",
         "-C",
@@ -41,11 +44,12 @@ def read_commit(folder: Path) -> str:
         "--abbrev=40",
         "--exclude=*",
     ]
+    given = os.environ.get(COMMIT_VARIABLE) or "unknown"
     try:
         done = subprocess.run(ask, capture_output=True, text=True, check=False)  # noqa: S603 - no shell, fixed words
     except OSError:
-        return "unknown"
-    return done.stdout.strip() or "unknown"
+        return given
+    return done.stdout.strip() or given
 
 
 def tracking_uri(root: Path) -> str:
@@ -100,9 +104,37 @@ def tracker_errors(root: Path) -> Iterator[None]:
     except MlflowException as error:
         raise ConnectionError(
             f"The MLflow tracker must answer, but {hide_password(tracking_uri(root))} gave: "
-            f"{name_error(error)} "
-            f"Start it, or unset {URI_VARIABLE} to use a database below {root}."
+            f"{name_error(error)} {_remedy(error)}"
+            f"unset {URI_VARIABLE} to use a database below {root}."
         ) from error
+
+
+def _remedy(error: MlflowException) -> str:
+    """Return what to do about an error of the tracker, up to the last resort."""
+    if error.error_code == "UNAUTHENTICATED":
+        return "Set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD to a user's of it, or "
+    if error.error_code == DENIED:
+        return "Ask its administrator for the permission, or "
+    return "Start it, or "
+
+
+@contextmanager
+def denial_told(what: str) -> Iterator[None]:
+    """Go on where a server does not let this user delete something; say that it stays, and what to do.
+
+    On a server with passwords only who made something, or an administrator, may delete it.
+
+    Raises:
+        MlflowException: If MLflow raises anything else.
+    """
+    try:
+        yield
+    except MlflowException as error:
+        if error.error_code != DENIED:
+            raise
+        logger.warning(
+            "Not deleted: %s (permission denied). Its owner or an administrator can.", what
+        )
 
 
 def _find_experiment(client: MlflowClient, uri: str, root: Path) -> str:

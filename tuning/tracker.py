@@ -19,7 +19,7 @@ from tuning.records import (
     make_epoch_metrics,
     make_scalars,
 )
-from tuning.store import connect, find_runs
+from tuning.store import connect, denial_told, find_runs
 
 logger = logging.getLogger(__name__)
 
@@ -117,7 +117,8 @@ class Tracker:
         if tags.get(IDENTITY, identity) == identity:
             return
         if run_id != found[0].info.run_id:  # both began at the same moment; this one is new
-            self.client.delete_run(run_id)
+            with denial_told(f"run {run_id}"):
+                self.client.delete_run(run_id)
         raise ValueError(
             f"A campaign's name must be new on its tracker, but {name!r} was begun there by "
             f"{tags.get('mlflow.user', 'somebody')}. Choose another name with --campaign."
@@ -211,7 +212,8 @@ class Tracker:
             if model.status == LoggedModelStatus.READY:
                 found = f"models:/{model.model_id}"
             else:
-                self.client.delete_logged_model(model.model_id)
+                with denial_told(f"unfinished model {model.model_id} of run {run_id}"):
+                    self.client.delete_logged_model(model.model_id)
         return found
 
     def log_scores(self, run_id: str, values: Mapping[str, float]) -> None:
