@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import shlex
 import signal
 import subprocess
 import sys
@@ -57,13 +58,21 @@ class Cluster:
         """What ``--address`` takes."""
         return f"127.0.0.1:{self.port}"
 
-    def add(self, cpus: int, gpus: int = 0, hidden: Path | None = None, **variables: str) -> Node:
+    def add(
+        self,
+        cpus: int,
+        gpus: int = 0,
+        hidden: Path | None = None,
+        instead: tuple[Path, Path] | None = None,
+        **variables: str,
+    ) -> Node:
         """Start a node; the first is the head.
 
         Args:
             cpus: Its cores.
             gpus: GPUs that it says it has.
             hidden: A folder that it shall not see, as if it lay on another machine; needs the right to mount.
+            instead: A folder that it shall see in the place of another one.
             variables: Added to its environment.
         """
         number = len(self.nodes) + 1
@@ -76,7 +85,7 @@ class Cluster:
         environment = {**os.environ, **self.variables, "LANDSLIDE_CACHE": str(cache), **variables}
         with (self.folder / f"node{number}.txt").open("wb") as log:
             process = subprocess.Popen(
-                [*_hide(hidden), sys.executable, "-m", "ray.scripts.scripts", *words],
+                [*_mount(hidden, instead), sys.executable, "-m", "ray.scripts.scripts", *words],
                 stdout=log,
                 stderr=log,
                 env=environment,
@@ -95,12 +104,14 @@ class Cluster:
             time.sleep(0.2)
 
 
-def _hide(folder: Path | None) -> list[str]:
-    """Return the words before a command to which a folder is empty."""
-    if folder is None:
+def _mount(hidden: Path | None, instead: tuple[Path, Path] | None) -> list[str]:
+    """Return the words before a command that sees other files than its starter."""
+    mounts = [["tmpfs", "-t", "tmpfs", str(hidden)]] if hidden else []
+    mounts += [["--bind", *map(str, instead)]] if instead else []
+    if not mounts:
         return []
-    script = 'mount -t tmpfs tmpfs "$0" && exec "$@"'
-    return ["unshare", "--mount", "sh", "-c", script, str(folder)]
+    lines = " && ".join(f"mount {shlex.join(words)}" for words in mounts)
+    return ["unshare", "--mount", "sh", "-c", f'{lines} && exec "$@"', "sh"]
 
 
 @contextmanager

@@ -1,11 +1,13 @@
 """A campaign on a real cluster of several nodes: checked at the start, carried over a lost node, placed where it fits."""
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from clusters import Cluster, cluster
 from faults import campaigns
@@ -70,22 +72,17 @@ def test_lost_node_s_trials_go_on_elsewhere_and_the_table_is_the_same(
         driver = stormy.start()
         try:
             assert wait_until(lambda: any(stormy.epochs().values()), 240), stormy.said()
-            assert [list((node.cache / "packs").glob("*/pack-*")) != [] for node in made.nodes] == [
-                True,
-                True,
-            ]
+            assert all(list((node.cache / "packs").glob("*/pack-*")) for node in made.nodes)
             made.nodes[1].end()
             assert driver.wait(timeout=400) == 0, stormy.said()
         finally:
             end_all(family(driver.pid))
     assert "is tried again: " in stormy.said()
-    assert kills_compare(calm, stormy, monkeypatch) == []
+    assert compare(calm, stormy, monkeypatch) == []
 
 
-def kills_compare(calm: Command, stormy: Command, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+def compare(calm: Command, stormy: Command, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Say what the disturbed campaign has other than the undisturbed one, which is in a database of its own."""
-    import pandas as pd
-
     faults = []
     there = stormy.states()
     if gaps := stormy.count_gaps():
@@ -100,25 +97,70 @@ def kills_compare(calm: Command, stormy: Command, monkeypatch: pytest.MonkeyPatc
     return faults
 
 
-def test_nodes_that_cannot_run_it_are_named_before_anything_is_made(tmp_path: Path) -> None:
-    other = tmp_path / "other"
-    subprocess.run(["git", "clone", "-q", str(ROOT), str(other)], check=True)
-    (other / "tuning/losses.py").write_text("changed = True\n")
-    root = tmp_path / "out"
+@pytest.fixture(scope="module")
+def uneven(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Cluster, Path]]:
+    """A head that says it has a GPU, and a node with other code that does not see a folder; both with one core."""
+    folder = tmp_path_factory.mktemp("uneven")
+    other, root = folder / "other", folder / "out"
+    shutil.copytree(ROOT / "tuning", other)
+    (other / "losses.py").write_text("changed = True\n")
     root.mkdir()
-    with cluster(1) as made:
-        made.add(1, hidden=root, PYTHONPATH=str(other))
-        said = run(made, root, MLFLOW_TRACKING_URI="http://127.0.0.1:9")
-        assert "error: All nodes of a cluster must be able to run the same trials, but:\n" in said
-        assert "(127.0.0.2, " in said
-        assert f"does not share {root}: it does not see what the driver writes there" in said
-        assert said.count("does not reach the tracker: 127.0.0.1:9 does not answer") == 2
-        said = run(made, root, "--campaign", "other", "--storage", "ftp://host/x")
-        assert "A storage is a folder or a URI of s3, gs," in said
-        said = run(made, root, "--campaign", "third")
-        assert "the tracker must be a server where 2 nodes work together, but got sqlite:" in said
-        said = run(made, root, "--campaign", "large", "--cpus-per-trial", "2")
-        assert "must fit into one node, but got 2 cores" in said
-        assert not (root / "data").exists()
-        assert not (root / "mlflow.db").exists()
-        assert sorted(path.name for path in root.iterdir()) == ["campaigns"]
+    with cluster() as made:
+        made.add(1, gpus=1)
+        made.add(1, hidden=root, instead=(other, ROOT / "tuning"))
+        yield made, root
+
+
+def test_nodes_that_cannot_run_it_are_named_before_anything_is_made(
+    uneven: tuple[Cluster, Path],
+) -> None:
+    made, root = uneven
+    cpu = ("--gpus-per-trial", "0")
+    said = run(made, root, *cpu, MLFLOW_TRACKING_URI="http://127.0.0.1:9")
+    assert "error: All nodes of a cluster must be able to run the same trials, but:\n" in said
+    assert "(127.0.0.2, " in said
+    assert said.count("has other code (") == 1
+    assert f"does not share {root}: it does not see what the driver writes there" in said
+    assert said.count("does not reach the tracker: 127.0.0.1:9 does not answer") == 2
+    said = run(made, root, *cpu, "--campaign", "other", "--storage", "ftp://host/x")
+    assert "A storage is a folder or a URI of s3, gs," in said
+    said = run(made, root, *cpu, "--campaign", "third")
+    assert "the tracker must be a server where 2 nodes work together, but got sqlite:" in said
+    said = run(made, root, *cpu, "--campaign", "large", "--cpus-per-trial", "2")
+    assert "must fit into one node, but got 2 cores" in said
+    assert sorted(path.name for path in root.iterdir()) == ["campaigns"]
+
+
+def test_token_that_is_wrong_is_not_let_in(uneven: tuple[Cluster, Path]) -> None:
+    said = run(uneven[0], uneven[1], "--campaign", "token", RAY_AUTH_TOKEN="0" * 64)
+    assert "A Ray cluster must answer at " in said
+    assert "RAY_AUTH_TOKEN_PATH where it asks for a token" in said
+
+
+def test_trial_without_a_gpu_keeps_off_the_node_that_has_one(uneven: tuple[Cluster, Path]) -> None:
+    ask = """
+import sys, ray
+from ray.util import placement_group_table
+from tuning.cluster import request
+from tuning.placement import Resources
+ray.init(sys.argv[1], log_to_driver=False)
+names = {node["NodeID"]: node["NodeManagerAddress"] for node in ray.nodes()}
+for share in (Resources(1, 0), Resources(1, 0), Resources(1, 1)):
+    group = request(share).to_placement_group()
+    ray.get(group.ready())
+    print("PLACED", *[names[one] for one in placement_group_table(group)["bundles_to_node_id"].values()])
+    ray.util.remove_placement_group(group)
+"""
+    made = uneven[0]
+    done = subprocess.run(
+        [sys.executable, "-c", ask, made.address],
+        cwd=ROOT,
+        env={**os.environ, **made.variables},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    placed = [line.split()[1] for line in done.stdout.splitlines() if line.startswith("PLACED")]
+    assert placed[:2] == ["127.0.0.2", "127.0.0.2"]
+    assert placed[2] != "127.0.0.2"

@@ -21,7 +21,7 @@ from tuning.trainable import run_trial
 
 logger = logging.getLogger(__name__)
 
-RETRIES = 3  # of a trial whose worker died; nodes may vanish
+RETRIES, CLUSTER_RETRIES = 3, 8  # of a trial whose worker died; spot machines vanish
 
 
 def run_search(
@@ -133,6 +133,7 @@ def _fit(
     placed = request(resources)
     trainable = tune.with_resources(tune.with_parameters(run_trial, job=stage.job), placed)
     system, place = _make_room(stage, folder)
+    retries = CLUSTER_RETRIES if stage.job.source else RETRIES
     tuner = tune.Tuner(
         trainable,
         param_space=samples,
@@ -145,7 +146,7 @@ def _fit(
             name=stage.name,
             storage_path=place,
             storage_filesystem=system,
-            failure_config=tune.FailureConfig(max_failures=RETRIES),
+            failure_config=tune.FailureConfig(max_failures=retries),
             callbacks=[mirror],
             verbose=0,
         ),
