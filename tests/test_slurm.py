@@ -71,7 +71,8 @@ esac""",
 *)
     echo "driver $*" >>"$seen"
     stat -c "token %a" "$RAY_AUTH_TOKEN_PATH" >>"$seen"
-    trap 'exit 130' TERM
+    trap 'exit "$code"' TERM
+    [ -z "$now" ] || exit "$code"
     for _ in $(seq 300); do sleep 0.1; done
     ;;
 esac""",
@@ -94,6 +95,7 @@ def pretend(tmp_path: Path) -> Callable[..., "subprocess.Popen[str]"]:
         }
         env |= {"SLURM_JOB_NUM_NODES": "2", "LANDSLIDE_PYTHON": str(tmp_path / "python")}
         env |= {"LANDSLIDE_ROOT": str(tmp_path / "mlruns"), "seen": str(tmp_path / "seen")}
+        env |= {"code": "130", "now": "", "state": "RUNNING"}
         return subprocess.Popen(
             ["bash", str(SCRIPT), *words],
             env=env | variables,
@@ -138,11 +140,23 @@ def test_stopped_job_is_queued_again_unless_it_was_cancelled(
     assert not (tmp_path / "mlruns" / "slurm" / "7" / "token").exists()
 
 
+@pytest.mark.parametrize("code", [0, 1])
+@pytest.mark.parametrize("now", ["yes", ""])
+def test_job_ends_as_its_campaign_does(pretend: Start, tmp_path: Path, code: int, now: str) -> None:
+    one, seen = pretend("--model", "unet", code=str(code), now=now), tmp_path / "seen"
+    _wait_for(lambda: seen.exists() and "token 600" in seen.read_text())
+    if not now:  # it had just come to its end when it was asked to stop
+        one.send_signal(signal.SIGTERM)
+    one.communicate(timeout=60)
+    assert one.returncode == code
+    assert "requeue" not in seen.read_text()
+
+
 def test_job_that_runs_again_continues_its_campaign(pretend: Start, tmp_path: Path) -> None:
     folder = tmp_path / "mlruns" / "campaigns" / "slurm-7"
     folder.mkdir(parents=True)
     (folder / "campaign.json").write_text("{}")
-    one, seen = pretend("--model", "unet", state="RUNNING"), tmp_path / "seen"
+    one, seen = pretend("--model", "unet"), tmp_path / "seen"
     _wait_for(lambda: seen.exists() and "token 600" in seen.read_text())
     one.send_signal(signal.SIGTERM)
     one.communicate(timeout=60)
