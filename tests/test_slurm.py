@@ -1,5 +1,6 @@
 """The Slurm job: a real one on a Slurm of two nodes, and its script's answers with Slurm's commands replaced."""
 
+import re
 import signal
 import socket
 import stat
@@ -7,6 +8,8 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -197,6 +200,16 @@ def _find_processes(job: str) -> list[str]:
     return found
 
 
+def _ask(port: int, path: str, **headers: str) -> int:
+    """Ask a page; return the answer's status."""
+    asked = urllib.request.Request(f"http://127.0.0.1:{port}{path}", headers=headers)
+    try:
+        with urllib.request.urlopen(asked, timeout=20) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        return error.code
+
+
 @pytest.mark.slow
 def test_interrupted_job_is_queued_again_and_ends_with_a_report(
     slurm: Slurm, short: Path, twin: Path
@@ -212,6 +225,13 @@ def test_interrupted_job_is_queued_again_and_ends_with_a_report(
     first = token.read_text()
     assert len(first) == 64
     assert first not in log.read_text()
+
+    port = int(re.findall(r"127\.0\.0\.1:(\d+) set in", log.read_text())[0])
+    assert _ask(port + 10, "/api/healthz") == 200  # what the probes of platform/kuberay ask
+    assert [
+        _ask(port + 2, "/api/jobs/", **head) for head in ({}, {"Authorization": "Bearer x"})
+    ] == [401, 403]
+    assert _ask(port + 2, "/api/jobs/", Authorization=f"Bearer {first}") == 200
 
     slurm.call("scancel", "--signal=TERM", "--batch", job)  # as before a time limit
     _wait_for(lambda: slurm.ask(job, "JobState") == "PENDING", log)
