@@ -1,5 +1,6 @@
 """A real Slurm of two nodes on this machine, in a folder of its own: munge, the controller, a daemon for each node."""
 
+import getpass
 import os
 import secrets
 import shutil
@@ -123,9 +124,7 @@ def running_slurm(folder: Path) -> Iterator[Slurm]:
         (folder / name).mkdir()
     (folder / "munge.key").write_bytes(secrets.token_bytes(128))
     (folder / "munge.key").chmod(0o400)
-    config = CONFIG.format(
-        controller=find_port(), folder=folder, user=os.environ.get("USER", "root")
-    )
+    config = CONFIG.format(controller=find_port(), folder=folder, user=getpass.getuser())
     config += "".join(NODE.format(name=name, port=find_port()) for name in NODES)
     (folder / "slurm.conf").write_text(config)
     env = {
