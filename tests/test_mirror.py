@@ -1,8 +1,16 @@
-"""What the driver makes of Ray's errors."""
+"""What the driver makes of Ray's reports and errors."""
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
-from tuning.mirror import explain_error
+from tuning.delivery import Delivery
+from tuning.journal import Journal
+from tuning.mirror import Mirror, explain_error
+from tuning.records import Context, DataRecord
+from tuning.stage import Job, Stage, enrol
 
 TASK = "Failure # 1 (occurred at 2026-11-25_21-03-12)\nray::ImplicitFunc.train() (pid=1, actor_id=a)\n  File x\n"
 
@@ -34,3 +42,41 @@ def test_reason_of_a_failure_is_a_line(text: str, kind: str, message: str) -> No
     assert found[0] == kind
     assert message in found[1]
     assert "\n" not in found[1]
+
+
+class Silent(Delivery):
+    """Sends nothing."""
+
+    def submit(self, journal: Journal) -> None:
+        pass
+
+
+def make_mirror(root: Path, trials: int) -> tuple[Mirror, list[Any]]:
+    """Make a mirror with trials that look like Ray's."""
+    context = Context("m", "smoke", "blocks", "s", "d", "synthetic", "s1", "2 even", "c")
+    fixed = {"model": "unet", "seed": 1, "split": "blocks"}
+    stage = Stage("search-unet", Job("search", fixed, "p", str(root / "trials")), trials, 4)
+    delivery = Silent(root, context, DataRecord("twin", "d", "twin:1", {}, {}))
+    samples = [{"lr": 1e-3 * (1 + number)} for number in range(trials)]
+    return Mirror(delivery, stage), [SimpleNamespace(config=sample) for sample in samples]
+
+
+def test_sums_of_epochs_are_those_of_the_trials(tmp_path: Path) -> None:
+    (tmp_path / "trials").mkdir()
+    mirror, trials = make_mirror(tmp_path, 12)
+    for trial in trials[:2]:  # over before this process began, and run again all the same
+        enrol(mirror.stage, trial.config, 1)
+        mirror.stage.job.journal(trial.config).end("last epoch")
+    mirror = Mirror(mirror.delivery, mirror.stage)
+    for trial in trials:
+        mirror.on_trial_start(1, trials, trial)
+    for epoch, trial in sorted((e, n) for n in range(12) for e in range(1, n % 4 + 2)):
+        result = {"epoch": epoch, "val_pr_auc": 0.1, "best_val_pr_auc": 0.1, "seconds": 1.0}
+        mirror.on_trial_result(1, trials, trials[trial], result)
+        if epoch == 4:
+            mirror.stage.job.journal(trials[trial].config).end("last epoch")
+            mirror.on_trial_complete(1, trials, trials[trial])
+    ended = [mirror._epochs[key] for key in mirror._ended if key in mirror._epochs]
+    assert len(ended) > 2
+    assert mirror._done == sum(mirror._epochs.values())
+    assert (mirror._ended_epochs, mirror._ended_here) == (sum(ended), len(ended))

@@ -32,6 +32,8 @@ class Mirror(tune.Callback):
         self._seen: dict[str, float] = {}  # when each running trial last reported, by key
         self._epochs: dict[str, int] = {}  # epochs trained here, by key
         self._ended = {path.name for path in over}
+        # Sums over trials, since every report asks for them: epochs, those of ended trials, and how many these are.
+        self._done = self._ended_epochs = self._ended_here = 0
         self._hung: set[str] = set()
 
     def on_step_begin(self, iteration: int, trials: list[Trial], **info: Any) -> None:
@@ -73,7 +75,7 @@ class Mirror(tune.Callback):
         journal = self._journal(trial)
         self.delivery.submit(journal)
         self._seen[journal.path.name] = time.monotonic()
-        self._epochs[journal.path.name] = result["epoch"]
+        self._count(journal.path.name, result["epoch"])
         logger.info(
             "%s: epoch %d/%d, val AP %.3f, best %.3f (%d/%d trials done, ETA %s)",
             self._name(trial),
@@ -86,12 +88,20 @@ class Mirror(tune.Callback):
             self._eta(result),
         )
 
+    def _count(self, key: str, epoch: int) -> None:
+        """Count a trial's epochs; one that ended before and is run again counts as what it was."""
+        more = epoch - self._epochs.get(key, 0)
+        self._done += more
+        if key in self._ended:
+            self._ended_here += key not in self._epochs
+            self._ended_epochs += more
+        self._epochs[key] = epoch
+
     def _eta(self, result: Mapping[str, Any]) -> str:
         """Estimate the stage's rest from its epochs so far, or the reporting trial's own if longer."""
-        done = sum(self._epochs.values())
-        ended = [self._epochs[key] for key in self._ended if key in self._epochs]
-        usual = sum(ended) / len(ended) if ended else self.stage.epochs
-        total = max(done, sum(ended) + usual * (self.stage.trials - len(self._ended)))
+        done, here = self._done, self._ended_here
+        usual = self._ended_epochs / here if here else self.stage.epochs
+        total = max(done, self._ended_epochs + usual * (self.stage.trials - len(self._ended)))
         rest = (time.monotonic() - (self._began or 0.0)) / max(done, 1) * (total - done)
         own = (self.stage.epochs - result["epoch"]) * result["seconds"]
         seconds = max(rest, own)
@@ -145,7 +155,11 @@ class Mirror(tune.Callback):
             self._check_disk("disk")
         if self.stage.job.stage != "search" and is_over(journal, self.stage.job.stage):
             self.delivery.forget(journal)  # of a search, the winner's checkpoint is still wanted
-        self._ended.add(journal.path.name)
+        key = journal.path.name
+        if key not in self._ended and key in self._epochs:
+            self._ended_here += 1
+            self._ended_epochs += self._epochs[key]
+        self._ended.add(key)
         self._seen.pop(journal.path.name, None)
         self.delivery.submit(journal)
         reason, message, _ = explain_end(journal, self.stage.job.stage) or ("error", "", None)

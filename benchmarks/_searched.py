@@ -1,0 +1,97 @@
+"""A search of many trials without training: folders as training leaves them, and stand-ins for Ray's trials."""
+
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import torch
+
+from data.inputs import SAR_CHANNELS
+from tuning.delivery import Delivery
+from tuning.environment import describe_environment
+from tuning.journal import Journal
+from tuning.metrics import BINS
+from tuning.mirror import Mirror
+from tuning.records import EPOCH_METRICS, Context, DataRecord
+from tuning.space import first_sample, make_space
+from tuning.stage import Job, Stage
+
+MODEL, PIXELS = "unet", 27 * 128 * 128  # of the val part of the split blocks
+SYSTEM = (
+    "cpu_utilization_percentage",
+    "process_memory_megabytes",
+    "system_memory_usage_percentage",
+)
+
+
+@dataclass(frozen=True)
+class Campaign:
+    """Trials of one search, and what follows them.
+
+    Attributes:
+        mirror: The callback that Ray would call.
+        trials: What stands for Ray's trials.
+        epochs: Length of a trial.
+    """
+
+    mirror: Mirror
+    trials: Sequence[Any]
+    epochs: int
+
+    def journals(self) -> Iterator[Journal]:
+        """Yield the trials' folders."""
+        for trial in self.trials:
+            yield self.mirror.stage.job.journal(trial.config)
+
+
+def make_campaign(
+    root: Path, name: str, trials: int, epochs: int, kind: type[Delivery] = Delivery
+) -> Campaign:
+    """Make a search of a network's whole space with random samples."""
+    context = Context(name, "paper", "blocks", "s", "d", "synthetic", "s1", "15 even", "c" * 40)
+    data = DataRecord("hokkaido-twin", "d", "twin:1", {"channels": list(SAR_CHANNELS)}, {})
+    fixed = {"model": MODEL, "channels": list(SAR_CHANNELS), "timesteps": 15, "steps": "even"}
+    fixed |= {"norm": "train", "batch_size": 16, "clip": 1.0, "augment": {"turn": 1}}
+    fixed |= {"epochs": epochs, "patience": epochs, "seed": 42, "split": "blocks", "data": "d"}
+    folder = root / "campaigns" / name / "trials"
+    folder.mkdir(parents=True)
+    stage = Stage(f"search-{MODEL}", Job("search", fixed, "p", str(folder)), trials, epochs)
+    first, rng = first_sample(MODEL, make_space(MODEL)), random.Random(name)  # noqa: S311 - samples
+    samples = [first | {"lr": 10 ** rng.uniform(-4, -2)} for _ in range(trials)]
+    mirror = Mirror(kind(root, context, data), stage)
+    return Campaign(mirror, [SimpleNamespace(config=sample) for sample in samples], epochs)
+
+
+def make_row(epoch: int) -> dict[str, Any]:
+    """Make an epoch's row, as training writes it."""
+    values = dict.fromkeys(EPOCH_METRICS, 0.5 + 0.001 * epoch)
+    row = {**values, "epoch": epoch, "stale": 0, "seconds": 60.0}
+    row |= {"time_ms": 1_700_000_000_000 + 60_000 * epoch}
+    return row | {"system": dict.fromkeys(SYSTEM, 50.0 + epoch)}
+
+
+def write_epoch(campaign: Campaign, epoch: int) -> None:
+    """Add an epoch to every trial's folder."""
+    row = make_row(epoch)
+    for journal in campaign.journals():
+        journal.append(row)
+
+
+def write_ends(campaign: Campaign, ends: int) -> None:
+    """Write what a trial leaves at its end, for the first trials."""
+    environment = describe_environment(torch.device("cpu"))
+    rng = np.random.default_rng(0)
+    probs = rng.beta(1, 12, PIXELS), rng.beta(3, 4, PIXELS // 20)  # without landslide, with one
+    counts = np.stack([np.bincount((one * BINS).astype(int), minlength=BINS) for one in probs])
+    for journal in islice(campaign.journals(), ends):
+        entry = journal.read("trial")
+        journal.write("config", entry["config"])
+        journal.write("environment", environment)
+        np.save(journal.path / "val_counts.npy", counts)
+        journal.write("cost", {"parameters": 1e6, "cpu_hours": 1.0, "gpu_hours": 1.0})
+        journal.end("last epoch", epoch=campaign.epochs)
