@@ -177,8 +177,8 @@ def survey(project: Path, nodes: int) -> None:
     Raises:
         SubmitError: If they do not in half an hour, or one has other code.
     """
-    import ray  # noqa: TID251 - this asks before the campaign joins, and leaves again
-    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy  # noqa: TID251
+    import ray
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
     ray.init("auto", log_to_driver=False, logging_level="ERROR")
     there = _wait_for(ray, nodes)
