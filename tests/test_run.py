@@ -8,7 +8,7 @@ from conftest import make_settings
 from data.inputs import SAR_CHANNELS
 from tuning.placement import Resources, Room, share_out
 from tuning.run import main
-from tuning.settings import check_settings, choose_models, load_settings, save_settings
+from tuning.settings import Settings, check_settings, choose_models, load_settings, save_settings
 
 
 def refuse(arguments: list[str], root: Path, capsys: pytest.CaptureFixture[str]) -> str:
@@ -117,6 +117,37 @@ def test_resume_refuses_other_settings(tmp_path: Path, capsys: pytest.CaptureFix
     save_settings(tmp_path, make_settings())
     assert main(["--resume", "--seeds", "3", "--root", str(tmp_path)]) == 2
     assert "with its own settings, but got --seeds as well" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "variable", "address"),
+    [
+        ([], None, "old:6379"),
+        (["--address", "new:6379"], "other:6379", "new:6379"),
+        ([], "other:6379", "other:6379"),
+        (["--address", "local"], None, None),
+    ],
+)
+def test_resumed_campaign_may_move_to_another_cluster(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    words: list[str],
+    variable: str | None,
+    address: str | None,
+) -> None:
+    seen: list[Settings] = []
+
+    def run(root: Path, settings: Settings) -> None:
+        seen.append(settings)
+        raise ValueError("seen")
+
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    if variable:
+        monkeypatch.setenv("RAY_ADDRESS", variable)
+    monkeypatch.setattr("tuning.campaign.run_campaign", run)
+    save_settings(tmp_path, make_settings(address="old:6379"))
+    assert main(["--root", str(tmp_path), "--resume", *words]) == 1
+    assert seen == [make_settings(address=address)]
 
 
 def test_campaign_name_cannot_leave_its_folder() -> None:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from servers import serve_mlflow
 from slurm_cluster import PROJECT, Slurm, require_slurm, running_slurm
 
 from tuning.journal import Journal
@@ -210,12 +211,21 @@ def _ask(port: int, path: str, **headers: str) -> int:
         return error.code
 
 
+@pytest.fixture
+def tracker(tmp_path: Path) -> Iterator[str]:
+    """The server that a cluster of several nodes needs."""
+    store, log = f"sqlite:///{tmp_path}/server.db", tmp_path / "server.txt"
+    with serve_mlflow(store, tmp_path / "artifacts", log) as uri:
+        yield uri
+
+
 @pytest.mark.slow
 def test_interrupted_job_is_queued_again_and_ends_with_a_report(
-    slurm: Slurm, short: Path, twin: Path
+    slurm: Slurm, short: Path, twin: Path, tracker: str
 ) -> None:
     root, words = short / "mlruns", ["--model", "unet", "--preset", "smoke", "--seeds", "1"]
     scratch = {"LANDSLIDE_ROOT": str(root), "LANDSLIDE_SCRATCH": str(short)}
+    scratch |= {"MLFLOW_TRACKING_URI": tracker}
     submit = ["sbatch", "--parsable", "--cpus-per-task=1", f"--output={short}/job.log", str(SCRIPT)]
     job = slurm.call(*submit, *words, "--data", str(twin), **scratch)
     log = short / "job.log"

@@ -8,7 +8,7 @@ import logging
 import os
 import sys
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +78,8 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
     )
     cluster = parser.add_argument_group("on a cluster (platform/README.md)")
     cluster.add_argument(
-        "--address", help="Ray cluster to join (default: RAY_ADDRESS, else a local one)"
+        "--address",
+        help="Ray cluster to join, also of a campaign to resume (default: RAY_ADDRESS, else a local one)",
     )
     cluster.add_argument(
         "--storage",
@@ -115,13 +116,16 @@ def _settings(given: dict[str, Any], root: Path) -> Any:
     from tuning.train import pick_device
 
     if "resume" in given:
-        extra = sorted(set(given) - {"resume"})
+        extra = sorted(set(given) - {"resume", "address"})
         if extra:
             raise ValueError(
                 "--resume continues a campaign with its own settings, but got "
                 f"--{', --'.join(name.replace('_', '-') for name in extra)} as well. Leave them out."
             )
-        return load_settings(root, given["resume"])
+        kept = load_settings(root, given["resume"])
+        address = given.get("address") or os.environ.get("RAY_ADDRESS") or kept.address
+        # The cluster may be another one by now, or gone.
+        return replace(kept, address=None if address == "local" else address)
     name = given.get("preset") or ("paper" if pick_device().type == "cuda" else "quick")
     preset = get_preset(name)
     defaults: dict[str, Any] = {

@@ -8,7 +8,7 @@ standard library until it has found the project and an environment with Ray.
 
 - The project is ``LANDSLIDE_PROJECT``, else the one that this file lies in, else ``~/landslide-benchmark``.
 - ``--code HASH`` refuses to run other code than that of ``python platform/ray/submit.py --fingerprint`` at home.
-- ``--nodes N`` waits until N nodes, the head among them, have joined, and compares their code as well.
+- ``--nodes N`` waits until N nodes, the head among them, have joined; ``tuning.run`` then compares their code.
 - ``~/landslide.env`` (mode 0600) holds the tracker's ``MLFLOW_...=...`` lines: for this command, not for the trials.
 """
 
@@ -171,33 +171,20 @@ def check_root(project: Path, arguments: list[str]) -> None:
         )
 
 
-def survey(project: Path, nodes: int) -> None:
-    """Wait until as many nodes have joined, and compare each one's code with the head's.
+def wait_for_nodes(nodes: int) -> None:
+    """Wait until as many nodes have joined.
 
     Raises:
-        SubmitError: If they do not in half an hour, or one has other code.
+        SubmitError: If they do not in half an hour.
     """
     import ray
-    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
     ray.init("auto", log_to_driver=False, logging_level="ERROR")
-    there = _wait_for(ray, nodes)
-    if JOB not in str(project):  # which Ray brings to each of them
-        look, at = ray.remote(num_cpus=0)(take_fingerprint), NodeAffinitySchedulingStrategy
-        place = [{"scheduling_strategy": at(node["NodeID"], soft=False)} for node in there]
-        codes = ray.get([look.options(**one).remote(project) for one in place], timeout=300)
-        own, pairs = take_fingerprint(project), zip(there, codes, strict=True)
-        other = sorted(node["NodeManagerAddress"] for node, code in pairs if code != own)
-        if other:
-            raise SubmitError(
-                f"Every node must have this head's code, but {', '.join(other)} has other: it is stale. "
-                "Bring it there with `ray up CLUSTER.yaml`; `ray rsync-up` reaches the head alone."
-            )
-        say(f"All {len(there)} nodes have this code.")
+    _wait_for(ray, nodes)
     ray.shutdown()
 
 
-def _wait_for(ray: Any, nodes: int) -> list[dict[str, Any]]:
+def _wait_for(ray: Any, nodes: int) -> None:
     deadline, last = time.monotonic() + WAIT_S, -1
     while len(there := [node for node in ray.nodes() if node["Alive"]]) < nodes:
         if time.monotonic() > deadline:
@@ -209,7 +196,6 @@ def _wait_for(ray: Any, nodes: int) -> list[dict[str, Any]]:
             say(f"{len(there)} of {nodes} nodes are there; waiting.")
         last = len(there)
         time.sleep(2)
-    return there
 
 
 def run(words: list[str]) -> None:
@@ -231,7 +217,7 @@ def run(words: list[str]) -> None:
     check_root(project, arguments)
     os.environ.update(environment)
     if own.nodes is not None:
-        survey(project, own.nodes)
+        wait_for_nodes(own.nodes)
     if not any(word.split("=")[0] == "--resume" for word in arguments):  # which has its own
         arguments = ["--address", "auto", *arguments]
     say(f"python -m tuning.run {shlex.join(arguments)}")
