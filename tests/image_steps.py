@@ -90,6 +90,9 @@ class Build:
         for one in ("/proc", "/dev", "/sys"):
             mount("--rbind", one, folder / one[1:])
         for one in ("/tmp", self.plan["hide"]):
+            (folder / one.lstrip("/")).mkdir(
+                parents=True, exist_ok=True
+            )  # the second may lie in the first
             mount("-t", "tmpfs", "-o", "mode=1777", "tmpfs", folder / one.lstrip("/"))
         lay_python(folder)
         if below is None:
