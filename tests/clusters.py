@@ -3,7 +3,6 @@
 import os
 import secrets
 import shlex
-import signal
 import subprocess
 import sys
 import tempfile
@@ -13,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from faults.campaigns import end_all, family
 from servers import find_port
 
 START_S = 90
@@ -34,7 +34,7 @@ class Node:
     def end(self) -> None:
         """End it at once, as a spot machine ends."""
         if self.process.poll() is None:
-            os.killpg(self.process.pid, signal.SIGKILL)
+            end_all(family(self.process.pid))  # its workers have process groups of their own
             self.process.wait()
 
 

@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -64,12 +65,14 @@ def wait_for(true: object, process: "subprocess.Popen[bytes]", log: Path) -> Non
 
 
 @pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """A head without cores, and two workers with a core each."""
-    folder, port = (
-        tmp_path_factory.mktemp("c"),
-        find_port(),
-    )  # a short name: sockets have 107 letters
+def cluster() -> Iterator[Cluster]:
+    """A head without cores, and two workers with a core each; in a folder of a short name, for sockets have 107 letters."""
+    with tempfile.TemporaryDirectory(prefix="lb") as short:
+        yield from start(Path(short))
+
+
+def start(folder: Path) -> Iterator[Cluster]:
+    port = find_port()
     variables = {
         "RAY_AUTH_TOKEN": make_word(),
         "RAY_HEAD": f"127.0.0.1:{port}",

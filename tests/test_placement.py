@@ -8,6 +8,7 @@ import torch
 from conftest import make_settings
 
 from data.pack import Pack
+from tuning import cluster
 from tuning.footprint import find_heaviest, measure_footprint
 from tuning.journal import Config, Journal
 from tuning.placement import Resources, Room, choose_share, share_of_gpu, share_out
@@ -83,3 +84,31 @@ def test_footprint_needs_a_gpu(pack: Pack, config: Config) -> None:
         ValueError, match=r"measured on one, but this process has none. Give --gpus-per-trial"
     ):
         measure_footprint(config, str(pack.path), None)
+
+
+def test_cluster_is_asked_for_a_node_that_holds_a_trial_and_let_go_of_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[Any] = []
+    rooms = iter([[Room(1, 0)]] * 4 + [[Room(1, 0), Room(8, 1)]] * 9)
+    monkeypatch.setattr(cluster, "LOOK_S", 0.0)
+    monkeypatch.setattr(cluster.ray, "is_initialized", lambda: True)
+    monkeypatch.setattr(cluster, "list_rooms", lambda: next(rooms))
+    monkeypatch.setattr(cluster, "request_resources", lambda bundles: asked.append(bundles))
+    settings = make_settings(cpus_per_trial=4, gpus_per_trial=0.5, wait_for_nodes=1)
+    assert cluster.start_ray(settings) == Resources(4, 0.5)
+    assert asked == [[{"CPU": 4, "GPU": 1}], []]
+
+
+def test_cluster_that_does_not_grow_in_time_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Any] = []
+    monkeypatch.setattr(cluster, "LOOK_S", 0.0)
+    monkeypatch.setattr(cluster.ray, "is_initialized", lambda: True)
+    monkeypatch.setattr(cluster, "list_rooms", lambda: [Room(1, 0)])
+    monkeypatch.setattr(cluster, "request_resources", lambda bundles: asked.append(bundles))
+    with pytest.raises(ValueError, match=r"must fit into one node, but got 4 cores"):
+        cluster.start_ray(make_settings(cpus_per_trial=4, wait_for_nodes=0.0005))
+    assert asked == [[{"CPU": 4}], []]
+    with pytest.raises(ValueError, match=r"must fit into one node"):
+        cluster.start_ray(make_settings(cpus_per_trial=4))
+    assert len(asked) == 2  # nobody was asked

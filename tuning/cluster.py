@@ -8,6 +8,7 @@ from typing import Any
 
 import ray
 from ray import tune
+from ray.autoscaler.sdk import request_resources
 
 from data.machine import count_cpus
 from data.names import name_error
@@ -18,6 +19,7 @@ from tuning.suggest import quiet_optuna
 logger = logging.getLogger(__name__)
 
 OBJECT_STORE_BYTES = 200 << 20  # trials pass files, not objects
+LOOK_S = 2.0  # between two looks at a cluster that grows
 
 
 def quiet_ray() -> None:
@@ -80,13 +82,12 @@ def _wait_for_nodes(settings: Settings) -> None:
     share = choose_share(settings, list_rooms())
     if share.fits(list_rooms()) or time.monotonic() > deadline:
         return
-    from ray.autoscaler.sdk import request_resources
-
     logger.info("Waiting for a node with %g cores and %g GPUs.", share.cpus, share.gpus)
     bundle = {"CPU": share.cpus} | ({"GPU": share.gpus} if share.gpus else {})
     request_resources(bundles=[{name: max(1, round(need)) for name, need in bundle.items()}])
     while not share.fits(list_rooms()) and time.monotonic() < deadline:
-        time.sleep(2)
+        time.sleep(LOOK_S)
+    request_resources(bundles=[])  # the trials' own demand keeps the node, or brings it back
 
 
 def stop_ray() -> None:
