@@ -1,6 +1,5 @@
 """The Slurm job: a real one on a Slurm of two nodes, and its script's answers with Slurm's commands replaced."""
 
-import re
 import signal
 import socket
 import stat
@@ -13,6 +12,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 from servers import serve_mlflow
 from slurm_cluster import PROJECT, Slurm, require_slurm, running_slurm
@@ -189,6 +189,15 @@ def slurm(short: Path) -> Iterator[Slurm]:
         yield one
 
 
+def _find_port(job: str) -> int:
+    """Return the port of the job's Ray, from the environment of its driver."""
+    for process in psutil.process_iter(["cmdline", "environ"]):
+        words, variables = process.info["cmdline"] or [], process.info["environ"] or {}
+        if "tuning.run" in words and variables.get("SLURM_JOB_ID") == job:
+            return int(variables["RAY_ADDRESS"].rpartition(":")[2])
+    raise AssertionError("the job has no driver")
+
+
 def _find_processes(job: str) -> list[str]:
     """List what still runs of a job's Ray."""
     found = []
@@ -236,7 +245,7 @@ def test_interrupted_job_is_queued_again_and_ends_with_a_report(
     assert len(first) == 64
     assert first not in log.read_text()
 
-    port = int(re.findall(r"127\.0\.0\.1:(\d+) set in", log.read_text())[0])
+    port = _find_port(job)
     assert _ask(port + 10, "/api/healthz") == 200  # what the probes of platform/kuberay ask
     assert [
         _ask(port + 2, "/api/jobs/", **head) for head in ({}, {"Authorization": "Bearer x"})
