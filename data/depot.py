@@ -39,6 +39,8 @@ class Depot:
 
     def below(self, folder: str) -> "Depot":
         """Return the depot of a folder in it."""
+        if "://" not in self.uri:  # a path may hold what means something in a URI
+            return Depot(f"{self.uri.rstrip('/')}/{folder}")
         parts = urlsplit(self.uri)
         return Depot(parts._replace(path=f"{parts.path.rstrip('/')}/{folder}").geturl())
 

@@ -58,6 +58,11 @@ def test_emptied_depot_has_nothing(depot: Depot) -> None:
     assert depot.read("two") == b"x"
 
 
+def test_folder_s_name_may_hold_signs_of_a_uri(tmp_path: Path) -> None:
+    Depot(str(tmp_path / "run#1?a")).below("packs").write("one", b"x")
+    assert (tmp_path / "run#1?a" / "packs" / "one").read_bytes() == b"x"
+
+
 def test_missing_object_is_named(depot: Depot, tmp_path: Path) -> None:
     with pytest.raises(
         DepotError, match=r"must reach the storage, but .*/nothing gave: .*Check the address"
