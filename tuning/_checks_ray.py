@@ -135,18 +135,11 @@ def probe(address: str, shared: str = "") -> dict[str, Any]:
     """Start or join Ray, run one task, and leave; return what there is."""
     import ray
 
-    from data.machine import count_cpus
-    from tuning.cluster import OBJECT_STORE_BYTES, quiet_ray
+    from tuning.cluster import quiet_ray, start_local
 
     quiet_ray()
     if address == "local":  # as a campaign starts it
-        ray.init(
-            "local",
-            include_dashboard=False,
-            log_to_driver=False,
-            num_cpus=count_cpus(),
-            object_store_memory=OBJECT_STORE_BYTES,
-        )
+        start_local()
     else:
         ray.init(address, log_to_driver=False)
 

@@ -50,12 +50,13 @@ def start_ray(settings: Settings) -> Resources:
     """
     quiet_ray()
     if not ray.is_initialized():
-        _join(settings.address) if settings.address else _start_local()
+        _join(settings.address) if settings.address else start_local()
     _wait_for_nodes(settings)
     return share_out(settings, list_rooms())
 
 
-def _start_local() -> None:
+def start_local() -> None:
+    """Start a Ray of this process alone, on the cores that it may use."""
     ray.init(
         "local",
         include_dashboard=False,

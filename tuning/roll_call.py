@@ -11,7 +11,7 @@ import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from data.copies import Source
-from data.depot import Depot, check_depot
+from data.depot import Depot
 from data.names import hide_password
 from tuning.cluster import list_nodes
 from tuning.footprint import measure_footprint
@@ -43,7 +43,6 @@ def check_nodes(storage: Depot, tracker: str) -> None:
         ValueError: If a node differs or lacks something; the message has a line for each.
         OSError: If this process cannot use the storage.
     """
-    check_depot(storage)
     nodes, token = list_nodes(), f".nodes-{uuid4().hex}"
     server = "" if tracker.startswith("sqlite:") else tracker
     faults = []
@@ -56,8 +55,7 @@ def check_nodes(storage: Depot, tracker: str) -> None:
     marks = [f"{token}-{node['NodeID'][:12]}" for node in nodes]
     try:
         question = Question(storage, token, server)
-        places = {node["NodeID"]: node["NodeID"][:12] for node in nodes}
-        told = _ask(nodes, answer, lambda node: (question, places[node["NodeID"]]), ASK_S)
+        told = _ask(nodes, answer, lambda node: (question, node["NodeID"][:12]), ASK_S)
         for node, mark in zip(nodes, marks, strict=True):
             faults += compare(node, told[node["NodeID"]], storage, mark)
     finally:
