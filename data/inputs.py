@@ -95,7 +95,7 @@ def pick_steps(timesteps: int) -> list[int]:
     return [int(step) for step in np.linspace(0, ACQUISITIONS - 1, timesteps).round()]
 
 
-def pick_nearest(times: np.ndarray, timesteps: int) -> list[int]:
+def pick_nearest(times: np.ndarray, timesteps: int, event: np.datetime64 = EVENT) -> list[int]:
     """Pick the acquisitions nearest to the event: half of them before it, the rest after.
 
     The event is the region's, so tiles with and without landslides are treated alike.
@@ -104,12 +104,13 @@ def pick_nearest(times: np.ndarray, timesteps: int) -> list[int]:
         times: Acquisition times of one series, shape ``(T,)``, ascending.
         timesteps: How many to use; an odd one counts after. Where one side has too few, the other
             gives more.
+        event: When it happened, UTC.
 
     Returns:
         Ascending indices.
     """
     check_steps("event", timesteps)
-    first = int(np.searchsorted(times, EVENT, side="right"))  # first acquisition after the event
+    first = int(np.searchsorted(times, event, side="right"))  # first acquisition after the event
     after = min(len(times) - first, max((timesteps + 1) // 2, timesteps - first))
     return list(range(first + after - timesteps, first + after))
 

@@ -9,6 +9,8 @@ operators, on other numbers.
 
 import hashlib
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import mlflow.artifacts
@@ -18,6 +20,7 @@ from tuning.served_program import Program, load_program
 
 DIGEST = "model_sha256"  # tag of a logged model, and of the versions made from it
 PROGRAM = "artifacts/program.pt2"
+FACTS = "artifacts/facts.json"
 ALIEN = "registered_model_meta"  # MLflow adds it to a downloaded copy
 
 
@@ -44,7 +47,7 @@ def read_digest(client: MlflowClient, uri: str) -> str:
     Raises:
         ValueError: If the model has none.
     """
-    model_id = _find_model_id(client, uri)
+    model_id = find_model_id(client, uri)
     digest = client.get_logged_model(model_id).tags.get(DIGEST)
     if digest is None:
         raise ValueError(
@@ -53,7 +56,7 @@ def read_digest(client: MlflowClient, uri: str) -> str:
     return str(digest)
 
 
-def _find_model_id(client: MlflowClient, uri: str) -> str:
+def find_model_id(client: MlflowClient, uri: str) -> str:
     """Follow a URI to the logged model."""
     name = uri.removeprefix("models:/")
     if "@" in name:
@@ -65,21 +68,21 @@ def _find_model_id(client: MlflowClient, uri: str) -> str:
     return str(found.model_id or found.source).removeprefix("models:/")
 
 
-def load_registered(client: MlflowClient, uri: str) -> Program:
-    """Load a model's network, without running the model's code file.
+@contextmanager
+def fetch_registered(client: MlflowClient, uri: str) -> Iterator[Path]:
+    """Fetch a model's folder for a while, if it is still what was logged.
 
     Args:
         client: MLflow client, whose tracker tells the digest.
         uri: ``models:/m-…``, ``models:/<name>/<version>`` or ``models:/<name>@<alias>``.
 
-    Returns:
-        The network on the CPU, ``(B, T, C, H, W)`` to ``(B, H, W)``.
+    Yields:
+        The folder, removed at the end.
 
     Raises:
-        ValueError: If the files are not those that were logged, or the network's file is not what this project
-            writes.
+        ValueError: If the files are not those that were logged.
     """
-    model, wanted = client.get_logged_model(_find_model_id(client, uri)), read_digest(client, uri)
+    model, wanted = client.get_logged_model(find_model_id(client, uri)), read_digest(client, uri)
     with tempfile.TemporaryDirectory() as to:
         folder = Path(
             mlflow.artifacts.download_artifacts(
@@ -92,4 +95,22 @@ def load_registered(client: MlflowClient, uri: str) -> Program:
                 f"{got[:12]}… for {uri} in {model.artifact_location}. Somebody changed them: do not use "
                 "this model, and log it again."
             )
+        yield folder
+
+
+def load_registered(client: MlflowClient, uri: str) -> Program:
+    """Load a model's network, without running the model's code file.
+
+    Args:
+        client: MLflow client, whose tracker tells the digest.
+        uri: As for :func:`fetch_registered`.
+
+    Returns:
+        The network on the CPU, ``(B, T, C, H, W)`` to ``(B, H, W)``.
+
+    Raises:
+        ValueError: If the files are not those that were logged, or the network's file is not what this project
+            writes.
+    """
+    with fetch_registered(client, uri) as folder:
         return load_program(folder / PROGRAM)

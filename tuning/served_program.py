@@ -35,6 +35,11 @@ class Program(nn.Module):
         for name, weight in graph.weights.items():
             self.register_buffer(f"weight_{name}", weight)
 
+    @property
+    def operators(self) -> frozenset[str]:
+        """Names of the operators that the network calls, such as ``aten.conv2d.default``."""
+        return frozenset(str(step.function) for step in self._graph.steps)
+
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(B, T, C, H, W)`` to probabilities ``(B, H, W)``.
 

@@ -170,7 +170,7 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def _open(root: Path) -> MlflowClient:
+def open_registry(root: Path) -> MlflowClient:
     """Open the tracker; unlike a campaign, a look makes no database."""
     uri = tracking_uri(root)
     if uri.startswith(SQLITE) and database_file(uri) is None:
@@ -182,7 +182,7 @@ def _open(root: Path) -> MlflowClient:
 
 
 def _run(args: argparse.Namespace) -> str:
-    client = _open(args.root)
+    client = open_registry(args.root)
     if args.command == "list":
         return format_versions(client)
     name = find_model(client, args.model)

@@ -1,0 +1,216 @@
+"""A datacube of any size as a scene: NetCDF or Zarr, read window by window, never whole."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+
+from data._cube_file import DIMS, open_groups
+from data._place import find_grid
+from data.grid import Grid
+from data.rows import measure_slope
+from data.rules import BANDS, DB_RANGE, NODATA, ORBITS, SCENE_CLASS, Units, check_times
+from data.scene import Need, Patch, Scene, choose_steps, round_half, show_dates, stack_channels
+from data.untrusted import refuse
+from data.windows import Window, cross, lay_spans
+
+logger = logging.getLogger(__name__)
+
+_LOOKS = 16  # squares along the diagonal from which the unit is told
+_LOOK_PX = 64
+_ENOUGH = 1000  # pixels with data
+_MOST_BEYOND = 0.01  # share of pixels that may lie beyond DB_RANGE: strong scatterers do
+
+
+def open_cube(path: Path, need: Need, units: Units | None = None) -> "Cube":
+    """Open a datacube, reading its coordinates and a few pixels.
+
+    Args:
+        path: A NetCDF file or a Zarr folder, laid out as `data._cube_file` says.
+        need: What the network reads.
+        units: Unit of the backscatter; told from a few pixels when left out.
+
+    Raises:
+        ValueError: If it is not what the network was made for: modality, band, dates, unit, pixel size or
+            coordinate system.
+    """
+    groups = open_groups(path, need.modalities)
+    notes: list[str] = []
+    grid = _find_common_grid(groups, path, notes)
+    groups = {name: _turn(dataset) for name, dataset in groups.items()}
+    steps = {name: _pick(dataset, need, name, path, notes) for name, dataset in groups.items()}
+    heights = next((one["DEM"] for one in groups.values() if "DEM" in one), None)
+    if heights is None and {"DEM", "slope"} & set(need.channels):
+        got = ", ".join(map(str, next(iter(groups.values()))))
+        raise refuse("The model reads heights: a datacube must have DEM", got, path)
+    found = {
+        name: units or _guess_units(dataset, steps[name], name, path)
+        for name, dataset in groups.items()
+        if name in ORBITS
+    }
+    if linear := [name for name, unit in found.items() if unit == "linear"]:
+        notes.append(f"Backscatter of {', '.join(linear)} was converted from linear power to dB.")
+    return Cube(
+        grid=grid,
+        need=need,
+        has_heights=heights is not None,
+        synthetic=any("synthetic" in str(one.attrs).lower() for one in groups.values()),
+        notes=notes,
+        path=path,
+        groups=groups,
+        steps=steps,
+        units=found,
+        heights=heights,
+    )
+
+
+def _find_common_grid(groups: dict[str, xr.Dataset], path: Path, notes: list[str]) -> Grid:
+    found = {name: find_grid(dataset, f"{name} of {path}") for name, dataset in groups.items()}
+    (first, (grid, note)), *others = found.items()
+    for name, (other, _) in others:
+        if other != grid:
+            remedy = "Resample one onto the other's grid, for example with gdalwarp."
+            raise refuse(
+                "All groups of a datacube must lie on one grid",
+                f"{first} {grid}, {name} {other}",
+                path,
+                remedy,
+            )
+    notes += [note] if note else []
+    return grid
+
+
+def _turn(dataset: xr.Dataset) -> xr.Dataset:
+    """Let rows run south, without reading."""
+    y = dataset["y"].values
+    return dataset.isel(y=slice(None, None, -1)) if y[0] < y[-1] else dataset
+
+
+def _pick(dataset: xr.Dataset, need: Need, name: str, path: Path, notes: list[str]) -> list[int]:
+    """Choose a group's acquisitions, and say which."""
+    place, times = f"{name} of {path}", dataset["time"].values
+    if times.dtype.kind != "M":
+        raise refuse("time must be dates", f"type {times.dtype}", place)
+    check_times(times, Path(place))
+    picked = choose_steps(times, need, place)
+    notes.append(f"Of {len(times)} acquisitions of {name}: {show_dates(times[picked])}.")
+    return picked
+
+
+def _guess_units(dataset: xr.Dataset, steps: Sequence[int], name: str, path: Path) -> Units:
+    """Tell the unit from squares along the diagonal: dB where values are negative.
+
+    Raises:
+        ValueError: If no square has data, or too many values are beyond what backscatter can be.
+    """
+    rows, columns = (max(dataset.sizes[axis] - _LOOK_PX, 0) for axis in ("y", "x"))
+    band = dataset[BANDS[name][0]].transpose(*DIMS)
+    seen = np.empty(0)
+    for look in range(_LOOKS):
+        top, left = (room * (2 * look + 1) // (2 * _LOOKS) for room in (rows, columns))
+        square = band[steps[-1], top : top + _LOOK_PX, left : left + _LOOK_PX].values
+        values = _blank(square.astype(np.float32))
+        seen = np.concatenate([seen, values[np.isfinite(values)]])
+    if not seen.size:
+        raise refuse(
+            "Backscatter must have data",
+            f"none in {_LOOKS} squares along the diagonal",
+            f"{name} of {path}",
+        )
+    if seen.min() >= 0 and np.median(seen) < 1:
+        return "linear"
+    if np.mean((seen < DB_RANGE[0]) | (seen > DB_RANGE[1])) > _MOST_BEYOND:
+        got = f"{seen.min():.4g} to {seen.max():.4g}"
+        remedy = "Convert it to gamma nought in dB, or in linear power."
+        raise refuse(f"Backscatter must be in {DB_RANGE} dB", got, f"{name} of {path}", remedy)
+    return "dB"
+
+
+def _blank(values: np.ndarray) -> np.ndarray:
+    return np.where(values == NODATA, np.float32(np.nan), values)
+
+
+@dataclass(kw_only=True)
+class Cube(Scene):
+    """An opened datacube.
+
+    Attributes:
+        path: The file or the Zarr folder.
+        groups: By modality, rows running south.
+        steps: The chosen acquisitions of each.
+        units: Unit of the backscatter of each orbit.
+        heights: Height in m, where there is one.
+    """
+
+    path: Path
+    groups: dict[str, xr.Dataset]
+    steps: dict[str, list[int]]
+    units: dict[str, Units]
+    heights: xr.DataArray | None
+
+    def lay_windows(self, side: int, overlap: int) -> list[Window]:
+        """Lay windows of *side* px over the scene, by their first rows."""
+        return cross(
+            lay_spans(self.grid.height, side, overlap), lay_spans(self.grid.width, side, overlap)
+        )
+
+    def read(self, window: Window) -> Patch | None:
+        """Read a window; None where it has no backscatter at all.
+
+        Raises:
+            ValueError: If a value is infinite, or the file is damaged.
+        """
+        try:
+            bands = {
+                name: self._read_band(name, window) for name in self.need.channels if ":" in name
+            }
+            maps = self._read_maps(window)
+        except (OSError, RuntimeError) as error:
+            raise refuse(
+                "A datacube must be readable", error, f"{window} of {self.path}"
+            ) from error
+        patch = stack_channels(self.need.channels, bands, maps)
+        first = next(iter(bands.values()))
+        found = Patch(patch, maps.get("DEM", first[-1]))
+        return found if found.seen(self.need.channels).any() else None
+
+    def _read_band(self, channel: str, window: Window) -> np.ndarray:
+        """Read the chosen acquisitions of a band, shape ``(T, H, W)``."""
+        modality, band = channel.split(":")
+        values = _blank(self._cut(modality, band, window).astype(np.float32))
+        if modality not in ORBITS:
+            gaps = self._cut(modality, SCENE_CLASS, window) == 0
+            return round_half(np.where(gaps, np.float32(np.nan), values))
+        if np.isinf(values).any():
+            raise refuse(
+                "Backscatter must be finite or NaN", "inf", f"{channel}, {window} of {self.path}"
+            )
+        if self.units[modality] == "linear":
+            values = 10 * np.log10(np.where(values > 0, values, np.float32(np.nan)))
+        return round_half(values.clip(*DB_RANGE))
+
+    def _cut(self, modality: str, name: str, window: Window) -> np.ndarray:
+        variable = self.groups[modality][name].transpose(*DIMS)
+        cut = variable[:, window.rows.slice, window.columns.slice]
+        return np.asarray(cut.isel(time=self.steps[modality]).values)
+
+    def _read_maps(self, window: Window) -> dict[str, np.ndarray]:
+        """Read height and slope, with a pixel around the window so that slopes have no seams."""
+        if self.heights is None:
+            return {}
+        sizes = (self.grid.height, self.grid.width)
+        spans = (window.rows, window.columns)
+        outer = [
+            slice(max(span.start - 1, 0), min(span.stop + 1, size))
+            for span, size in zip(spans, sizes, strict=True)
+        ]
+        layer = self.heights.isel(time=0) if "time" in self.heights.dims else self.heights
+        heights = _blank(layer.transpose("y", "x")[outer[0], outer[1]].values.astype(np.float32))
+        inner = tuple(
+            slice(span.start - cut.start, span.stop - cut.start)
+            for span, cut in zip(spans, outer, strict=True)
+        )
+        return {"DEM": heights[inner], "slope": round_half(measure_slope(heights))[inner]}

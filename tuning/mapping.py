@@ -1,0 +1,165 @@
+"""A scene mapped window by window, top to bottom: read, predict, blend, write, with memory for one row of windows."""
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import groupby
+from typing import NamedTuple
+
+import numpy as np
+
+from data.scene import Patch, Scene
+from data.windows import Window
+from tuning.predictor import Predictor
+
+BATCH_PX = 4 * 256 * 256  # of the windows that a network gets at once
+_AHEAD = 2  # batches that are read while one is mapped
+
+Write = Callable[[str, int, np.ndarray], None]  # layer, first row, rows (h, W)
+
+
+class _Batch(NamedTuple):
+    """Windows of one size, and what was read of each."""
+
+    windows: list[Window]
+    patches: list[Patch]
+
+
+def map_scene(
+    scene: Scene,
+    predictor: Predictor,
+    write: Write,
+    *,
+    threshold: float,
+    side: int,
+    overlap: int,
+    progress: Callable[[int], object] = lambda _: None,
+) -> None:
+    """Map a scene.
+
+    Args:
+        scene: What is mapped.
+        predictor: The networks.
+        write: Takes finished rows of the layers ``probability``, ``mask``, ``relief`` and, of several networks,
+            ``spread``, once each from the top.
+        threshold: Probability from which a pixel is landslide.
+        side: Pixels of a window of a datacube.
+        overlap: Pixels that windows share at least.
+        progress: Called with the number of windows that were mapped since.
+
+    Raises:
+        ValueError: If a window cannot be read.
+    """
+    windows = scene.lay_windows(side, overlap)
+    blend = _Blend(scene.grid.width, threshold, write)
+    with ThreadPoolExecutor(1) as pool:  # reading waits for the disk, or unpacks beside the network
+        for batch, done in _read_ahead(pool, scene, _group(windows)):
+            if batch.windows:
+                blend.release(batch.windows[0].rows.start)
+                _map_batch(batch, predictor, blend, scene)
+            progress(done)
+    blend.release(scene.grid.height)
+
+
+def _group(windows: Sequence[Window]) -> Iterator[list[Window]]:
+    """Yield windows that begin in one row and have one size, a batch at a time."""
+    for _, row in groupby(windows, lambda window: (window.rows.start, window.shape)):
+        same = list(row)
+        size = max(1, BATCH_PX // (same[0].shape[0] * same[0].shape[1]))
+        for start in range(0, len(same), size):
+            yield same[start : start + size]
+
+
+def _read_ahead(
+    pool: ThreadPoolExecutor, scene: Scene, groups: Iterator[list[Window]]
+) -> Iterator[tuple[_Batch, int]]:
+    """Yield what was read, and of how many windows, while the next batches are being read."""
+    coming: list[tuple[Future[_Batch], int]] = []
+    for group in groups:
+        coming.append((pool.submit(_read, scene, group), len(group)))
+        if len(coming) > _AHEAD:
+            future, count = coming.pop(0)
+            yield future.result(), count
+    for future, count in coming:
+        yield future.result(), count
+
+
+def _read(scene: Scene, windows: list[Window]) -> _Batch:
+    read = [(window, scene.read(window)) for window in windows]
+    found = [(window, patch) for window, patch in read if patch is not None]
+    return _Batch([window for window, _ in found], [patch for _, patch in found])
+
+
+def _map_batch(batch: _Batch, predictor: Predictor, blend: "_Blend", scene: Scene) -> None:
+    answer = predictor(np.stack([patch.x for patch in batch.patches]))
+    for place, (window, patch) in enumerate(zip(*batch, strict=True)):
+        layers = {"probability": answer.probs[place]}
+        if answer.spread is not None:
+            layers["spread"] = answer.spread[place]
+        blend.add(window, layers, patch.seen(scene.need.channels), patch.relief)
+
+
+class _Blend:
+    """Weighted sums of the rows that windows may still reach.
+
+    Args:
+        width: Columns of the scene.
+        threshold: Probability from which a pixel is landslide.
+        write: Takes finished rows.
+    """
+
+    def __init__(self, width: int, threshold: float, write: Write) -> None:
+        self._width, self._threshold, self._write = width, threshold, write
+        self._first = 0  # row of the scene that is row 0 here
+        self._sums: dict[str, np.ndarray] = {}
+        self._weights = np.zeros((0, width), np.float32)
+        self._relief = np.zeros((0, width), np.float32)
+        self._seen = np.zeros((0, width), bool)
+
+    def add(
+        self, window: Window, layers: dict[str, np.ndarray], seen: np.ndarray, relief: np.ndarray
+    ) -> None:
+        """Add a window's layers ``(H, W)``."""
+        self._reach(window.rows.stop - self._first, list(layers))
+        rows = slice(window.rows.start - self._first, window.rows.stop - self._first)
+        at = (rows, window.columns.slice)
+        weights = window.weights
+        for name, values in layers.items():
+            self._sums[name][at] += values * weights
+        self._weights[at] += weights
+        self._seen[at] |= seen
+        self._relief[at] = relief
+
+    def _reach(self, height: int, names: Sequence[str]) -> None:
+        """Make room for the rows down to a window's last."""
+        for name in names:
+            self._sums[name] = _grow(self._sums.get(name, self._weights[:0]), height, 0)
+        self._weights = _grow(self._weights, height, 0)
+        self._relief = _grow(self._relief, height, np.nan)
+        self._seen = _grow(self._seen, height, fill=False)
+
+    def release(self, row: int) -> None:
+        """Write what lies above a row of the scene, which no later window reaches."""
+        count = row - self._first
+        if count <= 0:
+            return
+        self._reach(count, list(self._sums) or ["probability"])
+        weights, seen = self._weights[:count], self._seen[:count]
+        for name, total in self._sums.items():
+            values = np.full(total[:count].shape, np.nan, np.float32)
+            np.divide(total[:count], weights, out=values, where=seen)
+            self._write(name, self._first, values)
+            if name == "probability":
+                mask = np.where(seen, values >= self._threshold, 255).astype(np.uint8)
+                self._write("mask", self._first, mask)
+        self._write("relief", self._first, self._relief[:count])
+        for name, total in self._sums.items():
+            self._sums[name] = total[count:]
+        self._weights, self._seen = self._weights[count:], self._seen[count:]
+        self._relief, self._first = self._relief[count:], row
+
+
+def _grow(rows: np.ndarray, height: int, fill: float) -> np.ndarray:
+    """Return the rows with more below, so that they are *height* at least."""
+    missing = max(0, height - len(rows))
+    more = np.full((missing, rows.shape[1]), fill, rows.dtype)
+    return np.concatenate([rows, more]) if missing else rows
