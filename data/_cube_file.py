@@ -13,10 +13,9 @@ from typing import Any
 import netCDF4
 import xarray as xr
 import zarr
-import zarr.errors
 
 from data.rules import BANDS, MODALITIES, SCENE_CLASS
-from data.untrusted import refuse, show
+from data.untrusted import RefusedError, refuse, show
 
 DIMS = ("time", "y", "x")
 MOST_CHUNK_BYTES = 2**28
@@ -38,7 +37,7 @@ CODECS = frozenset(
     )
 )
 _ZARR_FILES = ("zarr.json", ".zgroup", ".zmetadata")
-_LAYOUT = "Lay it out as docs/scenes.md says."
+_LAYOUT = "Lay it out as docs/maps.md says."
 
 
 def is_zarr(path: Path) -> bool:
@@ -56,7 +55,10 @@ def open_groups(path: Path, modalities: Sequence[str]) -> dict[str, xr.Dataset]:
         groups = _list_zarr(path) if is_zarr(path) else _list_netcdf(path)
         chosen = _choose(groups, modalities, path)
         opened = {name: _open(path, group) for name, group in chosen.items()}
-    except (OSError, RuntimeError, KeyError, AttributeError, zarr.errors.BaseZarrError) as error:
+    except RefusedError:
+        raise
+    # Damage shows as almost any of these.
+    except (OSError, RuntimeError, LookupError, AttributeError, TypeError, ValueError) as error:
         got = f"{type(error).__name__}: {error}"
         raise refuse("A datacube must be readable NetCDF or Zarr", got, path) from error
     for name, dataset in opened.items():
@@ -122,12 +124,10 @@ def _choose(groups: dict[str, str], modalities: Sequence[str], path: Path) -> di
 
 
 def _open(path: Path, group: str) -> xr.Dataset:
+    options: dict[str, Any] = {"engine": "netcdf4"}
     if is_zarr(path):
-        store: xr.Dataset = xr.open_zarr(
-            path, group=group, chunks=None, consolidated=False, cache=False
-        )
-        return store
-    return xr.open_dataset(path, group=group, engine="netcdf4", cache=False)
+        options = {"engine": "zarr", "consolidated": False}
+    return xr.open_dataset(path, group=group, cache=False, **options)
 
 
 def _check_layout(dataset: xr.Dataset, modality: str, path: Path) -> None:

@@ -33,7 +33,6 @@ from data.windows import Window, cross, lay_tiles
 
 logger = logging.getLogger(__name__)
 
-MARGIN_PX = 16  # of a tile beside a seam that is blended with what the window over the seam says
 _MOST_SIDE = 4096  # tiles between the outermost of a folder, 5,243 km
 
 Place = tuple[int, int]  # row and column of a tile in the mosaic
@@ -136,10 +135,13 @@ class Mosaic(Scene):
         # A row of tiles and the next, so that none is read twice.
         self._read_tile = lru_cache(2 * columns + 2)(self._open)
 
-    def lay_windows(self, side: int = TILE_PX, overlap: int = MARGIN_PX) -> list[Window]:
-        """Lay a window over each tile and each seam; *side* is the tiles', whatever is asked for."""
+    def lay_windows(self, side: int, overlap: int) -> list[Window]:
+        """Lay a window over each tile and each seam; *side* is the tiles', whatever is asked for.
+
+        Half of *overlap* lies on either side of a seam; beyond it a tile is mapped as it is alone.
+        """
         rows, columns = (size // TILE_PX for size in (self.grid.height, self.grid.width))
-        margin = min(max(overlap, 1), TILE_PX // 2)
+        margin = min(max(overlap // 2, 1), TILE_PX // 2)
         windows = cross(lay_tiles(rows, TILE_PX, margin), lay_tiles(columns, TILE_PX, margin))
         return [window for window in windows if self.tiles.keys() >= set(_list_places(window))]
 

@@ -11,7 +11,7 @@ from data.scene import Patch, Scene
 from data.windows import Window
 from tuning.predictor import Predictor
 
-BATCH_PX = 4 * 256 * 256  # of the windows that a network gets at once
+NODATA = 255  # of a mask
 _AHEAD = 2  # batches that are read while one is mapped
 
 Write = Callable[[str, int, np.ndarray], None]  # layer, first row, rows (h, W)
@@ -26,33 +26,30 @@ class _Batch(NamedTuple):
 
 def map_scene(
     scene: Scene,
+    windows: Sequence[Window],
     predictor: Predictor,
     write: Write,
     *,
     threshold: float,
-    side: int,
-    overlap: int,
     progress: Callable[[int], object] = lambda _: None,
 ) -> None:
     """Map a scene.
 
     Args:
         scene: What is mapped.
+        windows: Where, of ``scene.lay_windows``.
         predictor: The networks.
-        write: Takes finished rows of the layers ``probability``, ``mask``, ``relief`` and, of several networks,
-            ``spread``, once each from the top.
+        write: Takes finished rows, each once from the top: of the predictor's layers, ``mask`` and ``relief``.
         threshold: Probability from which a pixel is landslide.
-        side: Pixels of a window of a datacube.
-        overlap: Pixels that windows share at least.
         progress: Called with the number of windows that were mapped since.
 
     Raises:
         ValueError: If a window cannot be read.
     """
-    windows = scene.lay_windows(side, overlap)
-    blend = _Blend(scene.grid.width, threshold, write)
+    blend = _Blend(scene.grid.width, predictor.layers, threshold, write)
+    groups = _group(windows, predictor.batch_px)
     with ThreadPoolExecutor(1) as pool:  # reading waits for the disk, or unpacks beside the network
-        for batch, done in _read_ahead(pool, scene, _group(windows)):
+        for batch, done in _read_ahead(pool, scene, groups):
             if batch.windows:
                 blend.release(batch.windows[0].rows.start)
                 _map_batch(batch, predictor, blend, scene)
@@ -60,11 +57,11 @@ def map_scene(
     blend.release(scene.grid.height)
 
 
-def _group(windows: Sequence[Window]) -> Iterator[list[Window]]:
+def _group(windows: Sequence[Window], batch_px: int) -> Iterator[list[Window]]:
     """Yield windows that begin in one row and have one size, a batch at a time."""
     for _, row in groupby(windows, lambda window: (window.rows.start, window.shape)):
         same = list(row)
-        size = max(1, BATCH_PX // (same[0].shape[0] * same[0].shape[1]))
+        size = max(1, batch_px // (same[0].shape[0] * same[0].shape[1]))
         for start in range(0, len(same), size):
             yield same[start : start + size]
 
@@ -90,12 +87,10 @@ def _read(scene: Scene, windows: list[Window]) -> _Batch:
 
 
 def _map_batch(batch: _Batch, predictor: Predictor, blend: "_Blend", scene: Scene) -> None:
-    answer = predictor(np.stack([patch.x for patch in batch.patches]))
+    layers = predictor(np.stack([patch.x for patch in batch.patches]))
     for place, (window, patch) in enumerate(zip(*batch, strict=True)):
-        layers = {"probability": answer.probs[place]}
-        if answer.spread is not None:
-            layers["spread"] = answer.spread[place]
-        blend.add(window, layers, patch.seen(scene.need.channels), patch.relief)
+        values = {name: layer[place] for name, layer in layers.items()}
+        blend.add(window, values, patch.seen(scene.need.channels), patch.relief)
 
 
 class _Blend:
@@ -103,14 +98,15 @@ class _Blend:
 
     Args:
         width: Columns of the scene.
+        layers: What is blended, ``probability`` among it.
         threshold: Probability from which a pixel is landslide.
         write: Takes finished rows.
     """
 
-    def __init__(self, width: int, threshold: float, write: Write) -> None:
-        self._width, self._threshold, self._write = width, threshold, write
+    def __init__(self, width: int, layers: Sequence[str], threshold: float, write: Write) -> None:
+        self._threshold, self._write = threshold, write
         self._first = 0  # row of the scene that is row 0 here
-        self._sums: dict[str, np.ndarray] = {}
+        self._sums = {name: np.zeros((0, width), np.float32) for name in layers}
         self._weights = np.zeros((0, width), np.float32)
         self._relief = np.zeros((0, width), np.float32)
         self._seen = np.zeros((0, width), bool)
@@ -119,7 +115,7 @@ class _Blend:
         self, window: Window, layers: dict[str, np.ndarray], seen: np.ndarray, relief: np.ndarray
     ) -> None:
         """Add a window's layers ``(H, W)``."""
-        self._reach(window.rows.stop - self._first, list(layers))
+        self._reach(window.rows.stop - self._first)
         rows = slice(window.rows.start - self._first, window.rows.stop - self._first)
         at = (rows, window.columns.slice)
         weights = window.weights
@@ -129,10 +125,9 @@ class _Blend:
         self._seen[at] |= seen
         self._relief[at] = relief
 
-    def _reach(self, height: int, names: Sequence[str]) -> None:
+    def _reach(self, height: int) -> None:
         """Make room for the rows down to a window's last."""
-        for name in names:
-            self._sums[name] = _grow(self._sums.get(name, self._weights[:0]), height, 0)
+        self._sums = {name: _grow(total, height, 0) for name, total in self._sums.items()}
         self._weights = _grow(self._weights, height, 0)
         self._relief = _grow(self._relief, height, np.nan)
         self._seen = _grow(self._seen, height, fill=False)
@@ -142,18 +137,17 @@ class _Blend:
         count = row - self._first
         if count <= 0:
             return
-        self._reach(count, list(self._sums) or ["probability"])
+        self._reach(count)
         weights, seen = self._weights[:count], self._seen[:count]
         for name, total in self._sums.items():
-            values = np.full(total[:count].shape, np.nan, np.float32)
+            values = np.full(weights.shape, np.nan, np.float32)
             np.divide(total[:count], weights, out=values, where=seen)
             self._write(name, self._first, values)
             if name == "probability":
-                mask = np.where(seen, values >= self._threshold, 255).astype(np.uint8)
-                self._write("mask", self._first, mask)
+                mask = np.where(seen, values >= self._threshold, NODATA)
+                self._write("mask", self._first, mask.astype(np.uint8))
         self._write("relief", self._first, self._relief[:count])
-        for name, total in self._sums.items():
-            self._sums[name] = total[count:]
+        self._sums = {name: total[count:] for name, total in self._sums.items()}
         self._weights, self._seen = self._weights[count:], self._seen[count:]
         self._relief, self._first = self._relief[count:], row
 

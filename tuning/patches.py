@@ -143,9 +143,7 @@ def _add_strip(
     return np.array(labels[-1])
 
 
-def _check_values(
-    over: np.ndarray, at: np.ndarray, name: str, first_row: int, width: int
-) -> None:
+def _check_values(over: np.ndarray, at: np.ndarray, name: str, first_row: int, width: int) -> None:
     if not np.isfinite(over).all():
         row, column = divmod(int(at[~np.isfinite(over)][0]), width)
         raise ValueError(

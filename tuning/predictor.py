@@ -1,7 +1,6 @@
 """Probabilities of windows of any size: one network or several, on flips of the input where that is wanted."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -12,20 +11,8 @@ from data.scene import Need
 from tuning.members import Member
 from tuning.served_program import STEP_PX, Program
 
+BATCH_PX = 2**18
 FLIPS: tuple[tuple[int, ...], ...] = ((), (-1,), (-2,), (-2, -1))  # axes to turn
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What a predictor says.
-
-    Attributes:
-        probs: Mean probability, shape ``(B, H, W)``, float32.
-        spread: Standard deviation over the networks, of the same shape; None of a single one.
-    """
-
-    probs: np.ndarray
-    spread: np.ndarray | None
 
 
 class Predictor:
@@ -39,6 +26,8 @@ class Predictor:
     Attributes:
         need: What is read.
         threshold: The networks' mean threshold.
+        layers: Names of what it says: ``probability``, and of several networks ``spread``.
+        batch_px: Pixels of the windows that fit well into one batch.
         local: Whether a pixel's probability depends on its surroundings alone: GroupNorm looks at the whole window.
 
     Raises:
@@ -56,7 +45,12 @@ class Predictor:
             )
         self.threshold = float(np.mean([member.threshold for member in members]))
         self.device = device
-        self._programs: list[Program] = [member.program.to(device) for member in members]
+        self.layers = ("probability", "spread") if len(members) > 1 else ("probability",)
+        self.batch_px = BATCH_PX * (8 if device.type == "cuda" else 1)
+        self._programs: list[Program] = [
+            member.program.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+            for member in members
+        ]
         self._flips = FLIPS if flips else FLIPS[:1]
         names = {name for program in self._programs for name in program.operators}
         self.local = not any("group_norm" in name for name in names)
@@ -65,23 +59,29 @@ class Predictor:
         self._room, self._filled = torch.empty(0), (0,)
 
     @torch.inference_mode()
-    def __call__(self, x: np.ndarray) -> Answer:
+    def __call__(self, x: np.ndarray) -> dict[str, np.ndarray]:
         """Map windows.
 
         Args:
             x: The acquisitions that the networks use, shape ``(B, T, C, H, W)``, float32, any H and W; NaN = no data.
+
+        Returns:
+            By layer, shape ``(B, H, W)``, float32: mean probability, and its standard deviation over networks.
         """
         height, width = x.shape[-2:]
         series = self._lend(x).to(self.device, non_blocking=True)
         answers = torch.stack([self._ask(program, series) for program in self._programs])
         answers = answers[..., :height, :width]
-        spread = answers.std(0).cpu().numpy() if len(answers) > 1 else None
-        return Answer(answers.mean(0).cpu().numpy(), spread)
+        found = {"probability": answers.mean(0)}
+        if "spread" in self.layers:
+            found["spread"] = answers.std(0)
+        return {name: layer.cpu().numpy() for name, layer in found.items()}
 
     def _ask(self, program: Program, series: Tensor) -> Tensor:
         total = torch.zeros(())
         for axes in self._flips:
-            total = program(series.flip(axes)).flip(axes) + total.to(series.device)
+            turned = series.flip(axes) if axes else series
+            total = program(turned).flip(axes) + total.to(series.device)
         return total / len(self._flips)
 
     def _lend(self, x: np.ndarray) -> Tensor:

@@ -69,7 +69,9 @@ RELIEF = Layer("float32", math.nan, "height or backscatter, for the picture", de
 
 def bound_cache() -> rasterio.Env:
     """Keep GDAL's cache of blocks small in a ``with`` in which rasters are read or written."""
-    return rasterio.Env(GDAL_CACHEMAX=CACHE_BYTES)  # an integer is bytes, other than in GDAL's variable
+    return rasterio.Env(
+        GDAL_CACHEMAX=CACHE_BYTES
+    )  # an integer is bytes, other than in GDAL's variable
 
 
 def read_strips(
