@@ -108,7 +108,7 @@ def _to_bool(strip: np.ndarray, found: _Sums, raster: rasterio.DatasetReader) ->
             f"A mask must hold 0, 1 and nodata ({raster.nodata}), but got {sorted(set(np.unique(strip)))[:5]} "
             f"in {raster.name}. Give the mask, not the probability."
         )
-    found.nodata_px += nodata
+    found.nodata_px += int(nodata)
     return on
 
 
