@@ -1,5 +1,6 @@
 """A map at the size of a picture, read strip by strip; a landslide of one pixel is still there."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,18 +56,21 @@ def read_view(
     """
     with bound_cache(), rasterio.open(mask) as raster:
         place = raster.transform
-        grid = Grid(
-            raster.crs.to_string(), place.c, place.f, place.a, raster.height, raster.width
-        )
+        grid = Grid(raster.crs.to_string(), place.c, place.f, place.a, raster.height, raster.width)
         factor = -(-max(grid.height, grid.width) // longest_px)
-        strips = [_reduce_max((rows == 1).astype(np.uint8), factor) for _, rows in read_strips(raster, factor)]
+        strips = [
+            _reduce_max((rows == 1).astype(np.uint8), factor)
+            for _, rows in read_strips(raster, factor)
+        ]
         landslide = np.concatenate(strips) > 0
         chance = _read_like(probability, grid, factor, _reduce_max)
         heights = _read_like(relief, grid, factor, _reduce_mean) if relief else None
     return View(grid, factor, chance, landslide, heights)
 
 
-def _read_like(path, grid, factor, reduce):
+def _read_like(
+    path: Path, grid: Grid, factor: int, reduce: Callable[[np.ndarray, int], np.ndarray]
+) -> np.ndarray:
     with rasterio.open(path) as raster:
         if raster.shape != (grid.height, grid.width) or raster.transform[:6] != grid.transform:
             raise ValueError(

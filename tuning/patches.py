@@ -101,7 +101,7 @@ def _open_like(path: Path, mask: rasterio.DatasetReader) -> rasterio.DatasetRead
 
 
 def _to_bool(strip: np.ndarray, found: _Sums, raster: rasterio.DatasetReader) -> np.ndarray:
-    on = strip == 1
+    on: np.ndarray = strip == 1
     nodata = np.count_nonzero(strip == raster.nodata) if raster.nodata is not None else 0
     if np.count_nonzero(on) + np.count_nonzero(strip == 0) + nodata != strip.size:
         raise ValueError(
@@ -143,9 +143,7 @@ def _add_strip(
     return np.array(labels[-1])
 
 
-def _check_values(
-    over: np.ndarray, at: np.ndarray, name: str, first_row: int, width: int
-) -> None:
+def _check_values(over: np.ndarray, at: np.ndarray, name: str, first_row: int, width: int) -> None:
     if not np.isfinite(over).all():
         row, column = divmod(int(at[~np.isfinite(over)][0]), width)
         raise ValueError(

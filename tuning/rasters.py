@@ -8,6 +8,8 @@ Reference:
 """
 
 import math
+import shutil
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -19,11 +21,12 @@ from typing import Any, Self
 import numpy as np
 import rasterio
 import rasterio.shutil
+from rasterio._err import CPLE_BaseError
 from rasterio.windows import Window
 
 from data.grid import Grid
 from data.machine import count_cpus
-from data.names import unknown
+from data.names import name_error, unknown
 
 BLOCK_PX = 512  # side of a delivered file's blocks
 SCRATCH_PX = 256  # smaller: a row of blocks of every layer must fit in the cache
@@ -69,7 +72,9 @@ RELIEF = Layer("float32", math.nan, "height or backscatter, for the picture", de
 
 def bound_cache() -> rasterio.Env:
     """Keep GDAL's cache of blocks small in a ``with`` in which rasters are read or written."""
-    return rasterio.Env(GDAL_CACHEMAX=CACHE_BYTES)  # an integer is bytes, other than in GDAL's variable
+    return rasterio.Env(
+        GDAL_CACHEMAX=CACHE_BYTES
+    )  # an integer is bytes, other than in GDAL's variable
 
 
 def read_strips(
@@ -106,7 +111,7 @@ class Rasters:
         self, folder: Path, grid: Grid, layers: Mapping[str, Layer], tags: Mapping[str, str]
     ) -> None:
         self.folder, self.grid, self.layers, self.tags = folder, grid, dict(layers), dict(tags)
-        self._rows = dict.fromkeys(self.layers, 0)
+        self._rows, self._sums = dict.fromkeys(self.layers, 0), dict.fromkeys(self.layers, 0)
         self._open: dict[str, Any] = {}
         self._paths: dict[str, Path] = {}
         self._stack = ExitStack()
@@ -179,6 +184,7 @@ class Rasters:
         self._check(name, first_row, values)
         self._open[name].write(values, 1, window=Window(0, first_row, *values.shape[::-1]))
         self._rows[name] += len(values)
+        self._sums[name] = zlib.crc32(np.ascontiguousarray(values), self._sums[name])
 
     def _check(self, name: str, first_row: int, values: np.ndarray) -> None:
         layer, grid, next_row = self.layers[name], self.grid, self._rows[name]
@@ -208,6 +214,7 @@ class Rasters:
 
         Raises:
             ValueError: If a layer has rows that were never written.
+            OSError: If a file does not read back as it was written, such as on a full disk.
         """
         if self._paths:
             return self._paths
@@ -230,14 +237,35 @@ class Rasters:
         made = self._aside / f"{name}.cog.tif"
         predictor = "FLOATING_POINT" if np.dtype(layer.dtype).kind == "f" else "STANDARD"
         options = _COG | {"PREDICTOR": predictor, "OVERVIEW_RESAMPLING": layer.overview.upper()}
-        rasterio.shutil.copy(scratch, made, **options, NUM_THREADS=count_cpus())
+        try:
+            rasterio.shutil.copy(scratch, made, **options, NUM_THREADS=count_cpus())
+            whole = _sum_up(made) == self._sums[name]  # GDAL can cut a file short without an error
+        except (CPLE_BaseError, OSError) as error:
+            raise OSError(self._say_broken(name, f", but got {name_error(error)!r}")) from error
+        if not whole:
+            raise OSError(self._say_broken(name, ", but its rows differ"))
         scratch.unlink()
         return made
 
+    def _say_broken(self, name: str, what: str) -> str:
+        free_mb = shutil.disk_usage(self.folder).free / 1e6
+        return (
+            f"A raster must read back as it was written{what}; this is {name}.tif for {self.folder}, where {free_mb:,.0f} MB "
+            "are free. Free space there or give another folder."
+        )
+
+
+def _sum_up(path: Path) -> int:
+    """Return the checksum of a raster's rows from top to bottom."""
+    checksum = 0
+    with rasterio.open(path) as raster:
+        for _, rows in read_strips(raster):
+            checksum = zlib.crc32(rows, checksum)
+    return checksum
+
 
 def _check_limits(name: str, layer: Layer, values: np.ndarray) -> None:
-    assert layer.limits is not None  # noqa: S101 - for mypy: the caller asked
-    low, high = layer.limits
+    low, high = layer.limits or (-math.inf, math.inf)
     nodata = np.isnan(values) if math.isnan(layer.nodata) else values == layer.nodata
     wrong = ~(nodata | ((values >= low) & (values <= high)))
     if wrong.any():
