@@ -8,7 +8,7 @@ import numpy as np
 import rasterio
 
 from data.grid import Grid
-from tuning.rasters import bound_cache, read_strips
+from tuning.strips import bound_cache, read_strips
 
 LONGEST_PX = 1600
 

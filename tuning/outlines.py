@@ -26,7 +26,7 @@ from data.names import name_error
 from data.tiles import PIXEL_M
 from tuning.objects import SIZES, class_by_size
 from tuning.patches import Patches, find_patches
-from tuning.rasters import bound_cache
+from tuning.strips import bound_cache
 
 LAYER = "landslides"
 WGS84 = "EPSG:4326"

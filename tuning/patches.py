@@ -20,7 +20,7 @@ from scipy import ndimage
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
-from tuning.rasters import bound_cache, read_strips
+from tuning.strips import bound_cache, read_strips
 
 _NO_PAIRS = np.empty((0, 2), np.int64)
 

@@ -197,50 +197,6 @@ def _start(view: View, title: str, caption: str) -> tuple[Figure, Axes]:
     return figure, figure.add_axes(place)
 
 
-def _size_in(figure: Figure, axes: Axes) -> tuple[float, float]:
-    """Return a map's width and height in inches."""
-    box, (width, height) = axes.get_position(), figure.get_size_inches()
-    return float(box.width * width), float(box.height * height)
-
-
-def _outline(axes: Axes, view: View, height_in: float) -> None:
-    """Draw the landslides' edges, thinner where cells are small."""
-    left, _, _, top = view.extent_km
-    side = view.factor * view.grid.pixel_m / 1000
-    edges = _find_edges(view.landslide)
-    ends = np.stack([left + side * edges[..., 1], top - side * edges[..., 0]], axis=-1)
-    cell_pt = 72 * height_in * view.factor / view.grid.height
-    width = float(np.clip(cell_pt / 3, 0.3, 1.1))
-    for start in range(0, len(ends), _EDGES_AT_ONCE):
-        corners = ends[start : start + _EDGES_AT_ONCE].reshape(-1, 2)
-        codes = np.tile([MplPath.MOVETO, MplPath.LINETO], len(corners) // 2)
-        some = PathPatch(MplPath(corners, codes), fc="none", ec=OUTLINE, lw=width, zorder=3)
-        some.set_capstyle("projecting")
-        axes.add_patch(some)
-
-
-def _start(view: View, title: str, caption: str) -> tuple[Figure, Axes]:
-    """Start a figure with room for the map at its true shape, a head and a foot."""
-    scale = _MAP_IN / max(view.grid.height, view.grid.width)
-    map_width, map_height = (
-        max(side * scale, _LEAST_MAP_IN) for side in (view.grid.width, view.grid.height)
-    )
-    width = max(map_width, WIDTH_IN) + _LEFT_IN + _RIGHT_IN
-    lines = len(title.splitlines())
-    height = map_height + _HEAD_IN + 0.2 * (lines - 1) + _FOOT_IN
-    figure = Figure(figsize=(width, height))
-    FigureCanvasAgg(figure)
-    left = _LEFT_IN + (width - _LEFT_IN - _RIGHT_IN - map_width) / 2
-    axes = figure.add_axes(
-        (left / width, _FOOT_IN / height, map_width / width, map_height / height)
-    )
-    middle = (left + map_width / 2) / width
-    figure.text(middle, 1 - 0.16 / height, title, fontsize=12, ha="center", va="top", color=INK)
-    below = (_FOOT_IN + map_height + 0.12) / height
-    figure.text(middle, below, caption, fontsize=8.5, ha="center", va="bottom", color=_SOFT)
-    return figure, axes
-
-
 def _finish_axes(figure: Figure, axes: Axes, view: View) -> None:
     """Hatch what lies below the map, and write its coordinates at the edges."""
     grid = view.grid

@@ -9,8 +9,7 @@ Reference:
 
 import math
 import shutil
-import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,11 +26,10 @@ from rasterio.windows import Window
 from data.grid import Grid
 from data.machine import count_cpus
 from data.names import name_error, unknown
+from tuning.strips import add_checksum, bound_cache, sum_rows
 
 BLOCK_PX = 512  # side of a delivered file's blocks
 SCRATCH_PX = 256  # smaller: a row of blocks of every layer must fit in the cache
-CACHE_BYTES = 256 * 2**20  # GDAL's own default is a twentieth of the machine's memory
-STRIP_PX = 4_000_000  # pixels read at once, whatever the width
 
 _COG: dict[str, Any] = {
     "driver": "COG",
@@ -68,31 +66,6 @@ SPREAD = Layer("float32", math.nan, "standard deviation of the probability over 
 # By the nearest pixel: the mode would wipe small landslides out, and the nearest keeps the share of area.
 MASK = Layer("uint8", 255, "landslide mask: 1 landslide, 0 background", (0, 1), "nearest")
 RELIEF = Layer("float32", math.nan, "height or backscatter, for the picture", delivered=False)
-
-
-def bound_cache() -> rasterio.Env:
-    """Keep GDAL's cache of blocks small in a ``with`` in which rasters are read or written."""
-    return rasterio.Env(
-        GDAL_CACHEMAX=CACHE_BYTES
-    )  # an integer is bytes, other than in GDAL's variable
-
-
-def read_strips(
-    raster: rasterio.DatasetReader, multiple: int = 1
-) -> Iterator[tuple[int, np.ndarray]]:
-    """Read the first band from top to bottom.
-
-    Args:
-        raster: An open raster.
-        multiple: The rows of each strip but the last are a multiple of it.
-
-    Yields:
-        The first row of a strip and its values ``(rows, W)``, about four million pixels.
-    """
-    rows = max(1, STRIP_PX // raster.width // multiple) * multiple
-    for first in range(0, raster.height, rows):
-        window = Window(0, first, raster.width, min(rows, raster.height - first))
-        yield first, raster.read(1, window=window)
 
 
 class Rasters:
@@ -184,7 +157,7 @@ class Rasters:
         self._check(name, first_row, values)
         self._open[name].write(values, 1, window=Window(0, first_row, *values.shape[::-1]))
         self._rows[name] += len(values)
-        self._sums[name] = zlib.crc32(np.ascontiguousarray(values), self._sums[name])
+        self._sums[name] = add_checksum(values, self._sums[name])
 
     def _check(self, name: str, first_row: int, values: np.ndarray) -> None:
         layer, grid, next_row = self.layers[name], self.grid, self._rows[name]
@@ -239,7 +212,7 @@ class Rasters:
         options = _COG | {"PREDICTOR": predictor, "OVERVIEW_RESAMPLING": layer.overview.upper()}
         try:
             rasterio.shutil.copy(scratch, made, **options, NUM_THREADS=count_cpus())
-            whole = _sum_up(made) == self._sums[name]  # GDAL can cut a file short without an error
+            whole = sum_rows(made) == self._sums[name]  # GDAL can cut a file short without an error
         except (CPLE_BaseError, OSError) as error:
             raise OSError(self._say_broken(name, f", but got {name_error(error)!r}")) from error
         if not whole:
@@ -253,15 +226,6 @@ class Rasters:
             f"A raster must read back as it was written{what}; this is {name}.tif for {self.folder}, where {free_mb:,.0f} MB "
             "are free. Free space there or give another folder."
         )
-
-
-def _sum_up(path: Path) -> int:
-    """Return the checksum of a raster's rows from top to bottom."""
-    checksum = 0
-    with rasterio.open(path) as raster:
-        for _, rows in read_strips(raster):
-            checksum = zlib.crc32(rows, checksum)
-    return checksum
 
 
 def _check_limits(name: str, layer: Layer, values: np.ndarray) -> None:
