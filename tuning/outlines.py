@@ -11,22 +11,28 @@ Reference:
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
 import geopandas as gpd
 import numpy as np
+import pyogrio
 import rasterio
 import shapely
+from pyogrio.errors import DataLayerError, DataSourceError
 from rasterio.features import shapes
 
+from data.names import name_error
 from data.tiles import PIXEL_M
 from tuning.objects import SIZES, class_by_size
 from tuning.patches import Patches, find_patches
-from tuning.rasters import bound_cache
+from tuning.strips import bound_cache
 
 LAYER = "landslides"
 WGS84 = "EPSG:4326"
 DIGITS = 6  # of a probability in a table: rasters hold seven
 
+_DRIVERS = {f"{LAYER}.gpkg": "GPKG", f"{LAYER}.geojson": "GeoJSON"}
 _AT_ONCE = 10_000  # traced outlines that wait to become polygons
 
 
@@ -77,26 +83,39 @@ def write_outlines(
         ValueError: If the rasters do not fit each other.
         OSError: If a file cannot be read or written.
     """
-    files = {"GPKG": folder / f"{LAYER}.gpkg", "GeoJSON": folder / f"{LAYER}.geojson"}
-    for path in files.values():
-        if path.exists():
+    for name in _DRIVERS:
+        if (folder / name).exists():
             raise FileExistsError(
-                f"Outlines must go to a folder without them, but {path} is there. Give another folder."
+                f"Outlines must go to a folder without them, but {folder / name} is there. Give another folder."
             )
-    layers = {"probability": probability} | ({"spread": spread} if spread else {})
-    patches = find_patches(mask, layers)
+    patches = find_patches(
+        mask, {"probability": probability} | ({"spread": spread} if spread else {})
+    )
     pixel_m, table = _tabulate(mask, patches)
-    for driver, path in files.items():
-        options = {"RFC7946": "YES"} if driver == "GeoJSON" else {}
-        table.to_file(
-            path,
-            layer=LAYER,
-            driver=driver,
-            engine="pyogrio",
-            geometry_type="MultiPolygon",
-            **options,
-        )
+    folder.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix=".outlines-", dir=folder) as aside:
+        made = [_write(table, Path(aside) / name, driver) for name, driver in _DRIVERS.items()]
+        for path in made:
+            path.rename(folder / path.name)
     return _sum_up(patches, pixel_m**2)
+
+
+def _write(table: gpd.GeoDataFrame, path: Path, driver: str) -> Path:
+    """Write one file and see that it is whole: a full disk may show at its end alone."""
+    options: dict[str, Any] = {"RFC7946": "YES"} if driver == "GeoJSON" else {}
+    options |= {"layer": LAYER, "driver": driver, "geometry_type": "MultiPolygon"}
+    count: object
+    try:
+        table.to_file(path, engine="pyogrio", **options)
+        count = pyogrio.read_info(path, force_feature_count=True)["features"]
+    except (DataSourceError, DataLayerError) as error:
+        count = name_error(error)
+    if count != len(table):
+        raise OSError(
+            f"Outlines must read back as they were written, {len(table)} of them, but got {count!r} for "
+            f"{path.name} in {path.parent.parent}. Free space there or give another folder."
+        )
+    return path
 
 
 def _tabulate(mask: Path, patches: Patches) -> tuple[float, gpd.GeoDataFrame]:

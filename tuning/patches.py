@@ -20,7 +20,7 @@ from scipy import ndimage
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
-from tuning.rasters import bound_cache, read_strips
+from tuning.strips import bound_cache, read_strips
 
 _NO_PAIRS = np.empty((0, 2), np.int64)
 
@@ -101,14 +101,14 @@ def _open_like(path: Path, mask: rasterio.DatasetReader) -> rasterio.DatasetRead
 
 
 def _to_bool(strip: np.ndarray, found: _Sums, raster: rasterio.DatasetReader) -> np.ndarray:
-    on = strip == 1
+    on: np.ndarray = strip == 1
     nodata = np.count_nonzero(strip == raster.nodata) if raster.nodata is not None else 0
     if np.count_nonzero(on) + np.count_nonzero(strip == 0) + nodata != strip.size:
         raise ValueError(
             f"A mask must hold 0, 1 and nodata ({raster.nodata}), but got {sorted(set(np.unique(strip)))[:5]} "
             f"in {raster.name}. Give the mask, not the probability."
         )
-    found.nodata_px += nodata
+    found.nodata_px += int(nodata)
     return on
 
 

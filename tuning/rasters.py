@@ -8,7 +8,8 @@ Reference:
 """
 
 import math
-from collections.abc import Iterator, Mapping
+import shutil
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,16 +20,16 @@ from typing import Any, Self
 import numpy as np
 import rasterio
 import rasterio.shutil
+from rasterio._err import CPLE_BaseError
 from rasterio.windows import Window
 
 from data.grid import Grid
 from data.machine import count_cpus
-from data.names import unknown
+from data.names import name_error, unknown
+from tuning.strips import add_checksum, bound_cache, sum_rows
 
 BLOCK_PX = 512  # side of a delivered file's blocks
 SCRATCH_PX = 256  # smaller: a row of blocks of every layer must fit in the cache
-CACHE_BYTES = 256 * 2**20  # GDAL's own default is a twentieth of the machine's memory
-STRIP_PX = 4_000_000  # pixels read at once, whatever the width
 
 _COG: dict[str, Any] = {
     "driver": "COG",
@@ -67,31 +68,6 @@ MASK = Layer("uint8", 255, "landslide mask: 1 landslide, 0 background", (0, 1), 
 RELIEF = Layer("float32", math.nan, "height or backscatter, for the picture", delivered=False)
 
 
-def bound_cache() -> rasterio.Env:
-    """Keep GDAL's cache of blocks small in a ``with`` in which rasters are read or written."""
-    return rasterio.Env(
-        GDAL_CACHEMAX=CACHE_BYTES
-    )  # an integer is bytes, other than in GDAL's variable
-
-
-def read_strips(
-    raster: rasterio.DatasetReader, multiple: int = 1
-) -> Iterator[tuple[int, np.ndarray]]:
-    """Read the first band from top to bottom.
-
-    Args:
-        raster: An open raster.
-        multiple: The rows of each strip but the last are a multiple of it.
-
-    Yields:
-        The first row of a strip and its values ``(rows, W)``, about four million pixels.
-    """
-    rows = max(1, STRIP_PX // raster.width // multiple) * multiple
-    for first in range(0, raster.height, rows):
-        window = Window(0, first, raster.width, min(rows, raster.height - first))
-        yield first, raster.read(1, window=window)
-
-
 class Rasters:
     """A folder's rasters while they are written; leave it by ``with``.
 
@@ -108,7 +84,7 @@ class Rasters:
         self, folder: Path, grid: Grid, layers: Mapping[str, Layer], tags: Mapping[str, str]
     ) -> None:
         self.folder, self.grid, self.layers, self.tags = folder, grid, dict(layers), dict(tags)
-        self._rows = dict.fromkeys(self.layers, 0)
+        self._rows, self._sums = dict.fromkeys(self.layers, 0), dict.fromkeys(self.layers, 0)
         self._open: dict[str, Any] = {}
         self._paths: dict[str, Path] = {}
         self._stack = ExitStack()
@@ -181,6 +157,7 @@ class Rasters:
         self._check(name, first_row, values)
         self._open[name].write(values, 1, window=Window(0, first_row, *values.shape[::-1]))
         self._rows[name] += len(values)
+        self._sums[name] = add_checksum(values, self._sums[name])
 
     def _check(self, name: str, first_row: int, values: np.ndarray) -> None:
         layer, grid, next_row = self.layers[name], self.grid, self._rows[name]
@@ -210,6 +187,7 @@ class Rasters:
 
         Raises:
             ValueError: If a layer has rows that were never written.
+            OSError: If a file does not read back as it was written, such as on a full disk.
         """
         if self._paths:
             return self._paths
@@ -232,14 +210,26 @@ class Rasters:
         made = self._aside / f"{name}.cog.tif"
         predictor = "FLOATING_POINT" if np.dtype(layer.dtype).kind == "f" else "STANDARD"
         options = _COG | {"PREDICTOR": predictor, "OVERVIEW_RESAMPLING": layer.overview.upper()}
-        rasterio.shutil.copy(scratch, made, **options, NUM_THREADS=count_cpus())
+        try:
+            rasterio.shutil.copy(scratch, made, **options, NUM_THREADS=count_cpus())
+            whole = sum_rows(made) == self._sums[name]  # GDAL can cut a file short without an error
+        except (CPLE_BaseError, OSError) as error:
+            raise OSError(self._say_broken(name, f", but got {name_error(error)!r}")) from error
+        if not whole:
+            raise OSError(self._say_broken(name, ", but its rows differ"))
         scratch.unlink()
         return made
 
+    def _say_broken(self, name: str, what: str) -> str:
+        free_mb = shutil.disk_usage(self.folder).free / 1e6
+        return (
+            f"A raster must read back as it was written{what}; this is {name}.tif for {self.folder}, where {free_mb:,.0f} MB "
+            "are free. Free space there or give another folder."
+        )
+
 
 def _check_limits(name: str, layer: Layer, values: np.ndarray) -> None:
-    assert layer.limits is not None  # noqa: S101 - for mypy: the caller asked
-    low, high = layer.limits
+    low, high = layer.limits or (-math.inf, math.inf)
     nodata = np.isnan(values) if math.isnan(layer.nodata) else values == layer.nodata
     wrong = ~(nodata | ((values >= low) & (values <= high)))
     if wrong.any():
