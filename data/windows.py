@@ -11,6 +11,9 @@ from itertools import product
 import numpy as np
 
 
+ALIGN_PX = 16  # four poolings; what a logged network takes
+
+
 @dataclass(frozen=True)
 class Span:
     """A window along one axis.
@@ -59,12 +62,15 @@ class Window:
 
 
 def lay_spans(length: int, side: int, overlap: int) -> list[Span]:
-    """Lay spans evenly over an axis, the first at its start and the last at its end.
+    """Lay spans evenly over an axis, the first at its start and the last, which may be shorter, at its end.
+
+    All start at multiples of ``ALIGN_PX``: a network that pools sees the same pixels pooled together in each, and says
+    the same of what lies far enough from its edges.
 
     Args:
         length: Pixels of the axis.
-        side: Pixels of a span; a shorter axis is one span.
-        overlap: Pixels that neighbours share at least, over which one fades into the other.
+        side: Pixels of a span, a multiple of ``ALIGN_PX``; a shorter axis is one span.
+        overlap: Pixels that neighbours share at least.
 
     Raises:
         ValueError: If *overlap* is negative or more than half of *side*.
@@ -75,10 +81,13 @@ def lay_spans(length: int, side: int, overlap: int) -> list[Span]:
         )
     if length <= side:
         return [Span(0, np.ones(length, np.float32))]
-    last = length - side
-    count = 1 + math.ceil(last / (side - overlap))
-    starts = [last * place // (count - 1) for place in range(count)]
-    return [_fade(start, side, overlap, start > 0, start < last) for start in starts]
+    last = math.ceil((length - side) / ALIGN_PX)
+    count = 1 + math.ceil(last / max((side - overlap) // ALIGN_PX, 1))
+    starts = [last * place // (count - 1) * ALIGN_PX for place in range(count)]
+    return [
+        _fade(start, min(side, length - start), overlap, start > 0, start < starts[-1])
+        for start in starts
+    ]
 
 
 def _fade(start: int, side: int, overlap: int, before: bool, after: bool) -> Span:

@@ -54,6 +54,13 @@ def twin(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def quad(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Four tiles of the twin around a corner: 579 and 619 above 578 and 618."""
+    chosen = [f"hokkaido_{number}" for number in (578, 579, 618, 619)]
+    return make_twin(tmp_path_factory.mktemp("quad"), tile_ids=chosen, progress=False)
+
+
+@pytest.fixture(scope="session")
 def pack(twin: Path, tmp_path_factory: pytest.TempPathFactory) -> Pack:
     """The pack of the tiny twin."""
     return make_pack(twin, tmp_path_factory.mktemp("packs"))

@@ -14,26 +14,30 @@ def add_up(spans: list[Span], length: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize(
-    ("length", "side", "overlap"), [(1000, 512, 32), (513, 512, 0), (97, 32, 16)]
+    ("length", "side", "overlap"), [(1000, 512, 32), (513, 512, 0), (97, 32, 16), (10_000, 512, 32)]
 )
 def test_spans_cover_an_axis_from_its_start_to_its_end(
     length: int, side: int, overlap: int
 ) -> None:
     spans = lay_spans(length, side, overlap)
     assert (spans[0].start, spans[-1].stop) == (0, length)
-    assert {len(span.weights) for span in spans} == {side}
     starts = [span.start for span in spans]
-    assert np.diff(starts).max() <= side - overlap
-    assert len(spans) == 1 + -(-(length - side) // (side - overlap))  # no more than needed
+    assert not any(start % 16 for start in starts)
+    assert 0 < np.diff(starts).min() <= np.diff(starts).max() <= side - overlap
+    assert {len(span.weights) for span in spans[:-1]} == {side}
+    assert side - 16 < len(spans[-1].weights) <= side
+    assert len(spans) <= 1 + -(-(length - side + 15) // ((side - overlap) // 16 * 16))
     assert add_up(spans, length).min() > 0.99
 
 
 def test_a_window_fades_towards_its_neighbours_alone() -> None:
-    first, last = lay_spans(180, 100, 20)
+    first, last = lay_spans(192, 112, 32)
+    assert (first.start, last.start) == (0, 80)
     assert first.weights[0] == 1
     assert last.weights[-1] == 1
-    assert first.weights[-1] == pytest.approx(0.5 / 20)
-    np.testing.assert_allclose(first.weights[-20:], last.weights[19::-1])
+    assert first.weights[-1] == pytest.approx(0.5 / 32)
+    np.testing.assert_allclose(first.weights[-32:], last.weights[31::-1])
+    np.testing.assert_allclose(add_up([first, last], 192), 1)
 
 
 def test_an_axis_shorter_than_a_window_is_one() -> None:

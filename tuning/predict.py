@@ -7,140 +7,30 @@ Input is a folder of tiles, one tile's file, or a datacube of any size (NetCDF o
 
 import argparse
 import logging
-import os
-import shutil
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
 from mlflow.exceptions import MlflowException
-from tqdm import tqdm
 
-from data._cube_file import is_zarr
-from data.cube import open_cube
-from data.mosaic import open_mosaic
 from data.names import name_error
-from data.scene import Need, Scene
+from data.scene import Scene
+from data.scenes import open_scene
 from data.source import describe
-from data.tiles import EVENT, TILE_PX, TileError, Units, tile_id_of
-from tuning.mapping import map_scene
+from data.tiles import EVENT, TILE_PX, Units
+from tuning import summary
+from tuning.heap import keep_freed_memory
+from tuning.maps import Job, check_out, make_map
 from tuning.members import Member, load_members
-from tuning.outlines import write_outlines
 from tuning.predictor import Predictor
-from tuning.quicklook import draw_quicklook
-from tuning.rasters import MASK, PROBABILITY, RELIEF, SPREAD, Rasters
 from tuning.served_model import pick_device, read_threshold
 from tuning.served_program import STEP_PX
-from tuning.summary import write_summary
 
 WINDOW_PX = 512  # larger ones waste less on overlap, smaller ones need less memory
 OVERLAP_PX = 32
-LAYERS = {"probability": PROBABILITY, "spread": SPREAD, "mask": MASK, "relief": RELIEF}
-
-
-def open_scene(path: Path, need: Need, units: Units | None = None) -> Scene:
-    """Open what is to be mapped.
-
-    Args:
-        path: A folder of tiles, one tile's file, or a datacube: a NetCDF file or a Zarr folder.
-        need: What the network reads.
-        units: Unit of the backscatter; told from manifest or pixels when left out.
-
-    Raises:
-        FileNotFoundError: If there is nothing.
-        ValueError: If it is not what the network was made for.
-    """
-    if not path.exists():
-        raise FileNotFoundError(
-            f"A map needs tiles or a datacube, but there is no {path}. Give a folder of tiles, a tile's file, "
-            "or a datacube."
-        )
-    if path.is_dir():
-        return open_cube(path, need, units) if is_zarr(path) else open_mosaic(path, need, units)
-    try:
-        tile_id_of(path)
-    except TileError:
-        return open_cube(path, need, units)
-    return open_mosaic(path, need, units)
-
-
-@dataclass(frozen=True)
-class Job:
-    """What is mapped, and how.
-
-    Attributes:
-        scene: What is mapped.
-        predictor: The networks.
-        threshold: Probability from which a pixel is landslide.
-        window_px: Side of the windows of a datacube.
-        overlap_px: Pixels that windows share.
-        facts: What summary and rasters say of the map besides.
-    """
-
-    scene: Scene
-    predictor: Predictor
-    threshold: float
-    window_px: int
-    overlap_px: int
-    facts: dict[str, Any]
-
-
-def make_map(job: Job, out: Path) -> dict[str, Any]:
-    """Map a scene into a folder, which appears when all is written.
-
-    Args:
-        job: What is mapped, and how.
-        out: A new or empty folder.
-
-    Returns:
-        The content of ``summary.json``.
-
-    Raises:
-        FileExistsError: If *out* holds something.
-        ValueError: If the scene cannot be read.
-    """
-    scene, predictor = job.scene, job.predictor
-    windows = scene.lay_windows(job.window_px, job.overlap_px)
-    layers = {name: LAYERS[name] for name in (*predictor.layers, "mask", "relief")}
-    tags = {name: str(value) for name, value in job.facts.items()}
-    with _aside(out) as folder, Rasters(folder, scene.grid, layers, tags) as rasters:
-        with tqdm(total=len(windows), desc="Mapping", unit="window") as bar:
-            map_scene(
-                scene,
-                windows,
-                predictor,
-                rasters.write,
-                threshold=job.threshold,
-                progress=bar.update,
-            )
-        files = rasters.finish()
-        totals = write_outlines(folder, files["mask"], files["probability"], files.get("spread"))
-        return {}
-
-
-def check_out(out: Path) -> None:
-    """Refuse a place that holds something."""
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise FileExistsError(
-            f"A map goes to a new or empty folder, but {out} is there. Give another with --out."
-        )
-
-
-@contextmanager
-def _aside(out: Path) -> Iterator[Path]:
-    """Make a folder beside *out*, which takes its place at the end, or is removed after an error."""
-    check_out(out)
-    folder = out.with_name(f".{out.name}.{os.getpid()}")
-    folder.mkdir(parents=True)
-    try:
-        yield folder
-        folder.replace(out)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _find_facts(args: argparse.Namespace, members: list[Member], scene: Scene) -> dict[str, Any]:
@@ -181,16 +71,11 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
 
 def _read_event(text: str) -> np.datetime64:
     try:
-        event = np.datetime64(text, "s")
+        return np.datetime64(datetime.fromisoformat(text), "s")
     except ValueError as error:
         raise argparse.ArgumentTypeError(
             f"must be a time such as 2018-09-05T18:08, but got {text!r}"
         ) from error
-    if np.isnat(event):
-        raise argparse.ArgumentTypeError(
-            f"must be a time such as 2018-09-05T18:08, but got {text!r}"
-        )
-    return event
 
 
 def _read_window(text: str) -> int:
@@ -202,6 +87,7 @@ def _read_window(text: str) -> int:
 
 def _prepare(args: argparse.Namespace) -> Job:
     """Load the networks and open the scene, before anything is written."""
+    keep_freed_memory()
     check_out(args.out)
     members = load_members(args.model, args.root, ensemble=args.ensemble)
     predictor = Predictor(members, pick_device(args.device), flips=args.tta)
@@ -209,7 +95,7 @@ def _prepare(args: argparse.Namespace) -> Job:
     need = replace(predictor.need, event=args.event)
     scene = open_scene(args.input, need, args.units)
     facts = _find_facts(args, members, scene)
-    print(f"Data: {describe(facts['data'] == 'synthetic')}.")
+    print(f"Data: {describe(facts['data'] == 'synthetic')}, {args.input}.")
     for note in scene.notes:
         print(note)
     return Job(
@@ -226,9 +112,10 @@ def main(argv: list[str] | None = None) -> int:
     """Make a map; return the exit code, 1 where a tile is missing in it."""
     args = _parse(argv)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
+    logging.getLogger("pyogrio").setLevel(logging.WARNING)
     try:
         job = _prepare(args)
-        summary = make_map(job, args.out)
+        totals = make_map(job, args.out)
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -238,14 +125,19 @@ def main(argv: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("Stopped; nothing was written.", file=sys.stderr)
         return 130
-    print(format_summary(summary, args.out))
-    if missing := job.scene.excluded:
-        print(
-            f"error: {len(missing)} tiles are missing in the map: {', '.join(missing)}. See summary.json.",
-            file=sys.stderr,
-        )
-        return 1
-    return 0
+    print(f"{summary.describe(totals, job.threshold)}.\nMap: {args.out}/")
+    return _say_missing(job.scene)
+
+
+def _say_missing(scene: Scene) -> int:
+    if not scene.excluded:
+        return 0
+    names = ", ".join(sorted(scene.excluded))
+    print(
+        f"error: {len(scene.excluded)} tiles are missing in the map, with reasons in summary.json: {names}.",
+        file=sys.stderr,
+    )
+    return 1
 
 
 if __name__ == "__main__":
