@@ -104,7 +104,7 @@ def shade(heights: np.ndarray, pixel_m: float) -> np.ndarray:
     north = -np.gradient(heights, pixel_m, axis=0) if heights.shape[0] > 1 else 0 * heights
     azimuth, altitude = math.radians(SUN_AZIMUTH), math.radians(SUN_ALTITUDE)
     towards = -east * math.sin(azimuth) - north * math.cos(azimuth)
-    lit = towards * math.cos(altitude) + math.sin(altitude)
+    lit = towards * math.cos(altitude) + math.sin(altitude) + 0 * heights  # a gap stays one
     return np.asarray(np.clip(lit / np.sqrt(1 + east**2 + north**2), 0, 1))
 
 
@@ -138,7 +138,7 @@ def _stretch(values: np.ndarray) -> np.ndarray:
     return np.asarray(0.58 + 0.38 * np.clip((values - low) / max(high - low, 1e-6), 0, 1))
 
 
-def _find_edges(on: np.ndarray) -> np.ndarray:
+def find_edges(on: np.ndarray) -> np.ndarray:
     """Return the straight edges between cells on and off as ``(row, column)`` of both ends, shape ``(E, 2, 2)``."""
     padded = np.pad(on, 1).astype(np.int8)
     edges = []
@@ -163,7 +163,7 @@ def _outline(axes: Axes, view: View, height_in: float) -> None:
     """Draw the landslides' edges, thinner where cells are small."""
     left, _, _, top = view.extent_km
     side = view.factor * view.grid.pixel_m / 1000
-    edges = _find_edges(view.landslide)
+    edges = find_edges(view.landslide)
     ends = np.stack([left + side * edges[..., 1], top - side * edges[..., 0]], axis=-1)
     cell_pt = 72 * height_in * view.factor / view.grid.height
     width = float(np.clip(cell_pt / 3, 0.3, 1.1))

@@ -21,6 +21,7 @@ import numpy as np
 import rasterio
 import rasterio.shutil
 from rasterio._err import CPLE_BaseError
+from rasterio.errors import RasterioIOError
 from rasterio.windows import Window
 
 from data.grid import Grid
@@ -90,8 +91,8 @@ class Rasters:
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
-        for name in self.layers:
-            if (path := self.folder / f"{name}.tif").exists():
+        for name, layer in self.layers.items():
+            if layer.delivered and (path := self.folder / f"{name}.tif").exists():
                 raise FileExistsError(
                     f"A map must go to a folder without one, but {path} is there. Give another folder."
                 )
@@ -151,11 +152,15 @@ class Rasters:
         Raises:
             ValueError: If the layer is unknown, the rows are not the next ones, or *values* have another
                 shape or type, or leave the layer's limits.
+            OSError: If they cannot be written.
         """
         if name not in self.layers:
             raise ValueError(unknown("layer", name, self.layers))
         self._check(name, first_row, values)
-        self._open[name].write(values, 1, window=Window(0, first_row, *values.shape[::-1]))
+        try:
+            self._open[name].write(values, 1, window=Window(0, first_row, *values.shape[::-1]))
+        except RasterioIOError as error:
+            raise OSError(self._say_broken(name, error.__cause__ or error)) from error
         self._rows[name] += len(values)
         self._sums[name] = add_checksum(values, self._sums[name])
 
@@ -214,17 +219,18 @@ class Rasters:
             rasterio.shutil.copy(scratch, made, **options, NUM_THREADS=count_cpus())
             whole = sum_rows(made) == self._sums[name]  # GDAL can cut a file short without an error
         except (CPLE_BaseError, OSError) as error:
-            raise OSError(self._say_broken(name, f", but got {name_error(error)!r}")) from error
+            raise OSError(self._say_broken(name, error)) from error
         if not whole:
-            raise OSError(self._say_broken(name, ", but its rows differ"))
+            raise OSError(self._say_broken(name, None))
         scratch.unlink()
         return made
 
-    def _say_broken(self, name: str, what: str) -> str:
+    def _say_broken(self, name: str, error: BaseException | None) -> str:
         free_mb = shutil.disk_usage(self.folder).free / 1e6
+        got = repr(name_error(error)) if error else "other rows"
         return (
-            f"A raster must read back as it was written{what}; this is {name}.tif for {self.folder}, where {free_mb:,.0f} MB "
-            "are free. Free space there or give another folder."
+            f"A raster must be written and read back, but got {got} for {name}.tif in {self.folder}, where "
+            f"{free_mb:,.0f} MB are free. Free space there or give another folder."
         )
 
 
