@@ -10,7 +10,6 @@ from itertools import product
 
 import numpy as np
 
-
 ALIGN_PX = 16  # four poolings; what a logged network takes
 
 

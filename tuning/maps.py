@@ -1,24 +1,33 @@
 """A map's folder: rasters, landslides, picture and summary, which appear together when all are written."""
 
+import argparse
 import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from tqdm import tqdm
 
 from data.scene import Scene
+from data.scenes import open_scene
+from data.source import describe as describe_source
+from data.tiles import TILE_PX
+from tuning.heap import keep_freed_memory
 from tuning.mapping import map_scene
+from tuning.members import Member, load_members
 from tuning.outlines import Totals, write_outlines
 from tuning.predictor import Predictor
 from tuning.quicklook import draw_quicklook
 from tuning.rasters import MASK, PROBABILITY, RELIEF, SPREAD, Rasters
+from tuning.served_model import pick_device, read_threshold
 from tuning.summary import describe, summarise, write_summary
 
 LAYERS = {"probability": PROBABILITY, "spread": SPREAD, "mask": MASK, "relief": RELIEF}
+WINDOW_PX = 512  # larger ones waste less on overlap, smaller ones need less memory
 PICTURE = "quicklook.png"
 SUMMARY = "summary.json"
 
@@ -42,6 +51,52 @@ class Job:
     window_px: int
     overlap_px: int
     facts: dict[str, Any]
+
+
+def prepare(args: argparse.Namespace) -> Job:
+    """Load the networks and open the scene, before anything is written.
+
+    Args:
+        args: The words of ``python -m tuning.predict``.
+
+    Raises:
+        FileExistsError: If the map's folder holds something.
+        FileNotFoundError: If there is no registry or no input.
+        ValueError: If model, option or input is not what it must be.
+    """
+    keep_freed_memory()
+    check_out(args.out)
+    members = load_members(args.model, args.root, ensemble=args.ensemble)
+    predictor = Predictor(members, pick_device(args.device), flips=args.tta)
+    limit = read_threshold({"threshold": args.threshold}, predictor.threshold)
+    need = replace(predictor.need, event=np.datetime64(args.event, "s"))
+    scene = open_scene(args.input, need, args.units)
+    facts = _find_facts(args, members, scene)
+    print(f"Data: {describe_source(facts['data'] == 'synthetic')}, {args.input}.")
+    for note in scene.notes:
+        print(note)
+    return Job(
+        scene,
+        predictor,
+        predictor.threshold if limit is None else limit,
+        args.window or (WINDOW_PX if predictor.local else TILE_PX),
+        args.overlap,
+        facts,
+    )
+
+
+def _find_facts(args: argparse.Namespace, members: list[Member], scene: Scene) -> dict[str, Any]:
+    """Collect where a map comes from."""
+    synthetic = scene.synthetic or any(member.synthetic for member in members)
+    return {
+        "model": args.model,
+        "networks": [member.uri for member in members],
+        "input": str(args.input),
+        "data": "synthetic" if synthetic else "real",
+        "flips": args.tta,
+        "event": str(scene.need.event),
+        "notes": scene.notes,
+    }
 
 
 def make_map(job: Job, out: Path) -> Totals:
