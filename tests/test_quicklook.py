@@ -190,3 +190,12 @@ def test_no_data_is_clear(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 def test_a_missing_raster_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(rasterio.errors.RasterioIOError, match=r"mask\.tif"):
         read_view(tmp_path / "probability.tif", tmp_path / "mask.tif")
+
+
+def test_an_existing_picture_is_not_overwritten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "quicklook.png").write_text("mine")
+    with pytest.raises(FileExistsError, match=r"without one, but .*quicklook\.png is there"):
+        draw(tmp_path, draw_probability(0, 4, 4), None, monkeypatch)
+    assert (tmp_path / "quicklook.png").read_text() == "mine"

@@ -66,9 +66,14 @@ def draw_quicklook(
         heights: Whether *relief* holds heights in m, which are shaded, and not backscatter.
 
     Raises:
+        FileExistsError: If the picture is there.
         ValueError: If the rasters do not lie on one grid.
         OSError: If a file cannot be read or written.
     """
+    if path.exists():
+        raise FileExistsError(
+            f"A picture must go to a folder without one, but {path} is there. Give another folder."
+        )
     view = read_view(probability, mask, relief)
     figure, axes = _start(view, title_of(title, synthetic), caption)
     low = threshold / 2  # what lies below is left clear
@@ -126,7 +131,8 @@ def _paint_ground(view: View, heights: bool) -> np.ndarray:
             else _stretch(view.relief)
         )
         grey = np.where(np.isfinite(tone), tone, grey)
-    return np.dstack([grey, grey, grey, ~view.nodata])
+    painted = np.dstack([grey, grey, grey, ~view.nodata])
+    return (255 * painted).round().astype(np.uint8)  # matplotlib holds many copies of an image
 
 
 def _stretch(values: np.ndarray) -> np.ndarray:
@@ -172,7 +178,7 @@ def _outline(axes: Axes, view: View, height_in: float) -> None:
         codes = np.tile([MplPath.MOVETO, MplPath.LINETO], len(corners) // 2)
         some = PathPatch(MplPath(corners, codes), fc="none", ec=OUTLINE, lw=width, zorder=3)
         some.set_capstyle("projecting")
-        axes.add_patch(some)
+        axes.add_artist(some)  # a patch would be searched for its limits, edge by edge
 
 
 def _start(view: View, title: str, caption: str) -> tuple[Figure, Axes]:
