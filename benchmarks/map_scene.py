@@ -118,7 +118,7 @@ def run_one(args: argparse.Namespace) -> dict[str, float]:
 def run_apart(scene: Path, args: argparse.Namespace) -> dict[str, float]:
     """Map a scene in a process of its own."""
     words = ["--scene", str(scene), "--window", str(args.window), "--device", args.device]
-    done = subprocess.run(
+    done = subprocess.run(  # noqa: S603 - this script
         [sys.executable, __file__, *words], stdout=subprocess.PIPE, text=True, check=True
     )
     found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])

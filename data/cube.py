@@ -15,7 +15,7 @@ from data.rows import measure_slope
 from data.rules import BANDS, DB_RANGE, NODATA, ORBITS, SCENE_CLASS, Units, check_times
 from data.scene import Need, Patch, Scene, choose_steps, round_half, show_dates, stack_channels
 from data.untrusted import refuse
-from data.windows import Window, cross, lay_spans
+from data.windows import Span, Window, cross, lay_spans
 
 logger = logging.getLogger(__name__)
 
@@ -163,34 +163,48 @@ class Cube(Scene):
         Raises:
             ValueError: If a value is infinite, or the file is damaged.
         """
+        return self.read_all([window])[0]
+
+    def read_all(self, windows: Sequence[Window]) -> list[Patch | None]:
+        """Read windows of the same rows at once, since a chunk of the file often lies in several of them."""
+        first, last = windows[0], windows[-1]
+        width = last.columns.stop - first.columns.start
+        whole = Window(first.rows, Span(first.columns.start, np.ones(width, np.float32)))
         try:
             bands = {
-                name: self._read_band(name, window) for name in self.need.channels if ":" in name
+                name: self._read_band(name, whole) for name in self.need.channels if ":" in name
             }
-            maps = self._read_maps(window)
+            maps = self._read_maps(whole)
         except (OSError, RuntimeError) as error:
-            raise refuse(
-                "A datacube must be readable", error, f"{window} of {self.path}"
-            ) from error
-        patch = stack_channels(self.need.channels, bands, maps)
-        first = next(iter(bands.values()))
-        found = Patch(patch, maps.get("DEM", first[-1]))
-        return found if found.seen(self.need.channels).any() else None
+            raise refuse("A datacube must be readable", error, f"{whole} of {self.path}") from error
+        x = stack_channels(self.need.channels, bands, maps)
+        relief = maps["DEM"] if maps else next(iter(bands.values()))[-1]
+        found = []
+        for window in windows:
+            start = window.columns.start - whole.columns.start
+            cut = (..., slice(start, start + window.shape[1]))
+            patch = Patch(x[cut], relief[cut])
+            found.append(patch if patch.seen(self.need.channels).any() else None)
+        return found
 
     def _read_band(self, channel: str, window: Window) -> np.ndarray:
         """Read the chosen acquisitions of a band, shape ``(T, H, W)``."""
         modality, band = channel.split(":")
-        values = _blank(self._cut(modality, band, window).astype(np.float32))
+        values = self._cut(modality, band, window).astype(np.float32)
+        values[values == NODATA] = np.nan
         if modality not in ORBITS:
-            gaps = self._cut(modality, SCENE_CLASS, window) == 0
-            return round_half(np.where(gaps, np.float32(np.nan), values))
-        if np.isinf(values).any():
-            raise refuse(
-                "Backscatter must be finite or NaN", "inf", f"{channel}, {window} of {self.path}"
-            )
+            values[self._cut(modality, SCENE_CLASS, window) == 0] = np.nan
+            return round_half(values)
         if self.units[modality] == "linear":
-            values = 10 * np.log10(np.where(values > 0, values, np.float32(np.nan)))
-        return round_half(values.clip(*DB_RANGE))
+            with np.errstate(invalid="ignore", divide="ignore"):
+                values = 10 * np.log10(np.where(values > 0, values, np.float32(np.nan)))
+        if (
+            np.fmax.reduce(values, axis=None) == np.inf
+            or np.fmin.reduce(values, axis=None) == -np.inf
+        ):
+            place = f"{channel}, {window} of {self.path}"
+            raise refuse("Backscatter must be finite or NaN", "inf", place)
+        return round_half(values.clip(*DB_RANGE, out=values))
 
     def _cut(self, modality: str, name: str, window: Window) -> np.ndarray:
         variable = self.groups[modality][name].transpose(*DIMS)

@@ -12,7 +12,8 @@ from data.windows import Window
 from tuning.predictor import Predictor
 
 NODATA = 255  # of a mask
-_AHEAD = 2  # batches that are read while one is mapped
+READ_PX = 2**20  # of the windows that are read at once
+_AHEAD = 1  # batches that are read while one is mapped
 
 Write = Callable[[str, int, np.ndarray], None]  # layer, first row, rows (h, W)
 
@@ -47,7 +48,7 @@ def map_scene(
         ValueError: If a window cannot be read.
     """
     blend = _Blend(scene.grid.width, predictor.layers, threshold, write)
-    groups = _group(windows, predictor.batch_px)
+    groups = _group(windows, max(READ_PX, predictor.batch_px))
     with ThreadPoolExecutor(1) as pool:  # reading waits for the disk, or unpacks beside the network
         for batch, done in _read_ahead(pool, scene, groups):
             if batch.windows:
@@ -57,11 +58,11 @@ def map_scene(
     blend.release(scene.grid.height)
 
 
-def _group(windows: Sequence[Window], batch_px: int) -> Iterator[list[Window]]:
-    """Yield windows that begin in one row and have one size, a batch at a time."""
+def _group(windows: Sequence[Window], read_px: int) -> Iterator[list[Window]]:
+    """Yield windows that begin in one row and have one size, those that are read together."""
     for _, row in groupby(windows, lambda window: (window.rows.start, window.shape)):
         same = list(row)
-        size = max(1, batch_px // (same[0].shape[0] * same[0].shape[1]))
+        size = max(1, read_px // (same[0].shape[0] * same[0].shape[1]))
         for start in range(0, len(same), size):
             yield same[start : start + size]
 
@@ -81,16 +82,21 @@ def _read_ahead(
 
 
 def _read(scene: Scene, windows: list[Window]) -> _Batch:
-    read = [(window, scene.read(window)) for window in windows]
+    read = zip(windows, scene.read_all(windows), strict=True)
     found = [(window, patch) for window, patch in read if patch is not None]
     return _Batch([window for window, _ in found], [patch for _, patch in found])
 
 
 def _map_batch(batch: _Batch, predictor: Predictor, blend: "_Blend", scene: Scene) -> None:
-    layers = predictor(np.stack([patch.x for patch in batch.patches]))
-    for place, (window, patch) in enumerate(zip(*batch, strict=True)):
-        values = {name: layer[place] for name, layer in layers.items()}
-        blend.add(window, values, patch.seen(scene.need.channels), patch.relief)
+    height, width = batch.windows[0].shape
+    size = max(1, predictor.batch_px // (height * width))
+    for start in range(0, len(batch.windows), size):
+        windows = batch.windows[start : start + size]
+        patches = batch.patches[start : start + size]
+        layers = predictor(np.stack([patch.x for patch in patches]))
+        for place, (window, patch) in enumerate(zip(windows, patches, strict=True)):
+            values = {name: layer[place] for name, layer in layers.items()}
+            blend.add(window, values, patch.seen(scene.need.channels), patch.relief)
 
 
 class _Blend:

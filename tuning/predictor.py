@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from data.inputs import pick_steps
 from data.scene import Need
+from tuning.fused import fuse
 from tuning.members import Member
 from tuning.served_program import STEP_PX, Program
 
@@ -48,15 +48,15 @@ class Predictor:
         self.layers = ("probability", "spread") if len(members) > 1 else ("probability",)
         self.batch_px = BATCH_PX * (8 if device.type == "cuda" else 1)
         self._programs: list[Program] = [
-            member.program.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+            fuse(member.program, self.need.timesteps).to(
+                device,
+                memory_format=torch.channels_last,  # type: ignore[call-overload]
+            )
             for member in members
         ]
         self._flips = FLIPS if flips else FLIPS[:1]
         names = {name for program in self._programs for name in program.operators}
         self.local = not any("group_norm" in name for name in names)
-        series, count = self._programs[0].series, self.need.timesteps
-        self._places = list(range(count)) if series == count else pick_steps(count)
-        self._room, self._filled = torch.empty(0), (0,)
 
     @torch.inference_mode()
     def __call__(self, x: np.ndarray) -> dict[str, np.ndarray]:
@@ -69,7 +69,10 @@ class Predictor:
             By layer, shape ``(B, H, W)``, float32: mean probability, and its standard deviation over networks.
         """
         height, width = x.shape[-2:]
-        series = self._lend(x).to(self.device, non_blocking=True)
+        below, right = (-size % STEP_PX for size in (height, width))
+        series = torch.from_numpy(x).to(self.device)
+        if below or right:
+            series = torch.nn.functional.pad(series, (0, right, 0, below), value=torch.nan)
         answers = torch.stack([self._ask(program, series) for program in self._programs])
         answers = answers[..., :height, :width]
         found = {"probability": answers.mean(0)}
@@ -78,21 +81,8 @@ class Predictor:
         return {name: layer.cpu().numpy() for name, layer in found.items()}
 
     def _ask(self, program: Program, series: Tensor) -> Tensor:
-        total = torch.zeros(())
-        for axes in self._flips:
-            turned = series.flip(axes) if axes else series
-            total = program(turned).flip(axes) + total.to(series.device)
-        return total / len(self._flips)
-
-    def _lend(self, x: np.ndarray) -> Tensor:
-        """Put acquisitions in their places among all that a network expects, and pad to a size that it takes.
-
-        The rest of the room stays NaN, no data, and is used again: fresh memory costs more than what is written.
-        """
-        batch, _, channels, height, width = x.shape
-        padded = (-(-size // STEP_PX) * STEP_PX for size in (height, width))
-        shape = (batch, self._programs[0].series, channels, *padded)
-        if self._filled != x.shape:  # another size may have been written where this one is padded
-            self._room, self._filled = torch.full(shape, torch.nan), x.shape
-        self._room[:, self._places, :, :height, :width] = torch.from_numpy(x)
-        return self._room
+        if len(self._flips) == 1:
+            probs: Tensor = program(series)
+            return probs
+        answers = [program(series.flip(axes)).flip(axes) for axes in self._flips]
+        return torch.stack(answers).mean(0)

@@ -107,7 +107,7 @@ def make_graph(archive: Archive) -> Graph:
         ]
         sizes = graph["tensor_values"][entry]["sizes"]
         shape = int(sizes[1]["as_int"]), int(sizes[2]["as_int"])
-        return Graph(_add_spent(steps, result), entry, shape, result, weights)
+        return Graph(add_spent(steps, result), entry, shape, result, weights)
     except (KeyError, TypeError, AttributeError, IndexError, RecursionError) as error:
         got = f"{type(error).__name__}: {error}"
         raise refuse("A graph must be laid out as torch exports it", got, archive.path) from error
@@ -225,7 +225,7 @@ def _names_in(content: Any) -> Iterator[str]:
             yield from _names_in(one)
 
 
-def _add_spent(steps: list[Step], result: str) -> tuple[Step, ...]:
+def add_spent(steps: list[Step], result: str) -> tuple[Step, ...]:
     """Tell each step which values nobody needs after it, so that a run frees them."""
     needed, done = {result}, []
     for step in reversed(steps):

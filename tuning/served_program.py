@@ -24,13 +24,14 @@ class Program(nn.Module):
         ``(B, H, W)``, landslide probability. Any B; H and W are any multiples of 16.
 
     Attributes:
+        graph: The calls that it makes.
         series: Acquisitions that it expects, T.
         channels: Channels that it expects, C.
     """
 
     def __init__(self, graph: Graph) -> None:
         super().__init__()
-        self._graph = graph
+        self.graph = graph
         self.series, self.channels = graph.shape
         for name, weight in graph.weights.items():
             self.register_buffer(f"weight_{name}", weight)
@@ -38,7 +39,7 @@ class Program(nn.Module):
     @property
     def operators(self) -> frozenset[str]:
         """Names of the operators that the network calls, such as ``aten.conv2d.default``."""
-        return frozenset(str(step.function) for step in self._graph.steps)
+        return frozenset(str(step.function) for step in self.graph.steps)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(B, T, C, H, W)`` to probabilities ``(B, H, W)``.
@@ -48,17 +49,17 @@ class Program(nn.Module):
         """
         check_shape(tuple(x.shape), self.series, self.channels)
         values: dict[str, Any] = {
-            name: getattr(self, f"weight_{name}") for name in self._graph.weights
+            name: getattr(self, f"weight_{name}") for name in self.graph.weights
         }
-        values[self._graph.entry] = x
-        for step in self._graph.steps:
+        values[self.graph.entry] = x
+        for step in self.graph.steps:
             args = [_fill(argument, values, x.device) for argument in step.args]
             kwargs = {name: _fill(one, values, x.device) for name, one in step.kwargs.items()}
             found = step.function(*args, **kwargs)
             values.update(zip(step.outputs, found if step.several else (found,), strict=True))
             for name in step.spent:
                 del values[name]
-        probs: Tensor = values[self._graph.result]
+        probs: Tensor = values[self.graph.result]
         return probs
 
 
