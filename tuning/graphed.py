@@ -27,6 +27,7 @@ class Lane:
         cuda = device.type == "cuda"
         self.device, self.graphs = device, graphs and cuda
         self.stream = torch.cuda.Stream(device) if cuda else None  # type: ignore[no-untyped-call]
+        self.failed: torch.cuda.CUDAGraph | None = None  # torch's allocator still refers to it
         self.pool = torch.cuda.graph_pool_handle() if self.graphs else None
 
     def run(self, work: Callable[[], object]) -> None:
@@ -90,7 +91,7 @@ class Replay:
                 self._work()
         except RuntimeError as error:
             own.graphsafe_set_state(before)
-            self._lane.graphs = False
+            self._lane.graphs, self._lane.failed = False, graph
             logger.warning(
                 "Not recorded as a CUDA graph, so each kernel is launched on its own: %s",
                 str(error).strip().splitlines()[0],
