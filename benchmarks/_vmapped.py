@@ -50,9 +50,7 @@ class Vmapped:
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
             logits = torch.vmap(self._call, randomness="different")(self.params, self.buffers, x)
         weights = self.config["bce_weight"], self.config["pos_weight"]
-        losses = torch.stack(
-            [bce_dice(*one, *weights) for one in zip(logits, mask, strict=True)]
-        )
+        losses = torch.stack([bce_dice(*one, *weights) for one in zip(logits, mask, strict=True)])
         self.optimizer.zero_grad(set_to_none=True)
         losses.sum().backward()
         self._clip()

@@ -13,6 +13,15 @@ logger = logging.getLogger(__name__)
 EAGER = 2  # calls before the recording, in which libraries pick and set up what they need
 
 
+def shared_generator(device: torch.device) -> torch.Generator:
+    """Return the generator that dropout draws from on a device."""
+    if device.type != "cuda":
+        return torch.default_generator
+    torch.cuda.init()  # type: ignore[no-untyped-call]  # there is none before
+    at = torch.cuda.current_device() if device.index is None else device.index
+    return torch.cuda.default_generators[at]
+
+
 class Lane:
     """A stream of a GPU with the memory of what is recorded on it; elsewhere it does nothing.
 
@@ -79,7 +88,7 @@ class Replay:
 
     def _record(self) -> torch.cuda.CUDAGraph | None:
         """Record the work, which does nothing yet; where that fails, none of the lane's is tried again."""
-        own = torch.cuda.default_generators[self._lane.device.index or 0]
+        own = shared_generator(self._lane.device)
         before = (
             own.clone_state()
         )  # a failed recording would leave the generator's own state unusable

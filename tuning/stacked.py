@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from data.pack import Pack
+from tuning.graphed import shared_generator
 from tuning.journal import Config, Journal
 from tuning.train import Report, begin, finish, is_over, pick_device
 from tuning.training import BadTrialError, Training
@@ -45,7 +46,7 @@ class Draws:
     """
 
     def __init__(self, device: torch.device) -> None:
-        self._shared = _shared_generator(device)
+        self._shared = shared_generator(device)
         there = _state(self._shared)
         self._own = there.clone_state() if isinstance(there, torch.Generator) else there
 
@@ -61,15 +62,6 @@ class Draws:
     ) -> None:
         self._own = _state(self._shared)  # another one after a failed recording
         _set_state(self._shared, self._others)
-
-
-def _shared_generator(device: torch.device) -> torch.Generator:
-    """Return the generator that dropout draws from on a device."""
-    if device.type != "cuda":
-        return torch.default_generator
-    torch.cuda.init()  # type: ignore[no-untyped-call]  # there is none before
-    at = torch.cuda.current_device() if device.index is None else device.index
-    return torch.cuda.default_generators[at]
 
 
 def _state(shared: torch.Generator) -> torch.Generator | Tensor:

@@ -1,0 +1,246 @@
+"""How fast the networks train on a GPU: alone, several seeds side by side, several processes.
+
+    python benchmarks/train_gpu.py [--data PATH] [--tiles N] [--minutes N] [--out FILE.json]
+
+Everything is measured in one run: tiles a second of training steps (with order, changes, forward, backward, clipping,
+AdamW and histogram), the share of the GPU's own peak, memory, and the time of whole epochs with val and checkpoints.
+Ends with 1 where 8 seeds side by side are less than 4 times as fast as one after the other, 2 without a GPU.
+"""
+
+import argparse
+import gc
+import json
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import torch
+from _gpu import (
+    BATCH,
+    Network,
+    Side,
+    as_before,
+    compiled,
+    count_operations,
+    describe,
+    measure,
+    measure_peak,
+    measure_tally,
+    train,
+    warm,
+)
+from _gpu_shared import measure_processes
+from _vmapped import Vmapped
+
+from data.pack import make_pack
+from data.twin import make_twin
+from tuning import tally
+from tuning.training import Parts
+
+MODELS, STEPS, STACKS, AIM = ("unet", "attention_unet", "unet_convlstm"), (4, 15), (2, 4, 8), 4.0
+NO_GPU = 2
+
+
+class Book:
+    """Prints what is measured, keeps it, and passes over what comes too late."""
+
+    def __init__(self, minutes: float) -> None:
+        self.ends, self.found = time.perf_counter() + 60 * minutes, dict[str, float]()
+
+    def head(self, text: str) -> None:
+        """Print the head of a section."""
+        print(f"\n[{time.strftime('%H:%M:%S')}] {text}", flush=True)
+
+    def enter(self, name: str, work: Callable[[], float], text: Callable[[float], str]) -> None:
+        """Measure one number and print its line; an error is printed, and so is what is left out."""
+        torch.cuda.synchronize()
+        gc.collect()
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats()
+        if time.perf_counter() > self.ends:
+            print(f"  {name:<44} not measured: no time left", flush=True)
+            return
+        try:
+            value = work()
+        except Exception as error:  # noqa: BLE001 - the other numbers are wanted all the same
+            print(f"  {name:<44} FAILED: {type(error).__name__}: {str(error)[:300]}", flush=True)
+            return
+        self.found[name] = value
+        memory = torch.cuda.max_memory_reserved() / 1e9
+        print(f"  {name:<44}{text(value)}  {memory:5.1f} GB", flush=True)
+
+
+def measure_ways(book: Book, network: Network, parts: Parts, peak: float) -> None:
+    """Measure one training in every way."""
+    tiles, name = len(parts.train), f"{network.model} T={network.timesteps}"
+    operations = count_operations(network, parts)
+
+    def show(rate: float) -> str:
+        return f"{rate:9.0f} tiles/s  {1e3 * BATCH / rate:7.2f} ms a step  {100 * rate * operations / peak:5.1f} % of peak"
+
+    def rate(prepare: Callable[[], object], seconds: float = 1.0) -> Callable[[], float]:
+        def work() -> float:
+            training = prepare()
+            warm(lambda: train(training))
+            return tiles / measure(lambda: train(training), seconds)
+
+        return work
+
+    book.head(f"{name}: {operations / 1e9:.2f} GFLOP a tile and step")
+    book.enter(
+        f"{name} as before", rate(lambda: as_before(network.start(0, parts, graphs=False))), show
+    )
+    book.enter(f"{name} without waiting", rate(lambda: network.start(0, parts, graphs=False)), show)
+    book.enter(f"{name} recorded", rate(lambda: network.start(0, parts)), show)
+    torch.backends.cudnn.benchmark = True
+    book.enter(f"{name} recorded, cuDNN tuned", rate(lambda: network.start(0, parts)), show)
+    torch.backends.cudnn.benchmark = False
+
+
+def measure_stacks(book: Book, network: Network, parts: Parts) -> None:
+    """Measure seeds side by side, and stacked by vmap."""
+    tiles, name = len(parts.train), f"{network.model} T={network.timesteps}"
+    recorded, before = (book.found.get(f"{name} {way}") for way in ("recorded", "as before"))
+
+    def show(rate: float) -> str:
+        ratios = [
+            f"{rate / base:5.2f} x {what}"
+            for base, what in ((recorded, "recorded"), (before, "before"))
+            if base
+        ]
+        return f"{rate:9.0f} tiles/s  {'  '.join(ratios)}"
+
+    def side(seeds: int) -> float:
+        stack = Side(network, seeds, parts)
+        warm(stack.train)
+        return seeds * tiles / measure(stack.train)
+
+    def vmapped(seeds: int, nhwc: bool) -> float:
+        stack = Vmapped([network.start(seed, parts) for seed in range(seeds)], nhwc=nhwc)
+        warm(stack.train)
+        return seeds * tiles / measure(stack.train)
+
+    book.head(f"{name}: seeds at once, against one after the other")
+    for seeds in STACKS:
+        book.enter(f"{name} {seeds} seeds side by side", lambda seeds=seeds: side(seeds), show)
+    for nhwc in (False, True) if network.model == "unet" else (False,):
+        order = "NHWC" if nhwc else "NCHW"
+        book.enter(f"{name} 8 seeds by vmap, {order}", lambda nhwc=nhwc: vmapped(8, nhwc), show)
+
+
+def measure_compiled(book: Book, network: Network, parts: Parts) -> None:
+    """Measure what compiling costs and gives."""
+    tiles, name = len(parts.train), f"{network.model} T={network.timesteps}"
+    seconds: list[float] = []
+
+    def work() -> float:
+        began = time.perf_counter()
+        training = compiled(network.start(0, parts))
+        warm(lambda: train(training))
+        seconds.append(time.perf_counter() - began)
+        return tiles / measure(lambda: train(training))
+
+    def show(rate: float) -> str:
+        saved = tiles / book.found[f"{name} recorded"] - tiles / rate
+        pays = f"pays after {seconds[0] / saved:.0f} epochs" if saved > 0 else "never pays"
+        return f"{rate:9.0f} tiles/s, ready after {seconds[0]:.0f} s: {pays}"
+
+    torch._dynamo.reset()
+    book.enter(f"{name} compiled and recorded", work, show)
+
+
+def measure_epochs(book: Book, network: Network, parts: Parts) -> None:
+    """Measure whole epochs: in one process with S seeds, and in several processes."""
+    name = f"{network.model} T={network.timesteps}"
+
+    def show(rate: float) -> str:
+        return f"{rate:8.1f} epochs/s  {1e3 / rate:7.1f} ms an epoch  {3600 * rate / 75:7.0f} trials of 75 epochs an hour"
+
+    def side(seeds: int) -> float:
+        stack = Side(network, seeds, parts)
+        warm(stack.run_epoch)
+        return seeds / measure(stack.run_epoch, 2.0)
+
+    book.head(f"{name}: whole epochs, with val, journal and checkpoints")
+    for seeds in (1, *STACKS):
+        book.enter(
+            f"{name} epochs, {seeds} seeds in a process", lambda seeds=seeds: side(seeds), show
+        )
+    for processes, seeds in ((2, 1), (4, 1), (8, 1), (4, 4)):
+        book.enter(
+            f"{name} epochs, {processes} processes of {seeds} seeds",
+            lambda processes=processes, seeds=seeds: measure_processes(network, processes, seeds),
+            show,
+        )
+
+
+def measure_lanes(book: Book) -> None:
+    """Measure the histogram of a batch whose pixels nearly all fall into one bin, with few and many lanes."""
+    for lanes in (1, 8, tally.LANES, 128):
+        name = f"histogram with {lanes} lanes"
+        book.enter(name, lambda lanes=lanes: measure_tally(lanes), lambda s: f"{1e6 * s:9.1f} us")
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Print the tables; return the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, help="folder of tiles (default: the twin, made anew)")
+    parser.add_argument("--minutes", type=float, default=6.0, help="default: %(default)s")
+    parser.add_argument("--out", type=Path, help="file for the numbers, JSON")
+    args = parser.parse_args(argv)
+    if not torch.cuda.is_available():
+        print("no GPU: not measured")
+        return NO_GPU
+    book = Book(args.minutes)
+    with TemporaryDirectory() as folder:
+        root = Path(folder)
+        pack = make_pack(args.data or make_twin(root / "twin", progress=False), root / "packs").path
+        measure_all(book, pack)
+    if args.out:
+        args.out.write_text(json.dumps(book.found, indent=1))
+    return conclude(book)
+
+
+def measure_all(book: Book, pack: Path) -> None:
+    """Measure everything, the most important first."""
+    peak = measure_peak()
+    print(f"{describe()}\nbf16 matrix product of 8192: {peak / 1e12:.0f} TFLOP/s")
+    networks = [Network(model, steps, pack) for steps in STEPS for model in MODELS]
+    parts = {steps: Network("unet", steps, pack).parts() for steps in STEPS}
+    measure_lanes(book)
+    for network in networks:
+        measure_ways(book, network, parts[network.timesteps], peak)
+    for network in (*networks[:3], networks[-1]):
+        measure_stacks(book, network, parts[network.timesteps])
+    measure_epochs(book, networks[0], parts[4])
+    for network in (networks[0], networks[-1]):
+        measure_compiled(book, network, parts[network.timesteps])
+
+
+def conclude(book: Book) -> int:
+    """Print how 8 seeds side by side compare with the same steps one after the other; return the exit code."""
+    print()
+    enough = True
+    for name in (f"{model} T=4" for model in MODELS):
+        rate, *bases = (
+            book.found.get(f"{name} {what}")
+            for what in ("8 seeds side by side", "recorded", "as before")
+        )
+        if not rate or not all(bases):
+            print(f"{name}: 8 seeds at once were not measured")
+            enough = False
+            continue
+        recorded, before = (rate / base for base in bases if base)
+        print(
+            f"{name}: 8 seeds at once / one after the other: {recorded:.1f} x (aim {AIM:.0f}), ",
+            end="",
+        )
+        print(f"/ one after the other as before: {before:.1f} x")
+        enough = enough and recorded >= AIM
+    return 0 if enough else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
