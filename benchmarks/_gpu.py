@@ -3,7 +3,7 @@
 import itertools
 import platform
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import mkdtemp
@@ -90,25 +90,15 @@ class Side:
             training = network.start(seed, parts)
             self.members.append((training, Draws(GPU)))
 
-    def _take_turns(self, walks: Sequence[Iterator[None]]) -> None:
-        going = list(zip(self.members, walks, strict=True))
+    def train(self) -> None:
+        """Train an epoch of each, without val and journal."""
+        going = [(draws, training.epochs.train()) for training, draws in self.members]
         while going:
             for member in tuple(going):
-                (_, draws), walk = member
+                draws, walk = member
                 with draws:
                     if next(walk, self) is self:
                         going.remove(member)
-
-    def train(self) -> None:
-        """Train an epoch of each, without val and journal."""
-        self._take_turns([training.epochs.train() for training, _ in self.members])
-
-    def run_epoch(self) -> None:
-        """Train an epoch of each, measure val, write checkpoints."""
-        self._take_turns([training.walk_epoch() for training, _ in self.members])
-        for training, draws in self.members:
-            with draws:
-                training.end_epoch()
 
 
 def measure(work: Callable[[], object], seconds: float = 1.0) -> float:

@@ -13,6 +13,7 @@ import json
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -31,7 +32,7 @@ from _gpu import (
     train,
     warm,
 )
-from _gpu_shared import measure_processes
+from _gpu_shared import measure_fit, measure_processes
 from _vmapped import Vmapped
 
 from data.pack import make_pack
@@ -40,6 +41,7 @@ from tuning import tally
 from tuning.training import Parts
 
 MODELS, STEPS, STACKS, AIM = ("unet", "attention_unet", "unet_convlstm"), (4, 15), (2, 4, 8), 4.0
+SHARED = (2, 1), (4, 1), (8, 1), (4, 4)  # processes, and seeds in each
 NO_GPU = 2
 
 
@@ -151,29 +153,21 @@ def measure_compiled(book: Book, network: Network, parts: Parts) -> None:
     book.enter(f"{name} compiled and recorded", work, show)
 
 
-def measure_epochs(book: Book, network: Network, parts: Parts) -> None:
+def measure_epochs(book: Book, network: Network) -> None:
     """Measure whole epochs: in one process with S seeds, and in several processes."""
     name = f"{network.model} T={network.timesteps}"
 
     def show(rate: float) -> str:
         return f"{rate:8.1f} epochs/s  {1e3 / rate:7.1f} ms an epoch  {3600 * rate / 75:7.0f} trials of 75 epochs an hour"
 
-    def side(seeds: int) -> float:
-        stack = Side(network, seeds, parts)
-        warm(stack.run_epoch)
-        return seeds / measure(stack.run_epoch, 2.0)
-
     book.head(f"{name}: whole epochs, with val, journal and checkpoints")
     for seeds in (1, *STACKS):
-        book.enter(
-            f"{name} epochs, {seeds} seeds in a process", lambda seeds=seeds: side(seeds), show
-        )
-    for processes, seeds in ((2, 1), (4, 1), (8, 1), (4, 4)):
-        book.enter(
-            f"{name} epochs, {processes} processes of {seeds} seeds",
-            lambda processes=processes, seeds=seeds: measure_processes(network, processes, seeds),
-            show,
-        )
+        what = f"{name} epochs, {seeds} seeds in a process"
+        book.enter(what, lambda seeds=seeds: measure_fit(network, seeds), show)
+    for processes, seeds in SHARED:
+        what = f"{name} epochs, {processes} processes of {seeds} seeds"
+        how = partial(measure_processes, network, processes, seeds)
+        book.enter(what, how, show)
 
 
 def measure_lanes(book: Book) -> None:
@@ -214,7 +208,7 @@ def measure_all(book: Book, pack: Path) -> None:
         measure_ways(book, network, parts[network.timesteps], peak)
     for network in (*networks[:3], networks[-1]):
         measure_stacks(book, network, parts[network.timesteps])
-    measure_epochs(book, networks[0], parts[4])
+    measure_epochs(book, networks[0])
     for network in (networks[0], networks[-1]):
         measure_compiled(book, network, parts[network.timesteps])
 

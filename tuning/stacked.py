@@ -7,6 +7,7 @@ No seed's arithmetic changes. (Stacked weights and grouped convolutions, the oth
 against it in `benchmarks/train_gpu.py`.)
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
@@ -97,13 +98,21 @@ class _Member:
             self.outcome = error
         self.training = None
 
-    def walk(self) -> Iterator[None]:
-        """Train an epoch, yielding after each batch."""
-        steps = iter(()) if self.training is None else self.training.walk_epoch()
+    def run(self, turns_later: int) -> Iterator[None]:
+        """Train to the end, yielding after each batch; begin some turns later than the first."""
+        for _ in range(turns_later):
+            yield
+        while self.training is not None:
+            yield from self._walk(self.training)
+            self._end_epoch()
+
+    def _walk(self, training: Training) -> Iterator[None]:
+        """Train an epoch and judge val."""
+        batches = training.walk_epoch()
         while True:
             with self.draws:
                 try:
-                    next(steps)
+                    next(batches)
                 except StopIteration:
                     return
                 except BadTrialError as error:
@@ -111,7 +120,7 @@ class _Member:
                     return
             yield
 
-    def end_epoch(self) -> None:
+    def _end_epoch(self) -> None:
         """Write the epoch and report it; the training may be over then."""
         if self.training is None:
             return
@@ -152,12 +161,21 @@ def fit_stacked(
         begun = begin(seed.config, pack, Journal(seed.folder), seed.report, device, parts)
         members.append(_Member(seed, begun, device))
         parts = begun.parts if isinstance(begun, Training) else parts
-    while active := [member for member in members if member.training is not None]:
-        for _ in zip_longest(*(member.walk() for member in active)):
-            pass
-        for member in active:
-            member.end_epoch()
+    for _ in zip_longest(*_stagger(members)):
+        pass
     return [member.outcome for member in members]
+
+
+def _stagger(members: Sequence[_Member]) -> list[Iterator[None]]:
+    """Let the seeds' epochs end one after another: while one is written, the GPU works on the others."""
+    walks = []
+    for place, member in enumerate(members):
+        training = member.training
+        turns = 0
+        if training is not None:
+            turns = math.ceil(len(training.parts.train) / training.config["batch_size"])
+        walks.append(member.run(place * turns // len(members)))
+    return walks
 
 
 def _check_stack(configs: Sequence[Config]) -> None:

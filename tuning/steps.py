@@ -43,6 +43,8 @@ class Steps:
             fused=cuda,
             capturable=cuda,
         )
+        # The steps before the recording are no reason to warn.
+        self.optimizer._warned_capturable_if_run_uncaptured = True
         self.schedule = torch.optim.lr_scheduler.LambdaLR(
             self.optimizer, lambda step: share_of_lr(step, steps)
         )

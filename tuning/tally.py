@@ -40,7 +40,7 @@ class Tally:
         """
         self._loss.add_(loss.double() * len(mask))
         bins = to_bins_unchecked(to_probs(logits)) + mask.int() * BINS
-        at = (bins.view(-1, LANES) + self._lanes).flatten()
+        at = (bins.reshape(-1, LANES) + self._lanes).flatten()
         self._counts.index_add_(0, at, self._one.expand(len(at)))
 
     def read(self, tiles: int) -> tuple[np.ndarray, float]:

@@ -16,7 +16,7 @@ from data.dataset import Tiles
 from data.norm import Norm, make_norm
 from data.pack import Pack
 from data.splits import Split
-from tuning.checkpoints import keep_next, naming_last, settle_best
+from tuning.checkpoints import keep_next, naming_last, settle_best, take_next
 from tuning.environment import Usage
 from tuning.epochs import DeviceEpochs, Epochs, HostEpochs
 from tuning.evaluate import make_model
@@ -135,7 +135,8 @@ class Training:
         row |= {"system": self.usage.look()}
         self.journal.append(row)
         self._save_last()
-        settle_best(self.journal, self.epoch)
+        if self.stale == 0:
+            take_next(self.journal)
         return row
 
     def run_epoch(self) -> Row:
