@@ -36,6 +36,9 @@ class Network:
     timesteps: int
     pack: Path
 
+    def __str__(self) -> str:
+        return f"{self.model} T={self.timesteps}"
+
     def config(self, seed: int) -> Config:
         """Return the config of a long trial."""
         fixed = {"channels": list(SAR_CHANNELS), "timesteps": self.timesteps, "batch_size": BATCH}
@@ -166,3 +169,23 @@ def describe() -> str:
         f"CUDA {torch.version.cuda}, cuDNN {torch.backends.cudnn.version()}, torch {torch.__version__}, "
         f"Python {platform.python_version()}"
     )
+
+
+def list_kernels(network: Network, parts: Parts, most: int = 12) -> list[str]:
+    """List the kernels that take most of a recorded epoch, and how long the GPU has nothing to do."""
+    training = network.start(0, parts)
+    warm(lambda: train(training))
+    seconds = measure(lambda: train(training))
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CUDA]) as seen:
+        train(training)
+        torch.cuda.synchronize()
+    found = sorted(seen.key_averages(), key=lambda event: -event.self_device_time_total)
+    busy = sum(event.self_device_time_total for event in found) / 1e6
+    count = sum(event.count for event in found)
+    lines = [
+        f"an epoch takes {1e3 * seconds:.1f} ms: {count} kernels, of together {1e3 * busy:.1f} ms"
+    ]
+    for event in found[:most]:
+        share = event.self_device_time_total / 1e6 / busy
+        lines.append(f"{100 * share:5.1f} % {event.count:5d} x {event.key[:90]}")
+    return lines

@@ -1,6 +1,6 @@
 """How fast the networks train on a GPU: alone, several seeds side by side, several processes.
 
-    python benchmarks/train_gpu.py [--data PATH] [--tiles N] [--minutes N] [--out FILE.json]
+    python benchmarks/train_gpu.py [--data PATH] [--minutes N] [--kernels] [--out FILE.json]
 
 Everything is measured in one run: tiles a second of training steps (with order, changes, forward, backward, clipping,
 AdamW and histogram), the share of the GPU's own peak, memory, and the time of whole epochs with val and checkpoints.
@@ -8,8 +8,6 @@ Ends with 1 where 8 seeds side by side are less than 4 times as fast as one afte
 """
 
 import argparse
-import gc
-import json
 import sys
 import time
 from collections.abc import Callable
@@ -18,6 +16,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import torch
+from _book import Book
 from _gpu import (
     BATCH,
     Network,
@@ -26,6 +25,7 @@ from _gpu import (
     compiled,
     count_operations,
     describe,
+    list_kernels,
     measure,
     measure_peak,
     measure_tally,
@@ -45,38 +45,9 @@ SHARED = (2, 1), (4, 1), (8, 1), (4, 4)  # processes, and seeds in each
 NO_GPU = 2
 
 
-class Book:
-    """Prints what is measured, keeps it, and passes over what comes too late."""
-
-    def __init__(self, minutes: float) -> None:
-        self.ends, self.found = time.perf_counter() + 60 * minutes, dict[str, float]()
-
-    def head(self, text: str) -> None:
-        """Print the head of a section."""
-        print(f"\n[{time.strftime('%H:%M:%S')}] {text}", flush=True)
-
-    def enter(self, name: str, work: Callable[[], float], text: Callable[[float], str]) -> None:
-        """Measure one number and print its line; an error is printed, and so is what is left out."""
-        torch.cuda.synchronize()
-        gc.collect()
-        torch.cuda.empty_cache()
-        torch.cuda.reset_peak_memory_stats()
-        if time.perf_counter() > self.ends:
-            print(f"  {name:<44} not measured: no time left", flush=True)
-            return
-        try:
-            value = work()
-        except Exception as error:  # noqa: BLE001 - the other numbers are wanted all the same
-            print(f"  {name:<44} FAILED: {type(error).__name__}: {str(error)[:300]}", flush=True)
-            return
-        self.found[name] = value
-        memory = torch.cuda.max_memory_reserved() / 1e9
-        print(f"  {name:<44}{text(value)}  {memory:5.1f} GB", flush=True)
-
-
 def measure_ways(book: Book, network: Network, parts: Parts, peak: float) -> None:
     """Measure one training in every way."""
-    tiles, name = len(parts.train), f"{network.model} T={network.timesteps}"
+    tiles, name = len(parts.train), str(network)
     operations = count_operations(network, parts)
 
     def show(rate: float) -> str:
@@ -90,7 +61,7 @@ def measure_ways(book: Book, network: Network, parts: Parts, peak: float) -> Non
 
         return work
 
-    book.head(f"{name}: {operations / 1e9:.2f} GFLOP a tile and step")
+    print(f"  {operations / 1e9:.2f} GFLOP a tile and step")
     book.enter(
         f"{name} as before", rate(lambda: as_before(network.start(0, parts, graphs=False))), show
     )
@@ -103,7 +74,7 @@ def measure_ways(book: Book, network: Network, parts: Parts, peak: float) -> Non
 
 def measure_stacks(book: Book, network: Network, parts: Parts) -> None:
     """Measure seeds side by side, and stacked by vmap."""
-    tiles, name = len(parts.train), f"{network.model} T={network.timesteps}"
+    tiles, name = len(parts.train), str(network)
     recorded, before = (book.found.get(f"{name} {way}") for way in ("recorded", "as before"))
 
     def show(rate: float) -> str:
@@ -124,7 +95,6 @@ def measure_stacks(book: Book, network: Network, parts: Parts) -> None:
         warm(stack.train)
         return seeds * tiles / measure(stack.train)
 
-    book.head(f"{name}: seeds at once, against one after the other")
     for seeds in STACKS:
         book.enter(f"{name} {seeds} seeds side by side", lambda seeds=seeds: side(seeds), show)
     for nhwc in (False, True) if network.model == "unet" else (False,):
@@ -134,7 +104,7 @@ def measure_stacks(book: Book, network: Network, parts: Parts) -> None:
 
 def measure_compiled(book: Book, network: Network, parts: Parts) -> None:
     """Measure what compiling costs and gives."""
-    tiles, name = len(parts.train), f"{network.model} T={network.timesteps}"
+    tiles, name = len(parts.train), str(network)
     seconds: list[float] = []
 
     def work() -> float:
@@ -155,12 +125,11 @@ def measure_compiled(book: Book, network: Network, parts: Parts) -> None:
 
 def measure_epochs(book: Book, network: Network) -> None:
     """Measure whole epochs: in one process with S seeds, and in several processes."""
-    name = f"{network.model} T={network.timesteps}"
+    name = str(network)
 
     def show(rate: float) -> str:
         return f"{rate:8.1f} epochs/s  {1e3 / rate:7.1f} ms an epoch  {3600 * rate / 75:7.0f} trials of 75 epochs an hour"
 
-    book.head(f"{name}: whole epochs, with val, journal and checkpoints")
     for seeds in (1, *STACKS):
         what = f"{name} epochs, {seeds} seeds in a process"
         book.enter(what, lambda seeds=seeds: measure_fit(network, seeds), show)
@@ -168,6 +137,11 @@ def measure_epochs(book: Book, network: Network) -> None:
         what = f"{name} epochs, {processes} processes of {seeds} seeds"
         how = partial(measure_processes, network, processes, seeds)
         book.enter(what, how, show)
+
+
+def print_kernels(network: Network, parts: Parts) -> None:
+    """Print what takes most of a recorded epoch."""
+    print("  " + "\n  ".join(list_kernels(network, parts)), flush=True)
 
 
 def measure_lanes(book: Book) -> None:
@@ -182,35 +156,41 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, help="folder of tiles (default: the twin, made anew)")
     parser.add_argument("--minutes", type=float, default=6.0, help="default: %(default)s")
+    parser.add_argument("--kernels", action="store_true", help="list what takes most of a step")
     parser.add_argument("--out", type=Path, help="file for the numbers, JSON")
     args = parser.parse_args(argv)
     if not torch.cuda.is_available():
         print("no GPU: not measured")
         return NO_GPU
-    book = Book(args.minutes)
+    book = Book(args.minutes, args.out)
     with TemporaryDirectory() as folder:
         root = Path(folder)
         pack = make_pack(args.data or make_twin(root / "twin", progress=False), root / "packs").path
-        measure_all(book, pack)
-    if args.out:
-        args.out.write_text(json.dumps(book.found, indent=1))
+        measure_all(book, pack, kernels=args.kernels)
     return conclude(book)
 
 
-def measure_all(book: Book, pack: Path) -> None:
+def measure_all(book: Book, pack: Path, *, kernels: bool = False) -> None:
     """Measure everything, the most important first."""
     peak = measure_peak()
     print(f"{describe()}\nbf16 matrix product of 8192: {peak / 1e12:.0f} TFLOP/s")
     networks = [Network(model, steps, pack) for steps in STEPS for model in MODELS]
     parts = {steps: Network("unet", steps, pack).parts() for steps in STEPS}
-    measure_lanes(book)
+    book.section("histogram of a batch", partial(measure_lanes, book))
+    for network in networks[:3] if kernels else ():
+        work = partial(print_kernels, network, parts[network.timesteps])
+        book.section(f"{network}: kernels", work)
     for network in networks:
-        measure_ways(book, network, parts[network.timesteps], peak)
+        work = partial(measure_ways, book, network, parts[network.timesteps], peak)
+        book.section(f"{network}: one training", work)
     for network in (*networks[:3], networks[-1]):
-        measure_stacks(book, network, parts[network.timesteps])
-    measure_epochs(book, networks[0])
+        work = partial(measure_stacks, book, network, parts[network.timesteps])
+        book.section(f"{network}: seeds at once, against one after the other", work)
+    whole = f"{networks[0]}: whole epochs, with val, journal and checkpoints"
+    book.section(whole, partial(measure_epochs, book, networks[0]))
     for network in (networks[0], networks[-1]):
-        measure_compiled(book, network, parts[network.timesteps])
+        work = partial(measure_compiled, book, network, parts[network.timesteps])
+        book.section(f"{network}: kernels compiled for it", work)
 
 
 def conclude(book: Book) -> int:
