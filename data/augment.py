@@ -1,6 +1,6 @@
 """Augmentation of a batch on its device: symmetries, crops, speckle, calibration jitter, lost acquisitions."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
@@ -82,32 +82,64 @@ def make_augment(values: dict[str, Any]) -> Augment:
     return augment
 
 
-def _map_pixels(batch: int, side: int, crop: int, turn: bool, generator: torch.Generator) -> Tensor:
-    """Draw each tile's window and symmetry; return the source pixel of every pixel, ``(B, s, s)``.
+@dataclass(frozen=True)
+class Draw:
+    """What chance decided for a batch of B tiles, on the CPU.
+
+    Attributes:
+        turns: Which of the square's eight symmetries each tile undergoes, shape ``(B,)``, 0 to 7.
+        corners: Pixel at which each tile's window begins, counted row by row, shape ``(B,)``.
+        seed: Of the noise and the lost acquisitions; None where none is asked for.
+    """
+
+    turns: Tensor
+    corners: Tensor
+    seed: int | None
+
+
+def draw_changes(batch: int, side: int, augment: Augment, generator: torch.Generator) -> Draw:
+    """Draw the changes of a batch, of tiles with *side* px, from a generator of the CPU."""
+    turns = corners = torch.zeros(batch, dtype=torch.int64)
+    seed = None
+    if augment.turn:
+        turns = torch.randint(8, (batch,), generator=generator)
+    if augment.crop:
+        row, column = torch.randint(side - augment.crop + 1, (2, batch), generator=generator)
+        corners = row * side + column
+    if is_noisy(augment):
+        seed = int(torch.randint(2**62, (), generator=generator))
+    return Draw(turns, corners, seed)
+
+
+def is_noisy(augment: Augment) -> bool:
+    """Tell whether an augmentation changes values, and does not only move pixels."""
+    return bool(augment.speckle or augment.jitter or augment.drop)
+
+
+def list_symmetries(side: int, size: int) -> Tensor:
+    """List the source pixel of every pixel of a turned window at a tile's first pixel.
 
     Args:
-        batch: Tiles, B.
         side: Side of the tiles in px.
-        crop: Side of the window in px, s; 0 keeps the whole tile.
-        turn: Whether to draw a symmetry.
-        generator: Generator of the CPU.
+        size: Side of the window in px, s.
+
+    Returns:
+        One map for each of the square's eight symmetries, the first of which changes nothing; shape
+        ``(8, s, s)``, int64.
     """
-    size = crop or side
-    turns = torch.randint(8, (batch,), generator=generator) if turn else torch.zeros(batch).long()
-    corner = torch.randint(side - size + 1, (2, batch, 1, 1), generator=generator) if crop else 0
-    row = torch.arange(size)[:, None].expand(batch, size, size)
-    column = torch.arange(size).expand(batch, size, size)
+    turns = torch.arange(8)
+    row = torch.arange(size)[:, None].expand(8, size, size)
+    column = torch.arange(size).expand(8, size, size)
     swap, up, left = ((turns >> bit & 1).bool()[:, None, None] for bit in range(3))
     row, column = torch.where(swap, column, row), torch.where(swap, row, column)
     row = torch.where(up, size - 1 - row, row)
     column = torch.where(left, size - 1 - column, column)
-    if isinstance(corner, Tensor):
-        row, column = row + corner[0], column + corner[1]
     return row * side + column
 
 
-def _move_pixels(layers: Tensor, source: Tensor) -> Tensor:
-    """Take the pixels *source* ``(B, s, s)`` of layers ``(B, ..., H, W)``."""
+def move_pixels(layers: Tensor, symmetries: Tensor, turns: Tensor, corners: Tensor) -> Tensor:
+    """Turn and cut layers ``(B, ..., H, W)``, each tile as it was drawn; on any device, without waiting for it."""
+    source = symmetries.index_select(0, turns) + corners[:, None, None]
     flat = layers.reshape(len(layers), -1, layers.shape[-2] * layers.shape[-1])
     index = source.flatten(1)[:, None].expand(-1, flat.shape[1], -1)
     return flat.gather(2, index).view(*layers.shape[:-2], *source.shape[1:])
@@ -128,33 +160,49 @@ def apply_augment(
     Returns:
         Both, changed alike.
     """
+    drawn = draw_changes(len(mask), mask.shape[1], augment, generator)
+    return apply_changes(x, mask, augment, norm, drawn)
+
+
+def apply_changes(
+    x: Tensor, mask: Tensor, augment: Augment, norm: Norm, drawn: Draw
+) -> tuple[Tensor, Tensor]:
+    """Change a batch as it was drawn; arguments and result as in :func:`apply_augment`."""
     if augment.turn or augment.crop:
-        batch, side = mask.shape[:2]
-        source = _map_pixels(batch, side, augment.crop, bool(augment.turn), generator).to(x.device)
-        x, mask = _move_pixels(x, source), _move_pixels(mask[:, None], source)[:, 0]
-    if augment.speckle or augment.jitter or augment.drop:
-        seed = int(torch.randint(2**62, (), generator=generator))
-        _disturb(x, augment, norm, torch.Generator(x.device).manual_seed(seed))
+        symmetries = list_symmetries(mask.shape[1], augment.crop or mask.shape[1])
+        how = [part.to(x.device) for part in (symmetries, drawn.turns, drawn.corners)]
+        x, mask = move_pixels(x, *how), move_pixels(mask[:, None], *how)[:, 0]
+    if drawn.seed is not None:
+        noise = torch.Generator(x.device).manual_seed(drawn.seed)
+        disturb(x, augment, per_db(norm).to(x.device), noise)
     return x, mask
 
 
-def _disturb(x: Tensor, augment: Augment, norm: Norm, generator: torch.Generator) -> None:
-    """Add noise to the backscatter and lose acquisitions, in place."""
+def per_db(norm: Norm) -> Tensor:
+    """Return what a dB is in each normalised channel, 0 where there is no backscatter; shape ``(C, 1, 1)``."""
     at = [name in SAR_CHANNELS for name in norm.channels]
-    per_db = _column([is_sar / std for is_sar, std in zip(at, norm.std, strict=True)], x)
+    values = [is_sar / std for is_sar, std in zip(at, norm.std, strict=True)]
+    return torch.tensor(values, dtype=torch.float32)[:, None, None]
+
+
+def disturb(x: Tensor, augment: Augment, db: Tensor, generator: torch.Generator) -> None:
+    """Add noise to the backscatter and lose acquisitions, in place.
+
+    Args:
+        x: Normalised input, shape ``(B, T, C, H, W)``.
+        augment: What to do.
+        db: Of :func:`per_db`, on the device of *x*.
+        generator: Generator of that device.
+    """
 
     def draw(*shape: int) -> Tensor:
         return torch.randn(shape, generator=generator, device=x.device)
 
     if augment.speckle:
-        x.addcmul_(draw(*x.shape), per_db * augment.speckle)
+        x.addcmul_(draw(*x.shape), db * augment.speckle)
     if augment.jitter:
-        x.addcmul_(draw(*x.shape[:3], 1, 1), per_db * augment.jitter)
+        x.addcmul_(draw(*x.shape[:3], 1, 1), db * augment.jitter)
     if augment.drop:
         kept = torch.rand(x.shape[:2], generator=generator, device=x.device) >= augment.drop
         kept[:, -1] |= ~kept.any(1)  # a tile keeps at least its last acquisition
         x *= kept[:, :, None, None, None]
-
-
-def _column(values: Sequence[float], like: Tensor) -> Tensor:
-    return torch.tensor(values, dtype=like.dtype, device=like.device)[:, None, None]

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from data.augment import OFF, Augment, apply_augment
+from data.augment import OFF, Augment, Draw, apply_changes, draw_changes
 from data.norm import Norm
 from data.pack import Pack
 from data.reader import Reader
@@ -29,6 +29,19 @@ class Batch:
     mask: Tensor
 
 
+@dataclass(frozen=True)
+class Part:
+    """What chance decided for a batch of B tiles.
+
+    Attributes:
+        index: Positions of the tiles, shape ``(B,)``, int64, on the CPU.
+        drawn: How they change.
+    """
+
+    index: Tensor
+    drawn: Draw
+
+
 class Tiles:
     """Tiles of one part, served in batches.
 
@@ -43,6 +56,9 @@ class Tiles:
         device: Where batches are wanted.
         steps: How acquisitions are chosen, one of ``data.inputs.STEPS``.
         resident: Whether the part lives on the device; on a GPU it does when left out.
+
+    Attributes:
+        resident: The whole part on the device, its input normalised, float16; None where it is not there.
     """
 
     def __init__(
@@ -64,7 +80,7 @@ class Tiles:
         self._shift = (-torch.tensor(norm.mean, dtype=torch.float64) / std).float()[:, None, None]
         self._buffer = torch.empty(0)
         lives_there = device.type == "cuda" if resident is None else resident
-        self._resident = self._upload() if lives_there else None
+        self.resident = self._upload() if lives_there else None
 
     def __len__(self) -> int:
         return len(self.tile_ids)
@@ -88,9 +104,9 @@ class Tiles:
         return Batch(x, torch.from_numpy(self._mask[self._rows]).to(self.device))
 
     def _serve(self, index: Sequence[int], *, reuse: bool) -> Batch:
-        if self._resident is not None:
+        if self.resident is not None:
             at = torch.as_tensor(index, device=self.device)
-            return Batch(self._resident.x[at].float(), self._resident.mask[at])
+            return Batch(self.resident.x[at].float(), self.resident.mask[at])
         shape = (len(index), *self._reader.shape)
         out = self._lend(math.prod(shape)).view(shape) if reuse else torch.empty(shape)
         return self._read(self._rows[np.asarray(index)].tolist(), out)
@@ -118,13 +134,17 @@ class Tiles:
         A last batch of one tile is joined to the one before: batch norm needs two. A batch's input
         lasts until the next one is asked for.
         """
-        order = torch.randperm(len(self), generator=generator).tolist()
-        parts = [order[start : start + size] for start in range(0, len(order), size)]
+        for part in self.plan(size, generator, augment):
+            batch = self._serve(part.index.tolist(), reuse=True)
+            yield Batch(*apply_changes(batch.x, batch.mask, augment, self.norm, part.drawn))
+
+    def plan(self, size: int, generator: torch.Generator, augment: Augment = OFF) -> list[Part]:
+        """Draw an epoch's order and changes, as :meth:`shuffled` serves them."""
+        parts = list(torch.split(torch.randperm(len(self), generator=generator), size))
         if len(parts) > 1 and len(parts[-1]) == 1:
-            parts[-2:] = [parts[-2] + parts[-1]]
-        for part in parts:
-            batch = self._serve(part, reuse=True)
-            yield Batch(*apply_augment(batch.x, batch.mask, augment, self.norm, generator))
+            parts[-2:] = [torch.cat(parts[-2:])]
+        side = self._reader.shape[-1]
+        return [Part(index, draw_changes(len(index), side, augment, generator)) for index in parts]
 
 
 def check_contract(tiles: Tiles) -> None:

@@ -5,13 +5,11 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 import torch
-from browsing import find_chromium
-from playwright.sync_api import Browser, sync_playwright
 
 from data.inputs import SAR_CHANNELS
 from data.pack import Pack, make_pack
@@ -21,6 +19,9 @@ from data.twin import make_twin
 from tuning.journal import Config
 from tuning.presets import pick_tiles
 from tuning.settings import Settings
+
+if TYPE_CHECKING:  # a machine with a GPU may lack a browser
+    from playwright.sync_api import Browser
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -118,8 +119,11 @@ def config(base_config: Config) -> Config:
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
+def browser() -> "Iterator[Browser]":
     """A real, headless browser."""
+    from browsing import find_chromium
+    from playwright.sync_api import sync_playwright
+
     path = find_chromium()
     with sync_playwright() as driver:
         found = driver.chromium.launch(executable_path=path, args=["--no-sandbox"])

@@ -41,12 +41,18 @@ def settle_best(journal: Journal, epoch: int) -> None:
     better = journal.path / f"{_NEXT}.pt"
     if not better.is_file():
         return
-    known = load_saved(better)["epoch"] == epoch
-    for aside, name in ((f"{_NEXT}_counts.npy", "val_counts.npy"), (better.name, "best.pt")):
+    if load_saved(better)["epoch"] == epoch:
+        take_next(journal)
+    for aside in (f"{_NEXT}_counts.npy", better.name):
+        (journal.path / aside).unlink(missing_ok=True)
+
+
+def take_next(journal: Journal) -> None:
+    """Let the better checkpoint take its place, once ``last.pt`` knows its epoch."""
+    for aside, name in ((f"{_NEXT}_counts.npy", "val_counts.npy"), (f"{_NEXT}.pt", "best.pt")):
         file = journal.path / aside
-        if known and file.is_file():  # the first may have been moved before a kill
+        if file.is_file():  # the first may have been moved before a kill
             os.replace(file, journal.path / name)
-        file.unlink(missing_ok=True)
 
 
 @contextmanager

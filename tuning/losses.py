@@ -41,6 +41,6 @@ def bce_dice(logits: Tensor, mask: Tensor, bce_weight: float, pos_weight: float)
         Scalar loss.
     """
     flat = logits.squeeze(1).float()
-    weight = flat.new_tensor(pos_weight)
+    weight = flat.new_full((), pos_weight)  # filled there: a copy from the host would wait
     bce = F.binary_cross_entropy_with_logits(flat, mask.float(), pos_weight=weight)
     return bce_weight * bce + (1.0 - bce_weight) * soft_dice(logits, mask)

@@ -17,7 +17,7 @@ from tuning.config import check_config
 from tuning.environment import describe_environment
 from tuning.evaluate import measure_test
 from tuning.journal import Config, Journal, Row, read_json
-from tuning.training import BadTrialError, Training
+from tuning.training import BadTrialError, Parts, Training
 
 REQUIRED = (
     *(
@@ -66,7 +66,32 @@ def fit(
         ValueError: If the pack or the folder belongs to another config.
         BadTrialError: If the loss or val average precision is not finite, or all outputs are equal.
     """
-    journal, device = Journal(folder), device or pick_device()
+    begun = begin(config, pack, Journal(folder), report, device or pick_device())
+    if isinstance(begun, str):
+        return begun
+    while not is_over(begun):
+        report(begun.run_epoch())
+    return finish(begun)
+
+
+def begin(
+    config: Config,
+    pack: Pack,
+    journal: Journal,
+    report: Report,
+    device: torch.device,
+    parts: Parts | None = None,
+) -> Training | str:
+    """Make a training at the point that its folder has reached, or say why it has ended.
+
+    Args:
+        config: As of :func:`fit`, and so on.
+        pack: The packed tiles.
+        journal: The trial's folder.
+        report: Called with every row that is there.
+        device: Where to train.
+        parts: Tiles that other trainings use as well.
+    """
     _claim(journal, config, pack)
     ended = journal.read("end") or {"reason": "error"}
     if ended["reason"] != "error":  # its checkpoint of the last epoch may be gone
@@ -74,14 +99,24 @@ def fit(
             report(row)
         return str(ended["reason"])
     journal.write("environment", describe_environment(device))
-    training = Training(config, pack, split_of(config, pack), journal, device)
+    training = Training(config, pack, split_of(config, pack), journal, device, parts=parts)
     training.resume()
     for row in journal.history():
         report(row)
-    while training.epoch < config["epochs"] and training.stale < config["patience"]:
-        report(training.run_epoch())
+    return training
+
+
+def is_over(training: Training) -> bool:
+    """Tell whether a training has had its last epoch, or none of late was better."""
+    config = training.config
+    return bool(training.epoch >= config["epochs"] or training.stale >= config["patience"])
+
+
+def finish(training: Training) -> str:
+    """Leave in its folder what a training took and why it ended; return why."""
     training.check_result()
-    reason = "last epoch" if training.epoch >= config["epochs"] else "patience"
+    journal = training.journal
+    reason = "last epoch" if training.epoch >= training.config["epochs"] else "patience"
     journal.write("cost", training.cost())
     journal.end(reason, epoch=training.epoch)
     journal.last.unlink(missing_ok=True)  # it served to continue

@@ -3,103 +3,105 @@
 import math
 import resource
 import time
-from dataclasses import asdict
-from typing import Any
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from itertools import islice
+from typing import Any, Self
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from data.augment import make_augment
-from data.dataset import Batch, Tiles
-from data.norm import make_norm
+from data.dataset import Tiles
+from data.norm import Norm, make_norm
 from data.pack import Pack
 from data.splits import Split
-from tuning.checkpoints import keep_next, naming_last, settle_best
+from tuning.checkpoints import keep_next, naming_last, settle_best, take_next
 from tuning.environment import Usage
-from tuning.evaluate import EVAL_BATCH, count_part, make_model
+from tuning.epochs import DeviceEpochs, Epochs, HostEpochs
+from tuning.evaluate import make_model
+from tuning.graphed import EAGER
 from tuning.journal import Config, Journal, Row, write_aside
-from tuning.losses import bce_dice
-from tuning.metrics import (
-    average_precision,
-    choose_threshold,
-    count_bins,
-    is_constant,
-    score_at,
-    to_probs,
-)
+from tuning.metrics import average_precision, choose_threshold, is_constant, score_at
 from tuning.saved import load_saved
+from tuning.steps import Steps
 
-WARMUP = 0.05  # share of all steps over which the learning rate rises
-FINAL_LR = 0.01  # share of the learning rate that the last step has
+TRIED_STEPS = EAGER + 1  # on a GPU the last of them is recorded, which takes memory of its own
 
 
 class BadTrialError(RuntimeError):
     """A training that cannot give a result; the message says why."""
 
 
-def _share_of_lr(step: int, steps: int) -> float:
-    """Rise linearly, then fall along a half cosine (Loshchilov and Hutter 2017, arXiv 1608.03983)."""
-    warm = max(1, int(WARMUP * steps))
-    if step < warm:
-        return (step + 1) / warm
-    done = min(1.0, (step - warm) / max(1, steps - warm))
-    return FINAL_LR + (1 - FINAL_LR) * 0.5 * (1 + math.cos(math.pi * done))
+@dataclass(frozen=True)
+class Parts:
+    """What trainings of one data set share: the tiles of train and val, and their normalisation."""
+
+    norm: Norm
+    train: Tiles
+    val: Tiles
+
+    @classmethod
+    def make(
+        cls,
+        config: Config,
+        pack: Pack,
+        split: Split,
+        device: torch.device,
+        *,
+        resident: bool | None = None,
+    ) -> Self:
+        """Make the parts of a config; on a GPU they live in its memory when *resident* is left out."""
+        norm = make_norm(config["norm"], pack, split.train, config["channels"])
+        train, val = (
+            Tiles(pack, ids, norm, config["timesteps"], device, config["steps"], resident=resident)
+            for ids in (split.train, split.val)
+        )
+        return cls(norm, train, val)
 
 
 class Training:
-    """The state of one training: network, optimizer, schedule, random generators, best epoch."""
+    """The state of one training: network, optimizer, schedule, random generators, best epoch.
+
+    Args:
+        config: The trial's config.
+        pack: The packed tiles.
+        split: Their parts.
+        journal: The trial's folder.
+        device: Where to train.
+        parts: Tiles that other trainings of the same data use as well; its own when left out.
+        graphs: Whether a GPU's steps are recorded as CUDA graphs.
+    """
 
     def __init__(
-        self, config: Config, pack: Pack, split: Split, journal: Journal, device: torch.device
+        self,
+        config: Config,
+        pack: Pack,
+        split: Split,
+        journal: Journal,
+        device: torch.device,
+        *,
+        parts: Parts | None = None,
+        graphs: bool = True,
     ) -> None:
         torch.manual_seed(config["seed"])  # weights and dropout
         self.config, self.journal, self.device = config, journal, device
-        self.norm = make_norm(config["norm"], pack, split.train, config["channels"])
-        self.augment = make_augment(config["augment"])
-        tiles = (
-            Tiles(pack, ids, self.norm, config["timesteps"], device, config["steps"])
-            for ids in (split.train, split.val)
-        )
-        self.train_tiles, self.val_tiles = tiles
+        self.parts = parts or Parts.make(config, pack, split, device)
         self.model = make_model(config).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.generator = torch.Generator().manual_seed(config["seed"])  # order and turns
-        cuda = device.type == "cuda"
-        self.optimizer = torch.optim.AdamW(
-            self.model.parameters(), config["lr"], weight_decay=config["weight_decay"], fused=cuda
-        )
-        steps = config["epochs"] * math.ceil(len(self.train_tiles) / config["batch_size"])
-        self.schedule = torch.optim.lr_scheduler.LambdaLR(
-            self.optimizer, lambda step: _share_of_lr(step, steps)
-        )
-        self.half = torch.bfloat16 if cuda and torch.cuda.is_bf16_supported() else torch.float16
-        self.scaler = torch.amp.GradScaler(device.type, enabled=cuda and self.half == torch.float16)
+        steps = config["epochs"] * math.ceil(len(self.parts.train) / config["batch_size"])
+        self.steps = Steps(config, self.model, steps, device)
+        self.epochs = self._make_epochs(graphs)
         self.epoch, self.stale, self.best = 0, 0, -1.0
         self.usage = Usage(device)
 
-    def loss(self, logits: Tensor, mask: Tensor) -> Tensor:
-        """Measure the config's loss."""
-        return bce_dice(logits, mask, self.config["bce_weight"], self.config["pos_weight"])
-
-    def _step(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Take one optimizer step; return the loss and the batch's histogram."""
-        with torch.autocast(self.device.type, self.half, enabled=self.device.type == "cuda"):
-            logits = self.model(batch.x)
-        loss = self.loss(logits, batch.mask)
-        self._check_finite("loss", float(loss.detach()))
-        self.optimizer.zero_grad(set_to_none=True)
-        self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
-        self.scaler.unscale_(self.optimizer)
-        torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.config["clip"])
-        self.scaler.step(self.optimizer)
-        self.scaler.update()
-        self.schedule.step()
-        return loss.detach(), count_bins(to_probs(logits.detach()), batch.mask)
-
-    def _val_loss(self, logits: Tensor, mask: Tensor) -> Tensor:
-        loss = self.loss(logits, mask)
-        self._check_finite("val loss", float(loss))
-        return loss
+    def _make_epochs(self, graphs: bool) -> Epochs:
+        augment = make_augment(self.config["augment"])
+        both = self.parts.train, self.parts.val
+        given = self.steps, both, augment, self.generator, self._check_finite
+        if self.parts.train.resident is None:
+            return HostEpochs(*given)
+        return DeviceEpochs(*given, graphs=graphs)
 
     def _check_finite(self, what: str, value: float) -> None:
         if not math.isfinite(value):
@@ -108,43 +110,40 @@ class Training:
                 f"Lower the learning rate (lr={self.config['lr']:.2g})."
             )
 
-    def _train_epoch(self) -> Row:
-        self.model.train()
-        size = self.config["batch_size"]
-        losses, counts = [], torch.zeros((), dtype=torch.int64, device=self.device)
-        for batch in self.train_tiles.shuffled(size, self.generator, self.augment):
-            loss, found = self._step(batch)
-            losses.append(loss * len(batch.x))
-            counts = counts + found
-        return _score_part(
-            "train", counts.cpu().numpy(), float(sum(losses)) / len(self.train_tiles)
-        )
-
     def try_step(self) -> None:
-        """Train one batch and judge one, to see whether they fit into memory; nothing is kept."""
-        size = self.config["batch_size"]
-        self.model.train()
-        self._step(next(iter(self.train_tiles.shuffled(size, self.generator, self.augment))))
-        self.model.eval()
-        with torch.no_grad():
-            self.model(next(iter(self.val_tiles.batches(EVAL_BATCH))).x)
+        """Train a few batches and judge one, to see whether they fit into memory; nothing is kept."""
+        for _ in islice(self.epochs.train(), TRIED_STEPS):
+            pass
+        for _ in islice(self.epochs.judge(), 1):
+            pass
 
-    def run_epoch(self) -> Row:
-        """Train one epoch, measure val, write the checkpoints; return the epoch's row."""
-        began, lr = time.perf_counter(), self.schedule.get_last_lr()[0]
-        row = self._train_epoch()
-        self.model.eval()
-        counts, loss = count_part(self.model, self.val_tiles, self._val_loss)
-        row |= _score_part("val", counts, loss)
+    def walk_epoch(self) -> Iterator[None]:
+        """Train one epoch and measure val, yielding after each batch; :meth:`end_epoch` is due then."""
+        self._began, self._lr = time.perf_counter(), self.steps.lr
+        yield from self.epochs.train()
+        yield from self.epochs.judge()
+
+    def end_epoch(self) -> Row:
+        """Write the checkpoints of an epoch that was walked through; return its row."""
+        (train, train_loss), (val, val_loss) = self.epochs.read()
+        row = _score_part("train", train, train_loss) | _score_part("val", val, val_loss)
         self.epoch += 1
-        self._keep_best(row["val_pr_auc"], counts)
-        row |= {"epoch": self.epoch, "lr": lr, "best_val_pr_auc": self.best, "stale": self.stale}
-        row |= {"seconds": time.perf_counter() - began, "time_ms": int(time.time() * 1000)}
+        self._keep_best(row["val_pr_auc"], val)
+        row |= {"epoch": self.epoch, "lr": self._lr}
+        row |= {"best_val_pr_auc": self.best, "stale": self.stale}
+        row |= {"seconds": time.perf_counter() - self._began, "time_ms": int(time.time() * 1000)}
         row |= {"system": self.usage.look()}
         self.journal.append(row)
         self._save_last()
-        settle_best(self.journal, self.epoch)
+        if self.stale == 0:
+            take_next(self.journal)
         return row
+
+    def run_epoch(self) -> Row:
+        """Train one epoch, measure val, write the checkpoints; return the epoch's row."""
+        for _ in self.walk_epoch():
+            pass
+        return self.end_epoch()
 
     def _keep_best(self, pr_auc: float, counts: np.ndarray) -> None:
         if not math.isfinite(pr_auc):
@@ -159,7 +158,7 @@ class Training:
         content = {
             "model": self.model.state_dict(),
             "config": self.config,
-            "norm": asdict(self.norm),
+            "norm": asdict(self.parts.norm),
             "epoch": self.epoch,
             "threshold": choose_threshold(counts),
         }
@@ -178,16 +177,10 @@ class Training:
             "peak_gpu_memory_mb": torch.cuda.max_memory_allocated() / 1e6 if cuda else 0.0,
         }
 
-    def _parts(self) -> dict[str, Any]:
-        return {
-            "model": self.model,
-            "optimizer": self.optimizer,
-            "schedule": self.schedule,
-            "scaler": self.scaler,
-        }
-
     def _save_last(self) -> None:
-        content: dict[str, Any] = {name: part.state_dict() for name, part in self._parts().items()}
+        content: dict[str, Any] = {
+            name: part.state_dict() for name, part in self.steps.parts().items()
+        }
         content |= {"epoch": self.epoch, "stale": self.stale, "best": self.best}
         content |= {"order": self.generator.get_state(), "rng": torch.get_rng_state()}
         if self.device.type == "cuda":
@@ -207,8 +200,7 @@ class Training:
         settle_best(self.journal, self.epoch)
 
     def _restore(self, saved: dict[str, Any]) -> None:
-        for name, part in self._parts().items():
-            part.load_state_dict(saved[name])
+        self.steps.restore(saved)
         self.epoch, self.stale, self.best = saved["epoch"], saved["stale"], saved["best"]
         self.generator.set_state(saved["order"])
         torch.set_rng_state(saved["rng"])

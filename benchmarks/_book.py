@@ -1,0 +1,45 @@
+"""Lines of numbers as they are measured on a GPU; one that fails or comes too late leaves the others alone."""
+
+import gc
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+
+class Book:
+    """Prints what is measured, keeps it, and passes over what comes too late."""
+
+    def __init__(self, minutes: float, out: Path | None = None) -> None:
+        self.out = out
+        self.ends, self.found = time.perf_counter() + 60 * minutes, dict[str, float]()
+
+    def section(self, text: str, work: Callable[[], object]) -> None:
+        """Print a section; an error in it is printed, and the others follow."""
+        print(f"\n[{time.strftime('%H:%M:%S')}] {text}", flush=True)
+        try:
+            work()
+        except Exception as error:  # noqa: BLE001 - the other numbers are wanted all the same
+            print(f"  FAILED: {type(error).__name__}: {str(error)[:300]}", flush=True)
+
+    def enter(self, name: str, work: Callable[[], float], text: Callable[[float], str]) -> None:
+        """Measure one number and print its line; an error is printed, and so is what is left out."""
+        torch.cuda.synchronize()
+        gc.collect()
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats()
+        if time.perf_counter() > self.ends:
+            print(f"  {name:<44} not measured: no time left", flush=True)
+            return
+        try:
+            value = work()
+        except Exception as error:  # noqa: BLE001 - the other numbers are wanted all the same
+            print(f"  {name:<44} FAILED: {type(error).__name__}: {str(error)[:300]}", flush=True)
+            return
+        self.found[name] = value
+        if self.out:  # after each number: the rest may not come to its end
+            self.out.write_text(json.dumps(self.found, indent=1))
+        memory = torch.cuda.max_memory_reserved() / 1e9
+        print(f"  {name:<44}{text(value)}  {memory:5.1f} GB", flush=True)
