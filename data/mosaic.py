@@ -139,10 +139,18 @@ class Mosaic(Scene):
         """Lay a window over each tile and each seam; *side* is the tiles', whatever is asked for.
 
         Half of *overlap* lies on either side of a seam; beyond it a tile is mapped as it is alone.
+
+        Raises:
+            ValueError: If *overlap* is not from 2 to the tiles' side.
         """
+        if not 2 <= overlap <= TILE_PX:
+            raise ValueError(
+                f"Tiles are blended over 2 to {TILE_PX} px at a seam, but got an overlap of {overlap}. Choose another."
+            )
         rows, columns = (size // TILE_PX for size in (self.grid.height, self.grid.width))
-        margin = min(max(overlap // 2, 1), TILE_PX // 2)
-        windows = cross(lay_tiles(rows, TILE_PX, margin), lay_tiles(columns, TILE_PX, margin))
+        windows = cross(
+            lay_tiles(rows, TILE_PX, overlap // 2), lay_tiles(columns, TILE_PX, overlap // 2)
+        )
         return [window for window in windows if self.tiles.keys() >= set(_list_places(window))]
 
     def read(self, window: Window) -> Patch | None:

@@ -14,6 +14,7 @@ import xarray as xr
 from data.cube import Cube, open_cube
 from data.grid import Grid
 from data.rows import measure_slope
+from data.rules import BANDS
 from data.scene import Need, choose_steps
 from data.windows import Span, Window
 from tests.cube_files import (
@@ -130,6 +131,25 @@ def test_no_data_is_nan_and_strong_scatterers_are_bounded(tmp_path: Path) -> Non
     x = read(cube, window(0, 0, 8, 8))
     assert np.isnan(x[0, 0, 1, 1])
     assert x[0, 0, 1, 2] == 10
+
+
+def test_optical_bands_have_no_data_where_their_scene_class_says(tmp_path: Path) -> None:
+    groups = make_groups()
+    shape, rng = (15, 64, 80), np.random.default_rng(1)
+    bands = {name: (DIMS, rng.integers(1, 4000, shape, np.int16)) for name in BANDS["s2"]}
+    scene_class = np.full(shape, 4, np.int16)
+    scene_class[14, 2, 3] = 0
+    optical = groups["s1asc"][["time", "y", "x"]].assign(bands).assign(SCL=(DIMS, scene_class))
+    path = write_netcdf({**groups, "s2": optical}, tmp_path / "cube.nc")
+    cube = open_cube(path, Need(("s1asc:VV", "s2:B04"), 2, "even"))
+    x = read(cube, window(0, 0, 8, 8))
+    assert np.isnan(x[1, 1, 2, 3])
+    wanted = optical["B04"].values[0, :8, :8].astype(np.float16)
+    np.testing.assert_array_equal(x[0, 1], wanted)
+    with pytest.raises(ValueError, match=r"Add s2, or take a model without"):
+        open_cube(
+            write_netcdf(groups, tmp_path / "radar.nc"), Need(("s1asc:VV", "s2:B04"), 2, "even")
+        )
 
 
 def test_a_window_without_backscatter_is_passed_over(tmp_path: Path) -> None:

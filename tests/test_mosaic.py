@@ -53,6 +53,12 @@ def test_a_tile_is_read_as_training_and_serving_read_it(quad: Path, tmp_path: Pa
         np.testing.assert_array_equal(x, served[0, pick_steps(4)])
 
 
+def test_a_network_around_the_event_gets_the_dates_that_serving_gives_it(quad: Path) -> None:
+    scene = open_mosaic(quad, Need(S1, 4, "event"))
+    served = read_tile(tile_path(quad, "hokkaido_579", "s1asc"), Wanted(S1, 4, "event"))
+    np.testing.assert_array_equal(read_all(scene)[0, 0], served[0])
+
+
 def test_tiles_lie_where_their_files_say(quad: Path) -> None:
     scene = open_mosaic(quad, NEED)
     assert scene.grid == Grid("EPSG:32654", 576_000, 4_732_160, 10.0, 256, 256)

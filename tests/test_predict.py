@@ -184,6 +184,7 @@ def test_a_datacube_becomes_a_map_of_its_size(
             NAME,
             "A map needs data, but got none of .*before and after the event",
         ),
+        (("--overlap", "129"), NAME, "2 to 128 px at a seam, but got an overlap of 129"),
         (("--overlap", "400"), NAME, "none"),
     ],
 )
