@@ -38,7 +38,7 @@ from _vmapped import Vmapped
 from data.pack import make_pack
 from data.twin import make_twin
 from tuning import tally
-from tuning.training import Parts
+from tuning.parts import Parts
 
 MODELS, STEPS, STACKS, AIM = ("unet", "attention_unet", "unet_convlstm"), (4, 15), (2, 4, 8), 4.0
 SHARED = (2, 1), (4, 1), (8, 1), (4, 4)  # processes, and seeds in each

@@ -98,6 +98,11 @@ class _Member:
             self.outcome = error
         self.training = None
 
+    def halt(self) -> None:
+        """Wait for what is still queued, where training was cut off."""
+        if self.training is not None:
+            self.training.halt()
+
     def run(self, turns_later: int) -> Iterator[None]:
         """Train to the end, yielding after each batch; begin some turns later than the first."""
         for _ in range(turns_later):
@@ -128,6 +133,7 @@ class _Member:
             try:
                 row = self.training.end_epoch()
             except BadTrialError as error:
+                self.training.halt()
                 self.outcome, self.training = error, None
                 return
             self.report(row)
@@ -161,8 +167,12 @@ def fit_stacked(
         begun = begin(seed.config, pack, Journal(seed.folder), seed.report, device, parts)
         members.append(_Member(seed, begun, device))
         parts = begun.parts if isinstance(begun, Training) else parts
-    for _ in zip_longest(*_stagger(members)):
-        pass
+    try:
+        for _ in zip_longest(*_stagger(members)):
+            pass
+    finally:
+        for member in members:
+            member.halt()
     return [member.outcome for member in members]
 
 
