@@ -93,6 +93,6 @@ def share_of_gpu(peak: float, total: float) -> float:
     if peak * MARGIN > total:
         raise ValueError(
             f"A trial must fit into a GPU, but got a peak of {peak / 1e9:.1f} GB where it has {total / 1e9:.1f} GB. "
-            "Use a larger GPU, or fewer channels or --timesteps."
+            "Use a larger GPU, or fewer channels, --timesteps or --stack-seeds."
         )
     return 1 / min(MOST_PER_GPU, max(1, math.floor(total / (peak * MARGIN))))
