@@ -10,14 +10,16 @@ import torch
 
 
 class Book:
-    """Prints what is measured, keeps it, and passes over what comes too late."""
+    """Prints what is measured, keeps it, and passes over what comes too late or in a section that is not wanted."""
 
-    def __init__(self, minutes: float, out: Path | None = None) -> None:
-        self.out = out
+    def __init__(self, minutes: float, out: Path | None = None, only: str = "") -> None:
+        self.out, self.only = out, only
         self.ends, self.found = time.perf_counter() + 60 * minutes, dict[str, float]()
 
     def section(self, text: str, work: Callable[[], object]) -> None:
-        """Print a section; an error in it is printed, and the others follow."""
+        """Print a section that is wanted; an error in it is printed, and the others follow."""
+        if self.only not in text:
+            return
         print(f"\n[{time.strftime('%H:%M:%S')}] {text}", flush=True)
         try:
             work()

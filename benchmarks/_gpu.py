@@ -18,10 +18,11 @@ from models import known_good
 from tuning import tally
 from tuning.epochs import HostEpochs
 from tuning.journal import Config, Journal
+from tuning.parts import Parts
 from tuning.space import KNOWN_GOOD
 from tuning.stacked import Draws
 from tuning.train import split_of
-from tuning.training import Parts, Training
+from tuning.training import Training
 
 BATCH, WIDTH = 16, 16
 WARM_EPOCHS = 3  # after which all sizes of batch are recorded

@@ -17,9 +17,10 @@ from tuning.evaluate import load_checkpoint, measure_test
 from tuning.footprint import measure_footprint
 from tuning.graphed import EAGER
 from tuning.journal import Config, Journal, Row
+from tuning.parts import Parts
 from tuning.stacked import Seed, fit_stacked
-from tuning.train import fit, split_of
-from tuning.training import Parts, Training
+from tuning.train import Report, fit, split_of
+from tuning.training import Training
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 
@@ -71,14 +72,16 @@ def test_recorded_steps_are_the_steps_themselves(
     config: Config, pack: Pack, tmp_path: Path, model: str
 ) -> None:
     config |= {"model": model, "arch": known_good(model) | {"width": 8}, "augment": EVERYTHING}
-    config |= {"lr": 1e-3, "epochs": 4}
+    config |= {"lr": 1e-3, "epochs": 5}
     graphed = make_training(config, pack, tmp_path / "graphed")
-    rows = run_epochs(graphed, 4)
-    assert (
-        recorded(graphed) == 1
-    )  # two steps of two tiles an epoch; val's one batch is recorded later
+    rows, found = [], []
+    for _ in range(5):
+        rows.append(graphed.run_epoch())
+        found.append((recorded(graphed), graphed.epochs.ahead))
+    # Two steps of two tiles and one look at val an epoch, the third of each is recorded; then epochs begin ahead.
+    assert found == [(0, False), (1, False), (2, True), (2, True), (2, True)]
     eager = make_training(config, pack, tmp_path / "eager", graphs=False)
-    compare(rows, run_epochs(eager, 4))
+    compare(rows, run_epochs(eager, 5))
     assert recorded(eager) == 0
     assert measure_gap(graphed.model, eager.model) < 0.02
 
@@ -145,10 +148,10 @@ def test_resumed_training_is_close_to_an_undisturbed_one(
     config: Config, pack: Pack, tmp_path: Path
 ) -> None:
     config["arch"] |= {"dropout": 0.2}
-    config |= {"epochs": 4, "patience": 4}
+    config |= {"epochs": 6, "patience": 6}
 
     def stop(row: Row) -> None:
-        if row["epoch"] == 2:
+        if row["epoch"] == 4:  # the fifth is queued by then
             raise KeyboardInterrupt
 
     rows: dict[str, list[Row]] = {"whole": [], "parts": []}
@@ -163,7 +166,7 @@ def test_seeds_side_by_side_are_close_to_seeds_one_by_one(
     config: Config, pack: Pack, tmp_path: Path
 ) -> None:
     config["arch"] |= {"dropout": 0.2}
-    config |= {"augment": EVERYTHING, "lr": 1e-3}
+    config |= {"augment": EVERYTHING, "lr": 1e-3, "epochs": 5, "patience": 5}
     seeds = [
         Seed(config | {"seed": n}, tmp_path / f"stack{n}", lambda row: None) for n in (1, 2, 3)
     ]
@@ -176,6 +179,27 @@ def test_seeds_side_by_side_are_close_to_seeds_one_by_one(
         best = [load_checkpoint(path / "best.pt", GPU) for path in (seed.folder, alone)]
         if best[0].epoch == best[1].epoch:  # it may be another one by a hair
             assert measure_gap(best[0].model, best[1].model) < 0.02
+
+
+def test_interrupted_stack_is_close_to_an_undisturbed_one(
+    config: Config, pack: Pack, tmp_path: Path
+) -> None:
+    config |= {"epochs": 6, "patience": 6, "lr": 1e-3}
+
+    def stop(row: Row) -> None:
+        if row["epoch"] == 4:  # of each seed an epoch is queued by then
+            raise KeyboardInterrupt
+
+    def make_stack(name: str, report: Report) -> list[Seed]:
+        return [Seed(config | {"seed": n}, tmp_path / f"{name}{n}", report) for n in (1, 2)]
+
+    whole, parts = (make_stack(name, lambda row: None) for name in ("whole", "parts"))
+    assert fit_stacked(whole, pack) == ["last epoch"] * 2
+    with pytest.raises(KeyboardInterrupt):
+        fit_stacked(make_stack("parts", stop), pack)
+    assert fit_stacked(parts, pack) == ["last epoch"] * 2
+    for one, other in zip(parts, whole, strict=True):
+        compare(Journal(one.folder).history(), Journal(other.folder).history())
 
 
 def test_tiles_are_shared_by_the_seeds_of_a_stack(

@@ -15,11 +15,13 @@ from data.resident import Resident
 from data.splits import Split
 from tuning.epochs import DeviceEpochs, HostEpochs
 from tuning.graphed import Lane, Replay
-from tuning.journal import Config, Journal, Row
+from tuning.journal import Config, Journal, Row, write_aside
 from tuning.metrics import count_bins, to_probs
+from tuning.parts import Parts
+from tuning.saved import load_saved
 from tuning.tally import Tally
 from tuning.train import split_of
-from tuning.training import BadTrialError, Parts, Training
+from tuning.training import BadTrialError, Training
 
 CPU = torch.device("cpu")
 EVERYTHING = Augment(turn=1, crop=64, speckle=1.0, jitter=0.5, drop=0.3)
@@ -43,6 +45,11 @@ def on_host(training: Training) -> Training:
     return training
 
 
+def run_epochs(training: Training, epochs: int) -> None:
+    for _ in range(epochs):
+        training.run_epoch()
+
+
 def values(row: Row) -> dict[str, float]:
     return {name: row[name] for name in row if name.startswith(("train", "val", "lr"))}
 
@@ -61,6 +68,33 @@ def test_epochs_on_the_device_are_those_of_the_host(
         assert mine == pytest.approx(other, rel=1e-6)
     both = zip(device.model.state_dict().values(), host.model.state_dict().values(), strict=True)
     assert all(torch.equal(mine, other) for mine, other in both)
+
+
+def test_epochs_begun_ahead_change_nothing(
+    config: Config, pack: Pack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config["arch"] |= {"dropout": 0.2}
+    rows, states, sizes = [], [], []
+    for ahead in (False, True):
+        monkeypatch.setattr(DeviceEpochs, "ahead", ahead)
+        whole = make_training(config, pack, tmp_path / str(ahead))
+        whole.run_epoch()
+        first = load_saved(whole.journal.last)
+        run_epochs(whole, 2)
+        resumed = make_training(config, pack, tmp_path / f"{ahead} resumed")
+        write_aside(resumed.journal.last, lambda aside, first=first: torch.save(first, aside))
+        resumed.journal.rewrite_history(whole.journal.history()[:2])  # as killed at the second row
+        resumed.resume()
+        run_epochs(resumed, 2)
+        sizes.append([file.stat().st_size for file in (whole.journal.best, whole.journal.last)])
+        for one in (whole, resumed):
+            rows.append([values(row) for row in one.journal.history()])
+            states.append(load_saved(one.journal.last)["model"])
+    assert len(rows[0]) == 3
+    assert all(found == rows[0] for found in rows)
+    assert all(best < last / 2 for best, last in sizes)  # nothing but the network's own tensors
+    for name, weights in states[0].items():
+        assert all(torch.equal(state[name], weights) for state in states), name
 
 
 def test_tiles_on_the_device_are_drawn_and_changed_as_on_the_host(pack: Pack, split: Split) -> None:

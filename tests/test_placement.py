@@ -1,6 +1,7 @@
 """A trial's share of a node: what fits, what is larger, and how a GPU is shared."""
 
 import math
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from tuning import cluster
 from tuning.footprint import find_heaviest, measure_footprint
 from tuning.journal import Config, Journal
 from tuning.placement import Resources, Room, choose_share, share_of_gpu, share_out
+from tuning.roll_call import measure_gpu
 from tuning.space import make_space
 from tuning.train import split_of
 from tuning.training import Training
@@ -53,6 +55,18 @@ def test_trial_larger_than_a_gpu_is_refused() -> None:
         ValueError, match=r"must fit into a GPU, but got a peak of 90.0 GB where it has 96.0"
     ):
         share_of_gpu(90e9, 96e9)
+
+
+def test_seeds_in_one_process_take_as_much_of_a_gpu_as_each_would(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    task = SimpleNamespace(remote=lambda *words: None)
+    monkeypatch.setattr("tuning.roll_call.ray.remote", lambda **how: lambda work: task)
+    monkeypatch.setattr("tuning.roll_call.ray.get", lambda task, timeout: (13e9, 96e9))
+    shares = [measure_gpu({"model": "unet"}, "pack", None, seeds) for seeds in (1, 2, 6)]
+    assert shares == pytest.approx([1 / 6, 1 / 3, 1])
+    with pytest.raises(ValueError, match=r"a peak of 91\.0 GB .* --timesteps or --stack-seeds"):
+        measure_gpu({"model": "unet"}, "pack", None, 7)
 
 
 @pytest.mark.parametrize("model", ["unet", "attention_unet", "unet_convlstm"])

@@ -46,6 +46,7 @@ def refuse(arguments: list[str], root: Path, capsys: pytest.CaptureFixture[str])
         (["--augment", "spin"], "Unknown augmentation 'spin'."),
         (["--trials", "0"], "--trials must be 1 or more, but got 0."),
         (["--seeds", "11"], "--seeds must be 1 to 10, but got 11."),
+        (["--stack-seeds", "0"], "--stack-seeds must be 1 or more, but got 0."),
         (["--cpus-per-trial", "0"], "--cpus-per-trial must be more than 0, but got 0.0."),
         (["--gpus-per-trial", "-1"], "--gpus-per-trial must not be negative, but got -1.0."),
         (["--data", "/nowhere/tiles"], "/nowhere/tiles"),
@@ -148,6 +149,44 @@ def test_resumed_campaign_may_move_to_another_cluster(
     save_settings(tmp_path, make_settings(address="old:6379"))
     assert main(["--root", str(tmp_path), "--resume", *words]) == 1
     assert seen == [make_settings(address=address)]
+
+
+@pytest.mark.parametrize(
+    ("words", "kept", "chosen"),
+    [
+        ([], 1, 1),
+        ([], None, None),
+        (["--stack-seeds"], 1, None),
+        (["--stack-seeds", "3"], 1, 3),
+        (["--stack-seeds", "1"], None, 1),
+    ],
+)
+def test_resumed_campaign_may_stack_its_seeds_or_not(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    words: list[str],
+    kept: int | None,
+    chosen: int | None,
+) -> None:
+    seen: list[Settings] = []
+
+    def run(root: Path, settings: Settings) -> None:
+        seen.append(settings)
+        raise ValueError("seen")
+
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    monkeypatch.setattr("tuning.campaign.run_campaign", run)
+    save_settings(tmp_path, make_settings(stack_seeds=kept))
+    assert main(["--root", str(tmp_path), "--resume", *words]) == 1
+    assert seen == [make_settings(stack_seeds=chosen)]
+
+
+def test_resume_refuses_a_stack_of_no_seed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save_settings(tmp_path, make_settings())
+    assert main(["--root", str(tmp_path), "--resume", "--stack-seeds", "0"]) == 2
+    assert "--stack-seeds must be 1 or more, but got 0." in capsys.readouterr().err
 
 
 def test_campaign_name_cannot_leave_its_folder() -> None:

@@ -56,6 +56,13 @@ def test_same_command_names_the_campaign_that_was_cut_off(
     assert cut.began == ["first", "first"]
 
 
+def test_command_that_stacks_its_seeds_is_the_same_command(
+    root: Path, cut: Cut, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*WORDS, "--root", str(root), "--stack-seeds"]) == 2
+    assert "The same command was cut off before: campaign first" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(("answer", "continued"), [("", True), ("Y", True), ("n", False)])
 def test_user_at_a_terminal_is_asked(
     root: Path, cut: Cut, monkeypatch: pytest.MonkeyPatch, answer: str, continued: bool

@@ -1,18 +1,20 @@
 """Stages on a real local Ray, with trials that fail, repeat and resume."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
 from conftest import make_settings
 
 from data.pack import Pack
 from tuning.cluster import start_ray, stop_ray
 from tuning.delivery import Delivery
-from tuning.journal import Config
+from tuning.journal import Config, Journal
 from tuning.placement import Resources
 from tuning.records import Context, DataRecord
-from tuning.search import run_repeats, run_search
+from tuning.search import _stack, run_repeats, run_search
 from tuning.space import Domain
 from tuning.stage import Job, Stage
 
@@ -79,3 +81,59 @@ def test_repeats_measure_test_and_run_to_their_end(
     again, fresh = make_stage(tmp_path, pack, config, "repeat", 2)
     assert len(run_repeats(configs, again, fresh, tmp_path / "ray", resources)) == 2
     assert len(fresh.tracker.find_trials()) == 2
+
+
+class Killing(Delivery):
+    """Ends the worker once, when a trial has its first epoch and before it has all."""
+
+    killed = False
+
+    def submit(self, journal: Journal) -> None:
+        super().submit(journal)
+        if not self.killed and journal.history() and journal.read("end") is None:
+            for process in psutil.Process().children(recursive=True):
+                if "ray::ImplicitFunc" in " ".join(process.cmdline()):
+                    process.kill()
+                    type(self).killed = True
+
+
+def read_runs(delivery: Delivery) -> dict[str, dict[str, str]]:
+    """Read what the repeat runs hold, without times and what the machine did; NaN is itself in words."""
+    left_out = ("time", "seconds", "hours", "memory", "system/", "bytes/", "env.", "mlflow.")
+    left_out += ("model_uri", "number")  # the latter in the order of their start, which Ray chooses
+    found = {}
+    for run in delivery.tracker.find_trials(stage="repeat"):
+        values = {**run.data.metrics, **run.data.tags, **run.data.params, "status": run.info.status}
+        kept = {k: repr(v) for k, v in values.items() if not any(one in k for one in left_out)}
+        found[str(run.info.run_name)] = kept
+    return found
+
+
+def test_stacked_seeds_give_the_runs_of_single_ones_though_their_worker_is_killed(
+    resources: Resources, pack: Pack, config: Config, tmp_path: Path
+) -> None:
+    configs = [config | {"seed": seed, "epochs": 4, "patience": 4} for seed in (42, 123)]
+    single, plain = make_stage(tmp_path / "single", pack, config, "repeat", 2)
+    assert run_repeats(configs, single, plain, tmp_path / "single" / "ray", resources) == configs
+    stage, _ = make_stage(tmp_path / "stacked", pack, config, "repeat", 2)
+    killing = Killing(tmp_path / "stacked", plain.context, plain.data)
+    stacked = replace(stage, stack=2)
+    ray = tmp_path / "stacked" / "ray"
+    assert run_repeats(configs, stacked, killing, ray, resources) == configs
+    assert Killing.killed
+    found, wanted = read_runs(killing), read_runs(plain)
+    assert found == wanted
+    assert len(wanted) == 2
+
+
+def test_seeds_of_one_config_are_stacked_in_their_order() -> None:
+    one, other = ({"model": model, "arch": {"width": 4}} for model in ("unet", "attention_unet"))
+    configs = [some | {"seed": seed} for seed in (3, 1, 2) for some in (one, other)]
+    found = _stack(configs, 2)
+    assert [[(one["model"], one["seed"]) for one in stack] for stack in found] == [
+        [("unet", 3), ("unet", 1)],
+        [("attention_unet", 3), ("attention_unet", 1)],
+        [("unet", 2)],
+        [("attention_unet", 2)],
+    ]
+    assert _stack(configs, 1) == [[config] for config in configs]

@@ -54,7 +54,7 @@ class Campaign(OpenedCampaign):
 
     def __init__(self, root: Path, settings: Settings) -> None:
         super().__init__(root, settings)
-        self._gpus: dict[str, float] = {}  # measured share of a GPU by architecture
+        self._gpus: dict[tuple[str, int], float] = {}  # measured, by architecture and seeds at once
 
     def spread_pack(self) -> None:
         """Give every node of the cluster its copy of the pack, before anything is trained.
@@ -115,16 +115,17 @@ class Campaign(OpenedCampaign):
         self.delivery.submit(journal)
         logger.info("%s: %.1f s.", name, time.time() - began)
 
-    def share(self, model: str, resources: Resources) -> Resources:
-        """Return what a trial of an architecture takes: of a GPU, what its heaviest network was measured to need."""
+    def share(self, model: str, resources: Resources, seeds: int = 1) -> Resources:
+        """Return what a process takes that trains seeds of an architecture: of a GPU, what its heaviest network needs."""
         if self.settings.gpus_per_trial is not None or not resources.gpus:
             return resources
-        if model not in self._gpus:
+        if (model, seeds) not in self._gpus:
             fixed, space = self._fixed(model), make_space(model, self.preset.narrow)
             arch = find_heaviest(model, space, len(fixed["channels"]), fixed["timesteps"])
             config = {**compose(first_sample(model, space), fixed), "arch": arch}
-            self._gpus[model] = measure_gpu(config, str(self.pack.path), self.source)
-        return replace(resources, gpus=self._gpus[model])
+            share = measure_gpu(config, str(self.pack.path), self.source, seeds)
+            self._gpus[model, seeds] = share
+        return replace(resources, gpus=self._gpus[model, seeds])
 
     def search(self, model: str, resources: Resources) -> Config | None:
         """Search one architecture; return the config to repeat, None where every trial failed."""
@@ -161,8 +162,11 @@ class Campaign(OpenedCampaign):
             {**winner, "epochs": self.preset.epochs, "seed": seed, "split": split.name}
             for seed, split, winner in product(seeds, self.splits, winners)
         ]
+        asked = self.settings.stack_seeds
+        most = len(seeds) if asked is None else min(asked, len(seeds))
         stage = self._stage("repeat", self._job("repeat", {}), len(configs), self.preset.epochs)
-        shares = [self.share(winner["model"], resources) for winner in winners]
+        stage = replace(stage, stack=most)
+        shares = [self.share(winner["model"], resources, most) for winner in winners]
         largest = max(shares, key=lambda share: share.gpus)
         return run_repeats(configs, stage, self.delivery, self.folder / "ray", largest)
 

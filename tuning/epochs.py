@@ -26,6 +26,10 @@ Check = Callable[
 class Epochs(Protocol):
     """Trains epoch by epoch; both methods yield after each batch, so that trainings can take turns."""
 
+    @property
+    def ahead(self) -> bool:
+        """Whether the next epoch may be begun once this one was read: it takes the host no time."""
+
     def train(self) -> Iterator[None]:
         """Take one step on every batch of train."""
 
@@ -39,6 +43,9 @@ class Epochs(Protocol):
 class HostEpochs:
     """Epochs whose batches the host makes; each loss is looked at as it comes.
 
+    Attributes:
+        ahead: Never: the host would be done with the next epoch before this one is written.
+
     Args:
         steps: Takes the steps.
         parts: Train and val.
@@ -46,6 +53,8 @@ class HostEpochs:
         generator: Generator of the CPU for order and changes.
         check: Looks at every loss.
     """
+
+    ahead = False
 
     def __init__(
         self,
@@ -120,6 +129,11 @@ class DeviceEpochs:
         self._lane = Lane(steps.device, graphs=graphs and not steps.scaler.is_enabled())
         self._works: dict[tuple[bool, int], tuple[Tensor, Replay]] = {}
 
+    @property
+    def ahead(self) -> bool:
+        """Whether every batch is a replay by now."""
+        return bool(self._works) and all(replay.recorded for _, replay in self._works.values())
+
     def _make_work(self, learns: bool, size: int) -> tuple[Tensor, Replay]:
         """Make the work on batches of one size, and the tensor ``(3, B)`` from which it reads which tiles."""
         part, tally = (self._train if learns else self._val), self._tallies[not learns]
@@ -169,7 +183,6 @@ class DeviceEpochs:
         """Queue the judgement of every batch of val."""
         self._steps.model.eval()
         yield from self._walk(self._on_lane(learns=False), learns=False)
-        self._lane.join()
 
     def _on_lane(self, *, learns: bool) -> Plan:
         with torch.cuda.stream(self._lane.stream):
@@ -181,6 +194,7 @@ class DeviceEpochs:
         Raises:
             BadTrialError: If a loss was not finite, by the check that was given.
         """
+        self._lane.join()
         train, val = self._tallies[0].read(len(self._train)), self._tallies[1].read(len(self._val))
         self._check("loss", train[1])
         self._check("val loss", val[1])

@@ -13,7 +13,17 @@ from ray.tune.experiment import Trial
 from tuning.delivery import Delivery
 from tuning.journal import Journal
 from tuning.room import FULL_DISK, FullDiskError, explain_room, is_full
-from tuning.stage import METRIC, Stage, divide, enrol, explain_end, fail, has_failed, is_over
+from tuning.stage import (
+    MEMBER,
+    METRIC,
+    Stage,
+    divide,
+    enrol,
+    explain_end,
+    fail,
+    has_failed,
+    is_over,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -21,7 +31,7 @@ logger = logging.getLogger(__name__)
 class Mirror(tune.Callback):
     """Mirrors every trial's folder to MLflow as Ray reports it, and prints its progress.
 
-    Ray keeps a pickled copy; what it counts begins anew there.
+    One of Ray's trials may stand for several (see :meth:`tuning.stage.Job.members`): each is mirrored by itself. Ray keeps a pickled copy; what it counts begins anew there.
     """
 
     def __init__(self, delivery: Delivery, stage: Stage) -> None:
@@ -29,7 +39,9 @@ class Mirror(tune.Callback):
         over, rest = divide(stage)
         self._next = 1 + max((entry.number for entry in (over | rest).values()), default=0)
         self._began: float | None = None
-        self._seen: dict[str, float] = {}  # when each running trial last reported, by key
+        self._seen: dict[
+            str, float
+        ] = {}  # when each of Ray's running trials last reported, by its first key
         self._epochs: dict[str, int] = {}  # epochs trained here, by key
         self._ended = {path.name for path in over}
         # Sums over trials, since every report asks for them: epochs, those of ended trials, and how many these are.
@@ -41,7 +53,7 @@ class Mirror(tune.Callback):
         if not self._seen or time.monotonic() - min(self._seen.values()) < self.stage.hang_s:
             return
         for trial in trials:
-            key = self.stage.job.key(trial.config)
+            key = self._key(trial)
             if time.monotonic() - self._seen.get(key, float("inf")) >= self.stage.hang_s:
                 self._seen.pop(key)
                 self._hung.add(key)
@@ -63,22 +75,24 @@ class Mirror(tune.Callback):
         if self.stage.job.stop.exists():  # it will return at once
             return
         self._began = self._began or time.monotonic()
-        entry, journal = enrol(self.stage, trial.config, self._next), self._journal(trial)
-        self._next = max(self._next, entry.number + 1)
-        self._seen[journal.path.name] = time.monotonic()
-        self.delivery.submit(journal)
+        self._seen[self._key(trial)] = time.monotonic()
+        for one in self._members(trial):
+            entry = enrol(self.stage, one, self._next)
+            self._next = max(self._next, entry.number + 1)
+            self.delivery.submit(self._journal(one))
 
     def on_trial_result(
         self, iteration: int, trials: list[Trial], trial: Trial, result: dict[str, Any], **info: Any
     ) -> None:
         """Mirror the new epochs and print one line."""
-        journal = self._journal(trial)
+        one = self._members(trial)[result.get(MEMBER, 0)]
+        journal = self._journal(one)
         self.delivery.submit(journal)
-        self._seen[journal.path.name] = time.monotonic()
+        self._seen[self._key(trial)] = time.monotonic()
         self._count(journal.path.name, result["epoch"])
         logger.info(
             "%s: epoch %d/%d, val AP %.3f, best %.3f (%d/%d trials done, ETA %s)",
-            self._name(trial),
+            self._name(one),
             result["epoch"],
             self.stage.epochs,
             result["val_pr_auc"],
@@ -111,30 +125,34 @@ class Mirror(tune.Callback):
         self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
     ) -> None:
         """Close the trial's run; one whose folder names no end stopped with the campaign, and goes on with it."""
-        self.delivery.collect(self._journal(trial))
-        if explain_end(self._journal(trial), self.stage.job.stage) is not None:
-            self._finish(trial)
-        else:
-            self._seen.pop(self.stage.job.key(trial.config), None)
+        self._seen.pop(self._key(trial), None)
+        for one in self._members(trial):
+            self.delivery.collect(self._journal(one))
+            if explain_end(self._journal(one), self.stage.job.stage) is not None:
+                self._finish(one)
 
     def on_trial_recover(
         self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
     ) -> None:
         """Say why a trial is tried again."""
-        self._seen.pop(self.stage.job.key(trial.config), None)
+        self._seen.pop(self._key(trial), None)
         kind, message = self._explain_failure(trial)
         self._check_disk(kind)
-        logger.warning("%s is tried again: %s", self._name(trial), message)
+        for one in self._members(trial):
+            if not is_over(self._journal(one), self.stage.job.stage):
+                logger.warning("%s is tried again: %s", self._name(one), message)
 
     def on_trial_error(
         self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
     ) -> None:
         """Close the run of a trial whose worker failed again and again."""
-        journal = self._journal(trial)
+        self._seen.pop(self._key(trial), None)
         kind, message = self._explain_failure(trial)
         self._check_disk(kind)
-        fail(journal, kind, message)
-        self._finish(trial)
+        for one in self._members(trial):
+            if not is_over(self._journal(one), self.stage.job.stage):
+                fail(self._journal(one), kind, message)
+            self._finish(one)
 
     def _check_disk(self, kind: str) -> None:
         """End the stage where the disk is full: every other trial would fail, too, and not say why."""
@@ -143,14 +161,14 @@ class Mirror(tune.Callback):
 
     def _explain_failure(self, trial: Trial) -> tuple[str, str]:
         """Return the kind of a failure, and its reason in a sentence."""
-        if self._journal(trial).path.name in self._hung:
+        if self._key(trial) in self._hung:
             return "hang", self._explain_hang()
         # The driver's own copy: what get_error() reads in Ray's storage follows later.
         text = Path(trial.error_file) if trial.error_file else None
         return explain_error(text.read_text("utf-8") if text and text.exists() else "")
 
-    def _finish(self, trial: Trial) -> None:
-        journal = self._journal(trial)
+    def _finish(self, one: Mapping[str, Any]) -> None:
+        journal = self._journal(one)
         if has_failed(journal, "disk"):
             self._check_disk("disk")
         if self.stage.job.stage != "search" and is_over(journal, self.stage.job.stage):
@@ -160,16 +178,21 @@ class Mirror(tune.Callback):
             self._ended_here += 1
             self._ended_epochs += self._epochs[key]
         self._ended.add(key)
-        self._seen.pop(journal.path.name, None)
         self.delivery.submit(journal)
         reason, message, _ = explain_end(journal, self.stage.job.stage) or ("error", "", None)
-        logger.info("%s ended: %s%s", self._name(trial), reason, f": {message}" if message else ".")
+        logger.info("%s ended: %s%s", self._name(one), reason, f": {message}" if message else ".")
 
-    def _journal(self, trial: Trial) -> Journal:
-        return self.stage.job.journal(trial.config)
+    def _members(self, trial: Trial) -> list[Mapping[str, Any]]:
+        return self.stage.job.members(trial.config)
 
-    def _name(self, trial: Trial) -> str:
-        return enrol(self.stage, trial.config, self._next).name
+    def _key(self, trial: Trial) -> str:
+        return self.stage.job.key(self._members(trial)[0])
+
+    def _journal(self, one: Mapping[str, Any]) -> Journal:
+        return self.stage.job.journal(one)
+
+    def _name(self, one: Mapping[str, Any]) -> str:
+        return enrol(self.stage, one, self._next).name
 
 
 def explain_error(text: str) -> tuple[str, str]:

@@ -136,8 +136,10 @@ def spread(source: Source) -> None:
     _raise_if(faults)
 
 
-def measure_gpu(config: Config, pack: str, source: Source | None) -> float:
-    """Measure on a whole GPU what a trial takes of it; return the fraction.
+def measure_gpu(config: Config, pack: str, source: Source | None, seeds: int = 1) -> float:
+    """Measure on a whole GPU what a process takes of it that trains seeds of a config at once; return the fraction.
+
+    One is measured; more take as much each, or less, since they share tiles and context.
 
     Raises:
         ValueError: If it does not fit, or failed.
@@ -150,11 +152,11 @@ def measure_gpu(config: Config, pack: str, source: Source | None) -> float:
             f"A trial of {config['model']} was tried on a GPU to see what it takes, but: {_last_line(error)} "
             "Give --gpus-per-trial, such as 1."
         ) from error
-    share = share_of_gpu(peak, total)
+    share = share_of_gpu(seeds * peak, total)
     logger.info(
         "%s takes up to %.1f of %.1f GB of a GPU: %.3g GPUs for each trial.",
-        config["model"],
-        peak / 1e9,
+        config["model"] if seeds == 1 else f"{seeds} seeds of {config['model']}",
+        seeds * peak / 1e9,
         total / 1e9,
         share,
     )

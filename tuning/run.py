@@ -58,6 +58,15 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
     how.add_argument("--preset", help="smoke, quick or paper (default: paper on a GPU, else quick)")
     how.add_argument("--trials", type=int, help="search trials per architecture (default: preset)")
     how.add_argument("--seeds", type=int, help="repeat trials per architecture (default: preset)")
+    how.add_argument(
+        "--stack-seeds",
+        nargs="?",
+        const=None,
+        type=int,
+        metavar="N",
+        help="train up to N seeds of a winner in one process, all without N, which pays on a GPU "
+        "(default: 1); also of a campaign to resume",
+    )
     where = parser.add_argument_group("where")
     where.add_argument("--root", type=Path, help=f"output folder (default: {ROOT})")
     where.add_argument("--campaign", help="name of the campaign (default: date, time and preset)")
@@ -116,13 +125,15 @@ def _settings(given: dict[str, Any], root: Path) -> Any:
     from tuning.train import pick_device
 
     if "resume" in given:
-        extra = sorted(set(given) - {"resume", "address"})
+        extra = sorted(set(given) - {"resume", "address", "stack_seeds"})
         if extra:
             raise ValueError(
                 "--resume continues a campaign with its own settings, but got "
                 f"--{', --'.join(name.replace('_', '-') for name in extra)} as well. Leave them out."
             )
         kept = load_settings(root, given["resume"])
+        kept = replace(kept, stack_seeds=given.get("stack_seeds", kept.stack_seeds))
+        check_settings(kept)
         address = given.get("address") or os.environ.get("RAY_ADDRESS") or kept.address
         # The cluster may be another one by now, or gone.
         return replace(kept, address=None if address == "local" else address)
@@ -154,7 +165,7 @@ def _settings(given: dict[str, Any], root: Path) -> Any:
     check_settings(settings)
     unfinished = None if "campaign" in given else find_unfinished(root, settings)
     if unfinished is not None and _wants_to_continue(root, unfinished):
-        return load_settings(root, unfinished)
+        return replace(load_settings(root, unfinished), stack_seeds=settings.stack_seeds)
     save_settings(root, settings)
     return settings
 

@@ -1,5 +1,6 @@
 """Search and repeat on Ray Tune: what of a stage is still to be run, its share of the machine, its result."""
 
+import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -71,6 +72,8 @@ def run_repeats(
 ) -> list[Config]:
     """Train whole configs, each to its end: no scheduler, which would bias the seeds' mean.
 
+    One of Ray's trials stands for as many seeds of a config as the stage's ``stack`` says; each is a trial of its own.
+
     Returns:
         The configs whose training ended and whose test part was measured.
     """
@@ -80,10 +83,21 @@ def run_repeats(
 
     def prepare() -> tuple[dict[str, Any], dict[str, Any]]:
         rest = [config for config in configs if not is_over(folder_of(config), stage.job.stage)]
-        return {"config": tune.grid_search(rest)}, {"num_samples": 1 if rest else 0}
+        stacks = _stack(rest, stage.stack)
+        return {"configs": tune.grid_search(stacks)}, {"num_samples": 1 if rest else 0}
 
     _run(prepare, stage, delivery, folder, resources)
     return [config for config in configs if folder_of(config).read("test")]
+
+
+def _stack(configs: Sequence[Config], most: int) -> list[list[Config]]:
+    """Put seeds of one config together, at most some, in their order and in that of each first one."""
+    alike: dict[str, list[Config]] = {}
+    for config in configs:
+        rest = {name: value for name, value in config.items() if name != "seed"}
+        alike.setdefault(json.dumps(rest, sort_keys=True), []).append(config)
+    stacks = [same[at : at + most] for same in alike.values() for at in range(0, len(same), most)]
+    return sorted(stacks, key=lambda stack: configs.index(stack[0]))
 
 
 def _run(

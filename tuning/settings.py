@@ -51,6 +51,7 @@ class Settings:
         hang_after: Minutes without an epoch after which a trial counts as hung.
         storage: Path or URI of what all nodes of a cluster share; the output folder when None.
         wait_for_nodes: Minutes that a cluster has to add a node that holds a trial.
+        stack_seeds: How many seeds of a winner one process trains at most, all when None; no score depends on it.
     """
 
     campaign: str
@@ -73,6 +74,7 @@ class Settings:
     hang_after: float = 60.0
     storage: str | None = None
     wait_for_nodes: float = 0.0
+    stack_seeds: int | None = 1
 
 
 def choose_models(
@@ -112,6 +114,7 @@ def check_settings(settings: Settings) -> None:
     for name, value, most in (
         ("trials", settings.trials, None),
         ("seeds", settings.seeds, len(SEEDS)),
+        ("stack-seeds", 1 if settings.stack_seeds is None else settings.stack_seeds, None),
     ):
         if value < 1 or (most is not None and value > most):
             limit = f"1 to {most}" if most else "1 or more"
@@ -186,7 +189,8 @@ def find_unfinished(root: Path, settings: Settings) -> str | None:
             other = load_settings(root, name)
         except ValueError:  # of another version
             continue
-        if replace(other, campaign=settings.campaign) == settings:
+        same = {"campaign": settings.campaign, "stack_seeds": settings.stack_seeds}
+        if replace(other, **same) == settings:  # type: ignore[arg-type]
             return name
     return None
 

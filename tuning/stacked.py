@@ -20,8 +20,11 @@ from torch import Tensor
 from data.pack import Pack
 from tuning.graphed import shared_generator
 from tuning.journal import Config, Journal
+from tuning.parts import Parts
 from tuning.train import Report, begin, finish, is_over, pick_device
 from tuning.training import BadTrialError, Training
+
+Outcome = str | BadTrialError | ValueError  # why a seed ended, or why it has no result
 
 
 @dataclass(frozen=True)
@@ -82,10 +85,12 @@ def _set_state(shared: torch.Generator, state: torch.Generator | Tensor) -> None
 class _Member:
     """A seed under way: its training until it ended, and how it ended."""
 
-    def __init__(self, seed: Seed, begun: Training | str, device: torch.device) -> None:
+    def __init__(
+        self, seed: Seed, begun: Training | str | ValueError, device: torch.device
+    ) -> None:
         self.report, self.draws = seed.report, Draws(device)
         self.training = begun if isinstance(begun, Training) else None
-        self.outcome: str | BadTrialError = begun if isinstance(begun, str) else ""
+        self.outcome: Outcome = "" if isinstance(begun, Training) else begun
         self._settle()
 
     def _settle(self) -> None:
@@ -97,6 +102,11 @@ class _Member:
         except BadTrialError as error:
             self.outcome = error
         self.training = None
+
+    def halt(self) -> None:
+        """Wait for what is still queued, where training was cut off."""
+        if self.training is not None:
+            self.training.halt()
 
     def run(self, turns_later: int) -> Iterator[None]:
         """Train to the end, yielding after each batch; begin some turns later than the first."""
@@ -128,6 +138,7 @@ class _Member:
             try:
                 row = self.training.end_epoch()
             except BadTrialError as error:
+                self.training.halt()
                 self.outcome, self.training = error, None
                 return
             self.report(row)
@@ -136,7 +147,7 @@ class _Member:
 
 def fit_stacked(
     seeds: Sequence[Seed], pack: Pack, *, device: torch.device | None = None
-) -> list[str | BadTrialError]:
+) -> list[Outcome]:
     """Train several seeds of one config at once, to the end of each.
 
     Args:
@@ -147,23 +158,35 @@ def fit_stacked(
 
     Returns:
         For each seed why it ended, as :func:`tuning.train.fit` says it, or the error of one that cannot give a
-        result; the others are trained on.
+        result or whose folder cannot be continued; the others are trained on.
 
     Raises:
-        ValueError: If the configs differ in more than their seeds or have a seed twice, or the pack or a folder
-            belongs to another config.
+        ValueError: If the configs differ in more than their seeds or have a seed twice.
     """
     device = device or pick_device()
     _check_stack([seed.config for seed in seeds])
     members: list[_Member] = []
     parts = None
     for seed in seeds:
-        begun = begin(seed.config, pack, Journal(seed.folder), seed.report, device, parts)
+        begun = _begin(seed, pack, device, parts)
         members.append(_Member(seed, begun, device))
         parts = begun.parts if isinstance(begun, Training) else parts
-    for _ in zip_longest(*_stagger(members)):
-        pass
+    try:
+        for _ in zip_longest(*_stagger(members)):
+            pass
+    finally:
+        for member in members:
+            member.halt()
     return [member.outcome for member in members]
+
+
+def _begin(
+    seed: Seed, pack: Pack, device: torch.device, parts: Parts | None
+) -> Training | str | ValueError:
+    try:
+        return begin(seed.config, pack, Journal(seed.folder), seed.report, device, parts)
+    except ValueError as error:
+        return error
 
 
 def _stagger(members: Sequence[_Member]) -> list[Iterator[None]]:

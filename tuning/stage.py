@@ -16,6 +16,7 @@ from tuning.relay import Relay, StopMark
 from tuning.space import compose, make_key
 
 METRIC = "best_val_pr_auc"
+MEMBER = "member"  # of a report: which of the trials that one of Ray's stands for
 STOP = "stop"  # file of a campaign's folder: its trials end after their epoch
 
 
@@ -46,8 +47,14 @@ class Job:
         """The file that asks the trials to end after their epoch."""
         return self.relay.stop if self.relay else Path(self.trials).with_name(STOP)
 
+    def members(self, sample: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+        """List the trials that one of Ray's stands for, as a sample each: several for seeds trained in one process."""
+        if "configs" in sample:
+            return [{"config": config} for config in sample["configs"]]
+        return [sample]
+
     def config(self, sample: Mapping[str, Any]) -> Config:
-        """Turn Ray's sample into the trial's config."""
+        """Turn the sample of a single trial into its config."""
         if "config" in sample:  # the repeat stage gives whole configs
             return dict(sample["config"])
         return compose(sample, self.fixed)
@@ -71,6 +78,7 @@ class Stage:
         trials: How many trials it has.
         epochs: Longest trial.
         hang_s: Seconds without an epoch after which a trial counts as hung.
+        stack: How many seeds of a config one process trains at most.
     """
 
     name: str
@@ -78,6 +86,7 @@ class Stage:
     trials: int
     epochs: int
     hang_s: float = 3600.0
+    stack: int = 1
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,8 @@ from tuning.config import check_config
 from tuning.environment import describe_environment
 from tuning.evaluate import measure_test
 from tuning.journal import Config, Journal, Row, read_json
-from tuning.training import BadTrialError, Parts, Training
+from tuning.parts import Parts
+from tuning.training import BadTrialError, Training
 
 REQUIRED = (
     *(
@@ -69,9 +70,12 @@ def fit(
     begun = begin(config, pack, Journal(folder), report, device or pick_device())
     if isinstance(begun, str):
         return begun
-    while not is_over(begun):
-        report(begun.run_epoch())
-    return finish(begun)
+    try:
+        while not is_over(begun):
+            report(begun.run_epoch())
+        return finish(begun)
+    finally:
+        begun.halt()
 
 
 def begin(
@@ -114,6 +118,7 @@ def is_over(training: Training) -> bool:
 
 def finish(training: Training) -> str:
     """Leave in its folder what a training took and why it ended; return why."""
+    training.halt()
     training.check_result()
     journal = training.journal
     reason = "last epoch" if training.epoch >= training.config["epochs"] else "patience"

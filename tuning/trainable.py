@@ -1,11 +1,13 @@
-"""The Ray Tune trainable: one trial in its own folder, found by key, continued where it stopped."""
+"""The Ray Tune trainable: one trial, or seeds of one config, each in its own folder, found by key, continued there."""
 
 import errno
 import fcntl
 import platform
 import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +23,9 @@ from tuning.journal import Journal, Row
 from tuning.node import hash_code
 from tuning.relay import StopMark, working_copy
 from tuning.room import FULL_DISK
-from tuning.stage import Job, fail
-from tuning.train import fit, pick_device, split_of
+from tuning.stacked import Seed, fit_stacked
+from tuning.stage import MEMBER, Job, fail, is_over
+from tuning.train import pick_device, split_of
 from tuning.training import BadTrialError
 
 REPORTED = ("epoch", "best_val_pr_auc", "val_pr_auc", "val_loss", "train_loss", "seconds")
@@ -38,37 +41,46 @@ class _StoppedError(Exception):
     """The user asked the campaign to stop."""
 
 
-@contextmanager
-def _alone(journal: Journal) -> Iterator[None]:
-    """Wait until no other process trains in the folder: a killed driver's worker outlives it by seconds."""
-    with (journal.path / ".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-
-
 def run_trial(sample: dict[str, Any], job: Job) -> None:
-    """Train one trial and, in the repeat stage, measure test with its best checkpoint.
+    """Train one trial, or several seeds at once, and in the repeat stage measure test with each best checkpoint.
 
     What goes wrong is left in the trial's folder, and is no error to Ray, which would try it again: that
     is for workers that die. It ends early, to be continued, where the campaign's folder has the file ``stop``.
     """
-    with _at_hand(sample, job) as journal, _alone(journal):
+    with ExitStack() as held:
+        # In the stage's own order, so that two workers never wait for each other's folders.
+        trials = [
+            Trial(at, one, held.enter_context(_hold(one, job)))
+            for at, one in enumerate(job.members(sample))
+        ]
         try:
-            _train(sample, job, journal)
+            with _blaming(trials, job):
+                _train(trials, job)
         except _StoppedError:
             return
-        except DepotError:  # what is left here would not be seen
-            raise
-        except BadTrialError as error:
-            journal.end("error", message=str(error))
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is the trial's alone
-            fail(journal, *_explain(error), traceback.format_exc())
     if torch.cuda.is_available():
         torch.cuda.empty_cache()  # the next trial of this process may need it
 
 
+@dataclass(frozen=True)
+class Trial:
+    """A trial of a worker: its place among those of Ray's trial, its sample and its folder."""
+
+    place: int
+    sample: Mapping[str, Any]
+    journal: Journal
+
+
 @contextmanager
-def _at_hand(sample: dict[str, Any], job: Job) -> Iterator[Journal]:
+def _hold(sample: Mapping[str, Any], job: Job) -> Iterator[Journal]:
+    """Wait until no other process trains in the folder: a killed driver's worker outlives it by seconds."""
+    with _at_hand(sample, job) as journal, (journal.path / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield journal
+
+
+@contextmanager
+def _at_hand(sample: Mapping[str, Any], job: Job) -> Iterator[Journal]:
     """Give the trial's folder: the campaign's own, or one of this node that travels."""
     if job.relay is None:
         yield job.journal(sample)
@@ -77,6 +89,23 @@ def _at_hand(sample: dict[str, Any], job: Job) -> Iterator[Journal]:
         journal = Journal(folder)
         journal.drop("failure")  # of an earlier try
         yield journal
+
+
+@contextmanager
+def _blaming(trials: Sequence[Trial], job: Job) -> Iterator[None]:
+    """Leave what goes wrong in the folders of those trials that have no result."""
+    try:
+        yield
+    except (_StoppedError, DepotError):  # what is left here would not be seen
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is these trials' alone
+        for trial in trials:
+            if is_over(trial.journal, job.stage):
+                continue
+            if isinstance(error, BadTrialError):
+                trial.journal.end("error", message=str(error))
+            else:
+                fail(trial.journal, *_explain(error), traceback.format_exc())
 
 
 def _check_code(job: Job) -> None:
@@ -88,19 +117,31 @@ def _check_code(job: Job) -> None:
         )
 
 
-def _train(sample: dict[str, Any], job: Job, journal: Journal) -> None:
-    def report(row: Row) -> None:
-        if job.relay:
-            job.relay.push(job.key(sample), journal.path)
-        tune.report({name: row[name] for name in REPORTED})
-        _check_stop(job.stop)
-
+def _train(trials: Sequence[Trial], job: Job) -> None:
     _check_stop(job.stop)
     _check_code(job)
-    config, pack = job.config(sample), load_pack(_find_pack(job))
-    fit(config, pack, journal.path, report)
-    if job.stage == "repeat" and journal.read("test") is None:
-        measure_test(journal, pack, split_of(config, pack), pick_device())
+    rest = [trial for trial in trials if not is_over(trial.journal, job.stage)]
+    pack = load_pack(_find_pack(job))
+    for trial, outcome in zip(rest, fit_stacked(_list_seeds(rest, job), pack), strict=True):
+        with _blaming([trial], job):
+            if not isinstance(outcome, str):
+                raise outcome
+            if job.stage == "repeat" and trial.journal.read("test") is None:
+                split = split_of(job.config(trial.sample), pack)
+                measure_test(trial.journal, pack, split, pick_device())
+
+
+def _list_seeds(trials: Sequence[Trial], job: Job) -> list[Seed]:
+    def report(trial: Trial, row: Row) -> None:
+        if job.relay:
+            job.relay.push(job.key(trial.sample), trial.journal.path)
+        tune.report({MEMBER: trial.place, **{name: row[name] for name in REPORTED}})
+        _check_stop(job.stop)
+
+    return [
+        Seed(job.config(trial.sample), trial.journal.path, partial(report, trial))
+        for trial in trials
+    ]
 
 
 def _find_pack(job: Job) -> Path:

@@ -4,16 +4,14 @@ import math
 import resource
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from itertools import islice
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import torch
 
 from data.augment import make_augment
-from data.dataset import Tiles
-from data.norm import Norm, make_norm
 from data.pack import Pack
 from data.splits import Split
 from tuning.checkpoints import keep_next, naming_last, settle_best, take_next
@@ -23,7 +21,9 @@ from tuning.evaluate import make_model
 from tuning.graphed import EAGER
 from tuning.journal import Config, Journal, Row, write_aside
 from tuning.metrics import average_precision, choose_threshold, is_constant, score_at
+from tuning.parts import Parts
 from tuning.saved import load_saved
+from tuning.snapshot import Snapshot
 from tuning.steps import Steps
 
 TRIED_STEPS = EAGER + 1  # on a GPU the last of them is recorded, which takes memory of its own
@@ -31,33 +31,6 @@ TRIED_STEPS = EAGER + 1  # on a GPU the last of them is recorded, which takes me
 
 class BadTrialError(RuntimeError):
     """A training that cannot give a result; the message says why."""
-
-
-@dataclass(frozen=True)
-class Parts:
-    """What trainings of one data set share: the tiles of train and val, and their normalisation."""
-
-    norm: Norm
-    train: Tiles
-    val: Tiles
-
-    @classmethod
-    def make(
-        cls,
-        config: Config,
-        pack: Pack,
-        split: Split,
-        device: torch.device,
-        *,
-        resident: bool | None = None,
-    ) -> Self:
-        """Make the parts of a config; on a GPU they live in its memory when *resident* is left out."""
-        norm = make_norm(config["norm"], pack, split.train, config["channels"])
-        train, val = (
-            Tiles(pack, ids, norm, config["timesteps"], device, config["steps"], resident=resident)
-            for ids in (split.train, split.val)
-        )
-        return cls(norm, train, val)
 
 
 class Training:
@@ -93,6 +66,7 @@ class Training:
         self.steps = Steps(config, self.model, steps, device)
         self.epochs = self._make_epochs(graphs)
         self.epoch, self.stale, self.best = 0, 0, -1.0
+        self._ahead = False  # whether the next epoch is queued already
         self.usage = Usage(device)
 
     def _make_epochs(self, graphs: bool) -> Epochs:
@@ -116,28 +90,60 @@ class Training:
             pass
         for _ in islice(self.epochs.judge(), 1):
             pass
+        Snapshot(self._state())  # what an epoch that begins ahead takes
 
     def walk_epoch(self) -> Iterator[None]:
         """Train one epoch and measure val, yielding after each batch; :meth:`end_epoch` is due then."""
-        self._began, self._lr = time.perf_counter(), self.steps.lr
+        if self._ahead:
+            self._ahead = False
+            yield
+            return
+        self._began = time.perf_counter()
+        yield from self._walk()
+
+    def _walk(self) -> Iterator[None]:
+        self._lr = self.steps.lr
         yield from self.epochs.train()
         yield from self.epochs.judge()
+
+    def _go_ahead(self) -> None:
+        """Queue the next epoch: the GPU works on it while this one is scored and written."""
+        if self.epoch < self.config["epochs"]:
+            for _ in self._walk():
+                pass
+            self._ahead = True
+
+    def halt(self) -> None:
+        """Wait for what was queued ahead and is not wanted any more, before its memory is another's."""
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
 
     def end_epoch(self) -> Row:
         """Write the checkpoints of an epoch that was walked through; return its row."""
         (train, train_loss), (val, val_loss) = self.epochs.read()
-        row = _score_part("train", train, train_loss) | _score_part("val", val, val_loss)
         self.epoch += 1
-        self._keep_best(row["val_pr_auc"], val)
-        row |= {"epoch": self.epoch, "lr": self._lr}
+        lr, state, draws = self._lr, self._state(), self._draws()
+        if self.epochs.ahead:
+            kept = {name: Snapshot(part) for name, part in state.items()}
+            self._go_ahead()
+            state = {name: part.fetch() for name, part in kept.items()}
+        row = _score_part("train", train, train_loss) | _score_part("val", val, val_loss)
+        self._keep_best(row["val_pr_auc"], val, state["model"])
+        row |= {"epoch": self.epoch, "lr": lr}
         row |= {"best_val_pr_auc": self.best, "stale": self.stale}
-        row |= {"seconds": time.perf_counter() - self._began, "time_ms": int(time.time() * 1000)}
+        row |= {"seconds": self._stop_clock(), "time_ms": int(time.time() * 1000)}
         row |= {"system": self.usage.look()}
         self.journal.append(row)
-        self._save_last()
+        self._save_last(state | draws)
         if self.stale == 0:
             take_next(self.journal)
         return row
+
+    def _stop_clock(self) -> float:
+        """Return the seconds of an epoch; the time of one that is queued begins here."""
+        now = time.perf_counter()
+        began, self._began = self._began, now
+        return now - began
 
     def run_epoch(self) -> Row:
         """Train one epoch, measure val, write the checkpoints; return the epoch's row."""
@@ -145,7 +151,7 @@ class Training:
             pass
         return self.end_epoch()
 
-    def _keep_best(self, pr_auc: float, counts: np.ndarray) -> None:
+    def _keep_best(self, pr_auc: float, counts: np.ndarray, weights: dict[str, Any]) -> None:
         if not math.isfinite(pr_auc):
             raise BadTrialError(
                 f"Val average precision must be finite, but got {pr_auc} in epoch {self.epoch}. "
@@ -156,7 +162,7 @@ class Training:
             return
         self.best, self.stale = pr_auc, 0
         content = {
-            "model": self.model.state_dict(),
+            "model": weights,
             "config": self.config,
             "norm": asdict(self.parts.norm),
             "epoch": self.epoch,
@@ -177,14 +183,18 @@ class Training:
             "peak_gpu_memory_mb": torch.cuda.max_memory_allocated() / 1e6 if cuda else 0.0,
         }
 
-    def _save_last(self) -> None:
-        content: dict[str, Any] = {
-            name: part.state_dict() for name, part in self.steps.parts().items()
-        }
-        content |= {"epoch": self.epoch, "stale": self.stale, "best": self.best}
-        content |= {"order": self.generator.get_state(), "rng": torch.get_rng_state()}
+    def _state(self) -> dict[str, Any]:
+        return {name: part.state_dict() for name, part in self.steps.parts().items()}
+
+    def _draws(self) -> dict[str, Any]:
+        """Return the generators' states; torch takes them back from memory of their own alone."""
+        draws = {"order": self.generator.get_state(), "rng": torch.get_rng_state()}
         if self.device.type == "cuda":
-            content["cuda_rng"] = torch.cuda.get_rng_state(self.device)
+            draws["cuda_rng"] = torch.cuda.get_rng_state(self.device)
+        return draws
+
+    def _save_last(self, state: dict[str, Any]) -> None:
+        content = state | {"epoch": self.epoch, "stale": self.stale, "best": self.best}
         write_aside(self.journal.last, lambda aside: torch.save(content, aside))
 
     def resume(self) -> None:
