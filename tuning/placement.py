@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from tuning.settings import Settings
 
 MARGIN = 1.2  # of the measured peak: batches of another epoch are augmented otherwise
-# More gain nothing. Trials of 75 epochs an hour on one H100 (U-Net of width 16, T=4, `benchmarks/train_gpu.py`): 685 by
-# one process, 943 by two, 1161 by four, 1179 by eight.
+# More gain nothing. Trials of 75 epochs an hour on one H100 (U-Net of width 16, T=4, `benchmarks/train_gpu.py`): 1250
+# by one process, 1370 by two, 1397 by four, 1436 by eight.
 MOST_PER_GPU = 8
 
 
