@@ -17,6 +17,7 @@ from data.depot import DepotError
 from data.names import name_error
 from data.pack import load_pack
 from tuning.evaluate import measure_test
+from tuning.heap import keep_freed_memory
 from tuning.journal import Journal, Row
 from tuning.node import hash_code
 from tuning.relay import StopMark, working_copy
@@ -52,6 +53,7 @@ def run_trial(sample: dict[str, Any], job: Job) -> None:
     What goes wrong is left in the trial's folder, and is no error to Ray, which would try it again: that
     is for workers that die. It ends early, to be continued, where the campaign's folder has the file ``stop``.
     """
+    keep_freed_memory()
     with _at_hand(sample, job) as journal, _alone(journal):
         try:
             _train(sample, job, journal)
