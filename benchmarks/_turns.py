@@ -36,8 +36,9 @@ class Ratio:
 def judge(what: str, ratio: Ratio, *, least: float | None = None, most: float | None = None) -> bool:
     """Print a ratio beside its aim; tell whether it keeps it."""
     kept = (least is None or ratio.middle >= least) and (most is None or ratio.middle <= most)
-    aim = f"at least {least:g}" if least is not None else f"at most {most:g}"
-    aim = "told only" if least is None and most is None else f"aim: {aim}"
+    aims = [f"aim: at least {least:g}"] if least is not None else []
+    aims += [f"aim: at most {most:g}"] if most is not None else []
+    aim = ", ".join(aims) or "told only"
     mark = "" if kept else "  MISSED"
     spread = f"{ratio.low:.3g} to {ratio.high:.3g}"
     print(f"{what}: {ratio.middle:.3g} ({spread}; {aim}){mark}", flush=True)
@@ -65,23 +66,35 @@ class Side:
             text=True,
         )
 
-    def ask(self, request: Any) -> Any:
-        """Let it work; return its answer.
+    def send(self, request: Any) -> None:
+        """Let it begin to work."""
+        if self._process.stdin is not None:
+            self._process.stdin.write(json.dumps(request) + "\n")
+            self._process.stdin.flush()
+
+    def receive(self) -> Any:
+        """Wait for its answer.
 
         Raises:
             RuntimeError: If its process ended instead.
         """
-        asked, answered = self._process.stdin, self._process.stdout
-        if asked is None or answered is None:
-            raise RuntimeError("A side has pipes, but got none.")
-        asked.write(json.dumps(request) + "\n")
-        asked.flush()
-        line = answered.readline()
+        line = self._process.stdout.readline() if self._process.stdout is not None else ""
         if not line:
             raise RuntimeError(
                 f"A side must answer, but {self._process.args} ended with {self._process.wait()}."
             )
         return json.loads(line)
+
+    def ask(self, request: Any) -> Any:
+        """Let it work; return its answer."""
+        self.send(request)
+        return self.receive()
+
+    def close(self) -> None:
+        """Let its process end."""
+        if self._process.stdin is not None:
+            self._process.stdin.close()
+        self._process.wait()
 
     def __enter__(self) -> Self:
         return self
@@ -89,9 +102,7 @@ class Side:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._process.stdin is not None:
-            self._process.stdin.close()
-        self._process.wait()
+        self.close()
 
 
 def serve(work: Callable[[Any], Any]) -> None:
