@@ -33,7 +33,9 @@ class Ratio:
         return cls(statistics.median(found), min(found), max(found))
 
 
-def judge(what: str, ratio: Ratio, *, least: float | None = None, most: float | None = None) -> bool:
+def judge(
+    what: str, ratio: Ratio, *, least: float | None = None, most: float | None = None
+) -> bool:
     """Print a ratio beside its aim; tell whether it keeps it."""
     kept = (least is None or ratio.middle >= least) and (most is None or ratio.middle <= most)
     aims = [f"aim: at least {least:g}"] if least is not None else []
@@ -100,7 +102,10 @@ class Side:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self.close()
 

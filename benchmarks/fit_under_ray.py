@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from _turns import Ratio, Side, judge, serve, tell_load
 
 from data.pack import Pack, load_pack, make_pack
 from data.twin import make_twin
@@ -27,12 +28,12 @@ from tuning.journal import Config, Journal, read_json
 from tuning.presets import pick_tiles
 from tuning.train import fit
 
-from _turns import Ratio, Side, judge, serve, tell_load  # isort: skip - beside this script
-
 AIM, AIM_START_S = 1.03, 5.0
 TILES_PER_PART, EPOCHS = 24, 8
 
-Times = tuple[float, float]  # when the first epoch began, seconds since 1970; seconds to the end of the last
+Times = tuple[
+    float, float
+]  # when the first epoch began, seconds since 1970; seconds to the end of the last
 
 
 def read_times(journal: Journal) -> Times:
@@ -77,7 +78,9 @@ class Platform:
         pack = self.pack
         context = Context(name, "quick", "blocks", "s", pack.hash, "synthetic", "s1", "4 even", "c")
         job = Job("repeat", {}, str(pack.path), str(self.root / name / "trials"))
-        delivery = Delivery(self.root, context, DataRecord("hokkaido-twin", pack.hash, "twin", {}, {}))
+        delivery = Delivery(
+            self.root, context, DataRecord("hokkaido-twin", pack.hash, "twin", {}, {})
+        )
         stage = Stage("repeat", job, 1, config["epochs"])
         began = time.time()
         run_repeats([config], stage, delivery, self.root / name / "ray", Resources(1, 0))
@@ -92,7 +95,9 @@ def measure(root: Path, rounds: int, epochs: int) -> tuple[list[Any], list[Any]]
     from tuning.cluster import stop_ray
     from tuning.journal import write_json
 
-    tiles = make_twin(root / "data", tile_ids=pick_tiles("blocks", TILES_PER_PART, None), progress=False)
+    tiles = make_twin(
+        root / "data", tile_ids=pick_tiles("blocks", TILES_PER_PART, None), progress=False
+    )
     pack = make_pack(tiles, root / "packs", units="dB")
     config = make_config(pack, 0) | {"epochs": epochs, "patience": epochs}
     write_json(root / "config.json", config)
@@ -105,7 +110,10 @@ def measure(root: Path, rounds: int, epochs: int) -> tuple[list[Any], list[Any]]
             with Side(__file__, ["--side"]) as side:
                 alone.append(side.ask(words | {"to": str(root / f"alone-{number}")}))
             under.append(platform.fit(config, f"under-{number}"))
-            pair = (f"{one[-1]['seconds']:.1f} s after {one[-1]['start']:.1f} s" for one in (alone, under))
+            pair = (
+                f"{one[-1]['seconds']:.1f} s after {one[-1]['start']:.1f} s"
+                for one in (alone, under)
+            )
             print(f"round {number + 1}: alone {next(pair)}, under Ray {next(pair)}", flush=True)
     finally:
         stop_ray()

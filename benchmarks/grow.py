@@ -20,6 +20,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from _turns import tell_load
+from side_by_side import time_stage
+from track_trials import make_config, make_settings
 
 from data.dataset import Batch
 from data.pack import make_pack
@@ -31,10 +34,6 @@ from tuning.heap import keep_freed_memory
 from tuning.presets import pick_tiles
 from tuning.space import KNOWN_GOOD
 from tuning.steps import Steps
-
-from _turns import tell_load  # isort: skip - beside this script
-from side_by_side import time_stage  # isort: skip
-from track_trials import make_config, make_settings  # isort: skip
 
 AIM = 1.1
 MODELS = ("unet", "unet_convlstm")
@@ -66,7 +65,9 @@ def time_work(work: Work) -> float:
 
 def fit_exponent(sizes: list[float], seconds: list[float]) -> float:
     """Return the slope of log seconds over log size."""
-    return float(np.polyfit([math.log(size) for size in sizes], [math.log(s) for s in seconds], 1)[0])
+    return float(
+        np.polyfit([math.log(size) for size in sizes], [math.log(s) for s in seconds], 1)[0]
+    )
 
 
 def measure(works: Mapping[float, Work], rounds: int) -> list[dict[float, float]]:
@@ -82,7 +83,9 @@ def tell(what: str, unit: str, found: list[dict[float, float]]) -> bool:
     exponent = statistics.median(exponents)
     print(f"{what}:")
     for size, seconds in middle.items():
-        print(f"  {size:>7,g} {unit:<13}{1e3 * seconds:>10.1f} ms{1e3 * seconds / size:>12.4g} ms each")
+        print(
+            f"  {size:>7,g} {unit:<13}{1e3 * seconds:>10.1f} ms{1e3 * seconds / size:>12.4g} ms each"
+        )
     mark = "" if exponent <= AIM else "  MISSED"
     spread = f"{min(exponents):.2f} to {max(exponents):.2f}"
     print(f"  exponent {exponent:.2f} ({spread}; aim: at most {AIM:g}){mark}", flush=True)
@@ -104,7 +107,9 @@ def grow_networks(rounds: int) -> list[bool]:
 
 def grow_trials(root: Path, rounds: int) -> bool:
     """Measure stages of more and more trials."""
-    tiles = make_twin(root / "data", tile_ids=pick_tiles("blocks", TILES_PER_PART, None), progress=False)
+    tiles = make_twin(
+        root / "data", tile_ids=pick_tiles("blocks", TILES_PER_PART, None), progress=False
+    )
     pack = make_pack(tiles, root / "packs", units="dB")
     start_ray(make_settings())
     try:

@@ -20,6 +20,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import torch
+from _turns import Ratio, judge, tell_load
 
 from data.norm import Norm
 from data.scene import Need
@@ -32,8 +33,6 @@ from tuning.members import Member
 from tuning.predictor import Predictor
 from tuning.served_model import LandslideModel
 from tuning.served_program import Program, load_program
-
-from _turns import Ratio, judge, tell_load  # isort: skip - beside this script
 
 AIM = 0.9
 CHANNELS = ("s1asc:VV", "s1asc:VH", "s1dsc:VV", "s1dsc:VH")
@@ -97,7 +96,8 @@ def compare(model: str, batch: int, ways: dict[str, Way], rounds: int) -> bool:
     times = "  ".join(f"{name} {1e3 * statistics.median(s):.2f}" for name, s in seconds.items())
     print(f"{model}, batch {batch}: ms per tile: {times}")
     ratios = {name: Ratio.of(seconds["bare"], s) for name, s in seconds.items() if name != "bare"}
-    return all([judge(f"  {name} / bare, rate", one, least=AIM) for name, one in ratios.items()])
+    kept = [judge(f"  {name} / bare, rate", one, least=AIM) for name, one in ratios.items()]
+    return all(kept)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -108,13 +108,16 @@ def main(argv: list[str] | None = None) -> int:
     args = parser.parse_args(argv)
     keep_freed_memory()  # as the map's command does, for both sides
     torch.set_num_threads(1)
-    print(f"known-good values, {TIMESTEPS} acquisitions, one thread, {args.rounds} rounds; {tell_load()}")
-    kept = []
+    print(
+        f"known-good values, {TIMESTEPS} acquisitions, one thread, {args.rounds} rounds; {tell_load()}"
+    )
+    kept: list[bool] = []
     for model in args.model:
         with tempfile.TemporaryDirectory() as folder:
             logged = make_logged(model, Path(folder))
-            for batch in BATCHES:
-                kept.append(compare(model, batch, make_ways(*logged, batch), args.rounds))
+            kept += [
+                compare(model, batch, make_ways(*logged, batch), args.rounds) for batch in BATCHES
+            ]
     return 0 if all(kept) else 1
 
 

@@ -24,7 +24,9 @@ from types import SimpleNamespace
 from typing import Any
 
 import torch
+from _turns import tell_load
 from ray.tune.schedulers import TrialScheduler
+from track_trials import make_config
 
 from data.pack import Pack, make_pack
 from data.twin import make_twin
@@ -36,9 +38,6 @@ from tuning.space import Domain, LogUniform, first_sample, make_space
 from tuning.stage import METRIC, Job, Stage
 from tuning.train import begin, finish, is_over
 from tuning.training import BadTrialError
-
-from _turns import tell_load  # isort: skip - beside this script
-from track_trials import make_config  # isort: skip
 
 AIM = 0.25
 TILES_PER_PART = 16
@@ -63,13 +62,20 @@ class Trainer:
         self.pack, self.root, self.trials, self.epochs = pack, root, trials, epochs
         self.space = make_space("unet", NARROW)
         fixed = make_config(pack, 42) | {"epochs": epochs, "patience": epochs}
-        self.fixed = {name: value for name, value in fixed.items() if name not in (*self.space, "arch")}
+        self.fixed = {
+            name: value for name, value in fixed.items() if name not in (*self.space, "arch")
+        }
 
     def make_stage(self, name: str) -> Stage:
         """Make a stage with a folder of its own."""
         folder = self.root / name / "trials"
         folder.mkdir(parents=True)
-        return Stage(name, Job("search", self.fixed, str(self.pack.path), str(folder)), self.trials, self.epochs)
+        return Stage(
+            name,
+            Job("search", self.fixed, str(self.pack.path), str(folder)),
+            self.trials,
+            self.epochs,
+        )
 
     def train(self, stage: Stage, sample: dict[str, Any], judge: Any) -> list[Row]:
         """Train a sample until it ends or *judge* of a row says so; return its rows, none of a failed one's last epoch."""
@@ -94,18 +100,24 @@ def train_pool(trainer: Trainer, count: int) -> list[list[float]]:
     for number in range(count):
         rows = trainer.train(stage, draw_sample(trainer.space, rng), lambda row: False)
         curves.append([row[METRIC] for row in rows])
-        print(f"random {number + 1}/{count}: {curves[-1][-1] if rows else math.nan:.3f}", flush=True)
+        print(
+            f"random {number + 1}/{count}: {curves[-1][-1] if rows else math.nan:.3f}", flush=True
+        )
     return curves
 
 
 def search(trainer: Trainer, name: str, target: float) -> tuple[int, float]:
     """Search until a val average precision is reached; return the epochs spent and the best one found."""
     stage = trainer.make_stage(name)
-    searcher = suggest.make_searcher(trainer.space, first_sample("unet", trainer.space), stage, {}, {})
+    searcher = suggest.make_searcher(
+        trainer.space, first_sample("unet", trainer.space), stage, {}, {}
+    )
     scheduler = suggest.make_scheduler(stage, [])
     spent, best = 0, 0.0
     for number in range(trainer.trials):
-        trial: Any = SimpleNamespace(trial_id=f"{name}-{number}", config=searcher.suggest(f"{name}-{number}"))
+        trial: Any = SimpleNamespace(
+            trial_id=f"{name}-{number}", config=searcher.suggest(f"{name}-{number}")
+        )
         scheduler.on_trial_add(suggest._NOBODY, trial)
 
         def judge(row: Row, trial: Any = trial) -> bool:
@@ -125,7 +137,9 @@ def search(trainer: Trainer, name: str, target: float) -> tuple[int, float]:
 
 def measure(root: Path, args: argparse.Namespace) -> list[float]:
     """Return each repetition's share of the random search's epochs."""
-    tiles = make_twin(root / "data", tile_ids=pick_tiles("blocks", TILES_PER_PART, None), progress=False)
+    tiles = make_twin(
+        root / "data", tile_ids=pick_tiles("blocks", TILES_PER_PART, None), progress=False
+    )
     pack = make_pack(tiles, root / "packs", units="dB")
     trainer = Trainer(pack, root, args.trials, args.epochs)
     cached = args.cache and args.cache.is_file()

@@ -4,8 +4,8 @@
 
 A round trains the same configs twice under Ray, one core and one thread each, MLflow fed beside them: each as a stage of its
 own, and all in one, as many at once as there are cores. The limit is the sum of the former over the cores, whole trials
-counted. Told beside: the same with two
-bare processes of `tuning.train.fit`, which shows how much of the rest is the memory and the clock that cores share.
+counted. Told beside: as many bare processes of `tuning.train.fit` at once as there are cores, over one alone, which shows how
+much of the rest is the memory and the clock that cores share.
 """
 
 import argparse
@@ -15,6 +15,10 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+
+from _turns import Ratio, Side, judge, serve, tell_load
+from fit_under_ray import fit_alone, read_times
+from track_trials import make_config, make_settings
 
 from data.machine import count_cpus
 from data.pack import Pack, make_pack
@@ -27,10 +31,6 @@ from tuning.presets import pick_tiles
 from tuning.records import Context, DataRecord
 from tuning.search import run_repeats
 from tuning.stage import Job, Stage
-
-from _turns import Ratio, Side, judge, serve, tell_load  # isort: skip - beside this script
-from fit_under_ray import fit_alone, read_times  # isort: skip
-from track_trials import make_config, make_settings  # isort: skip
 
 AIM = 1.1
 TILES_PER_PART, EPOCHS = 24, 6
@@ -61,7 +61,9 @@ def time_bare(root: Path, pack: Pack, at_once: int, name: str) -> float:
 
 def measure(root: Path, trials: int, rounds: int) -> tuple[Ratio, Ratio]:
     """Return how far the trials at once, and bare processes at once, are from their limit."""
-    tiles = make_twin(root / "data", tile_ids=pick_tiles("blocks", TILES_PER_PART, None), progress=False)
+    tiles = make_twin(
+        root / "data", tile_ids=pick_tiles("blocks", TILES_PER_PART, None), progress=False
+    )
     pack, cores = make_pack(tiles, root / "packs", units="dB"), count_cpus()
     base = make_config(pack, 0) | {"epochs": EPOCHS, "patience": EPOCHS}
     configs = [base | {"seed": seed} for seed in range(trials)]
@@ -73,7 +75,8 @@ def measure(root: Path, trials: int, rounds: int) -> tuple[Ratio, Ratio]:
         for number in range(rounds):
             began = time.perf_counter()
             each = (
-                time_stage(root, pack, [config], f"alone-{number}-{config['seed']}") for config in configs
+                time_stage(root, pack, [config], f"alone-{number}-{config['seed']}")
+                for config in configs
             )
             serial = sum(each)
             ideals.append(serial / trials * math.ceil(trials / cores))

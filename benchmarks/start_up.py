@@ -40,7 +40,9 @@ def main(argv: list[str] | None = None) -> int:
             bare.append(pair[1])
     print(f"median of {args.rounds} rounds, seconds; {tell_load()}:")
     for name, values in (("--help", helped), ("pass", bare)):
-        print(f"  {name:<7}{statistics.median(values):6.3f}   ({min(values):.3f} to {max(values):.3f})")
+        print(
+            f"  {name:<7}{statistics.median(values):6.3f}   ({min(values):.3f} to {max(values):.3f})"
+        )
     more = statistics.median(a - b for a, b in zip(helped, bare, strict=True))
     kept = more <= AIM_S
     print(f"--help - pass: {more:.3f} s (aim: at most {AIM_S:g}){'' if kept else '  MISSED'}")

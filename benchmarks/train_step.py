@@ -22,6 +22,8 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+from _textbook import TextbookNetwork, check_same
+from _turns import Ratio, judge, serve, take_turns, tell_load
 from torch import Tensor, nn
 
 from data.dataset import Batch
@@ -31,9 +33,6 @@ from tuning.heap import keep_freed_memory
 from tuning.presets import get_preset
 from tuning.space import KNOWN_GOOD
 from tuning.steps import Steps
-
-from _textbook import TextbookNetwork, check_same  # isort: skip - beside this script
-from _turns import Ratio, judge, serve, take_turns, tell_load  # isort: skip
 
 AIM, AIM_TEXTBOOK, AIM_GAP = 1.5, 2.0, 1e-3
 CHANNELS, SIDE_PX, BATCHES = 4, 128, 4
@@ -48,7 +47,9 @@ def make_batches(size: int, timesteps: int) -> list[Batch]:
     for _ in range(BATCHES):
         x = torch.randn(size, timesteps, CHANNELS, SIDE_PX, SIDE_PX, generator=generator)
         mask = torch.zeros(size, SIDE_PX, SIDE_PX, dtype=torch.uint8)
-        for tile, (row, column) in enumerate(torch.randint(SIDE_PX - 24, (size, 2), generator=generator)):
+        for tile, (row, column) in enumerate(
+            torch.randint(SIDE_PX - 24, (size, 2), generator=generator)
+        ):
             mask[tile, row : row + 24, column : column + 24] = 1
         x[:, timesteps // 2 :] -= 1.5 * mask[:, None, None]
         batches.append(Batch(x, mask))
@@ -117,7 +118,9 @@ def compare(model: str, args: argparse.Namespace) -> bool:
     sides = {kind: [*words, "--side", kind] for kind in kinds}
     answers = take_turns(__file__, sides, [2, *[args.steps] * args.rounds])
     seconds = {kind: [one["seconds"] for one in found[1:]] for kind, found in answers.items()}
-    losses = {kind: sum((one["losses"] for one in found), []) for kind, found in answers.items()}
+    losses = {
+        kind: [loss for one in found for loss in one["losses"]] for kind, found in answers.items()
+    }
     times = "  ".join(f"{kind} {1e3 * statistics.median(s):.1f}" for kind, s in seconds.items())
     print(f"{model}: ms per tile: {times}")
     kept = True
@@ -129,7 +132,9 @@ def compare(model: str, args: argparse.Namespace) -> bool:
         if kind != "textbook":
             pairs = zip(losses[kind], losses["trial"], strict=True)
             gaps = [abs(a - b) / abs(b) for a, b in pairs]
-            print(f"  losses of {len(gaps)} steps differ by {max(gaps):.1e} at most (aim {AIM_GAP:.0e})")
+            print(
+                f"  losses of {len(gaps)} steps differ by {max(gaps):.1e} at most (aim {AIM_GAP:.0e})"
+            )
             kept &= aim is None or max(gaps) <= AIM_GAP
     return kept
 
@@ -149,7 +154,9 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--model", nargs="+", default=list_models(), help="default: all")
     parser.add_argument("--width", type=int, default=8, help="default: %(default)s")
     parser.add_argument("--batch", type=int, default=quick.batch_size, help="default: %(default)s")
-    parser.add_argument("--timesteps", type=int, default=quick.timesteps, help="default: %(default)s")
+    parser.add_argument(
+        "--timesteps", type=int, default=quick.timesteps, help="default: %(default)s"
+    )
     parser.add_argument("--rounds", type=int, default=6, help="default: %(default)s")
     parser.add_argument("--steps", type=int, default=2, help="of a round (default: %(default)s)")
     parser.add_argument("--extra", nargs="+", default=[], choices=("half", "compiled"))
