@@ -1,6 +1,6 @@
 """How many epochs a search spends until it is as good as a random search that trains everything to its end.
 
-    python benchmarks/search_epochs.py [--repetitions N] [--trials N] [--epochs N] [--pool N] [--cache FILE]
+    python benchmarks/search_epochs.py [--repetitions N] [--trials N] [--epochs N] [--pool N] [--cold] [--cache FILE]
 
 By hand, about ten minutes: no part of `make bench-check`. All trainings are real (`tuning.train` on a few tiles of the twin, a
 U-Net of width 8 and depth 3; learning rate, weight decay, loss, dropout, convolution and norm are searched), one after the
@@ -8,7 +8,8 @@ other on one thread. Random trials are trained at full length once, as a pool; a
 trials from that pool without replacement, which is all that is simulated. The project's search is run anew in each
 repetition with other seeds: `tuning.suggest` as in a campaign, known-good values first, TPE, ASHA, epoch by epoch, without
 Ray between; it ends when its best val average precision reaches that of the random search. Each ratio is its epochs until
-then over all epochs of the random search; one that never gets there counts as infinite.
+then over all epochs of the random search; one that never gets there counts as infinite. ``--cold`` lets it begin with a random
+trial, to tell what the known-good values contribute.
 """
 
 import argparse
@@ -106,12 +107,10 @@ def train_pool(trainer: Trainer, count: int) -> list[list[float]]:
     return curves
 
 
-def search(trainer: Trainer, name: str, target: float) -> tuple[int, float]:
+def search(trainer: Trainer, name: str, target: float, first: dict[str, Any]) -> tuple[int, float]:
     """Search until a val average precision is reached; return the epochs spent and the best one found."""
     stage = trainer.make_stage(name)
-    searcher = suggest.make_searcher(
-        trainer.space, first_sample("unet", trainer.space), stage, {}, {}
-    )
+    searcher = suggest.make_searcher(trainer.space, first, stage, {}, {})
     scheduler = suggest.make_scheduler(stage, [])
     spent, best = 0, 0.0
     for number in range(trainer.trials):
@@ -152,7 +151,10 @@ def measure(root: Path, args: argparse.Namespace) -> list[float]:
         target = max(curve[-1] for curve in drawn if curve)
         whole = sum(map(len, drawn))
         suggest.SEARCH_SEED = 42 + 1000 * number
-        spent, best = search(trainer, f"search-{number}", target)
+        first = first_sample("unet", trainer.space)
+        if args.cold:
+            first = draw_sample(trainer.space, random.Random(2000 + number))  # noqa: S311
+        spent, best = search(trainer, f"search-{number}", target, first)
         shares.append(spent / whole if best >= target else math.inf)
         print(
             f"repetition {number + 1}: random search {target:.3f} after {whole} epochs; the project's {best:.3f} after "
@@ -169,6 +171,9 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--trials", type=int, default=16, help="of a search (default: %(default)s)")
     parser.add_argument("--epochs", type=int, default=12, help="full length (default: %(default)s)")
     parser.add_argument("--pool", type=int, default=32, help="random trials (default: %(default)s)")
+    parser.add_argument(
+        "--cold", action="store_true", help="begin with a random trial instead of known-good values"
+    )
     parser.add_argument("--cache", type=Path, help="file to keep the pool's curves in, for a rerun")
     args = parser.parse_args(argv)
     if args.pool < args.trials:
