@@ -107,7 +107,8 @@ class LandslideModel(PythonModel):
             if array.dtype.kind not in "fiuO":
                 raise InputError(f"The input must be numbers, but got {array.dtype}. Give dB.")
             with np.errstate(over="ignore"):  # what is too large becomes infinite, and is refused
-                return array.astype(np.float32, copy=not array.flags.writeable)  # torch wants it writable
+                # torch wants an array that can be written to
+                return array.astype(np.float32, copy=not array.flags.writeable)
         except (TypeError, ValueError) as error:
             if isinstance(error, InputError):
                 raise
