@@ -1,4 +1,4 @@
-.PHONY: benchmark test check audit all
+.PHONY: benchmark test check bench-check audit all
 
 benchmark:  ## the main job on the embedded default
 	python -m tuning.run --model all
@@ -10,6 +10,9 @@ check:  ## what CI checks besides the tests
 	ruff check
 	ruff format --check
 	mypy
+
+bench-check:  ## quick measurements against their aims; a quarter of an hour, machine otherwise idle
+	PYTHONPATH=. python benchmarks/check.py
 
 audit:  ## known weaknesses of the tested versions; asks pypi.org, so not part of CI
 	pip-audit --strict --no-deps --disable-pip -r constraints.txt

@@ -16,6 +16,7 @@ from data.splits import Split, make_split
 from tuning.config import check_config
 from tuning.environment import describe_environment
 from tuning.evaluate import measure_test
+from tuning.heap import keep_freed_memory
 from tuning.journal import Config, Journal, Row, read_json
 from tuning.parts import Parts
 from tuning.training import BadTrialError, Training
@@ -158,6 +159,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--to", type=Path, required=True, help="folder for checkpoints and history")
     parser.add_argument("--test", action="store_true", help="measure the test part at the end")
     args = parser.parse_args(argv)
+    keep_freed_memory()
     try:
         config = read_json(args.config)
         if config is None:

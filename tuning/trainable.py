@@ -19,6 +19,7 @@ from data.depot import DepotError
 from data.names import name_error
 from data.pack import load_pack
 from tuning.evaluate import measure_test
+from tuning.heap import keep_freed_memory
 from tuning.journal import Journal, Row
 from tuning.node import hash_code
 from tuning.relay import StopMark, working_copy
@@ -47,6 +48,7 @@ def run_trial(sample: dict[str, Any], job: Job) -> None:
     What goes wrong is left in the trial's folder, and is no error to Ray, which would try it again: that
     is for workers that die. It ends early, to be continued, where the campaign's folder has the file ``stop``.
     """
+    keep_freed_memory()
     with ExitStack() as held:
         # In the stage's own order, so that two workers never wait for each other's folders.
         trials = [

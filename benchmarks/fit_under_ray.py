@@ -1,0 +1,150 @@
+"""What Ray and MLflow cost one trial: its wall time under both, over that of fit() alone in a bare process.
+
+    python benchmarks/fit_under_ray.py [--rounds N] [--epochs N]
+
+Both train the same network on the same tiles of the twin with one thread, in turns: `tuning.train.fit` in a process that
+imports neither, and `tuning.search.run_repeats` with one trial and MLflow fed beside it. A training's time runs from the
+start of its first epoch to the end of its last, waiting for Ray included. Start-up is what the platform needs, from the call
+with Ray running until the first epoch begins, for the first trial of a campaign; the test part and what is sent after the
+last epoch are no part of either. A second core for the driver is taken for granted.
+"""
+
+import argparse
+import logging
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from _turns import Ratio, Side, judge, serve, tell_load
+
+from data.pack import Pack, load_pack, make_pack
+from data.twin import make_twin
+from tuning.heap import keep_freed_memory
+from tuning.journal import Config, Journal, read_json
+from tuning.presets import pick_tiles
+from tuning.train import fit
+
+AIM, AIM_START_S = 1.03, 5.0
+TILES_PER_PART, EPOCHS = 24, 8
+
+Times = tuple[
+    float, float
+]  # when the first epoch began, seconds since 1970; seconds to the end of the last
+
+
+def read_times(journal: Journal) -> Times:
+    """Read a training's times from its journal."""
+    rows = journal.history()
+    began = rows[0]["time_ms"] / 1000 - rows[0]["seconds"]
+    return began, rows[-1]["time_ms"] / 1000 - began
+
+
+def fit_alone(request: dict[str, Any]) -> dict[str, float]:
+    """Train in this bare process; return seconds."""
+    keep_freed_memory()
+    torch.set_num_threads(1)
+    config: Config = read_json(Path(request["config"]))
+    began = time.time()
+    fit(config, load_pack(Path(request["pack"])), Path(request["to"]), lambda row: None)
+    first, seconds = read_times(Journal(Path(request["to"])))
+    return {"start": first - began, "seconds": seconds}
+
+
+class Platform:
+    """Ray, started once; each training is a stage of one trial."""
+
+    def __init__(self, root: Path, pack: Pack) -> None:
+        from track_trials import make_settings
+
+        from tuning.cluster import start_ray
+
+        self.root, self.pack = root, pack
+        began = time.perf_counter()
+        start_ray(make_settings())
+        self.ray_s = time.perf_counter() - began
+
+    def fit(self, config: Config, name: str) -> dict[str, float]:
+        """Train one trial; return seconds."""
+        from tuning.delivery import Delivery
+        from tuning.placement import Resources
+        from tuning.records import Context, DataRecord
+        from tuning.search import run_repeats
+        from tuning.stage import Job, Stage
+
+        pack = self.pack
+        context = Context(name, "quick", "blocks", "s", pack.hash, "synthetic", "s1", "4 even", "c")
+        job = Job("repeat", {}, str(pack.path), str(self.root / name / "trials"))
+        delivery = Delivery(
+            self.root, context, DataRecord("hokkaido-twin", pack.hash, "twin", {}, {})
+        )
+        stage = Stage("repeat", job, 1, config["epochs"])
+        began = time.time()
+        run_repeats([config], stage, delivery, self.root / name / "ray", Resources(1, 0))
+        first, seconds = read_times(job.journal({"config": config}))
+        return {"start": first - began, "seconds": seconds}
+
+
+def measure(root: Path, rounds: int, epochs: int) -> tuple[list[Any], list[Any]]:
+    """Train in turns; return what the bare process and the platform took."""
+    from track_trials import make_config
+
+    from tuning.cluster import stop_ray
+    from tuning.journal import write_json
+
+    tiles = make_twin(
+        root / "data", tile_ids=pick_tiles("blocks", TILES_PER_PART, None), progress=False
+    )
+    pack = make_pack(tiles, root / "packs", units="dB")
+    config = make_config(pack, 0) | {"epochs": epochs, "patience": epochs}
+    write_json(root / "config.json", config)
+    alone, under = [], []
+    platform = Platform(root, pack)
+    print(f"Ray itself started in {platform.ray_s:.1f} s", flush=True)
+    try:
+        for number in range(rounds):
+            words = {"config": str(root / "config.json"), "pack": str(pack.path)}
+            with Side(__file__, ["--side"]) as side:
+                alone.append(side.ask(words | {"to": str(root / f"alone-{number}")}))
+            under.append(platform.fit(config, f"under-{number}"))
+            pair = (
+                f"{one[-1]['seconds']:.1f} s after {one[-1]['start']:.1f} s"
+                for one in (alone, under)
+            )
+            print(f"round {number + 1}: alone {next(pair)}, under Ray {next(pair)}", flush=True)
+    finally:
+        stop_ray()
+    return alone, under
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Print the ratio and the start-up; return 1 when one misses its aim."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=3, help="pairs (default: %(default)s)")
+    parser.add_argument("--epochs", type=int, default=EPOCHS, help="default: %(default)s")
+    parser.add_argument("--side", action="store_true", help=argparse.SUPPRESS)
+    args = parser.parse_args(argv)
+    if args.side:
+        serve(fit_alone)
+        return 0
+    logging.basicConfig(level=logging.WARNING)
+    print(f"{args.epochs} epochs, one trial, one thread; {tell_load()}")
+    with tempfile.TemporaryDirectory() as scratch:
+        alone, under = measure(Path(scratch), args.rounds, args.epochs)
+    seconds = [[one["seconds"] for one in found] for found in (under, alone)]
+    kept = judge("under Ray and MLflow / alone", Ratio.of(*seconds), most=AIM)
+    start = statistics.median(one["start"] for one in under)
+    in_time = start <= AIM_START_S
+    bare = statistics.median(one["start"] for one in alone)
+    print(
+        f"start-up: {start:.1f} s, {bare:.1f} s of it in fit() alone (aim: at most {AIM_START_S:g} s)"
+        f"{'' if in_time else '  MISSED'}"
+    )
+    return 0 if kept and in_time else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

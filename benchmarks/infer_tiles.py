@@ -1,0 +1,125 @@
+"""How fast a logged network maps tiles, warm, against the bare forward pass of the same network.
+
+    python benchmarks/infer_tiles.py [--model NAME ...] [--rounds N]
+
+The bare pass is the network in eval mode in PyTorch, channels last, on input that is normalised already. Against it, in
+turns in one process on one thread, NumPy in and out: the logged program through `tuning.predictor.Predictor`, as maps are
+made (normalisation, batch norm folded into convolutions, sigmoid), and through `tuning.served_model.LandslideModel`, as
+MLflow serves it (checks of the input, the choice among 15 acquisitions, normalisation, sigmoid).
+"""
+
+import argparse
+import json
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import torch
+from _turns import Ratio, judge, tell_load
+
+from data.norm import Norm
+from data.scene import Need
+from data.tiles import ACQUISITIONS
+from models import create_model, known_good, list_models
+from tuning.evaluate import Checkpoint
+from tuning.export import make_example, make_program, make_reference, save_program
+from tuning.heap import keep_freed_memory
+from tuning.members import Member
+from tuning.predictor import Predictor
+from tuning.served_model import LandslideModel
+from tuning.served_program import Program, load_program
+
+AIM = 0.9
+CHANNELS = ("s1asc:VV", "s1asc:VH", "s1dsc:VV", "s1dsc:VH")
+NORM = Norm(CHANNELS, (-9.0, -15.5, -9.0, -15.5), (3.5, 4.0, 3.5, 4.0))
+BATCHES, TIMESTEPS, TILE_PX = (1, 32), 4, 128
+TILES = 16  # of a measurement, or one batch
+
+Way = Callable[[], Any]
+
+
+def make_logged(model: str, folder: Path) -> tuple[torch.nn.Module, Program, LandslideModel]:
+    """Make a network with random weights, its program as a run logs it, and as MLflow loads it."""
+    torch.manual_seed(0)
+    network = create_model(model, len(CHANNELS), TIMESTEPS, **known_good(model)).eval()
+    config: dict[str, Any] = {"model": model, "timesteps": TIMESTEPS, "steps": "even"}
+    program = make_program(Checkpoint(config, network, NORM, 1, 0.5))
+    save_program(program, make_reference(program, NORM), folder / "program.pt2")
+    facts = {"channels": CHANNELS, "timesteps": TIMESTEPS, "steps": "even", "threshold": 0.5}
+    (folder / "facts.json").write_text(json.dumps(facts))
+    served = LandslideModel()
+    artifacts = {"facts": str(folder / "facts.json"), "program": str(folder / "program.pt2")}
+    served.load_context(SimpleNamespace(artifacts=artifacts, model_config={"device": "cpu"}))
+    return network, load_program(folder / "program.pt2"), served
+
+
+def make_ways(
+    network: torch.nn.Module, program: Program, served: LandslideModel, batch: int
+) -> dict[str, Way]:
+    """Return the bare pass, and what it is compared with, on one batch."""
+    bare = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    member = Member("random", program, Need(CHANNELS, TIMESTEPS, "even"), 0.5, True)
+    predictor = Predictor([member], torch.device("cpu"))
+    whole = make_example(NORM, ACQUISITIONS, batch, TILE_PX)
+    few = whole[:, :TIMESTEPS].copy()
+    x = torch.randn(few.shape)
+    return {
+        "bare": lambda: bare(x),
+        "predictor": lambda: predictor(few),
+        "served": lambda: served.predict(None, whole),
+    }
+
+
+@torch.inference_mode()
+def measure(way: Way, batch: int) -> float:
+    """Return seconds per tile."""
+    count = max(1, TILES // batch)
+    began = time.perf_counter()
+    for _ in range(count):
+        way()
+    return (time.perf_counter() - began) / (count * batch)
+
+
+def compare(model: str, batch: int, ways: dict[str, Way], rounds: int) -> bool:
+    """Print rates and their ratios to the bare pass; tell whether all keep the aim."""
+    seconds: dict[str, list[float]] = {name: [] for name in ways}
+    for number in range(rounds + 1):
+        for name in list(ways) if number % 2 else list(ways)[::-1]:
+            taken = measure(ways[name], batch)
+            if number:  # the first is warm-up
+                seconds[name].append(taken)
+    times = "  ".join(f"{name} {1e3 * statistics.median(s):.2f}" for name, s in seconds.items())
+    print(f"{model}, batch {batch}: ms per tile: {times}")
+    ratios = {name: Ratio.of(seconds["bare"], s) for name, s in seconds.items() if name != "bare"}
+    kept = [judge(f"  {name} / bare, rate", one, least=AIM) for name, one in ratios.items()]
+    return all(kept)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Print the ratios; return 1 when one falls short of its aim."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--model", nargs="+", default=list_models(), help="default: all")
+    parser.add_argument("--rounds", type=int, default=5, help="default: %(default)s")
+    args = parser.parse_args(argv)
+    keep_freed_memory()  # as the map's command does, for both sides
+    torch.set_num_threads(1)
+    print(
+        f"known-good values, {TIMESTEPS} acquisitions, one thread, {args.rounds} rounds; {tell_load()}"
+    )
+    kept: list[bool] = []
+    for model in args.model:
+        with tempfile.TemporaryDirectory() as folder:
+            logged = make_logged(model, Path(folder))
+            kept += [
+                compare(model, batch, make_ways(*logged, batch), args.rounds) for batch in BATCHES
+            ]
+    return 0 if all(kept) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

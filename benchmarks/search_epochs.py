@@ -1,0 +1,197 @@
+"""How many epochs a search spends until it is as good as a random search that trains everything to its end.
+
+    python benchmarks/search_epochs.py [--repetitions N] [--trials N] [--epochs N] [--pool N] [--cold] [--cache FILE]
+
+By hand, about ten minutes: no part of `make bench-check`. All trainings are real (`tuning.train` on a few tiles of the twin, a
+U-Net of width 8 and depth 3; learning rate, weight decay, loss, dropout, convolution and norm are searched), one after the
+other on one thread. Random trials are trained at full length once, as a pool; a repetition's random search is a draw of its
+trials from that pool without replacement, which is all that is simulated. The project's search is run anew in each
+repetition with other seeds: `tuning.suggest` as in a campaign, known-good values first, TPE, ASHA, epoch by epoch, without
+Ray between; it ends when its best val average precision reaches that of the random search. Each ratio is its epochs until
+then over all epochs of the random search; one that never gets there counts as infinite. ``--cold`` lets it begin with a random
+trial, to tell what the known-good values contribute.
+"""
+
+import argparse
+import json
+import math
+import random
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import torch
+from _turns import tell_load
+from ray.tune.schedulers import TrialScheduler
+from track_trials import make_config
+
+from data.pack import Pack, make_pack
+from data.twin import make_twin
+from tuning import suggest
+from tuning.heap import keep_freed_memory
+from tuning.journal import Row
+from tuning.presets import pick_tiles
+from tuning.space import Domain, LogUniform, first_sample, make_space
+from tuning.stage import METRIC, Job, Stage
+from tuning.train import begin, finish, is_over
+from tuning.training import BadTrialError
+
+AIM = 0.25
+TILES_PER_PART = 16
+NARROW = {"arch.width": [8], "arch.depth": [3]}
+CPU = torch.device("cpu")
+
+
+def draw_sample(space: dict[str, Domain], rng: random.Random) -> dict[str, Any]:
+    """Draw a sample at random, each value on its own."""
+    return {
+        name: math.exp(rng.uniform(math.log(domain.low), math.log(domain.high)))
+        if isinstance(domain, LogUniform)
+        else rng.choice(domain)
+        for name, domain in space.items()
+    }
+
+
+class Trainer:
+    """Trains samples of one space, epoch by epoch, in folders of a stage."""
+
+    def __init__(self, pack: Pack, root: Path, trials: int, epochs: int) -> None:
+        self.pack, self.root, self.trials, self.epochs = pack, root, trials, epochs
+        self.space = make_space("unet", NARROW)
+        fixed = make_config(pack, 42) | {"epochs": epochs, "patience": epochs}
+        self.fixed = {
+            name: value for name, value in fixed.items() if name not in (*self.space, "arch")
+        }
+
+    def make_stage(self, name: str) -> Stage:
+        """Make a stage with a folder of its own."""
+        folder = self.root / name / "trials"
+        folder.mkdir(parents=True)
+        return Stage(
+            name,
+            Job("search", self.fixed, str(self.pack.path), str(folder)),
+            self.trials,
+            self.epochs,
+        )
+
+    def train(self, stage: Stage, sample: dict[str, Any], judge: Any) -> list[Row]:
+        """Train a sample until it ends or *judge* of a row says so; return its rows, none of a failed one's last epoch."""
+        journal, rows = stage.job.journal(sample), []
+        try:
+            begun = begin(stage.job.config(sample), self.pack, journal, lambda row: None, CPU)
+            assert not isinstance(begun, str)  # noqa: S101 - for mypy: the folder is new
+            while not is_over(begun):
+                rows.append(begun.run_epoch())
+                if judge(rows[-1]):
+                    return rows
+            finish(begun)
+        except BadTrialError as error:
+            journal.end("error", message=str(error))
+        return rows
+
+
+def train_pool(trainer: Trainer, count: int) -> list[list[float]]:
+    """Train random samples at full length; return their best val average precision, epoch by epoch."""
+    rng, stage = random.Random(0), trainer.make_stage("pool")  # noqa: S311 - no secret
+    curves = []
+    for number in range(count):
+        rows = trainer.train(stage, draw_sample(trainer.space, rng), lambda row: False)
+        curves.append([row[METRIC] for row in rows])
+        print(
+            f"random {number + 1}/{count}: {curves[-1][-1] if rows else math.nan:.3f}", flush=True
+        )
+    return curves
+
+
+def search(trainer: Trainer, name: str, target: float, first: dict[str, Any]) -> tuple[int, float]:
+    """Search until a val average precision is reached; return the epochs spent and the best one found."""
+    stage = trainer.make_stage(name)
+    searcher = suggest.make_searcher(trainer.space, first, stage, {}, {})
+    scheduler = suggest.make_scheduler(stage, [])
+    spent, best = 0, 0.0
+    for number in range(trainer.trials):
+        trial: Any = SimpleNamespace(
+            trial_id=f"{name}-{number}", config=searcher.suggest(f"{name}-{number}")
+        )
+        scheduler.on_trial_add(suggest._NOBODY, trial)
+
+        def judge(row: Row, trial: Any = trial) -> bool:
+            action = scheduler.on_trial_result(suggest._NOBODY, trial, row)
+            return row[METRIC] >= target or action == TrialScheduler.STOP
+
+        rows = trainer.train(stage, trial.config, judge)
+        spent += len(rows)
+        best = max([best, *(row[METRIC] for row in rows)])
+        if best >= target:
+            break
+        searcher.on_trial_complete(trial.trial_id, rows[-1] if rows else None)
+        if rows:
+            scheduler.on_trial_complete(suggest._NOBODY, trial, rows[-1])
+    return spent, best
+
+
+def measure(root: Path, args: argparse.Namespace) -> list[float]:
+    """Return each repetition's share of the random search's epochs."""
+    tiles = make_twin(
+        root / "data", tile_ids=pick_tiles("blocks", TILES_PER_PART, None), progress=False
+    )
+    pack = make_pack(tiles, root / "packs", units="dB")
+    trainer = Trainer(pack, root, args.trials, args.epochs)
+    cached = args.cache and args.cache.is_file()
+    curves = json.loads(args.cache.read_text()) if cached else train_pool(trainer, args.pool)
+    if args.cache and not cached:
+        args.cache.write_text(json.dumps(curves))
+    shares = []
+    for number in range(args.repetitions):
+        drawn = random.Random(1000 + number).sample(curves, args.trials)  # noqa: S311 - no secret
+        target = max(curve[-1] for curve in drawn if curve)
+        whole = sum(map(len, drawn))
+        suggest.SEARCH_SEED = 42 + 1000 * number
+        first = first_sample("unet", trainer.space)
+        if args.cold:
+            first = draw_sample(trainer.space, random.Random(2000 + number))  # noqa: S311
+        spent, best = search(trainer, f"search-{number}", target, first)
+        shares.append(spent / whole if best >= target else math.inf)
+        print(
+            f"repetition {number + 1}: random search {target:.3f} after {whole} epochs; the project's {best:.3f} after "
+            f"{spent}, {shares[-1]:.2f} of them",
+            flush=True,
+        )
+    return shares
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Print the median share of epochs; return 1 when it exceeds its aim."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--repetitions", type=int, default=5, help="default: %(default)s")
+    parser.add_argument("--trials", type=int, default=16, help="of a search (default: %(default)s)")
+    parser.add_argument("--epochs", type=int, default=12, help="full length (default: %(default)s)")
+    parser.add_argument("--pool", type=int, default=32, help="random trials (default: %(default)s)")
+    parser.add_argument(
+        "--cold", action="store_true", help="begin with a random trial instead of known-good values"
+    )
+    parser.add_argument("--cache", type=Path, help="file to keep the pool's curves in, for a rerun")
+    args = parser.parse_args(argv)
+    if args.pool < args.trials:
+        parser.error(f"--pool must be --trials or more, but got {args.pool} and {args.trials}.")
+    suggest.quiet_optuna()
+    keep_freed_memory()
+    torch.set_num_threads(1)
+    print(f"{args.trials} trials of {args.epochs} epochs; {tell_load()}")
+    began = time.perf_counter()
+    with tempfile.TemporaryDirectory() as scratch:
+        shares = measure(Path(scratch), args)
+    middle = statistics.median(shares)
+    mark = "" if middle <= AIM else "  MISSED"
+    print(f"epochs to the random search's best: {middle:.2f} of its ", end="")
+    print(f"({min(shares):.2f} to {max(shares):.2f}; aim: at most {AIM:g}){mark}")
+    print(f"{time.perf_counter() - began:.0f} s in all")
+    return 0 if middle <= AIM else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
