@@ -44,6 +44,7 @@ class Command:
         words: What to run, after ``--root`` and ``--campaign``.
         project: Where the code lies.
         variables: Added to the environment.
+        log_file: Where it says what it does; in the output folder when left out.
     """
 
     root: Path
@@ -51,6 +52,7 @@ class Command:
     project: Path = PROJECT
     variables: Mapping[str, str] = field(default_factory=dict)
     name: str = NAME
+    log_file: Path | None = None
 
     @property
     def folder(self) -> Path:
@@ -58,7 +60,7 @@ class Command:
 
     @property
     def log(self) -> Path:
-        return self.root / "log.txt"
+        return self.log_file or self.root / "log.txt"
 
     def start(self, *words: str) -> "subprocess.Popen[bytes]":
         """Start the campaign, or continue it where it exists, in a session of its own."""

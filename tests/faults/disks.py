@@ -45,7 +45,8 @@ def fill(disk: Path) -> Path:
 def run_full(root: Path) -> tuple[str, list[str]]:
     """Fill the disk after the first epoch; make room and let the campaign go on."""
     with small_disk(root / "disk") as disk:
-        command = Command(disk / "mlruns", WORDS)
+        # As a terminal does, the log takes what is said when the disk is full.
+        command = Command(disk / "mlruns", WORDS, log_file=root / "said.txt")
         driver = command.start()
         wait_until(lambda: any(command.epochs().values()) or driver.poll() is not None, 300)
         ballast, over = fill(disk), command.over()
@@ -54,7 +55,7 @@ def run_full(root: Path) -> tuple[str, list[str]]:
         said = command.said()
         if "must have " not in said or "Make room" not in said:
             faults.append(f"it did not say that the disk is full:\n{said[-3000:]}")
-        again = Command(disk / "mlruns", WORDS)
+        again = Command(disk / "mlruns", WORDS, log_file=root / "again.txt")
         full = again.run()
         faults += [] if full == 1 else [f"exit code {full} on a full disk"]
         ballast.unlink()
