@@ -3,7 +3,7 @@
     python benchmarks/map_scene.py [--side PX] [--window PX] [--device cpu]
 
 The network is the U-Net with its known-good values. Rounds of its bare forward pass (as trained, on normalised windows,
-nothing read, blended or written) take turns with rounds of mapping a scene of 2,500 x 2,500 px in the same process; the
+nothing read, blended or written) take turns with rounds of mapping a scene of 2,912 x 2,912 px in the same process; the
 ratio is the median over rounds. Polygons, picture and the copy into cloud-optimised files follow, and are told beside. Then
 the whole command's work is done on that scene and on one of 10,000 x 10,000 px (10,000 km2), each in a process of its own.
 """
@@ -42,7 +42,7 @@ from _scene import make_scene
 
 CHANNELS = ("s1asc:VV", "s1asc:VH", "s1dsc:VV", "s1dsc:VH")
 NORM = Norm(CHANNELS, (-9.0, -15.5, -9.0, -15.5), (3.5, 4.0, 3.5, 4.0))
-SMALL = 2_500
+SMALL = 2_912  # six windows of 512 px a side
 AIM_SPEED, AIM_MEMORY = 0.8, 2.0
 ROUNDS = 5
 

@@ -12,8 +12,26 @@ from data._cube_file import DIMS, open_groups
 from data._place import find_grid
 from data.grid import Grid
 from data.rows import measure_slope
-from data.rules import BANDS, DB_RANGE, NODATA, ORBITS, SCENE_CLASS, Units, check_times
-from data.scene import Need, Patch, Scene, choose_steps, round_half, show_dates, stack_channels
+from data.rules import (
+    BANDS,
+    DB_RANGE,
+    NODATA,
+    ORBITS,
+    SCENE_CLASS,
+    Units,
+    check_times,
+    find_bounds,
+)
+from data.scene import (
+    Need,
+    Patch,
+    Scene,
+    choose_steps,
+    find_seen,
+    round_half,
+    show_dates,
+    stack_channels,
+)
 from data.untrusted import refuse
 from data.windows import Span, Window, cross, lay_spans
 
@@ -178,33 +196,38 @@ class Cube(Scene):
         except (OSError, RuntimeError) as error:
             raise refuse("A datacube must be readable", error, f"{whole} of {self.path}") from error
         x = stack_channels(self.need.channels, bands, maps)
+        seen = find_seen(self.need.channels, x)
         relief = maps["DEM"] if maps else next(iter(bands.values()))[-1]
         found = []
         for window in windows:
             start = window.columns.start - whole.columns.start
             cut = (..., slice(start, start + window.shape[1]))
-            patch = Patch(x[cut], relief[cut])
-            found.append(patch if patch.seen(self.need.channels).any() else None)
+            found.append(Patch(x[cut], relief[cut], seen[cut]) if seen[cut].any() else None)
         return found
 
     def _read_band(self, channel: str, window: Window) -> np.ndarray:
         """Read the chosen acquisitions of a band, shape ``(T, H, W)``."""
         modality, band = channel.split(":")
-        values = self._cut(modality, band, window).astype(np.float32)
-        values[values == NODATA] = np.nan
+        values = self._cut(modality, band, window).astype(np.float32, copy=False)
         if modality not in ORBITS:
-            values[self._cut(modality, SCENE_CLASS, window) == 0] = np.nan
-            return round_half(values)
-        if self.units[modality] == "linear":
-            with np.errstate(invalid="ignore", divide="ignore"):
-                values = 10 * np.log10(np.where(values > 0, values, np.float32(np.nan)))
-        if (
-            np.fmax.reduce(values, axis=None) == np.inf
-            or np.fmin.reduce(values, axis=None) == -np.inf
-        ):
-            place = f"{channel}, {window} of {self.path}"
+            gaps = (values == NODATA) | (self._cut(modality, SCENE_CLASS, window) == 0)
+            return np.where(gaps, np.float32(np.nan), values)
+        return self._to_db(values, modality, f"{channel}, {window} of {self.path}")
+
+    def _to_db(self, values: np.ndarray, modality: str, place: str) -> np.ndarray:
+        """Bring backscatter to dB within its bounds; each pass over the pixels only where it is needed."""
+        low, high = find_bounds(values)
+        if low <= NODATA:
+            values = _blank(values)
+            low, high = find_bounds(values)
+        if np.isinf((low, high)).any():
             raise refuse("Backscatter must be finite or NaN", "inf", place)
-        return round_half(values.clip(*DB_RANGE, out=values))
+        if self.units[modality] == "linear":
+            values = 10 * np.log10(np.where(values > 0, values, np.float32(np.nan)))
+            low, high = find_bounds(values)
+        if low < DB_RANGE[0] or high > DB_RANGE[1]:
+            values = values.clip(*DB_RANGE)
+        return values
 
     def _cut(self, modality: str, name: str, window: Window) -> np.ndarray:
         variable = self.groups[modality][name].transpose(*DIMS)
@@ -227,4 +250,7 @@ class Cube(Scene):
             slice(span.start - cut.start, span.stop - cut.start)
             for span, cut in zip(spans, outer, strict=True)
         )
-        return {"DEM": heights[inner], "slope": round_half(measure_slope(heights))[inner]}
+        maps = {"DEM": heights[inner]}
+        if "slope" in self.need.channels:
+            maps["slope"] = round_half(measure_slope(heights))[inner]
+        return maps

@@ -11,7 +11,7 @@ import numpy as np
 from data.grid import Grid
 from data.rows import measure_slope
 from data.rules import CRS
-from data.scene import Need, Patch, Scene, choose_steps, round_half, stack_channels
+from data.scene import Need, Patch, Scene, choose_steps, find_seen, round_half, stack_channels
 from data.source import read_source
 from data.tiles import (
     BANDS,
@@ -167,7 +167,7 @@ class Mosaic(Scene):
             _join([getattr(part, name) for part in found], rows, columns)[cut]
             for name in ("x", "heights")
         )
-        return Patch(x.astype(np.float32), heights)
+        return Patch(x, heights, find_seen(self.need.channels, x))
 
     def _open(self, tile_id: str) -> _Part | None:
         """Read a tile; None where it cannot be used, with the reason in ``excluded``."""
@@ -194,9 +194,7 @@ def _pick_bands(tile: Tile, need: Need) -> dict[str, np.ndarray]:
     steps = choose_steps(tile.times, need, f"{tile.tile_id}, {tile.modality}")
     names = [f"{tile.modality}:{band}" for band in BANDS[tile.modality]]
     return {
-        name: round_half(tile.bands[steps, place])
-        for place, name in enumerate(names)
-        if name in need.channels
+        name: tile.bands[steps, place] for place, name in enumerate(names) if name in need.channels
     }
 
 

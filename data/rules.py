@@ -195,7 +195,7 @@ def check_power(values: np.ndarray, name: str, units: Units, path: Path) -> np.n
     values = np.where(values == NODATA, np.float32(np.nan), values)
     with np.errstate(over="ignore"):  # what is too large for float32 is refused as infinite
         values = values.astype(np.float32, copy=False)
-    low, high = _span(values)
+    low, high = find_bounds(values)
     if np.isinf((low, high)).any():
         raise refuse("infinite", f"{name} must be finite or NaN", "inf", path)
     if units == "linear" and low < 0:
@@ -206,19 +206,19 @@ def check_power(values: np.ndarray, name: str, units: Units, path: Path) -> np.n
         raise refuse("wrong-unit", f"{name} must be dB", f"a median of {median:.4g}", path, remedy)
     if units == "linear":
         values = 10 * np.log10(np.where(values > 0, values, np.float32(np.nan)))
-        low, high = _span(values)
+        low, high = find_bounds(values)
     if np.isnan(low):
         raise refuse("no-data", f"{name} must have data", "no usable pixel", path)
     return _bound(values, name, units, path)
 
 
-def _span(values: np.ndarray) -> tuple[float, float]:
+def find_bounds(values: np.ndarray) -> tuple[float, float]:
     """Return the least and the greatest value but NaN; NaN where there is no other."""
     return float(np.fmin.reduce(values, axis=None)), float(np.fmax.reduce(values, axis=None))
 
 
 def _bound(values: np.ndarray, name: str, units: Units, path: Path) -> np.ndarray:
-    (low, high), (least, greatest) = DB_RANGE, _span(values)
+    (low, high), (least, greatest) = DB_RANGE, find_bounds(values)
     # Power near zero over water is real: the harmonized release has it at the lower bound.
     outside = (
         least < low or greatest > high if units == "dB" else np.mean(values > high) > _MAX_CLIPPED

@@ -48,15 +48,12 @@ class Patch:
             in m, slopes in degrees; all but heights rounded to half precision as in training; NaN = no data.
         relief: Height in m, or backscatter in dB where the scene has no heights, shape ``(H, W)``, float32;
             NaN = no data.
+        seen: Which pixels have any backscatter, shape ``(H, W)``, bool.
     """
 
     x: np.ndarray
     relief: np.ndarray
-
-    def seen(self, channels: Sequence[str]) -> np.ndarray:
-        """Tell which pixels have any backscatter, shape ``(H, W)``, bool."""
-        radar = [name in SAR_CHANNELS for name in channels]
-        return np.asarray(~np.isnan(self.x[:, radar]).all(axis=(0, 1)))
+    seen: np.ndarray
 
 
 @dataclass(kw_only=True)
@@ -140,18 +137,28 @@ def round_half(values: np.ndarray) -> np.ndarray:
 def stack_channels(
     channels: Sequence[str], bands: Mapping[str, np.ndarray], maps: Mapping[str, np.ndarray]
 ) -> np.ndarray:
-    """Stack a window's channels in the network's order.
+    """Stack a window's channels in the network's order, bands rounded to half precision.
 
     Args:
         channels: Names.
-        bands: The chosen acquisitions of each band by channel, shape ``(T, H, W)``.
+        bands: The chosen acquisitions of each band by channel, shape ``(T, H, W)``, float32.
         maps: ``DEM`` and ``slope``, shape ``(H, W)``, where they are read.
 
     Returns:
         Shape ``(T, C, H, W)``, float32.
     """
     shape = next(iter(bands.values())).shape
-    out = np.empty((shape[0], len(channels), *shape[1:]), np.float32)
+    out = torch.empty(shape[0], len(channels), *shape[1:])
     for place, name in enumerate(channels):
-        out[:, place] = maps[name] if name in MAPS else bands[name]
-    return out
+        values = torch.from_numpy(np.ascontiguousarray(maps[name] if name in MAPS else bands[name]))
+        out[:, place] = values if name in MAPS else values.half()
+    stacked: np.ndarray = out.numpy()
+    return stacked
+
+
+def find_seen(channels: Sequence[str], x: np.ndarray) -> np.ndarray:
+    """Tell which pixels of ``x (T, C, H, W)`` have any backscatter, shape ``(H, W)``, bool."""
+    if not np.isnan(x.sum(dtype=np.float32)):  # one pass over what has no gaps, as is usual
+        return np.ones(x.shape[2:], bool)
+    radar = [name in SAR_CHANNELS for name in channels]
+    return np.asarray(~np.isnan(x[:, radar]).all(axis=(0, 1)))

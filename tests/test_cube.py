@@ -162,7 +162,7 @@ def test_a_window_without_backscatter_is_passed_over(tmp_path: Path) -> None:
     assert cube.read(window(0, 0, 20, 80)) is None
     patch = cube.read(window(10, 0, 20, 80))
     assert patch is not None
-    assert patch.seen(S1).any(axis=1).tolist() == [False] * 10 + [True] * 10
+    assert patch.seen.any(axis=1).tolist() == [False] * 10 + [True] * 10
 
 
 def test_acquisitions_are_chosen_evenly_or_around_the_event(tmp_path: Path) -> None:

@@ -53,7 +53,7 @@ def map_scene(
         for batch, done in _read_ahead(pool, scene, groups):
             if batch.windows:
                 blend.release(batch.windows[0].rows.start)
-                _map_batch(batch, predictor, blend, scene)
+                _map_batch(batch, predictor, blend)
             progress(done)
     blend.release(scene.grid.height)
 
@@ -87,7 +87,7 @@ def _read(scene: Scene, windows: list[Window]) -> _Batch:
     return _Batch([window for window, _ in found], [patch for _, patch in found])
 
 
-def _map_batch(batch: _Batch, predictor: Predictor, blend: "_Blend", scene: Scene) -> None:
+def _map_batch(batch: _Batch, predictor: Predictor, blend: "_Blend") -> None:
     height, width = batch.windows[0].shape
     size = max(1, predictor.batch_px // (height * width))
     for start in range(0, len(batch.windows), size):
@@ -96,7 +96,7 @@ def _map_batch(batch: _Batch, predictor: Predictor, blend: "_Blend", scene: Scen
         layers = predictor(np.stack([patch.x for patch in patches]))
         for place, (window, patch) in enumerate(zip(windows, patches, strict=True)):
             values = {name: layer[place] for name, layer in layers.items()}
-            blend.add(window, values, patch.seen(scene.need.channels), patch.relief)
+            blend.add(window, values, patch.seen, patch.relief)
 
 
 class _Blend:
