@@ -225,6 +225,9 @@ WRONG: list[tuple[str, Any, str]] = [
     ("unsorted", lambda g: change_all(g, lambda d: d.isel(time=slice(None, None, -1))), r"time must ascend"),
     ("no dates", lambda g: change_all(g, lambda d: d.assign_coords(time=np.arange(15.0))), r"time must be dates, but got type float64"),
     ("amplitude", lambda g: change_all(g, lambda d: d.assign(VV=-100 * d["VV"])), r"Backscatter must be in \(-50.0, 10.0\) dB, but got"),
+    ("words", lambda g: change_all(g, lambda d: d.assign(VV=d["VV"].astype(str))), r"VV must hold numbers, but got"),
+    ("tiny", lambda g: change_all(g, lambda d: d.isel(y=[0])), r"must have 2 x 2 px or more, but got 1 x 80"),
+    ("transform", lambda g: change_all(g, lambda d: d.assign(spatial_ref=((), 0, {"GeoTransform": "1 2"}))), r"GeoTransform must be six numbers, but got '1 2'"),
     ("empty", lambda g: change_all(g, lambda d: d.assign(VV=d["VV"] * np.nan)), r"Backscatter must have data, but got none in 16 squares"),
     ("flat", lambda g: change_all(g, lambda d: d.assign(VV=d["VV"].isel(time=0))), r"VV must be over time, y, x, but got \('y', 'x'\)"),
 ]  # fmt: skip

@@ -21,6 +21,7 @@ from tests.cube_files import change_all, make_groups, write_netcdf
 from tests.served_fixtures import write_checkpoint
 from tuning.integrity import fetch_registered
 from tuning.journal import Journal
+from tuning.members import load_members
 from tuning.packaging import log_model
 from tuning.predict import main
 from tuning.promotion import CHAMPION
@@ -156,6 +157,45 @@ def test_a_models_folder_needs_no_tracker(run: Run, root: Path, quad: Path, tmp_
     path = tile_path(quad, "hokkaido_579", "s1asc")
     assert run("--root", str(tmp_path / "none"), model=str(copy), given=path) == 0
     assert read(tmp_path / "map" / "mask.tif").shape == (128, 128)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"channels": ["s1asc:VX"]}, "Unknown channel 's1asc:VX'"),
+        ({"timesteps": 16}, "timesteps must be a whole number from 1 to 15, but got 16"),
+        ({"steps": "odd"}, "Unknown steps 'odd'"),
+        ({"threshold": 2}, r"A threshold must lie in \[0, 1\], but got 2"),
+        (None, "A model's folder must hold artifacts/facts.json"),
+    ],
+)
+def test_a_models_folder_that_was_spoiled_is_refused(
+    root: Path, tmp_path: Path, changes: dict[str, object] | None, message: str
+) -> None:
+    client, _ = connect(root)
+    with fetch_registered(client, f"models:/{NAME}/1") as fetched:
+        folder = shutil.copytree(fetched, tmp_path / "model")
+    facts = folder / "artifacts" / "facts.json"
+    content = json.loads(facts.read_text())
+    facts.unlink()
+    if changes is not None:
+        facts.write_text(json.dumps(content | changes))
+    with pytest.raises((ValueError, FileNotFoundError), match=message):
+        load_members(str(folder), root)
+
+
+def test_an_ensemble_needs_a_study_of_several_seeds(root: Path, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="An ensemble needs a study in MLflow, but got the folder"):
+        load_members(str(tmp_path), root, ensemble=True)
+    client, experiment = connect(tmp_path / "other")
+    run_id, uri = log_seed(client, experiment, tmp_path / "seed", 42)
+    with pytest.raises(
+        ValueError, match=r"An ensemble needs two seeds or more, but the study of .* has 1"
+    ):
+        load_members(uri, tmp_path / "other", ensemble=True)
+    client.set_tag(run_id, "seed", "x")
+    with pytest.raises(ValueError, match="The tag seed must be a whole number, but got 'x' in run"):
+        load_members(uri, tmp_path / "other", ensemble=True)
 
 
 def test_a_datacube_becomes_a_map_of_its_size(

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from data.windows import Span, cross, lay_spans, lay_tiles
+from data.windows import ALIGN_PX, Span, cross, lay_spans, lay_tiles
+from tuning.served_program import STEP_PX
 
 
 def add_up(spans: list[Span], length: int) -> np.ndarray:
@@ -67,3 +68,7 @@ def test_windows_come_by_their_first_rows() -> None:
     assert [window.rows.start for window in windows] == [0, 0, 0, 64, 64, 64, 128, 128, 128]
     assert str(windows[1]) == "rows 0 to 127, columns 64 to 191"
     assert windows[1].weights.shape == windows[1].shape == (128, 128)
+
+
+def test_windows_are_aligned_as_a_logged_network_asks() -> None:
+    assert ALIGN_PX % STEP_PX == 0

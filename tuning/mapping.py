@@ -10,8 +10,8 @@ import numpy as np
 from data.scene import Patch, Scene
 from data.windows import Window
 from tuning.predictor import Predictor
+from tuning.rasters import MASK
 
-NODATA = 255  # of a mask
 READ_PX = 2**20  # of the windows that are read at once
 _AHEAD = 1  # batches that are read while one is mapped
 
@@ -150,8 +150,8 @@ class _Blend:
             np.divide(total[:count], weights, out=values, where=seen)
             self._write(name, self._first, values)
             if name == "probability":
-                mask = np.where(seen, values >= self._threshold, NODATA)
-                self._write("mask", self._first, mask.astype(np.uint8))
+                mask = np.where(seen, values >= self._threshold, MASK.nodata)
+                self._write("mask", self._first, mask.astype(MASK.dtype))
         self._write("relief", self._first, self._relief[:count])
         self._sums = {name: total[count:] for name, total in self._sums.items()}
         self._weights, self._seen = self._weights[count:], self._seen[count:]

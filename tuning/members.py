@@ -14,10 +14,11 @@ from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
-from data.inputs import CHANNELS, STEPS, check_steps
+from data.inputs import check_steps
 from data.names import unknown
 from data.scene import Need
 from data.untrusted import is_number, read_json, refuse, show
+from tuning.config import check_config
 from tuning.integrity import FACTS, PROGRAM, fetch_registered, find_model_id
 from tuning.promotion import CHAMPION
 from tuning.served_program import Program, load_program
@@ -127,17 +128,14 @@ def _load_folder(folder: Path, uri: str, tags: Mapping[str, Any] | None) -> Memb
     return Member(uri, program, need, threshold, tags.get("data") != "real")
 
 
-def _check_facts(facts: Mapping[str, Any], place: Path) -> tuple[Need, float]:
+def _check_facts(facts: dict[str, Any], place: Path) -> tuple[Need, float]:
     """Read what a network's input is, and its threshold."""
-    channels, count, steps = (facts.get(name) for name in ("channels", "timesteps", "steps"))
-    if not isinstance(channels, list) or not channels or not set(map(str, channels)) <= {*CHANNELS}:
-        raise refuse("A model's channels must be known ones", show(channels), place)
-    if steps not in STEPS or not is_number(count, 1, 15, whole=True):
-        raise refuse("A model must read some acquisitions", f"{show(count)}, {show(steps)}", place)
-    check_steps(str(steps), int(str(count)))
-    if not is_number(threshold := facts.get("threshold"), 0, 1):
+    check_config(facts, place, ("channels", "timesteps", "steps"))
+    check_steps(facts["steps"], facts["timesteps"])
+    threshold = facts.get("threshold")
+    if threshold is None or not is_number(threshold, 0, 1):
         raise refuse("A threshold must lie in [0, 1]", show(threshold), place)
-    return Need(tuple(map(str, channels)), int(str(count)), str(steps)), float(str(threshold))
+    return Need(tuple(facts["channels"]), facts["timesteps"], facts["steps"]), float(threshold)
 
 
 def _list_seeds(client: MlflowClient, uri: str) -> list[str]:

@@ -13,9 +13,9 @@ from datetime import datetime
 from pathlib import Path
 
 from data.names import name_error
+from data.rules import EVENT
+from data.windows import ALIGN_PX
 
-EVENT = "2018-09-05T18:08"  # Eastern Iburi earthquake
-STEP_PX = 16
 OVERLAP_PX = 32
 
 
@@ -36,7 +36,7 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
     add(
         "--units", choices=("dB", "linear"), help="of the backscatter (default: told from the data)"
     )
-    add("--event", type=_read_event, default=EVENT, help="UTC (default: %(default)s)")
+    add("--event", type=_read_event, default=str(EVENT), help="UTC (default: %(default)s)")
     add("--device", default="auto", help="auto, cpu, cuda, …")
     add(
         "--window",
@@ -58,8 +58,8 @@ def _read_event(text: str) -> datetime:
 
 def _read_window(text: str) -> int:
     side = int(text)
-    if side < STEP_PX or side % STEP_PX:
-        raise argparse.ArgumentTypeError(f"must be a multiple of {STEP_PX}, but got {side}")
+    if side < ALIGN_PX or side % ALIGN_PX:
+        raise argparse.ArgumentTypeError(f"must be a multiple of {ALIGN_PX}, but got {side}")
     return side
 
 
