@@ -12,7 +12,6 @@ from collections.abc import Collection
 from datetime import datetime
 from pathlib import Path
 
-from data.names import name_error
 from data.rules import EVENT
 from data.windows import ALIGN_PX
 
@@ -66,24 +65,22 @@ def _read_window(text: str) -> int:
 def main(argv: list[str] | None = None) -> int:
     """Make a map; return the exit code, 1 where a tile is missing in it."""
     args = _parse(argv)
-    from mlflow.exceptions import MlflowException  # imports take seconds: --help does without
-
-    from tuning import maps, summary
+    from tuning.commands import end_command  # imports take seconds: --help does without
 
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     logging.getLogger("pyogrio").setLevel(logging.WARNING)
     try:
-        job = maps.prepare(args)
-        totals = maps.make_map(job, args.out)
-    except (ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except MlflowException as error:
-        print(f"error: MLflow refused: {name_error(error)}", file=sys.stderr)
-        return 1
+        return end_command(lambda: _map(args))
     except KeyboardInterrupt:
         print("Stopped; nothing was written.", file=sys.stderr)
         return 130
+
+
+def _map(args: argparse.Namespace) -> int:
+    from tuning import maps, summary
+
+    job = maps.prepare(args)
+    totals = maps.make_map(job, args.out)
     print(f"{summary.describe(totals, job.threshold)}.\nMap: {args.out}/")
     return _say_missing(job.scene.excluded)
 

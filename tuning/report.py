@@ -15,13 +15,12 @@ from typing import Any
 
 import pandas as pd
 from mlflow.entities import Run
-from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
-from data.names import name_error
 from data.source import describe
 from data.untrusted import read_json
 from tuning.checked import find_campaign, read_expected
+from tuning.commands import end_command
 from tuning.drawing import draw_comparisons, draw_model
 from tuning.ground import Ground
 from tuning.material import Material
@@ -222,14 +221,11 @@ def main(argv: list[str] | None = None) -> int:
     )
     args = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    try:
-        table = write_report(args.root, args.campaign, out=args.out, partial=args.partial)
-    except (ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except MlflowException as error:
-        print(f"error: MLflow refused: {name_error(error)}", file=sys.stderr)
-        return 1
+    return end_command(lambda: _report(args))
+
+
+def _report(args: argparse.Namespace) -> int:
+    table = write_report(args.root, args.campaign, out=args.out, partial=args.partial)
     print(f"Data: {describe(bool(table['data'][0] == 'synthetic'))} tiles.")
     print(format_ranking(table))
     folder = args.out or report_folder(args.root, table["campaign"][0])

@@ -2,19 +2,18 @@
 
 import argparse
 import logging
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
 from mlflow.entities.model_registry import ModelVersion
-from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
-from data.names import name_error, unknown
+from data.names import unknown
 from data.untrusted import show
 from models import list_models, paper_name
 from tuning import promotion
 from tuning.cards import OUTCOME
+from tuning.commands import end_command
 from tuning.registry import try_gate
 from tuning.store import SQLITE, connect, database_file, tracking_uri
 
@@ -181,7 +180,12 @@ def open_registry(root: Path) -> MlflowClient:
     return connect(root)[0]
 
 
-def _run(args: argparse.Namespace) -> str:
+def _run(args: argparse.Namespace) -> int:
+    print(_answer(args))
+    return 0
+
+
+def _answer(args: argparse.Namespace) -> str:
     client = open_registry(args.root)
     if args.command == "list":
         return format_versions(client)
@@ -195,12 +199,4 @@ def main(argv: list[str] | None = None) -> int:
     """List versions, promote one or roll back; return the exit code."""
     args = _parse(argv)
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
-    try:
-        print(_run(args))
-    except (ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    except MlflowException as error:
-        print(f"error: MLflow refused: {name_error(error)}", file=sys.stderr)
-        return 1
-    return 0
+    return end_command(lambda: _run(args))
