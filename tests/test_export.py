@@ -13,6 +13,7 @@ from tuning.evaluate import Checkpoint, load_checkpoint
 from tuning.export import count_inputs, make_program, make_reference, save_program
 from tuning.served_archive import ArchiveError
 from tuning.served_program import load_program
+from tuning.skeleton import read_skeleton
 
 CASES = {
     "unet": {"width": 4, "depth": 4, "conv": "separable", "norm": "layer"},  # as published
@@ -67,6 +68,75 @@ def test_program_holds_all_that_moves_to_another_device(
     loaded = load_program(tmp_path / "program.pt2", "meta")
     assert {buffer.device.type for buffer in loaded.buffers()} == {"meta"}
     assert loaded(torch.empty(3, 15, 4, 48, 32, device="meta")).device.type == "meta"
+
+
+def test_further_weights_of_a_network_are_written_without_tracing_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    programs = {}
+    for seed in range(2):
+        programs[seed] = make_program(load_checkpoint(write_checkpoint(tmp_path / str(seed)).best))
+        torch.manual_seed(seed)
+        reset(programs[seed])
+    norm = load_checkpoint(tmp_path / "0" / "best.pt").norm
+    save_program(programs[0], make_reference(programs[0], norm), tmp_path / "0.pt2")
+    with monkeypatch.context() as patched:
+        patched.setattr(torch.export, "export", None)
+        save_program(programs[1], make_reference(programs[1], norm), tmp_path / "1.pt2")
+    x = torch.randn(2, 15, 4, 32, 32) * 4 - 12
+    with torch.no_grad():
+        wanted = [programs[seed](x) for seed in range(2)]
+        assert (wanted[0] - wanted[1]).abs().max() > 0.01
+        torch.testing.assert_close(load_program(tmp_path / "1.pt2")(x), wanted[1])
+        exported = torch.export.load(tmp_path / "1.pt2").module()  # torch's own way
+        torch.testing.assert_close(exported(x), programs[1](x))
+
+
+def reset(program: nn.Module) -> None:
+    """Draw a program's weights anew."""
+    for module in program.modules():
+        if isinstance(module, nn.Conv2d):
+            module.reset_parameters()
+
+
+def test_network_with_another_graph_is_exported_anew(
+    checkpoint: Checkpoint, tmp_path: Path
+) -> None:
+    """Whatever its structure is called: the answers tell."""
+    program = make_program(checkpoint)
+    reference: dict[str, Any] = make_reference(program, checkpoint.norm)
+    save_program(program, reference, tmp_path / "program.pt2")
+    program.model = nn.Sequential(program.model, nn.Tanh())  # other names
+    again: dict[str, Any] = make_reference(program, checkpoint.norm)
+    save_program(program, again, tmp_path / "named.pt2")
+    program.model[1] = nn.Sigmoid()  # the same names
+    again = make_reference(program, checkpoint.norm)
+    loaded = save_program(program, again, tmp_path / "other.pt2")
+    x = torch.randn(1, 15, 4, 16, 16)
+    with torch.no_grad():
+        torch.testing.assert_close(loaded(x), program(x))
+
+
+def test_skeleton_takes_no_weights_of_another_network(
+    checkpoint: Checkpoint, tmp_path: Path
+) -> None:
+    program, file = make_program(checkpoint), tmp_path / "program.pt2"
+    save_program(program, make_reference(program, checkpoint.norm), file)
+    skeleton, weights = read_skeleton(file), program.state_dict()
+    assert skeleton is not None
+    with pytest.raises(ValueError, match=r"skeleton's network, but got \['steps'\]"):
+        skeleton.write({name: one for name, one in weights.items() if name != "steps"}, file)
+    with pytest.raises(ValueError, match="skeleton's network, but got other shapes"):
+        skeleton.write(weights | {"mean": torch.zeros(5, 1, 1)}, file)
+
+
+def test_weights_in_another_order_of_memory_make_no_skeleton(
+    checkpoint: Checkpoint, tmp_path: Path
+) -> None:
+    program = make_program(checkpoint).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    program.structure = ""  # of none that was exported before
+    save_program(program, make_reference(program, checkpoint.norm), tmp_path / "program.pt2")
+    assert read_skeleton(tmp_path / "program.pt2") is None
 
 
 class Constant(nn.Module):

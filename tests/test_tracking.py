@@ -108,6 +108,35 @@ def test_run_is_found_by_key_and_never_made_twice(tracker: Tracker, root: Path) 
     assert run.data.tags["split_hash"] == "5" * 12
 
 
+class CutError(Exception):
+    """The connection to a tracker, cut."""
+
+
+@pytest.mark.parametrize("call", ["create_run", "log_batch"])
+def test_new_campaign_looks_for_its_runs_only_after_a_failure(
+    root: Path, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    tracker = Tracker(root, Context(**{**vars(CONTEXT), "campaign": f"new-{call}"}))
+    tracker.open_run("campaign", "campaign", "new")
+    usual = getattr(tracker.client, call)
+
+    def cut_off(*args: Any, **kwargs: Any) -> None:
+        usual(*args, **kwargs)
+        raise CutError
+
+    with monkeypatch.context() as patched:
+        patched.setattr("tuning.tracker.find_runs", None)
+        first = tracker.open_run("trial", "first", "f")  # nothing is looked for
+        patched.setattr(tracker.client, call, cut_off)
+        with pytest.raises(CutError):
+            tracker.open_run("trial", "cut", "c")
+    run_id = tracker.open_run("trial", "cut", "c")
+    tracker.open_run("trial", "later", "l")
+    made = {run.data.tags["key"]: run.info.run_id for run in tracker.find_trials()}
+    assert len(tracker.find_trials()) == len(made) == 3
+    assert (made["first"], made["cut"]) == (first, run_id)
+
+
 def test_campaigns_do_not_share_runs(tracker: Tracker, root: Path) -> None:
     other = Tracker(root, Context(**{**vars(CONTEXT), "campaign": "second"}))
     assert other.open_run("trial", "key-a", "a") != tracker.open_run("trial", "key-a", "a")

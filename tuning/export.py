@@ -4,6 +4,7 @@ The program holds weights, normalisation and the choice of acquisitions. Its fil
 weights, without pickle or code, which `tuning.served_program` loads.
 """
 
+import json
 import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -21,12 +22,18 @@ from tuning.evaluate import Checkpoint
 from tuning.journal import Config
 from tuning.served_archive import ArchiveError
 from tuning.served_program import Program, load_program
+from tuning.skeleton import Skeleton, read_skeleton
 
 logger = logging.getLogger(__name__)
 
 EXAMPLE_PX = 32  # small, since the example is stored with the model
 CHECKED = ((1, EXAMPLE_PX), (3, EXAMPLE_PX + 16))  # batch and pixels, unlike the exported example
 TOLERANCE = 1e-5  # largest difference of a probability between program and network
+# What of a config the graph depends on.
+SHAPING = ("model", "arch", "channels", "timesteps", "steps")
+KEPT = 8  # skeletons, of some 0.2 MB each
+
+_skeletons: dict[str, Skeleton] = {}  # by LandslideProgram.structure, the latest last
 
 
 class LandslideProgram(nn.Module):
@@ -37,11 +44,16 @@ class LandslideProgram(nn.Module):
         ``(B, H, W)``, landslide probability. H and W are multiples of ``2**depth``.
         T is 15, of which the program takes its own; a network on the acquisitions nearest to the event
         wants just those, since only their dates tell which they are.
+
+    Attributes:
+        structure: What tells it from programs of another graph; empty where that is not known.
     """
 
-    def __init__(self, model: nn.Module, norm: Norm, timesteps: int, steps: str) -> None:
+    def __init__(
+        self, model: nn.Module, norm: Norm, timesteps: int, steps: str, structure: str = ""
+    ) -> None:
         super().__init__()
-        self.model = model
+        self.model, self.structure = model, structure
         picked = list(range(timesteps)) if steps == "event" else pick_steps(timesteps)
         self.register_buffer("steps", torch.tensor(picked))
         self.register_buffer("mean", torch.tensor(norm.mean)[:, None, None])
@@ -57,8 +69,9 @@ class LandslideProgram(nn.Module):
 def make_program(checkpoint: Checkpoint) -> LandslideProgram:
     """Wrap a checkpoint's network, on the CPU and in eval mode."""
     config = checkpoint.config
+    structure = json.dumps({name: config[name] for name in SHAPING}, sort_keys=True)
     program = LandslideProgram(
-        checkpoint.model, checkpoint.norm, config["timesteps"], config["steps"]
+        checkpoint.model, checkpoint.norm, config["timesteps"], config["steps"], structure
     )
     return program.cpu().eval()  # a program saved in training mode would drop out at random
 
@@ -149,16 +162,41 @@ def save_program(
         ArchiveError: If the network needs an operator that is not known to be harmless.
         ValueError: If the program loaded back does not answer as the network did.
     """
+    if (again := _put_in(program, reference, path)) is not None:
+        return again
     mean, std = (tuple(map(float, reference[name])) for name in ("mean", "std"))
     example = make_example(Norm(("",) * len(mean), mean, std), int(reference["series"]))
     auto = torch.export.Dim.AUTO
     try:
-        return _export(program, example, None, reference, path)
+        loaded = _export(program, example, None, reference, path)
     except ArchiveError:
         raise
     except (ValueError, RuntimeError) as error:
         logger.info("Exported for any shape, since for one it gave: %s", error)
-        return _export(program, example, ({0: auto, 3: auto, 4: auto},), reference, path)
+        loaded = _export(program, example, ({0: auto, 3: auto, 4: auto},), reference, path)
+    skeleton = read_skeleton(path) if program.structure else None
+    if skeleton is not None:
+        _skeletons[program.structure] = skeleton
+        while len(_skeletons) > KEPT:
+            del _skeletons[next(iter(_skeletons))]
+    return loaded
+
+
+def _put_in(
+    program: LandslideProgram, reference: Mapping[str, np.ndarray], path: Path
+) -> Program | None:
+    """Write the program by the skeleton of one of its structure; None if there is none that serves."""
+    skeleton = _skeletons.get(program.structure)
+    if skeleton is None:
+        return None
+    try:
+        skeleton.write(program.state_dict(), path)
+        loaded = load_program(path)
+        check_program(loaded, reference)
+    except ValueError as error:
+        logger.info("Exported anew, since with the graph of another trial it gave: %s", error)
+        return None
+    return loaded
 
 
 def _export(
