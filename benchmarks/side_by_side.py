@@ -33,7 +33,8 @@ from tuning.search import run_repeats
 from tuning.stage import Job, Stage
 
 AIM = 1.1
-TILES_PER_PART, EPOCHS = 24, 6
+TILES_PER_PART = 24
+EPOCHS = 24  # half the time of the shortest repeat trial of the preset quick
 
 
 def time_stage(root: Path, pack: Pack, configs: list[Config], name: str) -> float:

@@ -10,7 +10,8 @@ A side is a process of its own with one thread, and all sides take their steps i
 - ``textbook`` (ConvLSTM): plain as well, the encoder called per acquisition, two convolutions per gate and step;
 - ``half``: as ``trial``, the forward pass under autocast to bfloat16; ``compiled``: as ``trial``, by torch.compile.
 
-Prints how much longer the others take per step, and how far their losses lie apart: those of ``textbook`` are not compared,
+Prints how much longer the others take per step, the most that any way could gain (the step's arithmetic at the rate of a
+large matrix product, told beside), and how far their losses lie apart: those of ``textbook`` are not compared,
 since batch norm measures each acquisition on its own there; it is checked to be the same function in eval mode.
 """
 
@@ -25,6 +26,7 @@ import torch
 from _textbook import TextbookNetwork, check_same
 from _turns import Ratio, judge, serve, take_turns, tell_load
 from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from data.dataset import Batch
 from models import create_model, known_good, list_models
@@ -36,6 +38,7 @@ from tuning.steps import Steps
 
 AIM, AIM_TEXTBOOK, AIM_GAP = 1.5, 2.0, 1e-3
 CHANNELS, SIDE_PX, BATCHES = 4, 128, 4
+PRODUCT, PRODUCTS = 2048, 9  # side of the matrices, and how many are timed
 WHOLE = 1000  # steps of the schedule
 EPOCH_TILES = 174  # train tiles of the twin's split by blocks
 
@@ -110,6 +113,24 @@ def make_side(kind: str, args: argparse.Namespace) -> Callable[[Any], Any]:
     return work
 
 
+def measure_limit(model: str, args: argparse.Namespace) -> float:
+    """Return the seconds per tile of a step's arithmetic alone: float32, one thread, as a matrix product does it."""
+    one = argparse.Namespace(**vars(args) | {"model": [model], "batch": 2})
+    batch = make_batches(one.batch, one.timesteps)[0]
+    network = make_network("plain", one, batch.x)
+    with FlopCounterMode(display=False) as counter:
+        network(batch.x).sum().backward()
+    torch.set_num_threads(1)
+    square = torch.randn(PRODUCT, PRODUCT)
+    seconds = []
+    for _ in range(PRODUCTS):
+        began = time.perf_counter()
+        torch.mm(square, square)
+        seconds.append(time.perf_counter() - began)
+    rate = 2 * PRODUCT**3 / statistics.median(seconds)
+    return counter.get_total_flops() / one.batch / rate
+
+
 def compare(model: str, args: argparse.Namespace) -> bool:
     """Print one network's ratios and gaps; tell whether all aims are kept."""
     kinds = ["trial", "plain", *(["textbook"] if model == "unet_convlstm" else []), *args.extra]
@@ -122,11 +143,13 @@ def compare(model: str, args: argparse.Namespace) -> bool:
         kind: [loss for one in found for loss in one["losses"]] for kind, found in answers.items()
     }
     times = "  ".join(f"{kind} {1e3 * statistics.median(s):.1f}" for kind, s in seconds.items())
-    print(f"{model}: ms per tile: {times}")
+    limit = measure_limit(model, args)
+    print(f"{model}: ms per tile: {times}  arithmetic alone {1e3 * limit:.1f}")
     kept = True
     for kind in kinds[1:]:
         aim = AIM_TEXTBOOK if kind == "textbook" else AIM if kind == "plain" else None
         kept &= judge(f"  {kind} / trial", Ratio.of(seconds[kind], seconds["trial"]), least=aim)
+        print(f"  {kind} / arithmetic alone: {statistics.median(seconds[kind]) / limit:.2f}")
         if kind == "compiled":
             tell_break_even(answers[kind][0], answers["trial"][0], seconds, args)
         if kind != "textbook":

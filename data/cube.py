@@ -2,25 +2,26 @@
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import xarray as xr
 
 from data._cube_file import DIMS, open_groups
+from data._decibel import blank, guess_units, to_db
 from data._place import find_grid
+from data._strips import Edges, Strip, find_edges, read_steps
 from data.grid import Grid
 from data.rows import measure_slope
 from data.rules import (
     BANDS,
-    DB_RANGE,
     NODATA,
     ORBITS,
     SCENE_CLASS,
     Units,
     check_times,
-    find_bounds,
 )
 from data.scene import (
     Need,
@@ -36,11 +37,6 @@ from data.untrusted import refuse
 from data.windows import Span, Window, cross, lay_spans
 
 logger = logging.getLogger(__name__)
-
-_LOOKS = 16  # squares along the diagonal from which the unit is told
-_LOOK_PX = 64
-_ENOUGH = 1000  # pixels with data
-_MOST_BEYOND = 0.01  # share of pixels that may lie beyond DB_RANGE: strong scatterers do
 
 
 def open_cube(path: Path, need: Need, units: Units | None = None) -> "Cube":
@@ -58,6 +54,7 @@ def open_cube(path: Path, need: Need, units: Units | None = None) -> "Cube":
     groups = open_groups(path, need.modalities)
     notes: list[str] = []
     grid = _find_common_grid(groups, path, notes)
+    edges = {name: find_edges(dataset[BANDS[name][0]]) for name, dataset in groups.items()}
     groups = {name: _turn(dataset) for name, dataset in groups.items()}
     steps = {name: _pick(dataset, need, name, path, notes) for name, dataset in groups.items()}
     heights = next((one["DEM"] for one in groups.values() if "DEM" in one), None)
@@ -65,7 +62,7 @@ def open_cube(path: Path, need: Need, units: Units | None = None) -> "Cube":
         got = ", ".join(map(str, next(iter(groups.values()))))
         raise refuse("The model reads heights: a datacube must have DEM", got, path)
     found = {
-        name: units or _guess_units(dataset, steps[name], name, path)
+        name: units or guess_units(dataset, steps[name], name, path)
         for name, dataset in groups.items()
         if name in ORBITS
     }
@@ -80,6 +77,7 @@ def open_cube(path: Path, need: Need, units: Units | None = None) -> "Cube":
         path=path,
         groups=groups,
         steps=steps,
+        edges=edges,
         units=found,
         heights=heights,
     )
@@ -118,39 +116,6 @@ def _pick(dataset: xr.Dataset, need: Need, name: str, path: Path, notes: list[st
     return picked
 
 
-def _guess_units(dataset: xr.Dataset, steps: Sequence[int], name: str, path: Path) -> Units:
-    """Tell the unit from squares along the diagonal: dB where values are negative.
-
-    Raises:
-        ValueError: If no square has data, or too many values are beyond what backscatter can be.
-    """
-    rows, columns = (max(dataset.sizes[axis] - _LOOK_PX, 0) for axis in ("y", "x"))
-    band = dataset[BANDS[name][0]].transpose(*DIMS)
-    seen = np.empty(0)
-    for look in range(_LOOKS):
-        top, left = (room * (2 * look + 1) // (2 * _LOOKS) for room in (rows, columns))
-        square = band[steps[-1], top : top + _LOOK_PX, left : left + _LOOK_PX].values
-        values = _blank(square.astype(np.float32))
-        seen = np.concatenate([seen, values[np.isfinite(values)]])
-    if not seen.size:
-        raise refuse(
-            "Backscatter must have data",
-            f"none in {_LOOKS} squares along the diagonal",
-            f"{name} of {path}",
-        )
-    if seen.min() >= 0 and np.median(seen) < 1:
-        return "linear"
-    if np.mean((seen < DB_RANGE[0]) | (seen > DB_RANGE[1])) > _MOST_BEYOND:
-        got = f"{seen.min():.4g} to {seen.max():.4g}"
-        remedy = "Convert it to gamma nought in dB, or in linear power."
-        raise refuse(f"Backscatter must be in {DB_RANGE} dB", got, f"{name} of {path}", remedy)
-    return "dB"
-
-
-def _blank(values: np.ndarray) -> np.ndarray:
-    return np.where(values == NODATA, np.float32(np.nan), values)
-
-
 @dataclass(kw_only=True)
 class Cube(Scene):
     """An opened datacube.
@@ -159,6 +124,7 @@ class Cube(Scene):
         path: The file or the Zarr folder.
         groups: By modality, rows running south.
         steps: The chosen acquisitions of each.
+        edges: Where the chunks of each end.
         units: Unit of the backscatter of each orbit.
         heights: Height in m, where there is one.
     """
@@ -166,14 +132,24 @@ class Cube(Scene):
     path: Path
     groups: dict[str, xr.Dataset]
     steps: dict[str, list[int]]
+    edges: dict[str, Edges]
     units: dict[str, Units]
     heights: xr.DataArray | None
+    _strips: dict[str, Strip] = field(default_factory=dict)  # by channel
 
     def lay_windows(self, side: int, overlap: int) -> list[Window]:
-        """Lay windows of *side* px over the scene, by their first rows."""
-        return cross(
-            lay_spans(self.grid.height, side, overlap), lay_spans(self.grid.width, side, overlap)
-        )
+        """Lay windows of *side* px over the scene, by their first rows, in which order they are read best."""
+        rows = lay_spans(self.grid.height, side, overlap)
+        self._strips = {
+            channel: self._make_strip(channel, [span.start for span in rows])
+            for channel in self.need.channels
+            if ":" in channel
+        }
+        return cross(rows, lay_spans(self.grid.width, side, overlap))
+
+    def _make_strip(self, channel: str, starts: Sequence[int]) -> Strip:
+        edges = self.edges[channel.split(":")[0]]
+        return Strip(partial(self._read_band, channel), edges, self.grid.height, starts)
 
     def read(self, window: Window) -> Patch | None:
         """Read a window; None where it has no backscatter at all.
@@ -190,14 +166,18 @@ class Cube(Scene):
         whole = Window(first.rows, Span(first.columns.start, np.ones(width, np.float32)))
         try:
             bands = {
-                name: self._read_band(name, whole) for name in self.need.channels if ":" in name
+                name: (self._strips.get(name) or self._make_strip(name, ())).read(
+                    whole.rows.slice, whole.columns.slice
+                )
+                for name in self.need.channels
+                if ":" in name
             }
             maps = self._read_maps(whole)
         except (OSError, RuntimeError) as error:
             raise refuse("A datacube must be readable", error, f"{whole} of {self.path}") from error
         x = stack_channels(self.need.channels, bands, maps)
         seen = find_seen(self.need.channels, x)
-        relief = maps["DEM"] if maps else next(iter(bands.values()))[-1]
+        relief = maps["DEM"] if maps else next(iter(bands.values()))[-1].astype(np.float32)
         found = []
         for window in windows:
             start = window.columns.start - whole.columns.start
@@ -205,34 +185,21 @@ class Cube(Scene):
             found.append(Patch(x[cut], relief[cut], seen[cut]) if seen[cut].any() else None)
         return found
 
-    def _read_band(self, channel: str, window: Window) -> np.ndarray:
+    def _read_band(self, channel: str, rows: slice, columns: slice) -> np.ndarray:
         """Read the chosen acquisitions of a band, shape ``(T, H, W)``."""
         modality, band = channel.split(":")
-        values = self._cut(modality, band, window).astype(np.float32, copy=False)
+        values = self._cut(modality, band, rows, columns).astype(np.float32, copy=False)
         if modality not in ORBITS:
-            gaps = (values == NODATA) | (self._cut(modality, SCENE_CLASS, window) == 0)
-            return np.where(gaps, np.float32(np.nan), values)
-        return self._to_db(values, modality, f"{channel}, {window} of {self.path}")
+            classes = self._cut(modality, SCENE_CLASS, rows, columns)
+            return np.where((values == NODATA) | (classes == 0), np.float32(np.nan), values)
+        place = (
+            f"rows {rows.start} to {rows.stop - 1}, columns {columns.start} to {columns.stop - 1}"
+        )
+        return to_db(values, self.units[modality], f"{channel}, {place} of {self.path}")
 
-    def _to_db(self, values: np.ndarray, modality: str, place: str) -> np.ndarray:
-        """Bring backscatter to dB within its bounds; each pass over the pixels only where it is needed."""
-        low, high = find_bounds(values)
-        if low <= NODATA:
-            values = _blank(values)
-            low, high = find_bounds(values)
-        if np.isinf((low, high)).any():
-            raise refuse("Backscatter must be finite or NaN", "inf", place)
-        if self.units[modality] == "linear":
-            values = 10 * np.log10(np.where(values > 0, values, np.float32(np.nan)))
-            low, high = find_bounds(values)
-        if low < DB_RANGE[0] or high > DB_RANGE[1]:
-            values = values.clip(*DB_RANGE)
-        return values
-
-    def _cut(self, modality: str, name: str, window: Window) -> np.ndarray:
+    def _cut(self, modality: str, name: str, rows: slice, columns: slice) -> np.ndarray:
         variable = self.groups[modality][name].transpose(*DIMS)
-        cut = variable[:, window.rows.slice, window.columns.slice]
-        return np.asarray(cut.isel(time=self.steps[modality]).values)
+        return read_steps(variable[:, rows, columns], self.steps[modality], self.edges[modality])
 
     def _read_maps(self, window: Window) -> dict[str, np.ndarray]:
         """Read height and slope, with a pixel around the window so that slopes have no seams."""
@@ -245,7 +212,7 @@ class Cube(Scene):
             for span, size in zip(spans, sizes, strict=True)
         ]
         layer = self.heights.isel(time=0) if "time" in self.heights.dims else self.heights
-        heights = _blank(layer.transpose("y", "x")[outer[0], outer[1]].values.astype(np.float32))
+        heights = blank(layer.transpose("y", "x")[outer[0], outer[1]].values.astype(np.float32))
         inner = tuple(
             slice(span.start - cut.start, span.stop - cut.start)
             for span, cut in zip(spans, outer, strict=True)

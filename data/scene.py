@@ -141,14 +141,15 @@ def stack_channels(
 
     Args:
         channels: Names.
-        bands: The chosen acquisitions of each band by channel, shape ``(T, H, W)``, float32.
+        bands: The chosen acquisitions of each band by channel, shape ``(T, H, W)``, float32 or float16.
         maps: ``DEM`` and ``slope``, shape ``(H, W)``, where they are read.
 
     Returns:
         Shape ``(T, C, H, W)``, float32.
     """
     shape = next(iter(bands.values())).shape
-    out = torch.empty(shape[0], len(channels), *shape[1:])
+    # A band's acquisitions lie together, in the order in which the networks fold time into channels.
+    out = torch.empty(len(channels), shape[0], *shape[1:]).transpose(0, 1)
     for place, name in enumerate(channels):
         values = torch.from_numpy(np.ascontiguousarray(maps[name] if name in MAPS else bands[name]))
         out[:, place] = values if name in MAPS else values.half()

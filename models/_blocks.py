@@ -138,6 +138,9 @@ class Encoder(nn.Module):
     def forward(self, x: torch.Tensor) -> list[torch.Tensor]:
         """Return one map per level; level l has shape ``(B, width * 2**l, H / 2**l, W / 2**l)``."""
         levels: list[torch.Tensor] = []
+        if any(weight.dim() == 4 and not weight.is_contiguous() for weight in self.parameters()):
+            # Else the first convolution lays its input out by itself, once forward and once backward, and more slowly.
+            x = x.contiguous(memory_format=torch.channels_last)
         for block in self.blocks:
             x = block(F.max_pool2d(x, 2) if levels else x)
             levels.append(x)

@@ -9,10 +9,13 @@ from data.inputs import pick_steps
 from models import list_models
 from models._blocks import CONVS, NORMS
 from tests.served_fixtures import make_norm, write_checkpoint
+from tuning._onednn import convolve
 from tuning.evaluate import load_checkpoint
 from tuning.export import make_example, make_program, make_reference, save_program
 from tuning.fused import fuse
 from tuning.served_program import Program, load_program
+
+CPU = torch.device("cpu")
 
 
 def make(folder: Path, **changes: object) -> Program:
@@ -29,7 +32,7 @@ def test_a_fused_network_answers_as_it_was_logged(
 ) -> None:
     arch = {"width": 4, "depth": 3, "conv": conv, "norm": norm}
     program = make(tmp_path, model=model, arch=arch)
-    fused = fuse(program, 4)
+    fused = fuse(program, 4, CPU)
     x = torch.from_numpy(make_example(make_norm(), 15, 2, 48))
     x[0, :, :, :7] = torch.nan
     with torch.inference_mode():
@@ -46,8 +49,33 @@ def test_a_fused_network_answers_as_it_was_logged(
     assert wanted.std() > 1e-3
 
 
+def test_a_cpu_joins_no_maps_and_another_device_keeps_the_networks_own_operators(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arch = {"width": 4, "depth": 2, "conv": "plain", "norm": "batch"}
+    program = make(tmp_path, model="attention_unet", arch=arch)
+    found = fuse(program, 4, CPU).operators
+    assert not any("cat" in name or "conv2d" in name for name in found)
+    assert any("relu" in name for name in found)  # of the gates, which no convolution makes
+    elsewhere = fuse(program, 4, torch.device("cuda")).operators
+    assert {"aten.cat.default", "aten.conv2d.default"} <= elsewhere
+    monkeypatch.setattr("tuning.fused.has_onednn", lambda: False)
+    assert fuse(program, 4, CPU).operators == elsewhere
+
+
+@pytest.mark.parametrize("relu", [False, True])
+@pytest.mark.parametrize("sizes", [(3,), (2, 3), (1, 4, 2)])
+def test_convolving_parts_is_convolving_them_joined(sizes: tuple[int, ...], relu: bool) -> None:
+    parts = [torch.randn(2, size, 9, 7) for size in sizes]
+    weight, bias = torch.randn(4, sum(sizes), 3, 3), torch.randn(4)
+    how = ([2, 1], [1, 1], [1, 1], 1)
+    wanted = torch.conv2d(torch.cat(parts, 1), weight, bias, *how)
+    found = convolve(parts, weight, bias, *how, relu=relu)
+    torch.testing.assert_close(found, wanted.relu() if relu else wanted)
+
+
 def test_what_does_not_pick_acquisitions_first_is_refused(tmp_path: Path) -> None:
     with pytest.raises(
         ValueError, match=r"must pick its acquisitions first, but begins with aten\.sub"
     ):
-        fuse(fuse(make(tmp_path), 4), 4)
+        fuse(fuse(make(tmp_path), 4, CPU), 4, CPU)

@@ -145,6 +145,36 @@ def test_windows_say_the_same_far_from_their_edges(tmp_path: Path, member: Membe
     assert np.abs(parts - whole).max() > 1e-3
 
 
+def test_a_map_does_not_depend_on_threads_and_leaves_their_number(
+    tmp_path: Path, member: Member
+) -> None:
+    before = torch.get_num_threads()
+    cube = open_cube(write_netcdf(make_groups(200, 144), tmp_path / "cube.nc"), member.need)
+    found = []
+    try:
+        for threads in (1, 4):
+            torch.set_num_threads(threads)
+            found.append(map_whole(cube, [member], side=48)["probability"])
+            assert torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(before)
+    np.testing.assert_array_equal(*found)
+
+
+def test_a_network_that_fails_ends_the_map(
+    tmp_path: Path, member: Member, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(self: Predictor, x: np.ndarray) -> None:
+        raise RuntimeError("out of memory")
+
+    monkeypatch.setattr(Predictor, "__call__", fail)
+    before = torch.get_num_threads()
+    cube = open_cube(write_netcdf(make_groups(200, 144), tmp_path / "cube.nc"), member.need)
+    with pytest.raises(RuntimeError, match="out of memory"):
+        map_whole(cube, [member], side=48)
+    assert torch.get_num_threads() == before
+
+
 def test_pixels_without_backscatter_have_no_value(tmp_path: Path, member: Member) -> None:
     groups = make_groups(96, 80)
     for dataset in groups.values():
@@ -233,7 +263,7 @@ def test_a_window_that_cannot_be_read_stops_the_map(tmp_path: Path, member: Memb
     groups = make_groups(200, 80)
     groups["s1asc"]["VV"][0, 190, 3] = np.inf
     cube = open_cube(write_netcdf(groups, tmp_path / "cube.nc"), member.need)
-    with pytest.raises(ValueError, match=r"must be finite.* inf in s1asc:VV, rows 144 to 199"):
+    with pytest.raises(ValueError, match=r"must be finite.* inf in s1asc:VV, rows 160 to 199"):
         map_whole(cube, [member])
 
 

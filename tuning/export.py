@@ -69,7 +69,7 @@ class LandslideProgram(nn.Module):
 def make_program(checkpoint: Checkpoint) -> LandslideProgram:
     """Wrap a checkpoint's network, on the CPU and in eval mode."""
     config = checkpoint.config
-    structure = json.dumps({name: config[name] for name in SHAPING}, sort_keys=True)
+    structure = json.dumps({name: config.get(name) for name in SHAPING}, sort_keys=True)
     program = LandslideProgram(
         checkpoint.model, checkpoint.norm, config["timesteps"], config["steps"], structure
     )

@@ -6,13 +6,12 @@ network does not use is neither read nor copied.
 """
 
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
 
 import torch
 from torch import Tensor
 
+from tuning._onednn import has_onednn, list_names, use_onednn
 from tuning.served_graph import Graph, Step, Value, add_spent
 from tuning.served_program import Program
 
@@ -28,30 +27,25 @@ _IN_PLACE = {
 _MAKES_NEW = (_ATEN.sub.Tensor, *_CONVOLUTIONS, *_IN_PLACE.values())
 
 
-def fuse(program: Program, timesteps: int) -> Program:
+def fuse(program: Program, timesteps: int, device: torch.device) -> Program:
     """Return a program that answers like *program*, given the acquisitions that it uses alone.
 
     Args:
         program: A logged network, ``(B, T, C, H, W)`` to ``(B, H, W)``; unchanged.
         timesteps: Acquisitions that it uses.
+        device: Where it will run; it is moved there by the caller.
 
     Returns:
         The program of *timesteps* acquisitions.
     """
     graph = _skip_choice(program.graph, timesteps)
     graph = _fold_norms(graph)
+    if device.type == "cpu" and has_onednn():
+        graph = use_onednn(graph)
     steps = add_spent(_reuse(graph), graph.result)
-    needed = {name for step in steps for name in _list_names(step.args)}
+    needed = {name for step in steps for name in list_names(step.args)}
     weights = {name: weight for name, weight in graph.weights.items() if name in needed}
     return Program(replace(graph, steps=steps, weights=weights)).eval()
-
-
-def _list_names(args: Any) -> Iterator[str]:
-    for one in args:
-        if isinstance(one, Value):
-            yield one.name
-        elif isinstance(one, (list, tuple)):
-            yield from _list_names(one)
 
 
 def _skip_choice(graph: Graph, timesteps: int) -> Graph:
@@ -67,7 +61,7 @@ def _skip_choice(graph: Graph, timesteps: int) -> Graph:
 
 def _fold_norms(graph: Graph) -> Graph:
     """Put every batch norm into the convolution whose result it alone takes."""
-    uses = Counter(name for step in graph.steps for name in _list_names(step.args))
+    uses = Counter(name for step in graph.steps for name in list_names(step.args))
     makers = {name: step for step in graph.steps for name in step.outputs}
     folded: dict[str, Step] = {}  # by the convolution's result
     weights = dict(graph.weights)
@@ -110,7 +104,7 @@ def _fold(conv: Step, norm: Step, weights: dict[str, Tensor]) -> tuple[Tensor, T
 
 def _reuse(graph: Graph) -> list[Step]:
     """Let results take the place of inputs that are needed once, and were made for this alone."""
-    uses = Counter(name for step in graph.steps for name in _list_names(step.args))
+    uses = Counter(name for step in graph.steps for name in list_names(step.args))
     fresh: set[str] = set()
     steps = []
     for step in graph.steps:

@@ -1,11 +1,15 @@
 """A scene mapped window by window, top to bottom: read, predict, blend, write, with memory for one row of windows."""
 
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import groupby
 from typing import NamedTuple
 
 import numpy as np
+import torch
 
 from data.scene import Patch, Scene
 from data.windows import Window
@@ -13,6 +17,7 @@ from tuning.predictor import Predictor
 from tuning.rasters import MASK
 
 READ_PX = 2**20  # of the windows that are read at once
+MOST_WORKERS = 8  # each holds the maps of a window inside the network, some 0.15 GB
 _AHEAD = 1  # batches that are read while one is mapped
 
 Write = Callable[[str, int, np.ndarray], None]  # layer, first row, rows (h, W)
@@ -49,13 +54,39 @@ def map_scene(
     """
     blend = _Blend(scene.grid.width, predictor.layers, threshold, write)
     groups = _group(windows, max(READ_PX, predictor.batch_px))
-    with ThreadPoolExecutor(1) as pool:  # reading waits for the disk, or unpacks beside the network
-        for batch, done in _read_ahead(pool, scene, groups):
-            if batch.windows:
-                blend.release(batch.windows[0].rows.start)
-                _map_batch(batch, predictor, blend)
-            progress(done)
+    # Reading waits for the disk, or unpacks, beside the networks.
+    with ThreadPoolExecutor(1) as reader, _sharing_cores(predictor) as workers:
+        pending: deque[_Asked] = deque()
+        for batch, done in _read_ahead(reader, scene, groups):
+            progress(done - len(batch.windows))
+            pending.extend(_ask(workers.pool, predictor, batch))
+            while len(pending) > 2 * workers.count:
+                progress(_add(blend, pending.popleft()))
+        for asked in pending:
+            progress(_add(blend, asked))
     blend.release(scene.grid.height)
+
+
+@dataclass(frozen=True)
+class _Workers:
+    """Threads that ask the networks, and their number."""
+
+    pool: ThreadPoolExecutor
+    count: int
+
+
+@contextmanager
+def _sharing_cores(predictor: Predictor) -> Iterator[_Workers]:
+    """Give threads that map a window each: side by side they wait less than when all cores share one window."""
+    cores = torch.get_num_threads()
+    count = 1 if predictor.device.type == "cuda" else min(cores, MOST_WORKERS)
+    torch.set_num_threads(max(1, cores // count))
+    pool = ThreadPoolExecutor(count)
+    try:
+        yield _Workers(pool, count)
+    finally:
+        pool.shutdown(cancel_futures=True)
+        torch.set_num_threads(cores)
 
 
 def _group(windows: Sequence[Window], read_px: int) -> Iterator[list[Window]]:
@@ -87,16 +118,37 @@ def _read(scene: Scene, windows: list[Window]) -> _Batch:
     return _Batch([window for window, _ in found], [patch for _, patch in found])
 
 
-def _map_batch(batch: _Batch, predictor: Predictor, blend: "_Blend") -> None:
-    height, width = batch.windows[0].shape
+class _Asked(NamedTuple):
+    """Windows that the networks are asked about, and their answer to come."""
+
+    windows: list[Window]
+    patches: list[Patch]
+    answer: Future[dict[str, np.ndarray]]
+
+
+def _ask(pool: ThreadPoolExecutor, predictor: Predictor, batch: _Batch) -> Iterator[_Asked]:
+    """Hand a batch over, in parts that fit the predictor."""
+    height, width = batch.windows[0].shape if batch.windows else (1, 1)
     size = max(1, predictor.batch_px // (height * width))
     for start in range(0, len(batch.windows), size):
         windows = batch.windows[start : start + size]
         patches = batch.patches[start : start + size]
-        layers = predictor(np.stack([patch.x for patch in patches]))
-        for place, (window, patch) in enumerate(zip(windows, patches, strict=True)):
-            values = {name: layer[place] for name, layer in layers.items()}
-            blend.add(window, values, patch.seen, patch.relief)
+        yield _Asked(windows, patches, pool.submit(_predict, predictor, patches))
+
+
+def _predict(predictor: Predictor, patches: list[Patch]) -> dict[str, np.ndarray]:
+    first, *others = (patch.x for patch in patches)
+    return predictor(np.stack([first, *others]) if others else first[None])
+
+
+def _add(blend: "_Blend", asked: _Asked) -> int:
+    """Blend windows in, once they are mapped, above which nothing changes any more; return how many."""
+    layers = asked.answer.result()
+    for place, (window, patch) in enumerate(zip(asked.windows, asked.patches, strict=True)):
+        blend.release(window.rows.start)
+        values = {name: layer[place] for name, layer in layers.items()}
+        blend.add(window, values, patch.seen, patch.relief)
+    return len(asked.windows)
 
 
 class _Blend:

@@ -48,7 +48,7 @@ class Predictor:
         self.layers = ("probability", "spread") if len(members) > 1 else ("probability",)
         self.batch_px = BATCH_PX * (8 if device.type == "cuda" else 1)
         self._programs: list[Program] = [
-            fuse(member.program, self.need.timesteps).to(
+            fuse(member.program, self.need.timesteps, device).to(
                 device,
                 memory_format=torch.channels_last,  # type: ignore[call-overload]
             )
