@@ -21,9 +21,9 @@ QUICK: dict[str, Sequence[str]] = {
     "start_up": (),
     "score_pixels": (),
     "infer_tiles": (),
-    "train_step": (),
+    "train_step": ("--guard",),
     "fit_under_ray": (),
-    "side_by_side": (),
+    "side_by_side": ("--rounds", "1"),
     "grow": ("--without-trials",),
 }
 LONGEST_S = 600

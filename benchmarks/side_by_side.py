@@ -34,7 +34,7 @@ from tuning.stage import Job, Stage
 
 AIM = 1.1
 TILES_PER_PART = 24
-EPOCHS = 24  # half the time of the shortest repeat trial of the preset quick
+EPOCHS = 48  # as long as the shortest repeat trials of the preset quick
 
 
 def time_stage(root: Path, pack: Pack, configs: list[Config], name: str) -> float:
