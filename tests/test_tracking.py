@@ -137,6 +137,17 @@ def test_new_campaign_looks_for_its_runs_only_after_a_failure(
     assert (made["first"], made["cut"]) == (first, run_id)
 
 
+def test_campaign_whose_own_run_was_deleted_keeps_its_trials(root: Path) -> None:
+    context = Context(**{**vars(CONTEXT), "campaign": "bereft"})
+    tracker = Tracker(root, context)
+    campaign = tracker.open_run("campaign", "campaign", "bereft")
+    trial = tracker.open_run("trial", "kept", "k")
+    tracker.client.delete_run(campaign)
+    again = Tracker(root, context)
+    assert again.open_run("campaign", "campaign", "bereft") != campaign
+    assert again.open_run("trial", "kept", "k") == trial
+
+
 def test_campaigns_do_not_share_runs(tracker: Tracker, root: Path) -> None:
     other = Tracker(root, Context(**{**vars(CONTEXT), "campaign": "second"}))
     assert other.open_run("trial", "key-a", "a") != tracker.open_run("trial", "key-a", "a")

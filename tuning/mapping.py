@@ -79,7 +79,7 @@ class _Workers:
 def _sharing_cores(predictor: Predictor) -> Iterator[_Workers]:
     """Give threads that map a window each: side by side they wait less than when all cores share one window."""
     cores = torch.get_num_threads()
-    count = 1 if predictor.device.type == "cuda" else min(cores, MOST_WORKERS)
+    count = min(cores, MOST_WORKERS) if predictor.device.type == "cpu" else 1
     torch.set_num_threads(max(1, cores // count))
     pool = ThreadPoolExecutor(count)
     try:

@@ -81,6 +81,7 @@ class Tracker:
         # A call that fails may have made the run all the same: after it, runs are looked for.
         made_all, self._made_all = self._made_all, False
         found = [] if made_all else self._find(key=key)
+        is_new = kind == "campaign" and not found and not self._find()
         if found:
             run = found[0]
         else:
@@ -90,7 +91,7 @@ class Tracker:
         if _OPENED not in run.data.tags:
             self._tell_start(run.info.run_id, params or {}, data)
         self._run_ids[key] = run.info.run_id
-        self._made_all = made_all or (kind == "campaign" and not found)
+        self._made_all = made_all or is_new
         return self._run_ids[key]
 
     def _tell_start(self, run_id: str, params: dict[str, Any], data: DatasetInput | None) -> None:
