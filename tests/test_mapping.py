@@ -175,6 +175,20 @@ def test_a_network_that_fails_ends_the_map(
     assert torch.get_num_threads() == before
 
 
+def test_rows_that_cannot_be_written_end_the_map(tmp_path: Path, member: Member) -> None:
+    def write(name: str, first_row: int, values: np.ndarray) -> None:
+        written.append(first_row)
+        if first_row:
+            raise OSError("disk full")
+
+    written: list[int] = []
+    cube = open_cube(write_netcdf(make_groups(400, 80), tmp_path / "cube.nc"), member.need)
+    windows = cube.lay_windows(48, 16)
+    with pytest.raises(OSError, match="disk full"):
+        map_scene(cube, windows, Predictor([member], CPU), write, threshold=0.5)
+    assert max(written) < 200  # long before the end
+
+
 def test_pixels_without_backscatter_have_no_value(tmp_path: Path, member: Member) -> None:
     groups = make_groups(96, 80)
     for dataset in groups.values():

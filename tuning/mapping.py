@@ -13,14 +13,12 @@ import torch
 
 from data.scene import Patch, Scene
 from data.windows import Window
+from tuning.blend import Blend, Write, writing_behind
 from tuning.predictor import Predictor
-from tuning.rasters import MASK
 
 READ_PX = 2**20  # of the windows that are read at once
 MOST_WORKERS = 8  # each holds the maps of a window inside the network, some 0.15 GB
 _AHEAD = 1  # batches that are read while one is mapped
-
-Write = Callable[[str, int, np.ndarray], None]  # layer, first row, rows (h, W)
 
 
 class _Batch(NamedTuple):
@@ -52,10 +50,14 @@ def map_scene(
     Raises:
         ValueError: If a window cannot be read.
     """
-    blend = _Blend(scene.grid.width, predictor.layers, threshold, write)
     groups = _group(windows, max(READ_PX, predictor.batch_px))
-    # Reading waits for the disk, or unpacks, beside the networks.
-    with ThreadPoolExecutor(1) as reader, _sharing_cores(predictor) as workers:
+    # Reading and writing wait for the disk, pack and unpack, beside the networks.
+    with (
+        ThreadPoolExecutor(1) as reader,
+        writing_behind(write) as writer,
+        _sharing_cores(predictor) as workers,
+    ):
+        blend = Blend(scene.grid.width, predictor.layers, threshold, writer)
         pending: deque[_Asked] = deque()
         for batch, done in _read_ahead(reader, scene, groups):
             progress(done - len(batch.windows))
@@ -64,7 +66,7 @@ def map_scene(
                 progress(_add(blend, pending.popleft()))
         for asked in pending:
             progress(_add(blend, asked))
-    blend.release(scene.grid.height)
+        blend.release(scene.grid.height)
 
 
 @dataclass(frozen=True)
@@ -141,7 +143,7 @@ def _predict(predictor: Predictor, patches: list[Patch]) -> dict[str, np.ndarray
     return predictor(np.stack([first, *others]) if others else first[None])
 
 
-def _add(blend: "_Blend", asked: _Asked) -> int:
+def _add(blend: Blend, asked: _Asked) -> int:
     """Blend windows in, once they are mapped, above which nothing changes any more; return how many."""
     layers = asked.answer.result()
     for place, (window, patch) in enumerate(zip(asked.windows, asked.patches, strict=True)):
@@ -149,69 +151,3 @@ def _add(blend: "_Blend", asked: _Asked) -> int:
         values = {name: layer[place] for name, layer in layers.items()}
         blend.add(window, values, patch.seen, patch.relief)
     return len(asked.windows)
-
-
-class _Blend:
-    """Weighted sums of the rows that windows may still reach.
-
-    Args:
-        width: Columns of the scene.
-        layers: What is blended, ``probability`` among it.
-        threshold: Probability from which a pixel is landslide.
-        write: Takes finished rows.
-    """
-
-    def __init__(self, width: int, layers: Sequence[str], threshold: float, write: Write) -> None:
-        self._threshold, self._write = threshold, write
-        self._first = 0  # row of the scene that is row 0 here
-        self._sums = {name: np.zeros((0, width), np.float32) for name in layers}
-        self._weights = np.zeros((0, width), np.float32)
-        self._relief = np.zeros((0, width), np.float32)
-        self._seen = np.zeros((0, width), bool)
-
-    def add(
-        self, window: Window, layers: dict[str, np.ndarray], seen: np.ndarray, relief: np.ndarray
-    ) -> None:
-        """Add a window's layers ``(H, W)``."""
-        self._reach(window.rows.stop - self._first)
-        rows = slice(window.rows.start - self._first, window.rows.stop - self._first)
-        at = (rows, window.columns.slice)
-        weights = window.weights
-        for name, values in layers.items():
-            self._sums[name][at] += values * weights
-        self._weights[at] += weights
-        self._seen[at] |= seen
-        self._relief[at] = relief
-
-    def _reach(self, height: int) -> None:
-        """Make room for the rows down to a window's last."""
-        self._sums = {name: _grow(total, height, 0) for name, total in self._sums.items()}
-        self._weights = _grow(self._weights, height, 0)
-        self._relief = _grow(self._relief, height, np.nan)
-        self._seen = _grow(self._seen, height, fill=False)
-
-    def release(self, row: int) -> None:
-        """Write what lies above a row of the scene, which no later window reaches."""
-        count = row - self._first
-        if count <= 0:
-            return
-        self._reach(count)
-        weights, seen = self._weights[:count], self._seen[:count]
-        for name, total in self._sums.items():
-            values = np.full(weights.shape, np.nan, np.float32)
-            np.divide(total[:count], weights, out=values, where=seen)
-            self._write(name, self._first, values)
-            if name == "probability":
-                mask = np.where(seen, values >= self._threshold, MASK.nodata)
-                self._write("mask", self._first, mask.astype(MASK.dtype))
-        self._write("relief", self._first, self._relief[:count])
-        self._sums = {name: total[count:] for name, total in self._sums.items()}
-        self._weights, self._seen = self._weights[count:], self._seen[count:]
-        self._relief, self._first = self._relief[count:], row
-
-
-def _grow(rows: np.ndarray, height: int, fill: float) -> np.ndarray:
-    """Return the rows with more below, so that they are *height* at least."""
-    missing = max(0, height - len(rows))
-    more = np.full((missing, rows.shape[1]), fill, rows.dtype)
-    return np.concatenate([rows, more]) if missing else rows
