@@ -55,10 +55,11 @@ class Blend:
     def __init__(self, width: int, layers: Sequence[str], threshold: float, writer: Writer) -> None:
         self._threshold, self._writer = threshold, writer
         self._first = 0  # row of the scene that is row 0 here
-        self._sums = {name: np.zeros((0, width), np.float32) for name in layers}
-        self._weights = np.zeros((0, width), np.float32)
-        self._relief = np.zeros((0, width), np.float32)
-        self._seen = np.zeros((0, width), bool)
+        self._sums = {name: _Rows(width, np.float32, 0) for name in layers}
+        self._weights = _Rows(width, np.float32, 0)
+        self._relief = _Rows(width, np.float32, np.nan)
+        self._seen = _Rows(width, bool, 0)
+        self._every = (*self._sums.values(), self._weights, self._relief, self._seen)
 
     def add(
         self, window: Window, layers: dict[str, np.ndarray], seen: np.ndarray, relief: np.ndarray
@@ -69,17 +70,15 @@ class Blend:
         at = (rows, window.columns.slice)
         weights = window.weights
         for name, values in layers.items():
-            self._sums[name][at] += values * weights
-        self._weights[at] += weights
-        self._seen[at] |= seen
-        self._relief[at] = relief
+            self._sums[name].all[at] += values * weights
+        self._weights.all[at] += weights
+        self._seen.all[at] |= seen
+        self._relief.all[at] = relief
 
     def _reach(self, height: int) -> None:
         """Make room for the rows down to a window's last."""
-        self._sums = {name: _grow(total, height, 0) for name, total in self._sums.items()}
-        self._weights = _grow(self._weights, height, 0)
-        self._relief = _grow(self._relief, height, np.nan)
-        self._seen = _grow(self._seen, height, fill=False)
+        for rows in self._every:
+            rows.reach(height)
 
     def release(self, row: int) -> None:
         """Write what lies above a row of the scene, which no later window reaches."""
@@ -88,22 +87,39 @@ class Blend:
             return
         self._writer.wait()
         self._reach(count)
-        weights, seen = self._weights[:count], self._seen[:count]
+        weights, seen = self._weights.all[:count], self._seen.all[:count]
         for name, total in self._sums.items():
             values = np.full(weights.shape, np.nan, np.float32)
-            np.divide(total[:count], weights, out=values, where=seen)
+            np.divide(total.all[:count], weights, out=values, where=seen)
             self._writer.submit(name, self._first, values)
             if name == "probability":
                 mask = np.where(seen, values >= self._threshold, MASK.nodata)
                 self._writer.submit("mask", self._first, mask.astype(MASK.dtype))
-        self._writer.submit("relief", self._first, self._relief[:count])
-        self._sums = {name: total[count:] for name, total in self._sums.items()}
-        self._weights, self._seen = self._weights[count:], self._seen[count:]
-        self._relief, self._first = self._relief[count:], row
+        self._writer.submit("relief", self._first, self._relief.all[:count].copy())
+        for rows in self._every:
+            rows.drop(count)
+        self._first = row
 
 
-def _grow(rows: np.ndarray, height: int, fill: float) -> np.ndarray:
-    """Return the rows with more below, so that they are *height* at least."""
-    missing = max(0, height - len(rows))
-    more = np.full((missing, rows.shape[1]), fill, rows.dtype)
-    return np.concatenate([rows, more]) if missing else rows
+class _Rows:
+    """Rows of a layer, of which the upper ones go and empty ones come below, in the same memory all the time.
+
+    Attributes:
+        all: Shape ``(H, W)``.
+    """
+
+    def __init__(self, width: int, dtype: type, fill: float) -> None:
+        self._fill = fill
+        self.all: np.ndarray = np.empty((0, width), dtype)
+
+    def reach(self, height: int) -> None:
+        """Have *height* rows at least."""
+        if (missing := height - len(self.all)) > 0:
+            more = np.full((missing, self.all.shape[1]), self._fill, self.all.dtype)
+            self.all = np.concatenate([self.all, more])
+
+    def drop(self, count: int) -> None:
+        """Let the upper rows go."""
+        rest = len(self.all) - count
+        self.all[:rest] = self.all[count:]
+        self.all[rest:] = self._fill
