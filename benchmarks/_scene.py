@@ -16,16 +16,9 @@ ORBITS, BANDS = ("s1asc", "s1dsc"), {"VV": -9.0, "VH": -15.5}
 DIMS = ("time", "y", "x")
 
 
-def make_scene(folder: Path, side: int, timesteps: int = 4, *, packed: bool = False) -> Path:
-    """Make a Zarr cube of *side* x *side* px with both orbits, the dates that a network of *timesteps* reads, and heights.
-
-    Args:
-        folder: Where to.
-        side: Rows and columns.
-        timesteps: Dates that have data.
-        packed: Whether chunks are compressed by Zstandard, or plain.
-    """
-    path = folder / f"scene-{side}{'-packed' * packed}.zarr"
+def make_scene(folder: Path, side: int, timesteps: int = 4) -> Path:
+    """Make a Zarr cube of *side* x *side* px with both orbits, the dates that a network of *timesteps* reads, and heights."""
+    path = folder / f"scene-{side}.zarr"
     times = np.datetime64("2018-03-29", "ns") + 24 * np.arange(ACQUISITIONS) * np.timedelta64(
         1, "D"
     )
@@ -41,8 +34,8 @@ def make_scene(folder: Path, side: int, timesteps: int = 4, *, packed: bool = Fa
         )
         group = zarr.open_group(path / orbit, mode="r+")
         for band, mean in BANDS.items():
-            _fill(group, f"{orbit}/{band}", path, side, mean, pick_steps(timesteps), packed)
-        _fill(group, f"{orbit}/DEM", path, side, 250.0, None, packed)
+            _fill(group, f"{orbit}/{band}", path, side, mean, pick_steps(timesteps))
+        _fill(group, f"{orbit}/DEM", path, side, 250.0, None)
     return path
 
 
@@ -53,7 +46,6 @@ def _fill(
     side: int,
     mean: float,
     steps: list[int] | None,
-    packed: bool,
 ) -> None:
     """Add a variable: write a few chunks, and link all others to them."""
     rng = np.random.default_rng(len(name))
@@ -64,7 +56,7 @@ def _fill(
         chunks=(*(1 for _ in lead), CHUNK_PX, CHUNK_PX),
         dtype="float32",
         fill_value=np.nan,
-        compressors="auto" if packed else None,
+        compressors=None,
         dimension_names=DIMS[-2 - len(lead) :],
     )
     count = -(-side // CHUNK_PX)

@@ -38,7 +38,7 @@ from tuning.stage import Job, Stage
 
 AIM = 1.03
 TILES_PER_PART, PER_CORE = 24, 2
-EPOCHS = 40  # as long as the shortest repeat trials of the preset quick
+EPOCHS = 40  # nearly as long as the shortest repeat trials of the preset quick
 
 
 class Silent(Delivery):

@@ -15,14 +15,7 @@ from data._place import find_grid
 from data._strips import Edges, Strip, find_edges, read_steps
 from data.grid import Grid
 from data.rows import measure_slope
-from data.rules import (
-    BANDS,
-    NODATA,
-    ORBITS,
-    SCENE_CLASS,
-    Units,
-    check_times,
-)
+from data.rules import BANDS, NODATA, ORBITS, SCENE_CLASS, Units, check_times
 from data.scene import (
     Need,
     Patch,
@@ -34,7 +27,7 @@ from data.scene import (
     stack_channels,
 )
 from data.untrusted import refuse
-from data.windows import Span, Window, cross, lay_spans
+from data.windows import Span, Window, cross, lay_spans, show_area
 
 logger = logging.getLogger(__name__)
 
@@ -135,21 +128,25 @@ class Cube(Scene):
     edges: dict[str, Edges]
     units: dict[str, Units]
     heights: xr.DataArray | None
-    _strips: dict[str, Strip] = field(default_factory=dict)  # by channel
+    _strips: dict[str, Strip] = field(init=False)  # by channel
+
+    def __post_init__(self) -> None:
+        self._strips = self._make_strips(())
 
     def lay_windows(self, side: int, overlap: int) -> list[Window]:
         """Lay windows of *side* px over the scene, by their first rows, in which order they are read best."""
         rows = lay_spans(self.grid.height, side, overlap)
-        self._strips = {
-            channel: self._make_strip(channel, [span.start for span in rows])
-            for channel in self.need.channels
-            if ":" in channel
-        }
+        self._strips = self._make_strips([span.start for span in rows])
         return cross(rows, lay_spans(self.grid.width, side, overlap))
 
-    def _make_strip(self, channel: str, starts: Sequence[int]) -> Strip:
-        edges = self.edges[channel.split(":")[0]]
-        return Strip(partial(self._read_band, channel), edges, self.grid.height, starts)
+    def _make_strips(self, starts: Sequence[int]) -> dict[str, Strip]:
+        """Make a strip of each band, for windows that begin in these rows."""
+        height, edges = self.grid.height, self.edges
+        return {
+            name: Strip(partial(self._read_band, name), edges[name.split(":")[0]], height, starts)
+            for name in self.need.channels
+            if ":" in name
+        }
 
     def read(self, window: Window) -> Patch | None:
         """Read a window; None where it has no backscatter at all.
@@ -166,11 +163,8 @@ class Cube(Scene):
         whole = Window(first.rows, Span(first.columns.start, np.ones(width, np.float32)))
         try:
             bands = {
-                name: (self._strips.get(name) or self._make_strip(name, ())).read(
-                    whole.rows.slice, whole.columns.slice
-                )
-                for name in self.need.channels
-                if ":" in name
+                name: strip.read(whole.rows.slice, whole.columns.slice)
+                for name, strip in self._strips.items()
             }
             maps = self._read_maps(whole)
         except (OSError, RuntimeError) as error:
@@ -192,10 +186,8 @@ class Cube(Scene):
         if modality not in ORBITS:
             classes = self._cut(modality, SCENE_CLASS, rows, columns)
             return np.where((values == NODATA) | (classes == 0), np.float32(np.nan), values)
-        place = (
-            f"rows {rows.start} to {rows.stop - 1}, columns {columns.start} to {columns.stop - 1}"
-        )
-        return to_db(values, self.units[modality], f"{channel}, {place} of {self.path}")
+        place = f"{channel}, {show_area(rows, columns)} of {self.path}"
+        return to_db(values, self.units[modality], place)
 
     def _cut(self, modality: str, name: str, rows: slice, columns: slice) -> np.ndarray:
         variable = self.groups[modality][name].transpose(*DIMS)

@@ -127,10 +127,16 @@ def show_dates(times: np.ndarray | np.datetime64) -> str:
     return ", ".join(days if len(days) <= _SHOWN else [*days[: _SHOWN - 1], "…", days[-1]])
 
 
-def round_half(values: np.ndarray) -> np.ndarray:
-    """Round float32 to half precision, as a pack stores backscatter and slope."""
+def to_half(values: np.ndarray) -> np.ndarray:
+    """Turn float32 into float16, as a pack stores backscatter and slope."""
     # Five times as fast as numpy, with the same rounding.
-    rounded: np.ndarray = torch.from_numpy(np.ascontiguousarray(values)).half().float().numpy()
+    half: np.ndarray = torch.from_numpy(np.ascontiguousarray(values)).half().numpy()
+    return half
+
+
+def round_half(values: np.ndarray) -> np.ndarray:
+    """Round float32 to half precision, and leave it float32."""
+    rounded: np.ndarray = torch.from_numpy(to_half(values)).float().numpy()
     return rounded
 
 

@@ -54,10 +54,12 @@ class Window:
         return np.outer(self.rows.weights, self.columns.weights)
 
     def __str__(self) -> str:
-        rows, columns = self.rows, self.columns
-        return (
-            f"rows {rows.start} to {rows.stop - 1}, columns {columns.start} to {columns.stop - 1}"
-        )
+        return show_area(self.rows.slice, self.columns.slice)
+
+
+def show_area(rows: slice, columns: slice) -> str:
+    """Name a rectangle of a raster in a message."""
+    return f"rows {rows.start} to {rows.stop - 1}, columns {columns.start} to {columns.stop - 1}"
 
 
 def lay_spans(length: int, side: int, overlap: int) -> list[Span]:

@@ -6,14 +6,14 @@ uses on a CPU; where this torch has none, a network stays as it is.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from tuning.served_graph import Graph, Step, Value
+from tuning.served_graph import Graph, Step, list_names
 
 _ATEN = torch.ops.aten
 _CONVOLUTION = _ATEN.conv2d.default
@@ -45,22 +45,15 @@ def convolve(
     """
     stride, padding, dilation, groups = how
     place = (padding, stride, dilation, groups)
-    found: Tensor | None = None
-    start, last = 0, len(parts) - 1
-    for number, part in enumerate(parts):
-        stop = start + part.shape[1] // groups
-        cut = weight[:, start:stop] if last else weight
-        then = "relu" if relu and number == last else None
-        if found is None:
-            found = torch.ops.mkldnn._convolution_pointwise(
-                part, cut, bias, *place, then or "none", [], ""
-            )
-        else:
-            found = torch.ops.mkldnn._convolution_pointwise_.binary(
-                found, part, cut, None, *place, "add", 1.0, then, [], ""
-            )
-        start = stop
-    assert found is not None  # noqa: S101 - for mypy: there is a part
+    cuts = torch.split(weight, [part.shape[1] // groups for part in parts], dim=1)
+    thens = [None] * (len(parts) - 1) + ["relu" if relu else None]
+    found: Tensor = torch.ops.mkldnn._convolution_pointwise(
+        parts[0], cuts[0], bias, *place, thens[0] or "none", [], ""
+    )
+    for part, cut, then in zip(parts[1:], cuts[1:], thens[1:], strict=True):
+        torch.ops.mkldnn._convolution_pointwise_.binary(
+            found, part, cut, None, *place, "add", 1.0, then, [], ""
+        )
     return found
 
 
@@ -86,28 +79,11 @@ def use_onednn(graph: Graph) -> Graph:
             gone.add(name)
             (name,) = users[name].outputs
         args = (parts, weight, *every)
-        made[name] = Step(_with_relu if relu else _without, args, {}, (name,), several=False)
+        made[name] = Step(convolve, args, {"relu": relu}, (name,), several=False)
     steps = [made.get(step.outputs[0], step) for step in graph.steps]
     return replace(graph, steps=tuple(step for step in steps if step.outputs[0] not in gone))
-
-
-def _with_relu(*args: Any) -> Tensor:
-    return convolve(*args, relu=True)
-
-
-def _without(*args: Any) -> Tensor:
-    return convolve(*args, relu=False)
 
 
 def _is_join(step: Step) -> bool:
     """Tell whether a step joins maps along their channels."""
     return step.function is _JOIN and len(step.args) == 2 and step.args[1] == 1 and not step.kwargs
-
-
-def list_names(args: Any) -> Iterator[str]:
-    """Yield the names of all values in a step's arguments."""
-    for one in args:
-        if isinstance(one, Value):
-            yield one.name
-        elif isinstance(one, (list, tuple)):
-            yield from list_names(one)

@@ -147,6 +147,7 @@ def save_program(
 ) -> Program:
     """Export a program into a file, load it back, and compare.
 
+    A program of the structure of one before takes that one's graph, where its answers are right with it.
     The export for one shape takes a quarter of the time, and holds for every shape unless a network reads its
     input's size; then it is exported anew for any shape.
 

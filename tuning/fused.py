@@ -11,8 +11,8 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from tuning._onednn import has_onednn, list_names, use_onednn
-from tuning.served_graph import Graph, Step, Value, add_spent
+from tuning._onednn import has_onednn, use_onednn
+from tuning.served_graph import Graph, Step, Value, add_spent, list_names
 from tuning.served_program import Program
 
 _ATEN = torch.ops.aten

@@ -130,7 +130,9 @@ class _Asked(NamedTuple):
 
 def _ask(pool: ThreadPoolExecutor, predictor: Predictor, batch: _Batch) -> Iterator[_Asked]:
     """Hand a batch over, in parts that fit the predictor."""
-    height, width = batch.windows[0].shape if batch.windows else (1, 1)
+    if not batch.windows:
+        return
+    height, width = batch.windows[0].shape
     size = max(1, predictor.batch_px // (height * width))
     for start in range(0, len(batch.windows), size):
         windows = batch.windows[start : start + size]

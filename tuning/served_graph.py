@@ -217,19 +217,20 @@ def _read_outputs(outputs: list[dict[str, Any]], path: Path) -> tuple[tuple[str,
     return tuple(names), len(names) > 1
 
 
-def _names_in(content: Any) -> Iterator[str]:
+def list_names(content: Any) -> Iterator[str]:
+    """Yield the names of all values in a step's arguments."""
     if isinstance(content, Value):
         yield content.name
     elif isinstance(content, (list, tuple)):
         for one in content:
-            yield from _names_in(one)
+            yield from list_names(one)
 
 
 def add_spent(steps: list[Step], result: str) -> tuple[Step, ...]:
     """Tell each step which values nobody needs after it, so that a run frees them."""
     needed, done = {result}, []
     for step in reversed(steps):
-        mine = {*_names_in(step.args), *_names_in(tuple(step.kwargs.values())), *step.outputs}
+        mine = {*list_names(step.args), *list_names(tuple(step.kwargs.values())), *step.outputs}
         done.append(replace(step, spent=tuple(sorted(mine - needed))))
         needed |= mine
     return tuple(reversed(done))
