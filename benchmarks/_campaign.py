@@ -18,25 +18,25 @@ import torch
 from mlflow.entities import Metric
 from scipy.ndimage import gaussian_filter
 
-from data.change import log_ratio
-from data.inputs import SAR_CHANNELS
-from data.norm import make_norm
 from data.pack import Pack
+from data.pack.channels import SAR_CHANNELS
+from data.pack.log_ratio import log_ratio
+from data.pack.normalise import make_norm
 from data.splits import Split, make_split
 from models import list_models
-from tuning.baselines import is_deterministic, make_baseline_config
-from tuning.environment import describe_environment
-from tuning.evaluate import Predict, make_model, measure_predictions, measure_val
-from tuning.gate_tiles import write_gate
-from tuning.ground import write_ground, write_split_audit
-from tuning.journal import Config, Journal
-from tuning.metrics import choose_threshold, score_at
-from tuning.presets import SEEDS, get_preset
-from tuning.records import Context
-from tuning.report import EXCLUDED, EXPECTED, SUSPICIOUS
-from tuning.settings import list_folds
-from tuning.space import compose, first_sample, make_key, make_space
-from tuning.tracker import Tracker
+from tuning.baselines.baselines import is_deterministic, make_baseline_config
+from tuning.metrics.scores import choose_threshold, score_at
+from tuning.registry.gate_tiles import write_gate
+from tuning.report.reference_layers import write_ground, write_split_audit
+from tuning.report.write_report import EXCLUDED, EXPECTED, SUSPICIOUS
+from tuning.settings.presets import SEEDS, get_preset
+from tuning.settings.settings import list_folds
+from tuning.tracking.payloads import Context
+from tuning.tracking.tracker import Tracker
+from tuning.train.environment import describe_environment
+from tuning.train.evaluate import Predict, make_model, measure_predictions, measure_val
+from tuning.trial.folder import Config, Journal
+from tuning.trial.search_space import compose, first_sample, make_key, make_space
 
 EPOCHS = 5  # of a search trial, as in the preset quick
 METRICS = 40  # of a search trial; the platform's own are filled up to it

@@ -11,18 +11,18 @@ from tempfile import mkdtemp
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from data.augment import make_augment
-from data.inputs import SAR_CHANNELS
 from data.pack import Pack, load_pack
+from data.pack.augment import make_augment
+from data.pack.channels import SAR_CHANNELS
 from models import known_good
-from tuning import tally
-from tuning.epochs import HostEpochs
-from tuning.journal import Config, Journal
-from tuning.parts import Parts
-from tuning.space import KNOWN_GOOD
-from tuning.stacked import Draws
-from tuning.train import split_of
-from tuning.training import Training
+from tuning.train import device_metrics
+from tuning.train.datasets import Parts
+from tuning.train.epochs import HostEpochs
+from tuning.train.fit import split_of
+from tuning.train.multi_seed import Draws
+from tuning.train.training import Training
+from tuning.trial.folder import Config, Journal
+from tuning.trial.search_space import KNOWN_GOOD
 
 BATCH, WIDTH = 16, 16
 WARM_EPOCHS = 3  # after which all sizes of batch are recorded
@@ -86,7 +86,7 @@ def train(training: Training) -> None:
 
 
 class Side:
-    """Trainings of several seeds side by side, as `tuning.stacked` lets them take turns."""
+    """Trainings of several seeds side by side, as `tuning.train.multi_seed` lets them take turns."""
 
     def __init__(self, network: Network, seeds: int, parts: Parts) -> None:
         self.members: list[tuple[Training, Draws]] = []
@@ -153,13 +153,13 @@ def measure_tally(lanes: int) -> float:
     """Return the seconds that a batch's histogram takes where all pixels fall into one bin."""
     logits = torch.full((BATCH, 1, 128, 128), -20.0, device=GPU)
     mask = torch.zeros(BATCH, 128, 128, dtype=torch.uint8, device=GPU)
-    loss, before = torch.zeros((), device=GPU), tally.LANES
-    tally.LANES = lanes
+    loss, before = torch.zeros((), device=GPU), device_metrics.LANES
+    device_metrics.LANES = lanes
     try:
-        one = tally.Tally(GPU)
+        one = device_metrics.Tally(GPU)
         return measure(lambda: [one.add(loss, logits, mask) for _ in range(50)], 0.2) / 50
     finally:
-        tally.LANES = before
+        device_metrics.LANES = before
 
 
 def describe() -> str:

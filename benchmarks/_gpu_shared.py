@@ -12,8 +12,8 @@ from tempfile import TemporaryDirectory
 import torch
 from _gpu import GPU, WARM_EPOCHS, Network
 
-from tuning.journal import Row
-from tuning.stacked import Seed, fit_stacked
+from tuning.train.multi_seed import Seed, fit_stacked
+from tuning.trial.folder import Row
 
 SECONDS = 4.0
 

@@ -18,15 +18,15 @@ from typing import Any, NamedTuple
 
 from _searched import MODEL, Campaign, make_campaign, make_row, write_ends, write_epoch
 
-from data.inputs import SAR_CHANNELS
-from tuning.delivery import Delivery
-from tuning.evaluate import make_model
-from tuning.journal import Journal
-from tuning.presets import get_preset
-from tuning.space import first_sample, make_space
-from tuning.storage import measure_bytes
-from tuning.store import URI_VARIABLE, find_runs
-from tuning.suggest import make_searcher, quiet_optuna
+from data.pack.channels import SAR_CHANNELS
+from tuning.search.optuna_asha import make_searcher, quiet_optuna
+from tuning.settings.presets import get_preset
+from tuning.tracking.client import URI_VARIABLE, find_runs
+from tuning.tracking.sender import Delivery
+from tuning.train.evaluate import make_model
+from tuning.trial.disk import measure_bytes
+from tuning.trial.folder import Journal
+from tuning.trial.search_space import first_sample, make_space
 
 
 def report(campaign: Campaign, epoch: int) -> float:

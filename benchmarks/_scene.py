@@ -7,7 +7,7 @@ import numpy as np
 import xarray as xr
 import zarr
 
-from data.inputs import pick_steps
+from data.pack.channels import pick_steps
 from data.tiles import ACQUISITIONS
 
 CHUNK_PX = 512

@@ -11,15 +11,15 @@ from typing import Any
 import numpy as np
 import torch
 
-from data.inputs import SAR_CHANNELS
-from tuning.delivery import Delivery
-from tuning.environment import describe_environment
-from tuning.journal import Journal
-from tuning.metrics import BINS
-from tuning.mirror import Mirror
-from tuning.records import EPOCH_METRICS, Context, DataRecord
-from tuning.space import first_sample, make_space
-from tuning.stage import Job, Stage
+from data.pack.channels import SAR_CHANNELS
+from tuning.metrics.scores import BINS
+from tuning.search.callback import Mirror
+from tuning.tracking.payloads import EPOCH_METRICS, Context, DataRecord
+from tuning.tracking.sender import Delivery
+from tuning.train.environment import describe_environment
+from tuning.trial.folder import Journal
+from tuning.trial.search_space import first_sample, make_space
+from tuning.trial.stage import Job, Stage
 
 MODEL, PIXELS = "unet", 27 * 128 * 128  # of the val part of the split blocks
 SYSTEM = (

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
-from data.machine import count_cpus
+from data.io.processes import count_cpus
 
 
 @dataclass(frozen=True)

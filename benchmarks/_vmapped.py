@@ -1,6 +1,6 @@
 """The other way to train several seeds at once: weights stacked along an axis, convolutions grouped by torch.vmap.
 
-Only measured here, against the seeds side by side of `tuning.stacked`.
+Only measured here, against the seeds side by side of `tuning.train.multi_seed`.
 """
 
 from collections.abc import Sequence
@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 from torch.func import functional_call, stack_module_state
 
-from data.resident import Resident
-from tuning.graphed import Lane, Replay
-from tuning.losses import bce_dice
-from tuning.tally import Tally
-from tuning.training import Training
+from data.pack.gpu_dataset import Resident
+from tuning.train.cuda_graphs import Lane, Replay
+from tuning.train.device_metrics import Tally
+from tuning.train.losses import bce_dice
+from tuning.train.training import Training
 
 
 class Vmapped:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from _turns import tell_load
 
-from data.names import unknown
+from data.io.errors import unknown
 
 QUICK: dict[str, Sequence[str]] = {
     "start_up": (),

@@ -3,7 +3,7 @@
     python benchmarks/fit_under_ray.py [--rounds N] [--epochs N]
 
 Both train the same network on the same tiles of the twin with one thread, in turns: `tuning.train.fit` in a process that
-imports neither, and `tuning.search.run_repeats` with one trial and MLflow fed beside it. A training's time runs from the
+imports neither, and `tuning.search.run_stage.run_repeats` with one trial and MLflow fed beside it. A training's time runs from the
 start of its first epoch to the end of its last, waiting for Ray included. Start-up is what the platform needs, from the call
 with Ray running until the first epoch begins, for the first trial of a campaign; the test part and what is sent after the
 last epoch are no part of either. A second core for the driver is taken for granted.
@@ -23,10 +23,10 @@ from _turns import Ratio, Side, judge, serve, tell_load
 
 from data.pack import Pack, load_pack, make_pack
 from data.twin import make_twin
-from tuning.heap import keep_freed_memory
-from tuning.journal import Config, Journal, read_json
-from tuning.presets import pick_tiles
-from tuning.train import fit
+from tuning.settings.presets import pick_tiles
+from tuning.train.fit import fit
+from tuning.train.malloc import keep_freed_memory
+from tuning.trial.folder import Config, Journal, read_json
 
 AIM, AIM_START_S = 1.03, 5.0
 TILES_PER_PART, EPOCHS = 24, 8
@@ -60,7 +60,7 @@ class Platform:
     def __init__(self, root: Path, pack: Pack) -> None:
         from track_trials import make_settings
 
-        from tuning.cluster import start_ray
+        from tuning.cluster.ray_session import start_ray
 
         self.root, self.pack = root, pack
         began = time.perf_counter()
@@ -69,11 +69,11 @@ class Platform:
 
     def fit(self, config: Config, name: str) -> dict[str, float]:
         """Train one trial; return seconds."""
-        from tuning.delivery import Delivery
-        from tuning.placement import Resources
-        from tuning.records import Context, DataRecord
-        from tuning.search import run_repeats
-        from tuning.stage import Job, Stage
+        from tuning.cluster.resources import Resources
+        from tuning.search.run_stage import run_repeats
+        from tuning.tracking.payloads import Context, DataRecord
+        from tuning.tracking.sender import Delivery
+        from tuning.trial.stage import Job, Stage
 
         pack = self.pack
         context = Context(name, "quick", "blocks", "s", pack.hash, "synthetic", "s1", "4 even", "c")
@@ -92,8 +92,8 @@ def measure(root: Path, rounds: int, epochs: int) -> tuple[list[Any], list[Any]]
     """Train in turns; return what the bare process and the platform took."""
     from track_trials import make_config
 
-    from tuning.cluster import stop_ray
-    from tuning.journal import write_json
+    from tuning.cluster.ray_session import stop_ray
+    from tuning.trial.folder import write_json
 
     tiles = make_twin(
         root / "data", tile_ids=pick_tiles("blocks", TILES_PER_PART, None), progress=False

@@ -24,16 +24,16 @@ from _turns import tell_load
 from side_by_side import time_stage
 from track_trials import make_config, make_settings
 
-from data.dataset import Batch
 from data.pack import make_pack
+from data.pack.dataset import Batch
 from data.twin import make_twin
 from models import create_model, known_good
-from tuning.campaign import CLIP
-from tuning.cluster import start_ray, stop_ray
-from tuning.heap import keep_freed_memory
-from tuning.presets import pick_tiles
-from tuning.space import KNOWN_GOOD
-from tuning.steps import Steps
+from tuning.campaign.campaign import CLIP
+from tuning.cluster.ray_session import start_ray, stop_ray
+from tuning.settings.presets import pick_tiles
+from tuning.train.malloc import keep_freed_memory
+from tuning.train.step import Steps
+from tuning.trial.search_space import KNOWN_GOOD
 
 AIM = 1.1
 MODELS = ("unet", "unet_convlstm")

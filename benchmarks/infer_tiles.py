@@ -3,8 +3,8 @@
     python benchmarks/infer_tiles.py [--model NAME ...] [--rounds N]
 
 The bare pass is the network in eval mode in PyTorch, channels last, on input that is normalised already. Against it, in
-turns in one process on one thread, NumPy in and out: the logged program through `tuning.predictor.Predictor`, as maps are
-made (normalisation, batch norm folded into convolutions, sigmoid), and through `tuning.served_model.LandslideModel`, as
+turns in one process on one thread, NumPy in and out: the logged program through `tuning.predict.predictor.Predictor`, as maps are
+made (normalisation, batch norm folded into convolutions, sigmoid), and through `tuning.serving.pyfunc_model.LandslideModel`, as
 MLflow serves it (checks of the input, the choice among 15 acquisitions, normalisation, sigmoid).
 """
 
@@ -22,17 +22,17 @@ from typing import Any
 import torch
 from _turns import Ratio, judge, tell_load
 
-from data.norm import Norm
-from data.scene import Need
+from data.pack.normalise import Norm
+from data.scene.base import Need
 from data.tiles import ACQUISITIONS
 from models import create_model, known_good, list_models
-from tuning.evaluate import Checkpoint
-from tuning.export import make_example, make_program, make_reference, save_program
-from tuning.heap import keep_freed_memory
-from tuning.members import Member
-from tuning.predictor import Predictor
-from tuning.served_model import LandslideModel
-from tuning.served_program import Program, load_program
+from tuning.predict.ensemble import Member
+from tuning.predict.predictor import Predictor
+from tuning.serving.export import make_example, make_program, make_reference, save_program
+from tuning.serving.program import Program, load_program
+from tuning.serving.pyfunc_model import LandslideModel
+from tuning.train.evaluate import Checkpoint
+from tuning.train.malloc import keep_freed_memory
 
 AIM = 0.9
 CHANNELS = ("s1asc:VV", "s1asc:VH", "s1dsc:VV", "s1dsc:VH")

@@ -22,20 +22,20 @@ from typing import Any
 
 import torch
 
-from data.norm import Norm
-from data.scene import Need
-from data.scenes import open_scene
+from data.pack.normalise import Norm
+from data.scene import open_scene
+from data.scene.base import Need
 from models import create_model
 from models.unet import KNOWN_GOOD
-from tuning import maps
-from tuning.evaluate import Checkpoint
-from tuning.export import make_program, make_reference, save_program
-from tuning.heap import keep_freed_memory
-from tuning.mapping import map_scene
-from tuning.members import Member
-from tuning.predictor import Predictor
-from tuning.rasters import Rasters
-from tuning.served_program import load_program
+from tuning.predict import write_map
+from tuning.predict.cog import Rasters
+from tuning.predict.ensemble import Member
+from tuning.predict.predictor import Predictor
+from tuning.predict.sliding_window import map_scene
+from tuning.serving.export import make_program, make_reference, save_program
+from tuning.serving.program import load_program
+from tuning.train.evaluate import Checkpoint
+from tuning.train.malloc import keep_freed_memory
 
 sys.path.insert(0, str(Path(__file__).parent))
 from _scene import make_scene
@@ -82,11 +82,11 @@ def measure_forward(
     return windows * window**2 * 1e-4 / (time.perf_counter() - began)
 
 
-def measure_mapping(job: maps.Job) -> float:
+def measure_mapping(job: write_map.Job) -> float:
     """Return the km2 per second of reading, predicting, blending and writing."""
     scene, predictor = job.scene, job.predictor
     windows = scene.lay_windows(job.window_px, job.overlap_px)
-    layers = {name: maps.LAYERS[name] for name in (*predictor.layers, "mask", "relief")}
+    layers = {name: write_map.LAYERS[name] for name in (*predictor.layers, "mask", "relief")}
     with (
         tempfile.TemporaryDirectory() as folder,
         Rasters(Path(folder), scene.grid, layers, {}) as rasters,
@@ -97,13 +97,13 @@ def measure_mapping(job: maps.Job) -> float:
         return scene.grid.height * scene.grid.width * 1e-4 / seconds
 
 
-def make_job(folder: Path, args: argparse.Namespace) -> tuple[maps.Job, torch.nn.Module]:
+def make_job(folder: Path, args: argparse.Namespace) -> tuple[write_map.Job, torch.nn.Module]:
     """Open the scene with a random network."""
     member, model = make_member(folder)
     predictor = Predictor([member], torch.device(args.device))
     scene = open_scene(args.scene, member.need)
     facts = {"model": "random", "input": "scene", "data": "synthetic"}
-    return maps.Job(scene, predictor, member.threshold, args.window, 32, facts), model
+    return write_map.Job(scene, predictor, member.threshold, args.window, 32, facts), model
 
 
 def take_turns(args: argparse.Namespace) -> list[tuple[float, float]]:
@@ -127,7 +127,7 @@ def run_one(args: argparse.Namespace) -> dict[str, Any]:
         job, _ = make_job(Path(name), args)
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
         began = time.perf_counter()
-        totals = maps.make_map(job, Path(name) / "map")
+        totals = write_map.make_map(job, Path(name) / "map")
         seconds = time.perf_counter() - began
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
     return {

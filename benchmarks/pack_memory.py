@@ -19,12 +19,12 @@ from threading import Barrier
 
 import torch
 
-from data.catalogue import read_catalogue
-from data.dataset import Tiles
-from data.inputs import SAR_CHANNELS
-from data.norm import make_norm
 from data.pack import load_pack, make_pack
+from data.pack.channels import SAR_CHANNELS
+from data.pack.dataset import Tiles
+from data.pack.normalise import make_norm
 from data.tiles import list_tiles
+from data.tiles.catalogue import read_catalogue
 from data.twin import make_twin
 
 BATCH = 8

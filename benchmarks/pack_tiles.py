@@ -14,7 +14,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from data.machine import count_cpus
+from data.io.processes import count_cpus
 from data.pack import make_pack
 from data.tiles import ORBITS, list_tiles, tile_path
 from data.twin import make_twin

@@ -18,10 +18,10 @@ import numpy as np
 import torch
 import xarray as xr
 
-from data.dataset import Tiles
-from data.norm import make_norm
 from data.pack import make_pack
-from data.reader import Reader
+from data.pack.dataset import Tiles
+from data.pack.normalise import make_norm
+from data.pack.reader import Reader
 from data.tiles import BANDS, list_tiles, tile_path
 from data.twin import make_twin
 
@@ -60,7 +60,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _pick(count: int) -> list[str]:
-    from data.catalogue import read_catalogue
+    from data.tiles.catalogue import read_catalogue
 
     return sorted(read_catalogue())[:count]
 

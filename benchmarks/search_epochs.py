@@ -6,7 +6,7 @@ By hand, about ten minutes: no part of `make bench-check`. All trainings are rea
 U-Net of width 8 and depth 3; learning rate, weight decay, loss, dropout, convolution and norm are searched), one after the
 other on one thread. Random trials are trained at full length once, as a pool; a repetition's random search is a draw of its
 trials from that pool without replacement, which is all that is simulated. The project's search is run anew in each
-repetition with other seeds: `tuning.suggest` as in a campaign, known-good values first, TPE, ASHA, epoch by epoch, without
+repetition with other seeds: `tuning.search.optuna_asha` as in a campaign, known-good values first, TPE, ASHA, epoch by epoch, without
 Ray between; it ends when its best val average precision reaches that of the random search. Each ratio is its epochs until
 then over all epochs of the random search; one that never gets there counts as infinite. ``--cold`` lets it begin with a random
 trial, to tell what the known-good values contribute.
@@ -31,14 +31,14 @@ from track_trials import make_config
 
 from data.pack import Pack, make_pack
 from data.twin import make_twin
-from tuning import suggest
-from tuning.heap import keep_freed_memory
-from tuning.journal import Row
-from tuning.presets import pick_tiles
-from tuning.space import Domain, LogUniform, first_sample, make_space
-from tuning.stage import METRIC, Job, Stage
-from tuning.train import begin, finish, is_over
-from tuning.training import BadTrialError
+from tuning.search import optuna_asha
+from tuning.settings.presets import pick_tiles
+from tuning.train.fit import begin, finish, is_over
+from tuning.train.malloc import keep_freed_memory
+from tuning.train.training import BadTrialError
+from tuning.trial.folder import Row
+from tuning.trial.search_space import Domain, LogUniform, first_sample, make_space
+from tuning.trial.stage import METRIC, Job, Stage
 
 AIM = 0.25
 TILES_PER_PART = 16
@@ -110,17 +110,17 @@ def train_pool(trainer: Trainer, count: int) -> list[list[float]]:
 def search(trainer: Trainer, name: str, target: float, first: dict[str, Any]) -> tuple[int, float]:
     """Search until a val average precision is reached; return the epochs spent and the best one found."""
     stage = trainer.make_stage(name)
-    searcher = suggest.make_searcher(trainer.space, first, stage, {}, {})
-    scheduler = suggest.make_scheduler(stage, [])
+    searcher = optuna_asha.make_searcher(trainer.space, first, stage, {}, {})
+    scheduler = optuna_asha.make_scheduler(stage, [])
     spent, best = 0, 0.0
     for number in range(trainer.trials):
         trial: Any = SimpleNamespace(
             trial_id=f"{name}-{number}", config=searcher.suggest(f"{name}-{number}")
         )
-        scheduler.on_trial_add(suggest._NOBODY, trial)
+        scheduler.on_trial_add(optuna_asha._NOBODY, trial)
 
         def judge(row: Row, trial: Any = trial) -> bool:
-            action = scheduler.on_trial_result(suggest._NOBODY, trial, row)
+            action = scheduler.on_trial_result(optuna_asha._NOBODY, trial, row)
             return row[METRIC] >= target or action == TrialScheduler.STOP
 
         rows = trainer.train(stage, trial.config, judge)
@@ -130,7 +130,7 @@ def search(trainer: Trainer, name: str, target: float, first: dict[str, Any]) ->
             break
         searcher.on_trial_complete(trial.trial_id, rows[-1] if rows else None)
         if rows:
-            scheduler.on_trial_complete(suggest._NOBODY, trial, rows[-1])
+            scheduler.on_trial_complete(optuna_asha._NOBODY, trial, rows[-1])
     return spent, best
 
 
@@ -150,7 +150,7 @@ def measure(root: Path, args: argparse.Namespace) -> list[float]:
         drawn = random.Random(1000 + number).sample(curves, args.trials)  # noqa: S311 - no secret
         target = max(curve[-1] for curve in drawn if curve)
         whole = sum(map(len, drawn))
-        suggest.SEARCH_SEED = 42 + 1000 * number
+        optuna_asha.SEARCH_SEED = 42 + 1000 * number
         first = first_sample("unet", trainer.space)
         if args.cold:
             first = draw_sample(trainer.space, random.Random(2000 + number))  # noqa: S311
@@ -178,7 +178,7 @@ def main(argv: list[str] | None = None) -> int:
     args = parser.parse_args(argv)
     if args.pool < args.trials:
         parser.error(f"--pool must be --trials or more, but got {args.pool} and {args.trials}.")
-    suggest.quiet_optuna()
+    optuna_asha.quiet_optuna()
     keep_freed_memory()
     torch.set_num_threads(1)
     print(f"{args.trials} trials of {args.epochs} epochs; {tell_load()}")

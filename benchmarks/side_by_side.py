@@ -20,17 +20,17 @@ from _turns import Ratio, Side, judge, serve, tell_load
 from fit_under_ray import fit_alone, read_times
 from track_trials import make_config, make_settings
 
-from data.machine import count_cpus
+from data.io.processes import count_cpus
 from data.pack import Pack, make_pack
 from data.twin import make_twin
-from tuning.cluster import start_ray, stop_ray
-from tuning.delivery import Delivery
-from tuning.journal import Config, write_json
-from tuning.placement import Resources
-from tuning.presets import pick_tiles
-from tuning.records import Context, DataRecord
-from tuning.search import run_repeats
-from tuning.stage import Job, Stage
+from tuning.cluster.ray_session import start_ray, stop_ray
+from tuning.cluster.resources import Resources
+from tuning.search.run_stage import run_repeats
+from tuning.settings.presets import pick_tiles
+from tuning.tracking.payloads import Context, DataRecord
+from tuning.tracking.sender import Delivery
+from tuning.trial.folder import Config, write_json
+from tuning.trial.stage import Job, Stage
 
 AIM = 1.1
 TILES_PER_PART = 24

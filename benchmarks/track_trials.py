@@ -18,23 +18,23 @@ from pathlib import Path
 
 import torch
 
-from data.augment import Augment
-from data.inputs import SAR_CHANNELS
-from data.machine import count_cpus
+from data.io.processes import count_cpus
 from data.pack import Pack, make_pack
+from data.pack.augment import Augment
+from data.pack.channels import SAR_CHANNELS
 from data.twin import make_twin
 from models import known_good
-from tuning.campaign import CLIP
-from tuning.cluster import start_ray, stop_ray
-from tuning.delivery import Delivery
-from tuning.journal import Config, Journal
-from tuning.placement import Resources
-from tuning.presets import get_preset, pick_tiles
-from tuning.records import Context, DataRecord
-from tuning.search import run_repeats
-from tuning.settings import Settings
-from tuning.space import KNOWN_GOOD
-from tuning.stage import Job, Stage
+from tuning.campaign.campaign import CLIP
+from tuning.cluster.ray_session import start_ray, stop_ray
+from tuning.cluster.resources import Resources
+from tuning.search.run_stage import run_repeats
+from tuning.settings.presets import get_preset, pick_tiles
+from tuning.settings.settings import Settings
+from tuning.tracking.payloads import Context, DataRecord
+from tuning.tracking.sender import Delivery
+from tuning.trial.folder import Config, Journal
+from tuning.trial.search_space import KNOWN_GOOD
+from tuning.trial.stage import Job, Stage
 
 AIM = 1.03
 TILES_PER_PART, PER_CORE = 24, 2

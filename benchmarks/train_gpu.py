@@ -38,8 +38,8 @@ from _vmapped import Vmapped
 
 from data.pack import make_pack
 from data.twin import make_twin
-from tuning import tally
-from tuning.parts import Parts
+from tuning.train import device_metrics
+from tuning.train.datasets import Parts
 
 MODELS, STEPS, STACKS, AIM = ("unet", "attention_unet", "unet_convlstm"), (4, 15), (2, 4, 8), 4.0
 SHARED = (2, 1), (4, 1), (8, 1), (4, 4)  # processes, and seeds in each
@@ -147,7 +147,7 @@ def print_kernels(network: Network, parts: Parts) -> None:
 
 def measure_lanes(book: Book) -> None:
     """Measure the histogram of a batch whose pixels nearly all fall into one bin, with few and many lanes."""
-    for lanes in (1, 8, tally.LANES, 128):
+    for lanes in (1, 8, device_metrics.LANES, 128):
         name = f"histogram with {lanes} lanes"
         book.enter(name, lambda lanes=lanes: measure_tally(lanes), lambda s: f"{1e6 * s:9.1f} us")
 

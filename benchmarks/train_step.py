@@ -5,7 +5,7 @@
 
 A side is a process of its own with one thread, and all sides take their steps in turns on the same batches:
 
-- ``trial``: channels last, the heap that keeps freed memory, `tuning.steps.Steps`, as in a trial;
+- ``trial``: channels last, the heap that keeps freed memory, `tuning.train.step.Steps`, as in a trial;
 - ``plain``: the same network, loss and optimizer in float32 and torch's default layout, on the heap as it comes;
 - ``textbook`` (ConvLSTM): plain as well, the encoder called per acquisition, two convolutions per gate and step;
 - ``half``: as ``trial``, the forward pass under autocast to bfloat16; ``compiled``: as ``trial``, by torch.compile.
@@ -28,13 +28,13 @@ from _turns import Ratio, judge, serve, take_turns, tell_load
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from data.dataset import Batch
+from data.pack.dataset import Batch
 from models import create_model, known_good, list_models
-from tuning.campaign import CLIP
-from tuning.heap import keep_freed_memory
-from tuning.presets import get_preset
-from tuning.space import KNOWN_GOOD
-from tuning.steps import Steps
+from tuning.campaign.campaign import CLIP
+from tuning.settings.presets import get_preset
+from tuning.train.malloc import keep_freed_memory
+from tuning.train.step import Steps
+from tuning.trial.search_space import KNOWN_GOOD
 
 AIM, AIM_TEXTBOOK, AIM_GAP = 1.5, 2.0, 1e-3
 # Nine tenths of what was reached, for --guard: with the aims missed, these still tell when a step has become slower.

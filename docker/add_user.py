@@ -17,7 +17,7 @@ import urllib.request
 from dataclasses import dataclass
 from typing import Any
 
-EXPERIMENT = "landslide-benchmark"  # of tuning/store.py
+EXPERIMENT = "landslide-benchmark"  # of tuning/tracking/client.py
 NAMES = {
     "MLFLOW_TRACKING_URI": "the server's address",
     "MLFLOW_TRACKING_USERNAME": "the administrator's name",

@@ -1,4 +1,6 @@
-"""Landslide segmentation networks: ``x (B, T, C, H, W)`` in, ``logits (B, 1, H, W)`` out.
+"""The segmentation networks, one file each.
+
+They map ``x (B, T, C, H, W)`` to ``logits (B, 1, H, W)``.
 
 Each module whose name has no leading underscore is one architecture, and its file name is the key.
 It holds ``build`` (the class), ``SPACE`` (the arch values to search), ``KNOWN_GOOD`` (where a search
@@ -6,80 +8,13 @@ starts), ``PUBLISHED`` (the published network) and ``PAPER_NAME``. A further arc
 further file; nothing else has to change.
 """
 
-import copy
-import importlib
-import inspect
-import pkgutil
-from types import ModuleType
-from typing import Any
-
-from torch import nn
-
-from models._checks import unknown
+from models._registry import (
+    create_model,
+    known_good,
+    list_models,
+    paper_name,
+    published,
+    search_space,
+)
 
 __all__ = ["create_model", "known_good", "list_models", "paper_name", "published", "search_space"]
-
-
-def list_models() -> list[str]:
-    """Return the names of all architectures, sorted."""
-    found = (module.name for module in pkgutil.iter_modules(__path__) if not module.ispkg)
-    return sorted(name for name in found if not name.startswith("_"))
-
-
-def create_model(name: str, in_channels: int, timesteps: int, **arch: Any) -> nn.Module:
-    """Build a network with fresh weights.
-
-    Args:
-        name: Architecture, one of `list_models`.
-        in_channels: Channels per acquisition, C.
-        timesteps: Acquisitions, T.
-        **arch: Arguments of the architecture; what is left out has the published value.
-
-    Returns:
-        The network in training mode: ``x (B, T, C, H, W)`` to ``logits (B, 1, H, W)``.
-
-    Raises:
-        ValueError: If the name, an argument or a value is unknown.
-    """
-    build = _module(name).build
-    choices = [key for key in inspect.signature(build).parameters if key not in _DATA_ARGUMENTS]
-    for key in arch:
-        if key not in choices:
-            raise unknown(f"argument of model {name!r}:", key, choices)
-    model: nn.Module = build(in_channels=in_channels, timesteps=timesteps, **arch)
-    return model
-
-
-def search_space(name: str) -> dict[str, list[Any]]:
-    """Return the arch values to search, a list per argument."""
-    space: dict[str, list[Any]] = copy.deepcopy(_module(name).SPACE)
-    return space
-
-
-def known_good(name: str) -> dict[str, Any]:
-    """Return the arch values that a search tries first."""
-    arch: dict[str, Any] = dict(_module(name).KNOWN_GOOD)
-    return arch
-
-
-def published(name: str) -> dict[str, Any]:
-    """Return the arch values that give exactly the published network."""
-    arch: dict[str, Any] = dict(_module(name).PUBLISHED)
-    return arch
-
-
-def paper_name(name: str) -> str:
-    """Return the name of the architecture in the published study's tables."""
-    paper: str = _module(name).PAPER_NAME
-    return paper
-
-
-_DATA_ARGUMENTS = ("in_channels", "timesteps")
-
-
-def _module(name: str) -> ModuleType:
-    """Import the file of one architecture."""
-    names = list_models()
-    if name not in names:
-        raise unknown("model", name, names)
-    return importlib.import_module(f"{__name__}.{name}")

@@ -11,14 +11,12 @@ import numpy as np
 import pytest
 import torch
 
-from data.inputs import SAR_CHANNELS
 from data.pack import Pack, make_pack
 from data.splits import Split, make_split
 from data.tiles import ORBITS, tile_path
 from data.twin import make_twin
-from tuning.journal import Config
-from tuning.presets import pick_tiles
-from tuning.settings import Settings
+from tuning.settings.presets import pick_tiles
+from tuning.trial.folder import Config
 
 if TYPE_CHECKING:  # a machine with a GPU may lack a browser
     from playwright.sync_api import Browser
@@ -121,35 +119,15 @@ def config(base_config: Config) -> Config:
 @pytest.fixture(scope="module")
 def browser() -> "Iterator[Browser]":
     """A real, headless browser."""
-    from browsing import find_chromium
     from playwright.sync_api import sync_playwright
+
+    from tests.support.browsing import find_chromium
 
     path = find_chromium()
     with sync_playwright() as driver:
         found = driver.chromium.launch(executable_path=path, args=["--no-sandbox"])
         yield found
         found.close()
-
-
-def make_settings(**changes: object) -> Settings:
-    """Return the settings of a small campaign on the twin."""
-    values: dict[str, object] = {
-        "campaign": "first",
-        "models": ("unet",),
-        "baselines": (),
-        "preset": "smoke",
-        "data": "twin",
-        "units": None,
-        "split": "blocks",
-        "channels": SAR_CHANNELS,
-        "steps": "even",
-        "timesteps": 4,
-        "norm": "train",
-        "augment": {"turn": 1},
-        "trials": 2,
-        "seeds": 2,
-    }
-    return Settings(**(values | changes))  # type: ignore[arg-type]
 
 
 @pytest.fixture

@@ -106,12 +106,12 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
 
 def _settings(given: dict[str, Any], root: Path) -> Any:
     """Turn the arguments given into settings, and keep them; or load those of the campaign to resume."""
-    from data.augment import parse_augment
-    from data.inputs import choose_channels
+    from data.pack.augment import parse_augment
+    from data.pack.channels import choose_channels
     from data.splits import keep_split
     from data.tiles import ACQUISITIONS
-    from tuning.presets import get_preset
-    from tuning.settings import (
+    from tuning.settings.presets import get_preset
+    from tuning.settings.settings import (
         PACKS,
         TWIN,
         Settings,
@@ -122,7 +122,7 @@ def _settings(given: dict[str, Any], root: Path) -> Any:
         new_name,
         save_settings,
     )
-    from tuning.train import pick_device
+    from tuning.train.fit import pick_device
 
     if "resume" in given:
         extra = sorted(set(given) - {"resume", "address", "stack_seeds"})
@@ -176,8 +176,8 @@ def _wants_to_continue(root: Path, campaign: str) -> bool:
     Raises:
         ValueError: If nobody can be asked.
     """
-    from tuning.settings import campaign_folder
-    from tuning.stage import count_done
+    from tuning.settings.settings import campaign_folder
+    from tuning.trial.stage import count_done
 
     done, begun = count_done(campaign_folder(root, campaign) / "trials")
     found = f"The same command was cut off before: campaign {campaign}, {done} of {begun} begun trials done."
@@ -189,11 +189,11 @@ def _wants_to_continue(root: Path, campaign: str) -> bool:
 
 
 def _say_end(outcome: Any, root: Path, campaign: str) -> None:
-    from data.source import describe
-    from tuning.report import format_pages, report_folder
-    from tuning.store import tracking_uri
-    from tuning.story import format_ranking
-    from tuning.views import ui_command
+    from data.tiles.manifest import describe
+    from tuning.report.sections import format_ranking
+    from tuning.report.write_report import format_pages, report_folder
+    from tuning.tracking.client import tracking_uri
+    from tuning.tracking.ui_links import ui_command
 
     if outcome.table is None:
         return
@@ -207,15 +207,15 @@ def _say_end(outcome: Any, root: Path, campaign: str) -> None:
 
 def _say_if_full(root: Path) -> None:
     """Name what may be behind any other error."""
-    from tuning.room import explain_room, is_full
+    from tuning.trial.disk import explain_room, is_full
 
     if root.exists() and is_full(root):
         print(f"error: {explain_room(root)}", file=sys.stderr)
 
 
 def _say_how_to_continue(root: Path, campaign: str) -> None:
-    from tuning.settings import campaign_folder
-    from tuning.stage import count_done
+    from tuning.settings.settings import campaign_folder
+    from tuning.trial.stage import count_done
 
     done, begun = count_done(campaign_folder(root, campaign) / "trials")
     if begun:
@@ -241,8 +241,8 @@ def main(argv: list[str] | None = None) -> int:
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    from tuning.campaign import run_campaign
-    from tuning.room import FullDiskError
+    from tuning.campaign.campaign import run_campaign
+    from tuning.trial.disk import FullDiskError
 
     try:
         outcome = run_campaign(root, settings)

@@ -14,9 +14,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parents[2])]
+sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from faults import bad_trials, disks, interrupts, kills, outage
+from tests.faults import bad_trials, disks, interrupts, kills, outage
 
 Result = tuple[object, list[str]]
 KILL_WORDS = ["--model", "all", "--preset", "smoke"]

@@ -5,9 +5,9 @@ import signal
 from pathlib import Path
 
 import psutil
-from faults.campaigns import PROJECT, Command, family, is_called, wait_until
 
-from tuning.store import connect, find_runs
+from tests.faults.campaigns import PROJECT, Command, family, is_called, wait_until
+from tuning.tracking.client import connect, find_runs
 
 HANG_MINUTES = 0.75
 

@@ -13,9 +13,9 @@ from pathlib import Path
 import pandas as pd
 import psutil
 
-from tuning.journal import Journal
-from tuning.stage import is_over, list_trials
-from tuning.store import connect, find_runs
+from tuning.tracking.client import connect, find_runs
+from tuning.trial.folder import Journal
+from tuning.trial.stage import is_over, list_trials
 
 PROJECT = Path(__file__).parents[2]
 NAME = "faults"

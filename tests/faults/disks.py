@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from faults.campaigns import Command, wait_until
+from tests.faults.campaigns import Command, wait_until
 
 WORDS = ["--model", "unet", "log_ratio_vv", "--preset", "smoke"]
 RUNS = 2 + 2 + 1

@@ -5,9 +5,8 @@ import signal
 import time
 from pathlib import Path
 
-from faults.campaigns import Command, wait_until
-
-from tuning.locks import is_running
+from tests.faults.campaigns import Command, wait_until
+from tuning.settings.lock import is_running
 
 WORDS = ["--model", "unet", "log_ratio_vv", "--preset", "smoke"]
 RUNS = 2 + 2 + 1

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pandas as pd
 import psutil
-from faults.campaigns import Command, end_all, family, is_alive, is_called, wait_until
+
+from tests.faults.campaigns import Command, end_all, family, is_alive, is_called, wait_until
 
 VICTIMS = {
     "driver": (),

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from faults.campaigns import PROJECT, Command, wait_until
-from servers import serve_mlflow
+from tests.faults.campaigns import PROJECT, Command, wait_until
+from tests.support.servers import serve_mlflow
 
 WORDS = ["--model", "unet", "log_ratio_vv", "--preset", "smoke"]
 RUNS = 2 + 2 + 1  # trials of the words: searched, repeated, measured without training

@@ -1,0 +1,6 @@
+"""Download of the real tiles from the Hugging Face hub."""
+
+from data.fetch.download import fetch
+from data.fetch.listing import FetchError
+
+__all__ = ["FetchError", "fetch"]

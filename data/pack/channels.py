@@ -1,0 +1,137 @@
+"""What a network reads: the channels by name, and which acquisitions of a series.
+
+Channel names carry their modality: ``s1asc:VV``, ``s2:B04``; ``DEM`` (height, m) and ``slope`` (degrees) belong to
+the ground.
+"""
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from data.io.errors import unknown
+from data.tiles import ACQUISITIONS, BANDS, EVENT, MODALITIES, ORBITS
+
+MAPS = ("DEM", "slope")
+CHANNELS = (*(f"{modality}:{band}" for modality in MODALITIES for band in BANDS[modality]), *MAPS)
+SAR_CHANNELS = tuple(name for name in CHANNELS if name.startswith(ORBITS))
+
+# Words for several channels. At 4 time steps `published` makes the published study's 56 channels
+# (repository snfatih/SEN12Landslide-Hokkaido-SAR, commit faba61f).
+GROUPS: dict[str, tuple[str, ...]] = {
+    "s1": SAR_CHANNELS,
+    **{m: tuple(name for name in CHANNELS if name.startswith(f"{m}:")) for m in MODALITIES},
+    **{p: tuple(name for name in SAR_CHANNELS if name.endswith(p)) for p in BANDS[ORBITS[0]]},
+    "published": tuple(name for name in CHANNELS if name not in MAPS),
+}
+STEPS = ("even", "event", "all")
+
+
+def choose_channels(words: Iterable[str]) -> tuple[str, ...]:
+    """Turn channel names and groups of them into channels.
+
+    Args:
+        words: Names out of ``CHANNELS``, and groups: ``s1``, ``s1asc``, ``s1dsc``, ``VV``, ``VH``, ``s2``,
+            ``published``.
+
+    Returns:
+        The channels, once each, in the order of ``CHANNELS``.
+
+    Raises:
+        ValueError: If a word is unknown, or no band of Sentinel-1 is among them.
+    """
+    wanted: set[str] = set()
+    for word in words:
+        if word not in GROUPS and word not in CHANNELS:
+            raise ValueError(unknown("channel", word, [*GROUPS, *CHANNELS]))
+        wanted.update(GROUPS.get(word, (word,)))
+    if not wanted.intersection(SAR_CHANNELS):
+        got = " ".join(name for name in CHANNELS if name in wanted) or "none"
+        raise ValueError(
+            f"A network needs a band of Sentinel-1, but got {got}. Add one of "
+            f"{', '.join(SAR_CHANNELS)}, or s1 for all."
+        )
+    return tuple(name for name in CHANNELS if name in wanted)
+
+
+def list_modalities(channels: Iterable[str]) -> tuple[str, ...]:
+    """List the modalities whose files the channels need, in the order of ``MODALITIES``."""
+    named = {name.split(":")[0] for name in channels}
+    return tuple(modality for modality in MODALITIES if modality in named)
+
+
+def check_steps(steps: str, timesteps: int) -> None:
+    """Refuse a choice of acquisitions that a tile cannot serve.
+
+    Raises:
+        ValueError: If *steps* is unknown, *timesteps* is not in 1..15, or ``all`` is not all 15.
+    """
+    if steps not in STEPS:
+        raise ValueError(unknown("choice of steps", steps, STEPS))
+    if not 1 <= timesteps <= ACQUISITIONS:
+        raise ValueError(
+            f"A tile has {ACQUISITIONS} acquisitions, but got timesteps={timesteps}. "
+            f"Choose 1 to {ACQUISITIONS}."
+        )
+    if steps == "all" and timesteps != ACQUISITIONS:
+        raise ValueError(
+            f"Steps 'all' are the {ACQUISITIONS} acquisitions of a tile, but got "
+            f"timesteps={timesteps}. Leave the number out, or choose 'even' or 'event'."
+        )
+
+
+def pick_steps(timesteps: int) -> list[int]:
+    """Pick evenly spaced acquisitions, the first and last included, as the published study does.
+
+    Args:
+        timesteps: How many of the 15 acquisitions to use.
+
+    Returns:
+        Ascending indices, ``round(linspace(0, 14, timesteps))``.
+
+    Raises:
+        ValueError: If *timesteps* is not in 1..15.
+    """
+    check_steps("even", timesteps)
+    return [int(step) for step in np.linspace(0, ACQUISITIONS - 1, timesteps).round()]
+
+
+def pick_nearest(times: np.ndarray, timesteps: int, event: np.datetime64 = EVENT) -> list[int]:
+    """Pick the acquisitions nearest to the event: half of them before it, the rest after.
+
+    The event is the region's, so tiles with and without landslides are treated alike.
+
+    Args:
+        times: Acquisition times of one series, shape ``(T,)``, ascending.
+        timesteps: How many to use; an odd one counts after. Where one side has too few, the other
+            gives more.
+        event: When it happened, UTC.
+
+    Returns:
+        Ascending indices.
+    """
+    check_steps("event", timesteps)
+    first = int(np.searchsorted(times, event, side="right"))  # first acquisition after the event
+    after = min(len(times) - first, max((timesteps + 1) // 2, timesteps - first))
+    return list(range(first + after - timesteps, first + after))
+
+
+def place_steps(times: np.ndarray, steps: str, timesteps: int) -> np.ndarray:
+    """Pick the acquisitions of every tile and modality.
+
+    Args:
+        times: Acquisition times, shape ``(N, modalities, T)``.
+        steps: ``even``, ``event`` or ``all``.
+        timesteps: How many to use.
+
+    Returns:
+        Ascending indices, shape ``(N, modalities, timesteps)``, int64.
+
+    Raises:
+        ValueError: If the choice is not one of :func:`check_steps`.
+    """
+    check_steps(steps, timesteps)
+    tiles, modalities, _ = times.shape
+    if steps != "event":
+        return np.broadcast_to(pick_steps(timesteps), (tiles, modalities, timesteps))
+    picked = [pick_nearest(one, timesteps) for one in times.reshape(-1, times.shape[-1])]
+    return np.array(picked, dtype=np.int64).reshape(tiles, modalities, timesteps)

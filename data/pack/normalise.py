@@ -1,0 +1,133 @@
+"""Normalisation: mean and standard deviation per channel, from the train tiles or as published."""
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from data.io.errors import unknown
+from data.pack.channels import CHANNELS
+from data.pack.file_format import Pack
+from data.splits import Split
+from data.tiles import BANDS
+
+MIN_STD = (
+    0.05  # dB, m or degrees; real SAR varies by 3 to 4 dB, a channel clipped away by thousandths
+)
+KINDS = ("train", "published")
+
+# Mean and standard deviation of S12LS-LD over all regions, harmonized release: dB, reflectance numbers, m. Repository
+# PaulH97/Sen12Landslides, norm.json of S12LS-LD in commits 522ddce (s1asc, with the heights) and 3de511c (s1dsc, s2).
+PUBLISHED: dict[str, tuple[float, float]] = {
+    "s1asc:VV": (-9.1787, 3.5571),
+    "s1asc:VH": (-15.7326, 4.2276),
+    "s1dsc:VV": (-9.1259, 3.4018),
+    "s1dsc:VH": (-15.6784, 4.1086),
+    "DEM": (767.52, 646.22),
+    **{
+        f"s2:{band}": values
+        for band, values in zip(
+            BANDS["s2"],
+            (
+                (1492.5, 2434.8),
+                (1668.7, 2290.8),
+                (1583.3, 2293.3),
+                (2063.5, 2192.1),
+                (3109.7, 1882.4),
+                (3443.4, 1824.6),
+                (3550.9, 1857.8),
+                (3642.2, 1752.8),
+                (2272.8, 1118.0),
+                (1509.4, 1044.7),
+            ),
+            strict=True,
+        )
+    },
+}
+
+
+@dataclass(frozen=True)
+class Norm:
+    """Mean and standard deviation per channel, shape ``(C,)`` each, in the channel's unit.
+
+    Attributes:
+        channels: Names out of ``data.pack.channels.CHANNELS``.
+        mean: In dB, m, degrees or Sentinel-2's reflectance numbers.
+        std: Likewise.
+        kind: ``train`` or ``published``.
+    """
+
+    channels: tuple[str, ...]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    kind: str = "train"
+
+
+def make_norm(kind: str, pack: Pack, train: Sequence[str], channels: Sequence[str]) -> Norm:
+    """Make the normalisation of some channels, and check that they vary.
+
+    Args:
+        kind: ``train`` measures it on the train tiles alone; ``published`` takes the data set's own.
+        pack: The packed tiles.
+        train: Ids of the train part.
+        channels: Channels of the pack, in its order.
+
+    Returns:
+        One mean and one standard deviation per channel.
+
+    Raises:
+        ValueError: If the kind or a channel is unknown, a channel is (nearly) constant over the train
+            tiles, or has no published norm.
+    """
+    if kind not in KINDS:
+        raise ValueError(unknown("norm", kind, KINDS))
+    measured = measure_norm(pack, train, channels)
+    if kind == "train":
+        return measured
+    if lacking := [name for name in channels if name not in PUBLISHED]:
+        raise ValueError(
+            f"The published norm has {', '.join(PUBLISHED)}, but got {', '.join(lacking)}. "
+            "Leave them out or use --norm train."
+        )
+    mean, std = zip(*(PUBLISHED[name] for name in channels), strict=True)
+    return Norm(tuple(channels), mean, std, kind)
+
+
+def measure_norm(pack: Pack, train: Sequence[str], channels: Sequence[str]) -> Norm:
+    """Measure each channel's mean and standard deviation over the train tiles alone.
+
+    Raises:
+        ValueError: If the pack lacks a channel, or one is (nearly) constant over the train tiles.
+    """
+    for name in channels:
+        if name not in pack.channels:
+            raise ValueError(unknown("channel", name, pack.channels))
+    if list(channels) != [name for name in CHANNELS if name in channels]:
+        raise ValueError(
+            f"Channels come once and in the order {', '.join(CHANNELS)}, but got {', '.join(channels)}. "
+            "Sort them."
+        )
+    at = [pack.channels.index(name) for name in channels]
+    count, total, squares = pack.moments[pack.rows(train)][:, at].sum(axis=0).T
+    mean = total / np.maximum(count, 1)
+    std = np.sqrt(np.maximum(squares / np.maximum(count, 1) - mean**2, 0.0))
+    for name, value in zip(channels, std, strict=True):
+        if value < MIN_STD:
+            raise ValueError(
+                f"A channel must vary over the train tiles, but {name} has a standard deviation of "
+                f"{value:.4f} in {pack.path}. Check the unit of the tiles: linear power that is clipped "
+                "as if it were dB becomes (nearly) constant."
+            )
+    return Norm(tuple(channels), tuple(map(float, mean)), tuple(map(float, std)))
+
+
+def keep_norm(pack: Pack, split: Split, norm: Norm) -> None:
+    """Write a norm beside the pack's manifest, as ``norm-<kind>-<split hash>.json``."""
+    file = pack.path / f"norm-{norm.kind}-{split.hash}.json"
+    aside = file.with_suffix(f".{os.getpid()}")
+    aside.write_text(
+        json.dumps({"split": split.name, "hash": split.hash, **asdict(norm)}, indent=1)
+    )
+    aside.replace(file)

@@ -1,0 +1,95 @@
+"""From a pack to float32 batches at the speed of memory: the chosen channels and acquisitions of a tile."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from data.pack.channels import MAPS, list_modalities, place_steps
+from data.pack.file_format import Pack
+from data.tiles import BANDS, NODATA, TILE_PX
+
+
+@dataclass(frozen=True)
+class _Series:
+    """One modality's share of the input.
+
+    Attributes:
+        values: Packed bands, shape ``(N, T, C, H, W)``, float16.
+        steps: Acquisitions to read, shape ``(N, T')``; None for all.
+        bands: Which of its bands to read; None for all.
+        channels: Where they go in the input.
+    """
+
+    values: Tensor
+    steps: Tensor | None
+    bands: Tensor | None
+    channels: slice
+
+    def read(self, row: int, out: Tensor) -> None:
+        """Convert one tile's acquisitions into ``out (T', C, H, W)``, float32."""
+        tile = self.values[row]
+        if self.steps is not None:
+            tile = tile.index_select(0, self.steps[row])
+        if self.bands is not None:
+            tile = tile.index_select(1, self.bands)
+        out[:, self.channels] = tile
+
+
+class Reader:
+    """Reads tiles of a pack as float32.
+
+    Attributes:
+        shape: Of one tile, ``(T, C, H, W)``.
+        gaps: Whether a row of the pack has pixels without data, shape ``(N,)``.
+    """
+
+    def __init__(
+        self, pack: Pack, channels: Sequence[str], timesteps: int, steps: str = "even"
+    ) -> None:
+        self.shape = (timesteps, len(channels), TILE_PX, TILE_PX)
+        self._pack = pack
+        picked = place_steps(pack.times, steps, timesteps)
+        self._series = [
+            _make_series(pack, channels, modality, picked) for modality in list_modalities(channels)
+        ]
+        self._maps = [(channels.index(name), name) for name in MAPS if name in channels]
+        pixels = {
+            name: TILE_PX**2 * (1 if name in MAPS else len(pack.times[0, 0])) for name in channels
+        }
+        seen = pack.moments[:, [pack.channels.index(name) for name in channels], 0]
+        self.gaps = np.any(seen < np.array(list(pixels.values())), axis=1)
+
+    def read(self, row: int, out: Tensor) -> None:
+        """Read one tile.
+
+        Args:
+            row: Row of the pack.
+            out: Where to, shape ``(T, C, H, W)``, float32: backscatter in dB, reflectance numbers, heights
+                in m, slopes in degrees; NaN = no data.
+        """
+        for series in self._series:
+            series.read(row, out)
+        for channel, name in self._maps:
+            out[:, channel] = self._read_map(name, row)
+
+    def _read_map(self, name: str, row: int) -> Tensor:
+        if name == "slope":
+            return torch.from_numpy(self._pack.slope[row]).float()
+        heights = torch.from_numpy(self._pack.dem[row])
+        return heights.float().masked_fill_(heights == NODATA, float("nan"))
+
+
+def _make_series(pack: Pack, channels: Sequence[str], modality: str, picked: np.ndarray) -> _Series:
+    at = [place for place, name in enumerate(channels) if name.startswith(f"{modality}:")]
+    bands = [BANDS[modality].index(channels[place].split(":")[1]) for place in at]
+    values = torch.from_numpy(pack.bands[modality])
+    steps = torch.from_numpy(np.array(picked[:, pack.modalities.index(modality)]))
+    return _Series(
+        values=values,
+        steps=None if steps.shape[1] == values.shape[1] else steps,
+        bands=None if len(bands) == len(BANDS[modality]) else torch.tensor(bands),
+        channels=slice(at[0], at[-1] + 1),
+    )

@@ -1,0 +1,25 @@
+"""Train, val and test tiles: named splits, folds, the leakage audit and its map."""
+
+from data.splits.split import (
+    SPLITS,
+    Split,
+    check_split,
+    fold_names,
+    keep_split,
+    list_parts,
+    make_split,
+    restrict,
+)
+from data.splits.split_file import PARTS
+
+__all__ = [
+    "PARTS",
+    "SPLITS",
+    "Split",
+    "check_split",
+    "fold_names",
+    "keep_split",
+    "list_parts",
+    "make_split",
+    "restrict",
+]

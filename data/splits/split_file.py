@@ -1,0 +1,138 @@
+"""A user's own split: a JSON or CSV file read and checked, and the copy of it that is kept.
+
+    {"train": ["hokkaido_579", ...], "val": [...], "test": [...], "buffer": [...]}
+
+or a table with the columns ``tile_id`` and ``part``. The buffer may be left out.
+"""
+
+import csv
+import hashlib
+import json
+import os
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from data.io.errors import unknown
+from data.io.safe_json import parse_json, read_text, show
+
+PARTS = ("train", "val", "test")
+BUFFER = "buffer"
+SUFFIXES = (".json", ".csv")
+
+_COLUMNS = ("tile_id", "part")
+_ID = re.compile(r"hokkaido_[0-9]+")
+
+Parts = dict[str, tuple[str, ...]]
+
+
+def hash_parts(parts: Mapping[str, Sequence[str]]) -> str:
+    """Hash tile ids by part as twelve hex digits."""
+    return hashlib.sha256(_dump(parts).encode()).hexdigest()[:12]
+
+
+def read_split_file(path: Path) -> Parts:
+    """Read and check a user's split.
+
+    Args:
+        path: A file that ends in ``.json`` or ``.csv``, as this module's head shows, of 8 MiB at most.
+
+    Returns:
+        Sorted tile ids by part; ``buffer`` only where the file has one.
+
+    Raises:
+        ValueError: If the file cannot be read, has another format, names an unknown part, leaves a part
+            empty, or has a tile twice or under a name that is no tile id.
+    """
+    if path.suffix not in SUFFIXES:
+        raise _error("A split file must end in .json or .csv", repr(path.name), path)
+    try:
+        text = read_text(path)
+    except OSError as error:
+        raise _error("A split file must be readable text", str(error), path) from error
+    pairs = _parse_json(text, path) if path.suffix == ".json" else _parse_csv(text, path)
+    return _check(pairs, path)
+
+
+def keep_copy(parts: Mapping[str, Sequence[str]], store: Path) -> str:
+    """Write the canonical copy of a split, under its hash; return the hash."""
+    digest = hash_parts(parts)
+    path = _kept_path(digest, store)
+    store.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(f"{path.name}.{os.getpid()}")
+    aside.write_text(_dump(parts), encoding="utf-8")
+    aside.replace(path)  # readers see the whole file or none
+    return digest
+
+
+def read_copy(digest: str, store: Path) -> Parts:
+    """Read the copy of a split that *store* keeps.
+
+    Raises:
+        ValueError: If there is no such copy, or its content is not what its name says.
+    """
+    path, remedy = _kept_path(digest, store), "Give the split's own file again (--split FILE)."
+    if not path.is_file():
+        rule = f"The split file:{digest} must be kept as {path.name}"
+        raise _error(rule, "no such file", store, remedy)
+    if hashlib.sha256(read_text(path).encode()).hexdigest()[:12] != digest:
+        raise _error("A kept split must have the content it is named for", "other", path, remedy)
+    return read_split_file(path)
+
+
+def _kept_path(digest: str, store: Path) -> Path:
+    return store / f"split-{digest}.json"
+
+
+def _dump(parts: Mapping[str, Sequence[str]]) -> str:
+    return json.dumps({part: list(ids) for part, ids in parts.items()}, sort_keys=True)
+
+
+def _parse_json(text: str, path: Path) -> list[tuple[str, list[Any]]]:
+    """Return the lists of a JSON object, each with its part."""
+    content = parse_json(text, path, object_pairs_hook=list)  # a dict would drop a repeated part
+    rule = 'A split file must be a JSON object such as {"train": ["hokkaido_579"], ...}'
+    if not text.lstrip().startswith("{"):
+        raise _error(rule, f"a {type(content).__name__}", path)
+    for part, ids in content:
+        if not isinstance(ids, list):
+            raise _error(rule, f"{part[:20]}: {show(ids)}", path)
+    return [(part, ids) for part, ids in content]
+
+
+def _parse_csv(text: str, path: Path) -> list[tuple[str, list[Any]]]:
+    """Return the rows of a table as lists of one tile, each with its part."""
+    try:
+        table = csv.DictReader(text.splitlines())
+        rows = list(table)
+    except csv.Error as error:
+        raise _error("A split table must be CSV", str(error), path) from error
+    if missing := [name for name in _COLUMNS if name not in (table.fieldnames or ())]:
+        rule = f"A split table must have the columns {','.join(_COLUMNS)}"
+        raise _error(rule, f"no {' and no '.join(missing)}", path)
+    return [(str(row["part"]), [row["tile_id"]]) for row in rows]
+
+
+def _check(groups: list[tuple[str, list[Any]]], path: Path) -> Parts:
+    """Sort the ids by part, each once, and none empty but the buffer."""
+    known = (*PARTS, BUFFER)
+    seen: dict[str, str] = {}
+    for part, ids in groups:
+        if part not in known:
+            raise ValueError(f"{unknown('part', part, known)} It stands in {path}.")
+        for tile in ids:
+            if not isinstance(tile, str) or not _ID.fullmatch(tile):
+                raise _error("A tile id must look like hokkaido_579", show(tile), path)
+            if tile in seen:
+                where = f"twice in {part}" if seen[tile] == part else f"in {seen[tile]} and {part}"
+                raise _error("A tile must stand once in a split", f"{tile} {where}", path)
+            seen[tile] = part
+    parts = {part: tuple(sorted(t for t in seen if seen[t] == part)) for part in known}
+    if empty := [part for part in PARTS if not parts[part]]:
+        raise _error("Every part of a split must have a tile", f"no {' and no '.join(empty)}", path)
+    return {part: ids for part, ids in parts.items() if ids}
+
+
+def _error(rule: str, got: str, path: Path, remedy: str = "Correct the file.") -> ValueError:
+    return ValueError(f"{rule}, but got {got} in {path}. {remedy}")

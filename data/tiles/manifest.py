@@ -1,0 +1,104 @@
+"""Where a folder of tiles comes from: the synthetic twin, a fetch, or somewhere else."""
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from data.io.safe_json import is_number, read_json, show
+from data.tiles.paths import list_tiles, tile_path
+from data.tiles.rules import ORBITS, TileError, Units
+from data.tiles.tile import guess_units
+
+logger = logging.getLogger(__name__)
+
+MANIFESTS = ("twin.json", "fetch.json")
+_MAX_SEED = 2**32 - 1
+_UNITS: dict[str, Units] = {"harmonized": "dB", "raw": "linear"}
+
+
+@dataclass(frozen=True)
+class Source:
+    """What is known of a folder of tiles.
+
+    Attributes:
+        root: The folder.
+        synthetic: Whether the tiles are the twin's.
+        origin: A few words on where they come from.
+        units: Unit of the backscatter in the files.
+        seed: The twin's seed; None for other tiles.
+    """
+
+    root: Path
+    synthetic: bool
+    origin: str
+    units: Units
+    seed: int | None = None
+
+    def __str__(self) -> str:
+        kind = describe(self.synthetic)
+        return f"Data: {kind} tiles in {self.root} ({self.origin}, backscatter in {self.units})."
+
+
+def describe(synthetic: bool) -> str:
+    """Say in a word or two whether tiles are the twin's or real."""
+    return "SYNTHETIC (the twin's)" if synthetic else "real"
+
+
+def read_source(root: Path, units: Units | None = None) -> Source:
+    """Find out where a folder's tiles come from, by the manifest that their maker left.
+
+    Args:
+        root: Folder that holds ``s1asc/`` or ``s1dsc/``.
+        units: Unit of the backscatter, where the user says it; else the manifest's release
+            (``harmonized``: dB, ``raw``: linear), else what the first file looks like.
+
+    Returns:
+        The source.
+
+    Raises:
+        FileNotFoundError: If there is no manifest and no tile.
+        ValueError: If the manifest cannot be read.
+    """
+    for name in MANIFESTS:
+        if (root / name).is_file():
+            manifest = _read(root / name)
+            version = str(manifest["version"])
+            origin = f"{version} release"
+            if revision := manifest.get("revision"):
+                origin += f", {str(manifest.get('repo'))[:100]} at {str(revision)[:10]}"
+            return Source(
+                root=root,
+                synthetic=bool(manifest["synthetic"]),
+                origin=origin,
+                units=units or _UNITS[version],
+                seed=manifest.get("seed"),
+            )
+    return Source(root, False, "no manifest", units or _guess(root))
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        manifest = read_json(path)
+        if manifest["version"] not in _UNITS or not isinstance(manifest["synthetic"], bool):
+            raise ValueError(f"version {show(manifest['version'])}")
+        if not is_number(seed := manifest.get("seed") or 0, 0, _MAX_SEED, whole=True):
+            raise ValueError(f"seed {show(seed)}")
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(
+            f"A manifest must name its version and whether it is synthetic, but got {error!r} in {path}. "
+            "Make or fetch the tiles again, or remove the file."
+        ) from error
+    return manifest
+
+
+def _guess(root: Path) -> Units:
+    """Return what the first readable file looks like; dB where none is, so that each gets its verdict."""
+    orbits = [orbit for orbit in ORBITS if (root / orbit).is_dir()] or ORBITS
+    for orbit in orbits:
+        for tile_id in list_tiles(root, (orbit,)):
+            try:
+                return guess_units(tile_path(root, tile_id, orbit))
+            except TileError as error:
+                logger.debug("Not taken for the unit: %s", error)
+    return "dB"

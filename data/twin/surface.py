@@ -1,0 +1,113 @@
+"""What a radar meets in one tile of the synthetic twin: the tile's maps and their lasting backscatter.
+
+All values are gamma nought; arrays of a band pair have the order VV, VH. Constants without a source are
+set so that a tile's statistics and the skill of simple change detectors come near published ones.
+
+Reference:
+    Looks and resolution of IW GRDH: ESA, Sentinel-1 Product Definition (S1-RS-MDA-52-7440).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from data.twin.landslides import Landslides, make_landslides
+from data.twin.noise import INNER, Noise, Window
+from data.twin.orbits import EVENT_DATE, Orbit
+from data.twin.terrain import Cover, Site, Terrain, crop_halo, make_cover, make_terrain
+
+Pair = tuple[float, float]  # VV, VH
+
+
+@dataclass(frozen=True)
+class Physics:
+    """Constants of the scene, in dB where not said otherwise."""
+
+    looks: float = 4.4  # equivalent number of looks (IW GRDH)
+    tap: float = 0.42  # point spread on 10 m pixels: lag-1 intensity correlation 0.38 (20 x 22 m)
+    floor: float = 10**-2.45  # noise-equivalent power, linear: -24.5 dB
+    forest: Pair = (-7.45, -13.7)
+    field: Pair = (-10.3, -17.6)
+    river: Pair = (-15.5, -22.0)
+    sea: Pair = (-18.5, -28.0)
+    house: Pair = (2.0, -7.0)
+    texture: float = 0.97  # deviation of the forest's lasting texture
+    facing: Pair = (0.065, 0.05)  # dB per degree of slope that faces the sensor
+    layover: Pair = (0.22, 0.15)  # dB per degree facing beyond 18
+    clear_cut: Pair = (-0.5, -2.4)
+    windthrow: Pair = (0.9, -0.9)  # typhoon Jebi, 2018-09-05
+    lasting: float = 0.6  # deviation of lasting pre/post differences without landslides
+    slide: Pair = (3.2, 0.3)  # mean change; the real tiles' statistics say VV up, VH hardly
+    slide_facing: Pair = (0.11, 0.05)  # dB per degree facing
+    hidden: float = 0.25  # share of slides that hardly show
+    hidden_left: float = 0.12  # contrast that hidden slides keep
+    frozen_left: float = 0.5  # contrast left under frost
+    range_shift: float = 0.6  # px that slides lie towards the sensor
+    blur: float = 0.7  # px, point spread on a slide's outline
+
+
+PHYSICS = Physics()
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One tile without its halo."""
+
+    site: Site
+    window: Window
+    terrain: Terrain
+    cover: Cover
+    slides: Landslides
+
+
+def make_scene(site: Site, noise: Noise) -> Scene:
+    """Make what both orbits share: terrain, cover and landslides of one tile."""
+    window = Window.around(site.column, site.row)
+    terrain = make_terrain(window, noise)
+    slides = make_landslides(site, window, terrain, noise)
+    cover = crop_halo(make_cover(window, terrain, noise))
+    inner = Window(window.columns[INNER], window.rows[INNER])
+    return Scene(site, inner, crop_halo(terrain), cover, slides)
+
+
+def pair(vv: float, vh: float) -> np.ndarray:
+    """Shape two constants for arrays of a band pair."""
+    return np.array([vv, vh], np.float32)[:, None, None]
+
+
+def see_base(
+    window: Window, terrain: Terrain, cover: Cover, orbit: Orbit, noise: Noise, physics: Physics
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return dB of shape ``(2, H, W)`` that never changes, and degrees of slope facing the sensor."""
+    look = np.radians(orbit.look_deg)
+    facing = np.degrees(np.arctan(terrain.east * np.sin(look) + terrain.north * np.cos(look)))
+    layover = np.clip(facing - 18, 0, 20)
+    facing = np.clip(facing, -30, 30)
+    texture = 0.75 * noise.smooth("crowns", 2.5, window) + 0.75 * noise.smooth("groves", 11, window)
+    texture = physics.texture * (texture + 0.5 * noise.smooth("stands", 60, window))
+    own = [noise.smooth(f"texture {orbit.name} {band}", 2, window) for band in ("VV", "VH")]
+    altitude = 0.27 * np.clip((terrain.height - 150) / 100, -1.5, 2)
+    parcel = noise.normal("parcel", cover.parcel_u, cover.parcel_v)
+    forest = pair(*physics.forest) + orbit.offset_db + pair(1, 0.9) * texture + altitude
+    forest += physics.texture * pair(0.55, 0.5) * np.stack(own) + pair(-0.2, 0.5) * cover.deciduous
+    forest += pair(*physics.facing) * facing + pair(*physics.layover) * layover
+    base = np.where(cover.field, pair(*physics.field) + 1.2 * parcel + 0.5 * texture, forest)
+    base = np.where(cover.river, pair(*physics.river), base)
+    base = np.where(cover.sea, pair(*physics.sea), base)
+    return np.where(cover.bright, pair(*physics.house), base), np.asarray(facing)
+
+
+def cut_forest(scene: Scene, noise: Noise) -> np.ndarray:
+    """Return when each pixel is clear-cut: at most one rotated block per 64 px cell, some years back."""
+    x, y = scene.window.mesh
+    ix, iy = x // 64, y // 64
+
+    def draw(name: str) -> np.ndarray:
+        return noise.uniform(f"clear-cut {name}", ix, iy)
+
+    angle = np.pi * draw("angle")
+    u, v = x - (ix + 0.3 + 0.4 * draw("east")) * 64, y - (iy + 0.3 + 0.4 * draw("south")) * 64
+    along = np.abs(u * np.cos(angle) + v * np.sin(angle)) < 6 + 8 * draw("length")
+    across = np.abs(v * np.cos(angle) - u * np.sin(angle)) < 4 + 5 * draw("width")
+    cut = along & across & (draw("chance") < 0.35) & scene.cover.forest & (scene.terrain.slope < 30)
+    return np.where(cut, EVENT_DATE.toordinal() - 900 + 1080 * draw("day"), np.inf)

@@ -1,0 +1,168 @@
+"""Heights and land cover of the synthetic twin: the smooth real DEM plus invented hills.
+
+Real are the tiles' places and annotated pixels (`hokkaido_tiles.csv`) and the smooth mean height and
+relief (`dem_fields.npz`, fitted to published statistics per tile). All detail is synthetic.
+"""
+
+import csv
+from dataclasses import dataclass, fields, replace
+from functools import cache
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+from scipy import ndimage
+
+from data.tiles import PIXEL_M, TILE_PX
+from data.tiles.catalogue import CATALOGUE_FILE
+from data.twin.noise import INNER, Noise, Window, interpolate
+
+FIELDS_FILE = Path(__file__).with_name("dem_fields.npz")
+FIELDS_ORIGIN = (430, 3672)  # column and -row, in tiles, of the first node of dem_fields.npz
+
+_BILLOWS = ((34.0, 1.0), (17.0, 0.42), (8.5, 0.16))  # wavelength in px, amplitude
+_PARCEL_PX = (20, 11)  # size of a field's parcel, length by width
+_PARCEL_ANGLE = 0.4  # rad, orientation of the parcels
+
+Maps = TypeVar("Maps", "Terrain", "Cover")
+
+
+@dataclass(frozen=True)
+class Site:
+    """Where a real tile lies: column and row of its north-west corner in the 1280 m grid."""
+
+    tile_id: str
+    column: int
+    row: int
+    annotated_px: int
+
+    @property
+    def corner_m(self) -> tuple[float, float]:
+        """Easting and northing of the upper-left corner in m, EPSG:32654."""
+        size_m = TILE_PX * PIXEL_M
+        return self.column * size_m, self.row * size_m
+
+
+@dataclass(frozen=True)
+class Terrain:
+    """Maps of shape ``(H, W)``.
+
+    Attributes:
+        height: m.
+        base: Smooth mean height in m.
+        relief: Smooth standard deviation of the height in m.
+        east: Rise per metre towards east.
+        north: Rise per metre towards north.
+        slope: Degrees.
+    """
+
+    height: np.ndarray
+    base: np.ndarray
+    relief: np.ndarray
+    east: np.ndarray
+    north: np.ndarray
+    slope: np.ndarray
+
+    @property
+    def prominence(self) -> np.ndarray:
+        """Height above the smooth mean in units of relief: negative in valleys."""
+        return np.asarray((self.height - self.base) / np.maximum(self.relief, 1))
+
+
+@dataclass(frozen=True)
+class Cover:
+    """Maps of shape ``(H, W)``: classes (boolean), deciduous share in [0, 1], parcel numbers."""
+
+    sea: np.ndarray
+    river: np.ndarray
+    field: np.ndarray
+    bright: np.ndarray
+    deciduous: np.ndarray
+    parcel_u: np.ndarray
+    parcel_v: np.ndarray
+
+    @property
+    def forest(self) -> np.ndarray:
+        """What is neither field nor water."""
+        return np.asarray(~(self.field | self.river | self.sea))
+
+
+@cache
+def read_sites() -> dict[str, Site]:
+    """Read the 290 tiles of the real data set, by id."""
+    size_m = TILE_PX * PIXEL_M
+    with CATALOGUE_FILE.open(newline="", encoding="utf-8") as file:
+        return {
+            row["tile_id"]: Site(
+                tile_id=row["tile_id"],
+                column=round((float(row["easting_m"]) - size_m / 2) / size_m),
+                row=round((float(row["northing_m"]) + size_m / 2) / size_m),
+                annotated_px=int(row["annotated_px"]),
+            )
+            for row in csv.DictReader(file)
+        }
+
+
+def make_terrain(window: Window, noise: Noise) -> Terrain:
+    """Raise billow noise (rounded hills, narrow valleys) on the smooth real heights."""
+    base, log_relief = _smooth_heights(window)
+    relief = np.exp(log_relief)
+    x, y = window.mesh
+    x = x + 9 * noise.smooth("warp east", 55, window)
+    y = y + 9 * noise.smooth("warp south", 55, window)
+    hills = 0.35 * noise.smooth("ranges", 75, window) + 0.04 * noise.smooth("rubble", 4, window)
+    for wavelength_px, amplitude in _BILLOWS:
+        swell = noise.warped(f"hills {wavelength_px:g} px", wavelength_px, x, y)
+        hills = hills + amplitude * (np.sqrt(swell * swell + 0.03) - 0.82) / 0.58
+    height = np.maximum(base + 0.95 * relief * hills, 0).astype(np.float32)
+    east, north = measure_gradient(ndimage.gaussian_filter(height, 1.5))
+    slope = np.degrees(np.arctan(np.hypot(east, north)))
+    return Terrain(height, base.astype(np.float32), relief.astype(np.float32), east, north, slope)
+
+
+def measure_gradient(height: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the rise per metre towards east and towards north."""
+    south, east = np.gradient(height, PIXEL_M)
+    return east, -south
+
+
+def make_cover(window: Window, terrain: Terrain, noise: Noise) -> Cover:
+    """Lay forest, fields in parcels on flat ground, rivers, sea and a few bright scatterers."""
+    sea = terrain.height <= 0.5
+    flat = ndimage.gaussian_filter(terrain.slope, 4)
+    valley = ((flat < 7) & (terrain.prominence < -0.3)) | ((flat < 4) & (terrain.base < 70))
+    valley &= ~sea
+    course = noise.smooth("river", 150, window) + 0.15 * noise.smooth("meander", 30, window)
+    river = (np.abs(course) < 0.035) & valley
+    stand = noise.smooth("stand", 55, window) + 0.6 * noise.smooth("stand detail", 12, window)
+    x, y = window.mesh
+    u = x * np.cos(_PARCEL_ANGLE) + y * np.sin(_PARCEL_ANGLE)
+    v = -x * np.sin(_PARCEL_ANGLE) + y * np.cos(_PARCEL_ANGLE)
+    return Cover(
+        sea=sea,
+        river=river,
+        field=valley & (noise.smooth("fields", 60, window) > -0.6) & ~river,
+        bright=valley & (noise.uniform("houses", x, y) < 0.002),
+        deciduous=(1 / (1 + np.exp(-2.2 * (stand + 0.3)))).astype(np.float32),
+        parcel_u=np.floor(u / _PARCEL_PX[0]).astype(np.int64),
+        parcel_v=np.floor(v / _PARCEL_PX[1]).astype(np.int64),
+    )
+
+
+def crop_halo(maps: Maps) -> Maps:
+    """Cut all maps down to the tile inside its halo."""
+    inner = {part.name: getattr(maps, part.name)[INNER, INNER] for part in fields(maps)}
+    return replace(maps, **inner)
+
+
+@cache
+def _read_fields() -> tuple[np.ndarray, np.ndarray]:
+    with np.load(FIELDS_FILE) as file:
+        return file["M"].astype(np.float64), file["S"].astype(np.float64)
+
+
+def _smooth_heights(window: Window) -> tuple[np.ndarray, np.ndarray]:
+    column, row = FIELDS_ORIGIN
+    x, y = window.columns / TILE_PX - column, -window.rows / TILE_PX - row
+    means, log_deviations = _read_fields()
+    return interpolate(means, x, y), interpolate(log_deviations, x, y)

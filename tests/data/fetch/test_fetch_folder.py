@@ -1,0 +1,206 @@
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from data.fetch import FetchError
+from data.fetch.__main__ import main
+from data.fetch.manifest import MANIFEST
+from tests.support.fetch_fixtures import ASC, DSC, S2, Get, fetched_tiles, manifest_of, tiles_of
+from tests.support.loopback_hub import COMMIT, LoopbackHub, tar_gz
+
+pytest_plugins = ["tests.support.fetch_fixtures"]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--version", "harmonised"], "Unknown version 'harmonised'. Did you mean 'harmonized'?"),
+        (["--orbits", "s1ascc"], "Unknown modality 's1ascc'. Did you mean 's1asc'?"),
+    ],
+)
+def test_an_unknown_name_is_a_wrong_request(
+    words: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["--to", str(tmp_path / "real"), *words]) == 2
+    assert f"error: {message}" in capsys.readouterr().err
+    assert not (tmp_path / "real").exists()
+
+
+def test_no_modality_is_a_wrong_request(get: Get) -> None:
+    with pytest.raises(ValueError, match="must have a modality, but got none"):
+        get(modalities=[])
+
+
+def test_a_folder_holds_one_version(get: Get) -> None:
+    get(modalities=["s1asc"])
+    with pytest.raises(FetchError, match=r"one version, but got raw for .* which holds harmonized"):
+        get(version="raw", modalities=["s1asc"])
+
+
+def test_a_folder_stays_at_its_revision(get: Get, hub: LoopbackHub) -> None:
+    get(modalities=["s1asc"], revision="main")
+    hub.revisions |= {"main": "f" * 40, "v1": COMMIT, "f" * 40: "f" * 40}
+    asked = len(hub.asked)
+    get(modalities=["s1asc"], revision="main")  # the same request: nothing to ask
+    get(modalities=["s1asc"], revision=COMMIT)
+    assert len(hub.asked) == asked
+    get(modalities=["s1dsc"])
+    get(modalities=["s1dsc"], revision="v1")  # another name of the same commit
+    with pytest.raises(FetchError, match=f"one revision, but got {'f' * 40} for .* holds {COMMIT}"):
+        get(modalities=["s1dsc"], revision="f" * 40)
+
+
+def test_an_unknown_revision_is_named(get: Get) -> None:
+    with pytest.raises(FetchError, match=r"A revision must exist.* Check --revision"):
+        get(revision="nowhere")
+
+
+def test_a_data_set_without_archives_is_named(get: Get, hub: LoopbackHub) -> None:
+    with pytest.raises(FetchError, match=r"hold what is asked for.*data_raw%2Fs1dsc"):
+        get(version="raw", modalities=["s1dsc"])
+    del hub.files[ASC[0]], hub.files[ASC[1]]
+    with pytest.raises(FetchError, match=r"data_harmonized/s1asc/\*.tar.gz, but got none among 1"):
+        get()
+
+
+def test_archives_without_hokkaido_are_an_error(get: Get, hub: LoopbackHub) -> None:
+    hub.files[S2] = tar_gz([("italy_s2_1.nc", b"x")])
+    with pytest.raises(
+        FetchError, match="must have Hokkaido tiles, but got none of s2 in 1 archives"
+    ):
+        get(modalities=["s2"])
+
+
+def test_a_user_s_own_tiles_are_not_touched(get: Get, tmp_path: Path, hub: LoopbackHub) -> None:
+    mine = tmp_path / "real" / "s1dsc" / "hokkaido_s1dsc_1.nc"
+    mine.parent.mkdir(parents=True)
+    mine.write_text("mine")
+    with pytest.raises(
+        FetchError, match=r"must not touch files of others, but got some in .*s1dsc"
+    ):
+        get()
+    shutil.move(tmp_path / "real", tmp_path / "elsewhere")
+    get(modalities=["s1asc"])
+    shutil.move(tmp_path / "elsewhere" / "s1dsc", tmp_path / "real")
+    with pytest.raises(
+        FetchError, match=r"must not touch files of others, but got some in .*s1dsc"
+    ):
+        get()
+    assert mine.read_text() == "mine"
+    assert hub.downloads(DSC) == []
+
+
+def test_a_twin_s_folder_is_refused(get: Get, tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "real" / "twin.json").write_text("{}")
+    with pytest.raises(FetchError, match="folder of their own, but got the synthetic twin's"):
+        get()
+
+
+@pytest.mark.parametrize("text", ["no JSON", "{}", "[]"])
+def test_a_damaged_manifest_is_named(text: str, get: Get, tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "real" / MANIFEST).write_text(text)
+    with pytest.raises(FetchError, match=r"fetch.json must be as a fetch wrote it, but got"):
+        get()
+
+
+def test_a_manifest_that_lost_an_archive_is_named(get: Get) -> None:
+    root = get()
+    manifest = manifest_of(root)
+    del manifest["archives"][DSC]
+    (root / MANIFEST).write_text(json.dumps(manifest))
+    with pytest.raises(FetchError, match="files without their archive"):
+        get()
+
+
+def test_changed_and_missing_tiles_are_named_and_fetched_again(
+    get: Get, hub: LoopbackHub, tiles: dict[str, bytes], caplog: pytest.LogCaptureFixture
+) -> None:
+    root = get()
+    changed, missing = sorted(name for name in tiles if name.startswith("s1dsc"))[:2]
+    (root / changed).write_text("changed")
+    (root / missing).unlink()
+    get()
+    assert fetched_tiles(root) == tiles_of(tiles, "s1asc", "s1dsc")
+    assert [len(hub.downloads(path)) for path in (*ASC, DSC)] == [1, 1, 2]
+    assert (
+        f"Missing or changed in {root}: {changed}, {missing}; fetched again with {DSC}"
+        in caplog.text
+    )
+    assert manifest_of(root)["modalities"] == ["s1asc", "s1dsc"]
+
+
+def test_a_disk_without_room_is_refused_before_anything_is_asked_for(
+    get: Get, hub: LoopbackHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(1, 1, 10**9))
+    with pytest.raises(FetchError, match=r"1.7 GB free for s1asc, s1dsc, but got 1.0 GB"):
+        get()
+    assert hub.downloads(ASC[0]) == []
+
+
+def test_tiles_that_are_there_need_no_further_room(
+    get: Get, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = get(modalities=["s1asc"])
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(1, 1, 860_000_000))
+    first, *_ = (root / "s1asc").iterdir()
+    first.write_text("changed")  # 320 tiles of 2.7 MB would need 865 MB
+    get(modalities=["s1asc"])
+    assert first.read_bytes() != b"changed"
+
+
+def test_a_disk_that_fills_is_named_and_the_next_fetch_continues(
+    get: Get, hub: LoopbackHub, tiles: dict[str, bytes]
+) -> None:
+    root = get(modalities=["s1asc"])
+    hub.drops = [0] * 4
+    with pytest.raises(FetchError, match="must last"):
+        get()
+    name = max(tiles_of(tiles, "s1dsc"))
+    (root / f"{name}.part").symlink_to("/dev/full")  # a disk that takes no byte
+    with pytest.raises(FetchError, match=r"must have space, but got .*No space left on device"):
+        get()
+    assert len(tiles_of(fetched_tiles(root), "s1dsc")) == 3
+    assert fetched_tiles(get()) == tiles_of(tiles, "s1asc", "s1dsc")
+
+
+def test_a_folder_that_cannot_be_written_is_named(get: Get, tmp_path: Path) -> None:
+    (tmp_path / "real").write_text("a file")
+    with pytest.raises(FetchError, match=r"must be one to write to, but got .*File exists"):
+        get()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"files": {"../../x.nc": "0" * 64}, "holders": {"../../x.nc": ASC[0]}},
+        {"files": {"/etc/passwd": "0" * 64}, "holders": {"/etc/passwd": ASC[0]}},
+        {"files": {"s1asc/hokkaido_s1dsc_1.nc": "0"}, "holders": {}},
+        {"files": {"s1asc/hokkaido_s1asc_1.nc": 7}},
+        {"files": [], "holders": []},
+        {"archives": {"x": {"sha256": "0", "bytes": 1, "tiles": 1}}},
+        {"archives": {ASC[0]: 7}},
+        {"archives": {ASC[0]: {"bytes": "1"}}},
+        {"begun": ["../x"]},
+        {"modalities": 7},
+        {"revision": ["x"]},
+        {"version": None},
+    ],
+)
+def test_a_manifest_names_tiles_and_archives_alone(changes: dict[str, object], get: Get) -> None:
+    root = get()
+    (root / MANIFEST).write_text(json.dumps(manifest_of(root) | changes))
+    with pytest.raises(FetchError, match=r"fetch.json must be as a fetch wrote it, but got"):
+        get()
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"files": ' * 100_000, " " * 9_000_000])
+def test_a_manifest_without_a_bottom_is_named(text: str, get: Get, tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "real" / MANIFEST).write_text(text)
+    with pytest.raises(FetchError, match=r"nested deeply|at most 8,388,608 bytes"):
+        get()

@@ -1,0 +1,112 @@
+import numpy as np
+import pytest
+import torch
+
+from data.pack.augment import OFF, Augment, apply_augment, make_augment, parse_augment
+from data.pack.normalise import Norm
+
+NORM = Norm(("s1asc:VV", "s1asc:VH", "DEM"), (-9.0, -15.0, 200.0), (4.0, 2.0, 100.0))
+TURN = Augment(turn=1)
+
+
+def seeded(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def numbered(batch: int, side: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return tiles whose pixels are numbered, as input and as mask."""
+    mask = torch.arange(side * side).view(1, side, side).repeat(batch, 1, 1)
+    return mask[:, None, None].repeat(1, 2, 3, 1, 1).float(), mask
+
+
+def test_turning_moves_mask_and_input_alike() -> None:
+    x, mask = numbered(200, 4)
+    turned, moved = apply_augment(x.clone(), mask, TURN, NORM, seeded())
+    assert torch.equal(turned[:, 1, 2], moved.float())
+    assert torch.equal(x, numbered(200, 4)[0])
+
+
+def test_turning_gives_the_square_s_eight_symmetries() -> None:
+    x, mask = numbered(200, 4)
+    _, moved = apply_augment(x, mask, TURN, NORM, seeded())
+    found = {tuple(layer.flatten().tolist()) for layer in moved}
+    whole = mask[0].numpy()
+    wanted = {
+        tuple(np.rot90(layer, quarter).flatten().tolist())
+        for layer in (whole, np.fliplr(whole))
+        for quarter in range(4)
+    }
+    assert found == wanted
+
+
+def test_a_crop_is_a_window_of_its_tile() -> None:
+    x, mask = numbered(50, 64)
+    cut, moved = apply_augment(x, mask, Augment(turn=0, crop=32), NORM, seeded())
+    assert cut.shape == (50, 2, 3, 32, 32)
+    assert torch.equal(cut[:, 0, 0], moved.float())
+    corners = moved[:, 0, 0]
+    rows, columns = corners // 64, corners % 64
+    assert len(set(corners.tolist())) > 30
+    assert (moved[:, -1, -1] == (rows + 31) * 64 + columns + 31).all()
+
+
+def test_speckle_and_jitter_are_in_db_and_leave_the_ground_alone() -> None:
+    x = torch.zeros(20, 5, 3, 64, 64)
+    noisy, _ = apply_augment(
+        x.clone(), torch.zeros(20, 64, 64), Augment(turn=0, speckle=2.0), NORM, seeded()
+    )
+    spread = noisy.std((0, 1, 3, 4)) * torch.tensor(NORM.std)  # back to dB
+    assert spread[:2] == pytest.approx([2.0, 2.0], rel=0.02)
+    assert not noisy[:, :, 2].any()
+    shifted, _ = apply_augment(
+        x.clone(), torch.zeros(20, 64, 64), Augment(turn=0, jitter=1.0), NORM, seeded()
+    )
+    images = shifted.flatten(3)
+    assert torch.equal(images.amin(-1), images.amax(-1))  # one offset per image
+    assert (images[..., 0].std((0, 1)) * torch.tensor(NORM.std))[:2] == pytest.approx(
+        [1.0, 1.0], rel=0.25
+    )
+
+
+def test_a_lost_acquisition_is_the_mean_in_all_channels() -> None:
+    x, mask = torch.ones(200, 4, 3, 2, 2), torch.zeros(200, 2, 2)
+    kept, _ = apply_augment(x, mask, Augment(turn=0, drop=0.9), NORM, seeded())
+    steps = kept.flatten(2)
+    assert torch.equal(steps.amin(-1), steps.amax(-1))
+    assert steps.amax(-1).any(1).all()  # no tile loses all
+    # Each of four dates stays with 0.1; where none would, the last one does: 0.1 + 0.9^4 / 4 = 0.264
+    assert float(steps[..., 0].mean()) == pytest.approx(0.264, abs=0.04)
+
+
+def test_nothing_asked_for_changes_nothing() -> None:
+    x, mask = numbered(3, 8)
+    same, label = apply_augment(x, mask, OFF, NORM, seeded())
+    assert same is x
+    assert label is mask
+
+
+def test_words_become_an_augmentation() -> None:
+    assert parse_augment(["turn"]) == Augment()
+    assert parse_augment(["none"]) == OFF
+    assert parse_augment(["crop=96", "jitter=0.5"]) == Augment(turn=0, crop=96, jitter=0.5)
+
+
+@pytest.mark.parametrize(
+    ("word", "message"),
+    [
+        ("jiter=1", r"Unknown augmentation 'jiter'\. Did you mean 'jitter'\?"),
+        ("speckle=loud", r"needs a number, such as speckle=0\.5, but got 'speckle=loud'"),
+        ("drop=1.0", r"drop must be from 0 to 0\.9, but got 1\.0"),
+        ("crop=256", r"crop must be from 0 to 128, but got 256"),
+        ("crop=50", r"crop must be a multiple of 32 px, but got 50"),
+    ],
+)
+def test_bad_words_are_refused(word: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        parse_augment([word])
+
+
+def test_config_values_are_checked() -> None:
+    assert make_augment({"turn": 1, "drop": 0.1}) == Augment(drop=0.1)
+    with pytest.raises(ValueError, match=r"turn must be from 0 to 1, but got 2"):
+        make_augment({"turn": 2})

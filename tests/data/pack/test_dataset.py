@@ -1,0 +1,166 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from data.pack import Pack
+from data.pack.augment import OFF, Augment
+from data.pack.channels import CHANNELS, SAR_CHANNELS, pick_nearest, pick_steps
+from data.pack.dataset import Tiles, check_contract
+from data.pack.normalise import Norm, make_norm
+from data.splits import Split
+
+CPU = torch.device("cpu")
+
+
+def serve(
+    pack: Pack,
+    split: Split,
+    part: str = "train",
+    timesteps: int = 4,
+    channels: tuple[str, ...] = SAR_CHANNELS,
+    steps: str = "even",
+) -> Tiles:
+    norm = make_norm("train", pack, split.train, channels)
+    return Tiles(pack, split.part(part), norm, timesteps, CPU, steps)
+
+
+def with_gap(pack: Pack) -> Pack:
+    """Return the pack with its first five rows of s1asc VV without data."""
+    bands = {name: np.array(values) for name, values in pack.bands.items()}
+    bands["s1asc"][:, :, 0, :5] = np.nan
+    moments = pack.moments.copy()
+    moments[:, 0, 0] -= 15 * 5 * 128
+    return replace(pack, bands=bands, moments=moments)
+
+
+def test_train_batches_are_normalised(pack: Pack, split: Split) -> None:
+    x = serve(pack, split, timesteps=15).batch(range(len(split.train))).x
+    assert x.mean((0, 1, 3, 4)).abs().max() < 1e-3
+    assert (x.std((0, 1, 3, 4)) - 1).abs().max() < 1e-3
+
+
+def test_batch_is_the_pack_s_own_pixels(pack: Pack, split: Split) -> None:
+    names = ("s1asc:VH", "s1dsc:VV", "DEM", "slope")
+    tiles = serve(pack, split, "val", 4, names)
+    x = tiles.batch([1]).x[0]  # (T, C, H, W)
+    row, steps = pack.rows(split.val)[1], pick_steps(4)
+    wanted = [
+        pack.bands["s1asc"][row, steps, 1],
+        pack.bands["s1dsc"][row, steps, 0],
+        np.broadcast_to(pack.dem[row], (4, 128, 128)),
+        np.broadcast_to(pack.slope[row], (4, 128, 128)),
+    ]
+    for channel, values in enumerate(wanted):
+        norm = (values.astype(np.float64) - tiles.norm.mean[channel]) / tiles.norm.std[channel]
+        np.testing.assert_allclose(x[:, channel], norm, atol=1e-5)
+
+
+def test_no_data_becomes_the_mean(pack: Pack, split: Split) -> None:
+    batch = serve(with_gap(pack), split).batch([0])
+    assert (batch.x[0, :, 0, :5] == 0).all()
+    assert torch.isfinite(batch.x).all()
+    assert batch.x[0, :, 1, :5].any()
+
+
+def test_height_without_data_becomes_the_mean(pack: Pack, split: Split) -> None:
+    dem = np.array(pack.dem)
+    dem[:, :3] = -9999
+    moments = pack.moments.copy()
+    moments[:, -2, 0] -= 3 * 128
+    holed = replace(pack, dem=dem, moments=moments)
+    x = serve(holed, split, channels=("s1asc:VV", "DEM")).batch([0]).x
+    assert (x[0, :, 1, :3] == 0).all()
+    assert x[0, :, 1, 3:].any()
+
+
+def test_event_steps_serve_each_orbit_s_nearest_dates(pack: Pack, split: Split) -> None:
+    late = pack.times.copy()
+    late[:, 0] += np.timedelta64(40, "D")  # the ascending series has fewer dates before the event
+    tiles = serve(replace(pack, times=late), split, "test", 4, steps="event")
+    row = pack.rows(split.test)[2]
+    x = tiles.batch([2]).x[0]
+    for number, orbit in enumerate(("s1asc", "s1dsc")):
+        at = pick_nearest(late[row, number], 4)
+        values = pack.bands[orbit][row, at, 0].astype(np.float64)
+        channel = 2 * number
+        wanted = (values - tiles.norm.mean[channel]) / tiles.norm.std[channel]
+        np.testing.assert_allclose(x[:, channel], wanted, atol=1e-5)
+    assert pick_nearest(late[row, 0], 4) != pick_nearest(late[row, 1], 4)
+
+
+def test_every_tile_is_served_once_an_epoch(pack: Pack, split: Split) -> None:
+    tiles = serve(pack, split)
+    generator = torch.Generator().manual_seed(1)
+    served = [(len(batch.x), int(batch.mask.sum())) for batch in tiles.shuffled(3, generator)]
+    assert [size for size, _ in served] == [4]  # a lone last tile joins the batch before
+    assert sum(count for _, count in served) == pack.mask[pack.rows(split.train)].sum()
+
+
+def test_batches_in_order_are_the_tiles_in_order(pack: Pack, split: Split) -> None:
+    tiles = serve(pack, split)
+    one = torch.cat([batch.x.clone() for batch in tiles.batches(3)])
+    assert torch.equal(one, tiles.batch(range(4)).x)
+
+
+def test_same_generator_serves_the_same_batches(pack: Pack, split: Split) -> None:
+    everything = Augment(turn=1, crop=64, speckle=1.0, jitter=0.5, drop=0.3)
+
+    def first(seed: int) -> torch.Tensor:
+        generator = torch.Generator().manual_seed(seed)
+        return next(serve(pack, split).shuffled(2, generator, everything)).x.clone()
+
+    assert torch.equal(first(5), first(5))
+    assert not torch.equal(first(5), first(6))
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_a_part_on_its_device_serves_what_the_pack_does(
+    pack: Pack, split: Split, device: str
+) -> None:
+    if device == "cuda" and not torch.cuda.is_available():
+        pytest.skip("needs a GPU")
+    tiles = serve(pack, split)
+    at = torch.device(device)
+    moved = Tiles(pack, split.train, tiles.norm, 4, at, resident=True)
+    first, second = (
+        [(batch.x.cpu().clone(), batch.mask.cpu()) for batch in some.shuffled(3, generator)]
+        for some, generator in zip(
+            (tiles, moved), (torch.Generator().manual_seed(2) for _ in range(2)), strict=True
+        )
+    )
+    for (x, mask), (other, label) in zip(first, second, strict=True):
+        assert torch.equal(mask, label)
+        assert torch.allclose(x, other, atol=0.01)  # half precision, a thousandth of 8
+
+
+def test_serving_leaves_the_pack_alone(pack: Pack, split: Split) -> None:
+    before = np.array(pack.bands["s1asc"][:2])
+    for batch in serve(pack, split).shuffled(2, torch.Generator(), OFF):
+        batch.x.fill_(7.0)
+    assert np.array_equal(pack.bands["s1asc"][:2], before)
+
+
+def test_contract_passes_what_varies(pack: Pack, split: Split) -> None:
+    check_contract(serve(pack, split, channels=CHANNELS[:4]))
+
+
+def test_contract_stops_at_power_clipped_as_if_it_were_db(pack: Pack, split: Split) -> None:
+    # The published study clips linear power to [-25, 5] "dB" and scales that to [0, 1].
+    bands = {
+        name: ((10 ** (values.astype(np.float32) / 10)).clip(-25, 5) + 25) / 30
+        for name, values in pack.bands.items()
+    }
+    broken = replace(
+        pack, bands={name: values.astype(np.float16) for name, values in bands.items()}
+    )
+    published = Norm(SAR_CHANNELS, (0.0,) * 4, (1.0,) * 4, "published")  # scaled already
+    tiles = Tiles(broken, split.train, published, 4, CPU)
+    spread = tiles.batch(range(4)).x.std((0, 1, 3, 4))
+    assert spread.max() < 0.01  # the study's own SAR channels: 0.001 to 0.005
+    with pytest.raises(
+        ValueError,
+        match=r"must vary after normalisation, but s1asc:VV has .* 0\.00.*check the unit",
+    ):
+        check_contract(tiles)

@@ -1,0 +1,22 @@
+import numpy as np
+
+from data.pack import Pack
+from data.pack.log_ratio import log_ratio
+from data.splits import Split
+from data.tiles import EVENT
+
+
+def test_log_ratio_is_after_minus_before(pack: Pack, split: Split) -> None:
+    tile = split.test[0]
+    row = pack.rows([tile])[0]
+    changes = []
+    for number, orbit in enumerate(("s1asc", "s1dsc")):
+        series = pack.bands[orbit][row, :, 0].astype(np.float64)
+        after = pack.times[row, number] > EVENT
+        changes.append(series[after].mean(0) - series[~after].mean(0))
+    assert np.allclose(log_ratio(pack, [tile])[0], np.mean(changes, axis=0), atol=1e-4)
+
+
+def test_log_ratio_rises_on_landslides(pack: Pack, split: Split) -> None:
+    change, mask = log_ratio(pack, split.test), pack.mask[pack.rows(split.test)]
+    assert change[mask == 1].mean() > change[mask == 0].mean() + 0.5

@@ -1,0 +1,120 @@
+"""A datacube's windows are read in order, each chunk of the file once, and hold what a window alone holds."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from data.scene.base import Need
+from data.scene.chunk_rows import Edges, Strip, find_edges, read_steps
+from data.scene.datacube import open_cube
+from tests.support.cube_files import Groups, change_all, make_groups, write_netcdf, write_zarr
+
+NEED = Need(("s1asc:VV", "s1dsc:VH"), 4, "even")
+CHUNK = 48
+
+
+def store(groups: Groups, folder: Path, kind: str) -> Path:
+    """Write a cube in chunks of ``CHUNK`` rows."""
+    if kind == "north up":
+        groups = change_all(groups, lambda dataset: dataset.isel(y=slice(None, None, -1)))
+    dates = 15 if kind == "all dates" else 1
+    for dataset in groups.values():
+        for band in ("VV", "VH"):
+            dataset[band].encoding = {"chunks": (dates, CHUNK, CHUNK)}
+            if kind == "netcdf":
+                dataset[band].encoding = {"chunksizes": (1, CHUNK, CHUNK), "zlib": True}
+    if kind == "netcdf":
+        return write_netcdf(groups, folder / "cube.nc")
+    return write_zarr(groups, folder / "cube.zarr")
+
+
+@pytest.mark.parametrize("kind", ["zarr", "netcdf", "north up", "all dates"])
+def test_windows_read_in_order_hold_what_each_alone_holds(tmp_path: Path, kind: str) -> None:
+    path = store(make_groups(200, 112), tmp_path, kind)
+    cube, alone = open_cube(path, NEED), open_cube(path, NEED)
+    assert cube.edges["s1asc"].side == CHUNK
+    for number in range(2):  # a scene may be mapped again
+        for window in cube.lay_windows(64, 16):
+            patch, wanted = cube.read(window), alone.read(window)
+            assert patch is not None
+            assert wanted is not None
+            np.testing.assert_array_equal(patch.x, wanted.x, err_msg=f"{number}: {window}")
+            np.testing.assert_array_equal(patch.relief, wanted.relief)
+
+
+@pytest.mark.parametrize(("kind", "first"), [("zarr", 48), ("netcdf", 48), ("north up", 200 % 48)])
+def test_no_chunk_is_read_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, first: int
+) -> None:
+    cube = open_cube(store(make_groups(200, 112), tmp_path, kind), NEED)
+    usual, read = cube._cut, []
+
+    def watch(modality: str, name: str, rows: slice, columns: slice) -> np.ndarray:
+        if (modality, columns.start) == ("s1asc", 0):
+            read.append((rows.start, rows.stop))
+        return usual(modality, name, rows, columns)
+
+    monkeypatch.setattr(cube, "_cut", watch)
+    for window in cube.lay_windows(64, 16):
+        cube.read(window)
+    tops, bottoms = zip(*read, strict=True)
+    assert tops == (0, *bottoms[:-1])
+    assert bottoms[-1] == 200
+    assert {bottom % CHUNK for bottom in bottoms[:-1]} == {first % CHUNK}
+
+
+def test_windows_in_any_order_are_read_anew(tmp_path: Path) -> None:
+    path = store(make_groups(200, 112), tmp_path, "zarr")
+    cube, alone = open_cube(path, NEED), open_cube(path, NEED)
+    windows = cube.lay_windows(64, 16)
+    for at in np.random.default_rng(0).permutation(len(windows)):
+        patch, wanted = cube.read(windows[at]), alone.read(windows[at])
+        assert patch is not None
+        assert wanted is not None
+        np.testing.assert_array_equal(patch.x, wanted.x)
+
+
+@pytest.mark.parametrize(
+    ("row", "most", "wanted"), [(0, 99, 8), (8, 99, 8), (9, 99, 24), (24, 99, 24), (90, 99, 99)]
+)
+def test_an_edge_is_the_next_one_south(row: int, most: int, wanted: int) -> None:
+    assert Edges(16, 8, 1).after(row, most) == wanted
+    assert Edges(1, 0, 1).after(row, most) == row
+
+
+def test_dates_that_share_chunks_are_read_together() -> None:
+    calls: list[Any] = []
+
+    class Band(xr.DataArray):
+        __slots__ = ()
+
+        def __getitem__(self, key: Any) -> Any:
+            calls.append(key)
+            return super().__getitem__(key)
+
+    values = np.arange(5 * 3 * 2.0).reshape(5, 3, 2)
+    band = Band(values, dims=("time", "y", "x"))
+    for dates, reads in ((5, 0), (1, 2)):
+        calls.clear()
+        found = read_steps(band, [1, 4], Edges(1, 0, dates))
+        np.testing.assert_array_equal(found, values[[1, 4]])
+        assert len(calls) == reads
+
+
+def test_a_file_without_chunks_has_an_edge_at_every_row() -> None:
+    band = xr.DataArray(np.zeros((2, 3, 4)), {"y": [3, 2, 1]}, ("time", "y", "x"))
+    assert find_edges(band) == Edges(1, 0, 1)
+
+
+def test_rows_are_kept_for_the_next_windows_alone() -> None:
+    strip = Strip(
+        lambda rows, columns: np.zeros((1, 64, 10), np.float32), Edges(64, 0, 1), 64, [0, 48]
+    )
+    strip.read(slice(0, 56), slice(0, 10))
+    ((first, kept),) = strip._kept.values()
+    assert (first, kept.shape, kept.dtype) == (48, (1, 16, 10), np.float16)
+    strip.read(slice(48, 64), slice(0, 10))
+    assert not strip._kept

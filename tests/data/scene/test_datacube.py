@@ -1,0 +1,335 @@
+"""A datacube is read as its file says, and refused or converted where it is not what a network was made for."""
+
+import json
+import pickle
+from pathlib import Path
+from typing import Any
+
+import netCDF4
+import numcodecs
+import numpy as np
+import pytest
+import xarray as xr
+
+from data.pack.tile_row import measure_slope
+from data.scene.base import Need, choose_steps
+from data.scene.datacube import Cube, open_cube
+from data.scene.georeference import Grid
+from data.scene.windows import Span, Window
+from data.tiles.rules import BANDS
+from tests.support.cube_files import (
+    DIMS,
+    NORTH,
+    TIMES,
+    WEST,
+    Groups,
+    change_all,
+    make_groups,
+    write_netcdf,
+    write_zarr,
+)
+
+S1 = ("s1asc:VV", "s1asc:VH", "s1dsc:VV", "s1dsc:VH")
+NEED = Need(S1, 4, "even")
+GRID = Grid("EPSG:32654", WEST, NORTH, 10.0, 64, 80)
+
+
+def window(top: int, left: int, height: int, width: int) -> Window:
+    return Window(Span(top, np.ones(height, np.float32)), Span(left, np.ones(width, np.float32)))
+
+
+def read(cube: Cube, at: Window) -> np.ndarray:
+    patch = cube.read(at)
+    assert patch is not None
+    return patch.x
+
+
+def expect(groups: Groups, steps: list[int]) -> np.ndarray:
+    layers = [groups[name.split(":")[0]][name.split(":")[1]].values[steps] for name in S1]
+    return np.stack(layers, axis=1).astype(np.float16).astype(np.float32)
+
+
+@pytest.mark.parametrize("kind", ["netcdf", "zarr 2", "zarr 3"])
+def test_a_window_holds_the_files_numbers(tmp_path: Path, kind: str) -> None:
+    groups = make_groups()
+    if kind == "netcdf":
+        path = write_netcdf(groups, tmp_path / "cube.nc")
+    else:
+        path = write_zarr(groups, tmp_path / "cube.zarr", version=int(kind[-1]))
+    cube = open_cube(path, NEED)
+    assert cube.grid == GRID
+    whole = expect(groups, [0, 5, 9, 14])
+    np.testing.assert_array_equal(read(cube, window(3, 7, 32, 48)), whole[..., 3:35, 7:55])
+    assert cube.has_heights
+    patch = cube.read(window(3, 7, 32, 48))
+    assert patch is not None
+    np.testing.assert_array_equal(patch.relief, groups["s1asc"]["DEM"].values[3:35, 7:55])
+
+
+def test_rows_run_south_and_dimensions_stand_in_order_whatever_the_file_does(
+    tmp_path: Path,
+) -> None:
+    groups = make_groups()
+    turned = change_all(
+        groups, lambda d: d.isel(y=slice(None, None, -1)).transpose("x", "time", "y")
+    )
+    cube = open_cube(write_netcdf(turned, tmp_path / "cube.nc"), NEED)
+    assert cube.grid == GRID
+    whole = expect(groups, [0, 5, 9, 14])
+    np.testing.assert_array_equal(read(cube, window(5, 2, 20, 30)), whole[..., 5:25, 2:32])
+
+
+def test_coordinates_at_pixel_centres_give_the_same_grid(tmp_path: Path) -> None:
+    centred = change_all(make_groups(), lambda d: d.assign_coords(x=d["x"] + 5, y=d["y"] - 5))
+    cube = open_cube(write_netcdf(centred, tmp_path / "cube.nc"), NEED)
+    assert cube.grid == GRID
+    assert "x and y were taken for the pixels' centres." in cube.notes
+
+
+@pytest.mark.parametrize(("transform", "west"), [(WEST + 3, 3.0), (WEST - 5, -5.0)])
+def test_a_geotransform_tells_the_corner(tmp_path: Path, transform: float, west: float) -> None:
+    def tell(dataset: xr.Dataset) -> xr.Dataset:
+        north = NORTH if west == 3 else NORTH + 5
+        text = f"{transform} 10 0 {north} 0 -10"
+        moved = dataset.assign_coords(x=dataset["x"] + (3 if west == 3 else 0))
+        return moved.assign(spatial_ref=((), 0, {"GeoTransform": text}))
+
+    cube = open_cube(write_netcdf(change_all(make_groups(), tell), tmp_path / "cube.nc"), NEED)
+    assert cube.grid.west_m == WEST + west
+    assert not any("taken for" in note for note in cube.notes)
+
+
+def test_slopes_have_no_seam_between_windows(tmp_path: Path) -> None:
+    groups = make_groups()
+    need = Need((*S1, "DEM", "slope"), 4, "even")
+    cube = open_cube(write_netcdf(groups, tmp_path / "cube.nc"), need)
+    heights = groups["s1asc"]["DEM"].values
+    slope = measure_slope(heights).astype(np.float16).astype(np.float32)
+    for at in (window(0, 0, 30, 40), window(30, 40, 34, 40)):
+        cut = (at.rows.slice, at.columns.slice)
+        x = read(cube, at)
+        np.testing.assert_array_equal(x[2, 4], heights[cut])
+        np.testing.assert_array_equal(x[2, 5], slope[cut])
+
+
+def test_linear_power_is_converted_and_said(tmp_path: Path) -> None:
+    groups = make_groups()
+    linear = change_all(
+        groups, lambda d: d.assign(VV=10 ** (d["VV"] / 10), VH=10 ** (d["VH"] / 10))
+    )
+    cube = open_cube(write_netcdf(linear, tmp_path / "cube.nc"), NEED)
+    whole = expect(groups, [0, 5, 9, 14])
+    np.testing.assert_allclose(read(cube, window(0, 0, 64, 80)), whole, atol=0.02)
+    assert "Backscatter of s1asc, s1dsc was converted from linear power to dB." in cube.notes
+
+
+def test_no_data_is_nan_and_strong_scatterers_are_bounded(tmp_path: Path) -> None:
+    groups = make_groups()
+    for at, value in (((0, 1, 1), -9999), ((0, 1, 2), 22.0)):
+        groups["s1asc"]["VV"][at] = value
+    cube = open_cube(write_netcdf(groups, tmp_path / "cube.nc"), NEED)
+    x = read(cube, window(0, 0, 8, 8))
+    assert np.isnan(x[0, 0, 1, 1])
+    assert x[0, 0, 1, 2] == 10
+
+
+def test_optical_bands_have_no_data_where_their_scene_class_says(tmp_path: Path) -> None:
+    groups = make_groups()
+    shape, rng = (15, 64, 80), np.random.default_rng(1)
+    bands = {name: (DIMS, rng.integers(1, 4000, shape, np.int16)) for name in BANDS["s2"]}
+    scene_class = np.full(shape, 4, np.int16)
+    scene_class[14, 2, 3] = 0
+    optical = groups["s1asc"][["time", "y", "x"]].assign(bands).assign(SCL=(DIMS, scene_class))
+    path = write_netcdf({**groups, "s2": optical}, tmp_path / "cube.nc")
+    cube = open_cube(path, Need(("s1asc:VV", "s2:B04"), 2, "even"))
+    x = read(cube, window(0, 0, 8, 8))
+    assert np.isnan(x[1, 1, 2, 3])
+    wanted = optical["B04"].values[0, :8, :8].astype(np.float16)
+    np.testing.assert_array_equal(x[0, 1], wanted)
+    with pytest.raises(ValueError, match=r"Add s2, or take a model without"):
+        open_cube(
+            write_netcdf(groups, tmp_path / "radar.nc"), Need(("s1asc:VV", "s2:B04"), 2, "even")
+        )
+
+
+def test_a_window_without_backscatter_is_passed_over(tmp_path: Path) -> None:
+    def empty(dataset: xr.Dataset) -> xr.Dataset:
+        for name in ("VV", "VH"):
+            dataset[name][:, :20] = np.nan
+        return dataset
+
+    cube = open_cube(write_netcdf(change_all(make_groups(), empty), tmp_path / "cube.nc"), NEED)
+    assert cube.read(window(0, 0, 20, 80)) is None
+    patch = cube.read(window(10, 0, 20, 80))
+    assert patch is not None
+    assert patch.seen.any(axis=1).tolist() == [False] * 10 + [True] * 10
+
+
+def test_acquisitions_are_chosen_evenly_or_around_the_event(tmp_path: Path) -> None:
+    times = np.datetime64("2018-06-01", "ns") + 12 * np.arange(20) * np.timedelta64(1, "D")
+    path = write_netcdf(make_groups(times=times), tmp_path / "cube.nc")
+    even = open_cube(path, NEED)
+    assert even.steps["s1asc"] == [0, 6, 13, 19]
+    near = open_cube(path, Need(S1, 4, "event"))
+    assert near.steps["s1asc"] == [7, 8, 9, 10]  # two before 5 September, two after
+    assert (
+        "Of 20 acquisitions of s1asc: 2018-08-24, 2018-09-05, 2018-09-17, 2018-09-29." in near.notes
+    )
+    other = open_cube(path, Need(S1, 4, "event", np.datetime64("2018-07-10")))
+    assert other.steps["s1asc"] == [2, 3, 4, 5]
+
+
+def test_one_modality_may_lie_at_the_root(tmp_path: Path) -> None:
+    alone = make_groups()["s1asc"].assign_attrs(modality="s1asc")
+    path = tmp_path / "cube.nc"
+    alone.to_netcdf(path)
+    assert open_cube(path, Need(S1[:2], 4, "even")).grid == GRID
+    with pytest.raises(
+        ValueError, match=r"reads the modalities s1asc, s1dsc.*got s1asc.*Add s1dsc"
+    ):
+        open_cube(path, NEED)
+
+
+def drop(name: str) -> Any:
+    return lambda groups: change_all(groups, lambda d: d.drop_vars(name))
+
+
+def at_10_km(groups: Groups) -> Groups:
+    return change_all(groups, lambda d: d.assign_coords(x=d["x"] * 2))
+
+
+def shift_one(groups: Groups) -> Groups:
+    moved = groups["s1dsc"].assign_coords(x=groups["s1dsc"]["x"] + 10)
+    return groups | {"s1dsc": moved}
+
+
+def in_degrees(groups: Groups) -> Groups:
+    return change_all(groups, lambda d: d.assign_attrs(crs="EPSG:4326"))
+
+
+def before_event(groups: Groups) -> Groups:
+    return change_all(groups, lambda d: d.assign_coords(time=TIMES - np.timedelta64(400, "D")))
+
+
+WRONG: list[tuple[str, Any, str]] = [
+    ("no orbit", lambda g: {"s1asc": g["s1asc"]}, r"modalities s1asc, s1dsc.*got s1asc in .*Add s1dsc"),
+    ("no VH", drop("VH"), r"must have VH, but got .*VV.* in s1asc of .*docs/maps.md"),
+    ("few dates", lambda g: change_all(g, lambda d: d.isel(time=[0, 14])), r"reads 4 acquisitions, but got 2 \(2018-03-29, 2019-02-28\)"),
+    ("before", before_event, r"before and after the event \(2018-09-05\), but got 2017-02-22, .* --event"),
+    ("20 m", at_10_km, r"Pixels must be 10 m \(x\), but got 20 to 20 m in s1asc.*gdalwarp -tr 10 10"),
+    ("degrees", in_degrees, r"must be projected, in m, but got WGS 84 in .*Project it to UTM"),
+    ("no crs", lambda g: change_all(g, lambda d: d.drop_attrs()), r"must name its coordinate system, but got none.*EPSG:32654"),
+    ("strange crs", lambda g: change_all(g, lambda d: d.assign_attrs(crs="moon")), r"crs must be a coordinate system, but got 'moon'"),
+    ("two grids", shift_one, r"must lie on one grid, but got s1asc .*576000.*s1dsc .*576010"),
+    ("off", lambda g: change_all(g, lambda d: d.assign_coords(x=d["x"] + 2)), r"corners or the centres of the pixels, but got \(576002.00, 4732160.00\).*write_transform"),
+    ("unsorted", lambda g: change_all(g, lambda d: d.isel(time=slice(None, None, -1))), r"time must ascend"),
+    ("no dates", lambda g: change_all(g, lambda d: d.assign_coords(time=np.arange(15.0))), r"time must be dates, but got type float64"),
+    ("amplitude", lambda g: change_all(g, lambda d: d.assign(VV=-100 * d["VV"])), r"Backscatter must be in \(-50.0, 10.0\) dB, but got"),
+    ("words", lambda g: change_all(g, lambda d: d.assign(VV=d["VV"].astype(str))), r"VV must hold numbers, but got"),
+    ("tiny", lambda g: change_all(g, lambda d: d.isel(y=[0])), r"must have 2 x 2 px or more, but got 1 x 80"),
+    ("transform", lambda g: change_all(g, lambda d: d.assign(spatial_ref=((), 0, {"GeoTransform": "1 2"}))), r"GeoTransform must be six numbers, but got '1 2'"),
+    ("empty", lambda g: change_all(g, lambda d: d.assign(VV=d["VV"] * np.nan)), r"Backscatter must have data, but got none in 16 squares"),
+    ("flat", lambda g: change_all(g, lambda d: d.assign(VV=d["VV"].isel(time=0))), r"VV must be over time, y, x, but got \('y', 'x'\)"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("change", "message"), [one[1:] for one in WRONG], ids=[one[0] for one in WRONG]
+)
+def test_what_a_network_was_not_made_for_is_refused(
+    tmp_path: Path, change: Any, message: str
+) -> None:
+    path = write_netcdf(change(make_groups()), tmp_path / "cube.nc")
+    with pytest.raises(ValueError, match=f"(?s){message}"):
+        open_cube(path, NEED)
+
+
+def test_heights_that_a_network_reads_must_be_there(tmp_path: Path) -> None:
+    path = write_netcdf(drop("DEM")(make_groups()), tmp_path / "cube.nc")
+    assert not open_cube(path, NEED).has_heights
+    with pytest.raises(ValueError, match=r"reads heights: a datacube must have DEM, but got .*VV"):
+        open_cube(path, Need((*S1, "slope"), 4, "even"))
+
+
+def test_infinite_backscatter_is_refused_where_it_is(tmp_path: Path) -> None:
+    groups = make_groups(200, 80)
+    groups["s1dsc"]["VH"][0, 150, 3] = np.inf
+    cube = open_cube(write_netcdf(groups, tmp_path / "cube.nc"), NEED)
+    read(cube, window(0, 0, 100, 80))
+    with pytest.raises(
+        ValueError, match="must be finite or NaN, but got inf in s1dsc:VH, rows 100 to 199"
+    ):
+        cube.read(window(100, 0, 100, 80))
+
+
+def test_a_file_that_is_none_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "cube.nc"
+    path.write_bytes(b"no cube")
+    with pytest.raises(
+        ValueError, match=r"must be readable NetCDF or Zarr, but got OSError.*cube.nc"
+    ):
+        open_cube(path, NEED)
+    (tmp_path / "z").mkdir()
+    (tmp_path / "z" / "zarr.json").write_text(json.dumps({"zarr_format": 3, "node_type": "other"}))
+    with pytest.raises(ValueError, match="must be readable NetCDF or Zarr"):
+        open_cube(tmp_path / "z", NEED)
+
+
+class Bomb:
+    """Leaves a file behind when it is unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> Any:
+        return Path.touch, (self.path,)
+
+
+@pytest.mark.parametrize("dtype", ["object", "f8"])
+def test_nothing_in_a_zarr_store_is_unpickled(tmp_path: Path, dtype: str) -> None:
+    path = write_zarr(make_groups(), tmp_path / "cube.zarr", version=2)
+    place, trap = path / "s1asc" / "x", numcodecs.Pickle()
+    meta = json.loads((place / ".zarray").read_text())
+    kind = {"object": "|O", "f8": "<f8"}[dtype]
+    meta |= {"dtype": kind, "filters": [trap.get_config()], "compressor": None, "fill_value": 0}
+    (place / ".zarray").write_text(json.dumps(meta))
+    bomb = np.array([Bomb(tmp_path / "exploded")] * 80, dtype=object)
+    (place / "0").write_bytes(trap.encode(bomb))
+    with pytest.raises(ValueError, match="pickle"):
+        open_cube(path, NEED)
+    assert not (tmp_path / "exploded").exists()
+    pickle.loads((place / "0").read_bytes())  # noqa: S301 - it would have gone off
+    assert (tmp_path / "exploded").exists()
+
+
+def test_a_chunk_may_not_fill_the_memory(tmp_path: Path) -> None:
+    groups, side = make_groups(2, 2, TIMES), 9000
+    path = write_netcdf({"s1asc": groups["s1asc"]}, tmp_path / "cube.nc")
+    with netCDF4.Dataset(path, "w") as file:
+        group = file.createGroup("s1asc")
+        for name, size in (("time", 4), ("y", side), ("x", side)):
+            group.createDimension(name, size)
+            group.createVariable(name, "f8", (name,))[:] = np.arange(size)
+        for name in ("VV", "VH"):
+            group.createVariable(name, "f4", DIMS, chunksizes=(1, side, side), zlib=True)
+    with pytest.raises(
+        ValueError, match="chunk must have at most 268,435,456 bytes, but got 324,000,000"
+    ):
+        open_cube(path, Need(S1[:2], 4, "even"))
+
+
+def test_a_coordinate_may_not_fill_the_memory(tmp_path: Path) -> None:
+    path = tmp_path / "cube.nc"
+    with netCDF4.Dataset(path, "w") as file:
+        group = file.createGroup("s1asc")
+        group.createDimension("x", 2**31)
+        group.createVariable("x", "f8", ("x",), chunksizes=(2**16,))
+    with pytest.raises(
+        ValueError, match="x must have at most 1,048,576 values, but got 2,147,483,648"
+    ):
+        open_cube(path, Need(S1[:2], 4, "even"))
+
+
+def test_dates_before_and_after_the_event_are_chosen_as_in_training() -> None:
+    with pytest.raises(ValueError, match="reads 5 acquisitions, but got 2"):
+        choose_steps(TIMES[:2], Need(S1, 5, "even"), "here")

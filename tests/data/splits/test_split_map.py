@@ -1,0 +1,56 @@
+from pathlib import Path
+
+import pytest
+
+from data.splits import make_split
+from data.splits.audit import audit_splits, draw_audit
+from data.splits.split_map import Group, Panel, draw_map, save_map
+from data.tiles import Survey, list_tiles
+from data.tiles.catalogue import GRID_M, read_catalogue
+
+
+def survey_catalogue() -> dict[str, Survey]:
+    return {
+        tile.tile_id: Survey(
+            tile.tile_id, tile.column * GRID_M, (tile.row + 1) * GRID_M, tile.annotated_px
+        )
+        for tile in read_catalogue().values()
+    }
+
+
+def test_map_draws_every_tile_of_every_part() -> None:
+    tiles, split = survey_catalogue(), make_split("seed42")
+    groups = tuple(Group(part, "#336699", split.part(part)) for part in ("train", "val", "test"))
+    outlined = split.test[:20]
+    (axes,) = draw_map("SYNTHETIC", [Panel("a", "b", groups, outlined)], tiles).axes
+    drawn = [(str(some.get_label()), len(some.get_paths())) for some in axes.collections]
+    slides = "inner square: share of landslides"
+    assert drawn == [
+        ("train", 232),
+        (slides, 120),
+        ("val", 29),
+        (slides, 15),
+        ("test", 29),
+        (slides, 15),
+        ("test tile that touches train", 20),
+    ]
+
+
+def test_map_shows_places_and_shares_true_to_scale() -> None:
+    tile = Survey("hokkaido_1", 580_480.0, 4_736_000.0, 128 * 128 // 4)
+    group = Group("test", "#D55E00", ("hokkaido_1",))
+    (axes,) = draw_map("", [Panel("a", "b", (group,))], {"hokkaido_1": tile}).axes
+    whole, slides, _ = (some.get_paths() for some in axes.collections)
+    assert whole[0].get_extents().extents == pytest.approx([580.48, 4734.72, 581.76, 4736.0])
+    assert slides[0].get_extents().extents == pytest.approx([580.8, 4735.04, 581.44, 4735.68])
+
+
+def test_map_says_what_it_shows(twin: Path, tmp_path: Path) -> None:
+    figure = draw_audit(audit_splits(twin, ["blocks", "blocks:2"]))
+    assert "SYNTHETIC" in figure.texts[0].get_text()
+    blocks, folds = figure.axes
+    assert blocks.get_title() == f"blocks ({make_split('blocks', list_tiles(twin)).hash})"
+    assert blocks.texts[0].get_text() == "0 of 4 test tiles touch train"
+    assert [text.get_text() for text in folds.texts] == ["0 of 12 test tiles touch train", "1", "2"]
+    save_map(figure, tmp_path / "a.png")
+    assert (tmp_path / "a.png").stat().st_size < 60_000

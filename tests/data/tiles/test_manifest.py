@@ -1,0 +1,86 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from data.pack import Pack
+from data.tiles import ORBITS
+from data.tiles.manifest import describe, read_source
+from data.twin import make_twin
+
+
+def test_the_twin_is_synthetic(twin: Path) -> None:
+    source = read_source(twin)
+    assert (source.synthetic, source.units) == (True, "dB")
+    assert str(source).startswith(f"Data: SYNTHETIC (the twin's) tiles in {twin} (harmonized rele")
+
+
+def test_raw_release_is_linear_power(tmp_path: Path, pack: Pack) -> None:
+    raw = make_twin(tmp_path, version="raw", tile_ids=list(pack.tile_ids[:1]), progress=False)
+    assert read_source(raw).units == "linear"
+    (raw / "twin.json").unlink()
+    assert read_source(raw).units == "linear"  # as its files look
+    assert read_source(raw, "dB").units == "dB"  # the user knows better
+
+
+def test_fetched_tiles_are_real(copy_tiles: Callable[[], Path]) -> None:
+    tiles = copy_tiles()
+    content = {"synthetic": False, "version": "harmonized", "repo": "a/b", "revision": "0" * 40}
+    (tiles / "fetch.json").write_text(json.dumps(content))
+    said = str(read_source(tiles))
+    assert said.startswith(f"Data: real tiles in {tiles} (harmonized release, a/b at 0000000000,")
+    assert said.endswith("backscatter in dB).")
+    assert describe(synthetic=False) == "real"
+
+
+def test_tiles_without_a_manifest_count_as_real(copy_tiles: Callable[[], Path]) -> None:
+    source = read_source(copy_tiles())
+    assert (source.synthetic, source.origin, source.units) == (False, "no manifest", "dB")
+
+
+@pytest.mark.parametrize("text", ["no JSON", "{}", '{"version": "cooked", "synthetic": false}'])
+def test_a_manifest_that_says_nothing_is_refused(copy_tiles: Callable[[], Path], text: str) -> None:
+    tiles = copy_tiles()
+    (tiles / "fetch.json").write_text(text)
+    with pytest.raises(ValueError, match=r"manifest must name its version .*fetch\.json\. Make or"):
+        read_source(tiles)
+
+
+def test_unit_is_that_of_the_first_readable_file(
+    copy_tiles: Callable[[], Path], spoil: Callable[[Path, str, str], Path], pack: Pack
+) -> None:
+    tiles = copy_tiles()
+    for tile in pack.tile_ids:
+        spoil(tiles, tile, "s1asc")
+    assert read_source(tiles).units == "dB"
+    for tile in pack.tile_ids:
+        spoil(tiles, tile, "s1dsc")
+    assert read_source(tiles).units == "dB"  # each tile then gets its own verdict
+
+
+def test_an_empty_folder_is_explained(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"no folder s1asc/"):
+        read_source(tmp_path)
+    for orbit in ORBITS:
+        (tmp_path / orbit).mkdir()
+    with pytest.raises(FileNotFoundError, match=r"s1asc"):
+        read_source(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[" * 100_000,
+        "7",
+        '{"version": ["raw"], "synthetic": true}',
+        '{"version": "raw", "synthetic": "no"}',
+        '{"version": "raw", "synthetic": true, "seed": "x"}',
+        '{"version": "raw", "synthetic": true, "seed": -1}',
+    ],
+)
+def test_a_manifest_of_other_types_is_refused(copy_tiles: Callable[[], Path], text: str) -> None:
+    tiles = copy_tiles()
+    (tiles / "twin.json").write_text(text)
+    with pytest.raises(ValueError, match=r"manifest must name its version .*twin\.json"):
+        read_source(tiles)

@@ -1,0 +1,215 @@
+"""Tiles: what is read is what was written, and the files of a tile are found and compared."""
+
+import logging
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from data.tiles import (
+    BANDS,
+    EVENT,
+    ORBITS,
+    Survey,
+    TileError,
+    compare_tiles,
+    guess_units,
+    hash_file,
+    list_tiles,
+    list_unpaired,
+    open_tile,
+    survey,
+    tile_id_of,
+    tile_path,
+)
+from tests.support.tile_files import Change, cast, make_dataset, put, to_linear, write
+
+
+def test_tile_is_a_map_with_north_up(tmp_path: Path) -> None:
+    dataset = make_dataset()
+    tile = open_tile(write(dataset, tmp_path))
+    assert (tile.tile_id, tile.modality, tile.crs) == ("hokkaido_579", "s1asc", "EPSG:32654")
+    assert tile.bands.shape == (15, 2, 128, 128)
+    assert tile.bands.dtype == np.float32
+    assert tile.bands[3, 0, 5, 7] == dataset["VV"].to_numpy()[3, 7, 5]
+    assert tile.bands[3, 1, 5, 7] == dataset["VH"].to_numpy()[3, 7, 5]
+    np.testing.assert_array_equal(tile.mask, dataset["MASK"].to_numpy()[0].T)
+    np.testing.assert_array_equal(tile.dem, dataset["DEM"].to_numpy()[0].T)
+    assert (tile.mask.dtype, tile.dem.dtype) == (np.uint8, np.int16)
+    assert tile.y[0] > tile.y[-1]
+    assert tile.times.dtype == np.dtype("datetime64[ns]")
+    assert 0 < (tile.times > EVENT).sum() < 15
+
+
+def test_tile_has_nan_where_the_file_has_no_data(tmp_path: Path) -> None:
+    path = write(put("VV", (2, 7, 5), -9999)(make_dataset()), tmp_path)
+    tile = open_tile(path)
+    assert np.isnan(tile.bands[2, 0, 5, 7])
+    assert np.isnan(tile.bands).sum() == 1
+
+
+def test_tile_is_the_same_in_db_when_read_from_linear_power(tmp_path: Path) -> None:
+    decibels = open_tile(write(make_dataset(), tmp_path, "s1asc"))
+    linear = open_tile(write(to_linear(make_dataset()), tmp_path, "s1dsc"), units="linear")
+    np.testing.assert_allclose(linear.bands, decibels.bands, atol=1e-4)
+
+
+def test_power_of_zero_is_nan_and_strong_scatterers_are_bounded(tmp_path: Path) -> None:
+    dataset = to_linear(make_dataset())
+    dataset["VV"][0, 0, 0], dataset["VV"][0, 1, 0] = 0, 100
+    tile = open_tile(write(dataset, tmp_path), units="linear")
+    assert np.isnan(tile.bands[0, 0, 0, 0])
+    assert tile.bands[0, 0, 0, 1] == 10
+    assert {one.name for one in tile.findings} == {"nodata"}
+
+
+def test_power_near_zero_is_set_to_the_lower_bound(tmp_path: Path) -> None:
+    dataset = put("VH", (slice(None), slice(64), slice(None)), 1e-9)(to_linear(make_dataset()))
+    tile = open_tile(write(dataset, tmp_path), units="linear")
+    assert (tile.bands[:, 1, :, :64] == -50).all()  # a lake: 1e-9 is -90 dB
+    assert tile.findings == ()
+
+
+def test_sentinel_2_is_its_stored_numbers_and_nan_where_there_is_no_data(tmp_path: Path) -> None:
+    dataset = put("SCL", (3, 7, 5), 0)(make_dataset("s2"))
+    dataset["B11"][4, 8, 6] = -9999
+    tile = open_tile(write(dataset, tmp_path, "s2"))
+    assert (tile.modality, tile.bands.shape) == ("s2", (15, 10, 128, 128))
+    assert tile.bands.dtype == np.float32
+    for i, name in enumerate(BANDS["s2"]):
+        assert np.isnan(tile.bands[3, i, 5, 7])
+        assert tile.bands[0, i, 5, 7] == dataset[name].to_numpy()[0, 7, 5]
+    assert np.isnan(tile.bands[4, BANDS["s2"].index("B11"), 6, 8])
+    assert np.isnan(tile.bands).sum() == 11
+    shares = ", ".join(
+        f"{'0.00081' if name == 'B11' else '0.00041'} % of {name}" for name in BANDS["s2"]
+    )
+    assert [one.text for one in tile.findings] == [f"No data in {shares}."]
+
+
+@pytest.mark.parametrize(
+    ("change", "verdict", "message"),
+    [
+        (lambda d: d.drop_vars("SCL"), "missing-variable", "must have SCL, but got none"),
+        (cast("B04", "float32"), "wrong-dtype", "B04 must be integer, but got float32"),
+        (put("SCL", slice(None), 0), "no-data", "B02 must have data, but got no usable pixel"),
+    ],
+)
+def test_sentinel_2_is_refused_by_rule(
+    change: Change, verdict: str, message: str, tmp_path: Path
+) -> None:
+    with pytest.raises(TileError, match=message) as caught:
+        open_tile(write(change(make_dataset("s2")), tmp_path, "s2"))
+    assert caught.value.verdict == verdict
+
+
+def test_tile_is_refused_when_missing_or_misnamed(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"must exist, but got .*hokkaido_s1asc_1\.nc"):
+        open_tile(tile_path(tmp_path, "hokkaido_1", "s1asc"))
+    with pytest.raises(
+        TileError, match=r"named hokkaido_<modality>_<number>\.nc, but got"
+    ) as caught:
+        open_tile(tmp_path / "italy_s1asc_1.nc")
+    assert caught.value.verdict == "misnamed"
+    with pytest.raises(ValueError, match="Units must be 'dB' or 'linear', but got 'db'"):
+        open_tile(tmp_path / "hokkaido_s1asc_1.nc", units="db")  # type: ignore[arg-type]
+
+
+def test_tile_path_and_id_are_inverse(tmp_path: Path) -> None:
+    path = tile_path(tmp_path, "hokkaido_42", "s1dsc")
+    assert path == tmp_path / "s1dsc" / "hokkaido_s1dsc_42.nc"
+    assert tile_id_of(path) == "hokkaido_42"
+    with pytest.raises(ValueError, match=r"Unknown modality 's3'.* Available: s1asc, s1dsc, s2"):
+        tile_path(tmp_path, "hokkaido_42", "s3")
+    with pytest.raises(ValueError, match="tile id must look like hokkaido_579, but got '42'"):
+        tile_path(tmp_path, "42", "s1asc")
+
+
+def touch(root: Path, *names: str) -> None:
+    for orbit in ORBITS:
+        (root / orbit).mkdir(parents=True, exist_ok=True)
+    for name in names:
+        (root / name).touch()
+
+
+def test_list_has_pairs_only_and_names_the_rest(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    pair = [f"{orbit}/hokkaido_{orbit}_{n}.nc" for orbit in ORBITS for n in (20, 3)]
+    touch(tmp_path, *pair, "s1asc/hokkaido_s1asc_7.nc", "s1dsc/copy_of_1.nc")
+    with caplog.at_level(logging.WARNING):
+        assert list_tiles(tmp_path) == ["hokkaido_20", "hokkaido_3"]
+    assert "without a file of each of s1asc, s1dsc: hokkaido_7" in caplog.text
+    assert "not a tile's name: copy_of_1.nc" in caplog.text
+    assert list_unpaired(tmp_path) == ["hokkaido_7"]
+
+
+def test_list_takes_the_modalities_asked_for(tmp_path: Path) -> None:
+    touch(tmp_path, "s1asc/hokkaido_s1asc_7.nc", "s1asc/hokkaido_s1asc_8.nc")
+    assert list_tiles(tmp_path, ("s1asc",)) == ["hokkaido_7", "hokkaido_8"]
+    with pytest.raises(FileNotFoundError, match="but got no folder s2/ in"):
+        list_tiles(tmp_path, ("s1asc", "s2"))
+    (tmp_path / "s2").mkdir()
+    touch(tmp_path, "s2/hokkaido_s2_8.nc", "s2/hokkaido_s2_9.nc")
+    assert list_tiles(tmp_path, ("s1asc", "s2")) == ["hokkaido_8"]
+    assert list_unpaired(tmp_path, ("s1asc", "s2")) == ["hokkaido_7", "hokkaido_9"]
+
+
+def test_list_explains_the_layout_when_nothing_is_there(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"no folder s1asc/ .*--data twin` works without"):
+        list_tiles(tmp_path)
+    touch(tmp_path, "s1asc/hokkaido_s1asc_7.nc")
+    with pytest.raises(FileNotFoundError, match=r"must hold s1asc/.* but got no tile that has all"):
+        list_tiles(tmp_path)
+
+
+def test_survey_has_place_and_label(tmp_path: Path) -> None:
+    path = write(make_dataset(), tmp_path)
+    assert survey(path) == Survey("hokkaido_579", 576_000, 4_732_160, 8415)
+    path.write_text("no NetCDF")
+    with pytest.raises(TileError, match="must be readable NetCDF, but got OSError"):
+        survey(path)
+
+
+def test_units_are_told_by_negative_values(tmp_path: Path) -> None:
+    decibels = put("VV", slice(14), np.nan)(make_dataset())  # the last step alone has values
+    assert guess_units(write(decibels, tmp_path)) == "dB"
+    linear = put("VV", (0, 0, 0), -9999)(to_linear(make_dataset()))
+    path = write(linear, tmp_path, "s1dsc")
+    assert guess_units(path) == "linear"
+    with pytest.raises(ValueError, match=r"must be Sentinel-1, but got .*hokkaido_s2_1\.nc"):
+        guess_units(tmp_path / "hokkaido_s2_1.nc")
+    path.write_text("no NetCDF")
+    with pytest.raises(TileError, match="must be readable NetCDF"):
+        guess_units(path)
+
+
+def test_modalities_of_a_tile_are_compared(tmp_path: Path) -> None:
+    first = open_tile(write(make_dataset(), tmp_path))
+    second = open_tile(write(make_dataset("s2"), tmp_path, "s2"))
+    assert compare_tiles([first]) == compare_tiles([]) == ()
+    assert compare_tiles([first, second]) == ()
+    mask, dem = first.mask.copy(), first.dem.copy()
+    mask[0, :3] ^= 1
+    dem[0, :2] += 1
+    found = compare_tiles([first, replace(first, modality="s1dsc", mask=mask, dem=dem)])
+    assert [one.text for one in found] == [
+        "3 mask pixels differ between s1asc and s1dsc.",
+        "2 heights differ between s1asc and s1dsc.",
+    ]
+
+
+def test_modalities_on_two_grids_are_refused(tmp_path: Path) -> None:
+    first = open_tile(write(make_dataset(), tmp_path))
+    moved = replace(first, modality="s1dsc", x=first.x + 10)
+    match = r"lie on one grid, but got .* \(576000, 4732160\) and \(576010, 4732160\) in s1asc and s1dsc"
+    with pytest.raises(TileError, match=match) as caught:
+        compare_tiles([first, moved])
+    assert caught.value.verdict == "grids-differ"
+
+
+def test_hash_is_sha256(tmp_path: Path) -> None:
+    (tmp_path / "abc").write_bytes(b"abc")
+    # FIPS 180-2, appendix B.1
+    assert hash_file(tmp_path / "abc").startswith("ba7816bf8f01cfea414140de5dae2223")

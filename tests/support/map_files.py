@@ -1,0 +1,37 @@
+"""Tiny maps on disk, as the mapping command writes them."""
+
+from pathlib import Path
+
+import numpy as np
+
+from data.scene.georeference import Grid
+from tuning.predict.cog import MASK, PROBABILITY, RELIEF, SPREAD, Rasters
+
+LAYERS = {"probability": PROBABILITY, "spread": SPREAD, "mask": MASK, "relief": RELIEF}
+
+
+def make_grid(height: int, width: int) -> Grid:
+    return Grid("EPSG:32654", 570_880.0, 4_738_560.0, 10.0, height, width)
+
+
+def draw_probability(seed: int, height: int, width: int) -> np.ndarray:
+    """Draw noise, which makes touching corners and holes, with some pixels without data."""
+    rng = np.random.default_rng(seed)
+    probability = rng.random((height, width), dtype=np.float32)
+    probability[rng.random((height, width)) < 0.05] = np.nan
+    return probability
+
+
+def call(probability: np.ndarray, threshold: float) -> np.ndarray:
+    """Return the mask of probabilities: 1 landslide, 0 background, 255 no data."""
+    return np.where(np.isnan(probability), 255, probability >= threshold).astype(np.uint8)
+
+
+def write_map(folder: Path, mask: np.ndarray, **layers: np.ndarray) -> dict[str, Path]:
+    """Write a mask and other layers at once; return their files."""
+    values = {"mask": mask} | layers
+    chosen = {name: LAYERS[name] for name in values if name != "relief"}
+    with Rasters(folder, make_grid(*mask.shape), chosen, {}) as rasters:
+        for name in chosen:
+            rasters.write(name, 0, values[name])
+        return rasters.finish()

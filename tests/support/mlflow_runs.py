@@ -1,0 +1,86 @@
+"""A small campaign in MLflow, as the driver leaves one, without Ray."""
+
+import json
+from pathlib import Path
+
+import torch
+
+from data.pack import Pack
+from data.splits import Split
+from tuning.baselines.baselines import make_baseline_config, run_baseline
+from tuning.report.reference_layers import write_ground, write_split_audit
+from tuning.report.write_report import EXPECTED
+from tuning.tracking.descriptions import tell_campaign
+from tuning.tracking.payloads import Context, DataRecord
+from tuning.tracking.sender import Delivery
+from tuning.tracking.tracker import Tracker
+from tuning.tracking.ui_links import publish_views
+from tuning.train.evaluate import measure_test
+from tuning.train.fit import fit
+from tuning.trial.folder import Config
+from tuning.trial.stage import Job, Stage, enrol
+
+CPU = torch.device("cpu")
+BASELINE = "log_ratio_vv"
+RATES = (3e-3, 1e-2, 2.5e-4)  # of the search; the last one is stopped after an epoch
+SEEDS = (42, 123)
+CAMPAIGN = "pages"
+
+
+class StoppedError(Exception):
+    """What a scheduler does to a trial."""
+
+
+def track_campaign(root: Path, config: Config, pack: Pack, split: Split) -> Tracker:
+    """Log a campaign of one network, three search trials and two repeats, and of a baseline."""
+    context = Context(
+        CAMPAIGN, "smoke", split.name, split.hash, pack.hash, "synthetic", "s1", "2 even", "c" * 40
+    )
+    data = DataRecord("hokkaido-twin", pack.hash, "twin:1", {"channels": ["s1"]}, {})
+    delivery = Delivery(root, context, data)
+    tracker = delivery.tracker
+    expected = {EXPECTED: json.dumps({"unet": len(SEEDS), BASELINE: 1})}
+    campaign = tracker.open_run("campaign", "campaign", CAMPAIGN, tags=expected)
+    tracker.describe(campaign, tell_campaign(context, {split.name: {"train": 4}}, "unet"))
+    publish_views(tracker.client, tracker.experiment_id, CAMPAIGN)
+    files = root / "files"
+    files.mkdir(parents=True)
+    ground = write_ground(pack, split.test, files)
+    for file in (ground, *write_split_audit(pack, [split], "blocks", files)):
+        tracker.client.log_artifact(campaign, str(file))
+    studies = {name: delivery.open_study(name) for name in ("unet", BASELINE)}
+    for kind, changes in (
+        ("search", [{"lr": rate} for rate in RATES]),
+        ("repeat", [{"seed": seed} for seed in SEEDS]),
+    ):
+        job = Job(kind, {}, str(pack.path), str(root / "trials"))
+        stage = Stage(kind, job, len(changes), config["epochs"])
+        for number, change in enumerate(changes, 1):
+            enrol(stage, {"config": config | change}, number)
+            track_trial(delivery, stage, config | change, pack, split)
+    one = make_baseline_config(BASELINE, split.name, pack.hash, 0)
+    tags = {"study": BASELINE, "stage": "repeat", "seed": "0", "fold": split.name}
+    run_id = tracker.open_run("trial", BASELINE, BASELINE, studies[BASELINE], tags, one)
+    tracker.finish(run_id, run_baseline(one, pack, split, files / "b"), "last epoch")
+    tracker.close(campaign, "FINISHED")
+    return tracker
+
+
+def track_trial(delivery: Delivery, stage: Stage, config: Config, pack: Pack, split: Split) -> str:
+    """Train and log one trial; a rate of the search that is last in the list is stopped early."""
+    journal = stage.job.journal({"config": config})
+    run_id = delivery.open_trial(journal)
+
+    def report(row: dict[str, object]) -> None:
+        if stage.job.stage == "search" and config["lr"] == RATES[-1]:
+            raise StoppedError
+
+    reason = "scheduler"
+    try:
+        reason = fit(config, pack, journal.path, report, device=CPU)
+    except StoppedError:
+        journal.end(reason, epoch=1)
+    if stage.job.stage == "repeat":
+        measure_test(journal, pack, split, CPU)
+    delivery.tracker.finish(run_id, journal, reason, model=stage.job.stage == "repeat")
+    return run_id

@@ -1,0 +1,72 @@
+"""Checkpoints and network files for the tests of logged models, without a training."""
+
+import json
+import zipfile
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from data.pack.normalise import Norm
+from tuning.serving.export import make_program, make_reference, save_program
+from tuning.train.evaluate import load_checkpoint, make_model
+from tuning.trial.folder import Config, Journal
+
+Members = dict[str, bytes]
+
+ARCH = {"width": 4, "depth": 3, "conv": "plain", "norm": "batch"}
+S1 = ("s1asc:VV", "s1asc:VH", "s1dsc:VV", "s1dsc:VH")
+UNITS = {"VV": (-9.0, 3.5), "VH": (-15.5, 4.0), "DEM": (180.0, 120.0), "slope": (14.0, 9.0)}
+CONFIG = {"model": "unet", "arch": ARCH, "channels": list(S1), "timesteps": 4, "steps": "even"}
+
+
+def make_norm(channels: tuple[str, ...] = S1) -> Norm:
+    mean, std = zip(*(UNITS[name.split(":")[-1]] for name in channels), strict=True)
+    return Norm(channels, mean, std)
+
+
+def write_checkpoint(folder: Path, **changes: Any) -> Journal:
+    """Write a network with random weights and statistics as a trial's best checkpoint."""
+    config: Config = {**CONFIG, **changes}
+    torch.manual_seed(0)
+    model = make_model(config)
+    for module in model.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.momentum = 1.0
+    with torch.no_grad():  # statistics of noise, so that the answers differ from pixel to pixel
+        model(torch.randn(4, config["timesteps"], len(config["channels"]), 32, 32))
+    journal = Journal(folder)
+    norm = asdict(make_norm(tuple(config["channels"])))
+    content = {"config": config, "model": model.state_dict(), "norm": norm}
+    torch.save(content | {"epoch": 3, "threshold": 0.25}, journal.best)
+    return journal
+
+
+def write_network(folder: Path) -> Path:
+    """Write a network's file as it is logged, its checkpoint beside it."""
+    checkpoint = load_checkpoint(write_checkpoint(folder).best)
+    program = make_program(checkpoint)
+    save_program(program, make_reference(program, checkpoint.norm), folder / "program.pt2")
+    return folder / "program.pt2"
+
+
+def read_members(path: Path) -> Members:
+    """Read a network's file, members by their names below the root."""
+    with zipfile.ZipFile(path) as archive:
+        return {name.partition("/")[2]: archive.read(name) for name in archive.namelist()}
+
+
+def write_members(path: Path, members: Members, **settings: Any) -> Path:
+    with zipfile.ZipFile(path, "w", **settings) as archive:
+        for name, content in members.items():
+            archive.writestr(f"program/{name}", content)
+    return path
+
+
+def change_json(members: Members, name: str, change: Callable[[Any], object]) -> Members:
+    """Change one of the file's JSON members in place of the parsed content."""
+    content = json.loads(members[name])
+    change(content)
+    return members | {name: json.dumps(content).encode()}

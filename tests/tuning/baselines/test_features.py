@@ -1,0 +1,166 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from data.pack import Pack
+from data.pack.channels import SAR_CHANNELS
+from data.tiles import EVENT
+from tuning.baselines.features import (
+    FEATURES,
+    N_FEATURES,
+    average_change,
+    make_features,
+    measure_means,
+    measure_pair,
+    name_features,
+    pick_channels,
+    read_sample,
+    sample_pixels,
+)
+
+VV = "s1asc:VV"
+SIDE = 5  # px
+
+
+def put_by_hand(pack: Pack, series: dict[str, list[float]], before: int = 2) -> Pack:
+    """A pack of one tile: each channel's series in dB at every pixel, its first dates before the event."""
+    orbits = sorted({channel.split(":")[0] for channel in series})
+    steps = len(next(iter(series.values())))
+    bands = {orbit: np.zeros((1, steps, 2, SIDE, SIDE), np.float16) for orbit in orbits}
+    for channel, values in series.items():
+        orbit, band = channel.split(":")
+        bands[orbit][0, :, ["VV", "VH"].index(band)] = np.array(values)[:, None, None]
+    days = (np.arange(steps) - before) * 12 + 6
+    times = np.broadcast_to(EVENT + days.astype("m8[D]"), (1, len(orbits), steps)).copy()
+    mask = np.zeros((1, SIDE, SIDE), np.uint8)
+    return replace(pack, tile_ids=("a",), bands=bands, times=times, mask=mask)
+
+
+def describe(pack: Pack, channel: str = VV, at: tuple[int, int] = (2, 2)) -> dict[str, float]:
+    return dict(zip(FEATURES, make_features(pack, "a", [channel])[at].tolist(), strict=True))
+
+
+def test_features_of_a_series_are_its_levels_spreads_and_changes(pack: Pack) -> None:
+    hand = put_by_hand(pack, {VV: [-10, -8, -6, -4, -5]})
+    assert describe(hand) == pytest.approx(
+        {
+            "before": -9,  # (-10 - 8) / 2
+            "after": -5,  # (-6 - 4 - 5) / 3
+            "change": 4,
+            "spread_before": 1,
+            "spread_after": (2 / 3) ** 0.5,  # squares of -1, 1, 0 over 3
+            "pair": 2,  # -6 - (-8)
+            "window": 4,
+        }
+    )
+
+
+def test_window_averages_the_change_of_the_pixels_around(pack: Pack) -> None:
+    hand = put_by_hand(pack, {VV: [0, 0, 0, 0]})
+    hand.bands["s1asc"][0, 2:, 0, 1, 1] = 9
+    window = make_features(hand, "a", [VV])[..., FEATURES.index("window")]
+    assert window[2, 2] == 1  # one of nine pixels
+    assert window[0, 0] == 9 / 4  # the corner has four
+    assert window[3, 3] == 0
+
+
+def test_missing_acquisitions_are_left_out_at_their_pixel(pack: Pack) -> None:
+    hand = put_by_hand(pack, {VV: [-10, -8, -6, -4]})
+    hand.bands["s1asc"][0, 1:3, 0, 2, 2] = np.nan  # the last before and the first after
+    found, neighbour = describe(hand), describe(hand, at=(0, 0))
+    assert (found["before"], found["after"], found["change"]) == (-10, -4, 6)
+    assert found["pair"] == 6  # the nearest that have data: -4 - (-10)
+    assert np.isnan([found["spread_before"], found["spread_after"]]).all()  # one date spreads not
+    assert found["window"] == pytest.approx((8 * 4 + 6) / 9)
+    assert (neighbour["change"], neighbour["pair"]) == (4, 2)
+
+
+def test_a_pixel_without_data_before_keeps_what_is_known_after(pack: Pack) -> None:
+    hand = put_by_hand(pack, {VV: [-10, -8, -6, -4]})
+    hand.bands["s1asc"][0, :2, 0, 2, 2] = np.nan
+    found = describe(hand)
+    assert (found["after"], found["spread_after"], found["window"]) == (-5, 1, 4)
+    unknown = ("before", "change", "spread_before", "pair")
+    assert np.isnan([found[name] for name in unknown]).all()
+
+
+@pytest.mark.parametrize(("before", "known"), [(0, "after"), (4, "before")])
+def test_a_series_on_one_side_of_the_event_has_no_change(
+    pack: Pack, before: int, known: str
+) -> None:
+    hand = put_by_hand(pack, {VV: [-10, -8, -6, -4]}, before)
+    found = describe(hand)
+    assert (found[known], found[f"spread_{known}"]) == pytest.approx((-7, 5**0.5))
+    assert np.isnan([found[name] for name in ("change", "pair", "window")]).all()
+    for measure in (measure_means, measure_pair):
+        assert not average_change(hand, ["a"], [VV], measure).any()
+
+
+def test_features_stand_channel_by_channel_as_named(pack: Pack) -> None:
+    hand = put_by_hand(pack, {"s1asc:VV": [1] * 4, "s1asc:VH": [2] * 4, "s1dsc:VV": [3] * 4})
+    channels = ("s1asc:VV", "s1asc:VH", "s1dsc:VV")
+    names, values = name_features(channels), make_features(hand, "a", channels)[0, 0]
+    assert len(names) == len(values) == 3 * N_FEATURES
+    found = dict(zip(names, values.tolist(), strict=True))
+    assert [found[f"{channel} before"] for channel in channels] == [1, 2, 3]
+
+
+def test_features_are_float32_and_finite_on_a_whole_tile(pack: Pack) -> None:
+    values = make_features(pack, pack.tile_ids[0], SAR_CHANNELS)
+    assert values.shape == (128, 128, 4 * N_FEATURES)
+    assert values.dtype == np.float32
+    assert np.isfinite(values).all()
+
+
+def test_no_feature_tells_a_date(pack: Pack) -> None:
+    hand = put_by_hand(pack, {VV: [-10, -8, -6, -4]})
+    later = hand.times + np.array([-90, -40, 50, 80]).astype("m8[D]")  # on the same sides
+    assert describe(replace(hand, times=later)) == describe(hand)
+
+
+def test_brightness_moves_the_levels_alone(pack: Pack) -> None:
+    dark, bright = (put_by_hand(pack, {VV: [x, x + 1, x + 5, x + 2]}) for x in (-12, -8))
+    moved = {name: describe(bright)[name] - describe(dark)[name] for name in FEATURES}
+    assert {name for name, by in moved.items() if by == 4} == {"before", "after"}
+    assert sum(by != 0 for by in moved.values()) == 2
+
+
+def test_channels_are_those_asked_for_and_packed(pack: Pack) -> None:
+    assert pick_channels(pack) == SAR_CHANNELS
+    assert pick_channels(pack, ["s1dsc:VH", "DEM", "s1asc:VV"]) == ("s1asc:VV", "s1dsc:VH")
+    single = replace(pack, bands={"s1dsc": pack.bands["s1dsc"]})
+    assert pick_channels(single) == ("s1dsc:VV", "s1dsc:VH")
+
+
+def test_change_averages_the_channels_that_have_data(pack: Pack) -> None:
+    hand = put_by_hand(pack, {"s1asc:VV": [0, 0, 2, 4], "s1dsc:VV": [0, 1, 6, 6]})
+    hand.bands["s1dsc"][0, :, 0, 0, 0] = np.nan
+    channels = ["s1asc:VV", "s1dsc:VV"]
+    means = average_change(hand, ["a"], channels, measure_means)[0]
+    assert (means[0, 0], means[1, 1]) == (3, 4.25)  # 3 and (3 + 5.5) / 2
+    pair = average_change(hand, ["a"], channels, measure_pair)[0]
+    assert (pair[0, 0], pair[1, 1]) == (2, 3.5)  # 2 and (2 + 5) / 2
+
+
+def test_sample_keeps_the_share_of_landslides(rng: np.random.Generator) -> None:
+    mask = (rng.random((3, 100, 100)) < 0.1).astype(np.uint8)
+    chosen = sample_pixels(mask, 3000, rng)
+    assert abs(int(chosen.sum()) - 3000) <= 1
+    assert mask[chosen].mean() == pytest.approx(mask.mean(), abs=1e-3)
+    assert sample_pixels(mask, 10**6, rng).all()  # all there are
+
+
+def test_sample_is_drawn_by_its_seed(pack: Pack) -> None:
+    tiles = pack.tile_ids[:2]
+    draws = [read_sample(pack, tiles, [VV], 500, seed)[0] for seed in (1, 1, 2)]
+    assert np.array_equal(draws[0], draws[1])
+    assert not np.array_equal(draws[0], draws[2])
+
+
+def test_sample_pairs_each_pixel_with_its_label(pack: Pack) -> None:
+    tiles = pack.tile_ids[:3]
+    features, labels = read_sample(pack, tiles, [VV], 10**6, 0)
+    whole = np.concatenate([make_features(pack, tile, [VV]).reshape(-1, 7) for tile in tiles])
+    assert np.array_equal(features, whole)
+    assert np.array_equal(labels, pack.mask[pack.rows(tiles)].ravel() == 1)

@@ -1,0 +1,261 @@
+"""The whole benchmark, end to end: real Ray, real MLflow, a fresh process that loads the models."""
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from mlflow.entities import Run
+from mlflow.tracking import MlflowClient
+
+from data.pack import load_pack
+from data.splits import make_split
+from data.tiles import list_tiles, tile_path
+from data.twin import make_twin
+from models import list_models
+from tuning.baselines.baselines import is_deterministic, list_baselines
+from tuning.report.tables import PUBLISHED
+from tuning.settings.presets import pick_tiles
+from tuning.tracking.client import connect, find_runs
+
+pytestmark = pytest.mark.slow
+
+ROOT = Path(__file__).parents[3]
+# Loads registered models where neither this project nor its folder can be imported.
+LOAD = """
+import sys
+sys.meta_path = [finder for finder in sys.meta_path if "editable" not in repr(finder)]
+sys.path = [path for path in sys.path if path not in ("", sys.argv[3])]
+try:
+    import tuning
+    sys.exit("the project can be imported")
+except ModuleNotFoundError:
+    pass
+import mlflow, numpy as np
+mlflow.set_tracking_uri(sys.argv[1])
+for name in sys.argv[4:]:
+    model = mlflow.pyfunc.load_model(f"models:/{name}/1")
+    np.save(f"{sys.argv[2]}/{name}-probs.npy", model.predict(np.load(f"{sys.argv[2]}/{name}.npy")))
+"""
+
+
+def command(root: Path, *arguments: str) -> list[str]:
+    return [sys.executable, "-m", "tuning.run", "--root", str(root), *arguments]
+
+
+def run(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command(root, *arguments), cwd=ROOT, capture_output=True, text=True, check=False
+    )
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("mlruns")
+
+
+@pytest.fixture(scope="module")
+def smoke(root: Path) -> subprocess.CompletedProcess[str]:
+    """The smoke campaign, run once."""
+    return run(root, "--model", "all", "--preset", "smoke", "--campaign", "smoke")
+
+
+def runs_of(root: Path, campaign: str, **tags: str) -> list[Run]:
+    return find_runs(*connect(root), campaign=campaign, **tags)
+
+
+@pytest.fixture
+def client(root: Path) -> MlflowClient:
+    return connect(root)[0]
+
+
+def test_smoke_campaign_ends_well(smoke: subprocess.CompletedProcess[str], root: Path) -> None:
+    assert smoke.returncode == 0, smoke.stderr
+    assert "SYNTHETIC (the twin's) data" in smoke.stdout
+    assert " Data: SYNTHETIC (the twin's) tiles" in smoke.stderr.splitlines()[0]
+    for name in ("VanillaUNet", "AttentionUNet", "TemporalUNet_ConvLSTM", "GradientBoosting"):
+        assert name in smoke.stdout
+    assert f"mlflow ui --backend-store-uri sqlite:///{root}/mlflow.db" in smoke.stdout
+    assert (
+        "precision over recall on test, overlaid: http://127.0.0.1:5000/#/metric?" in smoke.stdout
+    )
+
+
+def test_table_has_a_row_per_model(smoke: subprocess.CompletedProcess[str], root: Path) -> None:
+    table = pd.read_csv(root / "reports" / "smoke" / "benchmark_master.csv")
+    assert tuple(table.columns[: len(PUBLISHED)]) == PUBLISHED
+    baselines = list_baselines(["s1"])
+    assert set(table["architecture"]) == {*list_models(), *baselines}
+    assert set(table["data"]) == {"synthetic"}
+    assert table.set_index("architecture").loc[list_models(), "seeds"].tolist() == [2, 2, 2]
+    assert table["pos_pixels"].nunique() == 1  # every model saw the same test tiles
+
+
+def test_runs_are_nested(smoke: subprocess.CompletedProcess[str], root: Path) -> None:
+    (campaign,) = runs_of(root, "smoke", kind="campaign")
+    studies = {run.info.run_id: run for run in runs_of(root, "smoke", kind="study")}
+    trials = runs_of(root, "smoke", kind="trial")
+    assert {run.data.tags["mlflow.parentRunId"] for run in studies.values()} == {
+        campaign.info.run_id
+    }
+    once = [is_deterministic(key) for key in list_baselines(["s1"])]
+    assert len(trials) == 3 * (2 + 2) + sum(1 if fixed else 2 for fixed in once)
+    for trial in trials:
+        study = studies[trial.data.tags["mlflow.parentRunId"]]
+        assert study.data.tags["study"] == trial.data.tags["study"]
+        assert trial.info.status in ("FINISHED", "KILLED")
+        assert {"stage", "seed", "split", "split_hash", "data_hash", "git_commit"} <= set(
+            trial.data.tags
+        )
+
+
+def test_search_never_sees_test(smoke: subprocess.CompletedProcess[str], root: Path) -> None:
+    for trial in runs_of(root, "smoke", kind="trial", stage="search"):
+        assert not [name for name in trial.data.metrics if "test" in name]
+        assert trial.data.tags["seed"] == "42"
+
+
+def test_every_trial_has_curves_and_tells_what_it_ran_on(
+    smoke: subprocess.CompletedProcess[str], root: Path, client: MlflowClient
+) -> None:
+    for trial in runs_of(root, "smoke", kind="trial"):
+        if trial.data.tags["study"] not in list_models():
+            continue
+        assert trial.data.params["model"] == trial.data.tags["study"]
+        assert len(client.get_metric_history(trial.info.run_id, "pr/val_precision")) == 101
+        files = {file.path for file in client.list_artifacts(trial.info.run_id, "curves")}
+        assert {"curves/pr.png", "curves/pr_val.json"} <= files
+        assert trial.data.metrics["system/process_memory_megabytes"] > 0
+        assert trial.data.tags["env.device"] == "cpu"
+        assert trial.inputs.dataset_inputs[0].dataset.digest == trial.data.tags["data_hash"]
+        assert re.match(
+            r"\w+ · (search · #\d\d · lr \S+|repeat · blocks · seed \d+)$", _name(trial)
+        )
+
+
+def _name(run: Run) -> str:
+    return str(run.info.run_name)
+
+
+def test_repeats_and_the_best_search_trial_keep_a_model_and_losers_no_checkpoint(
+    smoke: subprocess.CompletedProcess[str], root: Path
+) -> None:
+    for model in list_models():
+        trials = runs_of(root, "smoke", kind="trial", study=model)
+        kept = [trial for trial in trials if "model_uri" in trial.data.tags]
+        stages = [trial.data.tags["stage"] for trial in kept]
+        assert sorted(stages) == ["repeat", "repeat", "search"]
+        searched = [trial for trial in trials if trial.data.tags["stage"] == "search"]
+        best = max(searched, key=lambda trial: trial.data.metrics["best/val_pr_auc"])
+        assert "model_uri" in best.data.tags
+    folder = root / "campaigns" / "smoke" / "trials"
+    with_checkpoint = {file.parent.name for file in folder.glob("*/*.pt")}
+    repeats = runs_of(root, "smoke", kind="trial", stage="repeat")
+    networks = [run for run in repeats if run.data.tags["study"] in list_models()]
+    assert with_checkpoint == {run.data.tags["key"] for run in networks}
+    (campaign,) = runs_of(root, "smoke", kind="campaign")
+    assert campaign.data.metrics["bytes/model"] > 0
+    assert "The campaign keeps " in smoke.stderr
+    assert "of checkpoints." in smoke.stderr
+
+
+def test_every_registered_version_has_a_gate_s_outcome(
+    smoke: subprocess.CompletedProcess[str], root: Path, client: MlflowClient
+) -> None:
+    (campaign,) = runs_of(root, "smoke", kind="campaign")
+    assert "gate.npz" in {file.path for file in client.list_artifacts(campaign.info.run_id)}
+    models = client.search_registered_models()
+    assert sorted(model.name for model in models) == [
+        "hokkaido-attention-unet",
+        "hokkaido-unet",
+        "hokkaido-unet-convlstm",
+    ]
+    champions = 0
+    for model in models:
+        (version,) = client.search_model_versions(f"name='{model.name}'")
+        passed = version.tags["gate"] == "passed"
+        assert ("champion" in model.aliases) == passed
+        assert (f"Not promoted: {model.name} version 1: its gate" in smoke.stderr) != passed
+        champions += passed
+    assert sum("best" in model.aliases for model in models) == min(champions, 1)
+
+
+def test_models_load_in_a_process_without_this_project(
+    smoke: subprocess.CompletedProcess[str], root: Path, client: MlflowClient, tmp_path: Path
+) -> None:
+    pack = load_pack(next((root / "packs").glob("pack-*")))
+    wanted = {}
+    for name in (f"hokkaido-{model.replace('_', '-')}" for model in list_models()):
+        run_id = client.get_model_version(name, "1").run_id
+        examples = np.load(client.download_artifacts(run_id, "trial/examples.npz", str(tmp_path)))
+        rows = pack.rows([str(tile) for tile in examples["tile_ids"]])
+        x = np.concatenate([bands[rows] for bands in pack.bands.values()], axis=2)
+        np.save(tmp_path / f"{name}.npy", x.astype(np.float32))
+        # The training process wrote its probabilities of these test tiles into examples.npz.
+        wanted[name] = examples["probs"]
+    uri = f"sqlite:///{root / 'mlflow.db'}"
+    ask = [sys.executable, "-c", LOAD, uri, str(tmp_path), str(ROOT), *wanted]
+    done = subprocess.run(ask, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    for name, probs in wanted.items():
+        assert np.abs(np.load(tmp_path / f"{name}-probs.npy") - probs).max() <= 1e-5, name
+
+
+def test_unusable_tile_is_named_and_the_rest_goes_on(
+    twin: Path, copy_tiles: Callable[[], Path], tmp_path: Path
+) -> None:
+    tiles, bad = copy_tiles(), make_split("blocks", list_tiles(twin)).train[0]
+    tile_path(tiles, bad, "s1asc").write_text("no NetCDF")
+    arguments = ["--model", "unet", "--preset", "smoke", "--trials", "1", "--seeds", "1"]
+    done = run(tmp_path, *arguments, "--data", str(tiles), "--campaign", "spoilt")
+    assert done.returncode == 0, done.stderr
+    assert f"Excluded {bad}: A tile must be readable NetCDF" in done.stderr
+    report = tmp_path / "reports" / "spoilt"
+    assert list(json.loads((report / "excluded_tiles.json").read_text())) == [bad]
+    (campaign,) = runs_of(tmp_path, "spoilt", kind="campaign")
+    assert campaign.data.tags["excluded_tiles"] == "1"
+
+
+def test_finished_campaign_resumes_to_itself(
+    smoke: subprocess.CompletedProcess[str], root: Path
+) -> None:
+    before = pd.read_csv(root / "reports" / "smoke" / "benchmark_master.csv")
+    count = len(runs_of(root, "smoke"))
+    done = run(root, "--resume", "smoke")
+    assert done.returncode == 0, done.stderr
+    assert len(runs_of(root, "smoke")) == count
+    after = pd.read_csv(root / "reports" / "smoke" / "benchmark_master.csv")
+    times = ["infer_seconds_total", "infer_seconds_per_sample"]
+    pd.testing.assert_frame_equal(
+        before.drop(columns=times).sort_values("model", ignore_index=True),
+        after.drop(columns=times).sort_values("model", ignore_index=True),
+    )
+    assert len(connect(root)[0].search_model_versions("name='hokkaido-unet'")) == 1
+
+
+def test_cross_validation_repeats_and_pools_every_fold(root: Path, tmp_path: Path) -> None:
+    tiles = make_twin(root / "data", tile_ids=pick_tiles("blocks", 8, None))  # smoke's, if it ran
+    words = "--model unet log_ratio_vv --preset smoke --trials 1 --seeds 2 --split blocks:2 --campaign folds"
+    done = run(tmp_path, *words.split(), "--data", str(tiles))
+    assert done.returncode == 0, done.stderr
+    report = tmp_path / "reports" / "folds"
+    runs = pd.read_csv(report / "benchmark_runs.csv")
+    network = runs[runs["architecture"] == "unet"]
+    assert sorted(zip(network["seed"], network["fold"], strict=True)) == [
+        (42, "blocks:2/1"),
+        (42, "blocks:2/2"),
+        (123, "blocks:2/1"),
+        (123, "blocks:2/2"),
+    ]
+    table = pd.read_csv(report / "benchmark_master.csv").set_index("architecture")
+    assert set(table["folds"]) == {2}
+    chosen = network[network["seed"] == table.loc["unet", "seed"]]
+    for name in ("tp", "fp", "fn", "tn", "n_samples"):
+        assert table.loc["unet", name] == chosen[name].sum()
+    parts = [set(make_split(fold).test) for fold in ("blocks:2/1", "blocks:2/2")]
+    assert not parts[0] & parts[1]

@@ -1,0 +1,177 @@
+"""A campaign on a real cluster of several nodes: checked at the start, carried over a lost node, placed where it fits."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from tests.faults import campaigns
+from tests.faults.campaigns import Command, end_all, family, wait_until
+from tests.support.clusters import Cluster, Node, cluster
+from tests.support.servers import serve_mlflow, serve_s3
+
+pytestmark = pytest.mark.slow
+
+ROOT = Path(__file__).parents[3]
+WORDS = ["--model", "unet", "log_ratio_vv", "--preset", "smoke", "--cpus-per-trial", "1"]
+KEYS = {"AWS_ACCESS_KEY_ID": "tester", "AWS_SECRET_ACCESS_KEY": "secret"}
+
+
+@pytest.fixture(autouse=True)
+def tiles(twin: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Use tiles that are there already."""
+    monkeypatch.setattr(campaigns, "EXTRA", ["--data", str(twin)])
+
+
+@pytest.fixture
+def bucket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    for name, value in KEYS.items():
+        monkeypatch.setenv(name, value)
+    with serve_s3(tmp_path / "s3.txt") as uri:
+        yield uri
+
+
+@pytest.fixture
+def tracker(tmp_path: Path) -> Iterator[str]:
+    with serve_mlflow(
+        f"sqlite:///{tmp_path}/server.db", tmp_path / "artifacts", tmp_path / "server.txt"
+    ) as uri:
+        yield uri
+
+
+def run(made: Cluster, root: Path, *words: str, **variables: str) -> str:
+    """Run a campaign that must fail on a cluster; return what it said."""
+    call = [sys.executable, "-m", "tuning.run", "--root", str(root), *WORDS, *words]
+    environment = {**os.environ, **made.variables, "RAY_ADDRESS": made.address, **variables}
+    done = subprocess.run(
+        call, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300, check=False
+    )
+    assert done.returncode == 1, done.stderr
+    return done.stderr
+
+
+def test_lost_node_s_trials_go_on_elsewhere_and_the_table_is_the_same(
+    tmp_path: Path, bucket: str, tracker: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calm = Command(tmp_path / "calm", WORDS)
+    assert calm.run() == 0, calm.said()
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", tracker)
+    (tmp_path / "stormy").mkdir()
+    with cluster() as made:
+        for _ in range(2):  # neither node sees the driver's folder, as if on a machine of its own
+            made.add(1, hidden=tmp_path / "stormy")
+        stormy = Command(
+            tmp_path / "stormy",
+            [*WORDS, "--storage", bucket],
+            variables={**made.variables, "RAY_ADDRESS": made.address},
+        )
+        driver = stormy.start()
+        try:
+            assert wait_until(lambda: is_midway(made.nodes[1]), 240), stormy.said()
+            made.nodes[1].end()
+            assert all(list((node.cache / "packs").glob("*/pack-*")) for node in made.nodes)
+            assert driver.wait(timeout=400) == 0, stormy.said()
+        finally:
+            end_all(family(driver.pid))
+    assert "is tried again: " in stormy.said()
+    assert compare(calm, stormy, monkeypatch) == []
+
+
+def is_midway(node: Node) -> bool:
+    """Tell whether a trial on the node has ended its first epoch of two."""
+    for file in node.cache.glob("trials/*/*/history.jsonl"):
+        with suppress(FileNotFoundError):  # its trial has ended meanwhile
+            if file.read_text().count("\n") == 1:
+                return True
+    return False
+
+
+def compare(calm: Command, stormy: Command, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Say what the disturbed campaign has other than the undisturbed one, which is in a database of its own."""
+    faults = []
+    there = stormy.states()
+    if gaps := stormy.count_gaps():
+        faults.append(f"{gaps} trials with gaps")
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")
+    if calm.states() != there:
+        faults.append(f"runs: {calm.states()}, {there}")
+    try:
+        pd.testing.assert_frame_equal(calm.table(), stormy.table())
+    except AssertionError as error:
+        faults.append(str(error))
+    return faults
+
+
+@pytest.fixture(scope="module")
+def uneven(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Cluster, Path]]:
+    """A head that says it has a GPU, and a node with other code that does not see a folder; both with one core."""
+    folder = tmp_path_factory.mktemp("uneven")
+    other, root = folder / "other", folder / "out"
+    shutil.copytree(ROOT / "tuning", other)
+    (other / "losses.py").write_text("changed = True\n")
+    root.mkdir()
+    with cluster() as made:
+        made.add(1, gpus=1)
+        made.add(1, hidden=root, instead=(other, ROOT / "tuning"))
+        yield made, root
+
+
+def test_nodes_that_cannot_run_it_are_named_before_anything_is_made(
+    uneven: tuple[Cluster, Path],
+) -> None:
+    made, root = uneven
+    cpu = ("--gpus-per-trial", "0")
+    said = run(made, root, *cpu, MLFLOW_TRACKING_URI="http://127.0.0.1:9")
+    assert "error: All nodes of a cluster must be able to run the same trials, but:\n" in said
+    assert "(127.0.0.2, " in said
+    assert said.count("has other code (") == 1
+    assert f"does not share {root}: it does not see what the driver writes there" in said
+    assert said.count("does not reach the tracker: 127.0.0.1:9 does not answer") == 2
+    said = run(made, root, *cpu, "--campaign", "other", "--storage", "ftp://host/x")
+    assert "A storage is a folder or a URI of s3, gs," in said
+    said = run(made, root, *cpu, "--campaign", "third")
+    assert "the tracker must be a server where 2 nodes work together, but got sqlite:" in said
+    said = run(made, root, *cpu, "--campaign", "large", "--cpus-per-trial", "2")
+    assert "must fit into one node, but got 2 cores" in said
+    assert sorted(path.name for path in root.iterdir()) == ["campaigns"]
+
+
+def test_token_that_is_wrong_is_not_let_in(uneven: tuple[Cluster, Path]) -> None:
+    said = run(uneven[0], uneven[1], "--campaign", "token", RAY_AUTH_TOKEN="0" * 64)
+    assert "A Ray cluster must answer at " in said
+    assert "RAY_AUTH_TOKEN_PATH where it asks for a token" in said
+
+
+def test_trial_without_a_gpu_keeps_off_the_node_that_has_one(uneven: tuple[Cluster, Path]) -> None:
+    ask = """
+import sys, ray
+from ray.util import placement_group_table
+from tuning.cluster.ray_session import request
+from tuning.cluster.resources import Resources
+ray.init(sys.argv[1], log_to_driver=False)
+names = {node["NodeID"]: node["NodeManagerAddress"] for node in ray.nodes()}
+for share in (Resources(1, 0), Resources(1, 0), Resources(1, 1)):
+    group = request(share).to_placement_group()
+    ray.get(group.ready())
+    print("PLACED", *[names[one] for one in placement_group_table(group)["bundles_to_node_id"].values()])
+    ray.util.remove_placement_group(group)
+"""
+    made = uneven[0]
+    done = subprocess.run(
+        [sys.executable, "-c", ask, made.address],
+        cwd=ROOT,
+        env={**os.environ, **made.variables},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    placed = [line.split()[1] for line in done.stdout.splitlines() if line.startswith("PLACED")]
+    assert placed[:2] == ["127.0.0.2", "127.0.0.2"]
+    assert placed[2] != "127.0.0.2"

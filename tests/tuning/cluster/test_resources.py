@@ -1,0 +1,128 @@
+"""A trial's share of a node: what fits, what is larger, and how a GPU is shared."""
+
+import math
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+
+from data.pack import Pack
+from tests.support.settings import make_settings
+from tuning.cluster import ray_session
+from tuning.cluster.gpu_memory import find_heaviest, measure_footprint
+from tuning.cluster.preflight import measure_gpu
+from tuning.cluster.resources import Resources, Room, choose_share, share_of_gpu, share_out
+from tuning.train.fit import split_of
+from tuning.train.training import Training
+from tuning.trial.folder import Config, Journal
+from tuning.trial.search_space import make_space
+
+CPU, GPU = Room(16, 0), Room(8, 2)
+
+
+def test_trials_with_a_gpu_share_the_cores_beside_them() -> None:
+    assert choose_share(make_settings(trials=4, seeds=2), [CPU, GPU]) == Resources(2, 0.5)
+    assert choose_share(make_settings(trials=4, seeds=2, gpus_per_trial=0), [CPU, GPU]) == (
+        Resources(4, 0)
+    )
+
+
+def test_share_that_fits_the_cluster_but_no_node_is_refused() -> None:
+    with pytest.raises(
+        ValueError, match=r"8 cores and 0 GPUs where a node has 4 cores.*wait-for-nodes"
+    ):
+        share_out(make_settings(cpus_per_trial=8), [Room(4, 0), Room(4, 0)])
+
+
+def test_larger_share_is_one_that_a_node_has() -> None:
+    assert Resources(2, 0).enlarge([Room(3, 0)]) == Resources(3, 0)
+    assert Resources(3, 0).enlarge([Room(3, 0)]) is None
+    assert Resources(2, 0.5).enlarge([CPU, GPU]) == Resources(2, 1.0)
+    assert Resources(9, 0.5).enlarge([CPU, GPU]) is None
+    assert Resources(2, 1.0).enlarge([GPU]) is None
+
+
+@pytest.mark.parametrize(("peak", "count"), [(1, 8), (13, 6), (30, 2), (79, 1), (80, 1)])
+def test_gpu_is_shared_by_as_many_as_fit_with_a_margin(peak: float, count: int) -> None:
+    share = share_of_gpu(peak, 96)
+    assert math.isclose(share, 1 / count)
+    assert count * peak * 1.2 <= 96
+
+
+def test_trial_larger_than_a_gpu_is_refused() -> None:
+    with pytest.raises(
+        ValueError, match=r"must fit into a GPU, but got a peak of 90.0 GB where it has 96.0"
+    ):
+        share_of_gpu(90e9, 96e9)
+
+
+def test_seeds_in_one_process_take_as_much_of_a_gpu_as_each_would(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    task = SimpleNamespace(remote=lambda *words: None)
+    monkeypatch.setattr("tuning.cluster.preflight.ray.remote", lambda **how: lambda work: task)
+    monkeypatch.setattr("tuning.cluster.preflight.ray.get", lambda task, timeout: (13e9, 96e9))
+    shares = [measure_gpu({"model": "unet"}, "pack", None, seeds) for seeds in (1, 2, 6)]
+    assert shares == pytest.approx([1 / 6, 1 / 3, 1])
+    with pytest.raises(ValueError, match=r"a peak of 91\.0 GB .* --timesteps or --stack-seeds"):
+        measure_gpu({"model": "unet"}, "pack", None, 7)
+
+
+@pytest.mark.parametrize("model", ["unet", "attention_unet", "unet_convlstm"])
+def test_heaviest_architecture_is_the_widest(model: str) -> None:
+    space = make_space(model)
+    heaviest = find_heaviest(model, space, 4, 4)
+    widths: Any = space["arch.width"]
+    assert heaviest["width"] == max(widths)
+    assert set(heaviest) == {
+        name.removeprefix("arch.") for name in space if name.startswith("arch.")
+    }
+
+
+def test_one_step_of_each_part_is_tried_and_nothing_kept(
+    pack: Pack, config: Config, tmp_path: Any
+) -> None:
+    journal = Journal(tmp_path / "trial")
+    training = Training(config, pack, split_of(config, pack), journal, torch.device("cpu"))
+    before = [weights.detach().clone() for weights in training.model.parameters()]
+    training.try_step()
+    after = list(training.model.parameters())
+    assert not all(torch.equal(old, new) for old, new in zip(before, after, strict=True))
+    assert list(journal.path.iterdir()) == []
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_footprint_needs_a_gpu(pack: Pack, config: Config) -> None:
+    with pytest.raises(
+        ValueError, match=r"measured on one, but this process has none. Give --gpus-per-trial"
+    ):
+        measure_footprint(config, str(pack.path), None)
+
+
+def test_cluster_is_asked_for_a_node_that_holds_a_trial_and_let_go_of_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[Any] = []
+    rooms = iter([[Room(1, 0)]] * 4 + [[Room(1, 0), Room(8, 1)]] * 9)
+    monkeypatch.setattr(ray_session, "LOOK_S", 0.0)
+    monkeypatch.setattr(ray_session.ray, "is_initialized", lambda: True)
+    monkeypatch.setattr(ray_session, "list_rooms", lambda: next(rooms))
+    monkeypatch.setattr(ray_session, "request_resources", lambda bundles: asked.append(bundles))
+    settings = make_settings(cpus_per_trial=4, gpus_per_trial=0.5, wait_for_nodes=1)
+    assert ray_session.start_ray(settings) == Resources(4, 0.5)
+    assert asked == [[{"CPU": 4, "GPU": 1}], []]
+
+
+def test_cluster_that_does_not_grow_in_time_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Any] = []
+    monkeypatch.setattr(ray_session, "LOOK_S", 0.0)
+    monkeypatch.setattr(ray_session.ray, "is_initialized", lambda: True)
+    monkeypatch.setattr(ray_session, "list_rooms", lambda: [Room(1, 0)])
+    monkeypatch.setattr(ray_session, "request_resources", lambda bundles: asked.append(bundles))
+    with pytest.raises(ValueError, match=r"must fit into one node, but got 4 cores"):
+        ray_session.start_ray(make_settings(cpus_per_trial=4, wait_for_nodes=0.0005))
+    assert asked == [[{"CPU": 4}], []]
+    with pytest.raises(ValueError, match=r"must fit into one node"):
+        ray_session.start_ray(make_settings(cpus_per_trial=4))
+    assert len(asked) == 2  # nobody was asked

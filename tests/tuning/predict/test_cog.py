@@ -1,0 +1,216 @@
+"""GeoTIFF from bands of rows: whole, in place, and nothing at all when something is missing."""
+
+import resource
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+
+from tests.support.map_files import LAYERS, call, draw_probability, make_grid
+from tuning.predict.cog import MASK, PROBABILITY, RELIEF, Rasters
+from tuning.predict.raster_io import read_strips
+
+TAGS = {"model": "models:/hokkaido-unet/3", "threshold": "0.42", "synthetic": "true"}
+
+
+def write_bands(rasters: Rasters, name: str, values: np.ndarray, rows: int = 100) -> None:
+    for first in range(0, len(values), rows):
+        rasters.write(name, first, values[first : first + rows])
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, np.ndarray]]:
+    folder = tmp_path_factory.mktemp("maps") / "map"
+    probability = draw_probability(0, 700, 530)
+    values = {"probability": probability, "mask": call(probability, 0.5)}
+    values |= {"spread": probability / 4, "relief": probability * 900}
+    with Rasters(folder, make_grid(700, 530), LAYERS, TAGS) as rasters:
+        for name, layer in values.items():
+            write_bands(rasters, name, layer)
+    return folder, values
+
+
+def test_what_is_read_is_what_was_written(written: tuple[Path, dict[str, np.ndarray]]) -> None:
+    folder, values = written
+    for name in ("probability", "spread", "mask"):
+        with rasterio.open(folder / f"{name}.tif") as raster:
+            np.testing.assert_array_equal(raster.read(1), values[name])
+            assert raster.dtypes == (LAYERS[name].dtype,)
+
+
+@pytest.mark.parametrize("name", ["probability", "spread", "mask"])
+def test_files_are_cloud_optimised(written: tuple[Path, dict[str, np.ndarray]], name: str) -> None:
+    with rasterio.open(written[0] / f"{name}.tif") as raster:
+        structure = raster.tags(ns="IMAGE_STRUCTURE")
+        assert structure["LAYOUT"] == "COG"
+        assert structure["COMPRESSION"] == "DEFLATE"
+        assert structure["PREDICTOR"] == ("2" if name == "mask" else "3")
+        assert raster.block_shapes == [(512, 512)]
+        assert raster.overviews(1) == [2]
+
+
+def test_files_lie_where_the_grid_says(written: tuple[Path, dict[str, np.ndarray]]) -> None:
+    with rasterio.open(written[0] / "mask.tif") as raster:
+        assert raster.crs == rasterio.CRS.from_epsg(32654)
+        assert raster.transform[:6] == make_grid(700, 530).transform
+        assert raster.transform @ (0, 0) == (570_880.0, 4_738_560.0)
+        assert raster.tags()["AREA_OR_POINT"] == "Area"
+
+
+def test_files_carry_their_facts(written: tuple[Path, dict[str, np.ndarray]]) -> None:
+    with rasterio.open(written[0] / "mask.tif") as raster:
+        assert TAGS.items() <= raster.tags().items()
+        assert raster.descriptions == (MASK.description,)
+        assert raster.nodata == 255
+    with rasterio.open(written[0] / "probability.tif") as raster:
+        assert np.isnan(raster.nodata)
+
+
+def test_overviews_average_probabilities_and_keep_the_mask_s_values(
+    written: tuple[Path, dict[str, np.ndarray]],
+) -> None:
+    folder, values = written
+    with rasterio.open(folder / "probability.tif", overview_level=0) as raster:
+        cells = values["probability"].reshape(350, 2, 265, 2)
+        with np.errstate(invalid="ignore"):
+            mean = np.nansum(cells, axis=(1, 3)) / np.isfinite(cells).sum(axis=(1, 3))
+        np.testing.assert_allclose(raster.read(1), mean, rtol=1e-5)
+    with rasterio.open(folder / "mask.tif", overview_level=0) as raster:
+        assert set(np.unique(raster.read(1))) == {0, 1, 255}
+
+
+def test_only_delivered_layers_stay(written: tuple[Path, dict[str, np.ndarray]]) -> None:
+    names = sorted(path.name for path in written[0].iterdir())
+    assert names == ["mask.tif", "probability.tif", "spread.tif"]
+
+
+def test_a_small_raster_has_no_overview_and_relief_can_be_read_until_the_end(
+    tmp_path: Path,
+) -> None:
+    layers = {"mask": MASK, "relief": RELIEF}
+    with Rasters(tmp_path, make_grid(3, 4), layers, {}) as rasters:
+        rasters.write("mask", 0, np.ones((3, 4), np.uint8))
+        rasters.write("relief", 0, np.full((3, 4), 7, np.float32))
+        paths = rasters.finish()
+        assert rasters.finish() == paths
+        with rasterio.open(paths["relief"]) as raster:
+            assert (raster.read(1) == 7).all()
+        with pytest.raises(ValueError, match=r"before the end, but 'mask' is finished"):
+            rasters.write("mask", 0, np.ones((3, 4), np.uint8))
+    assert not paths["relief"].exists()
+    with rasterio.open(paths["mask"]) as raster:
+        assert raster.overviews(1) == []
+
+
+WRONG = [
+    ("masks", 0, np.zeros((2, 4), np.uint8), r"Unknown layer 'masks'\. Did you mean 'mask'\?"),
+    (
+        "mask",
+        2,
+        np.zeros((2, 4), np.uint8),
+        r"in order, each once, but got row 2 of 'mask' where row 0",
+    ),
+    ("mask", 0, np.zeros((2, 3), np.uint8), r"grid of 5 x 4 px, but got shape \(2, 3\) from row 0"),
+    ("mask", 0, np.zeros((6, 4), np.uint8), r"but got shape \(6, 4\)"),
+    ("mask", 0, np.zeros((0, 4), np.uint8), r"but got shape \(0, 4\)"),
+    ("mask", 0, np.zeros((2, 4), bool), r"'mask' must be uint8, but got bool"),
+    (
+        "mask",
+        0,
+        np.full((2, 4), 2, np.uint8),
+        r"hold 0 to 1, or 255 for no data, but got 2 at .*\(0, 0\)",
+    ),
+    (
+        "probability",
+        0,
+        np.full((2, 4), 1.5, np.float32),
+        r"hold 0 to 1, or nan for no data, but got 1\.5",
+    ),
+    ("probability", 0, np.full((2, 4), -np.inf, np.float32), r"but got -inf"),
+]
+
+
+@pytest.mark.parametrize(("name", "row", "values", "message"), WRONG)
+def test_wrong_rows_are_refused_and_leave_nothing(
+    tmp_path: Path, name: str, row: int, values: np.ndarray, message: str
+) -> None:
+    layers = {"mask": MASK, "probability": PROBABILITY}
+    with (
+        pytest.raises(ValueError, match=message),
+        Rasters(tmp_path, make_grid(5, 4), layers, {}) as rasters,
+    ):
+        rasters.write(name, row, values)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_map_with_unwritten_rows_is_never_delivered(tmp_path: Path) -> None:
+    layers = {"mask": MASK, "probability": PROBABILITY}
+    rasters = Rasters(tmp_path, make_grid(5, 4), layers, {}).__enter__()
+    rasters.write("mask", 0, np.zeros((5, 4), np.uint8))
+    rasters.write("probability", 0, np.zeros((3, 4), np.float32))
+    with pytest.raises(ValueError, match=r"'probability' has 3 of 5 rows"):
+        rasters.__exit__(None, None, None)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_existing_map_is_not_overwritten(tmp_path: Path) -> None:
+    (tmp_path / "mask.tif").write_text("mine")
+    with pytest.raises(FileExistsError, match=r"without one, but .*mask\.tif is there"):
+        Rasters(tmp_path, make_grid(5, 4), {"mask": MASK}, {}).__enter__()
+    assert (tmp_path / "mask.tif").read_text() == "mine"
+
+
+@contextmanager
+def limit_files(limit_bytes: int) -> Iterator[None]:
+    """Let no file grow further, as on a full disk."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit_bytes, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
+
+
+@pytest.mark.parametrize("short", [4000, 500_000])
+def test_a_full_disk_is_an_error_and_leaves_no_map(tmp_path: Path, short: int) -> None:
+    """GDAL cuts the delivered file short in silence by 4000 bytes; with much less room it cannot write before."""
+    noise, grid, layers = draw_probability(1, 600, 512), make_grid(600, 512), {"probability": PROBABILITY}  # fmt: skip
+    with Rasters(tmp_path / "whole", grid, layers, {}) as rasters:
+        rasters.write("probability", 0, noise)
+    size = (tmp_path / "whole" / "probability.tif").stat().st_size
+    with (
+        limit_files(size - short),
+        pytest.raises(OSError, match=r"must be written and read back, but got .* MB are free"),
+        Rasters(tmp_path / "cut", grid, layers, {}) as rasters,
+    ):
+        rasters.write("probability", 0, noise)
+    assert list((tmp_path / "cut").iterdir()) == []
+
+
+def test_a_file_whose_rows_differ_is_not_delivered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tuning.predict.cog.sum_rows", lambda path: -1)
+    rasters = Rasters(tmp_path, make_grid(5, 4), {"mask": MASK}, {}).__enter__()
+    rasters.write("mask", 0, np.zeros((5, 4), np.uint8))
+    with pytest.raises(OSError, match=r"but got other rows for mask\.tif"):
+        rasters.__exit__(None, None, None)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_strips_cover_a_raster_once(
+    written: tuple[Path, dict[str, np.ndarray]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, values = written
+    monkeypatch.setattr("tuning.predict.raster_io.STRIP_PX", 530 * 100)
+    with rasterio.open(folder / "mask.tif") as raster:
+        strips = list(read_strips(raster, 7))
+    assert {len(rows) % 7 for _, rows in strips[:-1]} == {0}
+    assert [first for first, _ in strips] == list(range(0, 700, 98))
+    np.testing.assert_array_equal(np.concatenate([rows for _, rows in strips]), values["mask"])

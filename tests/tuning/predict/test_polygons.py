@@ -1,0 +1,192 @@
+"""Landslides as polygons: they overlay the mask exactly, and their numbers are those of their pixels."""
+
+import json
+from pathlib import Path
+
+import geopandas as gpd
+import numpy as np
+import pyogrio
+import pytest
+import rasterio
+from pyproj import Transformer
+from rasterio.features import rasterize
+from scipy import ndimage
+
+from tests.support.map_files import call, draw_probability, make_grid, write_map
+from tuning.metrics.objects import SIZES, class_by_size
+from tuning.predict.polygons import SizeTotal, Totals, write_outlines
+
+COLUMNS = ["id", "area_m2", "mean_probability", "max_probability", "size_class", "lon", "lat"]
+# Many small patches; one patch with many holes; one column, one row, all, nothing.
+MAPS = [(0, 90, 70, 0.7), (1, 90, 70, 0.45), (2, 90, 1, 0.5), (3, 1, 90, 0.5), (4, 40, 30, 0.0), (5, 40, 30, 2.0)]  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def short_strips(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cut rasters into strips of some rows, so that patches lie across many."""
+    monkeypatch.setattr("tuning.predict.raster_io.STRIP_PX", 500)
+
+
+def outline(
+    folder: Path, mask: np.ndarray, probability: np.ndarray, **layers: np.ndarray
+) -> Totals:
+    paths = write_map(folder, mask, probability=probability, **layers)
+    return write_outlines(folder, paths["mask"], paths["probability"], paths.get("spread"))
+
+
+def label(mask: np.ndarray) -> tuple[np.ndarray, int]:
+    labels, count = ndimage.label(mask == 1, np.ones((3, 3)))
+    return labels, count
+
+
+def burn(table: gpd.GeoDataFrame, height: int, width: int) -> np.ndarray:
+    """Rasterise polygons to their ids, 0 elsewhere."""
+    if not len(table):
+        return np.zeros((height, width), np.int32)
+    transform = rasterio.Affine(*make_grid(height, width).transform)
+    pairs = zip(table.geometry, table["id"], strict=True)
+    return np.asarray(rasterize(pairs, (height, width), transform=transform, dtype="int32"))
+
+
+@pytest.mark.parametrize(("seed", "height", "width", "threshold"), MAPS)
+def test_polygons_overlay_the_mask_exactly(
+    tmp_path: Path, seed: int, height: int, width: int, threshold: float
+) -> None:
+    probability = draw_probability(seed, height, width)
+    mask = call(probability, threshold)
+    totals = outline(tmp_path, mask, probability, spread=probability / 2)
+    table = gpd.read_file(tmp_path / "landslides.gpkg")
+    ids = burn(table, height, width)
+    labels, count = label(mask)
+    np.testing.assert_array_equal(ids > 0, mask == 1)
+    assert totals.count == len(table) == count
+    # each id has one label, and each label one id
+    assert len({(a, b) for a, b in zip(labels.flat, ids.flat, strict=True) if a}) == count
+    assert table.is_valid.all()
+    pixels = np.bincount(ids.ravel(), minlength=count + 1)[1:]
+    assert table["area_m2"].tolist() == (100.0 * pixels).tolist() == table.area.tolist()
+    for name, find in (("mean", ndimage.mean), ("max", ndimage.maximum)):
+        wanted = find(np.nan_to_num(probability), ids, table["id"]) if count else []
+        np.testing.assert_allclose(table[f"{name}_probability"], wanted, atol=1e-6)
+    np.testing.assert_allclose(table["mean_spread"], table["mean_probability"] / 2, atol=2e-6)
+    assert totals.mapped_m2 == 100 * (mask != 255).sum()
+    assert totals.nodata_m2 == 100 * (mask == 255).sum()
+
+
+def test_a_patch_is_one_whatever_borders_it_crosses(tmp_path: Path) -> None:
+    mask = np.zeros((60, 50), np.uint8)  # strips of 10 rows
+    mask[5:55, 3] = mask[5:55, 40] = mask[54, 3:41] = 1  # a U, whose arms meet in the last strip
+    mask[8:12, 10:12] = mask[12:14, 12] = 1  # two parts that touch at a corner
+    mask[20, 20] = mask[19, 21] = 1  # the same across a strip's border
+    probability = np.where(mask, 0.75, 0.25).astype(np.float32)
+    outline(tmp_path, mask, probability)
+    table = gpd.read_file(tmp_path / "landslides.gpkg")
+    assert table["area_m2"].tolist() == [13_600.0, 1000.0, 200.0]
+    assert table["id"].tolist() == [1, 2, 3]
+    assert [len(shape.geoms) for shape in table.geometry] == [1, 2, 2]
+    assert table["mean_probability"].tolist() == [0.75, 0.75, 0.75]
+    assert table["size_class"].tolist() == [SIZES[2], SIZES[1], SIZES[0]]
+
+
+def test_geojson_is_in_longitude_and_latitude(tmp_path: Path) -> None:
+    probability = draw_probability(6, 60, 50)
+    outline(tmp_path, call(probability, 0.6), probability)
+    exact = gpd.read_file(tmp_path / "landslides.gpkg")
+    text = json.loads((tmp_path / "landslides.geojson").read_text())
+    assert "crs" not in text  # RFC 7946 knows one system
+    assert [one["properties"]["id"] for one in text["features"]] == exact["id"].tolist()
+    turn = Transformer.from_crs("EPSG:32654", "EPSG:4326", always_xy=True)
+    for one, shape, lon, lat in zip(text["features"], exact.geometry, exact.lon, exact.lat, strict=True):  # fmt: skip
+        lonlat = {
+            tuple(p) for part in one["geometry"]["coordinates"] for ring in part for p in ring
+        }
+        corners = {p for part in shape.geoms for ring in (part.exterior, *part.interiors) for p in ring.coords}  # fmt: skip
+        wanted = np.array(sorted(turn.transform(*corner) for corner in corners))
+        distance = np.abs(np.array(sorted(lonlat))[:, None] - wanted[None]).max(axis=2)
+        assert distance.min(axis=1).max() < 1e-7  # a centimetre
+        assert (lon, lat) == pytest.approx(
+            turn.transform(shape.centroid.x, shape.centroid.y), abs=1e-7
+        )
+    read = gpd.read_file(tmp_path / "landslides.geojson")
+    assert read.is_valid.all()
+    assert read.crs.to_epsg() == 4326
+    assert all(part.exterior.is_ccw for shape in read.geometry for part in shape.geoms)
+
+
+@pytest.mark.parametrize("seed", [0, 4])
+def test_a_geopackage_has_its_layer_its_system_and_its_columns(tmp_path: Path, seed: int) -> None:
+    probability = draw_probability(seed, 40, 30)
+    outline(tmp_path, call(probability, 0.6 if seed == 0 else 2.0), probability)
+    assert pyogrio.list_layers(tmp_path / "landslides.gpkg").tolist() == [["landslides", "MultiPolygon"]]  # fmt: skip
+    info = pyogrio.read_info(tmp_path / "landslides.gpkg")
+    assert info["crs"] == "EPSG:32654"
+    assert list(info["fields"]) == COLUMNS
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "landslides.geojson",
+        "landslides.gpkg",
+        "mask.tif",
+        "probability.tif",
+    ]
+
+
+def test_a_map_without_landslides_gives_valid_files(tmp_path: Path) -> None:
+    probability = np.full((20, 30), np.nan, np.float32)
+    totals = outline(tmp_path, call(probability, 0.5), probability, spread=probability)
+    assert totals == Totals(0, 0.0, dict.fromkeys(SIZES, SizeTotal(0, 0.0)), 0.0, 60_000.0)
+    table = gpd.read_file(tmp_path / "landslides.gpkg")
+    assert list(table.columns) == [*COLUMNS[:4], "mean_spread", *COLUMNS[4:], "geometry"]
+    assert json.loads((tmp_path / "landslides.geojson").read_text())["features"] == []
+
+
+def test_totals_by_size_add_up(tmp_path: Path) -> None:
+    probability = draw_probability(7, 90, 70)
+    mask = call(probability, 0.62)
+    totals = outline(tmp_path, mask, probability)
+    labels, count = label(mask)
+    area = np.bincount(labels.ravel())[1:]
+    for number, name in enumerate(SIZES):
+        some = area[class_by_size(area) == number]
+        assert totals.by_size[name] == SizeTotal(len(some), 100.0 * some.sum())
+    assert totals.count == count
+    assert totals.area_m2 == 100.0 * (mask == 1).sum()
+
+
+def test_a_landslide_pixel_without_probability_is_refused(tmp_path: Path) -> None:
+    mask, probability = np.zeros((60, 50), np.uint8), np.full((60, 50), 0.5, np.float32)
+    mask[33, 7], probability[33, 7] = 1, np.nan
+    with pytest.raises(ValueError, match=r"the probability at row 33, column 7 has none"):
+        outline(tmp_path, mask, probability)
+
+
+def test_rasters_of_two_grids_are_refused(tmp_path: Path) -> None:
+    one = write_map(tmp_path / "a", np.zeros((4, 4), np.uint8))
+    other = write_map(tmp_path / "b", np.zeros((4, 5), np.uint8), probability=np.zeros((4, 5), np.float32))  # fmt: skip
+    with pytest.raises(ValueError, match=r"on one grid, but probability.tif has shape \(4, 5\)"):
+        write_outlines(tmp_path, one["mask"], other["probability"])
+
+
+def test_a_probability_is_no_mask(tmp_path: Path) -> None:
+    chance = np.full((4, 4), 0.5, np.float32)
+    paths = write_map(tmp_path, np.zeros((4, 4), np.uint8), probability=chance)
+    with pytest.raises(ValueError, match=r"must hold 0, 1 and nodata .*Give the mask"):
+        write_outlines(tmp_path, paths["probability"], paths["probability"])
+
+
+@pytest.mark.parametrize("name", ["landslides.gpkg", "landslides.geojson"])
+def test_existing_outlines_are_not_overwritten(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("mine")
+    with pytest.raises(FileExistsError, match=rf"without them, but .*{name} is there"):
+        outline(tmp_path, np.zeros((4, 4), np.uint8), np.zeros((4, 4), np.float32))
+    assert (tmp_path / name).read_text() == "mine"
+
+
+def test_a_full_disk_is_an_error_and_leaves_no_outlines(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise pyogrio.errors.DataLayerError("disk I/O error")
+
+    monkeypatch.setattr(gpd.GeoDataFrame, "to_file", fail)
+    with pytest.raises(OSError, match=r"0 of them, but got 'disk I/O error' for landslides\.gpkg"):
+        outline(tmp_path, np.zeros((4, 4), np.uint8), np.zeros((4, 4), np.float32))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["mask.tif", "probability.tif"]

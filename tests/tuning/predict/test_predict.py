@@ -1,0 +1,318 @@
+"""One command from a registered model to a map, and what it says where it cannot."""
+
+import json
+import math
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import geopandas as gpd
+import mlflow
+import numpy as np
+import pytest
+import rasterio
+import rasterio.features
+import torch
+from mlflow.tracking import MlflowClient
+
+from data.tiles import ORBITS, open_tile, tile_path
+from tests.support.cube_files import change_all, make_groups, write_netcdf
+from tests.support.served_fixtures import write_checkpoint
+from tuning.predict.__main__ import main
+from tuning.predict.ensemble import load_members
+from tuning.registry.aliases import CHAMPION
+from tuning.tracking.client import connect
+from tuning.tracking.log_model import log_model
+from tuning.tracking.model_digest import fetch_registered
+from tuning.trial.folder import Journal
+
+NAME = "hokkaido-unet"
+FILES = {"probability.tif", "mask.tif", "landslides.gpkg", "landslides.geojson", "quicklook.png"}
+
+
+def log_seed(client: MlflowClient, experiment: str, folder: Path, seed: int) -> tuple[str, str]:
+    """Log the model of one seed as a campaign leaves it; return run and URI."""
+    tags = {"kind": "trial", "stage": "repeat", "campaign": "first", "study": "unet"}
+    run = client.create_run(experiment, tags=tags | {"fold": "blocks", "seed": str(seed)})
+    folder.mkdir()
+    journal = write_checkpoint(folder)
+    saved = torch.load(journal.best)
+    noise = torch.Generator().manual_seed(seed)
+    for name, weights in saved["model"].items():
+        if name.endswith("weight"):
+            weights += 0.02 * torch.randn(weights.shape, generator=noise)
+    torch.save(saved | {"threshold": 0.4 + 0.01 * (seed % 10)}, journal.best)
+    facts = {"data": "synthetic", "campaign": "first"}
+    uri = log_model(client, experiment, run.info.run_id, Journal(folder), facts, {})
+    client.set_tag(run.info.run_id, "model_uri", uri)
+    return run.info.run_id, uri
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A registry with one version, the champion, whose study has seeds 42 and 123."""
+    root = tmp_path_factory.mktemp("mlruns")
+    client, experiment = connect(root)
+    runs = [log_seed(client, experiment, root / str(seed), seed) for seed in (42, 123)]
+    client.create_registered_model(NAME)
+    run_id, uri = runs[0]
+    client.create_model_version(NAME, uri, run_id, model_id=uri.removeprefix("models:/"))
+    client.set_registered_model_alias(NAME, CHAMPION, "1")
+    return root
+
+
+Run = Callable[..., int]
+
+
+@pytest.fixture
+def run(root: Path, quad: Path, tmp_path: Path) -> Run:
+    """Call the command, with the champion on the four tiles unless told otherwise."""
+
+    def call(*words: str, model: str = f"models:/{NAME}@{CHAMPION}", given: Path = quad) -> int:
+        return main(
+            [
+                *("--model", model, "--input", str(given), "--root", str(root)),
+                *("--out", str(tmp_path / "map"), *words),
+            ]
+        )
+
+    return call
+
+
+def read(path: Path) -> np.ndarray:
+    with rasterio.open(path) as raster:
+        band: np.ndarray = raster.read(1)
+    return band
+
+
+def test_a_map_lies_where_its_tiles_lie(run: Run, quad: Path, tmp_path: Path) -> None:
+    assert run() == 0
+    folder = tmp_path / "map"
+    assert {file.name for file in folder.iterdir()} == FILES | {"summary.json"}
+    tile = open_tile(tile_path(quad, "hokkaido_579", "s1asc"))
+    for name, nodata in (("probability", math.nan), ("mask", 255)):
+        with rasterio.open(folder / f"{name}.tif") as raster:
+            assert raster.crs == "EPSG:32654"
+            assert raster.transform * (0, 0) == (tile.x[0], tile.y[0])  # no half pixel
+            assert raster.transform * (1, 1) == (tile.x[1], tile.y[1])
+            assert raster.shape == (256, 256)
+            assert raster.tags(ns="IMAGE_STRUCTURE")["LAYOUT"] == "COG"
+            assert raster.tags(ns="IMAGE_STRUCTURE")["COMPRESSION"] == "DEFLATE"
+            assert raster.nodata == nodata or math.isnan(raster.nodata) == math.isnan(nodata)
+            assert raster.tags()["data"] == "synthetic"
+
+
+def test_a_map_says_what_the_logged_model_says(
+    run: Run, root: Path, quad: Path, tmp_path: Path
+) -> None:
+    mlflow.set_tracking_uri(f"sqlite:///{root / 'mlflow.db'}")
+    model = mlflow.pyfunc.load_model(f"models:/{NAME}@{CHAMPION}")
+    path = tile_path(quad, "hokkaido_618", "s1dsc")
+    assert run(given=path) == 0
+    probs = read(tmp_path / "map" / "probability.tif")
+    np.testing.assert_allclose(probs, model.predict(str(path))[0], atol=1e-5)
+    mask = model.predict(str(path), params={"mask": True})[0]
+    assert (read(tmp_path / "map" / "mask.tif") != mask).mean() < 1e-3  # but where both round
+    summary = json.loads((tmp_path / "map" / "summary.json").read_text())
+    assert summary["threshold"] == pytest.approx(0.42)
+    assert summary["mapped_km2"] == pytest.approx(1.6384)
+    assert summary["area_m2"] == 100 * (read(tmp_path / "map" / "mask.tif") == 1).sum()
+
+
+def test_polygons_overlay_the_mask(run: Run, tmp_path: Path) -> None:
+    assert run("--threshold", "0.5") == 0
+    mask = read(tmp_path / "map" / "mask.tif")
+    table = gpd.read_file(tmp_path / "map" / "landslides.gpkg")
+    with rasterio.open(tmp_path / "map" / "mask.tif") as raster:
+        again = rasterio.features.rasterize(
+            table.geometry, out_shape=mask.shape, transform=raster.transform
+        )
+    np.testing.assert_array_equal(again, mask == 1)
+    assert 0 < again.mean() < 1
+    np.testing.assert_array_equal(mask == 1, read(tmp_path / "map" / "probability.tif") >= 0.5)
+    summary = json.loads((tmp_path / "map" / "summary.json").read_text())
+    assert summary["landslides"] == len(table) > 1
+
+
+def test_an_ensemble_is_all_seeds_of_the_study(
+    run: Run, root: Path, quad: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("--ensemble", "--tta", given=tile_path(quad, "hokkaido_578", "s1asc")) == 0
+    folder = tmp_path / "map"
+    summary = json.loads((folder / "summary.json").read_text())
+    assert len(set(summary["networks"])) == 2
+    assert summary["flips"] is True
+    assert summary["threshold"] == pytest.approx((0.42 + 0.43) / 2)
+    with rasterio.open(folder / "spread.tif") as raster:
+        assert "seeds" in raster.descriptions[0]
+        assert 0 < raster.read(1).max() < 0.5
+    assert "mean_spread" in gpd.read_file(folder / "landslides.gpkg")
+
+
+def test_a_models_folder_needs_no_tracker(run: Run, root: Path, quad: Path, tmp_path: Path) -> None:
+    client, _ = connect(root)
+    with fetch_registered(client, f"models:/{NAME}/1") as fetched:
+        copy = shutil.copytree(fetched, tmp_path / "model")
+    path = tile_path(quad, "hokkaido_579", "s1asc")
+    assert run("--root", str(tmp_path / "none"), model=str(copy), given=path) == 0
+    assert read(tmp_path / "map" / "mask.tif").shape == (128, 128)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"channels": ["s1asc:VX"]}, "Unknown channel 's1asc:VX'"),
+        ({"timesteps": 16}, "timesteps must be a whole number from 1 to 15, but got 16"),
+        ({"steps": "odd"}, "Unknown steps 'odd'"),
+        ({"threshold": 2}, r"A threshold must lie in \[0, 1\], but got 2"),
+        (None, "A model's folder must hold artifacts/facts.json"),
+    ],
+)
+def test_a_models_folder_that_was_spoiled_is_refused(
+    root: Path, tmp_path: Path, changes: dict[str, object] | None, message: str
+) -> None:
+    client, _ = connect(root)
+    with fetch_registered(client, f"models:/{NAME}/1") as fetched:
+        folder = shutil.copytree(fetched, tmp_path / "model")
+    facts = folder / "artifacts" / "facts.json"
+    content = json.loads(facts.read_text())
+    facts.unlink()
+    if changes is not None:
+        facts.write_text(json.dumps(content | changes))
+    with pytest.raises((ValueError, FileNotFoundError), match=message):
+        load_members(str(folder), root)
+
+
+def test_an_ensemble_needs_a_study_of_several_seeds(root: Path, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="An ensemble needs a study in MLflow, but got the folder"):
+        load_members(str(tmp_path), root, ensemble=True)
+    client, experiment = connect(tmp_path / "other")
+    run_id, uri = log_seed(client, experiment, tmp_path / "seed", 42)
+    with pytest.raises(
+        ValueError, match=r"An ensemble needs two seeds or more, but the study of .* has 1"
+    ):
+        load_members(uri, tmp_path / "other", ensemble=True)
+    client.set_tag(run_id, "seed", "x")
+    with pytest.raises(ValueError, match="The tag seed must be a whole number, but got 'x' in run"):
+        load_members(uri, tmp_path / "other", ensemble=True)
+
+
+def test_a_datacube_becomes_a_map_of_its_size(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    groups = change_all(make_groups(90, 150), lambda d: d.drop_vars("DEM"))
+    cube = write_netcdf(groups, tmp_path / "scene.nc")
+    assert run("--window", "64", "--overlap", "16", given=cube) == 0
+    assert read(tmp_path / "map" / "probability.tif").shape == (90, 150)
+    said = capsys.readouterr().out
+    assert "Of 15 acquisitions of s1asc: 2018-03-29, 2018-07-27, 2018-10-31, 2019-02-28." in said
+    assert "landslides" in said
+
+
+@pytest.mark.parametrize(
+    ("words", "model", "message"),
+    [
+        ((), "models:/hokkaido-unett@champion", "Did you mean 'hokkaido-unet'"),
+        ((), "models:/hokkaido-unet@best", "alias 'best'.*champion.*models:/hokkaido-unet/1"),
+        ((), "models:/hokkaido-unet/7", "version of hokkaido-unet '7'"),
+        ((), "models:/m-0123456789abcdef0123456789abcdef", "logged model must exist"),
+        (("--threshold", "1.5"), NAME, r"threshold lies in \[0, 1\], but got 1.5"),
+        (("--device", "abacus"), NAME, "device is auto, cpu or a GPU.*'abacus'"),
+        (
+            ("--event", "2021-01-01"),
+            NAME,
+            "A map needs data, but got none of .*before and after the event",
+        ),
+        (("--overlap", "129"), NAME, "2 to 128 px at a seam, but got an overlap of 129"),
+        (("--overlap", "400"), NAME, "none"),
+    ],
+)
+def test_what_cannot_be_done_is_said_and_nothing_written(
+    run: Run,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    words: tuple[str, ...],
+    model: str,
+    message: str,
+) -> None:
+    if message == "none":
+        cube = write_netcdf(make_groups(600, 20), tmp_path / "scene.nc")
+        assert run(*words, model=model, given=cube) == 1
+        message = "up to half of their side, but got 400 px of 512"
+    else:
+        assert run(*words, model=model) == 1
+    error = capsys.readouterr().err
+    assert re.search(f"(?s)error: .*{message}", error)
+    assert not [path for path in tmp_path.iterdir() if "map" in path.name]
+
+
+def test_an_input_that_is_not_there_is_named(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(given=tmp_path / "nowhere") == 1
+    assert "there is no" in capsys.readouterr().err
+    assert (
+        main(
+            ["--model", NAME, "--input", ".", "--out", str(tmp_path / "m"), "--root", str(tmp_path)]
+        )
+        == 1
+    )
+    assert "A registry lies in a campaign's database" in capsys.readouterr().err
+
+
+def test_a_folder_that_holds_something_is_left_alone(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "map").mkdir()
+    (tmp_path / "map" / "notes.txt").write_text("mine")
+    assert run() == 1
+    assert "new or empty folder" in capsys.readouterr().err
+    assert [file.name for file in (tmp_path / "map").iterdir()] == ["notes.txt"]
+
+
+def test_a_missing_tile_fails_the_command_but_not_the_map(
+    run: Run, quad: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tiles = shutil.copytree(quad, tmp_path / "tiles")
+    tile_path(tiles, "hokkaido_618", ORBITS[0]).write_text("no NetCDF")
+    assert run(given=tiles) == 1
+    assert "1 tiles are missing in the map" in capsys.readouterr().err
+    summary = json.loads((tmp_path / "map" / "summary.json").read_text())
+    assert "readable" in summary["missing_tiles"]["hokkaido_618"]
+    assert summary["nodata_share"] == 0.25
+
+
+def test_files_that_were_changed_are_refused(
+    run: Run, root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    program = next((root / "artifacts").rglob("program.pt2"))
+    facts = program.with_name("facts.json")
+    content = facts.read_text()
+    try:
+        facts.write_text(content.replace("0.4", "0.1"))
+        client, _ = connect(root)
+        ids = [version.model_id for version in client.search_model_versions(f"name='{NAME}'")]
+        codes = {run(model=f"models:/{one}") for one in ids}
+        codes |= {run("--ensemble")}
+    finally:
+        facts.write_text(content)
+    assert 1 in codes
+    assert "Somebody changed them" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--event", "soon"), "must be a time such as 2018-09-05T18:08, but got 'soon'"),
+        (("--window", "100"), "must be a multiple of 16, but got 100"),
+        (("--units", "bel"), "invalid choice: 'bel'"),
+    ],
+)
+def test_wrong_words_are_refused_by_the_parser(
+    run: Run, capsys: pytest.CaptureFixture[str], words: tuple[str, ...], message: str
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        run(*words)
+    assert ended.value.code == 2
+    assert message in capsys.readouterr().err

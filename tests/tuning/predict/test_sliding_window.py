@@ -1,0 +1,290 @@
+"""A map says what the network says, whatever windows it was made in."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from data.pack import make_pack
+from data.pack.channels import pick_steps
+from data.pack.dataset import Tiles
+from data.scene.base import Need, Scene
+from data.scene.datacube import open_cube
+from data.scene.tile_mosaic import Mosaic, open_mosaic
+from tests.support.cube_files import change_all, make_groups, write_netcdf
+from tests.support.served_fixtures import make_norm, write_checkpoint
+from tuning.predict.ensemble import Member
+from tuning.predict.predictor import Predictor
+from tuning.predict.sliding_window import map_scene
+from tuning.serving.export import make_program, make_reference, save_program
+from tuning.serving.program import load_program
+from tuning.train.evaluate import load_checkpoint, predict
+
+S1 = ("s1asc:VV", "s1asc:VH", "s1dsc:VV", "s1dsc:VH")
+CPU = torch.device("cpu")
+
+
+def make_member(folder: Path, *, seed: int = 0, **changes: object) -> Member:
+    """Make a network as it is logged."""
+    folder.mkdir()
+    journal = write_checkpoint(folder, **changes)
+    checkpoint = load_checkpoint(journal.best)
+    with torch.no_grad():
+        for weights in checkpoint.model.parameters():
+            weights += 0.1 * seed * torch.randn(weights.shape, generator=torch.manual_seed(seed))
+    program = make_program(checkpoint)
+    series = checkpoint.config["timesteps"] if checkpoint.config["steps"] == "event" else 15
+    save_program(program, make_reference(program, checkpoint.norm, series), folder / "program.pt2")
+    config = checkpoint.config
+    need = Need(tuple(config["channels"]), config["timesteps"], config["steps"])
+    loaded = load_program(folder / "program.pt2")
+    return Member(f"seed {seed}", loaded, need, 0.25 + 0.1 * seed, synthetic=True)
+
+
+@pytest.fixture(scope="module")
+def member(tmp_path_factory: pytest.TempPathFactory) -> Member:
+    return make_member(tmp_path_factory.mktemp("member") / "one")
+
+
+def map_whole(
+    scene: Scene,
+    members: Sequence[Member],
+    side: int = 64,
+    overlap: int = 16,
+    *,
+    flips: bool = False,
+) -> dict[str, np.ndarray]:
+    """Map a scene; return its layers."""
+    predictor = Predictor(members, CPU, flips=flips)
+    rows: dict[str, list[np.ndarray]] = {}
+
+    def write(name: str, first_row: int, values: np.ndarray) -> None:
+        assert first_row == sum(map(len, rows.setdefault(name, [])))
+        rows[name].append(values)
+
+    windows = scene.lay_windows(side, overlap)
+    seen: list[int] = []
+    map_scene(scene, windows, predictor, write, threshold=predictor.threshold, progress=seen.append)
+    assert sum(seen) == len(windows)
+    return {name: np.concatenate(parts) for name, parts in rows.items()}
+
+
+def test_a_mosaic_equals_training_away_from_seams(
+    quad: Path, member: Member, tmp_path: Path
+) -> None:
+    scene = open_mosaic(quad, member.need)
+    found = map_whole(scene, [member])["probability"]
+    network = load_checkpoint(write_checkpoint(tmp_path).best)
+    pack = make_pack(quad, tmp_path)
+    tiles = Tiles(pack, pack.tile_ids, make_norm(), 4, CPU)
+    probs = predict(network.model, tiles.batch(range(4)).x).numpy()
+    away = np.zeros((256, 256), bool)
+    for row in (0, 128):
+        for column in (0, 128):
+            away[row + 16 : row + 112, column + 16 : column + 112] = True
+    away[:16] |= away[16]
+    away[-16:] |= away[16]
+    away[:, :16] |= away[:, [16]]
+    away[:, -16:] |= away[:, [16]]
+    for (row, column), tile_id in scene.tiles.items():
+        cut = (slice(row * 128, row * 128 + 128), slice(column * 128, column * 128 + 128))
+        gap = np.abs(found[cut] - probs[pack.tile_ids.index(tile_id)])
+        assert gap[away[cut]].max() < 1e-5
+        assert gap.max() > 1e-3  # but blended beside them
+
+
+def test_a_seam_fades_from_tile_to_tile(quad: Path, member: Member) -> None:
+    """Beside a seam a map is the weighted mean of the tile and of what lies over the seam."""
+    scene = open_mosaic(quad, member.need)
+    found = map_whole(scene, [member])["probability"]
+    predictor, answers = Predictor([member], CPU), {}
+    for window in scene.lay_windows(64, 32):
+        patch = scene.read(window)
+        assert patch is not None
+        answer = predictor(patch.x[None])["probability"][0]
+        answers[window.rows.start, window.columns.start] = answer
+    west, over, east = answers[0, 0], answers[0, 64], answers[0, 128]
+    for away in range(
+        8
+    ):  # px from the seam, in a row far from the other seam; half of overlap 16 is 8
+        share = (away + 0.5) / 8
+        left, right = found[40, 127 - away], found[40, 128 + away]
+        assert left == pytest.approx(
+            share * west[40, 127 - away] + (1 - share) * over[40, 63 - away], abs=1e-6
+        )
+        assert right == pytest.approx(
+            share * east[40, away] + (1 - share) * over[40, 64 + away], abs=1e-6
+        )
+    assert found[40, 119] == pytest.approx(west[40, 119], abs=1e-6)
+
+
+@pytest.mark.parametrize("size", [(64, 80), (50, 37)])
+def test_a_cube_that_fits_into_a_window_is_what_the_network_says(
+    tmp_path: Path, member: Member, size: tuple[int, int]
+) -> None:
+    groups = make_groups(*size)
+    cube = open_cube(write_netcdf(groups, tmp_path / "cube.nc"), member.need)
+    layers = [groups[name.split(":")[0]][name.split(":")[1]].values for name in S1]
+    x = np.stack(layers, axis=1).astype(np.float16).astype(np.float32)[None]
+    padded = np.full((*x.shape[:3], *(-(-one // 16) * 16 for one in size)), np.nan, np.float32)
+    padded[..., : size[0], : size[1]] = x
+    with torch.inference_mode():
+        answer = member.program(torch.from_numpy(padded))[0].numpy()
+    found = map_whole(cube, [member], side=80)["probability"]
+    np.testing.assert_allclose(found, answer[: size[0], : size[1]], atol=1e-5)
+
+
+def test_windows_say_the_same_far_from_their_edges(tmp_path: Path, member: Member) -> None:
+    cube = open_cube(write_netcdf(make_groups(64, 325), tmp_path / "cube.nc"), member.need)
+    whole = map_whole(cube, [member], side=336)["probability"]
+    parts = map_whole(cube, [member], side=160)["probability"]
+    np.testing.assert_allclose(parts[:, :80], whole[:, :80], atol=1e-5)
+    np.testing.assert_allclose(parts[:, 250:], whole[:, 250:], atol=1e-5)
+    assert np.abs(parts - whole).max() > 1e-3
+
+
+def test_a_map_does_not_depend_on_threads_and_leaves_their_number(
+    tmp_path: Path, member: Member
+) -> None:
+    before = torch.get_num_threads()
+    cube = open_cube(write_netcdf(make_groups(200, 144), tmp_path / "cube.nc"), member.need)
+    found = []
+    try:
+        for threads in (1, 4):
+            torch.set_num_threads(threads)
+            found.append(map_whole(cube, [member], side=48)["probability"])
+            assert torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(before)
+    np.testing.assert_array_equal(*found)
+
+
+def test_a_network_that_fails_ends_the_map(
+    tmp_path: Path, member: Member, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(self: Predictor, x: np.ndarray) -> None:
+        raise RuntimeError("out of memory")
+
+    monkeypatch.setattr(Predictor, "__call__", fail)
+    before = torch.get_num_threads()
+    cube = open_cube(write_netcdf(make_groups(200, 144), tmp_path / "cube.nc"), member.need)
+    with pytest.raises(RuntimeError, match="out of memory"):
+        map_whole(cube, [member], side=48)
+    assert torch.get_num_threads() == before
+
+
+def test_rows_that_cannot_be_written_end_the_map(tmp_path: Path, member: Member) -> None:
+    def write(name: str, first_row: int, values: np.ndarray) -> None:
+        written.append(first_row)
+        if first_row:
+            raise OSError("disk full")
+
+    written: list[int] = []
+    cube = open_cube(write_netcdf(make_groups(400, 80), tmp_path / "cube.nc"), member.need)
+    windows = cube.lay_windows(48, 16)
+    with pytest.raises(OSError, match="disk full"):
+        map_scene(cube, windows, Predictor([member], CPU), write, threshold=0.5)
+    assert max(written) < 200  # long before the end
+
+
+def test_pixels_without_backscatter_have_no_value(tmp_path: Path, member: Member) -> None:
+    groups = make_groups(96, 80)
+    for dataset in groups.values():
+        for name in ("VV", "VH"):
+            dataset[name][:, :70, :30] = np.nan
+    layers = map_whole(
+        open_cube(write_netcdf(groups, tmp_path / "cube.nc"), member.need), [member], 32, 8
+    )
+    empty = np.zeros((96, 80), bool)
+    empty[:70, :30] = True
+    np.testing.assert_array_equal(np.isnan(layers["probability"]), empty)
+    np.testing.assert_array_equal(layers["mask"] == 255, empty)
+    expected = layers["probability"][~empty] >= member.threshold
+    np.testing.assert_array_equal(layers["mask"][~empty], expected)
+    assert 0 < expected.mean() < 1
+
+
+def test_an_ensemble_averages_its_seeds_and_tells_their_spread(
+    tmp_path: Path, member: Member
+) -> None:
+    members = [member, *(make_member(tmp_path / str(seed), seed=seed) for seed in (1, 2))]
+    cube = open_cube(write_netcdf(make_groups(), tmp_path / "cube.nc"), member.need)
+    single = np.stack([map_whole(cube, [one], 160)["probability"] for one in members])
+    layers = map_whole(cube, members, 160)
+    np.testing.assert_allclose(layers["probability"], single.mean(0), atol=1e-6)
+    np.testing.assert_allclose(layers["spread"], single.std(0, ddof=1), atol=1e-6)
+    assert Predictor(members, CPU).threshold == pytest.approx(0.35)
+    assert layers["spread"].max() > 0.01
+
+
+def test_flips_are_averaged_where_they_lie(tmp_path: Path, member: Member) -> None:
+    groups = make_groups(64, 64)
+    cube = open_cube(write_netcdf(groups, tmp_path / "cube.nc"), member.need)
+    answers = []
+    for axes in ((), ("y",), ("x",), ("y", "x")):
+        order = {axis: slice(None, None, -1) for axis in axes}
+        turned = change_all(groups, lambda d, o=order: d.isel(o).assign_coords(y=d["y"], x=d["x"]))
+        part = map_whole(open_cube(write_netcdf(turned, tmp_path / "t.nc"), member.need), [member])
+        flipped = tuple(-1 if axis in axes else 1 for axis in ("y", "x"))
+        answers.append(part["probability"][:: flipped[0], :: flipped[1]])
+    found = map_whole(cube, [member], flips=True)["probability"]
+    np.testing.assert_allclose(found, np.mean(answers, axis=0), atol=1e-5)
+
+
+def test_a_network_around_the_event_gets_its_dates_alone(tmp_path: Path) -> None:
+    member = make_member(tmp_path / "event", timesteps=2, steps="event")
+    groups = make_groups()
+    cube = open_cube(write_netcdf(groups, tmp_path / "cube.nc"), member.need)
+    found = map_whole(cube, [member], 160)["probability"]
+    layers = [groups[name.split(":")[0]][name.split(":")[1]].values[[6, 7]] for name in S1]
+    x = np.stack(layers, axis=1).astype(np.float16).astype(np.float32)[None]
+    with torch.inference_mode():
+        np.testing.assert_allclose(found, member.program(torch.from_numpy(x))[0], atol=1e-5)
+    assert pick_steps(2) == [0, 14]
+
+
+def test_networks_that_read_different_things_are_no_ensemble(
+    tmp_path: Path, member: Member
+) -> None:
+    other = make_member(tmp_path / "other", channels=list(S1[:2]))
+    with pytest.raises(
+        ValueError, match=r"must read the same, but seed 0 reads .* and seed 0 reads"
+    ):
+        Predictor([member, other], CPU)
+
+
+def test_a_group_norm_looks_at_the_whole_window(tmp_path: Path, member: Member) -> None:
+    arch = {"width": 4, "depth": 3, "conv": "plain", "norm": "group"}
+    assert not Predictor([make_member(tmp_path / "group", arch=arch)], CPU).local
+    assert Predictor([member], CPU).local
+
+
+def test_windows_of_one_padded_size_do_not_see_each_other(member: Member) -> None:
+    predictor = Predictor([member], CPU)
+    rng = np.random.default_rng(0)
+    large, small = (
+        rng.normal(-12, 3, (1, 4, 4, side, side)).astype(np.float32) for side in (64, 60)
+    )
+    alone = Predictor([member], CPU)(small)["probability"]
+    predictor(small)
+    predictor(large)
+    np.testing.assert_array_equal(predictor(small)["probability"], alone)
+
+
+def test_a_window_that_cannot_be_read_stops_the_map(tmp_path: Path, member: Member) -> None:
+    groups = make_groups(200, 80)
+    groups["s1asc"]["VV"][0, 190, 3] = np.inf
+    cube = open_cube(write_netcdf(groups, tmp_path / "cube.nc"), member.need)
+    with pytest.raises(ValueError, match=r"must be finite.* inf in s1asc:VV, rows 160 to 199"):
+        map_whole(cube, [member])
+
+
+def test_an_empty_mosaic_maps_nothing(quad: Path, member: Member) -> None:
+    scene = open_mosaic(quad, member.need)
+    assert isinstance(scene, Mosaic)
+    scene.tiles.clear()
+    layers = map_whole(scene, [member])
+    assert np.isnan(layers["probability"]).all()
+    assert (layers["mask"] == 255).all()

@@ -1,0 +1,254 @@
+"""The laws of the gate, each with a program that keeps it and one that breaks it, on windows of the tiny twin."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from data.pack import Pack
+from data.pack.channels import choose_channels
+from data.splits import Split
+from data.tiles import EVENT
+from tuning.registry.gate import MAX_FALL, MAX_SHARE, MIN_AGREEMENT, Check, Program, check_gate
+from tuning.registry.gate_tiles import (
+    GATE,
+    MAX_BYTES,
+    WINDOW_PX,
+    GateTiles,
+    make_gate_tiles,
+    read_gate,
+    write_gate,
+)
+
+S1 = choose_channels(["s1"])
+FIRST = 2  # of the made-up series' four acquisitions after the event
+RISE_DB = 4.0
+
+
+@pytest.fixture
+def tiles() -> GateTiles:
+    """Two tiles of two channels: landslides rise by 4 dB in the first and fall by 2 dB in the second."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(-12, 0.5, (2, 4, 2, WINDOW_PX, WINDOW_PX)).astype(np.float32)
+    mask = np.zeros((2, WINDOW_PX, WINDOW_PX), np.uint8)
+    mask[:, 5:20, 30:60] = 1
+    x[:, FIRST:, 0] += RISE_DB * mask[:, None]
+    x[:, FIRST:, 1] -= 2 * mask[:, None]
+    return GateTiles(x, x[:, FIRST - 1], mask, np.full((2, 2), FIRST))
+
+
+def see_change(x: Tensor) -> Tensor:
+    """Answer the change of the first channel, as a good network does."""
+    change = x[:, FIRST:, 0].mean(1) - x[:, :FIRST, 0].mean(1)
+    return torch.sigmoid(2 * (change - RISE_DB / 2))
+
+
+def outcomes(program: Program, tiles: GateTiles, threshold: float = 0.5) -> dict[str, Check]:
+    return {check.name: check for check in check_gate(program, tiles, threshold)}
+
+
+def failed(program: Program, tiles: GateTiles) -> set[str]:
+    return {name for name, check in outcomes(program, tiles).items() if not check.passed}
+
+
+def test_program_that_sees_change_keeps_every_law(tiles: GateTiles) -> None:
+    found = outcomes(see_change, tiles)
+    assert list(found) == ["flips", "direction", "no_change"]
+    assert all(check.passed for check in found.values())
+    assert found["flips"].value == pytest.approx(1)
+    assert found["flips"].limit == MIN_AGREEMENT
+    # Without change 0.02, with it 0.98, with twice it 1.
+    assert found["direction"].value == pytest.approx(0.02, abs=0.02)
+    assert found["direction"].limit == -MAX_FALL
+    assert found["no_change"].value == 0
+    assert found["no_change"].limit == MAX_SHARE
+    assert "correlate by 1.000 (the least of 3 flips), at least 0.8 is" in found["flips"].sentence
+    assert " without their change, 0.97" in found["direction"].sentence
+    assert "0.00 % of its pixels reach 0.500, 1 % is allowed" in found["no_change"].sentence
+
+
+def test_answer_by_position_breaks_the_flips(tiles: GateTiles) -> None:
+    place = torch.linspace(0, 1, WINDOW_PX).expand(WINDOW_PX, WINDOW_PX)
+    assert "flips" in failed(lambda x: place.expand(len(x), -1, -1), tiles)
+    assert "flips" in failed(lambda x: (see_change(x) + 3 * place) / 4, tiles)
+
+
+@pytest.mark.parametrize("axis", [-1, -2])
+def test_one_flip_alone_is_enough_to_fail(tiles: GateTiles, axis: int) -> None:
+    ramp = torch.linspace(0, 1, WINDOW_PX)
+    place = ramp[None, :] if axis == -1 else ramp[:, None]
+    assert failed(lambda x: (see_change(x) + 3 * place) / 4, tiles) == {"flips", "no_change"}
+
+
+@pytest.mark.parametrize("value", [0.0, 0.3, 1.0])
+def test_constant_answer_breaks_the_flips(tiles: GateTiles, value: float) -> None:
+    check = outcomes(lambda x: torch.full((len(x), *x.shape[-2:]), value), tiles)["flips"]
+    assert (check.passed, check.value) == (False, 0.0)
+
+
+def test_program_that_prefers_the_opposite_change_breaks_the_direction(tiles: GateTiles) -> None:
+    def reverse(x: Tensor) -> Tensor:
+        return see_change(x.flip(1))
+
+    check = outcomes(reverse, tiles)["direction"]
+    assert not check.passed
+    assert check.value < -MAX_FALL
+    assert "flips" not in failed(lambda x: 1 - see_change(x), tiles)
+    assert failed(lambda x: 1 - see_change(x), tiles) == {"direction", "no_change"}
+
+
+def test_program_that_fears_strong_change_breaks_the_direction(tiles: GateTiles) -> None:
+    """It finds the landslides as they are, but not at twice their change."""
+
+    def narrow(x: Tensor) -> Tensor:
+        change = x[:, FIRST:, 0].mean(1) - x[:, :FIRST, 0].mean(1)
+        return torch.exp(-((change - RISE_DB) ** 2) / 2)
+
+    check = outcomes(narrow, tiles)["direction"]
+    assert failed(narrow, tiles) == {"direction"}
+    assert check.value < -0.5
+
+
+def test_program_that_sees_brightness_breaks_the_series_without_change(tiles: GateTiles) -> None:
+    bright = replace(tiles, before=tiles.before + RISE_DB)  # a field that was bright all along
+    check = outcomes(lambda x: torch.sigmoid(2 * (x[:, -1, 0] + 10)), bright)["no_change"]
+    assert not check.passed
+    assert check.value > 0.9
+    assert outcomes(see_change, bright)["no_change"].value == 0
+
+
+def test_share_without_change_is_of_the_pixels_at_the_threshold(tiles: GateTiles) -> None:
+    def corner(x: Tensor) -> Tensor:
+        probs = torch.zeros(len(x), *x.shape[-2:])
+        probs[:, :16, :8] = 0.4  # 128 of 4096 px
+        return probs
+
+    values = [outcomes(corner, tiles, at)["no_change"].value for at in (0.4, 0.5)]
+    assert values == pytest.approx([128 / 4096, 0], abs=1e-6)
+
+
+def test_no_number_passes_no_law(tiles: GateTiles) -> None:
+    nothing = torch.full((WINDOW_PX, WINDOW_PX), float("nan"))
+    names = failed(lambda x: nothing.expand(len(x), -1, -1), tiles)
+    assert names == {"flips", "direction", "no_change"}
+
+
+def test_answer_of_another_shape_is_refused(tiles: GateTiles) -> None:
+    with pytest.raises(ValueError, match=r"must answer with probabilities \(B, H, W\), but got"):
+        check_gate(lambda x: see_change(x)[:, None], tiles, 0.5)
+
+
+def test_change_is_scaled_in_landslides_after_the_event_alone(tiles: GateTiles) -> None:
+    twice = tiles.scale_change(2)
+    added = twice - tiles.x
+    slides = tiles.mask > 0
+    assert (added[:, :FIRST] == 0).all()
+    assert (added[:, FIRST:].transpose(0, 3, 4, 1, 2)[~slides] == 0).all()
+    after = added[:, FIRST:].transpose(0, 3, 4, 1, 2)[slides]
+    assert after[..., 0].mean() == pytest.approx(RISE_DB, abs=0.05)
+    assert after[..., 1].mean() == pytest.approx(-2, abs=0.05)
+    gone = GateTiles(tiles.scale_change(0), tiles.before, tiles.mask, tiles.after)
+    assert np.allclose(gone.scale_change(2), gone.x, atol=1e-4)  # nothing is left to double
+    assert np.array_equal(tiles.scale_change(1), tiles.x)
+
+
+def test_gaps_stay_gaps_and_spoil_no_mean(tiles: GateTiles) -> None:
+    x = tiles.x.copy()
+    x[:, :, 0, :10] = np.nan
+    x[0, :, 1] = np.nan  # a channel without any data
+    twice = replace(tiles, x=x).scale_change(2)
+    assert np.array_equal(np.isnan(twice), np.isnan(x))
+    added = (twice - x)[1, FIRST:, 0, 12:18, 32:50]
+    assert added.mean() == pytest.approx(RISE_DB, abs=0.1)
+
+
+def test_tiles_are_the_val_tiles_with_most_landslides(pack: Pack, split: Split) -> None:
+    tiles = make_gate_tiles(pack, split.val, S1, 4, "even")
+    amount = pack.mask[pack.rows(split.val)].sum(axis=(1, 2), dtype=np.int64)
+    assert len(tiles.x) == (amount > 0).sum() < len(split.val)
+    assert tiles.x.shape[1:] == (15, 4, WINDOW_PX, WINDOW_PX)
+    inside = tiles.mask.sum(axis=(1, 2), dtype=np.int64)
+    assert (inside >= np.sort(amount)[::-1][: len(inside)] / 4).all()  # of four quarters, the best
+    assert (inside > 0).all()
+
+
+def test_first_acquisition_after_the_event_is_each_orbit_s_own(pack: Pack, split: Split) -> None:
+    channels = choose_channels(["s1", "DEM", "slope"])
+    tiles = make_gate_tiles(pack, split.val, channels, 4, "even")
+    row = max(pack.rows(split.val), key=lambda row: int(pack.mask[row].sum()))
+    for at, name in enumerate(channels):
+        if name in ("DEM", "slope"):
+            assert (tiles.after[:, at] == 15).all()
+            assert (tiles.scale_change(3)[:, :, at] == tiles.x[:, :, at]).all()
+            assert (tiles.freeze()[:, 3, at] == tiles.x[:, 0, at]).all()
+        else:
+            orbit = pack.modalities.index(name.split(":")[0])
+            assert tiles.after[0, at] == np.searchsorted(pack.times[row, orbit], EVENT, "right")
+            last = tiles.x[0, tiles.after[0, at] - 1, at]
+            assert np.array_equal(tiles.before[0, at], last)
+
+
+def test_event_input_holds_its_own_acquisitions(pack: Pack, split: Split) -> None:
+    whole = make_gate_tiles(pack, split.val, S1, 4, "even")
+    near = make_gate_tiles(pack, split.val, S1, 4, "event")
+    assert near.x.shape[1] == 4
+    assert (near.after == 2).all()
+    first = whole.after[0, 0]
+    assert np.array_equal(near.x[0, :, 0], whole.x[0, first - 2 : first + 2, 0])
+    assert np.array_equal(near.before, whole.before)
+
+
+def test_one_acquisition_after_the_event_still_has_one_before(pack: Pack, split: Split) -> None:
+    tiles = make_gate_tiles(pack, split.val, S1, 1, "event")
+    assert (tiles.after == 0).all()
+    assert not np.array_equal(tiles.freeze(), tiles.x)
+    assert (np.abs(tiles.scale_change(2) - tiles.x) > 0).any()
+
+
+def test_one_orbit_s_band_is_enough(pack: Pack, split: Split) -> None:
+    tiles = make_gate_tiles(pack, split.val, ("s1dsc:VH",), 15, "all")
+    every = make_gate_tiles(pack, split.val, S1, 15, "all")
+    assert np.array_equal(tiles.x[:, :, 0], every.x[: len(tiles.x), :, 3])
+
+
+def test_file_gives_the_tiles_back(pack: Pack, split: Split, tmp_path: Path) -> None:
+    channels = choose_channels(["s1", "DEM"])
+    tiles = make_gate_tiles(pack, split.val, channels, 4, "even")
+    (file,) = write_gate(pack, split.val, channels, 4, "even", tmp_path)
+    assert file == tmp_path / GATE
+    assert file.stat().st_size < MAX_BYTES
+    again = read_gate(file)
+    for name in ("x", "before", "mask", "after"):
+        assert np.array_equal(getattr(again, name), getattr(tiles, name)), name
+    assert again.x.dtype == again.before.dtype == np.float32
+
+
+def test_pickled_file_is_not_read(tmp_path: Path) -> None:
+    spoilt = {name: np.array([{"a": 1}], dtype=object) for name in ("x", "before")}
+    np.savez(tmp_path / GATE, mask=np.zeros(1), after=np.zeros(1), **spoilt)
+    with pytest.raises(
+        ValueError, match=r"x must be float16 .* but got objects, which are pickled"
+    ):
+        read_gate(tmp_path / GATE)
+
+
+def test_val_without_a_landslide_writes_nothing_and_says_so(
+    pack: Pack, split: Split, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    empty = [tile for tile in split.val if not pack.mask[pack.rows([tile])].any()]
+    assert write_gate(pack, empty, S1, 4, "even", tmp_path) == []
+    assert list(tmp_path.iterdir()) == []
+    assert "No model of this campaign can be promoted. A gate needs a val tile" in caplog.text
+
+
+def test_tile_that_was_first_seen_after_the_event_is_left_out(pack: Pack, split: Split) -> None:
+    late = pack.times.copy()
+    rows = pack.rows(split.val)
+    richest = max(rows, key=lambda row: int(pack.mask[row].sum()))
+    late[richest, 0] += np.timedelta64(4000, "D")
+    kept = make_gate_tiles(replace(pack, times=late), split.val, S1, 4, "even")
+    every = make_gate_tiles(pack, split.val, S1, 4, "even")
+    assert np.array_equal(kept.mask, every.mask[1:])

@@ -1,0 +1,387 @@
+"""The registry on real logged networks: what a version carries, its gate, and the commands."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+from mlflow.entities import Run
+from mlflow.entities.model_registry import ModelVersion
+from mlflow.tracking import MlflowClient
+from torch import nn
+
+from data.pack import Pack
+from data.pack.channels import SAR_CHANNELS
+from data.pack.dataset import Tiles
+from data.splits import Split
+from tuning.registry.__main__ import main
+from tuning.registry.aliases import BEST, CHAMPION, CONSIDERED, HISTORY, list_versions, read_history
+from tuning.registry.gate_tiles import write_gate
+from tuning.registry.model_card import (
+    LICENCES,
+    NEEDED,
+    OUTCOME,
+    PASSED,
+    SOURCES,
+    make_card,
+    make_tags,
+)
+from tuning.registry.register import register
+from tuning.report.ranking import Ranking, rank_models
+from tuning.report.reference_layers import write_ground
+from tuning.report.register_models import register_models
+from tuning.report.results import read_results
+from tuning.report.tables import make_model_row
+from tuning.tracking.client import connect, find_runs
+from tuning.tracking.load_trials import read_trials
+from tuning.tracking.model_digest import DIGEST
+from tuning.tracking.payloads import Context
+from tuning.tracking.tracker import Tracker
+from tuning.train.evaluate import count_part, load_checkpoint, measure_test
+from tuning.train.fit import fit
+from tuning.trial.folder import Config, Journal
+
+CPU = torch.device("cpu")
+ROOT = Path(__file__).parents[3]
+UNET = "hokkaido-unet"
+
+
+@torch.no_grad()
+def teach(model: nn.Module, gain: float) -> None:
+    """Make a U-Net of width 4 and depth 2 answer the smoothed change from the first date to the last."""
+    for parameter in model.parameters():
+        parameter.zero_()
+    for layer in model.modules():
+        if isinstance(layer, nn.BatchNorm2d):
+            layer.reset_running_stats()
+            nn.init.ones_(layer.weight)
+    first, second = model.encoder.blocks[0][0], model.encoder.blocks[0][3]
+    for channel in range(len(SAR_CHANNELS)):  # variable-major: before at 2 c, after at 2 c + 1
+        first.weight[0, 2 * channel] = -1 / 36
+        first.weight[0, 2 * channel + 1] = 1 / 36
+    second.weight[0, 0, 1, 1] = 1
+    last = model.decoder.blocks[-1]
+    last[0].weight[0, -4, 1, 1] = (
+        1  # the first map of the skip, which lies behind the upsampled ones
+    )
+    last[3].weight[0, 0, 1, 1] = 1
+    model.decoder.head.weight[0, 0] = gain
+    model.decoder.head.bias.fill_(-0.5 * gain)
+
+
+def log_campaign(
+    root: Path, name: str, config: Config, pack: Pack, split: Split, gain: float | None
+) -> Run:
+    """Log a campaign of one run, as the driver does; a *gain* replaces what the network learnt."""
+    tracker = Tracker(
+        root,
+        Context(name, "smoke", "blocks", split.hash, pack.hash, "synthetic", "s1", "2 even", "c"),
+    )
+    campaign = tracker.open_run("campaign", "campaign", name)
+    folder = root / name
+    fit(config | {"epochs": 1}, pack, folder, lambda row: None, device=CPU)
+    if gain is not None:
+        checkpoint, saved = load_checkpoint(folder / "best.pt"), torch.load(folder / "best.pt")
+        teach(checkpoint.model, gain)
+        torch.save(saved | {"model": checkpoint.model.state_dict()}, folder / "best.pt")
+        val = Tiles(pack, split.val, checkpoint.norm, 2, CPU)
+        Journal(folder).write_counts("val", count_part(checkpoint.model, val)[0])
+    measure_test(Journal(folder), pack, split, CPU)
+    gate = write_gate(pack, split.val, config["channels"], config["timesteps"], "even", folder)
+    for file in (write_ground(pack, split.test, folder), *gate):
+        tracker.client.log_artifact(campaign, str(file))
+    tags = {"study": "unet", "stage": "repeat", "seed": "42", "fold": "blocks"}
+    run_id = tracker.open_run("trial", f"{name}-42", f"unet {name}", campaign, tags)
+    tracker.finish(run_id, Journal(folder), "last epoch")
+    return tracker.client.get_run(campaign)
+
+
+def rank_campaign(client: MlflowClient, campaign: Run) -> tuple[Ranking, pd.DataFrame]:
+    trials = read_trials(client, campaign.info.experiment_id, campaign.data.tags["campaign"])
+    results = read_results(client, campaign, trials.repeats)
+    assert results is not None
+    ranking = rank_models(results.models, results.ground)
+    return ranking, pd.DataFrame([make_model_row(model, ranking) for model in ranking.models])
+
+
+@pytest.fixture(scope="module")
+def root(
+    tmp_path_factory: pytest.TempPathFactory, base_config: Config, pack: Pack, split: Split
+) -> Path:
+    """A database with the campaign of a network that sees change, and of one that learnt nothing."""
+    root = tmp_path_factory.mktemp("mlruns")
+    log_campaign(root, "good", base_config, pack, split, 12.0)
+    log_campaign(root, "poor", base_config, pack, split, None)
+    return root
+
+
+@pytest.fixture
+def client(root: Path) -> MlflowClient:
+    return connect(root)[0]
+
+
+def find_campaign(client: MlflowClient, root: Path, name: str) -> Run:
+    (run,) = find_runs(client, connect(root)[1], kind="campaign", campaign=name)
+    return run
+
+
+def report(client: MlflowClient, root: Path, name: str) -> ModelVersion:
+    """Register a campaign's models, as its report does; return the U-Net's version."""
+    run = find_campaign(client, root, name)
+    ranking, table = rank_campaign(client, run)
+    register_models(client, ranking, table, run)
+    (version,) = list_versions(client, UNET, f" and tags.run_id = '{table['run_id'][0]}'")
+    return client.get_model_version(UNET, str(version.version))
+
+
+@pytest.fixture
+def good(client: MlflowClient, root: Path) -> ModelVersion:
+    return report(client, root, "good")
+
+
+@pytest.fixture
+def poor(client: MlflowClient, root: Path, good: ModelVersion) -> ModelVersion:
+    return report(client, root, "poor")
+
+
+@pytest.fixture
+def forget(client: MlflowClient, good: ModelVersion) -> Iterator[ModelVersion]:
+    """The good version as a kill after its registration leaves it; whole again after the test."""
+    for tag in (OUTCOME, "gate_flips", "gate_direction", "gate_no_change", CONSIDERED):
+        client.delete_model_version_tag(UNET, str(good.version), tag)
+    for alias in client.get_registered_model(UNET).aliases:
+        client.delete_registered_model_alias(UNET, alias)
+    yield client.get_model_version(UNET, str(good.version))
+    client.delete_registered_model_tag(UNET, HISTORY)
+
+
+def aliases(client: MlflowClient) -> dict[str, int]:
+    return {name: int(of) for name, of in client.get_registered_model(UNET).aliases.items()}
+
+
+def test_network_that_sees_change_becomes_champion(
+    client: MlflowClient, good: ModelVersion
+) -> None:
+    assert good.tags[OUTCOME] == PASSED
+    assert float(good.tags["gate_flips"]) > 0.99
+    assert float(good.tags["gate_direction"]) > 0.01
+    assert float(good.tags["gate_no_change"]) == 0
+    assert aliases(client) == {CHAMPION: int(good.version), BEST: int(good.version)}
+
+
+def test_version_carries_where_it_comes_from(client: MlflowClient, good: ModelVersion) -> None:
+    assert {*NEEDED, "data_source", "licence", "run_id", "f1_at_0.5", CONSIDERED} <= set(good.tags)
+    assert good.tags["campaign"] == "good"
+    assert good.tags["seed"] == "42"
+    low, mean, high = (float(good.tags[f"pr_auc_{name}"]) for name in ("low", "mean", "high"))
+    assert low <= mean <= high
+    assert "synthetic twin" in good.tags["data_source"]
+    assert "CC BY 4.0" in good.tags["licence"]
+    assert "Apache-2.0" in good.tags["licence"]
+
+
+def test_version_has_a_card(client: MlflowClient, good: ModelVersion) -> None:
+    card = good.description
+    assert card.startswith("# VanillaUNet\n")
+    assert f"{float(good.tags['pr_auc_mean']):.3f}, 95 % interval" in card
+    assert "Synthetic data: these scores say nothing about Hokkaido." in card
+    assert "- passed: Flips of the input should flip the map" in card
+    assert f'load_model("models:/{UNET}/{good.version}")' in card
+    assert "`champion`: best on val" in client.get_registered_model(UNET).description
+
+
+def test_barely_trained_network_gets_no_alias_and_a_warning(
+    client: MlflowClient, root: Path, good: ModelVersion, caplog: pytest.LogCaptureFixture
+) -> None:
+    poor = report(client, root, "poor")
+    assert poor.tags[OUTCOME] == "failed: flips, no_change"
+    assert f"Not promoted: {UNET} version {poor.version}: its gate failed: flips" in caplog.text
+    assert "- **failed**: A series without change" in poor.description
+    assert aliases(client) == {CHAMPION: int(good.version), BEST: int(good.version)}
+
+
+def test_second_report_changes_nothing(
+    client: MlflowClient, root: Path, good: ModelVersion, poor: ModelVersion
+) -> None:
+    def state() -> list[object]:
+        versions = list_versions(client, UNET)
+        return [aliases(client), read_history(client, UNET), [dict(v.tags) for v in versions]]
+
+    before = state()
+    assert len(list_versions(client, UNET)) == 2
+    for name in ("poor", "good"):
+        report(client, root, name)
+    assert state() == before
+
+
+def test_version_whose_report_was_killed_is_considered_by_the_next(
+    client: MlflowClient, root: Path, forget: ModelVersion
+) -> None:
+    assert OUTCOME not in forget.tags
+    again = report(client, root, "good")
+    assert again.version == forget.version
+    assert again.tags[OUTCOME] == PASSED
+    assert aliases(client) == {CHAMPION: int(forget.version), BEST: int(forget.version)}
+
+
+def test_version_without_material_is_named_and_the_report_goes_on(
+    client: MlflowClient, root: Path, forget: ModelVersion, caplog: pytest.LogCaptureFixture
+) -> None:
+    campaign = find_campaign(client, root, "good")
+    bare = client.create_run(campaign.info.experiment_id, tags={"campaign": "old"})
+    register_models(client, *rank_campaign(client, campaign), bare)
+    assert f"Not promoted: {UNET} version {forget.version}. A gate needs gate.npz" in caplog.text
+    assert "campaign 'old' has none. `python -m tuning.run --resume old` adds it." in caplog.text
+    assert OUTCOME not in client.get_model_version(UNET, str(forget.version)).tags
+    assert aliases(client) == {}
+
+
+def test_version_of_an_earlier_release_gains_what_it_lacks(
+    client: MlflowClient, root: Path, good: ModelVersion
+) -> None:
+    client.delete_model_version_tag(UNET, str(good.version), "licence")
+    assert report(client, root, "good").tags["licence"] == LICENCES["synthetic"]
+
+
+def test_version_repeats_the_digest_of_its_model(client: MlflowClient, good: ModelVersion) -> None:
+    logged = client.get_logged_model(good.source.removeprefix("models:/"))
+    if DIGEST not in logged.tags:
+        client.set_logged_model_tags(logged.model_id, {DIGEST: "0" * 64})
+    digest = client.get_logged_model(logged.model_id).tags[DIGEST]
+    number = register(client, "copy", good.source, good.run_id, good.tags)
+    assert client.get_model_version("hokkaido-copy", str(number)).tags[DIGEST] == digest
+
+
+def test_tags_tell_real_data_from_the_twin_s(good: ModelVersion) -> None:
+    row = {"data": "real", "f1@0.5_mean": 0.25, "weights_path": "models:/m-1"}
+    tags = make_tags(row)
+    assert tags == {
+        "data": "real",
+        "f1_at_0.5_mean": "0.25",
+        "licence": LICENCES["real"],
+        "data_source": SOURCES["real"],
+    }
+    assert "10.1038/s41597-025-06167-2" in SOURCES["real"]
+    card = make_card(UNET, 3, {**good.tags, "data": "real"})
+    assert "Synthetic" not in card
+    assert "Not tried yet." in card
+
+
+def call(root: Path, *words: str) -> int:
+    return main([*words, "--root", str(root)])
+
+
+@pytest.mark.parametrize("word", ["unet", "VanillaUNet", UNET])
+def test_promote_tries_a_gate_that_was_not_tried(
+    client: MlflowClient,
+    root: Path,
+    forget: ModelVersion,
+    word: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert call(root, "promote", word, str(forget.version)) == 0
+    said = capsys.readouterr().out
+    assert said == f"{UNET} version {forget.version} is the champion now.\n"
+    found = client.get_model_version(UNET, str(forget.version))
+    assert found.tags[OUTCOME] == PASSED
+    assert CONSIDERED in found.tags
+    assert aliases(client) == {CHAMPION: int(found.version), BEST: int(found.version)}
+
+
+def test_promote_refuses_a_version_that_failed(
+    client: MlflowClient, root: Path, poor: ModelVersion, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = aliases(client)
+    assert call(root, "promote", "unet", str(poor.version)) == 1
+    error = capsys.readouterr().err
+    assert (
+        f"must have passed its gate, but {UNET} version {poor.version} has 'failed: flips" in error
+    )
+    assert aliases(client) == before
+
+
+def test_promote_refuses_a_version_without_material(
+    client: MlflowClient, root: Path, good: ModelVersion, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tags = {name: good.tags[name] for name in NEEDED}
+    client.create_registered_model("hokkaido-odd")
+    for some in ({}, tags | {"campaign": "gone"}, tags):
+        client.create_model_version("hokkaido-odd", "file:///nowhere", tags=some)
+    assert call(root, "promote", "odd", "1") == 1
+    assert "that a report registered, but hokkaido-odd version 1 lacks" in capsys.readouterr().err
+    assert call(root, "promote", "odd", "2") == 1
+    assert "campaign, but MLflow holds none of 'gone'" in capsys.readouterr().err
+    assert call(root, "promote", "odd", "3") == 1  # its model cannot be loaded
+    assert capsys.readouterr().err.startswith("error: ")
+    assert client.get_registered_model("hokkaido-odd").aliases == {}
+
+
+def test_commands_name_what_there_is(
+    root: Path, good: ModelVersion, poor: ModelVersion, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call(root, "promote", "VanilaUNet", "1") == 1
+    error = capsys.readouterr().err
+    assert "Unknown registered model 'VanilaUNet'. Did you mean 'VanillaUNet'?" in error
+    assert UNET in error
+    assert call(root, "rollback", "attention_unet") == 1
+    assert "Unknown registered model 'attention_unet'." in capsys.readouterr().err
+    for word in ("7", "one"):
+        assert call(root, "promote", "unet", word) == 1
+        error = capsys.readouterr().err
+        assert f"Unknown version of {UNET} '{word}'." in error
+        assert "Available: 1, 2." in error
+
+
+def test_rollback_without_an_earlier_champion_is_refused(
+    client: MlflowClient, root: Path, good: ModelVersion, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call(root, "rollback", "unet") == 1
+    assert f"earlier champion that passed its gate, but {UNET} has none" in capsys.readouterr().err
+    assert aliases(client)[CHAMPION] == int(good.version)
+
+
+@pytest.mark.slow
+def test_list_is_a_table_in_a_process_of_its_own(
+    root: Path, good: ModelVersion, poor: ModelVersion
+) -> None:
+    ask = [sys.executable, "-m", "tuning.registry", "list", "--root", str(root)]
+    done = subprocess.run(ask, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[0].split()[:3] == ["model", "version", "aliases"]
+    mine = [line for line in lines if line.startswith(f"{UNET} ")]
+    assert len(mine) == 2
+    area = "{pr_auc_mean:.3f} ({pr_auc_low:.3f} to {pr_auc_high:.3f})"
+    numbers = {key: float(text) for key, text in good.tags.items() if key.startswith("pr_auc_")}
+    for words in ("best, champion", area.format(**numbers), "synthetic", "blocks", "good", PASSED):
+        assert words in mine[0]
+    assert "failed: flips, no_change" in mine[1]
+    assert mine[1].split()[2] == "-"
+
+
+def test_look_at_a_folder_without_a_registry_makes_none(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for words in (["list"], ["promote", "unet", "1"], ["rollback", "unet"]):
+        assert call(tmp_path / "typo", *words) == 1
+        assert "in a campaign's database, but there is no" in capsys.readouterr().err
+    assert not (tmp_path / "typo").exists()
+
+
+def test_commands_name_a_tracker_that_does_not_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:1")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    assert call(tmp_path, "list") == 1
+    assert "tracker must answer, but http://127.0.0.1:1 gave" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [[], ["promote", "unet"], ["demote", "unet"]])
+def test_wrong_words_are_a_usage_error(words: list[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(words)
+    assert ended.value.code == 2

@@ -1,0 +1,150 @@
+"""What the driver makes of Ray's reports and errors."""
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from tuning.search.callback import Mirror, explain_error
+from tuning.tracking.payloads import Context, DataRecord
+from tuning.tracking.sender import Delivery
+from tuning.trial.folder import Journal
+from tuning.trial.stage import Job, Stage, enrol
+
+TASK = "Failure # 1 (occurred at 2026-11-25_21-03-12)\nray::ImplicitFunc.train() (pid=1, actor_id=a)\n  File x\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "message"),
+    [
+        ("", "worker", "The worker process died."),
+        (f"{TASK}RuntimeError: no", "worker", "RuntimeError: no"),
+        (f"{TASK}OSError: [Errno 28] No space left on device", "disk", "No space left on device"),
+        (f"{TASK}RuntimeError: PytorchStreamWriter failed writing file", "disk", "writing file"),
+        (
+            f"{TASK}RuntimeError: no\nFailure # 2 (occurred at 2026)\nThe actor died unexpectedly",
+            "worker",
+            "The worker process died.",  # the latest counts
+        ),
+        (
+            (
+                "Failure # 1 (occurred at 2026)\n1 worker(s) were killed due to the node running low on memory. Memory on the "
+                "node (IP: 192.0.2.2, ID: 04) was 1.31GB used / 23.54GB limit (0.055807)\nOOM kill reason: Memory"
+            ),
+            "memory",
+            "The machine ran out of memory, and Ray ended the trial's worker.",
+        ),
+    ],
+)
+def test_reason_of_a_failure_is_a_line(text: str, kind: str, message: str) -> None:
+    found = explain_error(text)
+    assert found[0] == kind
+    assert message in found[1]
+    assert "\n" not in found[1]
+
+
+class Silent(Delivery):
+    """Sends nothing."""
+
+    def submit(self, journal: Journal) -> None:
+        pass
+
+
+def make_mirror(root: Path, trials: int) -> tuple[Mirror, list[Any]]:
+    """Make a mirror with trials that look like Ray's."""
+    context = Context("m", "smoke", "blocks", "s", "d", "synthetic", "s1", "2 even", "c")
+    fixed = {"model": "unet", "seed": 1, "split": "blocks"}
+    stage = Stage("search-unet", Job("search", fixed, "p", str(root / "trials")), trials, 4)
+    delivery = Silent(root, context, DataRecord("twin", "d", "twin:1", {}, {}))
+    samples = [{"lr": 1e-3 * (1 + number)} for number in range(trials)]
+    return Mirror(delivery, stage), [SimpleNamespace(config=sample) for sample in samples]
+
+
+def test_sums_of_epochs_are_those_of_the_trials(tmp_path: Path) -> None:
+    (tmp_path / "trials").mkdir()
+    mirror, trials = make_mirror(tmp_path, 12)
+    for trial in trials[:2]:  # over before this process began, and run again all the same
+        enrol(mirror.stage, trial.config, 1)
+        mirror.stage.job.journal(trial.config).end("last epoch")
+    mirror = Mirror(mirror.delivery, mirror.stage)
+    for trial in trials:
+        mirror.on_trial_start(1, trials, trial)
+    for epoch, trial in sorted((e, n) for n in range(12) for e in range(1, n % 4 + 2)):
+        result = {"epoch": epoch, "val_pr_auc": 0.1, "best_val_pr_auc": 0.1, "seconds": 1.0}
+        mirror.on_trial_result(1, trials, trials[trial], result)
+        if epoch == 4:
+            mirror.stage.job.journal(trials[trial].config).end("last epoch")
+            mirror.on_trial_complete(1, trials, trials[trial])
+    ended = [mirror._epochs[key] for key in mirror._ended if key in mirror._epochs]
+    assert len(ended) > 2
+    assert mirror._done == sum(mirror._epochs.values())
+    assert (mirror._ended_epochs, mirror._ended_here) == (sum(ended), len(ended))
+
+
+def make_stack(root: Path, *seeds: int) -> tuple[Mirror, Any]:
+    """Make a mirror of a repeat stage, with one trial of Ray's that stands for some seeds."""
+    mirror, _ = make_mirror(root, len(seeds))
+    stage = Stage("repeat", Job("repeat", {}, "p", str(root / "trials")), len(seeds), 4, 60.0)
+    configs = [{"model": "unet", "split": "blocks", "seed": seed} for seed in seeds]
+    return Mirror(mirror.delivery, stage), SimpleNamespace(
+        config={"configs": configs}, error_file=None, temporary_state=SimpleNamespace(ray_actor=7)
+    )
+
+
+def journals_of(mirror: Mirror, trial: Any) -> list[Journal]:
+    return [mirror.stage.job.journal(one) for one in mirror.stage.job.members(trial.config)]
+
+
+def test_seeds_of_a_stack_are_trials_of_their_own(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    mirror, trial = make_stack(tmp_path, 5, 6, 7)
+    mirror.on_trial_start(1, [trial], trial)
+    journals = journals_of(mirror, trial)
+    assert [journal.read("trial")["number"] for journal in journals] == [1, 2, 3]
+    with caplog.at_level("INFO"):
+        result = {"epoch": 2, "val_pr_auc": 0.1, "best_val_pr_auc": 0.1, "seconds": 1.0}
+        mirror.on_trial_result(1, [trial], trial, result | {"member": 1})
+    assert "seed 6: epoch 2/4" in caplog.text
+    assert mirror._epochs == {journals[1].path.name: 2}
+    journals[0].end("error", message="The loss must stay finite.")
+    journals[1].end("patience")
+    journals[1].write("test", {"n_samples": 4})
+    with caplog.at_level("INFO"):
+        mirror.on_trial_complete(1, [trial], trial)  # the last goes on with the campaign
+    assert mirror._ended == {journal.path.name for journal in journals[:2]}
+    assert "seed 5 ended: error: The loss must stay finite." in caplog.text
+    assert "seed 6 ended: patience." in caplog.text
+    assert "seed 7" not in caplog.text
+
+
+def test_worker_that_dies_for_good_fails_only_seeds_without_a_result(tmp_path: Path) -> None:
+    mirror, trial = make_stack(tmp_path, 5, 6)
+    mirror.on_trial_start(1, [trial], trial)
+    done, died = journals_of(mirror, trial)
+    done.end("patience")
+    done.write("test", {"n_samples": 4})
+    mirror.on_trial_error(1, [trial], trial)
+    assert done.read("failure") is None
+    assert died.read("failure")["message"] == "The worker process died."
+    assert mirror._ended == {done.path.name, died.path.name}
+
+
+def test_stack_hangs_when_none_of_its_seeds_ends_an_epoch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mirror, trial = make_stack(tmp_path, 5, 6)
+    now, killed = [0.0], list[object]()
+    monkeypatch.setattr("tuning.search.callback.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("tuning.search.callback.ray.kill", killed.append)
+    mirror.on_trial_start(1, [trial], trial)
+    result = {"epoch": 1, "val_pr_auc": 0.1, "best_val_pr_auc": 0.1, "seconds": 1.0, "member": 1}
+    for now[0] in (50.0, 100.0):  # the first seed has ended: it reports nothing any more
+        mirror.on_trial_result(1, [trial], trial, result)
+        mirror.on_step_begin(1, [trial])
+    assert not killed
+    now[0] = 161.0
+    mirror.on_step_begin(1, [trial])
+    assert killed == [7]
+    assert mirror._explain_failure(trial)[0] == "hang"

@@ -1,0 +1,48 @@
+"""The first signal asks, the second one insists."""
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from tuning.search.interrupt import stopping_softly
+
+
+def test_first_signal_leaves_a_file_and_interrupts_at_the_end(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    flag, reached = tmp_path / "stop", []
+    before = signal.getsignal(signal.SIGINT)
+
+    def work() -> None:
+        with stopping_softly(flag):
+            os.kill(os.getpid(), signal.SIGTERM)
+            reached.append(flag.exists())
+
+    with pytest.raises(KeyboardInterrupt):
+        work()
+    assert reached == [True]
+    assert "each trial ends after its epoch. Once more ends all at once." in caplog.text
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_second_signal_interrupts_at_once(tmp_path: Path) -> None:
+    reached = []
+
+    def work() -> None:
+        with stopping_softly(tmp_path / "stop"):
+            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), signal.SIGINT)
+            reached.append("after")
+
+    with pytest.raises(KeyboardInterrupt):
+        work()
+    assert reached == []
+
+
+def test_signal_of_before_stops_nothing_now(tmp_path: Path) -> None:
+    flag = tmp_path / "stop"
+    flag.touch()
+    with stopping_softly(flag):
+        assert not flag.exists()

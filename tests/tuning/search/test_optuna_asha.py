@@ -1,0 +1,144 @@
+"""What a search tries and stops: the same after an interruption as without one."""
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from ray.tune.schedulers import FIFOScheduler, TrialScheduler
+from ray.tune.search import Searcher
+
+from tuning.search.optuna_asha import Halving, Suggester, make_scheduler, make_searcher
+from tuning.trial.folder import Config
+from tuning.trial.search_space import Domain, LogUniform
+from tuning.trial.stage import METRIC, Job, Stage, divide, enrol, is_over, list_entries
+
+SPACE: dict[str, Domain] = {"lr": LogUniform(1e-4, 1e-1), "arch.width": [4, 8, 16]}
+FIRST = {"lr": 3e-3, "arch.width": 8}
+TRIALS = 10
+
+
+@pytest.fixture
+def stage(config: Config, tmp_path: Path) -> Stage:
+    fixed = {name: value for name, value in config.items() if name not in ("lr", "arch")}
+    return Stage("search-unet", Job("search", fixed, "/pack", str(tmp_path / "trials")), TRIALS, 12)
+
+
+def continue_search(stage: Stage) -> Suggester:
+    return make_searcher(SPACE, FIRST, stage, *divide(stage))
+
+
+def score(sample: dict[str, Any]) -> float:
+    return 1.0 - abs(sample["lr"] - 0.01)
+
+
+def finish(stage: Stage, sample: dict[str, Any]) -> None:
+    journal = stage.job.journal(sample)
+    journal.append({"epoch": 1, METRIC: score(sample)})
+    journal.end("last epoch", epoch=1)
+
+
+def search(stage: Stage, *, cuts: tuple[int, ...] = ()) -> list[dict[str, Any]]:
+    """Run a search one trial at a time; at a cut the driver is killed while a trial runs."""
+    samples: list[dict[str, Any]] = []
+    searcher = continue_search(stage)
+    for number in range(1, TRIALS + 1):
+        sample = searcher.suggest(f"trial-{number}")
+        enrol(stage, sample, number)
+        if number in cuts:
+            searcher = continue_search(stage)
+            assert searcher.suggest("again") == sample  # what was begun comes first
+            finish(stage, sample)
+            searcher.on_trial_complete("again", {METRIC: score(sample)})
+        else:
+            finish(stage, sample)
+            searcher.on_trial_complete(f"trial-{number}", {METRIC: score(sample)})
+        samples.append(sample)
+    return samples
+
+
+def test_search_goes_on_as_if_it_had_never_been_cut(
+    stage: Stage, config: Config, tmp_path: Path
+) -> None:
+    whole = search(stage)
+    job = Job("search", stage.job.fixed, "/pack", str(tmp_path / "other"))
+    cut = search(Stage("search-unet", job, TRIALS, 12), cuts=(1, 2, 5, 9))
+    assert cut == whole
+    assert whole[0] == FIRST
+    assert len({sample["lr"] for sample in whole}) == TRIALS
+
+
+def test_search_learns_from_the_trials_before_a_cut(stage: Stage) -> None:
+    for number, rate in enumerate((1e-4, 2e-4, 0.011, 0.0095, 0.05, 0.09), 1):
+        sample = {"lr": rate, "arch.width": 8}
+        enrol(stage, sample, number)
+        finish(stage, sample)
+    drawn = [continue_search(stage).suggest("next")["lr"]]
+    searcher = continue_search(stage)
+    drawn += [searcher.suggest(f"{number}")["lr"] for number in range(3)]
+    assert drawn[0] == drawn[1]
+    assert all(2e-4 < rate < 0.09 for rate in drawn)  # near the best, far from the worst
+
+
+def test_failed_trial_teaches_nothing_and_is_not_tried_again(stage: Stage) -> None:
+    enrol(stage, FIRST, 1)
+    stage.job.journal(FIRST).end("error", message="The loss must stay finite.")
+    assert continue_search(stage).suggest("next") != FIRST
+
+
+def test_nothing_is_suggested_once_the_campaign_is_to_stop(stage: Stage) -> None:
+    searcher = continue_search(stage)
+    stage.job.stop.touch()
+    assert searcher.suggest("one") == Searcher.FINISHED
+
+
+def trial(stage: Stage, rate: float, number: int) -> Any:
+    sample = {"lr": rate, "arch.width": 8}
+    enrol(stage, sample, number)
+    return SimpleNamespace(trial_id=f"t{number}", config=sample)
+
+
+def report(halving: Halving, one: Any, epoch: int, value: float) -> str:
+    return str(halving.on_trial_result(None, one, {"epoch": epoch, METRIC: value}))
+
+
+def test_rungs_remember_the_trials_of_before_a_cut(stage: Stage) -> None:
+    past = [trial(stage, rate, number) for number, rate in enumerate((1e-3, 2e-3, 3e-3), 1)]
+    for number, one in enumerate(past):
+        journal = stage.job.journal(one.config)
+        for epoch in range(1, 5):
+            journal.append({"epoch": epoch, METRIC: 0.5 + number / 10})
+        journal.end("last epoch", epoch=4)
+    over = list(list_entries(stage))
+    halving, fresh = make_scheduler(stage, over), make_scheduler(stage, [])
+    assert isinstance(halving, Halving)
+    assert isinstance(fresh, Halving)
+    new = trial(stage, 5e-3, 4)
+    for scheduler in (halving, fresh):
+        scheduler.on_trial_add(None, new)
+        assert report(scheduler, new, 2, 0.1) == TrialScheduler.CONTINUE  # before the first rung
+    assert report(fresh, new, 3, 0.1) == TrialScheduler.CONTINUE
+    assert not is_over(stage.job.journal(new.config), "search")
+    assert report(halving, new, 3, 0.1) == TrialScheduler.STOP
+    assert stage.job.journal(new.config).read("end")["reason"] == "scheduler"
+
+
+def test_trial_that_passed_a_rung_is_not_judged_there_again(stage: Stage) -> None:
+    weak = trial(stage, 1e-3, 1)
+    for epoch in range(1, 6):
+        stage.job.journal(weak.config).append({"epoch": epoch, METRIC: 0.1})
+    strong = [trial(stage, 2e-3 + number / 1e3, 2 + number) for number in range(3)]
+    halving = make_scheduler(stage, [])
+    assert isinstance(halving, Halving)
+    halving.on_trial_add(None, weak)
+    for one in strong:
+        halving.on_trial_add(None, one)
+        report(halving, one, 3, 0.9)
+    replayed = [report(halving, weak, epoch, 0.1) for epoch in range(1, 6)]
+    assert set(replayed) == {TrialScheduler.CONTINUE}
+
+
+def test_trials_too_short_for_a_rung_all_run_to_their_end(stage: Stage) -> None:
+    short = Stage(stage.name, stage.job, stage.trials, epochs=2)
+    assert isinstance(make_scheduler(short, []), FIFOScheduler)
+    assert not isinstance(make_scheduler(short, []), Halving)

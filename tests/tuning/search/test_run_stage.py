@@ -1,0 +1,139 @@
+"""Stages on a real local Ray, with trials that fail, repeat and resume."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import psutil
+import pytest
+
+from data.pack import Pack
+from tests.support.settings import make_settings
+from tuning.cluster.ray_session import start_ray, stop_ray
+from tuning.cluster.resources import Resources
+from tuning.search.run_stage import _stack, run_repeats, run_search
+from tuning.tracking.payloads import Context, DataRecord
+from tuning.tracking.sender import Delivery
+from tuning.trial.folder import Config, Journal
+from tuning.trial.search_space import Domain
+from tuning.trial.stage import Job, Stage
+
+pytestmark = pytest.mark.slow
+
+CONTEXT = Context("stages", "smoke", "blocks", "s", "d", "synthetic", "s1", "2 even", "c")
+TOO_FAST = 1e30  # a learning rate at which the loss leaves the finite numbers
+
+
+@pytest.fixture(scope="module")
+def resources() -> Iterator[Resources]:
+    yield start_ray(make_settings())
+    stop_ray()
+
+
+def make_stage(
+    root: Path, pack: Pack, config: Config, name: str, trials: int
+) -> tuple[Stage, Delivery]:
+    fixed = {name: value for name, value in config.items() if name not in ("arch", "lr")}
+    job = Job(name, fixed, str(pack.path), str(root / "trials"))
+    delivery = Delivery(root, CONTEXT, DataRecord("twin", pack.hash, "twin:1", {}, {}))
+    return Stage(name, job, trials, config["epochs"]), delivery
+
+
+def space_of(config: Config, rates: list[float]) -> dict[str, Domain]:
+    arch: dict[str, Domain] = {f"arch.{name}": [value] for name, value in config["arch"].items()}
+    return {"lr": rates, **arch}
+
+
+def test_failed_trial_stops_neither_the_study_nor_wins(
+    resources: Resources, pack: Pack, config: Config, tmp_path: Path
+) -> None:
+    stage, delivery = make_stage(tmp_path, pack, config, "search", 4)
+    space = space_of(config, [3e-3, TOO_FAST])
+    found = run_search("unet", space, stage, delivery, tmp_path / "ray", resources)
+    assert [winner["lr"] for winner in found] == [3e-3]
+    runs = {run.data.params["lr"]: run for run in delivery.tracker.find_trials(study="unet")}
+    assert len(runs) == 2  # a config drawn twice is one trial
+    assert runs["0.003"].data.tags["ended_by"] == "last epoch"
+    failed = runs[str(TOO_FAST)]
+    assert failed.info.status == "FAILED"
+    assert "The loss must stay finite" in failed.data.tags["error"]
+
+
+def test_study_whose_every_trial_failed_has_no_winner(
+    resources: Resources, pack: Pack, config: Config, tmp_path: Path
+) -> None:
+    stage, delivery = make_stage(tmp_path, pack, config, "search", 2)
+    space = space_of(config, [TOO_FAST])
+    assert run_search("unet", space, stage, delivery, tmp_path / "ray", resources) == []
+    assert {run.info.status for run in delivery.tracker.find_trials()} == {"FAILED"}
+
+
+def test_repeats_measure_test_and_run_to_their_end(
+    resources: Resources, pack: Pack, config: Config, tmp_path: Path
+) -> None:
+    stage, delivery = make_stage(tmp_path, pack, config, "repeat", 2)
+    configs = [config | {"seed": seed} for seed in (42, 123)]
+    done = run_repeats(configs, stage, delivery, tmp_path / "ray", resources)
+    assert sorted(config["seed"] for config in done) == [42, 123]
+    for run in delivery.tracker.find_trials(stage="repeat"):
+        assert run.info.status == "FINISHED"
+        assert run.data.metrics["test/n_samples"] == 4
+    again, fresh = make_stage(tmp_path, pack, config, "repeat", 2)
+    assert len(run_repeats(configs, again, fresh, tmp_path / "ray", resources)) == 2
+    assert len(fresh.tracker.find_trials()) == 2
+
+
+class Killing(Delivery):
+    """Ends the worker once, when a trial has its first epoch and before it has all."""
+
+    killed = False
+
+    def submit(self, journal: Journal) -> None:
+        super().submit(journal)
+        if not self.killed and journal.history() and journal.read("end") is None:
+            for process in psutil.Process().children(recursive=True):
+                if "ray::ImplicitFunc" in " ".join(process.cmdline()):
+                    process.kill()
+                    type(self).killed = True
+
+
+def read_runs(delivery: Delivery) -> dict[str, dict[str, str]]:
+    """Read what the repeat runs hold, without times and what the machine did; NaN is itself in words."""
+    left_out = ("time", "seconds", "hours", "memory", "system/", "bytes/", "env.", "mlflow.")
+    left_out += ("model_uri", "number")  # the latter in the order of their start, which Ray chooses
+    found = {}
+    for run in delivery.tracker.find_trials(stage="repeat"):
+        values = {**run.data.metrics, **run.data.tags, **run.data.params, "status": run.info.status}
+        kept = {k: repr(v) for k, v in values.items() if not any(one in k for one in left_out)}
+        found[str(run.info.run_name)] = kept
+    return found
+
+
+def test_stacked_seeds_give_the_runs_of_single_ones_though_their_worker_is_killed(
+    resources: Resources, pack: Pack, config: Config, tmp_path: Path
+) -> None:
+    configs = [config | {"seed": seed, "epochs": 4, "patience": 4} for seed in (42, 123)]
+    single, plain = make_stage(tmp_path / "single", pack, config, "repeat", 2)
+    assert run_repeats(configs, single, plain, tmp_path / "single" / "ray", resources) == configs
+    stage, _ = make_stage(tmp_path / "stacked", pack, config, "repeat", 2)
+    killing = Killing(tmp_path / "stacked", plain.context, plain.data)
+    stacked = replace(stage, stack=2)
+    ray = tmp_path / "stacked" / "ray"
+    assert run_repeats(configs, stacked, killing, ray, resources) == configs
+    assert Killing.killed
+    found, wanted = read_runs(killing), read_runs(plain)
+    assert found == wanted
+    assert len(wanted) == 2
+
+
+def test_seeds_of_one_config_are_stacked_in_their_order() -> None:
+    one, other = ({"model": model, "arch": {"width": 4}} for model in ("unet", "attention_unet"))
+    configs = [some | {"seed": seed} for seed in (3, 1, 2) for some in (one, other)]
+    found = _stack(configs, 2)
+    assert [[(one["model"], one["seed"]) for one in stack] for stack in found] == [
+        [("unet", 3), ("unet", 1)],
+        [("attention_unet", 3), ("attention_unet", 1)],
+        [("unet", 2)],
+        [("attention_unet", 2)],
+    ]
+    assert _stack(configs, 1) == [[config] for config in configs]

@@ -1,0 +1,180 @@
+"""What a worker does of one of Ray's trials: one training, or the seeds of a config, each in a folder of its own."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from data.io.shared_storage import Depot
+from data.pack import Pack
+from tests.tuning.train.test_fit import TIMES, Faulty
+from tuning.search.trainable import run_trial
+from tuning.train.evaluate import make_model
+from tuning.trial.folder import Config, Journal
+from tuning.trial.stage import MEMBER, Job, is_over
+from tuning.trial.sync import Relay
+
+SEEDS = (42, 7, 9)
+Reports = list[dict[str, Any]]
+
+
+class CutError(BaseException):
+    """What a kill does, as far as a process can do it to itself."""
+
+
+@pytest.fixture
+def reports(monkeypatch: pytest.MonkeyPatch) -> Reports:
+    """What is reported to Ray."""
+    found: Reports = []
+    monkeypatch.setattr("tuning.search.trainable.tune.report", found.append)
+    return found
+
+
+def make_job(pack: Pack, folder: Path) -> Job:
+    return Job("repeat", {}, str(pack.path), str(folder / "trials"))
+
+
+def run_stack(config: Config, job: Job, *seeds: int) -> dict[int, Journal]:
+    configs = [config | {"seed": seed} for seed in seeds]
+    run_trial({"configs": configs}, job)
+    return {one["seed"]: job.journal({"config": one}) for one in configs}
+
+
+def read_result(journal: Journal) -> dict[str, Any]:
+    """Return what a trial came to, without times."""
+    rows = [{k: v for k, v in row.items() if k not in TIMES} for row in journal.history()]
+    test = {k: v for k, v in (journal.read("test") or {}).items() if "seconds" not in k}
+    end = {k: v for k, v in (journal.read("end") or {}).items() if k != "time_ms"}
+    counts = [
+        None if some is None else some.tolist() for some in map(journal.counts, ("val", "test"))
+    ]
+    return {"rows": rows, "test": test, "end": end, "counts": counts}
+
+
+def test_each_seed_of_a_stack_is_the_trial_it_would_be_alone(
+    config: Config, pack: Pack, tmp_path: Path, reports: Reports
+) -> None:
+    config["arch"] |= {"dropout": 0.2}
+    config["epochs"] = 2
+    stacked = run_stack(config, make_job(pack, tmp_path / "stack"), *SEEDS[:2])
+    reported = sorted((one[MEMBER], one["epoch"]) for one in reports)
+    assert reported == [(0, 1), (0, 2), (1, 1), (1, 2)]
+    alone = make_job(pack, tmp_path / "alone")
+    for seed, journal in stacked.items():
+        other = run_stack(config, alone, seed)[seed]
+        assert read_result(journal) == read_result(other)
+        assert {file.name for file in journal.path.iterdir()} == {
+            file.name for file in other.path.iterdir()
+        }
+        assert journal.read("test")["n_samples"] == 4
+
+
+def test_bad_numbers_fail_their_seed_alone(
+    config: Config, pack: Pack, tmp_path: Path, reports: Reports, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def make(config: Config) -> torch.nn.Module:
+        return Faulty(float("nan")) if config["seed"] == SEEDS[1] else make_model(config)
+
+    monkeypatch.setattr("tuning.train.training.make_model", make)
+    first, failed, last = run_stack(
+        config | {"epochs": 1}, make_job(pack, tmp_path), *SEEDS
+    ).values()
+    for journal in (first, last):
+        assert journal.read("end")["reason"] == "last epoch"
+        assert journal.read("test")["n_samples"] == 4
+    assert "val loss must stay finite, but got nan" in failed.read("end")["message"]
+    assert failed.read("test") is None
+    assert all(is_over(journal, "repeat") for journal in (first, failed, last))
+
+
+def test_folder_that_cannot_be_continued_fails_its_seed_alone(
+    config: Config, pack: Pack, tmp_path: Path, reports: Reports
+) -> None:
+    job = make_job(pack, tmp_path)
+    damaged = job.journal({"config": config | {"epochs": 1, "seed": SEEDS[0]}})
+    damaged.last.write_text("no checkpoint")
+    first, second, _ = run_stack(config | {"epochs": 1}, job, *SEEDS).values()
+    assert "must be what training wrote, but" in first.read("failure")["message"]
+    assert first.read("end") is None
+    assert second.read("test")["n_samples"] == 4
+    assert second.read("failure") is None
+
+
+@pytest.mark.parametrize("groups", [[SEEDS], [SEEDS[1:], SEEDS[:1]]])
+def test_stack_cut_off_goes_on_in_any_grouping(
+    config: Config,
+    pack: Pack,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    groups: list[tuple[int, ...]],
+) -> None:
+    config["arch"] |= {"dropout": 0.2}
+    config["epochs"] = 2
+
+    def cut(row: dict[str, Any]) -> None:
+        if row["epoch"] == 2 and row[MEMBER] == 1:  # the first has ended by then, the last has not
+            raise CutError
+
+    monkeypatch.setattr("tuning.search.trainable.tune.report", lambda row: None)
+    whole = run_stack(config, make_job(pack, tmp_path / "whole"), *SEEDS)
+    job = make_job(pack, tmp_path / "cut")
+    monkeypatch.setattr("tuning.search.trainable.tune.report", cut)
+    with pytest.raises(CutError):
+        run_stack(config, job, *SEEDS)
+    monkeypatch.setattr("tuning.search.trainable.tune.report", lambda row: None)
+    for group in groups:
+        for seed, journal in run_stack(config, job, *group).items():
+            assert read_result(journal) == read_result(whole[seed])
+
+
+def test_what_is_over_in_a_stack_is_left_alone(
+    config: Config, pack: Pack, tmp_path: Path, reports: Reports
+) -> None:
+    job, config = make_job(pack, tmp_path), config | {"epochs": 1}
+    (first,) = run_stack(config, job, SEEDS[0]).values()
+    failed = job.journal({"config": config | {"seed": SEEDS[1]}})
+    failed.end("error", message="The loss must stay finite.")
+    before = [(journal.path / "end.json").read_bytes() for journal in (first, failed)]
+    reports.clear()
+    run_stack(config, job, *SEEDS)
+    assert [(journal.path / "end.json").read_bytes() for journal in (first, failed)] == before
+    assert [one[MEMBER] for one in reports] == [2]
+
+
+def test_campaign_that_stops_stops_all_seeds(
+    config: Config, pack: Pack, tmp_path: Path, reports: Reports
+) -> None:
+    job = make_job(pack, tmp_path)
+    Path(job.trials).mkdir()
+    Path(job.trials).with_name("stop").touch()
+    for journal in run_stack(config, job, *SEEDS).values():
+        assert not any(journal.read(name) for name in ("end", "failure"))
+        assert not journal.history()
+
+
+def test_node_of_other_code_or_without_the_pack_fails_all_seeds(
+    config: Config, pack: Pack, tmp_path: Path, reports: Reports
+) -> None:
+    job = replace(make_job(pack, tmp_path), code="other")
+    for journal in run_stack(config, job, *SEEDS).values():
+        message = journal.read("end")["message"]
+        assert message.startswith("Every node must have the driver's code (other), but got ")
+    job = replace(make_job(pack, tmp_path / "b"), pack=str(tmp_path / "gone"))
+    for journal in run_stack(config, job, *SEEDS).values():
+        assert "gone" in journal.read("failure")["message"]
+        assert journal.read("end") is None
+
+
+def test_seeds_of_a_stack_travel_each_by_itself(
+    config: Config, pack: Pack, tmp_path: Path, reports: Reports, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tuning.search.trainable.cache_folder", lambda: tmp_path / "cache")
+    relay = Relay(Depot(str(tmp_path / "depot")))
+    job, config = replace(make_job(pack, tmp_path), relay=relay), config | {"epochs": 1}
+    for journal in run_stack(config, job, *SEEDS[:2]).values():
+        assert not journal.history()
+        relay.pull(journal.path.name, journal.path, large=True)
+        assert journal.read("test")["n_samples"] == 4
+        assert journal.best.is_file()

@@ -1,0 +1,67 @@
+"""The thread that sends to the tracker."""
+
+import threading
+import time
+
+import pytest
+
+from tuning.tracking.background import Writer
+
+
+def test_tasks_run_in_order_and_are_done_after_a_drain() -> None:
+    done: list[int] = []
+    writer = Writer()
+    for number in range(20):
+        writer.submit(f"task {number}", lambda number=number: done.append(number))  # type: ignore[misc]
+    writer.drain()
+    assert done == list(range(20))
+
+
+def test_submitting_never_waits_for_a_task() -> None:
+    gate, writer = threading.Event(), Writer()
+    writer.submit("slow", lambda: print(gate.wait(60)))
+    began = time.monotonic()
+    writer.submit("next", lambda: None)
+    assert time.monotonic() - began < 5
+    assert not gate.is_set()
+    gate.set()
+    writer.drain()
+
+
+def test_task_that_waits_serves_for_a_second_of_its_name() -> None:
+    gate, started = threading.Event(), threading.Event()
+    done: list[int] = []
+    writer = Writer()
+
+    def wait() -> None:
+        started.set()
+        gate.wait(60)
+
+    writer.submit("first", wait)
+    assert started.wait(60)
+    for _ in range(5):
+        writer.submit("epochs", lambda: done.append(1))
+    gate.set()
+    writer.drain()
+    assert done == [1]
+    writer.submit("epochs", lambda: done.append(2))  # a drained writer starts anew
+    writer.drain()
+    assert done == [1, 2]
+
+
+def test_failed_task_is_named_and_the_next_ones_rest(caplog: pytest.LogCaptureFixture) -> None:
+    done: list[int] = []
+
+    def fail() -> None:
+        raise ConnectionError("no route\nand more")
+
+    writer = Writer(rest_s=0.3)
+    writer.submit("the epochs of #07", fail)
+    writer.submit("while it rests", lambda: done.append(1))
+    writer.drain()
+    assert r"Sending the epochs of #07 to the tracker failed (no route). The trials" in caplog.text
+    assert done == []
+    time.sleep(0.4)
+    writer.submit("after the rest", lambda: done.append(2))
+    writer.drain()
+    assert done == [2]

@@ -1,0 +1,324 @@
+import gc
+import json
+import re
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from mlflow.entities import Metric, Param
+from mlflow.exceptions import MlflowException
+from mlflow.tracking import MlflowClient
+
+from data.pack import Pack
+from data.splits import Split
+from tuning.baselines.baselines import make_baseline_config, run_baseline
+from tuning.report.reference_layers import write_ground, write_split_audit
+from tuning.report.results import Results, read_results
+from tuning.report.sections_runs import BEST
+from tuning.report.tables import make_tile_rows, score_run
+from tuning.report.write_report import EXPECTED, write_report
+from tuning.tracking import load_trials
+from tuning.tracking.client import (
+    connect,
+    database_file,
+    find_runs,
+    open_artifact,
+    tracking_uri,
+    walk_runs,
+)
+from tuning.tracking.load_trials import SEARCH_TRIALS, read_trials
+from tuning.tracking.payloads import Context
+from tuning.tracking.tracker import Tracker
+from tuning.trial.folder import Journal
+
+BASELINE = "log_ratio_vv"
+SEARCHES = {"unet": BEST + 3, "attention_unet": 2}
+SEEDS = range(4)
+
+
+def open_campaign(root: Path, name: str, pack: Pack, split: Split) -> tuple[Tracker, str]:
+    """Open a campaign that expects one baseline."""
+    context = Context(
+        name, "smoke", "blocks", split.hash, pack.hash, "synthetic", "s1", "2 even", "c"
+    )
+    tracker, files = Tracker(root, context), root / name
+    tags = {EXPECTED: json.dumps({BASELINE: 1})}
+    run_id = tracker.open_run("campaign", "campaign", name, tags=tags)
+    files.mkdir(parents=True)
+    ground = write_ground(pack, split.test, files)
+    for file in (ground, *write_split_audit(pack, [split], "blocks", files)):
+        tracker.client.log_artifact(run_id, str(file))
+    return tracker, run_id
+
+
+def log_repeat(tracker: Tracker, parent: str, seed: int, fold: str, files: Path) -> str:
+    """Log the baseline's journal as a repeat run; return its id."""
+    tags = {"study": BASELINE, "stage": "repeat", "seed": str(seed), "fold": fold}
+    run_id = tracker.open_run("trial", f"{seed} {fold}", BASELINE, parent, tags)
+    tracker.finish(run_id, Journal(files), "last epoch")
+    return run_id
+
+
+def log_search(tracker: Tracker, parent: str, model: str, number: int, score: float | None) -> str:
+    """Log a search trial; one without a score has failed."""
+    tags = {
+        "study": model,
+        "stage": "search",
+        "seed": "42",
+        "fold": "blocks",
+        "number": str(number),
+    }
+    key = f"{model[0]}{number:015d}"
+    run_id = tracker.open_run("trial", key, key, parent, tags, {"lr": number / 1000})
+    scores = {} if score is None else {"best/val_pr_auc": score, "epochs": 5, "cost/cpu_hours": 0.5}
+    metrics = [Metric(name, value, 0, 0) for name, value in scores.items()]
+    tracker.client.log_batch(run_id, metrics=metrics, params=[Param("arch.width", "8")])
+    ended_by = "error" if score is None else "scheduler"
+    tracker.client.set_tag(run_id, "ended_by", ended_by)
+    tracker.close(run_id, "FAILED" if score is None else "KILLED")
+    return run_id
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory, pack: Pack, split: Split) -> Path:
+    """The journal of a measured baseline."""
+    folder = tmp_path_factory.mktemp("baseline")
+    run_baseline(make_baseline_config(BASELINE, "blocks", pack.hash, 0), pack, split, folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory, files: Path, pack: Pack, split: Split) -> Path:
+    root = tmp_path_factory.mktemp("mlruns")
+    other, parent = open_campaign(root, "other", pack, split)
+    log_search(other, parent, "unet", 0, 0.99)
+    tracker, campaign = open_campaign(root, "first", pack, split)
+    log_repeat(tracker, campaign, 0, "blocks", files)
+    for model, count in SEARCHES.items():
+        for number in range(count):
+            log_search(
+                tracker, campaign, model, number, None if number == 1 else 0.5 + number / 100
+            )
+    return root
+
+
+@pytest.fixture(scope="module")
+def fetched(root: Path) -> Counter[str]:
+    """The report, written; how often each run came from MLflow."""
+    found: Counter[str] = Counter()
+    search = MlflowClient.search_runs
+
+    def count(self: MlflowClient, *args: Any, **kwargs: Any) -> Any:
+        page = search(self, *args, **kwargs)
+        found.update(run.info.run_id for run in page)
+        return page
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(MlflowClient, "search_runs", count)
+        write_report(root, "first")
+    return found
+
+
+def folder(root: Path) -> Path:
+    return root / "reports" / "first"
+
+
+def test_report_reads_each_run_once(root: Path, fetched: Counter[str]) -> None:
+    runs = find_runs(*connect(root))
+    of_it = [run for run in runs if run.data.tags["campaign"] == "first"]
+    searches = {run.info.run_id for run in of_it if run.data.tags.get("stage") == "search"}
+    repeats = {run.info.run_id for run in of_it if run.data.tags.get("stage") == "repeat"}
+    campaigns = {run.info.run_id for run in runs if run.data.tags["kind"] == "campaign"}
+    assert len(searches) == sum(SEARCHES.values())
+    assert repeats <= set(fetched) <= repeats | campaigns  # searches: from the database
+    assert set(fetched.values()) == {1}
+
+
+def test_trials_of_a_server_are_read_once(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    client, experiment_id = connect(root)
+    found: Counter[str] = Counter()
+    search = client.search_runs
+
+    def count(*args: Any, **kwargs: Any) -> Any:
+        page = search(*args, **kwargs)
+        found.update(run.info.run_id for run in page)
+        return page
+
+    monkeypatch.setattr(client, "search_runs", count)
+    monkeypatch.setattr(load_trials, "database_file", lambda uri: None)
+    read_trials(client, experiment_id, "first")
+    runs = find_runs(*connect(root), campaign="first", kind="trial")
+    assert found == Counter({run.info.run_id: 1 for run in runs})
+
+
+def test_database_tells_of_trials_what_the_client_tells(
+    root: Path, monkeypatch: pytest.MonkeyPatch, pack: Pack, split: Split
+) -> None:
+    tracker, campaign = open_campaign(root, "odd", pack, split)
+    ids = [log_search(tracker, campaign, "unet", number, 0.5) for number in range(5)]
+    client = tracker.client
+    client.log_metric(ids[0], "best/val_pr_auc", 0.7, step=3)  # the latest is the highest step
+    client.log_metric(ids[0], "best/val_pr_auc", 0.1, step=2)
+    client.log_metric(ids[1], "best/val_pr_auc", float("nan"), step=1)
+    client.log_metric(ids[2], "cost/gpu_hours", float("inf"))
+    client.log_param(ids[3], "arch.extra", 'it\'s "quoted", with a comma')
+    client.delete_run(ids[4])
+    from_database = read_trials(client, tracker.experiment_id, "odd").searches
+    monkeypatch.setattr(load_trials, "database_file", lambda uri: None)
+    from_client = read_trials(client, tracker.experiment_id, "odd").searches
+    pd.testing.assert_frame_equal(from_database, from_client)
+    assert from_database["run_id"].tolist() == ids[:4]
+    assert from_database["val_pr_auc"].tolist()[0] == 0.7
+    assert from_database["val_pr_auc"].isna().tolist() == [False, True, False, False]
+
+
+def test_database_is_read_where_it_is_a_file(root: Path) -> None:
+    assert database_file(tracking_uri(root)) == (root / "mlflow.db").resolve()
+    assert database_file("http://127.0.0.1:5000") is None
+    assert database_file("sqlite:////nowhere/mlflow.db") is None
+
+
+def test_search_trials_csv_has_every_trial(root: Path, fetched: Counter[str]) -> None:
+    table = pd.read_csv(folder(root) / SEARCH_TRIALS)
+    assert table["model"].value_counts().to_dict() == SEARCHES
+    runs = find_runs(*connect(root), campaign="first", stage="search")
+    assert table["run_id"].tolist() == [run.info.run_id for run in runs]
+    for row, run in zip(table.to_dict("records"), runs, strict=True):
+        assert row["key"] == run.data.tags["key"]
+        assert row["param/lr"] == float(run.data.params["lr"])
+        assert row["param/arch.width"] == 8
+        score = run.data.metrics.get("best/val_pr_auc", float("nan"))
+        assert row["val_pr_auc"] == pytest.approx(score, nan_ok=True)
+    assert table["ended_by"].value_counts().to_dict() == {"scheduler": 13, "error": 2}
+    assert table[table["ended_by"] == "error"]["status"].unique().tolist() == ["FAILED"]
+
+
+def test_page_lists_the_best_search_trials_and_says_how_many_more(
+    root: Path, fetched: Counter[str]
+) -> None:
+    page = (folder(root) / "report.html").read_text()
+    rows = re.findall(r"<tr>.*?</tr>", page.replace("<wbr>", ""))
+    listed = [row for row in rows if re.search(r"VanillaUNet #\d\d", row)]
+    # 13 trials, of which the second failed, by rising score: the best ten are the last ten
+    shown = [re.findall(r"lr ([0-9.]+)", row)[0] for row in listed]
+    assert shown == [str(number / 1000) for number in range(12, 2, -1)]
+    assert sum("AttentionUNet #" in row for row in rows) == SEARCHES["attention_unet"]
+    assert "3 more are in <code>search_trials.csv</code>" in page
+    (summary,) = [row for row in rows if "scheduler 12, error 1" in row]
+    assert "VanillaUNet" in summary
+    for cell in ("13", "60", "0.620", "0.565"):
+        assert f">{cell}</td>" in summary
+
+
+def test_report_on_no_search_trial_has_no_list(
+    root: Path, files: Path, pack: Pack, split: Split
+) -> None:
+    tracker, campaign = open_campaign(root, "alone", pack, split)
+    log_repeat(tracker, campaign, 0, "blocks", files)
+    write_report(root, "alone")
+    assert not (root / "reports" / "alone" / SEARCH_TRIALS).exists()
+    page = (root / "reports" / "alone" / "report.html").read_text()
+    assert SEARCH_TRIALS not in page
+    assert "LogRatioVV is the only model of this campaign." in page
+
+
+def read(root: Path, name: str) -> Results | None:
+    client, experiment_id = connect(root)
+    (campaign,) = find_runs(client, experiment_id, kind="campaign", campaign=name)
+    return read_results(client, campaign, read_trials(client, experiment_id, name).repeats)
+
+
+def test_pixels_are_kept_of_the_runs_that_are_shown_alone(
+    root: Path, files: Path, pack: Pack, split: Split
+) -> None:
+    tracker, campaign = open_campaign(root, "seeds", pack, split)
+    ids = [log_repeat(tracker, campaign, seed, "blocks", files) for seed in SEEDS]
+    tracker.client.log_metric(ids[2], "best/val_pr_auc", 0.999, step=1)
+    results = read(root, "seeds")
+    assert results is not None
+    (model,) = results.models
+    assert set(model.bins) == {ids[0], ids[2]}
+    assert model.chosen.run.info.run_id == ids[2]
+    with np.load(files / "test_probs.npz") as arrays:
+        assert (model.bins[ids[2]] == arrays["bins"]).all()
+
+
+def test_runs_are_reduced_to_what_their_files_hold(root: Path, files: Path) -> None:
+    results = read(root, "first")
+    assert results is not None
+    (run,) = results.models[0].runs
+    assert (run.counts == np.load(files / "test_counts.npy")).all()
+    assert (
+        run.tiles.reshape(len(run.tiles), 2, -1).sum(axis=(0, 2)) == run.counts.sum(axis=1)
+    ).all()
+    assert run.tiles.dtype == np.uint16  # a tile has 16,384 pixels
+    logged = Journal(files).read("test")
+    assert score_run(run)["pr_auc"] == pytest.approx(logged["pr_auc"])
+    assert sum(row["tp"] for row in make_tile_rows(results.models)) == logged["tp"]
+
+
+def test_seeds_that_lack_a_fold_are_left_out(
+    root: Path, files: Path, pack: Pack, split: Split
+) -> None:
+    tracker, campaign = open_campaign(root, "halves", pack, split)
+    log_repeat(tracker, campaign, 0, "blocks:2/1", files)
+    log_repeat(tracker, campaign, 1, "blocks:2/2", files)
+    assert read(root, "halves") is None
+    with pytest.raises(ValueError, match="finished repeat run, but campaign 'halves' has none"):
+        write_report(root, "halves", partial=True)
+    whole = log_repeat(tracker, campaign, 1, "blocks:2/1", files)
+    results = read(root, "halves")
+    assert results is not None
+    assert [run.seed for run in results.models[0].runs] == [1, 1]
+    assert set(results.models[0].bins) == {whole}
+
+
+def test_runs_are_walked_a_page_at_a_time(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    client, experiment_id = connect(root)
+    search, pages = client.search_runs, []
+
+    def small_pages(*args: Any, **kwargs: Any) -> Any:
+        pages.append(search(*args, **kwargs, max_results=2))
+        return pages[-1]
+
+    whole = find_runs(client, experiment_id, campaign="first")
+    monkeypatch.setattr(client, "search_runs", small_pages)
+    walk = walk_runs(client, experiment_id, campaign="first")
+    first = [next(walk).info.run_id for _ in range(2)]
+    assert len(pages) == 1
+    rest = [run.info.run_id for run in walk]
+    assert len(pages) == -(-len(whole) // 2)
+    assert first + rest == [run.info.run_id for run in whole]
+
+
+def test_collector_is_on_again_after_a_page(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    client, experiment_id = connect(root)
+    seen = []
+
+    def fail(*args: Any, **kwargs: Any) -> None:
+        seen.append(gc.isenabled())
+        raise MlflowException("gone")
+
+    find_runs(client, experiment_id)
+    assert gc.isenabled()
+    monkeypatch.setattr(client, "search_runs", fail)
+    with pytest.raises(MlflowException, match="gone"):
+        find_runs(client, experiment_id)
+    assert seen == [False]
+    assert gc.isenabled()
+
+
+def test_artifact_on_this_machine_is_read_in_place(root: Path) -> None:
+    client, experiment_id = connect(root)
+    (run,) = find_runs(client, experiment_id, campaign="first", stage="repeat")
+    with open_artifact(client, run, "trial/val_counts.npy") as file:
+        assert file.is_relative_to(root / "artifacts")
+    assert file.is_file()
+    with (
+        pytest.raises(MlflowException, match=r"No such artifact: 'trial/gone\.npy'|gone"),
+        open_artifact(client, run, "trial/gone.npy"),
+    ):
+        pass

@@ -1,0 +1,253 @@
+"""What a logged model is: its files, its scores, its digest."""
+
+import contextlib
+import io
+import json
+import pickle
+import pickletools
+import shutil
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import numpy as np
+import pytest
+import torch
+import yaml
+from mlflow.tracking import MlflowClient
+
+from tests.support.served_fixtures import write_checkpoint
+from tuning.metrics.scores import BINS
+from tuning.serving.export import make_program
+from tuning.tracking.client import EXPERIMENT, connect
+from tuning.tracking.log_model import collect_scores, join_code, log_model
+from tuning.tracking.model_digest import DIGEST, digest_folder, load_registered, read_digest
+from tuning.train.evaluate import load_checkpoint
+from tuning.trial.folder import Journal
+
+FACTS = {"campaign": "first", "channels": "s1", "data_hash": "d" * 12}
+SCORES = {"best/val_pr_auc": 0.5, "test/iou": 0.25}
+
+
+@pytest.fixture(scope="module")
+def client(tmp_path_factory: pytest.TempPathFactory) -> MlflowClient:
+    return connect(tmp_path_factory.mktemp("mlruns"))[0]
+
+
+@pytest.fixture(scope="module")
+def experiment_id(client: MlflowClient) -> str:
+    return str(client.get_experiment_by_name(EXPERIMENT).experiment_id)
+
+
+@pytest.fixture(scope="module")
+def journal(tmp_path_factory: pytest.TempPathFactory) -> Journal:
+    return write_checkpoint(tmp_path_factory.mktemp("trial"))
+
+
+@pytest.fixture(scope="module")
+def run_id(client: MlflowClient, experiment_id: str) -> str:
+    return str(client.create_run(experiment_id, run_name="a trial").info.run_id)
+
+
+@pytest.fixture(scope="module")
+def uri(client: MlflowClient, experiment_id: str, run_id: str, journal: Journal) -> str:
+    return log_model(client, experiment_id, run_id, journal, FACTS, SCORES)
+
+
+def folder_of(client: MlflowClient, uri: str) -> Path:
+    model = client.get_logged_model(uri.removeprefix("models:/"))
+    return Path(model.artifact_location.removeprefix("file://"))
+
+
+@pytest.fixture
+def stored(client: MlflowClient, uri: str, tmp_path: Path) -> Iterator[Path]:
+    """The model's files in the artifact store, for a test to spoil; put back at the end."""
+    folder = folder_of(client, uri)
+    shutil.copytree(folder, tmp_path / "kept")
+    yield folder
+    shutil.rmtree(folder)
+    shutil.copytree(tmp_path / "kept", folder)
+
+
+def list_contents(folder: Path) -> Iterator[tuple[str, bytes]]:
+    """Yield every file, and every member of a zip archive."""
+    for file in sorted(folder.rglob("*")):
+        if file.is_file():
+            yield file.name, file.read_bytes()
+        if file.is_file() and zipfile.is_zipfile(file):
+            with zipfile.ZipFile(file) as archive:
+                yield from ((name, archive.read(name)) for name in archive.namelist())
+
+
+class Guarded(pickle.Unpickler):
+    """Unpickles numbers and texts; what asks for more is a pickle, and is stopped."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        raise PermissionError(f"{module}.{name}")
+
+    def persistent_load(self, pid: Any) -> Any:
+        raise PermissionError(pid)
+
+
+def is_pickle(content: bytes) -> bool:
+    """Tell whether a pickle begins here: opcodes up to a STOP, that load, or would call something."""
+    with contextlib.suppress(Exception):  # not an opcode, or none that makes sense here
+        list(pickletools.genops(content))
+        with contextlib.suppress(PermissionError):
+            Guarded(io.BytesIO(content)).load()
+        return True
+    return False
+
+
+def test_no_file_of_a_model_is_a_pickle(client: MlflowClient, uri: str, journal: Journal) -> None:
+    contents = dict(list_contents(folder_of(client, uri)))
+    assert len(contents) > 50
+    assert not [name for name, content in contents.items() if is_pickle(content)]
+    assert not [
+        name
+        for name in contents
+        if name.endswith(("pkl", "pickle", "pt", "pth")) and contents[name]
+    ]
+    # The check can fail: a checkpoint is a zip archive with a pickle in it.
+    assert [name for name, found in list_contents(journal.path) if is_pickle(found)]
+
+
+def test_model_is_readable_code_with_a_program(client: MlflowClient, uri: str) -> None:
+    folder = folder_of(client, uri)
+    files = {file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file()}
+    assert {"MLmodel", "served_model.py", "artifacts/program.pt2", "artifacts/facts.json"} <= files
+    meta = yaml.safe_load((folder / "MLmodel").read_text())
+    assert list(meta["flavors"]) == ["python_function"]  # torch's own flavour would load unchecked
+    assert "/tmp" not in json.dumps(meta["flavors"])
+    assert (folder / "served_model.py").read_text() == join_code()
+    assert "tuning" not in {
+        line.split(".")[0].split()[-1]
+        for line in join_code().splitlines()
+        if line.startswith(("from ", "import "))
+    }
+    assert [line.split("==")[0] for line in (folder / "requirements.txt").read_text().split()] == [
+        "torch",
+        "mlflow",
+        "numpy",
+        "netCDF4",
+    ]
+
+
+def test_model_tells_what_it_takes_and_where_it_comes_from(
+    client: MlflowClient, uri: str, run_id: str
+) -> None:
+    info = mlflow.models.get_model_info(uri)
+    assert info.signature.inputs.inputs[0].shape == (-1, 15, 4, -1, -1)
+    assert info.signature.inputs.inputs[0].type == np.float32
+    assert {spec.name: spec.default for spec in info.signature.params} == {
+        "mask": False,
+        "threshold": None,
+    }
+    assert info.metadata["threshold"] == 0.25
+    assert info.metadata["channels"] == ["s1asc:VV", "s1asc:VH", "s1dsc:VV", "s1dsc:VH"]
+    assert {"campaign": "first", "data_hash": "d" * 12}.items() <= info.metadata.items()
+    assert json.loads(info.metadata["config"])["model"] == "unet"
+    example = mlflow.pyfunc.load_model(uri).input_example
+    assert example.shape == (1, 15, 4, 32, 32)
+    model = client.get_logged_model(uri.removeprefix("models:/"))
+    assert (model.source_run_id, model.status, model.tags["campaign"]) == (run_id, "READY", "first")
+    outputs = client.get_run(run_id).outputs.model_outputs
+    assert [output.model_id for output in outputs] == [model.model_id]
+
+
+def test_scores_are_linked_to_the_model(
+    client: MlflowClient, experiment_id: str, uri: str, run_id: str
+) -> None:
+    found = client.search_logged_models([experiment_id], "metrics.`test/iou` > 0.2")
+    assert [f"models:/{model.model_id}" for model in found] == [uri]
+    linked = {metric.key: metric.value for metric in found[0].metrics}
+    assert linked.pop("bytes/model") > 100_000
+    assert linked == SCORES
+    assert client.get_run(run_id).data.metrics.items() >= SCORES.items()
+
+
+def test_scores_of_a_trial_are_those_of_its_best_checkpoint(tmp_path: Path) -> None:
+    journal, counts = Journal(tmp_path), np.zeros((2, BINS), np.int64)
+    assert collect_scores(journal) == {}
+    counts[1, 900], counts[0, 100] = 3, 5  # a perfect ranking
+    journal.write_counts("val", counts)
+    journal.write("test", {"iou": 0.5})
+    assert collect_scores(journal) == {"best/val_pr_auc": 1.0, "test/iou": 0.5}
+
+
+def test_model_of_a_trial_without_a_checkpoint_is_refused(
+    client: MlflowClient, experiment_id: str, run_id: str, tmp_path: Path
+) -> None:
+    with pytest.raises(FileNotFoundError, match=r"A checkpoint is a file best\.pt"):
+        log_model(client, experiment_id, run_id, Journal(tmp_path), FACTS, {})
+
+
+def test_model_that_cannot_be_logged_is_marked_as_failed(
+    client: MlflowClient, experiment_id: str, run_id: str, tmp_path: Path
+) -> None:
+    journal = write_checkpoint(
+        tmp_path, arch={"width": 4, "depth": 5, "conv": "plain", "norm": "batch"}
+    )
+    with pytest.raises(ValueError, match=r"multiples of 2\*\*depth = 32, but got H=48"):
+        log_model(client, experiment_id, run_id, journal, FACTS | {"campaign": "deep"}, {})
+    (model,) = client.search_logged_models([experiment_id], "tags.campaign = 'deep'")
+    assert model.status == "FAILED"
+
+
+def test_network_loads_by_its_digest(
+    client: MlflowClient, uri: str, run_id: str, journal: Journal
+) -> None:
+    assert read_digest(client, uri) == digest_folder(folder_of(client, uri))
+    client.create_registered_model("hokkaido-unet")
+    version = client.create_model_version("hokkaido-unet", uri, run_id)
+    client.set_registered_model_alias("hokkaido-unet", "champion", version.version)
+    x = torch.randn(1, 15, 4, 48, 32) * 4 - 12
+    with torch.no_grad():
+        wanted = make_program(load_checkpoint(journal.best))(x)
+        assert wanted.std() > 0.02
+        for name in (
+            uri,
+            f"models:/hokkaido-unet/{version.version}",
+            "models:/hokkaido-unet@champion",
+        ):
+            assert read_digest(client, name) == read_digest(client, uri)
+            torch.testing.assert_close(load_registered(client, name)(x), wanted, atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("name", ["MLmodel", "served_model.py", "artifacts/program.pt2", "new.py"])
+def test_changed_file_is_refused(client: MlflowClient, uri: str, stored: Path, name: str) -> None:
+    with (stored / name).open("ab") as file:
+        file.write(b"\n")
+    with pytest.raises(
+        ValueError, match=rf"must be those that were logged \({DIGEST} .* Somebody changed"
+    ):
+        load_registered(client, uri)
+
+
+def test_network_loads_without_the_model_s_code(
+    client: MlflowClient, uri: str, stored: Path, tmp_path: Path
+) -> None:
+    canary, wanted = tmp_path / "canary", read_digest(client, uri)
+    with (stored / "served_model.py").open("a") as file:
+        file.write(f"\nopen({str(canary)!r}, 'w')\n")
+    model_id = uri.removeprefix("models:/")
+    client.set_logged_model_tags(
+        model_id, {DIGEST: digest_folder(stored)}
+    )  # the tracker gave in, too
+    try:
+        load_registered(client, uri)
+        assert not canary.exists()
+        mlflow.pyfunc.load_model(uri)
+        assert canary.exists()
+    finally:
+        client.set_logged_model_tags(model_id, {DIGEST: wanted})
+
+
+def test_model_without_a_digest_is_refused(client: MlflowClient, experiment_id: str) -> None:
+    foreign = client.create_logged_model(experiment_id, "foreign")
+    with pytest.raises(
+        ValueError, match=rf"must have the tag {DIGEST}, but models:/{foreign.model_id} has none"
+    ):
+        load_registered(client, f"models:/{foreign.model_id}")

@@ -1,0 +1,131 @@
+"""Addresses of MLflow's pages, and what they carry."""
+
+import json
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tuning.metrics.scores import BINS, edges
+from tuning.tracking.client import connect
+from tuning.tracking.descriptions import tell_campaign, tell_ranking
+from tuning.tracking.payloads import Context, make_best, make_reliability
+from tuning.tracking.ui_links import (
+    LOCAL_UI,
+    MOST_RUNS,
+    compare_address,
+    list_pages,
+    overlay_address,
+    publish_views,
+    table_address,
+    ui_address,
+    ui_command,
+)
+from tuning.trial.disk import format_bytes, measure_bytes
+
+
+def query_of(address: str) -> dict[str, str]:
+    """Read the query behind an address's hash."""
+    return {
+        key: value[0] for key, value in parse_qs(urlsplit(address).fragment.split("?")[1]).items()
+    }
+
+
+def test_overlay_names_every_run_and_the_metric() -> None:
+    asked = query_of(overlay_address(LOCAL_UI, "7", ["a", "b"], "pr/test_precision"))
+    assert json.loads(asked["runs"]) == ["a", "b"]
+    assert json.loads(asked["metric"]) == "pr/test_precision"
+    assert json.loads(asked["plot_metric_keys"]) == ["pr/test_precision"]
+    assert json.loads(asked["experiments"]) == ["7"]
+    assert asked["x_axis"] == "step"
+
+
+def test_addresses_stay_short_enough_for_a_browser() -> None:
+    many = [f"{number:032x}" for number in range(3 * MOST_RUNS)]
+    for address in (
+        overlay_address(LOCAL_UI, "7", many, "m"),
+        compare_address(LOCAL_UI, "7", many),
+    ):
+        assert json.loads(query_of(address)["runs"]) == many[:MOST_RUNS]
+        assert len(address) < 8000
+
+
+def test_pages_are_the_server_s_own_where_there_is_one() -> None:
+    assert ui_address("http://tracker:5000/") == "http://tracker:5000"
+    assert ui_address("sqlite:////x/mlflow.db") == LOCAL_UI
+    assert "ui --backend-store-uri sqlite:////x/mlflow.db" in ui_command("sqlite:////x/mlflow.db")
+    assert "http://tracker:5000" in ui_command("http://tracker:5000")
+
+
+def test_campaigns_have_views_of_their_own(tmp_path: Path) -> None:
+    client, experiment_id = connect(tmp_path)
+    names = ("one", "x" * 50 + "1", "x" * 50 + "2")
+    for name in names:
+        publish_views(client, experiment_id, name)
+    tags = client.get_experiment(experiment_id).tags
+    for name in names:
+        key = query_of(table_address(LOCAL_UI, experiment_id, name))["viewStateShareKey"]
+        state = json.loads(tags[f"mlflow.sharedViewState.{key}"])
+        assert f"tags.campaign = '{name}'" in state["searchFilter"]
+        assert state["orderByKey"] == "metrics.`best/val_pr_auc`"
+
+
+def test_search_trials_are_compared_where_there_are_some() -> None:
+    assert "search trials compared" not in list_pages(LOCAL_UI, "1", "c", ["a"])
+    assert "search trials compared" in list_pages(LOCAL_UI, "1", "c", ["a"], ["b"])
+
+
+def test_reliability_is_the_share_of_landslides_at_each_percent() -> None:
+    # 0.5 lies in the bin from 0.48 to 0.52, whose middle is 50 percent: 3 of 4 pixels are landslides
+    counts = np.zeros((2, BINS), dtype=np.int64)
+    at = int(np.searchsorted(edges(), 0.5))
+    counts[1, at], counts[0, at], counts[0, 0] = 3, 1, 9
+    found = {metric.step: metric.value for metric in make_reliability("r", counts)}
+    assert found == {2: 0.0, 50: 0.75}  # bins without a pixel say nothing
+
+
+def test_best_epoch_s_values_are_metrics_of_their_own() -> None:
+    names = [
+        f"{part}_{name}" for part in ("train", "val") for name in ("loss", "dice", "iou", "pr_auc")
+    ]
+    rows = [
+        {"epoch": epoch, **dict.fromkeys(names, value)}
+        for epoch, value in ((1, 0.5), (2, 0.7), (3, 0.6))
+    ]
+    found = {metric.key: metric.value for metric in make_best(rows)}
+    assert found["best/epoch"] == 2
+    assert found["best/val_pr_auc"] == found["best/train_loss"] == 0.7
+    assert found["epochs"] == 3
+
+
+def test_description_is_given_the_ranking_once() -> None:
+    context = Context("c", "smoke", "blocks", "s", "d", "synthetic", "s1", "2 even", "c" * 40)
+    start = tell_campaign(context, {"blocks": {"train": 4, "val": 2, "test": 2}}, "unet")
+    assert "SYNTHETIC" in start
+    assert "blocks: 4 train, 2 val, 2 test tiles" in start
+    row = {"rank": 1.0, "model": "VanillaUNet", "pr_auc_mean": 0.5, "pr_auc_low": 0.4}
+    row |= {"pr_auc_high": 0.6, "f1_dice_mean": 0.55, "val_pr_auc_mean": 0.45, "seeds": 3}
+    other = row | {"rank": float("nan"), "model": "LogRatioVH"}
+    once = tell_ranking(start, pd.DataFrame([row, other]), {"curves": "http://x/"})
+    assert "| 1 | VanillaUNet | 0.500 | 0.400 to 0.600 | 0.550 | 0.450 | 3 |" in once
+    assert "|  | LogRatioVH |" in once
+    assert "- [curves](http://x/)" in once
+    assert tell_ranking(once, pd.DataFrame([row, other]), {"curves": "http://x/"}) == once
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [(0, "0 B"), (999, "999 B"), (1500, "1.5 kB"), (2.5e9, "2.5 GB"), (3e12, "3.0 TB")],
+)
+def test_bytes_are_read_by_people(count: float, text: str) -> None:
+    assert format_bytes(count) == text
+
+
+def test_bytes_of_a_folder_are_those_of_its_files(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "one").write_bytes(b"12345")
+    (tmp_path / "two").write_bytes(b"67")
+    assert measure_bytes(tmp_path) == 7
+    assert measure_bytes(tmp_path / "two") == 2

@@ -1,0 +1,167 @@
+"""Epochs on a part that lives on its device: the same as those of the host, without waiting for the device."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from data.io.safe_checkpoint import load_saved
+from data.pack import Pack
+from data.pack.augment import Augment
+from data.pack.dataset import Tiles
+from data.pack.gpu_dataset import Resident
+from data.pack.normalise import make_norm
+from data.splits import Split
+from tuning.metrics.scores import count_bins, to_probs
+from tuning.train.cuda_graphs import Lane, Replay
+from tuning.train.datasets import Parts
+from tuning.train.device_metrics import Tally
+from tuning.train.epochs import DeviceEpochs, HostEpochs
+from tuning.train.fit import split_of
+from tuning.train.training import BadTrialError, Training
+from tuning.trial.folder import Config, Journal, Row, write_aside
+
+CPU = torch.device("cpu")
+EVERYTHING = Augment(turn=1, crop=64, speckle=1.0, jitter=0.5, drop=0.3)
+
+
+def make_training(config: Config, pack: Pack, folder: Path) -> Training:
+    """Make a training whose tiles live on the device, here the CPU."""
+    split = split_of(config, pack)
+    parts = Parts.make(config, pack, split, CPU, resident=True)
+    return Training(config, pack, split, Journal(folder), CPU, parts=parts)
+
+
+def on_host(training: Training) -> Training:
+    """Let the same tiles be trained on by the host's loop."""
+    device = training.epochs
+    assert isinstance(device, DeviceEpochs)
+    parts, augment = (training.parts.train, training.parts.val), Augment()
+    training.epochs = HostEpochs(
+        training.steps, parts, augment, training.generator, training._check_finite
+    )
+    return training
+
+
+def run_epochs(training: Training, epochs: int) -> None:
+    for _ in range(epochs):
+        training.run_epoch()
+
+
+def values(row: Row) -> dict[str, float]:
+    return {name: row[name] for name in row if name.startswith(("train", "val", "lr"))}
+
+
+def test_epochs_on_the_device_are_those_of_the_host(
+    config: Config, pack: Pack, tmp_path: Path
+) -> None:
+    config["arch"] |= {"dropout": 0.2}
+    device = make_training(config, pack, tmp_path / "device")
+    host = on_host(make_training(config, pack, tmp_path / "host"))
+    found = []
+    for training in (device, host):
+        torch.manual_seed(5)  # dropout
+        found.append([values(training.run_epoch()) for _ in range(2)])
+    for mine, other in zip(*found, strict=True):
+        assert mine == pytest.approx(other, rel=1e-6)
+    both = zip(device.model.state_dict().values(), host.model.state_dict().values(), strict=True)
+    assert all(torch.equal(mine, other) for mine, other in both)
+
+
+def test_epochs_begun_ahead_change_nothing(
+    config: Config, pack: Pack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config["arch"] |= {"dropout": 0.2}
+    rows, states, sizes = [], [], []
+    for ahead in (False, True):
+        monkeypatch.setattr(DeviceEpochs, "ahead", ahead)
+        whole = make_training(config, pack, tmp_path / str(ahead))
+        whole.run_epoch()
+        first = load_saved(whole.journal.last)
+        run_epochs(whole, 2)
+        resumed = make_training(config, pack, tmp_path / f"{ahead} resumed")
+        write_aside(resumed.journal.last, lambda aside, first=first: torch.save(first, aside))
+        resumed.journal.rewrite_history(whole.journal.history()[:2])  # as killed at the second row
+        resumed.resume()
+        run_epochs(resumed, 2)
+        sizes.append([file.stat().st_size for file in (whole.journal.best, whole.journal.last)])
+        for one in (whole, resumed):
+            rows.append([values(row) for row in one.journal.history()])
+            states.append(load_saved(one.journal.last)["model"])
+    assert len(rows[0]) == 3
+    assert all(found == rows[0] for found in rows)
+    assert all(best < last / 2 for best, last in sizes)  # nothing but the network's own tensors
+    for name, weights in states[0].items():
+        assert all(torch.equal(state[name], weights) for state in states), name
+
+
+def test_tiles_on_the_device_are_drawn_and_changed_as_on_the_host(pack: Pack, split: Split) -> None:
+    norm = make_norm("train", pack, split.train, ("s1asc:VV", "s1asc:VH", "DEM"))
+    tiles = Tiles(pack, split.train, norm, 4, CPU, resident=True)
+    there = Resident(tiles, EVERYTHING)
+    plan = there.draw(2, torch.Generator().manual_seed(5))
+    served = tiles.shuffled(2, torch.Generator().manual_seed(5), EVERYTHING)
+    for rows, seed, wanted in zip(plan.batches, plan.seeds, served, strict=True):
+        there.seed(seed)
+        batch = there.gather(rows)
+        assert torch.equal(batch.x, wanted.x)
+        assert torch.equal(batch.mask, wanted.mask)
+    inorder = [Resident(tiles).gather(rows) for rows in Resident(tiles).in_order(3).batches]
+    assert torch.equal(torch.cat([batch.x for batch in inorder]), tiles.batch(range(4)).x)
+
+
+def test_part_that_lives_elsewhere_is_refused(pack: Pack, split: Split) -> None:
+    norm = make_norm("train", pack, split.train, ("s1asc:VV",))
+    with pytest.raises(ValueError, match=r"but this one of 4 tiles is read .* resident=True"):
+        Resident(Tiles(pack, split.train, norm, 4, CPU))
+
+
+def test_tally_is_the_sum_of_the_batches() -> None:
+    tally, wanted = Tally(CPU), np.zeros(())
+    tally.add(torch.tensor(9.0), torch.zeros(1, 1, 8, 8), torch.zeros(1, 8, 8, dtype=torch.uint8))
+    tally.clear()
+    for number in range(3):
+        logits = torch.randn(2, 1, 8, 8, generator=torch.Generator().manual_seed(number)) * 9
+        mask = (logits[:, 0] > 1).to(torch.uint8)
+        tally.add(torch.tensor(float(number)), logits, mask)
+        wanted = wanted + count_bins(to_probs(logits), mask).numpy()
+    counts, loss = tally.read(6)
+    assert np.array_equal(counts, wanted)
+    assert loss == pytest.approx((0 + 1 + 2) * 2 / 6)
+
+
+@pytest.mark.parametrize(("in_train", "what"), [(True, "loss"), (False, "val loss")])
+def test_infinite_loss_is_found_at_the_end_of_the_epoch(
+    config: Config, pack: Pack, tmp_path: Path, in_train: bool, what: str
+) -> None:
+    training = make_training(config, pack, tmp_path)
+    part = training.parts.train if in_train else training.parts.val
+    assert part.resident is not None
+    part.resident.x[0, 0] = math.nan
+    walked = sum(1 for _ in training.walk_epoch())
+    assert walked == 3  # two steps and one look at val
+    message = rf"The {what} must stay finite, but got nan in epoch 1\. Lower the learning rate"
+    with pytest.raises(BadTrialError, match=message):
+        training.end_epoch()
+
+
+def test_labels_other_than_0_and_1_are_refused(config: Config, pack: Pack, tmp_path: Path) -> None:
+    parts = Parts.make(config, pack, split_of(config, pack), CPU, resident=True)
+    assert parts.val.resident is not None
+    parts.val.resident.mask[0, 0, 0] = 2
+    with pytest.raises(ValueError, match=r"A mask must hold 0 .* but got 0 to 2"):
+        Training(config, pack, split_of(config, pack), Journal(tmp_path), CPU, parts=parts)
+
+
+def test_work_is_done_as_it_is_where_there_is_no_gpu() -> None:
+    done = torch.zeros(())
+    lane = Lane(CPU)
+    replay = Replay(lambda: done.add_(1), lane)
+    for _ in range(5):
+        lane.run(replay)
+    lane.follow()
+    lane.join()
+    assert done == 5
+    assert not replay.recorded

@@ -1,0 +1,297 @@
+import json
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from data.pack import Pack
+from data.splits import Split
+from tuning.train.__main__ import main
+from tuning.train.evaluate import load_checkpoint, measure_test, pick_examples
+from tuning.train.fit import fit
+from tuning.train.losses import bce_dice, soft_dice
+from tuning.train.training import BadTrialError
+from tuning.trial.disk import drop_checkpoints
+from tuning.trial.folder import Config, Journal, Row
+
+CPU = torch.device("cpu")
+TIMES = ("seconds", "time_ms", "system")
+
+
+def run(config: Config, pack: Pack, folder: Path) -> list[Row]:
+    rows: list[Row] = []
+    fit(config, pack, folder, rows.append, device=CPU)
+    return [{name: value for name, value in row.items() if name not in TIMES} for row in rows]
+
+
+def interrupt(config: Config, pack: Pack, folder: Path) -> None:
+    """Train two epochs, and be interrupted."""
+
+    def stop(row: Row) -> None:
+        if row["epoch"] == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fit(config, pack, folder, stop, device=CPU)
+
+
+def test_loss_falls(config: Config, pack: Pack, tmp_path: Path) -> None:
+    rows = run(config | {"epochs": 6, "lr": 1e-2}, pack, tmp_path)
+    assert [row["epoch"] for row in rows] == [1, 2, 3, 4, 5, 6]
+    assert rows[-1]["train_loss"] < rows[0]["train_loss"]
+
+
+def test_same_seed_gives_the_same_metrics(config: Config, pack: Pack, tmp_path: Path) -> None:
+    first, second = (run(config, pack, tmp_path / name) for name in "ab")
+    assert first == second
+    assert first != run(config | {"seed": 43}, pack, tmp_path / "c")
+
+
+def test_resumed_training_equals_an_undisturbed_one(
+    config: Config, pack: Pack, tmp_path: Path
+) -> None:
+    config["arch"] |= {"dropout": 0.2}
+    whole = run(config, pack, tmp_path / "whole")
+    interrupt(config, pack, tmp_path / "parts")
+    torch.rand(5)  # the generator of another trial has moved on
+    assert run(config, pack, tmp_path / "parts") == whole
+    first, second = (load_checkpoint(tmp_path / name / "best.pt") for name in ("whole", "parts"))
+    for mine, other in zip(first.model.parameters(), second.model.parameters(), strict=True):
+        assert torch.equal(mine, other)
+
+
+def test_epoch_whose_checkpoint_was_lost_is_trained_again(
+    config: Config, pack: Pack, tmp_path: Path
+) -> None:
+    whole = run(config, pack, tmp_path / "whole")
+    interrupt(config, pack, tmp_path / "parts")
+    journal = Journal(tmp_path / "parts")
+    journal.append({"epoch": 3})  # a kill came between this row and its checkpoint
+    (journal.path / "history.jsonl").open("a").write('{"epoch": 4')  # and cut this one off
+    assert run(config, pack, journal.path) == whole
+    assert len(journal.history()) == 3
+
+
+def test_finished_training_only_reports_again(config: Config, pack: Pack, tmp_path: Path) -> None:
+    whole = run(config, pack, tmp_path)
+    before = (tmp_path / "best.pt").stat().st_mtime_ns
+    assert run(config, pack, tmp_path) == whole
+    assert (tmp_path / "best.pt").stat().st_mtime_ns == before
+
+
+def test_ended_training_needs_no_checkpoint_to_report_again(
+    config: Config, pack: Pack, tmp_path: Path
+) -> None:
+    whole = run(config, pack, tmp_path)
+    assert not Journal(tmp_path).last.exists()
+    assert drop_checkpoints(Journal(tmp_path)) > 0
+    assert list(tmp_path.glob("*.pt")) == []
+    assert run(config, pack, tmp_path) == whole
+    assert drop_checkpoints(Journal(tmp_path)) == 0
+
+
+def test_checkpoints_of_an_interrupted_training_are_never_dropped(
+    config: Config, pack: Pack, tmp_path: Path
+) -> None:
+    interrupt(config, pack, tmp_path)
+    assert drop_checkpoints(Journal(tmp_path)) == 0
+    assert {file.name for file in tmp_path.glob("*.pt")} == {"best.pt", "last.pt"}
+
+
+def test_environment_and_use_of_the_machine_are_kept(
+    config: Config, pack: Pack, tmp_path: Path
+) -> None:
+    run(config, pack, tmp_path)
+    environment = Journal(tmp_path).read("environment")
+    assert environment["device"] == "cpu"
+    assert environment["threads"] == torch.get_num_threads()
+    assert environment["packages"]["torch"] == torch.__version__.split("+")[0]
+    for row in Journal(tmp_path).history():
+        used = row["system"]
+        assert 0 <= used["system_memory_usage_percentage"] <= 100
+        assert 0 < used["process_cpu_percentage"] < 200  # one thread, and what torch starts
+        assert 50 < used["process_memory_megabytes"] < used["system_memory_usage_megabytes"]
+
+
+def test_best_checkpoint_is_the_best_epoch_s(config: Config, pack: Pack, tmp_path: Path) -> None:
+    rows = run(config | {"epochs": 5, "lr": 0.05}, pack, tmp_path)
+    best = max(rows, key=lambda row: row["val_pr_auc"])
+    assert load_checkpoint(tmp_path / "best.pt").epoch == best["epoch"]
+    assert rows[-1]["best_val_pr_auc"] == best["val_pr_auc"]
+
+
+def test_patience_ends_a_training_that_no_longer_improves(
+    config: Config, pack: Pack, tmp_path: Path
+) -> None:
+    config |= {"lr": 1e-12, "weight_decay": 0.0, "epochs": 9, "patience": 1, "augment": {"turn": 0}}
+    config["arch"] |= {"norm": "group", "dropout": 0.0}
+    rows = run(config, pack, tmp_path)
+    assert len(rows) < 9
+    assert Journal(tmp_path).read("end")["reason"] == "patience"
+
+
+def test_test_part_is_measured_with_val_s_threshold(
+    config: Config, pack: Pack, split: Split, tmp_path: Path
+) -> None:
+    run(config, pack, tmp_path)
+    journal = Journal(tmp_path)
+    assert journal.counts("test") is None  # training never reads test
+    scores = measure_test(journal, pack, split, CPU)
+    assert scores["threshold"] == load_checkpoint(journal.best).threshold
+    assert scores["tp"] + scores["fn"] == scores["pos_pixels"]
+    assert scores["pos_pixels"] == pack.mask[pack.rows(split.test)].sum()
+    assert scores["n_samples"] == 4
+    with np.load(tmp_path / "examples.npz") as examples:
+        assert set(examples["tile_ids"]) <= set(split.test)
+        assert examples["probs"].shape == examples["mask"].shape == (4, 128, 128)
+
+
+def test_training_does_not_depend_on_test_tiles(
+    config: Config, pack: Pack, split: Split, tmp_path: Path
+) -> None:
+    whole = run(config, pack, tmp_path / "a")
+    mask = np.array(pack.mask)
+    mask[pack.rows(split.test)] = 1 - mask[pack.rows(split.test)]
+    assert run(config, replace(pack, mask=mask), tmp_path / "b") == whole
+
+
+def test_labels_without_signal_leave_the_score_at_chance(
+    config: Config, pack: Pack, split: Split, tmp_path: Path
+) -> None:
+    rng = np.random.default_rng(3)
+    null = replace(pack, mask=(rng.random(pack.mask.shape) < 0.2).astype(np.uint8))
+    rows = run(config | {"epochs": 4}, null, tmp_path)
+    assert rows[-1]["val_pr_auc"] == pytest.approx(0.2, abs=0.02)
+
+
+def test_infinite_loss_fails_the_trial(config: Config, pack: Pack, tmp_path: Path) -> None:
+    bands = {name: np.array(values) for name, values in pack.bands.items()}
+    bands["s1asc"][:, 0] = np.inf
+    with pytest.raises(
+        BadTrialError, match=r"loss must stay finite, but got nan in epoch 1\. Lower"
+    ):
+        run(config, replace(pack, bands=bands), tmp_path)
+
+
+class Faulty(torch.nn.Module):
+    """Adds a value to constant logits, in eval mode alone."""
+
+    def __init__(self, in_eval: float) -> None:
+        super().__init__()
+        self.in_eval, self.bias = in_eval, torch.nn.Parameter(torch.zeros(1))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        logits = self.bias.expand(len(x), 1, *x.shape[-2:])
+        return logits if self.training else logits + self.in_eval
+
+
+@pytest.mark.parametrize(
+    ("in_eval", "message"),
+    [
+        (math.nan, r"The val loss must stay finite, but got nan in epoch 1\. Lower the learning"),
+        (math.inf, r"The val loss must stay finite, but got (inf|nan) in epoch 1\."),
+        (
+            1.0,
+            r"A network must tell pixels apart, but its best epoch gives every val pixel the same",
+        ),
+    ],
+)
+def test_outputs_that_tell_nothing_fail_the_trial(
+    config: Config,
+    pack: Pack,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    in_eval: float,
+    message: str,
+) -> None:
+    monkeypatch.setattr("tuning.train.training.make_model", lambda config: Faulty(in_eval))
+    with pytest.raises(BadTrialError, match=message):
+        run(config, pack, tmp_path)
+    assert Journal(tmp_path).read("end") is None  # whoever runs it decides what that means
+
+
+def test_val_without_landslides_fails_the_trial(
+    config: Config, pack: Pack, split: Split, tmp_path: Path
+) -> None:
+    mask = np.array(pack.mask)
+    mask[pack.rows(split.val)] = 0
+    with pytest.raises(BadTrialError, match="val part needs at least one landslide pixel"):
+        run(config, replace(pack, mask=mask), tmp_path)
+
+
+def test_config_refuses_other_data(config: Config, pack: Pack, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=rf"names \(elsewhere\), but the pack .* hash {pack.hash}"):
+        run(config | {"data": "elsewhere"}, pack, tmp_path)
+
+
+def test_folder_refuses_another_config(config: Config, pack: Pack, tmp_path: Path) -> None:
+    run(config | {"epochs": 1}, pack, tmp_path)
+    with pytest.raises(ValueError, match=r"folder holds one config, but .* holds another"):
+        run(config, pack, tmp_path)
+
+
+def test_missing_checkpoint_is_named(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"best\.pt that training wrote, but got"):
+        load_checkpoint(tmp_path / "best.pt")
+
+
+def test_checkpoint_cannot_run_code(tmp_path: Path) -> None:
+    class Trap:
+        def __reduce__(self) -> tuple[object, tuple[str]]:
+            return print, ("pwned",)
+
+    torch.save({"model": Trap()}, tmp_path / "best.pt")
+    with pytest.raises(Exception, match="Weights only load failed"):
+        load_checkpoint(tmp_path / "best.pt")
+
+
+def test_command_reruns_a_config(
+    config: Config, pack: Pack, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = run(config, pack, tmp_path / "a")
+    arguments = [str(tmp_path / "a" / "config.json"), "--pack", str(pack.path)]
+    assert main([*arguments, "--to", str(tmp_path / "b"), "--test"]) == 0
+    again = Journal(tmp_path / "b").history()
+    assert [row["val_loss"] for row in again] == [row["val_loss"] for row in rows]
+    assert "Ended by last epoch" in capsys.readouterr().out
+
+
+def test_command_says_what_is_wrong(
+    config: Config, tmp_path: Path, pack: Pack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    where = ["--pack", str(pack.path), "--to", str(tmp_path / "to")]
+    assert main([str(tmp_path / "none.json"), *where]) == 1
+    assert "A config is a JSON file, but got" in capsys.readouterr().err
+    (tmp_path / "bad.json").write_text(json.dumps(config | {"data": "x"}))
+    assert main([str(tmp_path / "bad.json"), *where]) == 1
+    assert "runs on the data that it names (x)" in capsys.readouterr().err
+    (tmp_path / "bad.json").write_text(json.dumps({"model": "unet", "lr": 1e-3}))
+    assert main([str(tmp_path / "bad.json"), *where]) == 1
+    assert "but this one lacks arch, channels, timesteps" in capsys.readouterr().err
+
+
+def test_soft_dice_counts_overlap() -> None:
+    # four pixels, two labelled, logits so large that probabilities are 0 or 1: one hit, one false alarm,
+    # one miss: 1 - (2 * 1 + 1) / (2 + 2 + 1) = 0.4
+    logits = torch.tensor([50.0, 50.0, -50.0, -50.0]).view(1, 1, 2, 2)
+    mask = torch.tensor([1, 0, 1, 0]).view(1, 2, 2)
+    assert float(soft_dice(logits, mask)) == pytest.approx(0.4)
+
+
+def test_loss_mixes_its_parts() -> None:
+    logits, mask = torch.zeros(1, 1, 2, 2), torch.tensor([[[1, 0], [0, 0]]])
+    # cross-entropy at p = 1/2 is ln 2 a pixel; the landslide pixel counts threefold: (3 + 3) / 4 ln 2
+    assert float(bce_dice(logits, mask, 1.0, 3.0)) == pytest.approx(1.5 * math.log(2))
+    # Dice: 1 - (2 * 0.5 + 1) / (2 + 1 + 1) = 0.5
+    assert float(bce_dice(logits, mask, 0.0, 3.0)) == pytest.approx(0.5)
+    assert float(bce_dice(logits, mask, 0.5, 1.0)) == pytest.approx(0.5 * math.log(2) + 0.25)
+
+
+def test_examples_are_the_largest_and_one_without_landslides() -> None:
+    ids = ["a", "b", "c", "d", "e", "f"]
+    assert pick_examples(ids, np.array([0, 5, 9, 0, 7, 1])) == ["c", "e", "b", "a"]
+    assert pick_examples(ids[:4], np.array([0, 5, 0, 0])) == ["b", "c", "d", "a"]
+    assert pick_examples(ids[:2], np.array([3, 5])) == ["b", "a"]

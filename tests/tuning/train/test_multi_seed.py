@@ -1,0 +1,102 @@
+"""Seeds trained at once are the seeds trained one by one."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from data.pack import Pack
+from tests.tuning.train.test_fit import CPU, TIMES, Faulty, run
+from tuning.train.evaluate import load_checkpoint, make_model
+from tuning.train.multi_seed import Seed, fit_stacked
+from tuning.train.training import BadTrialError
+from tuning.trial.folder import Config, Journal, Row
+
+SEEDS = (42, 7, 9)
+
+
+def stack(config: Config, pack: Pack, folder: Path, stop: int = 0) -> list[str | BadTrialError]:
+    """Train three seeds at once; be interrupted when the first has *stop* epochs."""
+
+    def report(row: Row) -> None:
+        if stop and row["epoch"] == stop:
+            raise KeyboardInterrupt
+
+    seeds = [Seed(config | {"seed": seed}, folder / str(seed), report) for seed in SEEDS]
+    return fit_stacked(seeds, pack, device=CPU)
+
+
+def read_rows(folder: Path) -> list[Row]:
+    rows = Journal(folder).history()
+    return [{name: value for name, value in row.items() if name not in TIMES} for row in rows]
+
+
+def same_weights(folder: Path, other: Path) -> bool:
+    pair = [load_checkpoint(path / "best.pt").model.state_dict() for path in (folder, other)]
+    return all(torch.equal(pair[0][name], pair[1][name]) for name in pair[0])
+
+
+def test_each_seed_of_a_stack_is_as_if_trained_alone(
+    config: Config, pack: Pack, tmp_path: Path
+) -> None:
+    config["arch"] |= {"dropout": 0.2}
+    config |= {"lr": 0.02, "patience": 1, "epochs": 4}  # so that they end at different epochs
+    outcomes = stack(config, pack, tmp_path / "stack")
+    for seed, outcome in zip(SEEDS, outcomes, strict=True):
+        alone, stacked = tmp_path / "alone" / str(seed), tmp_path / "stack" / str(seed)
+        assert read_rows(stacked) == run(config | {"seed": seed}, pack, alone)
+        assert same_weights(stacked, alone)
+        assert {file.name for file in stacked.iterdir()} == {file.name for file in alone.iterdir()}
+        assert outcome == Journal(alone).read("end")["reason"]
+
+
+def test_interrupted_stack_goes_on_as_if_it_never_was(
+    config: Config, pack: Pack, tmp_path: Path
+) -> None:
+    config["arch"] |= {"dropout": 0.2}
+    whole = stack(config, pack, tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):  # one seed has two epochs then, the others one
+        stack(config, pack, tmp_path / "parts", stop=2)
+    assert stack(config, pack, tmp_path / "parts") == whole == ["last epoch"] * 3
+    for seed in map(str, SEEDS):
+        assert read_rows(tmp_path / "parts" / seed) == read_rows(tmp_path / "whole" / seed)
+        assert same_weights(tmp_path / "parts" / seed, tmp_path / "whole" / seed)
+    assert stack(config, pack, tmp_path / "parts") == whole  # all have ended
+
+
+def test_seed_that_fails_leaves_the_others_alone(
+    config: Config, pack: Pack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def make(config: Config) -> torch.nn.Module:
+        return Faulty(float("nan")) if config["seed"] == SEEDS[1] else make_model(config)
+
+    monkeypatch.setattr("tuning.train.training.make_model", make)
+    first, failed, last = stack(config | {"epochs": 1}, pack, tmp_path)
+    assert first == last == "last epoch"
+    assert isinstance(failed, BadTrialError)
+    assert "val loss must stay finite, but got nan in epoch 1" in str(failed)
+    assert Journal(tmp_path / str(SEEDS[1])).read("end") is None
+
+
+def test_stack_leaves_the_shared_generator_where_it_was_seeded(
+    config: Config, pack: Pack, tmp_path: Path
+) -> None:
+    states = []
+    for name in "ab":
+        torch.manual_seed(1)
+        stack(config | {"epochs": 1}, pack, tmp_path / name)
+        states.append(torch.get_rng_state())
+    assert torch.equal(*states)
+
+
+def test_stack_refuses_what_are_no_seeds_of_one_config(
+    config: Config, pack: Pack, tmp_path: Path
+) -> None:
+    other = config | {"seed": 1, "lr": 1.0, "clip": 2.0}
+    seeds = [Seed(one, tmp_path / str(one["seed"]), print) for one in (config, other)]
+    with pytest.raises(
+        ValueError, match=r"must have one config, but two differ in clip, lr\. Train"
+    ):
+        fit_stacked(seeds, pack, device=CPU)
+    with pytest.raises(ValueError, match=r"must differ, but got 42, 42\. Give each once"):
+        fit_stacked([seeds[0], seeds[0]], pack, device=CPU)

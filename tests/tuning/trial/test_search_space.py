@@ -1,0 +1,74 @@
+import pytest
+
+from models import create_model, list_models, search_space
+from tuning.settings.presets import PRESETS, SEEDS, get_preset, pick_tiles
+from tuning.trial.search_space import (
+    ARCH,
+    TRAINING,
+    LogUniform,
+    compose,
+    first_sample,
+    make_key,
+    make_space,
+)
+
+
+@pytest.mark.parametrize("model", list_models())
+def test_space_joins_training_and_architecture(model: str) -> None:
+    space = make_space(model)
+    assert set(space) == set(TRAINING) | {ARCH + name for name in search_space(model)}
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize("model", list_models())
+def test_first_sample_lies_in_the_preset_s_space(model: str, preset: str) -> None:
+    space = make_space(model, get_preset(preset).narrow)
+    for name, value in first_sample(model, space).items():
+        domain = space[name]
+        if isinstance(domain, LogUniform):
+            assert domain.low <= value <= domain.high
+        else:
+            assert value in domain
+
+
+@pytest.mark.parametrize("model", list_models())
+def test_first_sample_builds_a_model(model: str) -> None:
+    config = compose(first_sample(model, make_space(model)), {"model": model})
+    create_model(config["model"], 4, 4, **config["arch"])
+
+
+def test_narrowing_leaves_out_what_a_model_lacks() -> None:
+    space = make_space("unet", {"arch.width": [8], "arch.skip_mode": ["last"]})
+    assert space["arch.width"] == [8]
+    assert "arch.skip_mode" not in space
+
+
+def test_config_holds_the_sample_and_the_fixed_values() -> None:
+    config = compose({"lr": 0.1, "arch.width": 8}, {"model": "unet", "seed": 1})
+    assert config == {"model": "unet", "seed": 1, "lr": 0.1, "arch": {"width": 8}}
+
+
+def test_key_depends_on_content_and_stage_alone() -> None:
+    first, same = {"lr": 0.1, "arch": {"a": 1, "b": 2}}, {"arch": {"b": 2, "a": 1}, "lr": 0.1}
+    assert make_key("search", first) == make_key("search", same)
+    assert make_key("search", first) != make_key("repeat", first)
+    assert make_key("search", first) != make_key("search", first | {"seed": 7})
+
+
+def test_presets_use_seeds_that_exist_and_differ() -> None:
+    assert len(set(SEEDS)) == len(SEEDS)
+    assert SEEDS[:3] == (42, 123, 777)
+    assert all(preset.seeds <= len(SEEDS) for preset in PRESETS.values())
+    assert PRESETS["paper"].seeds >= 5
+
+
+def test_preset_refuses_an_unknown_name() -> None:
+    with pytest.raises(ValueError, match=r"Unknown preset 'quik'\. Did you mean 'quick'\?"):
+        get_preset("quik")
+
+
+def test_few_tiles_hold_every_part_and_both_kinds() -> None:
+    tiles = pick_tiles("seed42", 4, None)
+    assert tiles is not None
+    assert len(tiles) == 12
+    assert pick_tiles("seed42", None, None) is None

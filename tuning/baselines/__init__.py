@@ -1,0 +1,1 @@
+"""Log-ratios and per-pixel learning."""

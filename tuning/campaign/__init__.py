@@ -1,0 +1,1 @@
+"""One benchmark from data to report."""

@@ -1,0 +1,1 @@
+"""The Ray session: nodes, resources, preflight checks."""

@@ -1,0 +1,1 @@
+"""Checks of the machine before a run."""

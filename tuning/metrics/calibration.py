@@ -1,0 +1,105 @@
+"""Whether a landslide probability means what it says, from the histogram alone.
+
+Every pixel counts with the middle of its bin. Bins are at most 2^-15 wide (``tuning.metrics.histogram``), so a probability is off
+by 2^-16 at most: a Brier score and a mean probability differ by less than 4e-5 from those of the pixels themselves.
+
+Scores of a ranking that are no probabilities, such as the scaled log-ratio of the baseline, have numbers here too;
+they only say that its scale is no probability.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tuning.metrics.scores import NAN, check_counts, edges, reach
+
+MOST_BINS = 1000  # of a reliability diagram; far below it no bin is so narrow that rounding shows
+
+
+@dataclass(frozen=True)
+class Reliability:
+    """Reliability by ascending probability, each of shape ``(bins,)``.
+
+    Attributes:
+        predicted: Mean probability of the bin's pixels, NaN where it has none.
+        observed: Share of landslides among them, NaN where it has none.
+        pixels: Pixels of the bin, int64.
+    """
+
+    predicted: np.ndarray
+    observed: np.ndarray
+    pixels: np.ndarray
+
+
+def _middles() -> np.ndarray:
+    """Return the middle of each bin; the last one holds probability 1 alone."""
+    starts = edges()
+    return np.asarray((starts + np.append(starts[1:], 1.0)) / 2)
+
+
+def brier(counts: np.ndarray) -> float:
+    """Mean squared difference between probability and label, over pixels pooled over tiles.
+
+    In [0, 1], 0 is best; a constant map of the landslides' share s has s (1 - s). Within 4e-5 of
+    scikit-learn's ``brier_score_loss``. NaN without a pixel.
+
+    Args:
+        counts: Histogram of ``count_bins``, shape ``(2, BINS)``.
+
+    Reference:
+        Brier (1950), Verification of forecasts expressed in terms of probability, Monthly Weather
+        Review 78.
+    """
+    check_counts(counts)
+    background, landslides = counts
+    middle = _middles()
+    pixels = int(counts.sum())
+    total = float(background @ middle**2 + landslides @ (1 - middle) ** 2)
+    return total / pixels if pixels else NAN
+
+
+def reliability(counts: np.ndarray, bins: int = 15) -> Reliability:
+    """Compare mean probability and observed share of landslides in even bins of probability.
+
+    A bin holds the pixels from its lower border up to below its upper one. Borders are rounded up to
+    the next edge of the histogram, by less than 2^-15; with a power of two of bins they are exact.
+
+    Args:
+        counts: Histogram of ``count_bins``, shape ``(2, BINS)``.
+        bins: How many, from 1 to ``MOST_BINS``.
+
+    Raises:
+        ValueError: If *bins* is not such a number.
+    """
+    check_counts(counts)
+    if not 1 <= bins <= MOST_BINS:
+        raise ValueError(f"Reliability must have from 1 to {MOST_BINS} bins, but got {bins}.")
+    starts = [reach(number / bins) for number in range(bins)]
+    pixels, landslides = np.add.reduceat(np.stack([counts.sum(axis=0), counts[1]]), starts, axis=1)
+    total = np.add.reduceat(counts.sum(axis=0) * _middles(), starts)
+    some = pixels > 0
+    predicted, observed = (
+        np.divide(part, pixels, out=np.full(bins, NAN), where=some) for part in (total, landslides)
+    )
+    return Reliability(predicted, observed, pixels)
+
+
+def calibration_error(counts: np.ndarray, bins: int = 15) -> float:
+    """Expected calibration error: mean gap between probability and observed share, weighted by pixels.
+
+    Of the landslide's probability, in even bins, over pixels pooled over tiles (Guo et al. take the
+    probability of the likelier class). In [0, 1], 0 is best; NaN without a pixel. A pixel counts with
+    its bin's middle, which moves the result by 2^-16 at most; where a border is no edge of the
+    histogram (bins not a power of two), the pixels within 2^-15 of it may count on its other side.
+
+    Args:
+        counts: Histogram of ``count_bins``, shape ``(2, BINS)``.
+        bins: How many, from 1 to ``MOST_BINS``.
+
+    Reference:
+        Guo et al. (2017), On calibration of modern neural networks, ICML, arXiv 1706.04599.
+    """
+    found = reliability(counts, bins)
+    some = found.pixels > 0
+    gaps = np.abs(found.predicted - found.observed)[some]
+    return float(gaps @ found.pixels[some] / found.pixels.sum()) if some.any() else NAN

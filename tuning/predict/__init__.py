@@ -1,0 +1,1 @@
+"""From a scene to probability, mask, polygons and picture."""

@@ -1,0 +1,114 @@
+"""What stands below a map: north and scale, the signs, the colours with the threshold."""
+
+import math
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch, Polygon, Rectangle
+
+from tuning.plots.style import INK
+from tuning.predict.downsample import View
+
+OUTLINE = "#1d1147"
+NODATA: dict[str, Any] = {"fc": "#f6f6f6", "ec": "#c4c9ce", "hatch": "////", "lw": 0}
+WIDTH_IN = 5.5  # least width of the foot
+
+_HEIGHT_IN = 0.8
+_BAR_IN = 2.1  # width of the colours
+_SCALE_IN = 1.4  # greatest length of the scale
+_SCALE_LEFT_IN, _SCALE_LOW_IN = 0.55, 0.33
+_STEPS = (1, 2, 5)
+_SMALL = 7.5  # points
+
+
+def add_foot(
+    figure: Figure, axes: Axes, view: View, colours: ScalarMappable, threshold: float
+) -> None:
+    """Add a foot as wide as the map, and of at least 5.5 inches, centred below it.
+
+    Args:
+        figure: The figure, with 1.3 inches below the map.
+        axes: The map.
+        view: What it shows.
+        colours: The probabilities' colours.
+        threshold: Probability to mark.
+    """
+    width, height = figure.get_size_inches()
+    box = axes.get_position()
+    map_in = box.width * width
+    room = max(map_in, WIDTH_IN)
+    left = (box.x0 + box.width / 2) * width - room / 2
+    foot = figure.add_axes((left / width, 0, room / width, _HEIGHT_IN / height))
+    foot.set(xlim=(0, room), ylim=(0, _HEIGHT_IN))
+    foot.axis("off")
+    _draw_north(foot)
+    _draw_scale(foot, view.grid.width * view.grid.pixel_m / map_in)
+    _draw_signs(foot, bool(view.nodata.any()))
+    place = (left + room - _BAR_IN) / width, 0.42 / height, _BAR_IN / width, 0.13 / height
+    _draw_colours(figure, figure.add_axes(place), colours, threshold, view.factor)
+
+
+def _draw_north(foot: Axes) -> None:
+    arrow = [(0.09, 0.28), (0.17, 0.58), (0.25, 0.28), (0.17, 0.35)]
+    foot.add_patch(Polygon(arrow, fc=INK, ec=INK, lw=0.5))
+    foot.text(0.17, 0.6, "N", fontsize=8, ha="center", va="bottom", color=INK)
+
+
+def round_length(longest_m: float) -> float:
+    """Return the greatest of 1, 2 and 5 times a power of ten that is not above *longest_m*."""
+    power = 10.0 ** math.floor(math.log10(longest_m))
+    return max(step * power for step in _STEPS if step * power <= longest_m)
+
+
+def _draw_scale(foot: Axes, metres_per_in: float) -> None:
+    length_m = round_length(_SCALE_IN * metres_per_in)
+    inches = length_m / metres_per_in
+    for half, colour in ((0, INK), (1, "white")):
+        corner = (_SCALE_LEFT_IN + half * inches / 2, _SCALE_LOW_IN)
+        foot.add_patch(Rectangle(corner, inches / 2, 0.07, fc=colour, ec=INK, lw=0.6))
+    name = f"{length_m / 1000:g} km" if length_m >= 1000 else f"{length_m:g} m"
+    for text, at in (("0", 0.0), (name, inches)):
+        x, y = _SCALE_LEFT_IN + at, _SCALE_LOW_IN + 0.12
+        foot.text(x, y, text, fontsize=_SMALL, ha="center", va="bottom", color=INK)
+
+
+def _draw_signs(foot: Axes, nodata: bool) -> None:
+    signs = [Patch(fc="none", ec=OUTLINE, lw=1.1, label="landslide")]
+    if nodata:
+        signs.append(Patch(label="no data", **NODATA))
+    foot.legend(
+        handles=signs,
+        loc="center",
+        bbox_to_anchor=(0.47, 0.55),
+        frameon=False,
+        fontsize=8,
+        labelcolor=INK,
+        handlelength=1.4,
+    )
+
+
+def _draw_colours(
+    figure: Figure, bar: Axes, colours: ScalarMappable, threshold: float, factor: int
+) -> None:
+    drawn = figure.colorbar(colours, cax=bar, orientation="horizontal")
+    bar.tick_params(labelsize=_SMALL, length=2, width=0.6, colors=INK)
+    drawn.outline.set(lw=0.6, edgecolor=INK)
+    low = colours.get_clim()[0] or 0.0
+    ticks = [low, *(tick for tick in (0.25, 0.5, 0.75, 1.0) if tick - low > (1 - low) / 8)]
+    drawn.set_ticks(ticks, labels=[f"{tick:.2g}" for tick in ticks])
+    bar.axvline(threshold, color=OUTLINE, lw=1.4)
+    bar.text(
+        threshold,
+        1.25,
+        f"threshold {threshold:.3g}",
+        transform=bar.get_xaxis_transform(),
+        fontsize=_SMALL,
+        ha="center",
+        va="bottom",
+        color=OUTLINE,
+    )
+    cell = f"highest landslide probability in {factor} x {factor} px"
+    name = "landslide probability" if factor == 1 else cell
+    bar.set_xlabel(name, fontsize=8, color=INK, labelpad=2)

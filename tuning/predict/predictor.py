@@ -1,0 +1,88 @@
+"""Probabilities of windows of any size: one network or several, on flips of the input where that is wanted."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from data.scene.base import Need
+from tuning.predict.ensemble import Member
+from tuning.serving.fuse import fuse
+from tuning.serving.program import STEP_PX, Program
+
+BATCH_PX = 2**18
+FLIPS: tuple[tuple[int, ...], ...] = ((), (-1,), (-2,), (-2, -1))  # axes to turn
+
+
+class Predictor:
+    """Networks on their device.
+
+    Args:
+        members: One network, or a study's seeds, which read the same.
+        device: Where they run.
+        flips: Whether to average over the input's four flips.
+
+    Attributes:
+        need: What is read.
+        threshold: The networks' mean threshold.
+        layers: Names of what it says: ``probability``, and of several networks ``spread``.
+        batch_px: Pixels of the windows that fit well into one batch.
+        local: Whether a pixel's probability depends on its surroundings alone: GroupNorm looks at the whole window.
+
+    Raises:
+        ValueError: If the networks read different things.
+    """
+
+    def __init__(
+        self, members: Sequence[Member], device: torch.device, *, flips: bool = False
+    ) -> None:
+        self.need: Need = members[0].need
+        if others := [member for member in members if member.need != self.need]:
+            raise ValueError(
+                f"The networks of an ensemble must read the same, but {members[0].uri} reads {self.need} and "
+                f"{others[0].uri} reads {others[0].need}."
+            )
+        self.threshold = float(np.mean([member.threshold for member in members]))
+        self.device = device
+        self.layers = ("probability", "spread") if len(members) > 1 else ("probability",)
+        self.batch_px = BATCH_PX * (8 if device.type == "cuda" else 1)
+        self._programs: list[Program] = [
+            fuse(member.program, self.need.timesteps, device).to(
+                device,
+                memory_format=torch.channels_last,  # type: ignore[call-overload]
+            )
+            for member in members
+        ]
+        self._flips = FLIPS if flips else FLIPS[:1]
+        names = {name for program in self._programs for name in program.operators}
+        self.local = not any("group_norm" in name for name in names)
+
+    @torch.inference_mode()
+    def __call__(self, x: np.ndarray) -> dict[str, np.ndarray]:
+        """Map windows.
+
+        Args:
+            x: The acquisitions that the networks use, shape ``(B, T, C, H, W)``, float32, any H and W; NaN = no data.
+
+        Returns:
+            By layer, shape ``(B, H, W)``, float32: mean probability, and its standard deviation over networks.
+        """
+        height, width = x.shape[-2:]
+        below, right = (-size % STEP_PX for size in (height, width))
+        series = torch.from_numpy(x).to(self.device)
+        if below or right:
+            series = torch.nn.functional.pad(series, (0, right, 0, below), value=torch.nan)
+        answers = torch.stack([self._ask(program, series) for program in self._programs])
+        answers = answers[..., :height, :width]
+        found = {"probability": answers.mean(0)}
+        if "spread" in self.layers:
+            found["spread"] = answers.std(0)
+        return {name: layer.cpu().numpy() for name, layer in found.items()}
+
+    def _ask(self, program: Program, series: Tensor) -> Tensor:
+        if len(self._flips) == 1:
+            probs: Tensor = program(series)
+            return probs
+        answers = [program(series.flip(axes)).flip(axes) for axes in self._flips]
+        return torch.stack(answers).mean(0)

@@ -1,0 +1,148 @@
+"""Registered models: one per architecture, each version with its scores, provenance and the outcome of its gate.
+
+    python -m tuning.registry list [--root mlruns]
+    python -m tuning.registry promote MODEL VERSION [--root mlruns]
+    python -m tuning.registry rollback MODEL [--root mlruns]
+
+Nothing is ever deleted.
+"""
+
+import logging
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from mlflow.entities import Run
+from mlflow.entities.model_registry import ModelVersion
+from mlflow.exceptions import MlflowException
+from mlflow.tracking import MlflowClient
+
+from tuning.registry import aliases
+from tuning.registry.gate import check_gate
+from tuning.registry.gate_tiles import GATE, GateTiles, read_gate
+from tuning.registry.model_card import (
+    NEEDED,
+    OUTCOME,
+    describe_model,
+    make_card,
+    make_gate_tags,
+)
+from tuning.serving.export import check_program, read_reference
+from tuning.tracking.client import EXPERIMENT, find_runs, quote
+from tuning.tracking.model_digest import DIGEST, load_registered, read_digest
+
+logger = logging.getLogger(__name__)
+
+
+def register(
+    client: MlflowClient, model: str, uri: str, run_id: str, tags: Mapping[str, str]
+) -> int:
+    """Register a trial's logged model once.
+
+    Args:
+        client: MLflow client.
+        model: Architecture.
+        uri: The logged model, ``models:/m-…``.
+        run_id: Run that made it; a second call for the same run adds nothing.
+        tags: Scores and provenance of the version, of :func:`tuning.registry.model_card.make_tags`; must hold
+            ``run_id``.
+
+    Returns:
+        The version's number.
+
+    Raises:
+        ValueError: If the model, loaded again, does not answer as its network did.
+    """
+    name = aliases.registered_name(model)
+    _make_model(client, name, tags.get("model", model))
+    for version in aliases.list_versions(client, name, f" and tags.run_id = {quote(run_id)}"):
+        for key in tags.keys() - version.tags.keys():  # registered by an earlier release
+            client.set_model_version_tag(name, str(version.version), key, tags[key])
+        return int(version.version)
+    _check(client, uri, run_id)
+    every = {**tags, DIGEST: read_digest(client, uri)}
+    model_id = uri.removeprefix("models:/")
+    made = client.create_model_version(name, uri, run_id, tags=every, model_id=model_id)
+    client.update_model_version(name, str(made.version), make_card(name, int(made.version), every))
+    logger.info("Registered %s version %s.", name, made.version)
+    return int(made.version)
+
+
+def _check(client: MlflowClient, uri: str, run_id: str) -> None:
+    """Load the model as logged, and compare it with what its network answered in training."""
+    with tempfile.TemporaryDirectory() as to:
+        file = client.download_artifacts(run_id, "trial/reference.npz", to)
+        reference = read_reference(Path(file))
+        check_program(load_registered(client, uri), reference)
+
+
+def _make_model(client: MlflowClient, name: str, title: str) -> None:
+    try:
+        client.get_registered_model(name)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+        client.create_registered_model(name, description=describe_model(title))
+
+
+def try_gate(
+    client: MlflowClient, name: str, number: int, campaign_run: Run | None = None
+) -> ModelVersion:
+    """Try the gate of a version unless its outcome is known; keep the outcome as tags and in its card.
+
+    Args:
+        client: MLflow client.
+        name: Registered model.
+        number: Version.
+        campaign_run: Run that holds ``gate.npz``; that of the version's campaign when left out.
+
+    Returns:
+        The version with its outcome.
+
+    Raises:
+        FileNotFoundError: If the campaign kept nothing to try the gate on.
+        ValueError: If the program does not answer with a map.
+    """
+    version = client.get_model_version(name, str(number))
+    if OUTCOME in version.tags:
+        return version
+    if lacking := [key for key in NEEDED if key not in version.tags]:
+        raise FileNotFoundError(
+            f"A gate needs a version that a report registered, but {name} version {number} lacks the "
+            f"tags {', '.join(lacking)}. Promote one that `python -m tuning.report` registered."
+        )
+    tiles = _fetch_tiles(client, campaign_run or _find_campaign(client, version))
+    program = load_registered(client, f"models:/{name}/{number}")
+    checks = check_gate(program, tiles, float(version.tags["threshold"]))
+    card = make_card(name, number, version.tags, checks)
+    client.update_model_version(name, str(number), card)
+    for key, value in make_gate_tags(checks).items():
+        client.set_model_version_tag(name, str(number), key, value)
+    for check in checks:
+        logger.log(
+            logging.INFO if check.passed else logging.WARNING, "%s: %s", name, check.sentence
+        )
+    return client.get_model_version(name, str(number))
+
+
+def _find_campaign(client: MlflowClient, version: ModelVersion) -> Run:
+    """Find the run of a version's campaign."""
+    campaign, experiment = version.tags["campaign"], client.get_experiment_by_name(EXPERIMENT)
+    if experiment is not None:
+        for run in find_runs(client, experiment.experiment_id, kind="campaign", campaign=campaign):
+            return run
+    raise FileNotFoundError(
+        f"A gate needs the run of the version's campaign, but MLflow holds none of {campaign!r}. "
+        "Promote a version of a campaign that is there."
+    )
+
+
+def _fetch_tiles(client: MlflowClient, campaign: Run) -> GateTiles:
+    run_id, name = campaign.info.run_id, campaign.data.tags["campaign"]
+    if GATE not in {file.path for file in client.list_artifacts(run_id)}:
+        raise FileNotFoundError(
+            f"A gate needs {GATE} in its campaign's run, but campaign {name!r} has none. "
+            f"`python -m tuning.run --resume {name}` adds it."
+        )
+    with tempfile.TemporaryDirectory() as to:
+        return read_gate(Path(client.download_artifacts(run_id, GATE, to)))

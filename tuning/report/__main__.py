@@ -1,0 +1,38 @@
+"""`python -m tuning.report`: write the report of a campaign."""
+
+import argparse
+import logging
+import sys
+from pathlib import Path
+
+from data.tiles.manifest import describe
+from tuning.report.sections import format_ranking
+from tuning.report.write_report import format_pages, report_folder, write_report
+from tuning.tracking.errors import end_command
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Write a report; return the exit code."""
+    parser = argparse.ArgumentParser("python -m tuning.report", description=__doc__)
+    parser.add_argument("--campaign", help="name of the campaign (default: the latest)")
+    parser.add_argument("--root", type=Path, default=Path("mlruns"), help="output folder")
+    parser.add_argument("--out", type=Path, help="folder of the report (default: below --root)")
+    parser.add_argument(
+        "--partial", action="store_true", help="report although repeat runs are missing"
+    )
+    args = parser.parse_args(argv)
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    return end_command(lambda: _report(args))
+
+
+def _report(args: argparse.Namespace) -> int:
+    table = write_report(args.root, args.campaign, out=args.out, partial=args.partial)
+    print(f"Data: {describe(bool(table['data'][0] == 'synthetic'))} tiles.")
+    print(format_ranking(table))
+    folder = args.out or report_folder(args.root, table["campaign"][0])
+    print(f"Report: {folder / 'report.html'}\nIn MLflow:\n{format_pages(folder)}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

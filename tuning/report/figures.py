@@ -1,0 +1,157 @@
+"""The figures of a report: each model's own under ``Figures/<Model>/``, and those that compare models."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from mlflow.entities import Run
+from mlflow.tracking import MlflowClient
+
+from tuning.metrics.calibration import reliability
+from tuning.metrics.objects import SIZES, rate_objects
+from tuning.metrics.scores import Confusion, average_precision, edges, trace_curve
+from tuning.plots import comparison, trial_figures
+from tuning.report.ranking import Ranking
+from tuning.report.reference_layers import Ground
+from tuning.report.results import ModelResult
+from tuning.report.tables import pool_objects, score_seeds
+from tuning.train.evaluate import pick_examples
+
+CURVES = {"loss": "loss", "dice": "Dice at 0.5", "pr_auc": "average precision"}
+
+
+def draw_model(
+    client: MlflowClient, model: ModelResult, ground: Ground, folder: Path, synthetic: bool
+) -> None:
+    """Draw a model's own figures, under the published study's file names."""
+    if not model.is_baseline:
+        _draw_histories(client, model, folder, synthetic)
+    counts = model.pooled()[model.chosen_seed]
+    curve = {model.title: (trace_curve(counts), average_precision(counts))}
+    figure = trial_figures.draw_pr(curve, f"{model.title}, test", synthetic)
+    trial_figures.save(figure, folder / f"{model.title}_pr_curve.png")
+    total = model.stack("at_val")[model.chosen_seed].sum(axis=0)
+    title = f"{model.title}, threshold {model.chosen.threshold:.3f}"
+    figure = trial_figures.draw_confusion(Confusion(*map(int, total)), title, synthetic)
+    trial_figures.save(figure, folder / f"{model.title}_confusion_matrix.png")
+    _draw_examples(model, ground, folder, synthetic)
+
+
+def _history(client: MlflowClient, run: Run, key: str) -> list[float]:
+    metrics = client.get_metric_history(run.info.run_id, key)
+    return [metric.value for metric in sorted(metrics, key=lambda metric: metric.step)]
+
+
+def _draw_histories(
+    client: MlflowClient, model: ModelResult, folder: Path, synthetic: bool
+) -> None:
+    first = [runs[0] for runs in model.by_seed]  # of a cross-validation, the first fold
+    for key, label in CURVES.items():
+        lines = {
+            f"{part} seed {one.seed}": _history(client, one.run, f"{part}_{key}")
+            for one in first
+            for part in ("train", "val")
+        }
+        figure = trial_figures.draw_history(lines, label, model.title, synthetic)
+        trial_figures.save(figure, folder / f"{model.title}_{key}_curve.png")
+
+
+def _draw_examples(model: ModelResult, ground: Ground, folder: Path, synthetic: bool) -> None:
+    """Draw some test tiles of the chosen run; one is enough for a baseline."""
+    run = model.chosen
+    sizes = ground.mask[ground.rows(run.tile_ids)].sum(axis=(1, 2))
+    ids = pick_examples(run.tile_ids, sizes)[: 1 if model.is_baseline else None]
+    at = [run.tile_ids.index(tile) for tile in ids]
+    rows = ground.rows(ids)
+    drawn = trial_figures.draw_examples(
+        ids,
+        change_db=ground.change_db[rows],
+        mask=ground.mask[rows],
+        probs=edges()[model.bins[run.run.info.run_id][at]].astype(np.float32),
+        threshold=run.threshold,
+        synthetic=synthetic,
+    )
+    for number, figure in enumerate(drawn.values()):
+        trial_figures.save(figure, folder / f"{model.title}_qual_{number:02d}.png")
+
+
+def draw_comparisons(ranking: Ranking, folder: Path, synthetic: bool) -> dict[str, Path]:
+    """Draw the figures that compare models; return their files by name."""
+    models = ranking.models
+    networks = [model for model in models if not model.is_baseline] or list(models)
+    coloured = [model.title for model in networks]
+    curves = {m.title: [trace_curve(counts) for counts in m.pooled()] for m in models}
+    areas = {name: ranking.estimates[name].mean for name in curves}
+    drawn = {
+        "pr_curves": comparison.draw_pr_bands(
+            curves, areas, "Precision over recall, test", synthetic, coloured
+        ),
+        "intervals": comparison.draw_intervals(
+            _interval_rows(ranking),
+            "test average precision",
+            "Mean over seeds, 95 % interval",
+            synthetic,
+            coloured,
+        ),
+        "reliability": comparison.draw_reliability(
+            _reliability_lines(networks), "Reliability, test", synthetic
+        ),
+        "recall_by_size": comparison.draw_recall_by_size(
+            {m.title: _recall_rows(m) for m in networks}, "Recall by landslide size", synthetic
+        ),
+        "cost": comparison.draw_cost(
+            _cost_points(ranking, models),
+            "ms per test tile",
+            "test average precision",
+            "Score against cost",
+            synthetic,
+            coloured,
+        ),
+    }
+    return {
+        name: trial_figures.save(figure, folder / f"{name}.png") for name, figure in drawn.items()
+    }
+
+
+def _interval_rows(ranking: Ranking) -> list[tuple[str, float, float, float, Sequence[float]]]:
+    rows = []
+    for model in ranking.models:
+        found = ranking.estimates[model.title]
+        seeds = score_seeds(model)["pr_auc"].tolist()
+        rows.append((model.title, found.mean, found.low, found.high, seeds))
+    return rows
+
+
+def _reliability_lines(
+    models: Sequence[ModelResult],
+) -> Mapping[str, tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    lines = {}
+    for model in models:
+        found = reliability(model.pooled()[model.chosen_seed])
+        lines[model.title] = (found.predicted, found.observed, found.pixels)
+    return lines
+
+
+def _recall_rows(model: ModelResult) -> list[tuple[str, float, float, float]]:
+    """Return each size class's recall by any overlap: mean, least and greatest over seeds."""
+    seeds = []
+    for runs in model.by_seed:
+        rates = rate_objects(pool_objects(runs))
+        seeds.append([float(rates[f"object_recall_any/{size}"]) for size in SIZES])
+    values = np.array(seeds)  # (S, sizes)
+    return [
+        (label, float(column.mean()), float(column.min()), float(column.max()))
+        for label, column in zip(SIZES, values.T, strict=True)
+    ]
+
+
+def _cost_points(
+    ranking: Ranking, models: Sequence[ModelResult]
+) -> list[tuple[str, float, float, float]]:
+    points = []
+    for model in models:
+        found = ranking.estimates[model.title]
+        seconds = [run.run.data.metrics["test/infer_seconds_per_sample"] for run in model.runs]
+        half = (found.high - found.low) / 2
+        points.append((model.title, 1000 * float(np.mean(seconds)), found.mean, half))
+    return points

@@ -1,0 +1,116 @@
+"""The ranking: every model's score with its interval, and which models can be told apart."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from tuning.baselines.baselines import is_deterministic
+from tuning.metrics.compare import (
+    DRAWS,
+    Comparison,
+    Estimate,
+    Replicates,
+    Score,
+    compare_drawn,
+    judge,
+    pooled_ap,
+    pooled_f1,
+    rank,
+    resample,
+    summarise,
+)
+from tuning.metrics.scores import average_precision
+from tuning.report.reference_layers import Ground
+from tuning.report.results import ModelResult
+
+SEED = 2018  # of the resampling: the same runs give the same intervals
+Drawn = Mapping[str, Replicates]  # by model title
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """Models compared on the same test tiles by pooled average precision.
+
+    Attributes:
+        models: Best mean over seeds first.
+        estimates: By model title.
+        comparisons: Every pair of contenders by average precision, which the verdict follows.
+        by_f1: The same pairs by F1 at the threshold that val chose.
+        groups: By contender's title; all of group 1 tie with the best.
+    """
+
+    models: tuple[ModelResult, ...]
+    estimates: dict[str, Estimate]
+    comparisons: tuple[Comparison, ...]
+    by_f1: tuple[Comparison, ...]
+    groups: dict[str, int]
+
+
+def rank_models(models: Sequence[ModelResult], ground: Ground) -> Ranking:
+    """Estimate every model, compare the contenders, and order all by mean test average precision.
+
+    Contenders are the networks and the baseline that is best on val; without networks, all baselines. Every
+    further pair would cost the others their significance (Holm).
+    """
+    with threadpool_limits(
+        1
+    ):  # the products are small: a second thread waits, on a core of its own
+        return _rank(models, ground)
+
+
+def _rank(models: Sequence[ModelResult], ground: Ground) -> Ranking:
+    strata = ground.mask[ground.rows(models[0].tile_ids)].any(axis=(1, 2)).astype(np.int64)
+    sums = {model.title: model.stack("tiles") for model in models}
+    drawn = _resample(sums, pooled_ap, strata)
+    estimates = {model.title: _estimate(model, sums, drawn) for model in models}
+    networks, baseline = _pick_contenders(models)
+    contenders = [*networks, baseline] if baseline else networks
+    by_val = {model.title: model.stack("at_val") for model in contenders}
+    pairs = _compare_all(networks, baseline, drawn)
+    by_f1 = _compare_all(networks, baseline, _resample(by_val, pooled_f1, strata))
+    rows = rank({model.title: estimates[model.title].mean for model in contenders}, pairs)
+    groups = {row.name: row.group for row in rows}
+    ordered = sorted(models, key=lambda model: (-estimates[model.title].mean, model.title))
+    return Ranking(tuple(ordered), estimates, tuple(pairs), tuple(by_f1), groups)
+
+
+def _resample(sums: Mapping[str, np.ndarray], score: Score, strata: np.ndarray) -> Drawn:
+    return resample(sums, score, strata, np.random.default_rng(SEED), DRAWS)
+
+
+def _estimate(model: ModelResult, sums: Mapping[str, np.ndarray], drawn: Drawn) -> Estimate:
+    found = summarise(sums[model.title], pooled_ap, drawn[model.title])
+    mean = float(np.mean([average_precision(counts) for counts in model.pooled()]))  # of all bins
+    # Few seeds make an interval that is wider than what an average precision can be.
+    return replace(found, mean=mean, low=max(found.low, 0.0), high=min(found.high, 1.0))
+
+
+def _pick_contenders(
+    models: Sequence[ModelResult],
+) -> tuple[list[ModelResult], ModelResult | None]:
+    """Return the networks and the baseline that is best on val; without networks, all baselines."""
+    networks = [model for model in models if not model.is_baseline]
+    baselines = [model for model in models if model.is_baseline]
+    if not networks:
+        return baselines, None
+    return networks, max(baselines, key=lambda m: float(m.val_pr_auc.mean()), default=None)
+
+
+def _compare_all(
+    networks: Sequence[ModelResult], baseline: ModelResult | None, drawn: Drawn
+) -> list[Comparison]:
+    """Compare the networks among themselves, then with the baseline: two families of tests."""
+    pairs = _compare(networks, drawn)
+    if baseline:  # it must not cost the networks their significance
+        more = _compare([*networks, baseline], drawn)
+        pairs += judge([pair for pair in more if baseline.title in (pair.a, pair.b)])
+    return pairs
+
+
+def _compare(models: Sequence[ModelResult], drawn: Drawn) -> list[Comparison]:
+    if len(models) < 2:
+        return []
+    fixed = [m.title for m in models if m.is_baseline and is_deterministic(m.key)]
+    return compare_drawn({model.title: drawn[model.title] for model in models}, fixed)

@@ -1,0 +1,141 @@
+"""What lies under the test tiles: label, height, change and place, kept with a campaign for its report."""
+
+import json
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from data.io.safe_arrays import Wanted, read_arrays
+from data.io.safe_json import refuse, show
+from data.pack import Pack
+from data.pack.log_ratio import log_ratio
+from data.splits import PARTS, Split
+from data.splits.audit import Audit, as_document, draw_audit
+from data.splits.leakage import Surveyed, measure_split
+from data.splits.split_map import save_map
+from data.tiles import TILE_PX, Survey
+from data.tiles.catalogue import GRID_M, read_places
+from data.twin.land_cover import read_cover
+from tuning.tracking.validate_runs import check_ids
+
+GROUND = "test_ground.npz"
+_MOST_CLASSES = 50
+_SHAPE = (None, TILE_PX, TILE_PX)
+_ARRAYS = {
+    "tile_ids": Wanted("str", (None,)),
+    "mask": Wanted("uint8", _SHAPE),
+    "dem": Wanted("int16", _SHAPE),
+    "change_db": Wanted("float16", _SHAPE),
+    "cover": Wanted("uint8", (None, None, None)),
+    "cover_names": Wanted("str", (None,)),
+}
+
+
+@dataclass(frozen=True)
+class Ground:
+    """Maps of N test tiles.
+
+    Attributes:
+        tile_ids: N ids, sorted.
+        mask: 1 = landslide, shape ``(N, H, W)``, uint8.
+        dem: Height in m, shape ``(N, H, W)``, int16; -9999 = no data.
+        change_db: VV after minus before the event, shape ``(N, H, W)``, float16.
+        cover: Land cover, shape ``(N, H, W)``, uint8, an index of *cover_names*; only the twin knows it.
+        cover_names: Names of the classes, empty for real tiles.
+    """
+
+    tile_ids: tuple[str, ...]
+    mask: np.ndarray
+    dem: np.ndarray
+    change_db: np.ndarray
+    cover: np.ndarray
+    cover_names: tuple[str, ...]
+
+    def rows(self, tile_ids: Sequence[str]) -> np.ndarray:
+        """Return the rows of *tile_ids*, in their order."""
+        at = {tile: row for row, tile in enumerate(self.tile_ids)}
+        return np.array([at[tile] for tile in tile_ids], dtype=np.int64)
+
+
+def write_ground(pack: Pack, tile_ids: Sequence[str], folder: Path) -> Path:
+    """Write ``test_ground.npz`` for the tiles that some test part holds.
+
+    Args:
+        pack: The packed tiles.
+        tile_ids: The test tiles, sorted.
+        folder: Where to.
+
+    Returns:
+        The file.
+    """
+    rows = pack.rows(tile_ids)
+    cover, names = np.zeros((0, 0, 0), np.uint8), tuple[str, ...]()
+    if pack.seed is not None:
+        cover, names = read_cover(pack.seed, tile_ids)
+    file = folder / GROUND
+    np.savez_compressed(
+        file,
+        tile_ids=np.array(tile_ids),
+        mask=pack.mask[rows],
+        dem=pack.dem[rows],
+        change_db=log_ratio(pack, tile_ids).astype(np.float16),
+        cover=cover,
+        cover_names=np.array(names, dtype=str),
+    )
+    return file
+
+
+def load_ground(file: Path) -> Ground:
+    """Load a ``test_ground.npz``; nothing but plain arrays is read, within the limits of :mod:`data.io.safe_arrays`.
+
+    Raises:
+        ValueError: If the file is not what :func:`write_ground` writes.
+    """
+    found = read_arrays(file, _ARRAYS)
+    ids, names = ([str(one) for one in found.pop(name)] for name in ("tile_ids", "cover_names"))
+    mask, cover = found["mask"], found["cover"]
+    sizes = {len(found[name]) for name in ("mask", "dem", "change_db")}
+    if sizes != {len(ids)} or mask.max(initial=0) > 1:
+        got = f"{sorted(sizes)} with values up to {mask.max(initial=0)}"
+        raise refuse(f"{len(ids)} tiles must have a mask of 0 and 1, heights and change", got, file)
+    if len(names) > _MOST_CLASSES or (cover.size and cover.shape != mask.shape):
+        got = f"{len(names)} classes, {cover.shape}"
+        raise refuse(f"Land cover must be of {mask.shape}, or none", got, file)
+    if cover.max(initial=0) >= max(len(names), 1) or not all(name.isprintable() for name in names):
+        raise refuse("Land cover must have known classes", show(names), file)
+    return Ground(tile_ids=check_ids(ids, file), cover_names=tuple(names), **found)
+
+
+def write_split_audit(pack: Pack, splits: Sequence[Split], name: str, folder: Path) -> list[Path]:
+    """Write the audit of a campaign's splits, ``splits.json`` and the map ``splits.png``.
+
+    Args:
+        pack: The packed tiles.
+        splits: The split, or one per fold.
+        name: What the user asked for.
+        folder: Where to.
+
+    Returns:
+        The files.
+    """
+    places, labelled = read_places(), pack.mask.sum(axis=(1, 2))
+    tiles = {
+        tile: Survey(tile, places[tile][0] * GRID_M, (places[tile][1] + 1) * GRID_M, int(count))
+        for tile, count in zip(pack.tile_ids, labelled, strict=True)
+        if tile in places
+    }
+    known = [_restrict(split, tiles) for split in splits]
+    found = Audit(
+        pack.path, pack.synthetic, Surveyed(tiles), {name: [measure_split(s, tiles) for s in known]}
+    )
+    (folder / "splits.json").write_text(json.dumps(as_document(found), indent=1))
+    save_map(draw_audit(found), folder / "splits.png")
+    return [folder / "splits.json", folder / "splits.png"]
+
+
+def _restrict(split: Split, tiles: Collection[str]) -> Split:
+    """Leave out of a split's parts what is not in *tiles*: tiles that the catalogue does not place."""
+    train, val, test = (tuple(t for t in split.part(part) if t in tiles) for part in PARTS)
+    return replace(split, train=train, val=val, test=test)

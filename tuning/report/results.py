@@ -1,0 +1,245 @@
+"""What a campaign measured, read back from MLflow: every repeat run reduced to numbers that add over tiles."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from mlflow.entities import Run
+from mlflow.tracking import MlflowClient
+
+from models import list_models, paper_name
+from tuning.baselines.baselines import baseline_title
+from tuning.metrics.compare import reduce_counts
+from tuning.metrics.objects import ObjectCounts, count_objects
+from tuning.metrics.scores import BINS, choose_threshold, count_stored, reach
+from tuning.report.reference_layers import GROUND, Ground, load_ground
+from tuning.tracking.client import open_artifact
+from tuning.tracking.validate_runs import check_repeat, read_counts, read_probs
+
+TILE_BINS = 4096  # of a tile's histogram, for resampling; pooled scores use all BINS
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """One repeat run on its test tiles.
+
+    Attributes:
+        run: The MLflow run.
+        tile_ids: The N test tiles, sorted.
+        counts: Histogram of all test pixels, shape ``(2, BINS)``.
+        tiles: Histogram of each tile, shape ``(N, 2 * TILE_BINS)``, the smallest integers that hold a tile.
+        at_half: tp, fp, fn, tn of each tile at 0.5, shape ``(N, 4)``.
+        at_val: The same at the threshold that val chose.
+        objects: Landslides found and missed at that threshold, per tile.
+    """
+
+    run: Run
+    tile_ids: tuple[str, ...]
+    counts: np.ndarray
+    tiles: np.ndarray
+    at_half: np.ndarray
+    at_val: np.ndarray
+    objects: ObjectCounts
+
+    @property
+    def seed(self) -> int:
+        """The run's seed."""
+        return int(self.run.data.tags["seed"])
+
+    @property
+    def fold(self) -> str:
+        """The split that the run was trained and measured on."""
+        return str(self.run.data.tags["fold"])
+
+    @property
+    def threshold(self) -> float:
+        """The threshold that val chose."""
+        return float(self.run.data.metrics["test/threshold"])
+
+    @property
+    def val_pr_auc(self) -> float:
+        """Val average precision at the chosen epoch."""
+        return _val_pr_auc(self.run)
+
+
+@dataclass(frozen=True)
+class ModelResult:
+    """All repeat runs of one architecture or baseline.
+
+    Attributes:
+        key: Registry key, such as ``unet``.
+        runs: By seed, then fold; every seed has all folds.
+        bins: Probability bin of every pixel, shape ``(N, H, W)``, uint16, by run id: of the runs whose pixels
+            are shown, the first seed's and the chosen one's.
+    """
+
+    key: str
+    runs: tuple[RunResult, ...]
+    bins: Mapping[str, np.ndarray]
+
+    @property
+    def is_baseline(self) -> bool:
+        """Whether it is a baseline."""
+        return self.key not in list_models()
+
+    @property
+    def title(self) -> str:
+        """Name in tables and file names, the published study's for its networks."""
+        return baseline_title(self.key) if self.is_baseline else paper_name(self.key)
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """The seeds, ascending."""
+        return tuple(sorted({run.seed for run in self.runs}))
+
+    @cached_property
+    def by_seed(self) -> list[list[RunResult]]:
+        """The runs of each seed, by fold."""
+        return [
+            sorted((run for run in self.runs if run.seed == seed), key=lambda run: run.fold)
+            for seed in self.seeds
+        ]
+
+    @property
+    def tile_ids(self) -> tuple[str, ...]:
+        """The test tiles, fold after fold."""
+        return tuple(tile for run in self.by_seed[0] for tile in run.tile_ids)
+
+    @property
+    def val_pr_auc(self) -> np.ndarray:
+        """Val average precision of each seed, mean over folds, shape ``(S,)``."""
+        return np.array([np.mean([run.val_pr_auc for run in runs]) for runs in self.by_seed])
+
+    @property
+    def chosen(self) -> RunResult:
+        """The run that is registered: the best on val, of the first fold."""
+        return max((runs[0] for runs in self.by_seed), key=lambda run: run.val_pr_auc)
+
+    @property
+    def chosen_seed(self) -> int:
+        """Place of the chosen run's seed among the seeds."""
+        return self.seeds.index(self.chosen.seed)
+
+    def stack(self, name: str) -> np.ndarray:
+        """Stack ``tiles``, ``at_half`` or ``at_val`` of all runs, shape ``(S, N, D)``."""
+        return np.stack([np.concatenate([getattr(r, name) for r in runs]) for runs in self.by_seed])
+
+    def pooled(self, name: str = "counts") -> np.ndarray:
+        """Add the histograms of each seed's folds, shape ``(S, 2, BINS)``."""
+        return np.stack([sum(getattr(run, name) for run in runs) for runs in self.by_seed])
+
+
+@dataclass(frozen=True)
+class Results:
+    """The models of a campaign, and what lies under their test tiles."""
+
+    models: tuple[ModelResult, ...]
+    ground: Ground
+
+
+def confuse_tiles(bins: np.ndarray, mask: np.ndarray, first: int) -> np.ndarray:
+    """Count tp, fp, fn, tn of each tile, where bins from *first* on count as landslide.
+
+    Args:
+        bins: Probability bins, shape ``(N, H, W)``.
+        mask: 1 = landslide, shape ``(N, H, W)``.
+        first: The first bin that counts as landslide.
+
+    Returns:
+        Shape ``(N, 4)``, int64.
+    """
+    found, label = bins >= first, mask > 0
+    parts = (found & label, found & ~label, ~found & label, ~found & ~label)
+    return np.stack([part.sum(axis=(1, 2)) for part in parts], axis=1).astype(np.int64)
+
+
+def reduce_run(
+    run: Run, bins: np.ndarray, ids: Sequence[str], val: np.ndarray, ground: Ground
+) -> RunResult:
+    """Reduce a repeat run to what a report needs.
+
+    Args:
+        run: The MLflow run.
+        bins: Probability bins of its test tiles, shape ``(N, H, W)``, uint16.
+        ids: The N test tiles.
+        val: Histogram of val at the chosen epoch, shape ``(2, BINS)``.
+        ground: What lies under the tiles.
+    """
+    mask = ground.mask[ground.rows(ids)]
+    counts = np.zeros((2, BINS), np.int64)
+    tiles = np.empty((len(ids), 2 * TILE_BINS), np.min_scalar_type(mask[0].size))
+    for row, tile in enumerate(zip(bins, mask, strict=True)):
+        counted = count_stored(*tile)
+        counts += counted
+        tiles[row] = reduce_counts(counted, TILE_BINS).ravel()
+    first = reach(choose_threshold(val))
+    return RunResult(
+        run=run,
+        tile_ids=tuple(ids),
+        counts=counts,
+        tiles=tiles,
+        at_half=confuse_tiles(bins, mask, reach(0.5)),
+        at_val=confuse_tiles(bins, mask, first),
+        objects=count_objects(bins >= first, mask),
+    )
+
+
+def read_results(client: MlflowClient, campaign: Run, repeats: Sequence[Run]) -> Results | None:
+    """Read the finished ones of a campaign's repeat runs; None where no model has any.
+
+    Raises:
+        ValueError: If a run's tags, metrics or files are not what a campaign logs.
+    """
+    by_model: dict[str, list[Run]] = {}
+    for run in repeats:
+        if is_measured(run):
+            check_repeat(run)
+            by_model.setdefault(run.data.tags["study"], []).append(run)
+    whole = {key: some for key, every in by_model.items() if (some := _complete(every))}
+    if not whole:
+        return None
+    with open_artifact(client, campaign, GROUND) as file:
+        ground = load_ground(file)
+    models = (_read_model(client, key, runs, ground) for key, runs in whole.items())
+    return Results(tuple(models), ground)
+
+
+def _read_model(client: MlflowClient, key: str, runs: Sequence[Run], ground: Ground) -> ModelResult:
+    """Reduce a model's runs one after the other, so that the pixels of one are in memory at a time."""
+    results, shown, bins_of = [], _pick_shown(runs), {}
+    for run in runs:
+        with open_artifact(client, run, "trial/test_probs.npz") as file:
+            ids, bins = read_probs(file, ground.tile_ids)
+        with open_artifact(client, run, "trial/val_counts.npy") as file:
+            val = read_counts(file)
+        results.append(reduce_run(run, bins, ids, val, ground))
+        if run.info.run_id in shown:
+            bins_of[run.info.run_id] = bins
+    return ModelResult(key, tuple(results), bins_of)
+
+
+def _pick_shown(runs: Sequence[Run]) -> set[str]:
+    """Pick the ids of the runs whose pixels are shown: of the first fold the first seed's, and the best on val."""
+    fold = min(run.data.tags["fold"] for run in runs)
+    first = [run for run in runs if run.data.tags["fold"] == fold]
+    first.sort(key=lambda run: int(run.data.tags["seed"]))
+    return {run.info.run_id for run in (first[0], max(first, key=_val_pr_auc))}
+
+
+def is_measured(run: Run) -> bool:
+    """Tell whether a repeat run came to its end and was measured on test."""
+    return run.info.status == "FINISHED" and "test/pr_auc" in run.data.metrics
+
+
+def _val_pr_auc(run: Run) -> float:
+    return float(run.data.metrics["best/val_pr_auc"])
+
+
+def _complete(runs: Sequence[Run]) -> list[Run]:
+    """Leave out the seeds that lack a fold: their pooled scores would be of other tiles."""
+    folds = {run.data.tags["fold"] for run in runs}
+    of_seed: dict[str, set[str]] = {}
+    for run in runs:
+        of_seed.setdefault(run.data.tags["seed"], set()).add(run.data.tags["fold"])
+    return [run for run in runs if of_seed[run.data.tags["seed"]] == folds]

@@ -1,0 +1,220 @@
+"""The rows of the benchmark's tables: one per repeat run, one per model with intervals, one per pair of models."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tuning.metrics.calibration import brier, calibration_error
+from tuning.metrics.compare import pooled_ap
+from tuning.metrics.objects import ObjectCounts, score_objects
+from tuning.metrics.scores import NAN, Confusion, average_precision, f1_oracle, roc_auc, score
+from tuning.report.ranking import Ranking
+from tuning.report.results import ModelResult, RunResult
+from tuning.tracking.validate_runs import PROVENANCE
+
+# The published study's columns, in its order.
+PUBLISHED = (
+    *(
+        "model",
+        "threshold",
+        "precision",
+        "recall",
+        "f1_dice",
+        "iou",
+        "accuracy",
+        "tp",
+        "fp",
+        "fn",
+        "tn",
+    ),
+    *("pos_pixels", "pos_ratio", "infer_seconds_total", "infer_seconds_per_sample", "weights_path"),
+    "n_samples",
+)
+# Mean and standard deviation over seeds of these.
+SPREAD = (
+    *(
+        "pr_auc",
+        "roc_auc",
+        "precision",
+        "recall",
+        "f1_dice",
+        "iou",
+        "accuracy",
+        "mcc",
+        "brier",
+        "ece",
+    ),
+    *("f1@0.5", "f1@thr_val", "f1@oracle"),
+)
+# Means over seeds of these scores of whole landslides, with their headings.
+OBJECTS = {
+    "object_recall": "recall, IoU > 0.3",
+    "object_precision": "precision, IoU > 0.3",
+    "object_recall_any": "recall, any overlap",
+    "object_precision_any": "precision, any overlap",
+    "alarms_per_km2": "false alarms per km² on tiles without landslides",
+    "area_bias": "area bias",
+}
+COSTS = ("parameters", "cpu_hours", "gpu_hours", "peak_memory_mb", "peak_gpu_memory_mb")
+
+
+def score_all(
+    counts: np.ndarray, at_half: np.ndarray, at_val: np.ndarray, objects: ObjectCounts
+) -> dict[str, float]:
+    """Score one run, or one seed pooled over its folds.
+
+    Args:
+        counts: Histogram of all test pixels, shape ``(2, BINS)``.
+        at_half: tp, fp, fn, tn at 0.5, shape ``(4,)``.
+        at_val: The same at the threshold that val chose.
+        objects: Landslides at that threshold.
+    """
+    half, chosen = (Confusion(*map(int, some)) for some in (at_half, at_val))
+    return {
+        **asdict(score(chosen)),
+        **asdict(chosen),
+        "pr_auc": average_precision(counts),
+        "roc_auc": roc_auc(counts),
+        "brier": brier(counts),
+        "ece": calibration_error(counts),
+        "f1@0.5": score(half).f1_dice,
+        "f1@thr_val": score(chosen).f1_dice,
+        "f1@oracle": f1_oracle(counts),
+        **score_objects(objects),
+    }
+
+
+def score_run(run: RunResult) -> dict[str, float]:
+    """Score one repeat run on its own test tiles."""
+    return score_all(run.counts, run.at_half.sum(0), run.at_val.sum(0), run.objects)
+
+
+def pool_objects(runs: Sequence[RunResult]) -> ObjectCounts:
+    """Add up the landslides of all tiles of some runs."""
+    first, *others = (run.objects.total() for run in runs)
+    return sum(others, start=first)
+
+
+def score_seeds(model: ModelResult) -> pd.DataFrame:
+    """Score every seed of a model, its folds pooled; one row per seed."""
+    rows = []
+    for runs in model.by_seed:
+        counts = np.sum([run.counts for run in runs], axis=0)
+        halves, chosen = (
+            np.concatenate([getattr(run, name) for run in runs]).sum(0)
+            for name in ("at_half", "at_val")
+        )
+        rows.append(score_all(counts, halves, chosen, pool_objects(runs)))
+    return pd.DataFrame(rows, index=list(model.seeds))
+
+
+def _metric(run: RunResult, name: str) -> float:
+    return float(run.run.data.metrics.get(name, float("nan")))
+
+
+def make_run_rows(models: Sequence[ModelResult]) -> list[dict[str, Any]]:
+    """Make the rows of ``benchmark_runs.csv``: one per repeat run."""
+    return [
+        {
+            "model": model.title,
+            "architecture": model.key,
+            "seed": run.seed,
+            "fold": run.fold,
+            "thr_val": run.threshold,
+            "val_pr_auc": run.val_pr_auc,
+            **score_run(run),
+            **{name: _metric(run, f"cost/{name}") for name in COSTS},
+            "infer_seconds_per_sample": _metric(run, "test/infer_seconds_per_sample"),
+            "n_samples": len(run.tile_ids),
+            "run_id": run.run.info.run_id,
+            "weights_path": run.run.data.tags.get("model_uri", ""),
+            "data": run.run.data.tags["data"],
+        }
+        for model in models
+        for run in model.runs
+    ]
+
+
+def make_tile_rows(models: Sequence[ModelResult]) -> list[dict[str, Any]]:
+    """Make the rows of ``benchmark_tiles.csv``: one per test tile of every repeat run.
+
+    F1 and IoU are those at the threshold that val chose; NaN where a tile has nothing to find and nothing
+    was found, as is the average precision of a tile without landslides.
+    """
+    rows = []
+    for model in models:
+        for run in model.runs:
+            areas = pooled_ap(run.tiles)
+            for tile, counts, area in zip(run.tile_ids, run.at_val, areas, strict=True):
+                found = Confusion(*map(int, counts))
+                scores = {name: getattr(score(found), name) for name in ("f1_dice", "iou")}
+                where = {"model": model.title, "seed": run.seed, "fold": run.fold, "tile_id": tile}
+                rows.append({**where, **asdict(found), **scores, "pr_auc": float(area)})
+    return rows
+
+
+def make_model_row(model: ModelResult, ranking: Ranking) -> dict[str, Any]:
+    """Make a model's row of ``benchmark_master.csv``: the chosen seed, then all seeds, then provenance."""
+    seeds, found = score_seeds(model), ranking.estimates[model.title]
+    runs = model.by_seed[model.chosen_seed]
+    chosen = seeds.iloc[model.chosen_seed].to_dict()
+    tiles = sum(len(run.tile_ids) for run in runs)
+    seconds = sum(_metric(run, "test/infer_seconds_total") for run in runs)
+    positives = int(chosen["tp"] + chosen["fn"])
+    pixels = int(sum(chosen[name] for name in ("tp", "fp", "fn", "tn")))
+    values: dict[str, Any] = {
+        **chosen,
+        **{name: int(chosen[name]) for name in ("tp", "fp", "fn", "tn")},
+        "model": model.title,
+        "threshold": model.chosen.threshold,
+        "pos_pixels": positives,
+        "pos_ratio": positives / pixels,
+        "infer_seconds_total": seconds,
+        "infer_seconds_per_sample": seconds / tiles,
+        "weights_path": model.chosen.run.data.tags.get("model_uri", ""),
+        "n_samples": tiles,
+    }
+    row = {name: values[name] for name in PUBLISHED}
+    row |= {name: chosen[name] for name in ("f1@0.5", "f1@thr_val", "f1@oracle")}
+    row |= {"rank": ranking.groups.get(model.title, NAN), "pr_auc": chosen["pr_auc"]}
+    row |= {"pr_auc_low": found.low, "pr_auc_high": found.high, "pr_auc_tile_iqm": found.iqm}
+    for name in SPREAD:
+        row |= {f"{name}_mean": seeds[name].mean(), f"{name}_std": seeds[name].std()}
+    row |= {name: seeds[name].mean() for name in OBJECTS}
+    row |= {
+        "thr_val": float(np.mean([run.threshold for run in model.runs])),
+        "val_pr_auc": model.chosen.val_pr_auc,
+        "val_pr_auc_mean": float(model.val_pr_auc.mean()),
+        "seeds": len(model.seeds),
+        "folds": len(runs),
+    }
+    row |= {
+        name: float(np.mean([_metric(r, f"cost/{name}") for r in model.runs])) for name in COSTS
+    }
+    row |= {"architecture": model.key, "seed": model.chosen.seed}
+    tags: Mapping[str, str] = model.chosen.run.data.tags
+    return (
+        row | {"run_id": model.chosen.run.info.run_id} | {name: tags[name] for name in PROVENANCE}
+    )
+
+
+def score_at_half(model: ModelResult, row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the published columns of the chosen seed at threshold 0.5."""
+    total = Confusion(*map(int, model.stack("at_half")[model.chosen_seed].sum(axis=0)))
+    return {**{name: row[name] for name in PUBLISHED}, "threshold": 0.5, **asdict(total)} | asdict(
+        score(total)
+    )
+
+
+def make_pair_rows(ranking: Ranking) -> list[dict[str, Any]]:
+    """Make the rows of ``pairwise.csv``."""
+    rows = []
+    for metric, pairs in (("pr_auc", ranking.comparisons), ("f1_dice", ranking.by_f1)):
+        for pair in pairs:
+            row = asdict(pair)
+            row["seeds_a"], row["seeds_b"] = row.pop("seeds")
+            rows.append({"metric": metric, **row})
+    return rows

@@ -1,0 +1,1 @@
+"""Rerun of one logged trial."""

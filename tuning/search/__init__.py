@@ -1,0 +1,1 @@
+"""Ray Tune: TPE, ASHA, the trainable and its callback."""

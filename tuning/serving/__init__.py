@@ -1,0 +1,1 @@
+"""The logged model: export, input checks, prediction."""

@@ -1,0 +1,220 @@
+"""A trained network as one program: backscatter in dB in, landslide probability out.
+
+The program holds weights, normalisation and the choice of acquisitions. Its file is a graph of operators and raw
+weights, without pickle or code, which `tuning.serving.program` loads.
+"""
+
+import json
+import logging
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from data.io.safe_arrays import Wanted, read_arrays
+from data.io.safe_json import refuse
+from data.pack.channels import CHANNELS, pick_steps
+from data.pack.normalise import Norm
+from data.tiles import ACQUISITIONS
+from tuning.serving.program import Program, load_program
+from tuning.serving.pt2_archive import ArchiveError
+from tuning.serving.weight_swap import Skeleton, read_skeleton
+from tuning.train.evaluate import Checkpoint
+from tuning.trial.folder import Config
+
+logger = logging.getLogger(__name__)
+
+EXAMPLE_PX = 32  # small, since the example is stored with the model
+CHECKED = ((1, EXAMPLE_PX), (3, EXAMPLE_PX + 16))  # batch and pixels, unlike the exported example
+TOLERANCE = 1e-5  # largest difference of a probability between program and network
+# What of a config the graph depends on.
+SHAPING = ("model", "arch", "channels", "timesteps", "steps")
+KEPT = 8  # skeletons, of some 0.2 MB each
+
+_skeletons: dict[str, Skeleton] = {}  # by LandslideProgram.structure, the latest last
+
+
+class LandslideProgram(nn.Module):
+    """A network with its normalisation inside.
+
+    Shape:
+        Input ``(B, T, C, H, W)``, backscatter in dB (heights in m, slopes in degrees), NaN = no data; output
+        ``(B, H, W)``, landslide probability. H and W are multiples of ``2**depth``.
+        T is 15, of which the program takes its own; a network on the acquisitions nearest to the event
+        wants just those, since only their dates tell which they are.
+
+    Attributes:
+        structure: What tells it from programs of another graph; empty where that is not known.
+    """
+
+    def __init__(
+        self, model: nn.Module, norm: Norm, timesteps: int, steps: str, structure: str = ""
+    ) -> None:
+        super().__init__()
+        self.model, self.structure = model, structure
+        picked = list(range(timesteps)) if steps == "event" else pick_steps(timesteps)
+        self.register_buffer("steps", torch.tensor(picked))
+        self.register_buffer("mean", torch.tensor(norm.mean)[:, None, None])
+        self.register_buffer("std", torch.tensor(norm.std)[:, None, None])
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``(B, T, C, H, W)`` in dB to probabilities ``(B, H, W)``."""
+        x = (x.index_select(1, self.steps) - self.mean) / self.std  # type: ignore[arg-type,operator]
+        logits: Tensor = self.model(torch.nan_to_num(x, nan=0.0))
+        return logits.squeeze(1).sigmoid()
+
+
+def make_program(checkpoint: Checkpoint) -> LandslideProgram:
+    """Wrap a checkpoint's network, on the CPU and in eval mode."""
+    config = checkpoint.config
+    structure = json.dumps({name: config.get(name) for name in SHAPING}, sort_keys=True)
+    program = LandslideProgram(
+        checkpoint.model, checkpoint.norm, config["timesteps"], config["steps"], structure
+    )
+    return program.cpu().eval()  # a program saved in training mode would drop out at random
+
+
+def count_inputs(config: Config) -> int:
+    """Count the acquisitions that the program of a config expects."""
+    return int(config["timesteps"]) if config["steps"] == "event" else ACQUISITIONS
+
+
+def make_example(
+    norm: Norm, series: int = ACQUISITIONS, batch: int = 2, pixels: int = EXAMPLE_PX
+) -> np.ndarray:
+    """Make a plausible input ``(B, series, C, pixels, pixels)``, float32, from an own generator."""
+    shape = (batch, series, len(norm.channels), pixels, pixels)
+    noise = np.random.default_rng(0).standard_normal(shape)
+    mean, std = (np.array(values)[:, None, None] for values in (norm.mean, norm.std))
+    return (mean + std * noise).astype(np.float32)
+
+
+def make_reference(
+    program: LandslideProgram, norm: Norm, series: int = ACQUISITIONS
+) -> dict[str, np.ndarray]:
+    """Record the network's own answers at other batch and tile sizes, for :func:`check_program`."""
+    answers = {"mean": np.array(norm.mean), "std": np.array(norm.std), "series": np.array(series)}
+    for batch, pixels in CHECKED:
+        with torch.no_grad():
+            answer = program(torch.from_numpy(make_example(norm, series, batch, pixels)))
+        answers[f"probs_{batch}_{pixels}"] = answer.numpy()
+    return answers
+
+
+def read_reference(file: Path) -> dict[str, np.ndarray]:
+    """Read the ``reference.npz`` that holds :func:`make_reference`'s answers.
+
+    Raises:
+        ValueError: If the file is not that, see :mod:`data.io.safe_arrays`.
+    """
+    wanted = {"mean": Wanted("float64", (None,)), "std": Wanted("float64", (None,))}
+    probs = {f"probs_{b}_{px}": Wanted("float32", (b, px, px)) for b, px in CHECKED}
+    found = read_arrays(file, {**wanted, **probs, "series": Wanted("int64", ())})
+    mean, std, series = found["mean"], found["std"], int(found["series"])
+    if not 0 < len(mean) == len(std) <= len(CHANNELS) or not 1 <= series <= ACQUISITIONS:
+        got = f"{series} acquisitions of {len(mean)} and {len(std)} channels"
+        raise refuse("A reference must be of a network's input", got, file)
+    return found
+
+
+def check_program(loaded: Callable[[Tensor], Tensor], reference: Mapping[str, np.ndarray]) -> None:
+    """Compare a reloaded program with the network that it was made from.
+
+    Args:
+        loaded: The program as a user loads it.
+        reference: What :func:`make_reference` recorded in the training process.
+
+    Raises:
+        ValueError: If a probability differs by more than ``TOLERANCE``.
+    """
+    mean, std = (tuple(map(float, reference[name])) for name in ("mean", "std"))
+    norm, series = Norm(("",) * len(mean), mean, std), int(reference["series"])
+    for batch, pixels in CHECKED:
+        with torch.no_grad():
+            answer = loaded(torch.from_numpy(make_example(norm, series, batch, pixels))).numpy()
+        gap = float(np.abs(answer - reference[f"probs_{batch}_{pixels}"]).max())
+        if not gap <= TOLERANCE:
+            raise ValueError(
+                f"A saved program must equal its network to {TOLERANCE}, but differs by {gap:.2g} "
+                f"at batch {batch} and {pixels} px. Do not use this model."
+            )
+
+
+def save_program(
+    program: LandslideProgram, reference: Mapping[str, np.ndarray], path: Path
+) -> Program:
+    """Export a program into a file, load it back, and compare.
+
+    A program of the structure of one before takes that one's graph, where its answers are right with it.
+    The export for one shape takes a quarter of the time, and holds for every shape unless a network reads its
+    input's size; then it is exported anew for any shape.
+
+    Args:
+        program: The network.
+        reference: Its answers at other shapes than the exported one, of :func:`make_reference`.
+        path: File to write, named ``*.pt2``.
+
+    Returns:
+        The program as a user loads it.
+
+    Raises:
+        ArchiveError: If the network needs an operator that is not known to be harmless.
+        ValueError: If the program loaded back does not answer as the network did.
+    """
+    if (again := _put_in(program, reference, path)) is not None:
+        return again
+    mean, std = (tuple(map(float, reference[name])) for name in ("mean", "std"))
+    example = make_example(Norm(("",) * len(mean), mean, std), int(reference["series"]))
+    auto = torch.export.Dim.AUTO
+    try:
+        loaded = _export(program, example, None, reference, path)
+    except ArchiveError:
+        raise
+    except (ValueError, RuntimeError) as error:
+        logger.info("Exported for any shape, since for one it gave: %s", error)
+        loaded = _export(program, example, ({0: auto, 3: auto, 4: auto},), reference, path)
+    skeleton = read_skeleton(path) if program.structure else None
+    if skeleton is not None:
+        _skeletons[program.structure] = skeleton
+        while len(_skeletons) > KEPT:
+            del _skeletons[next(iter(_skeletons))]
+    return loaded
+
+
+def _put_in(
+    program: LandslideProgram, reference: Mapping[str, np.ndarray], path: Path
+) -> Program | None:
+    """Write the program by the skeleton of one of its structure; None if there is none that serves."""
+    skeleton = _skeletons.get(program.structure)
+    if skeleton is None:
+        return None
+    try:
+        skeleton.write(program.state_dict(), path)
+        loaded = load_program(path)
+        check_program(loaded, reference)
+    except ValueError as error:
+        logger.info("Exported anew, since with the graph of another trial it gave: %s", error)
+        return None
+    return loaded
+
+
+def _export(
+    program: LandslideProgram,
+    example: np.ndarray,
+    shapes: tuple[dict[int, object]] | None,
+    reference: Mapping[str, np.ndarray],
+    path: Path,
+) -> Program:
+    """Export for the example's shape or for all, without what only a compiler or a debugger reads."""
+    exported = torch.export.export(program, (torch.from_numpy(example),), dynamic_shapes=shapes)
+    for node in exported.graph.nodes:  # stack traces hold this machine's paths
+        node.meta = {name: value for name, value in node.meta.items() if name == "val"}
+    exported._example_inputs = None  # would be pickled
+    exported._guards_code = []
+    exported._module_call_graph = exported.module_call_graph[:1]
+    torch.export.save(exported, path)
+    loaded = load_program(path)
+    check_program(loaded, reference)
+    return loaded

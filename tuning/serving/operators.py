@@ -1,0 +1,54 @@
+"""The operators that a network's file may call: functions of tensors and numbers alone.
+
+Not all of torch's are harmless: ``aten::from_file`` opens and makes files. What a further network needs is added here, after
+a look at what it does. This module goes into every logged model, so it needs torch alone.
+"""
+
+import operator
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from tuning.serving.pt2_archive import refuse
+
+_ATEN = """
+abs add addcmul amax amin arange avg_pool2d batch_norm bmm cat ceil chunk clamp clone constant_pad_nd
+contiguous conv1d conv2d conv3d conv_transpose2d cos cumsum div dropout einsum elu eq exp expand
+feature_dropout flatten floor full gather ge gelu group_norm gt index_select instance_norm isfinite isnan
+layer_norm le leaky_relu linear log logical_and logical_not logical_or lt masked_fill matmul max max_pool2d
+maximum mean min minimum movedim mul nan_to_num narrow ne neg ones ones_like pad permute pow reciprocal relu
+relu_ repeat reshape roll rsqrt rsub scaled_dot_product_attention select sigmoid silu sin slice softmax
+softplus split split_with_sizes sqrt squeeze stack std sub sum sym_size tanh to transpose unbind unflatten
+unsqueeze upsample_bilinear2d upsample_nearest2d var view where zeros zeros_like
+"""
+OPERATORS = frozenset(_ATEN.split())
+NUMBERS = ("add", "eq", "floordiv", "ge", "gt", "le", "lt", "mod", "mul", "ne", "neg", "sub")
+# Checks of the shapes and devices of the export, which need not be those of a run.
+_CHECKS = "_assert_scalar _assert_tensor_metadata sym_constrain_range sym_constrain_range_for_size"
+IDLE = frozenset(f"torch.ops.aten.{name}.default" for name in _CHECKS.split())
+TARGET = re.compile(r"torch\.ops\.aten\.([a-z0-9_]+)\.([A-Za-z0-9_]+)|_operator\.([a-z]+)")
+
+
+def find_operator(target: str, path: Path) -> Callable[..., Any]:
+    """Look an operator up among the harmless ones.
+
+    Args:
+        target: Its name in the graph, such as ``torch.ops.aten.conv2d.default``.
+        path: The network's file, for the message.
+
+    Raises:
+        ArchiveError: If it is not one of them.
+    """
+    match = TARGET.fullmatch(target)
+    if match and match[1] in OPERATORS:
+        packet = getattr(torch.ops.aten, match[1])
+        if match[2] in packet.overloads():
+            function: Callable[..., Any] = getattr(packet, match[2])
+            return function
+    if match and match[3] in NUMBERS:
+        number: Callable[..., Any] = getattr(operator, match[3])
+        return number
+    raise refuse("An operator must be one of tuning/serving/operators.py's", repr(target), path)

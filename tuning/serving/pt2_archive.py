@@ -1,0 +1,195 @@
+"""The file of a network, read as plain data: whoever wrote it, nothing in it can run.
+
+The file is what ``torch.export.save`` writes: a zip archive with the graph as JSON and the weights as raw bytes. This
+project never hands it to ``torch.export.load``, which runs parts of a file as Python: it unpickles payloads that say so,
+evaluates symbolic expressions, and compiles guards and names of nodes into code (torch 2.13, `_package.py`, `serialize.py`,
+`_unlift.py`, `graph_module.py`). Here a file is checked, and its numbers are copied; `tuning.serving.program` runs its
+graph, operator by operator. This module goes into every logged model, so it needs torch alone.
+"""
+
+import json
+import math
+import os
+import re
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+# The largest network of the search space has 0.3 GB. Nothing is compressed, so a file cannot grow when it is read.
+MOST_BYTES = 2**30
+MOST_JSON_BYTES = 2**26
+MOST_MEMBERS = 10_000
+
+GRAPH = "models/model.json"
+CONFIGS = {
+    "data/weights/": "data/weights/model_weights_config.json",
+    "data/constants/": "data/constants/model_constants_config.json",
+}
+SAMPLES = "data/sample_inputs/model.pt"
+STAMPS = {"archive_format": b"pt2", "archive_version": b"0", "byteorder": b"little"}
+NOTES = (".data/version", ".data/serialization_id")
+PAYLOAD = re.compile(r"data/(?:weights/weight|constants/tensor)_[0-9]{1,5}")
+
+# By torch._export.serde.schema.ScalarType.
+DTYPES = {
+    1: torch.uint8,
+    2: torch.int8,
+    3: torch.int16,
+    4: torch.int32,
+    5: torch.int64,
+    6: torch.float16,
+    7: torch.float32,
+    8: torch.float64,
+    12: torch.bool,
+    13: torch.bfloat16,
+}
+
+
+class ArchiveError(ValueError):
+    """A network's file that is not what this project writes."""
+
+
+@dataclass(frozen=True)
+class Archive:
+    """The content of a network's file.
+
+    Attributes:
+        path: The file.
+        program: The graph with its signature, plain JSON.
+        weights: Parameters, buffers and constants by their names in the signature.
+    """
+
+    path: Path
+    program: dict[str, Any]
+    weights: dict[str, Tensor]
+
+
+def refuse(rule: str, got: object, path: Path) -> ArchiveError:
+    """Make the error of a broken rule."""
+    text = str(got)
+    text = text if len(text) <= 200 else f"{text[:200]}…"
+    return ArchiveError(
+        f"{rule}, but got {text} in {path}. Do not use this file: get the model again from where it "
+        "was trained."
+    )
+
+
+def read_archive(path: Path) -> Archive:
+    """Check a network's file and read it.
+
+    Args:
+        path: Such as ``artifacts/program.pt2`` of a logged model.
+
+    Returns:
+        Graph and weights. The graph is read, not checked: that is for :func:`tuning.serving.program.make_steps`.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ArchiveError: If a member, its size or a payload is not as ``torch.export.save`` writes it, or a
+            payload is pickled.
+    """
+    path = Path(path)
+    try:
+        with path.open("rb") as file, zipfile.ZipFile(file) as archive:
+            members = _list_members(archive, os.fstat(file.fileno()).st_size, path)
+            return _read_members(archive, members, path)
+    except zipfile.BadZipFile as error:
+        raise refuse("A network's file must be a whole zip archive", error, path) from error
+    except (KeyError, TypeError, AttributeError, RecursionError, UnicodeError) as error:
+        got = f"{type(error).__name__}: {error}"
+        raise refuse("A network's file must be laid out as torch exports it", got, path) from error
+
+
+def _list_members(archive: zipfile.ZipFile, size: int, path: Path) -> dict[str, zipfile.ZipInfo]:
+    """List the members by their names below the one root folder, checked before any is read."""
+    found = archive.infolist()
+    if size > MOST_BYTES:
+        raise refuse(f"A network's file must have at most {MOST_BYTES} bytes", size, path)
+    if len(found) > MOST_MEMBERS:
+        raise refuse(f"A network's file must have at most {MOST_MEMBERS} members", len(found), path)
+    if (total := sum(member.file_size for member in found)) > size:
+        raise refuse("A network's file must not grow when read", f"{total} of {size} bytes", path)
+    members: dict[str, zipfile.ZipInfo] = {}
+    roots = {member.filename.split("/")[0] for member in found}
+    for member in found:
+        name = member.filename.partition("/")[2]
+        if member.compress_type != zipfile.ZIP_STORED or member.flag_bits & 1:
+            raise refuse("A member must be stored as it is", f"{member.filename} packed", path)
+        known = {GRAPH, SAMPLES, *CONFIGS.values(), *STAMPS, *NOTES}
+        if name not in known and not PAYLOAD.fullmatch(name):
+            raise refuse("A network's file must hold nothing else", repr(member.filename), path)
+        if name in members or len(roots) > 1:
+            raise refuse("Each member must come once, in one folder", member.filename, path)
+        members[name] = member
+    if missing := sorted({GRAPH, *CONFIGS.values(), *STAMPS} - set(members)):
+        raise refuse(f"A network's file must hold {', '.join(missing)}", "none", path)
+    if SAMPLES in members and members[SAMPLES].file_size:
+        got = f"{members[SAMPLES].file_size} bytes"
+        raise refuse("Sample inputs must be empty, since they are pickled", got, path)
+    return members
+
+
+def _read_members(
+    archive: zipfile.ZipFile, members: dict[str, zipfile.ZipInfo], path: Path
+) -> Archive:
+    for name, wanted in STAMPS.items():
+        if (found := archive.read(members[name])) != wanted:
+            raise refuse(f"{name} must be {wanted.decode()}", found[:20], path)
+    weights: dict[str, Tensor] = {}
+    used: set[str] = set()
+    for folder, name in CONFIGS.items():
+        config = _read_json(archive, members[name], path)["config"]
+        for key, meta in config.items():
+            member = _find_payload(folder, key, meta, members, path)
+            weights[key] = _make_tensor(
+                archive.read(members[member]), meta["tensor_meta"], key, path
+            )
+            used.add(member)
+    if spare := sorted({name for name in members if PAYLOAD.fullmatch(name)} - used):
+        raise refuse("Each payload must belong to the network", spare[0], path)
+    return Archive(path, _read_json(archive, members[GRAPH], path), weights)
+
+
+def _read_json(archive: zipfile.ZipFile, member: zipfile.ZipInfo, path: Path) -> dict[str, Any]:
+    if member.file_size > MOST_JSON_BYTES:
+        got = f"{member.file_size} in {member.filename}"
+        raise refuse(f"JSON must have at most {MOST_JSON_BYTES} bytes", got, path)
+    try:
+        content: dict[str, Any] = json.loads(archive.read(member))
+    except ValueError as error:
+        raise refuse(f"{member.filename} must be JSON", error, path) from error
+    return content
+
+
+def _find_payload(
+    folder: str, key: str, meta: dict[str, Any], members: dict[str, zipfile.ZipInfo], path: Path
+) -> str:
+    """Name the member that holds a weight, as raw bytes."""
+    if meta["use_pickle"] is not False:
+        raise refuse("A weight must be raw bytes, never a pickle", f"use_pickle for {key}", path)
+    member = f"{folder}{meta['path_name']}"
+    if not PAYLOAD.fullmatch(member) or member not in members:
+        raise refuse("A weight must be a payload of the file", f"{member!r} for {key}", path)
+    return member
+
+
+def _make_tensor(data: bytes, meta: dict[str, Any], key: str, path: Path) -> Tensor:
+    """Copy raw bytes into a tensor on the CPU."""
+    dtype = DTYPES.get(meta["dtype"])
+    sizes = [int(size["as_int"]) for size in meta["sizes"]]
+    strides = [int(stride["as_int"]) for stride in meta["strides"]]
+    if dtype is None or not data or math.prod(sizes) * dtype.itemsize > len(data):
+        got = f"{len(data)} bytes for {sizes} of type {meta['dtype']}"
+        raise refuse(f"{key} must have a number for each of its places", got, path)
+    try:
+        flat = torch.frombuffer(bytearray(data), dtype=dtype)
+        offset = int(meta["storage_offset"]["as_int"])
+        return flat.as_strided(sizes, strides, offset).clone()
+    except (RuntimeError, ValueError) as error:
+        raise refuse(
+            f"{key} must lie within its payload", str(error).split("\n")[0], path
+        ) from error

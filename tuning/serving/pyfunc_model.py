@@ -1,0 +1,168 @@
+"""The model that MLflow loads and serves: an array or the path of a tile in, probabilities or a mask out.
+
+It is logged as code, with the other modules named `served_…` before it in one file, so that it loads where this project
+is not installed, and without a pickle.
+"""
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
+from mlflow.pyfunc.model import PythonModel
+
+from tuning.serving.program import Program, check_shape, load_program
+from tuning.serving.tile_input import Wanted, read_tile
+
+TILES_AT_ONCE = 16  # so that memory does not grow with the batch
+SERVING = "_MLFLOW_IS_IN_SERVING_ENVIRONMENT"  # set by `mlflow models serve`
+PARAMS = ("mask", "threshold")
+
+
+class InputError(MlflowException, ValueError):
+    """An input that the model cannot take; a server answers 400 with the message."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, error_code=INVALID_PARAMETER_VALUE)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        # MLflow's server puts the whole input before the message, which may be megabytes.
+        if name == "message" and str(value).startswith("Failed to predict data"):
+            value = str(value).rpartition("\nError: ")[2]
+        super().__setattr__(name, value)
+
+
+class LandslideModel(PythonModel):
+    """Landslide probability of each pixel from a Sentinel-1 series.
+
+    Attributes:
+        program: The network with its normalisation, a torch module: ``(B, T, C, H, W)`` to ``(B, H, W)``.
+        threshold: Probability from which a pixel counts as landslide, chosen on val.
+        wanted: Channels and acquisitions of the input.
+        device: Where the network runs.
+    """
+
+    program: Program
+    threshold: float
+    wanted: Wanted
+    device: torch.device
+
+    def load_context(self, context: Any) -> None:
+        """Load the network onto the device that ``model_config={"device": "cuda"}`` asks for.
+
+        Raises:
+            ArchiveError: If the network's file is not what training wrote.
+            ValueError: If the device is unknown or missing.
+        """
+        facts = json.loads(Path(context.artifacts["facts"]).read_text())
+        self.threshold = float(facts["threshold"])
+        self.wanted = Wanted(tuple(facts["channels"]), facts["timesteps"], facts["steps"])
+        self.device = pick_device((context.model_config or {}).get("device", "auto"))
+        program = load_program(Path(context.artifacts["program"]), self.device)
+        # Convolutions are faster in this layout, which spreads from the weights to what they give.
+        self.program = program.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def predict(
+        self, context: Any, model_input: np.ndarray, params: dict[str, Any] | None = None
+    ) -> np.ndarray:
+        """Map tiles.
+
+        Args:
+            context: Unused.
+            model_input: An array or nested lists ``(B, T, C, H, W)``: dB, heights in m, slopes in degrees; NaN or
+                null = no data. Or the path of a NetCDF tile, whose other modalities lie beside it.
+            params: ``{"mask": True}`` asks for the mask at the threshold that val chose, ``{"threshold": 0.4}`` for
+                the mask at another one.
+
+        Returns:
+            Probabilities ``(B, H, W)``, float32; or the mask, uint8, 1 = landslide. Rows of a tile's file run north
+            to south.
+
+        Raises:
+            InputError: If the input or a param is not as said; in a server, also for any path.
+        """
+        try:
+            limit = read_threshold(params or {}, self.threshold)
+            x = self._read(model_input)
+            check_shape(x.shape, self.program.series, self.program.channels)
+            check_values(x)
+        except (TypeError, ValueError) as error:
+            raise error if isinstance(error, InputError) else InputError(str(error)) from error
+        probs = self._run(x)
+        return probs if limit is None else (probs >= limit).astype(np.uint8)
+
+    def _read(self, model_input: Any) -> np.ndarray:
+        """Turn what a user gave into float32."""
+        if isinstance(model_input, (str, Path)):
+            if os.environ.get(SERVING, "").lower() in ("true", "1"):
+                raise InputError("A server takes arrays, but got a path. Send the tile's values.")
+            return read_tile(Path(model_input), self.wanted)
+        try:
+            array = np.asarray(model_input)
+            if array.dtype.kind not in "fiuO":
+                raise InputError(f"The input must be numbers, but got {array.dtype}. Give dB.")
+            with np.errstate(over="ignore"):  # what is too large becomes infinite, and is refused
+                # torch wants an array that can be written to
+                return array.astype(np.float32, copy=not array.flags.writeable)
+        except (TypeError, ValueError) as error:
+            if isinstance(error, InputError):
+                raise
+            got = type(model_input).__name__
+            raise InputError(
+                "The input must be an array (B, T, C, H, W) of numbers or the path of a tile, but got "
+                f"{got}: {error}."
+            ) from error
+
+    @torch.inference_mode()
+    def _run(self, x: np.ndarray) -> np.ndarray:
+        parts = [
+            self.program(torch.from_numpy(x[start : start + TILES_AT_ONCE]).to(self.device)).cpu()
+            for start in range(0, len(x), TILES_AT_ONCE)
+        ]
+        probs: np.ndarray = torch.cat(parts).numpy()
+        return probs
+
+
+def pick_device(name: str) -> torch.device:
+    """Return the device of a name, the GPU where there is one for ``auto``."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        torch.empty(0, device=name)
+        return torch.device(name)
+    except (RuntimeError, AssertionError) as error:
+        got = str(error).split("\n")[0]
+        raise ValueError(
+            f"A device is auto, cpu or a GPU of this machine such as cuda, but got {name!r}: {got}"
+        ) from error
+
+
+def check_values(x: np.ndarray) -> None:
+    """Refuse infinite values, and tiles without any."""
+    if np.isfinite(x).all():  # one look is enough for most
+        return
+    if np.isinf(x).any():
+        raise ValueError(
+            f"Values must be finite, or NaN for no data, but got {np.isinf(x).sum()} infinite ones. Set "
+            "what has no data to NaN."
+        )
+    if empty := np.flatnonzero(np.isnan(x).all(axis=(1, 2, 3, 4))).tolist():
+        raise ValueError(f"A tile must have data, but got NaN alone in {empty}. Leave it out.")
+
+
+def read_threshold(params: Mapping[str, Any], stored: float) -> float | None:
+    """Return the threshold of the mask that is asked for, None for probabilities."""
+    for name in params:
+        if name not in PARAMS:
+            raise ValueError(f"A param is one of {', '.join(PARAMS)}, but got {name!r}.")
+    limit = params.get("threshold")
+    if limit is None:
+        return stored if params.get("mask") else None
+    if isinstance(limit, bool) or not isinstance(limit, (int, float)) or not 0 <= limit <= 1:
+        raise ValueError(f"A threshold lies in [0, 1], but got {limit!r}.")
+    return float(limit)

@@ -1,0 +1,1 @@
+"""What the user asked for: presets, options, the lock of a campaign."""

@@ -1,0 +1,111 @@
+"""How long a campaign is: the presets, and the tiles that the shortest one uses."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from data.io.errors import unknown
+from data.splits import PARTS, make_split
+from data.tiles.catalogue import read_catalogue
+
+# The data set's own training uses 42, 123 and 777; the further ones extend the list.
+SEEDS = (42, 123, 777, 2018, 906, 1867, 31, 512, 64, 9)
+
+
+@dataclass(frozen=True)
+class Preset:
+    """Run matters of one campaign length.
+
+    Attributes:
+        trials: Search trials per architecture.
+        seeds: Repeat trials per architecture.
+        search_epochs: Longest search trial.
+        epochs: Length of a repeat trial.
+        patience: Epochs without a better val average precision before a trial ends.
+        batch_size: Tiles per step.
+        timesteps: Acquisitions used, unless the user says how many.
+        narrow: Shorter lists for the search space, by flat name.
+        tiles_per_part: Tiles of each part to use, all when left out.
+    """
+
+    trials: int
+    seeds: int
+    search_epochs: int
+    epochs: int
+    patience: int
+    batch_size: int
+    timesteps: int
+    narrow: Mapping[str, list[Any]] = field(default_factory=dict)
+    tiles_per_part: int | None = None
+
+
+PRESETS = {
+    "smoke": Preset(
+        trials=2,
+        seeds=2,
+        search_epochs=2,
+        epochs=2,
+        patience=2,
+        batch_size=4,
+        timesteps=4,
+        narrow={"arch.width": [8], "arch.depth": [3]},
+        tiles_per_part=8,
+    ),
+    # Sized for two cores: a quarter of an hour, the twin included.
+    "quick": Preset(
+        trials=4,
+        seeds=3,
+        search_epochs=5,
+        epochs=10,
+        patience=10,
+        batch_size=8,
+        timesteps=4,
+        narrow={
+            "arch.width": [8],
+            "arch.depth": [3],
+            "arch.conv": ["plain"],
+            "arch.norm": ["batch"],
+        },
+    ),
+    "paper": Preset(
+        trials=40, seeds=5, search_epochs=40, epochs=75, patience=20, batch_size=16, timesteps=15
+    ),
+}
+
+
+def get_preset(name: str) -> Preset:
+    """Return a preset.
+
+    Raises:
+        ValueError: If the name is unknown.
+    """
+    if name not in PRESETS:
+        raise ValueError(unknown("preset", name, PRESETS))
+    return PRESETS[name]
+
+
+def pick_tiles(
+    split: str, per_part: int | None, available: Collection[str] | None, store: Path | None = None
+) -> list[str] | None:
+    """Pick a few tiles of each part: every second one with many landslides, the rest without any.
+
+    Args:
+        split: Name of the split.
+        per_part: Tiles of each part; None picks all.
+        available: Tile ids of the data at hand; the whole catalogue when left out.
+        store: Folder of the splits that came from files.
+
+    Returns:
+        Sorted ids, or None for all.
+    """
+    if per_part is None:
+        return None
+    size = {tile.tile_id: tile.annotated_px for tile in read_catalogue().values()}
+    parts = make_split(split, available, store)
+    picked: list[str] = []
+    for part in PARTS:
+        ranked = sorted(parts.part(part), key=lambda tile: (-size.get(tile, 0), tile))
+        half = min(len(ranked), per_part) // 2
+        picked += ranked[: per_part - half] + ranked[len(ranked) - half :]
+    return sorted(set(picked))

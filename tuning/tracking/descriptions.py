@@ -1,0 +1,89 @@
+"""What MLflow's pages say about a campaign, a study and a trial: their descriptions, in Markdown."""
+
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+
+from data.tiles.manifest import describe
+from models import paper_name
+from tuning.tracking.payloads import Context, pick_best
+from tuning.trial.folder import Row
+from tuning.trial.search_space import Domain, LogUniform
+
+_RANKING, _FACTS = "### Ranking on test", "### Campaign"
+NOTE = "mlflow.note.content"  # the tag that MLflow shows as a run's description
+
+
+def tell_campaign(context: Context, parts: Mapping[str, Mapping[str, int]], models: str) -> str:
+    """Describe a campaign from its start on.
+
+    Args:
+        context: What every run of it is tagged with.
+        parts: Tiles of each part by split.
+        models: The models asked for, joined.
+    """
+    kind = describe(context.data == "synthetic")
+    tiles = [
+        f"{name}: {', '.join(f'{count} {part}' for part, count in sizes.items())} tiles"
+        for name, sizes in parts.items()
+    ]
+    return (
+        f"{_FACTS}\n\nLandslide segmentation on **{kind}** Sentinel-1 series: {models}.\n\n"
+        f"- Split {'; '.join(tiles)} (hash `{context.split_hash}`)\n"
+        f"- Input {context.channels}, acquisitions {context.acquisitions}\n"
+        f"- Preset `{context.preset}`, data `{context.data_hash}`, code `{context.git_commit}`\n"
+    )
+
+
+def tell_ranking(start: str, table: pd.DataFrame, links: Mapping[str, str]) -> str:
+    """Put the ranking and the ready-made pages before a campaign's facts, since MLflow shows the start alone.
+
+    Args:
+        start: Of :func:`tell_campaign`; an earlier ranking before it is replaced.
+        table: Content of ``benchmark_master.csv``.
+        links: Addresses by label.
+    """
+    lines = ["| rank | model | test AP | 95 % interval | test F1 | val AP | seeds |"]
+    lines += ["|---|---|---|---|---|---|---|"]
+    for row in table.to_dict("records"):
+        low, high = row["pr_auc_low"], row["pr_auc_high"]
+        rank = "" if pd.isna(row["rank"]) else int(row["rank"])
+        lines.append(
+            f"| {rank} | {row['model']} | {row['pr_auc_mean']:.3f} | {low:.3f} to {high:.3f} "
+            f"| {row['f1_dice_mean']:.3f} | {row['val_pr_auc_mean']:.3f} | {row['seeds']} |"
+        )
+    pages = [f"- [{label}]({address})" for label, address in links.items()]
+    _, _, facts = start.rpartition(_FACTS)
+    return "\n".join([_RANKING, "", *lines, "", *pages, "", _FACTS + facts])
+
+
+def tell_study(model: str, space: Mapping[str, Domain]) -> str:
+    """Describe a study: its network, and what is searched."""
+    lines = [f"All trials of {paper_name(model)}.", "", "| searched | values |", "|---|---|"]
+    lines += [f"| `{name}` | {_tell_domain(domain)} |" for name, domain in space.items()]
+    return "\n".join(lines)
+
+
+def _tell_domain(domain: Domain) -> str:
+    if isinstance(domain, LogUniform):
+        return f"{domain.low:g} to {domain.high:g}, logarithmic"
+    return ", ".join(map(str, domain))
+
+
+def tell_trial(run_id: str, ended_by: str, rows: Sequence[Row], message: str) -> str:
+    """Describe a trial that ended: why, how good it was, how to run it again."""
+    why = {
+        "scheduler": "The scheduler stopped it, since others were better by then",
+        "patience": "It ended since val average precision had not risen for the set number of epochs",
+        "last epoch": "It was trained to its last epoch",
+        "error": "It failed",
+        "kill": "It was interrupted",
+    }[ended_by]
+    text = f"{why}: {message}" if message else f"{why}."
+    if not rows:
+        return text
+    best = pick_best(rows)
+    return (
+        f"{text} Best val average precision {best['val_pr_auc']:.3f} in epoch {best['epoch']} "
+        f"of {len(rows)}.\n\nRun it again: `python -m tuning.reproduce {run_id}`"
+    )

@@ -1,0 +1,227 @@
+"""A trial's best checkpoint as a logged model.
+
+A logged model is a folder: one readable code file (`tuning.serving.pyfunc_model` with what it needs), ``artifacts/program.pt2``
+(graph and raw weights), ``artifacts/facts.json``, and MLflow's own YAML and JSON. No file of it is a pickle.
+`tuning.tracking.model_digest` tells whether it is still what was logged.
+"""
+
+import ast
+import json
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from importlib.metadata import version
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import mlflow.pyfunc
+import numpy as np
+from mlflow.entities import LoggedModelOutput, Metric
+from mlflow.models import Model, ModelSignature
+from mlflow.tracking import MlflowClient
+from mlflow.types.schema import ParamSchema, ParamSpec, Schema, TensorSpec
+
+from tuning.metrics.scores import average_precision
+from tuning.serving.export import (
+    count_inputs,
+    make_example,
+    make_program,
+    make_reference,
+    save_program,
+)
+from tuning.tracking.model_digest import DIGEST, digest_folder
+from tuning.tracking.ui_links import VAL_AP
+from tuning.train.evaluate import Checkpoint, load_checkpoint
+from tuning.trial.disk import measure_bytes
+from tuning.trial.folder import Journal
+
+CODE = (
+    "pt2_archive",
+    "operators",
+    "pt2_graph",
+    "program",
+    "tile_input",
+    "pyfunc_model",
+)
+REQUIRED = ("torch", "mlflow", "numpy", "netCDF4")
+
+
+def log_model(
+    client: MlflowClient,
+    experiment_id: str,
+    run_id: str,
+    journal: Journal,
+    facts: Mapping[str, Any],
+    scores: Mapping[str, float],
+) -> str:
+    """Log a trial's best checkpoint as a model that loads without this project.
+
+    Args:
+        client: MLflow client.
+        experiment_id: Experiment of the run.
+        run_id: The trial's run; gains ``trial/reference.npz``, the network's own answers.
+        journal: The trial's folder, with ``best.pt``.
+        facts: Provenance, kept as tags and metadata.
+        scores: Metrics to link to the model; the run gets them too.
+
+    Returns:
+        The logged model's URI, ``models:/m-…``; its tag ``model_sha256`` is the digest of its files.
+
+    Raises:
+        FileNotFoundError: If there is no checkpoint.
+        ValueError: If the program, loaded back, does not answer as the network did.
+    """
+    checkpoint = load_checkpoint(journal.best)
+    name = checkpoint.config["model"]
+    tags = {"model": name, **{key: str(value) for key, value in facts.items()}}
+    params = {"epoch": str(checkpoint.epoch), "threshold": str(checkpoint.threshold)}
+    made = client.create_logged_model(experiment_id, name, run_id, tags=tags, params=params)
+    with _finalized(client, made.model_id), tempfile.TemporaryDirectory() as aside:
+        folder = Path(aside) / "model"
+        meta = Model(
+            model_id=made.model_id,
+            model_uuid=made.model_id,
+            run_id=run_id,
+            artifact_path=made.artifact_location,
+            metadata=_describe(checkpoint, facts),
+        )
+        reference = save_model(checkpoint, meta, folder)
+        client.log_model_artifacts(made.model_id, str(folder))
+        client.set_logged_model_tags(made.model_id, {DIGEST: digest_folder(folder)})
+        np.savez(Path(aside) / "reference.npz", **reference)
+        client.log_artifact(run_id, str(Path(aside) / "reference.npz"), "trial")
+        client.log_outputs(run_id, [LoggedModelOutput(made.model_id, checkpoint.epoch)])
+        size = {"bytes/model": measure_bytes(folder)}
+        _link_scores(client, run_id, made.model_id, {**scores, **size})
+    return f"models:/{made.model_id}"
+
+
+@contextmanager
+def _finalized(client: MlflowClient, model_id: str) -> Iterator[None]:
+    """Mark a logged model as ready, or as failed when something goes wrong meanwhile."""
+    try:
+        yield
+    except BaseException:
+        client.finalize_logged_model(model_id, "FAILED")
+        raise
+    client.finalize_logged_model(model_id, "READY")
+
+
+def save_model(checkpoint: Checkpoint, meta: Model, folder: Path) -> dict[str, Any]:
+    """Write a model's folder, which ``mlflow.pyfunc.load_model`` loads from its path, too.
+
+    Args:
+        checkpoint: The trained network.
+        meta: What MLflow keeps of the model; gains signature, example and flavour.
+        folder: Folder to make.
+
+    Returns:
+        The network's own answers, of :func:`tuning.serving.export.make_reference`.
+
+    Raises:
+        ValueError: If the program, loaded back, does not answer as the network did.
+    """
+    program, series = make_program(checkpoint), count_inputs(checkpoint.config)
+    reference: dict[str, Any] = make_reference(program, checkpoint.norm, series)
+    with tempfile.TemporaryDirectory() as name:
+        code, network, facts = (
+            Path(name) / file for file in ("served_model.py", "program.pt2", "facts.json")
+        )
+        code.write_text(join_code())
+        save_program(program, reference, network)
+        facts.write_text(json.dumps(_tell_input(checkpoint), indent=1))
+        mlflow.pyfunc.save_model(
+            folder,
+            python_model=str(code),
+            artifacts={"program": str(network), "facts": str(facts)},
+            mlflow_model=meta,
+            signature=_make_signature(series, len(checkpoint.norm.channels)),
+            # Whole dB: the example is stored as JSON, twice.
+            input_example=make_example(checkpoint.norm, series, 1).round(),
+            model_config={"device": "auto"},
+            pip_requirements=[f"{name}=={version(name).split('+')[0]}" for name in REQUIRED],
+        )
+    _shorten(folder, meta)
+    return reference
+
+
+def _make_signature(series: int, channels: int) -> ModelSignature:
+    signature = ModelSignature(
+        Schema([TensorSpec(np.dtype(np.float32), (-1, series, channels, -1, -1))]),
+        Schema([TensorSpec(np.dtype(np.float32), (-1, -1, -1))]),
+        ParamSchema([ParamSpec("mask", "boolean", False), ParamSpec("threshold", "double", None)]),
+    )
+    # MLflow would check the input before the model sees it, and refuse a path, an integer and float64.
+    signature._is_signature_from_type_hint = True
+    return signature
+
+
+def _shorten(folder: Path, meta: Model) -> None:
+    """Drop the examples' blanks, most of them, and this machine's paths; tell the folder's size."""
+    for name in ("input_example.json", "serving_input_example.json"):
+        content = json.loads((folder / name).read_text())
+        (folder / name).write_text(json.dumps(content, separators=(",", ":")))
+    flavor = meta.flavors["python_function"]
+    flavor["model_code_path"] = Path(flavor["model_code_path"]).name
+    for artifact in flavor["artifacts"].values():
+        artifact["uri"] = artifact["path"]
+    meta.model_size_bytes = sum(one.stat().st_size for one in folder.rglob("*") if one.is_file())
+    meta.save(folder / "MLmodel")
+
+
+def _tell_input(checkpoint: Checkpoint) -> dict[str, Any]:
+    """What the model's code has to know."""
+    return {
+        "threshold": checkpoint.threshold,
+        "channels": list(checkpoint.norm.channels),
+        "timesteps": checkpoint.config["timesteps"],
+        "steps": checkpoint.config["steps"],
+    }
+
+
+def _describe(checkpoint: Checkpoint, facts: Mapping[str, Any]) -> dict[str, Any]:
+    """What a reader of the model wants to know."""
+    return {
+        **facts,
+        **_tell_input(checkpoint),
+        "epoch": checkpoint.epoch,
+        "norm": checkpoint.norm.kind,
+        "unit": "dB",
+        "config": json.dumps(checkpoint.config, sort_keys=True),
+    }
+
+
+def collect_scores(journal: Journal) -> dict[str, float]:
+    """Collect the scores of a trial's best checkpoint, under the names that its run has them."""
+    counts = journal.counts("val")
+    scores = {} if counts is None else {VAL_AP: average_precision(counts)}
+    found = journal.read("test") or {}
+    return scores | {f"test/{key}": float(value) for key, value in found.items()}
+
+
+def _link_scores(
+    client: MlflowClient, run_id: str, model_id: str, scores: Mapping[str, float]
+) -> None:
+    """Log scores for run and model in one batch, linked to the run's data set where it has one."""
+    inputs, data = client.get_run(run_id).inputs, {}
+    for found in inputs.dataset_inputs[:1] if inputs is not None else []:
+        data = {"dataset_name": found.dataset.name, "dataset_digest": found.dataset.digest}
+    metrics = [Metric(key, value, 0, 0, model_id=model_id, **data) for key, value in scores.items()]
+    client.log_batch(run_id, metrics=metrics)
+
+
+def join_code() -> str:
+    """Join the modules that a logged model needs into one file, which imports nothing of this project."""
+    parts = []
+    for name in CODE:
+        text = files("tuning.serving").joinpath(f"{name}.py").read_text(encoding="utf-8")
+        lines = text.splitlines(keepends=True)
+        for node in ast.parse(text).body:
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("tuning."):
+                for number in range(node.lineno, (node.end_lineno or node.lineno) + 1):
+                    lines[number - 1] = ""
+        parts.append("".join(lines))
+    parts.append("from mlflow.models import set_model\n\nset_model(LandslideModel())\n")
+    return "\n\n".join(parts)

@@ -1,0 +1,51 @@
+"""Rerun one trial's config.json without Ray or MLflow."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from data.pack import load_pack
+from data.tiles.manifest import describe
+from tuning.train.evaluate import measure_test
+from tuning.train.fit import fit, pick_device, split_of
+from tuning.train.malloc import keep_freed_memory
+from tuning.train.training import BadTrialError
+from tuning.trial.folder import Journal, Row, read_json
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Rerun one config; return the exit code."""
+    parser = argparse.ArgumentParser("python -m tuning.train", description=__doc__)
+    parser.add_argument("config", type=Path, help="a trial's config.json")
+    parser.add_argument("--pack", type=Path, required=True, help="folder pack-<hash>")
+    parser.add_argument("--to", type=Path, required=True, help="folder for checkpoints and history")
+    parser.add_argument("--test", action="store_true", help="measure the test part at the end")
+    args = parser.parse_args(argv)
+    keep_freed_memory()
+    try:
+        config = read_json(args.config)
+        if config is None:
+            raise FileNotFoundError(
+                f"A config is a JSON file, but got {args.config}: no such file."
+            )
+        pack = load_pack(args.pack)
+        print(f"Data: {describe(pack.synthetic)} tiles in {pack.path}.")
+        reason = fit(config, pack, args.to, lambda row: print(_line(row), flush=True))
+        print(f"Ended by {reason}; the best checkpoint is {args.to / 'best.pt'}.")
+        if args.test:
+            print(measure_test(Journal(args.to), pack, split_of(config, pack), pick_device()))
+    except (ValueError, OSError, BadTrialError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _line(row: Row) -> str:
+    return (
+        f"epoch {row['epoch']:3d}  train loss {row['train_loss']:.4f}  val loss {row['val_loss']:.4f}  "
+        f"val AP {row['val_pr_auc']:.4f}  best {row['best_val_pr_auc']:.4f}  {row['seconds']:.1f} s"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""One trial's config, key, folder and stage."""

@@ -1,0 +1,137 @@
+"""A trial's config that somebody else may have written: names that exist, numbers that a training can take.
+
+The numbers' limits lie far beyond what is searched; they keep a config from filling the memory or the disk.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from data.io.errors import unknown
+from data.io.safe_json import is_name, is_number, refuse, show
+from data.pack.augment import make_augment
+from data.pack.channels import CHANNELS, STEPS
+from data.pack.normalise import KINDS
+from data.splits import check_split
+from data.tiles import ACQUISITIONS
+from models import list_models
+from tuning.trial.folder import Config
+
+BUILD = ("model", "arch", "channels", "timesteps", "steps")  # what a network is built of
+_MOST_FLOAT = 1e38  # of float32
+# Least and greatest value.
+WHOLE = {
+    "timesteps": (1, ACQUISITIONS),
+    "batch_size": (1, 4096),
+    "epochs": (1, 10_000),
+    "patience": (1, 10_000),
+    "seed": (0, 2**32 - 1),
+}
+NUMBERS = {
+    "lr": (0.0, _MOST_FLOAT),
+    "weight_decay": (0.0, _MOST_FLOAT),
+    "bce_weight": (0.0, 1.0),
+    "pos_weight": (0.0, _MOST_FLOAT),
+    "clip": (0.0, _MOST_FLOAT),
+}
+_REMEDY = "Take a trial's config.json as it is."
+
+
+def check_config(content: Any, place: Path | str, needed: Sequence[str] = BUILD) -> Config:
+    """Return a config if every value of it is one that a training can take.
+
+    Args:
+        content: What was read.
+        place: Where it stands, for the message.
+        needed: Names that it must have.
+
+    Returns:
+        *content*.
+
+    Raises:
+        ValueError: If it is no dict, lacks a name, or has a name, a type or a number that no training takes. What
+            the architecture alone knows, :func:`models.create_model` checks.
+    """
+    if not isinstance(content, dict):
+        raise refuse("A config must be an object", show(content), place, _REMEDY)
+    if lacking := [name for name in needed if name not in content]:
+        raise ValueError(
+            f"A config names {', '.join(needed)}, but this one lacks {', '.join(lacking)}. {_REMEDY}"
+        )
+    for name, value in content.items():
+        if name in WHOLE or name in NUMBERS:
+            _check_number(name, value, place)
+        elif name in _CHECKS:
+            _CHECKS[name](name, value, place)
+        elif not isinstance(value, str | int | float | bool | None):
+            raise refuse(
+                f"A config's {show(name)} must be a text or a number", show(value), place, _REMEDY
+            )
+    return content
+
+
+def _check_number(name: str, value: Any, place: Path | str) -> None:
+    whole = name in WHOLE
+    low, high = WHOLE[name] if whole else NUMBERS[name]
+    if not is_number(value, low, high, whole=whole):
+        kind = "a whole number" if whole else "a number"
+        rule = f"A config's {name} must be {kind} from {low:g} to {high:g}"
+        raise refuse(rule, show(value), place, _REMEDY)
+
+
+def _check_choice(choices: Sequence[str]) -> Callable[[str, Any, Path | str], None]:
+    def check(name: str, value: Any, place: Path | str) -> None:
+        if value not in choices:
+            raise ValueError(f"{unknown(name, value, choices)} It stands in {place}.")
+
+    return check
+
+
+def _check_channels(name: str, value: Any, place: Path | str) -> None:
+    if not isinstance(value, list | tuple) or not value:
+        raise refuse("A config's channels must be a list of names", show(value), place, _REMEDY)
+    for one in value:
+        _check_choice(CHANNELS)("channel", one, place)
+    if len(set(value)) < len(value):
+        raise refuse("A config's channels must come once", show(value), place, _REMEDY)
+
+
+def _check_values(name: str, value: Any, place: Path | str) -> None:
+    """Check a network's own arguments: plain values, whose limits the network knows."""
+    if not isinstance(value, dict):
+        raise refuse("A config's arch must be an object", show(value), place, _REMEDY)
+    for key, one in value.items():
+        if key in ("name", "in_channels", "timesteps") or not isinstance(one, str | int | float):
+            raise refuse("A config's arch must hold plain values", show({key: one}), place, _REMEDY)
+
+
+def _check_augment(name: str, value: Any, place: Path | str) -> None:
+    if not isinstance(value, dict) or not all(is_number(one, 0, 1e6) for one in value.values()):
+        raise refuse("A config's augment must hold numbers", show(value), place, _REMEDY)
+    try:
+        make_augment(value)
+    except TypeError as error:
+        raise refuse("A config's augment must have known names", error, place, _REMEDY) from error
+
+
+def _check_split(name: str, value: Any, place: Path | str) -> None:
+    if not isinstance(value, str):
+        raise refuse("A config's split must be a name", show(value), place, _REMEDY)
+    check_split(value)
+
+
+def _check_data(name: str, value: Any, place: Path | str) -> None:
+    if not is_name(value):
+        raise refuse("A config's data must be a pack's hash", show(value), place, _REMEDY)
+
+
+_CHECKS: dict[str, Callable[[str, Any, Path | str], None]] = {
+    "model": _check_choice(list_models()),
+    "steps": _check_choice(STEPS),
+    "norm": _check_choice(KINDS),
+    "channels": _check_channels,
+    "arch": _check_values,
+    "augment": _check_augment,
+    "split": _check_split,
+    "data": _check_data,
+}

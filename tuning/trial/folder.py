@@ -1,0 +1,129 @@
+"""A trial's folder: what training writes and tracking reads, so that nothing depends on a live process.
+
+``trial.json`` (what it is called, see `tuning.trial.stage`), ``config.json``, ``history.jsonl`` (one line an epoch), ``last.pt``,
+``best.pt``, ``val_counts.npy`` (of the best epoch), ``cost.json``, ``end.json`` (why training ended) or ``failure.json`` (why
+it was given up) and, for a repeat trial, ``test.json``, ``test_counts.npy``, ``test_probs.npz`` (probability bins of every
+test tile) and ``examples.npz``. ``sent.json`` tells that the tracker has it all.
+"""
+
+import json
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from data.io import safe_json
+from data.io.safe_arrays import Wanted, read_array
+
+MOST_HISTORY_BYTES = 2**25  # ten thousand epochs have less than 10 MB
+
+Config = dict[str, Any]
+Row = dict[str, Any]
+
+
+def write_aside(path: Path, write: Callable[[Path], object]) -> None:
+    """Write a file beside *path*, then rename it: a reader sees the old file or the new one, after a power cut too."""
+    aside = path.with_name(f".{os.getpid()}.{path.name}")
+    try:
+        write(aside)
+        with aside.open("rb") as file:
+            os.fsync(file.fileno())
+        os.replace(aside, path)
+    except BaseException:  # a full disk must not fill up with halves
+        aside.unlink(missing_ok=True)
+        raise
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write JSON atomically."""
+    write_aside(path, lambda aside: aside.write_text(json.dumps(content, indent=1, sort_keys=True)))
+
+
+def read_json(path: Path) -> Any:
+    """Read JSON, or return None where there is no file."""
+    return safe_json.read_json(path) if path.is_file() else None
+
+
+def write_array(path: Path, array: np.ndarray) -> None:
+    """Write an array atomically; the file keeps its name's suffix ``.npy``."""
+    write_aside(path, lambda aside: np.save(aside, array))
+
+
+class Journal:
+    """The files of one trial.
+
+    Attributes:
+        path: The trial's folder, made when it is missing.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        path.mkdir(parents=True, exist_ok=True)
+
+    @property
+    def last(self) -> Path:
+        """Checkpoint of the last epoch, for resuming."""
+        return self.path / "last.pt"
+
+    @property
+    def best(self) -> Path:
+        """Checkpoint of the epoch with the best val average precision."""
+        return self.path / "best.pt"
+
+    def history(self) -> list[Row]:
+        """Read one row an epoch, ascending; a line cut off by a kill is left out."""
+        file = self.path / "history.jsonl"
+        lines = (
+            safe_json.read_text(file, MOST_HISTORY_BYTES).splitlines(keepends=True)
+            if file.is_file()
+            else []
+        )
+        return [safe_json.parse_object(line, file) for line in lines if line.endswith("\n")]
+
+    def rewrite_history(self, rows: list[Row]) -> None:
+        """Replace the history, atomically."""
+        text = "".join(json.dumps(row) + "\n" for row in rows)
+        write_aside(self.path / "history.jsonl", lambda aside: aside.write_text(text))
+
+    def append(self, row: Row) -> None:
+        """Add an epoch to the history."""
+        with (self.path / "history.jsonl").open("a") as file:
+            file.write(json.dumps(row) + "\n")
+
+    def read(self, name: str) -> Any:
+        """Read ``<name>.json``, None where it is missing."""
+        return read_json(self.path / f"{name}.json")
+
+    def write(self, name: str, content: Any) -> None:
+        """Write ``<name>.json`` atomically."""
+        write_json(self.path / f"{name}.json", content)
+
+    def end(self, reason: str, **more: Any) -> None:
+        """Note that the trial ended, why and when; nothing of it will be trained again."""
+        self.write("end", {"reason": reason, "time_ms": int(time.time() * 1000), **more})
+
+    def drop(self, name: str) -> None:
+        """Remove ``<name>.json`` where it is there."""
+        (self.path / f"{name}.json").unlink(missing_ok=True)
+
+    def write_arrays(self, name: str, **arrays: np.ndarray) -> None:
+        """Write ``<name>.npz`` atomically, compressed."""
+        named: dict[str, Any] = dict(arrays)
+
+        def save(aside: Path) -> None:
+            with aside.open("wb") as file:
+                np.savez_compressed(file, **named)
+
+        write_aside(self.path / f"{name}.npz", save)
+
+    def counts(self, part: str) -> np.ndarray | None:
+        """Read the histogram ``(2, BINS)`` of *part* (``val`` or ``test``), None where it is missing."""
+        file = self.path / f"{part}_counts.npy"
+        return read_array(file, Wanted("int64", (2, None))) if file.is_file() else None
+
+    def write_counts(self, part: str, counts: np.ndarray) -> None:
+        """Write the histogram of *part*."""
+        write_array(self.path / f"{part}_counts.npy", counts)
