@@ -21,21 +21,21 @@ from scipy.ndimage import gaussian_filter
 from data.pack import Pack
 from data.pack.channels import SAR_CHANNELS
 from data.pack.log_ratio import log_ratio
-from data.pack.normalise import make_norm
+from data.pack.normalise import make_normalisation
 from data.splits import Split, make_split
 from models import list_models
 from tuning.baselines.baselines import is_deterministic, make_baseline_config
 from tuning.metrics.scores import choose_threshold, score_at
 from tuning.registry.gate_tiles import write_gate
-from tuning.report.reference_layers import write_ground, write_split_audit
+from tuning.report.reference_layers import write_reference_layers, write_split_audit
 from tuning.report.write_report import EXCLUDED, EXPECTED, SUSPICIOUS
 from tuning.settings.presets import SEEDS, get_preset
 from tuning.settings.settings import list_folds
-from tuning.tracking.payloads import Context
+from tuning.tracking.payloads import CampaignContext
 from tuning.tracking.tracker import Tracker
 from tuning.train.environment import describe_environment
 from tuning.train.evaluate import Predict, make_model, measure_predictions, measure_val
-from tuning.trial.folder import Config, Journal
+from tuning.trial.folder import Config, TrialFolder
 from tuning.trial.search_space import compose, first_sample, make_key, make_space
 
 EPOCHS = 5  # of a search trial, as in the preset quick
@@ -90,10 +90,10 @@ def _runs_once(model: str) -> bool:
     return model not in list_models() and is_deterministic(model)
 
 
-def _make_context(name: str, pack: Pack, split: str, splits: Sequence[Split]) -> Context:
+def _make_context(name: str, pack: Pack, split: str, splits: Sequence[Split]) -> CampaignContext:
     channels = " ".join(SAR_CHANNELS)
     text = (splits[0].hash, pack.hash, "synthetic", channels, "4 even", "unknown")
-    return Context(name, "quick", split, *text)
+    return CampaignContext(name, "quick", split, *text)
 
 
 def _open_campaign(
@@ -114,7 +114,7 @@ def _open_campaign(
     test = sorted({tile for one in splits for tile in one.test})
     preset = get_preset("quick")
     for file in (
-        write_ground(pack, test, files),
+        write_reference_layers(pack, test, files),
         *write_gate(pack, splits[0].val, SAR_CHANNELS, preset.timesteps, "even", files),
         *write_split_audit(pack, splits, split, files),
     ):
@@ -160,7 +160,7 @@ def _log_trial(
     tags = {"study": model, "stage": stage, "seed": str(seed), "fold": split.name, "number": "1"}
     name = f"{model} · {stage} · {split.name} · seed {seed} · {key[:6]}"
     run_id = tracker.open_run("trial", key, name, study, tags, config)
-    journal = Journal(files / key)
+    journal = TrialFolder(files / key)
     journal.write("config", config)
     predict = _make_predict(pack, sorted([*list_models(), model]).index(model), seed)
     measure_val(journal, pack, split, predict)
@@ -190,13 +190,16 @@ def _make_predict(pack: Pack, place: int, seed: int) -> Predict:
     return predict
 
 
-def _write_training(journal: Journal, config: Config, pack: Pack, split: Split) -> None:
+def _write_training(journal: TrialFolder, config: Config, pack: Pack, split: Split) -> None:
     """Write what training leaves: history, cost, and a checkpoint of untrained weights."""
     counts = journal.counts("val")
     if counts is None:
         raise ValueError(f"A trial must have val counts, but {journal.path} has none.")
     torch.manual_seed(config["seed"])
-    model, norm = make_model(config), make_norm("train", pack, split.train, config["channels"])
+    model, norm = (
+        make_model(config),
+        make_normalisation("train", pack, split.train, config["channels"]),
+    )
     content = {"model": model.state_dict(), "config": config, "norm": asdict(norm)}
     content |= {"epoch": EPOCHS, "threshold": choose_threshold(counts)}
     torch.save(content, journal.best)

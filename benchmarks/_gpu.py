@@ -21,7 +21,7 @@ from tuning.train.epochs import HostEpochs
 from tuning.train.fit import split_of
 from tuning.train.multi_seed import Draws
 from tuning.train.training import Training
-from tuning.trial.folder import Config, Journal
+from tuning.trial.folder import Config, TrialFolder
 from tuning.trial.search_space import KNOWN_GOOD
 
 BATCH, WIDTH = 16, 16
@@ -59,7 +59,7 @@ class Network:
     def start(self, seed: int, parts: Parts, *, graphs: bool = True) -> Training:
         """Make a training in a folder of its own."""
         config, pack = self.config(seed), self.load()
-        journal, split = Journal(Path(mkdtemp())), split_of(config, pack)
+        journal, split = TrialFolder(Path(mkdtemp())), split_of(config, pack)
         return Training(config, pack, split, journal, GPU, parts=parts, graphs=graphs)
 
 
@@ -156,7 +156,7 @@ def measure_tally(lanes: int) -> float:
     loss, before = torch.zeros((), device=GPU), device_metrics.LANES
     device_metrics.LANES = lanes
     try:
-        one = device_metrics.Tally(GPU)
+        one = device_metrics.DeviceMetrics(GPU)
         return measure(lambda: [one.add(loss, logits, mask) for _ in range(50)], 0.2) / 50
     finally:
         device_metrics.LANES = before

@@ -22,10 +22,10 @@ from data.pack.channels import SAR_CHANNELS
 from tuning.search.optuna_asha import make_searcher, quiet_optuna
 from tuning.settings.presets import get_preset
 from tuning.tracking.client import URI_VARIABLE, find_runs
-from tuning.tracking.sender import Delivery
+from tuning.tracking.sender import MLflowSender
 from tuning.train.evaluate import make_model
 from tuning.trial.disk import measure_bytes
-from tuning.trial.folder import Journal
+from tuning.trial.folder import TrialFolder
 from tuning.trial.search_space import first_sample, make_space
 
 
@@ -47,10 +47,10 @@ def time_loop(root: Path, name: str, trials: int, reports: int = 300) -> float:
     return statistics.median(report(campaign, epoch) / trials for epoch in range(1, rounds + 1))
 
 
-class Silent(Delivery):
+class Silent(MLflowSender):
     """Sends nothing, so that the loop's own work can be told from the sending."""
 
-    def submit(self, journal: Journal) -> None:
+    def submit(self, journal: TrialFolder) -> None:
         """Send nothing."""
 
 
@@ -123,7 +123,7 @@ def time_sending(root: Path, name: str, trials: int, epochs: int, ends: int) -> 
     return Sent(start[0].over(trials), min(rounds), end[0].over(ends), lookup, folder, size, files)
 
 
-def _time_lookups(delivery: Delivery, name: str, ended: Sequence[Journal]) -> float:
+def _time_lookups(delivery: MLflowSender, name: str, ended: Sequence[TrialFolder]) -> float:
     """Return the seconds to find a run by its key; refuse trials that were not sent whole."""
     tracker, began = delivery.tracker, time.perf_counter()
     for journal in ended:
@@ -136,7 +136,7 @@ def _time_lookups(delivery: Delivery, name: str, ended: Sequence[Journal]) -> fl
 
 
 @contextmanager
-def _timed(delivery: Delivery) -> Iterator[list[Cost]]:
+def _timed(delivery: MLflowSender) -> Iterator[list[Cost]]:
     """Measure until all that was handed over is sent."""
     took: list[Cost] = []
     began, used = time.perf_counter(), time.process_time()

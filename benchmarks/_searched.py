@@ -13,13 +13,13 @@ import torch
 
 from data.pack.channels import SAR_CHANNELS
 from tuning.metrics.scores import BINS
-from tuning.search.callback import Mirror
-from tuning.tracking.payloads import EPOCH_METRICS, Context, DataRecord
-from tuning.tracking.sender import Delivery
+from tuning.search.callback import TrackingCallback
+from tuning.tracking.payloads import EPOCH_METRICS, CampaignContext, DataRecord
+from tuning.tracking.sender import MLflowSender
 from tuning.train.environment import describe_environment
-from tuning.trial.folder import Journal
+from tuning.trial.folder import TrialFolder
 from tuning.trial.search_space import first_sample, make_space
-from tuning.trial.stage import Job, Stage
+from tuning.trial.stage import Stage, StageJob
 
 MODEL, PIXELS = "unet", 27 * 128 * 128  # of the val part of the split blocks
 SYSTEM = (
@@ -39,31 +39,33 @@ class Campaign:
         epochs: Length of a trial.
     """
 
-    mirror: Mirror
+    mirror: TrackingCallback
     trials: Sequence[Any]
     epochs: int
 
-    def journals(self) -> Iterator[Journal]:
+    def journals(self) -> Iterator[TrialFolder]:
         """Yield the trials' folders."""
         for trial in self.trials:
             yield self.mirror.stage.job.journal(trial.config)
 
 
 def make_campaign(
-    root: Path, name: str, trials: int, epochs: int, kind: type[Delivery] = Delivery
+    root: Path, name: str, trials: int, epochs: int, kind: type[MLflowSender] = MLflowSender
 ) -> Campaign:
     """Make a search of a network's whole space with random samples."""
-    context = Context(name, "paper", "blocks", "s", "d", "synthetic", "s1", "15 even", "c" * 40)
+    context = CampaignContext(
+        name, "paper", "blocks", "s", "d", "synthetic", "s1", "15 even", "c" * 40
+    )
     data = DataRecord("hokkaido-twin", "d", "twin:1", {"channels": list(SAR_CHANNELS)}, {})
     fixed = {"model": MODEL, "channels": list(SAR_CHANNELS), "timesteps": 15, "steps": "even"}
     fixed |= {"norm": "train", "batch_size": 16, "clip": 1.0, "augment": {"turn": 1}}
     fixed |= {"epochs": epochs, "patience": epochs, "seed": 42, "split": "blocks", "data": "d"}
     folder = root / "campaigns" / name / "trials"
     folder.mkdir(parents=True)
-    stage = Stage(f"search-{MODEL}", Job("search", fixed, "p", str(folder)), trials, epochs)
+    stage = Stage(f"search-{MODEL}", StageJob("search", fixed, "p", str(folder)), trials, epochs)
     first, rng = first_sample(MODEL, make_space(MODEL)), random.Random(name)  # noqa: S311 - samples
     samples = [first | {"lr": 10 ** rng.uniform(-4, -2)} for _ in range(trials)]
-    mirror = Mirror(kind(root, context, data), stage)
+    mirror = TrackingCallback(kind(root, context, data), stage)
     return Campaign(mirror, [SimpleNamespace(config=sample) for sample in samples], epochs)
 
 

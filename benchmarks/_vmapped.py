@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 from torch.func import functional_call, stack_module_state
 
-from data.pack.gpu_dataset import Resident
+from data.pack.gpu_dataset import GpuDataset
 from tuning.train.cuda_graphs import Lane, Replay
-from tuning.train.device_metrics import Tally
+from tuning.train.device_metrics import DeviceMetrics
 from tuning.train.losses import bce_dice
 from tuning.train.training import Training
 
@@ -28,7 +28,7 @@ class Vmapped:
         first = trainings[0]
         self.config, self.device, self.base = first.config, first.device, first.model
         self._generators = [training.generator for training in trainings]
-        self._resident = Resident(first.parts.train, first.epochs._train._augment)  # type: ignore[attr-defined]
+        self._resident = GpuDataset(first.parts.train, first.epochs._train._augment)  # type: ignore[attr-defined]
         self.params, self.buffers = stack_module_state([one.model for one in trainings])
         if nhwc:
             for name, weights in self.params.items():
@@ -39,7 +39,7 @@ class Vmapped:
         self.optimizer = torch.optim.AdamW(
             self.params.values(), 1e-3, weight_decay=0.01, fused=cuda, capturable=cuda
         )
-        self.tally, self.lane = Tally(self.device), Lane(self.device)
+        self.tally, self.lane = DeviceMetrics(self.device), Lane(self.device)
         self._works: dict[int, tuple[Tensor, Replay]] = {}
 
     def step(self, rows: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from _turns import tell_load
 
-from data.io.errors import unknown
+from data.io.errors import unknown_name
 
 QUICK: dict[str, Sequence[str]] = {
     "start_up": (),
@@ -57,7 +57,7 @@ def main(argv: list[str] | None = None) -> int:
     missed = []
     for name in args.names:
         if name not in QUICK:
-            parser.error(unknown("script", name, QUICK))
+            parser.error(unknown_name("script", name, QUICK))
         print(f"{name} ({tell_load()})", flush=True)
         code, printed, seconds = run(name)
         print(

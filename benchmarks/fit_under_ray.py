@@ -26,7 +26,7 @@ from data.twin import make_twin
 from tuning.settings.presets import pick_tiles
 from tuning.train.fit import fit
 from tuning.train.malloc import keep_freed_memory
-from tuning.trial.folder import Config, Journal, read_json
+from tuning.trial.folder import Config, TrialFolder, read_optional_json
 
 AIM, AIM_START_S = 1.03, 5.0
 TILES_PER_PART, EPOCHS = 24, 8
@@ -36,7 +36,7 @@ Times = tuple[
 ]  # when the first epoch began, seconds since 1970; seconds to the end of the last
 
 
-def read_times(journal: Journal) -> Times:
+def read_times(journal: TrialFolder) -> Times:
     """Read a training's times from its journal."""
     rows = journal.history()
     began = rows[0]["time_ms"] / 1000 - rows[0]["seconds"]
@@ -47,10 +47,10 @@ def fit_alone(request: dict[str, Any]) -> dict[str, float]:
     """Train in this bare process; return seconds."""
     keep_freed_memory()
     torch.set_num_threads(1)
-    config: Config = read_json(Path(request["config"]))
+    config: Config = read_optional_json(Path(request["config"]))
     began = time.time()
     fit(config, load_pack(Path(request["pack"])), Path(request["to"]), lambda row: None)
-    first, seconds = read_times(Journal(Path(request["to"])))
+    first, seconds = read_times(TrialFolder(Path(request["to"])))
     return {"start": first - began, "seconds": seconds}
 
 
@@ -71,14 +71,16 @@ class Platform:
         """Train one trial; return seconds."""
         from tuning.cluster.resources import Resources
         from tuning.search.run_stage import run_repeats
-        from tuning.tracking.payloads import Context, DataRecord
-        from tuning.tracking.sender import Delivery
-        from tuning.trial.stage import Job, Stage
+        from tuning.tracking.payloads import CampaignContext, DataRecord
+        from tuning.tracking.sender import MLflowSender
+        from tuning.trial.stage import Stage, StageJob
 
         pack = self.pack
-        context = Context(name, "quick", "blocks", "s", pack.hash, "synthetic", "s1", "4 even", "c")
-        job = Job("repeat", {}, str(pack.path), str(self.root / name / "trials"))
-        delivery = Delivery(
+        context = CampaignContext(
+            name, "quick", "blocks", "s", pack.hash, "synthetic", "s1", "4 even", "c"
+        )
+        job = StageJob("repeat", {}, str(pack.path), str(self.root / name / "trials"))
+        delivery = MLflowSender(
             self.root, context, DataRecord("hokkaido-twin", pack.hash, "twin", {}, {})
         )
         stage = Stage("repeat", job, 1, config["epochs"])

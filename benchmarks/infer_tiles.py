@@ -22,8 +22,8 @@ from typing import Any
 import torch
 from _turns import Ratio, judge, tell_load
 
-from data.pack.normalise import Norm
-from data.scene.base import Need
+from data.pack.normalise import Normalisation
+from data.scene.base import InputSpec
 from data.tiles import ACQUISITIONS
 from models import create_model, known_good, list_models
 from tuning.predict.ensemble import Member
@@ -36,7 +36,7 @@ from tuning.train.malloc import keep_freed_memory
 
 AIM = 0.9
 CHANNELS = ("s1asc:VV", "s1asc:VH", "s1dsc:VV", "s1dsc:VH")
-NORM = Norm(CHANNELS, (-9.0, -15.5, -9.0, -15.5), (3.5, 4.0, 3.5, 4.0))
+NORM = Normalisation(CHANNELS, (-9.0, -15.5, -9.0, -15.5), (3.5, 4.0, 3.5, 4.0))
 BATCHES, TIMESTEPS, TILE_PX = (1, 32), 4, 128
 TILES = 16  # of a measurement, or one batch
 
@@ -63,7 +63,7 @@ def make_ways(
 ) -> dict[str, Way]:
     """Return the bare pass, and what it is compared with, on one batch."""
     bare = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    member = Member("random", program, Need(CHANNELS, TIMESTEPS, "even"), 0.5, True)
+    member = Member("random", program, InputSpec(CHANNELS, TIMESTEPS, "even"), 0.5, True)
     predictor = Predictor([member], torch.device("cpu"))
     whole = make_example(NORM, ACQUISITIONS, batch, TILE_PX)
     few = whole[:, :TIMESTEPS].copy()

@@ -22,9 +22,9 @@ from typing import Any
 
 import torch
 
-from data.pack.normalise import Norm
+from data.pack.normalise import Normalisation
 from data.scene import open_scene
-from data.scene.base import Need
+from data.scene.base import InputSpec
 from models import create_model
 from models.unet import KNOWN_GOOD
 from tuning.predict import write_map
@@ -41,7 +41,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from _scene import make_scene
 
 CHANNELS = ("s1asc:VV", "s1asc:VH", "s1dsc:VV", "s1dsc:VH")
-NORM = Norm(CHANNELS, (-9.0, -15.5, -9.0, -15.5), (3.5, 4.0, 3.5, 4.0))
+NORM = Normalisation(CHANNELS, (-9.0, -15.5, -9.0, -15.5), (3.5, 4.0, 3.5, 4.0))
 SMALL = 2_912  # six windows of 512 px a side
 AIM_SPEED, AIM_MEMORY = 0.8, 2.0
 ROUNDS = 5
@@ -62,7 +62,7 @@ def make_member(folder: Path) -> tuple[Member, torch.nn.Module]:
     save_program(program, make_reference(program, NORM), folder / "program.pt2")
     with torch.no_grad():
         threshold = float(model(noise).sigmoid().quantile(0.999))
-    need = Need(CHANNELS, 4, "even")
+    need = InputSpec(CHANNELS, 4, "even")
     return Member("random", load_program(folder / "program.pt2"), need, threshold, True), model
 
 
@@ -82,7 +82,7 @@ def measure_forward(
     return windows * window**2 * 1e-4 / (time.perf_counter() - began)
 
 
-def measure_mapping(job: write_map.Job) -> float:
+def measure_mapping(job: write_map.MapJob) -> float:
     """Return the km2 per second of reading, predicting, blending and writing."""
     scene, predictor = job.scene, job.predictor
     windows = scene.lay_windows(job.window_px, job.overlap_px)
@@ -97,13 +97,13 @@ def measure_mapping(job: write_map.Job) -> float:
         return scene.grid.height * scene.grid.width * 1e-4 / seconds
 
 
-def make_job(folder: Path, args: argparse.Namespace) -> tuple[write_map.Job, torch.nn.Module]:
+def make_job(folder: Path, args: argparse.Namespace) -> tuple[write_map.MapJob, torch.nn.Module]:
     """Open the scene with a random network."""
     member, model = make_member(folder)
     predictor = Predictor([member], torch.device(args.device))
     scene = open_scene(args.scene, member.need)
     facts = {"model": "random", "input": "scene", "data": "synthetic"}
-    return write_map.Job(scene, predictor, member.threshold, args.window, 32, facts), model
+    return write_map.MapJob(scene, predictor, member.threshold, args.window, 32, facts), model
 
 
 def take_turns(args: argparse.Namespace) -> list[tuple[float, float]]:

@@ -21,8 +21,8 @@ import torch
 
 from data.pack import load_pack, make_pack
 from data.pack.channels import SAR_CHANNELS
-from data.pack.dataset import Tiles
-from data.pack.normalise import make_norm
+from data.pack.dataset import TileDataset
+from data.pack.normalise import make_normalisation
 from data.tiles import list_tiles
 from data.tiles.catalogue import read_catalogue
 from data.twin import make_twin
@@ -43,8 +43,8 @@ def read_epochs(path: Path, together: Barrier, _: int) -> tuple[int, int, int]:
     """Read two epochs beside the others; return own bytes before and after, and mapped ones."""
     torch.set_num_threads(1)
     pack = load_pack(path)
-    norm = make_norm("train", pack, pack.tile_ids, SAR_CHANNELS)
-    tiles = Tiles(pack, pack.tile_ids, norm, 15, torch.device("cpu"))
+    norm = make_normalisation("train", pack, pack.tile_ids, SAR_CHANNELS)
+    tiles = TileDataset(pack, pack.tile_ids, norm, 15, torch.device("cpu"))
     generator = torch.Generator().manual_seed(0)
     before, _mapped = read_memory()
     for _epoch in range(2):

@@ -19,9 +19,9 @@ import torch
 import xarray as xr
 
 from data.pack import make_pack
-from data.pack.dataset import Tiles
-from data.pack.normalise import make_norm
-from data.pack.reader import Reader
+from data.pack.dataset import TileDataset
+from data.pack.normalise import make_normalisation
+from data.pack.reader import PackReader
 from data.tiles import BANDS, list_tiles, tile_path
 from data.twin import make_twin
 
@@ -69,9 +69,9 @@ def compare(tiles: Path, ids: list[str], packs: Path) -> dict[str, list[float]]:
     """Measure every way in turns, so that a busy machine slows all alike."""
     pack = make_pack(tiles, packs, modalities=(ORBIT,), tile_ids=ids)
     channels = [f"{ORBIT}:{band}" for band in BANDS[ORBIT]]
-    reader = Reader(pack, channels, 15, "all")
-    norm = make_norm("train", pack, ids, channels)
-    served = Tiles(pack, ids, norm, 15, torch.device("cpu"), "all")
+    reader = PackReader(pack, channels, 15, "all")
+    norm = make_normalisation("train", pack, ids, channels)
+    served = TileDataset(pack, ids, norm, 15, torch.device("cpu"), "all")
     plain = torch.from_numpy(pack.bands[ORBIT].astype(np.float32))
     buffer = torch.empty(BATCH, *plain.shape[1:])
 

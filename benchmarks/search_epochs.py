@@ -33,12 +33,12 @@ from data.pack import Pack, make_pack
 from data.twin import make_twin
 from tuning.search import optuna_asha
 from tuning.settings.presets import pick_tiles
-from tuning.train.fit import begin, finish, is_over
+from tuning.train.fit import begin, finish, is_training_finished
 from tuning.train.malloc import keep_freed_memory
 from tuning.train.training import BadTrialError
 from tuning.trial.folder import Row
 from tuning.trial.search_space import Domain, LogUniform, first_sample, make_space
-from tuning.trial.stage import METRIC, Job, Stage
+from tuning.trial.stage import METRIC, Stage, StageJob
 
 AIM = 0.25
 TILES_PER_PART = 16
@@ -73,7 +73,7 @@ class Trainer:
         folder.mkdir(parents=True)
         return Stage(
             name,
-            Job("search", self.fixed, str(self.pack.path), str(folder)),
+            StageJob("search", self.fixed, str(self.pack.path), str(folder)),
             self.trials,
             self.epochs,
         )
@@ -84,7 +84,7 @@ class Trainer:
         try:
             begun = begin(stage.job.config(sample), self.pack, journal, lambda row: None, CPU)
             assert not isinstance(begun, str)  # noqa: S101 - for mypy: the folder is new
-            while not is_over(begun):
+            while not is_training_finished(begun):
                 rows.append(begun.run_epoch())
                 if judge(rows[-1]):
                     return rows

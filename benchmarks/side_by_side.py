@@ -27,10 +27,10 @@ from tuning.cluster.ray_session import start_ray, stop_ray
 from tuning.cluster.resources import Resources
 from tuning.search.run_stage import run_repeats
 from tuning.settings.presets import pick_tiles
-from tuning.tracking.payloads import Context, DataRecord
-from tuning.tracking.sender import Delivery
+from tuning.tracking.payloads import CampaignContext, DataRecord
+from tuning.tracking.sender import MLflowSender
 from tuning.trial.folder import Config, write_json
-from tuning.trial.stage import Job, Stage
+from tuning.trial.stage import Stage, StageJob
 
 AIM = 1.1
 TILES_PER_PART = 24
@@ -39,9 +39,11 @@ EPOCHS = 48  # as long as the shortest repeat trials of the preset quick
 
 def time_stage(root: Path, pack: Pack, configs: list[Config], name: str) -> float:
     """Train all configs, one core for each; return the seconds from the first epoch's start to the last one's end."""
-    context = Context(name, "quick", "blocks", "s", pack.hash, "synthetic", "s1", "4 even", "c")
-    job = Job("repeat", {}, str(pack.path), str(root / name / "trials"))
-    delivery = Delivery(root, context, DataRecord("hokkaido-twin", pack.hash, "twin", {}, {}))
+    context = CampaignContext(
+        name, "quick", "blocks", "s", pack.hash, "synthetic", "s1", "4 even", "c"
+    )
+    job = StageJob("repeat", {}, str(pack.path), str(root / name / "trials"))
+    delivery = MLflowSender(root, context, DataRecord("hokkaido-twin", pack.hash, "twin", {}, {}))
     stage = Stage("repeat", job, len(configs), EPOCHS)
     run_repeats(configs, stage, delivery, root / name / "ray", Resources(1, 0))
     times = [read_times(job.journal({"config": config})) for config in configs]

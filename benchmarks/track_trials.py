@@ -30,21 +30,21 @@ from tuning.cluster.resources import Resources
 from tuning.search.run_stage import run_repeats
 from tuning.settings.presets import get_preset, pick_tiles
 from tuning.settings.settings import Settings
-from tuning.tracking.payloads import Context, DataRecord
-from tuning.tracking.sender import Delivery
-from tuning.trial.folder import Config, Journal
+from tuning.tracking.payloads import CampaignContext, DataRecord
+from tuning.tracking.sender import MLflowSender
+from tuning.trial.folder import Config, TrialFolder
 from tuning.trial.search_space import KNOWN_GOOD
-from tuning.trial.stage import Job, Stage
+from tuning.trial.stage import Stage, StageJob
 
 AIM = 1.03
 TILES_PER_PART, PER_CORE = 24, 2
 EPOCHS = 40  # nearly as long as the shortest repeat trials of the preset quick
 
 
-class Silent(Delivery):
+class Silent(MLflowSender):
     """Sends nothing while trials run."""
 
-    def submit(self, journal: Journal) -> None:
+    def submit(self, journal: TrialFolder) -> None:
         """Send nothing."""
 
 
@@ -71,10 +71,12 @@ def make_config(pack: Pack, seed: int) -> Config:
     }
 
 
-def time_trials(root: Path, pack: Pack, kind: type[Delivery], name: str) -> tuple[float, float]:
+def time_trials(root: Path, pack: Pack, kind: type[MLflowSender], name: str) -> tuple[float, float]:
     """Run a stage; return the median trial's seconds, and the share of them between epochs."""
-    context = Context(name, "quick", "blocks", "s", pack.hash, "synthetic", "s1", "4 even", "c")
-    job = Job("repeat", {}, str(pack.path), str(root / name / "trials"))
+    context = CampaignContext(
+        name, "quick", "blocks", "s", pack.hash, "synthetic", "s1", "4 even", "c"
+    )
+    job = StageJob("repeat", {}, str(pack.path), str(root / name / "trials"))
     delivery = kind(root, context, DataRecord("hokkaido-twin", pack.hash, "twin", {}, {}))
     configs = [make_config(pack, seed) for seed in range(PER_CORE * count_cpus())]
     stage = Stage("repeat", job, len(configs), EPOCHS)
@@ -127,9 +129,9 @@ def main(argv: list[str] | None = None) -> int:
             for number in range(args.rounds):
                 pair = {
                     kind: time_trials(root, pack, kind, f"{kind.__name__}-{number}")
-                    for kind in ((Delivery, Silent) if number % 2 else (Silent, Delivery))
+                    for kind in ((MLflowSender, Silent) if number % 2 else (Silent, MLflowSender))
                 }
-                (tracked, share), (alone, _) = pair[Delivery], pair[Silent]
+                (tracked, share), (alone, _) = pair[MLflowSender], pair[Silent]
                 ratios.append(tracked / alone)
                 shares.append(share)
                 print(

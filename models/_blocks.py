@@ -73,7 +73,7 @@ class ChannelLayerNorm(nn.LayerNorm):
         return super().forward(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
 
 
-def make_norm(kind: str, channels: int) -> nn.Module:
+def make_norm_layer(kind: str, channels: int) -> nn.Module:
     """Return the normalisation layer called *kind* (one of `NORMS`)."""
     if kind == "layer":
         return ChannelLayerNorm(channels)
@@ -113,7 +113,7 @@ class Block(nn.Sequential):
     def __init__(self, i: int, o: int, plan: Plan) -> None:
         layers: list[nn.Module] = []
         for channels in (i, o):
-            layers += [make_conv(plan.conv, channels, o), make_norm(plan.norm, o)]
+            layers += [make_conv(plan.conv, channels, o), make_norm_layer(plan.norm, o)]
             layers.append(nn.ReLU(inplace=True))
         if plan.dropout_at(o) > 0:
             layers.append(nn.Dropout2d(plan.dropout_at(o)))

@@ -8,7 +8,7 @@ import torch
 _SHOWN = 200  # characters of a value in a message
 
 
-def unknown(what: str, value: str, choices: Iterable[str]) -> ValueError:
+def unknown_name(what: str, value: str, choices: Iterable[str]) -> ValueError:
     """Return the error for a name that is not among the choices, with the nearest one.
 
     Args:
@@ -27,7 +27,7 @@ def check_choice(argument: str, value: str, choices: Iterable[str]) -> None:
     """Raise unless *value* is one of the choices of *argument*."""
     names = tuple(choices)
     if value not in names:
-        raise unknown(f"value for {argument}:", value, names)
+        raise unknown_name(f"value for {argument}:", value, names)
 
 
 def check_at_least_one(**values: int) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import nn
 
-from models._checks import unknown
+from models._checks import unknown_name
 
 
 def list_models() -> list[str]:
@@ -41,7 +41,7 @@ def create_model(name: str, in_channels: int, timesteps: int, **arch: Any) -> nn
     choices = [key for key in inspect.signature(build).parameters if key not in _DATA_ARGUMENTS]
     for key in arch:
         if key not in choices:
-            raise unknown(f"argument of model {name!r}:", key, choices)
+            raise unknown_name(f"argument of model {name!r}:", key, choices)
     model: nn.Module = build(in_channels=in_channels, timesteps=timesteps, **arch)
     return model
 
@@ -77,5 +77,5 @@ def _module(name: str) -> ModuleType:
     """Import the file of one architecture."""
     names = list_models()
     if name not in names:
-        raise unknown("model", name, names)
+        raise unknown_name("model", name, names)
     return importlib.import_module(f"models.{name}")

@@ -9,7 +9,7 @@ description; no code was copied.
 import torch
 from torch import nn
 
-from models._blocks import CONVS, NORMS, Decoder, Encoder, Plan, he_conv, make_norm
+from models._blocks import CONVS, NORMS, Decoder, Encoder, Plan, he_conv, make_norm_layer
 from models._checks import check_at_least_one, check_choice, check_input
 from models._convlstm import ConvLSTM
 
@@ -55,9 +55,9 @@ class UNetConvLSTM(nn.Module):
         self.encoder = Encoder(in_channels, plan)
         self.convlstm = ConvLSTM(bottom, bottom)
         self.bridge = nn.Sequential(
-            make_norm(norm, bottom),
+            make_norm_layer(norm, bottom),
             he_conv(bottom, bottom, 1),
-            make_norm(norm, bottom),
+            make_norm_layer(norm, bottom),
             nn.ReLU(inplace=True),
         )
         self.decoder = Decoder(plan)

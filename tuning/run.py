@@ -108,7 +108,7 @@ def _settings(given: dict[str, Any], root: Path) -> Any:
     """Turn the arguments given into settings, and keep them; or load those of the campaign to resume."""
     from data.pack.augment import parse_augment
     from data.pack.channels import choose_channels
-    from data.splits import keep_split
+    from data.splits import store_split
     from data.tiles import ACQUISITIONS
     from tuning.settings.presets import get_preset
     from tuning.settings.settings import (
@@ -158,7 +158,7 @@ def _settings(given: dict[str, Any], root: Path) -> Any:
     }
     chosen["models"], chosen["baselines"] = choose_models(given.pop("model", ["all"]), channels)
     if Path(given.get("split", "")).suffix:  # names have none
-        given["split"] = keep_split(Path(given["split"]), root / PACKS)
+        given["split"] = store_split(Path(given["split"]), root / PACKS)
     if "://" not in given.get("storage", "://"):
         given["storage"] = str(Path(given["storage"]).resolve())  # nodes have other working folders
     settings = Settings(**(defaults | given | chosen))
@@ -189,7 +189,7 @@ def _wants_to_continue(root: Path, campaign: str) -> bool:
 
 
 def _say_end(outcome: Any, root: Path, campaign: str) -> None:
-    from data.tiles.manifest import describe
+    from data.tiles.manifest import describe_origin
     from tuning.report.sections import format_ranking
     from tuning.report.write_report import format_pages, report_folder
     from tuning.tracking.client import tracking_uri
@@ -198,7 +198,7 @@ def _say_end(outcome: Any, root: Path, campaign: str) -> None:
     if outcome.table is None:
         return
     folder = report_folder(root, campaign)
-    kind = describe(outcome.table["data"][0] == "synthetic")
+    kind = describe_origin(outcome.table["data"][0] == "synthetic")
     print(f"\nScores on test, mean ± standard deviation over seeds; {kind} data:")
     print(format_ranking(outcome.table))
     print(f"\nReport:  {folder / 'report.html'}\nTable:   {folder / 'benchmark_master.csv'}")
@@ -207,10 +207,10 @@ def _say_end(outcome: Any, root: Path, campaign: str) -> None:
 
 def _say_if_full(root: Path) -> None:
     """Name what may be behind any other error."""
-    from tuning.trial.disk import explain_room, is_full
+    from tuning.trial.disk import describe_free_space, is_full
 
     if root.exists() and is_full(root):
-        print(f"error: {explain_room(root)}", file=sys.stderr)
+        print(f"error: {describe_free_space(root)}", file=sys.stderr)
 
 
 def _say_how_to_continue(root: Path, campaign: str) -> None:

@@ -14,8 +14,8 @@ from functools import partial
 from pathlib import Path
 
 from data.check.report import FileReport, FolderReport
-from data.check.tile import Job, check_each, check_tile
-from data.io.safe_json import is_texts, read_json
+from data.check.tile import CheckJob, check_each, check_tile
+from data.io.safe_json import is_string_map, read_json
 from data.tiles import MODALITIES, ORBITS, TileError, Units, tile_id_of, tile_path
 from data.tiles.manifest import MANIFESTS
 
@@ -80,7 +80,7 @@ def _read_manifest(root: Path) -> tuple[bool | None, dict[str, str]]:
         if path.is_file():
             try:
                 manifest = read_json(path)
-                if not is_texts(manifest["files"]):
+                if not is_string_map(manifest["files"]):
                     raise ValueError("files without their SHA-256")
                 return bool(manifest["synthetic"]), manifest["files"]
             except (ValueError, KeyError, TypeError) as error:
@@ -93,7 +93,7 @@ def _read_manifest(root: Path) -> tuple[bool | None, dict[str, str]]:
 
 def _sort_names(
     root: Path, names: Sequence[str], hashes: dict[str, str]
-) -> tuple[list[Job], list[FileReport], list[str]]:
+) -> tuple[list[CheckJob], list[FileReport], list[str]]:
     """Sort names into tiles, what is no tile but should be one, and what is no NetCDF at all."""
     tiles: dict[str, dict[str, str]] = {}
     strange, ignored = [], []
@@ -118,7 +118,7 @@ def _sort_names(
                 ignored.append(name)
                 continue
             strange.append(FileReport(name, modality, "", "unusable", verdict, reason))
-    return [Job(tile_id, tiles[tile_id]) for tile_id in sorted(tiles)], strange, ignored
+    return [CheckJob(tile_id, tiles[tile_id]) for tile_id in sorted(tiles)], strange, ignored
 
 
 def _find_majority(files: Sequence[FileReport]) -> Units:

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from textwrap import fill
 
-from data.tiles.manifest import describe
-from data.tiles.rules import DIMS, MODALITIES, Finding
+from data.tiles.manifest import describe_origin
+from data.tiles.rules import DIMS, MODALITIES, TileWarning
 
 USABLE, SUSPICIOUS, UNUSABLE = STATES = ("usable", "suspicious", "unusable")
 _WIDTH = 100
@@ -59,7 +59,7 @@ class FileReport:
     state: str
     verdict: str = ""
     reason: str = ""
-    findings: tuple[Finding, ...] = ()
+    findings: tuple[TileWarning, ...] = ()
     facts: Facts | None = None
 
 
@@ -72,7 +72,7 @@ class TileReport:
     state: str
     verdict: str = ""
     reason: str = ""
-    findings: tuple[Finding, ...] = ()
+    findings: tuple[TileWarning, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ class FolderReport:
         return [report for report in reports if report.state == UNUSABLE]
 
 
-def classify(verdict: str, findings: Sequence[Finding]) -> str:
+def classify(verdict: str, findings: Sequence[TileWarning]) -> str:
     """Return the state that a verdict and findings amount to."""
     return UNUSABLE if verdict else SUSPICIOUS if findings else USABLE
 
@@ -112,7 +112,7 @@ def classify(verdict: str, findings: Sequence[Finding]) -> str:
 def render(report: FolderReport) -> str:
     """Write a report as text: a table, the findings by name, each unusable file with its reason."""
     origin = " without a manifest" if report.synthetic is None else ""
-    kind = describe(bool(report.synthetic))
+    kind = describe_origin(bool(report.synthetic))
     head = f"Data: {kind} tiles in {report.root}{origin}: {_count(len(report.tiles), 'tile')}."
     parts = [head, _make_table(report), *_list_findings(report), *_list_unusable(report)]
     if report.ignored:

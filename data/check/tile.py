@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 
 from data.check.report import Facts, FileReport, TileReport, classify
-from data.io.processes import Died, run_each
+from data.io.processes import WorkerDied, map_processes
 from data.tiles import (
     DIMS,
     ORBITS,
-    Finding,
     Tile,
     TileError,
+    TileWarning,
     Units,
     compare_tiles,
     guess_units,
@@ -24,7 +24,7 @@ from data.tiles import (
 
 
 @dataclass(frozen=True)
-class Job:
+class CheckJob:
     """The files of one tile that are to be checked.
 
     Attributes:
@@ -47,8 +47,8 @@ class Checked:
 
 
 def check_each(
-    work: Callable[[Job], Checked],
-    jobs: Sequence[Job],
+    work: Callable[[CheckJob], Checked],
+    jobs: Sequence[CheckJob],
     workers: int | None = None,
     progress: bool = True,
 ) -> list[Checked]:
@@ -63,22 +63,24 @@ def check_each(
     Returns:
         One result per job; a file that ends its process has the verdict ``ends-its-process``.
     """
-    results = list(run_each(work, jobs, "checking tiles", workers=workers, progress=progress))
+    results = list(map_processes(work, jobs, "checking tiles", workers=workers, progress=progress))
     return [
-        _blame(work, job) if isinstance(result, Died) else result
+        _blame(work, job) if isinstance(result, WorkerDied) else result
         for job, result in zip(jobs, results, strict=True)
     ]
 
 
-def _blame(work: Callable[[Job], Checked], job: Job) -> Checked:
+def _blame(work: Callable[[CheckJob], Checked], job: CheckJob) -> Checked:
     """Do a job again file by file, then once more without the files that end their process."""
     alone = [replace(job, hashes={name: digest}) for name, digest in job.hashes.items()]
-    results = list(run_each(work, alone, "file by file", progress=False))
-    fatal = [name for name, one in zip(job.hashes, results, strict=True) if isinstance(one, Died)]
+    results = list(map_processes(work, alone, "file by file", progress=False))
+    fatal = [
+        name for name, one in zip(job.hashes, results, strict=True) if isinstance(one, WorkerDied)
+    ]
     alive = {name: digest for name, digest in job.hashes.items() if name not in fatal}
     rest = replace(job, hashes=alive)
-    again = next(run_each(work, [rest], "the others", progress=False))
-    if isinstance(again, Died):  # only together
+    again = next(map_processes(work, [rest], "the others", progress=False))
+    if isinstance(again, WorkerDied):  # only together
         fatal, again = list(job.hashes), Checked(TileReport(job.tile_id, (), "usable"), ())
     dead = tuple(_report_death(job.tile_id, name) for name in fatal)
     tile = replace(again.tile, modalities=tuple(job.hashes))
@@ -94,7 +96,7 @@ def _report_death(tile_id: str, modality: str) -> FileReport:
     return FileReport(path, modality, tile_id, "unusable", "ends-its-process", reason)
 
 
-def check_tile(root: Path, units: Units | None, job: Job) -> Checked:
+def check_tile(root: Path, units: Units | None, job: CheckJob) -> Checked:
     """Check the files of one tile, and what can be read of them against each other.
 
     Args:
@@ -108,7 +110,7 @@ def check_tile(root: Path, units: Units | None, job: Job) -> Checked:
         files.append(report)
         tiles += [tile] if tile else []
     if job.lacks:
-        found.append(Finding("unpaired", f"It has no file of {' and '.join(job.lacks)}."))
+        found.append(TileWarning("unpaired", f"It has no file of {' and '.join(job.lacks)}."))
     verdict = reason = ""
     try:
         found += compare_tiles(tiles)
@@ -141,10 +143,10 @@ def _check_file(
     return FileReport(name, modality, tile_id, state, findings=found, facts=facts), tile
 
 
-def _find_change(path: Path, digest: str) -> tuple[Finding, ...]:
+def _find_change(path: Path, digest: str) -> tuple[TileWarning, ...]:
     try:
         if digest and hash_file(path) != digest:
-            return (Finding("changed", "Its content is not what the manifest lists."),)
+            return (TileWarning("changed", "Its content is not what the manifest lists."),)
     except OSError:
         pass  # reading it as a tile says more
     return ()

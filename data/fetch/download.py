@@ -39,7 +39,7 @@ from data.fetch.manifest import (
     open_folder,
     write_manifest,
 )
-from data.io.errors import unknown
+from data.io.errors import unknown_name
 from data.tiles import MODALITIES, ORBITS
 
 logger = logging.getLogger(__name__)
@@ -96,10 +96,10 @@ def fetch(
 def check_request(version: str, modalities: Sequence[str]) -> None:
     """Raise ValueError that says what is wrong with a request."""
     if version not in VERSIONS:
-        raise ValueError(unknown("version", version, VERSIONS))
+        raise ValueError(unknown_name("version", version, VERSIONS))
     for modality in modalities:
         if modality not in MODALITIES:
-            raise ValueError(unknown("modality", modality, MODALITIES))
+            raise ValueError(unknown_name("modality", modality, MODALITIES))
     if not modalities:
         choices = ", ".join(MODALITIES)
         raise ValueError(f"A fetch must have a modality, but got none. Choose among {choices}.")

@@ -24,7 +24,7 @@ from huggingface_hub.hf_api import RepoFile
 from huggingface_hub.utils import build_hf_headers, http_stream_backoff  # type: ignore[attr-defined]
 
 from data.fetch.listing import Archive, ArchiveError, FetchError, check_archive
-from data.io.safe_json import show
+from data.io.safe_json import show_value
 
 logger = logging.getLogger(__name__)
 
@@ -56,7 +56,7 @@ def resolve_revision(revision: str | None, endpoint: str | None = None) -> str:
             REPO, revision=revision, timeout=constants.HF_HUB_DOWNLOAD_TIMEOUT
         )
     if not isinstance(info.sha, str) or not _COMMIT.fullmatch(info.sha):
-        got = show(info.sha) if info.sha else "none"
+        got = show_value(info.sha) if info.sha else "none"
         raise FetchError(f"The hub must name a commit, but got {got} from {_name(endpoint)}.")
     return info.sha
 
@@ -206,7 +206,7 @@ def _name_errors(endpoint: str | None) -> Iterator[None]:
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         # a proxy's login page, for one
         raise FetchError(
-            f"A hub must answer in its JSON, but got something else from {place} ({show(error)}). "
+            f"A hub must answer in its JSON, but got something else from {place} ({show_value(error)}). "
             "Check proxy and HF_ENDPOINT."
         ) from error
 

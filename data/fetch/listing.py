@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from data.io.safe_json import show
+from data.io.safe_json import show_value
 from data.tiles.rules import MODALITIES
 
 # Part of the path becomes a folder, so it holds no '..' and no further '/'.
@@ -49,11 +49,11 @@ def check_archive(path: object, size: object, sha256: object, folder: str) -> Ar
         FetchError: If one of them is not what it must be.
     """
     if not (isinstance(path, str) and ARCHIVE.fullmatch(path) and path.startswith(f"{folder}/")):
-        rule, got = f"A hub must list {folder}/<name>.tar.gz", show(path)
+        rule, got = f"A hub must list {folder}/<name>.tar.gz", show_value(path)
     elif not isinstance(size, int) or size < 0:
-        rule, got = "A hub must list an archive's length", f"{show(size)} for {path}"
+        rule, got = "A hub must list an archive's length", f"{show_value(size)} for {path}"
     elif sha256 is not None and not (isinstance(sha256, str) and _SHA256.fullmatch(sha256)):
-        rule, got = "A hub must list a SHA-256 of 64 digits", f"{show(sha256)} for {path}"
+        rule, got = "A hub must list a SHA-256 of 64 digits", f"{show_value(sha256)} for {path}"
     else:
         return Archive(path, size, sha256)
     raise FetchError(

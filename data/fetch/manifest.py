@@ -15,7 +15,7 @@ from typing import TypedDict
 from data.fetch.archive import Contents
 from data.fetch.hub import REPO, resolve_revision
 from data.fetch.listing import ARCHIVE, Archive, FetchError
-from data.io.safe_json import is_number, is_texts, read_json, show
+from data.io.safe_json import is_number, is_string_map, read_json, show_value
 from data.tiles import MODALITIES, hash_file
 
 logger = logging.getLogger(__name__)
@@ -226,15 +226,15 @@ def _check_manifest(manifest: Manifest) -> None:
     files, holders, archives = manifest["files"], manifest["holders"], manifest["archives"]
     if not all(isinstance(text, str) for text in (*texts, manifest["asked_revision"] or "")):
         raise ValueError("a version or revision that is no text")
-    if not (is_texts(files) and is_texts(holders)):
+    if not (is_string_map(files) and is_string_map(holders)):
         raise ValueError("files without their SHA-256")
     if strange := [name for name in files if not _TILE.fullmatch(name)]:
-        raise ValueError(f"{show(strange[0])}, which no fetch writes")
+        raise ValueError(f"{show_value(strange[0])}, which no fetch writes")
     for name, entry in archives.items():
         if not ARCHIVE.fullmatch(name) or not is_number(entry["bytes"], 0, 2**63, whole=True):
-            raise ValueError(f"the archive {show(name)}")
+            raise ValueError(f"the archive {show_value(name)}")
     if not set(holders.values()) <= archives.keys() or holders.keys() != files.keys():
         raise ValueError("files without their archive")
     for name in (*manifest["begun"], *manifest["modalities"]):
         if name not in MODALITIES:
-            raise ValueError(f"the modality {show(name)}")
+            raise ValueError(f"the modality {show_value(name)}")

@@ -4,12 +4,12 @@ import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 
-from data.io.safe_json import show
+from data.io.safe_json import show_value
 
 _COMPARED = 200  # characters of a name
 
 
-def unknown(kind: str, name: object, choices: Iterable[str]) -> str:
+def unknown_name(kind: str, name: object, choices: Iterable[str]) -> str:
     """Say that *name* is no *kind*, with the nearest one and the whole list.
 
     Args:
@@ -23,10 +23,10 @@ def unknown(kind: str, name: object, choices: Iterable[str]) -> str:
     known = list(choices)
     near = get_close_matches(str(name)[:_COMPARED], known, n=1, cutoff=0.4)
     guess = f" Did you mean {near[0]!r}?" if near else ""
-    return f"Unknown {kind} {show(name)}.{guess} Available: {', '.join(known)}."
+    return f"Unknown {kind} {show_value(name)}.{guess} Available: {', '.join(known)}."
 
 
-def name_error(error: BaseException) -> str:
+def format_error(error: BaseException) -> str:
     """Return the first line of an error's text, its class where it has none; without passwords."""
     return hide_password(str(error).splitlines()[0]) if str(error) else type(error).__name__
 

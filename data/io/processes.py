@@ -27,18 +27,18 @@ Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
-class Died:
+class WorkerDied:
     """The answer for an item whose process died, as a damaged file can make a C library do."""
 
 
-def run_each(
+def map_processes(
     work: Callable[[Item], Result],
     items: Sequence[Item],
     title: str,
     *,
     workers: int | None = None,
     progress: bool = True,
-) -> Iterator[Result | Died]:
+) -> Iterator[Result | WorkerDied]:
     """Call *work* on every item in processes of their own; yield the results in the items' order.
 
     Args:
@@ -50,7 +50,7 @@ def run_each(
         progress: Whether to show the bar on stderr.
 
     Yields:
-        One result per item, :class:`Died` where its process died.
+        One result per item, :class:`WorkerDied` where its process died.
     """
     wanted = workers or min(count_cpus(), len(items) // REPAID)
     count = max(1, min(wanted, len(items)))
@@ -62,7 +62,7 @@ def run_each(
                 bar.update()
                 done += 1
             if done < len(items):  # some process died: the next one dies alone if it is the cause
-                yield next(_until_broken(work, items[done : done + 1], 1), Died())
+                yield next(_until_broken(work, items[done : done + 1], 1), WorkerDied())
                 bar.update()
                 done += 1
 

@@ -14,7 +14,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from data.io.safe_json import RefusedError, measure_file, refuse, show
+from data.io.safe_json import RefusedError, get_file_size, refused_error, show_value
 
 # The largest arrays of this project, of the ground of 290 test tiles, have 28 MB.
 MOST_ARRAY_BYTES = 2**27  # of a file, and of all arrays in it
@@ -31,7 +31,7 @@ _DAMAGES = (
 
 
 @dataclass(frozen=True)
-class Wanted:
+class ArraySpec:
     """What an array must be.
 
     Attributes:
@@ -56,24 +56,24 @@ class Wanted:
         )
 
 
-def read_array(path: Path, wanted: Wanted) -> np.ndarray:
+def read_array(path: Path, wanted: ArraySpec) -> np.ndarray:
     """Read one array, ``.npy``, of at most ``MOST_ARRAY_BYTES``.
 
     Raises:
         RefusedError: If the file is too large or damaged, or holds another array or a pickle.
         OSError: If it cannot be read.
     """
-    size = measure_file(path, MOST_ARRAY_BYTES)
+    size = get_file_size(path, MOST_ARRAY_BYTES)
     try:
         with path.open("rb") as file:
             return _read(file, size, wanted, "the array", path)
     except RefusedError:
         raise
     except _DAMAGES as error:
-        raise refuse("The file must be a whole array", show(error), path) from error
+        raise refused_error("The file must be a whole array", show_value(error), path) from error
 
 
-def read_arrays(path: Path, wanted: Mapping[str, Wanted]) -> dict[str, np.ndarray]:
+def read_arrays(path: Path, wanted: Mapping[str, ArraySpec]) -> dict[str, np.ndarray]:
     """Read arrays by name, ``.npz``; what the file holds besides is not looked at.
 
     Args:
@@ -85,7 +85,7 @@ def read_arrays(path: Path, wanted: Mapping[str, Wanted]) -> dict[str, np.ndarra
             holds another one or a pickle in its place.
         OSError: If it cannot be read.
     """
-    measure_file(path, MOST_ARRAY_BYTES)
+    get_file_size(path, MOST_ARRAY_BYTES)
     try:
         with path.open("rb") as file, zipfile.ZipFile(file) as archive:
             members = _find_members(archive, wanted, path)
@@ -97,40 +97,46 @@ def read_arrays(path: Path, wanted: Mapping[str, Wanted]) -> dict[str, np.ndarra
     except RefusedError:
         raise
     except _DAMAGES as error:
-        raise refuse("The file must be a whole archive of arrays", show(error), path) from error
+        raise refused_error(
+            "The file must be a whole archive of arrays", show_value(error), path
+        ) from error
 
 
 def _find_members(
-    archive: zipfile.ZipFile, wanted: Mapping[str, Wanted], path: Path
+    archive: zipfile.ZipFile, wanted: Mapping[str, ArraySpec], path: Path
 ) -> dict[str, zipfile.ZipInfo]:
     """Find the arrays' members, and compare what they declare with the limit; none is read for that."""
     there = {member.filename: member for member in archive.infolist()}
     if missing := [name for name in wanted if f"{name}.npy" not in there]:
-        raise refuse(f"The file must hold {', '.join(wanted)}", f"no {missing[0]}", path)
+        raise refused_error(f"The file must hold {', '.join(wanted)}", f"no {missing[0]}", path)
     members = {name: there[f"{name}.npy"] for name in wanted}
     if (total := sum(member.file_size for member in members.values())) > MOST_ARRAY_BYTES:
         rule = f"Arrays must have at most {MOST_ARRAY_BYTES:,} bytes when unpacked"
-        raise refuse(rule, f"{total:,}", path)
+        raise refused_error(rule, f"{total:,}", path)
     return members
 
 
-def _read(stream: IO[bytes], size: int, wanted: Wanted, name: str, path: Path) -> np.ndarray:
+def _read(stream: IO[bytes], size: int, wanted: ArraySpec, name: str, path: Path) -> np.ndarray:
     """Read an array of a stream of *size* bytes; its header must tell the truth before room is made."""
     version = np.lib.format.read_magic(stream)
     if version not in _HEADERS:
-        raise refuse("An array must have numpy's format 1.0 or 2.0", version, path)
+        raise refused_error("An array must have numpy's format 1.0 or 2.0", version, path)
     shape, by_column, dtype = _HEADERS[version](stream)
     if dtype.hasobject:
-        raise refuse(f"{name} must be {wanted}", "objects, which are pickled,", path)
+        raise refused_error(f"{name} must be {wanted}", "objects, which are pickled,", path)
     if not wanted.fits(dtype, shape):
-        raise refuse(f"{name} must be {wanted}", f"{show(dtype)} of shape {show(shape)}", path)
+        raise refused_error(
+            f"{name} must be {wanted}", f"{show_value(dtype)} of shape {show_value(shape)}", path
+        )
     count = math.prod(int(length) for length in shape)
     left, needed = size - stream.tell(), count * dtype.itemsize
     if left != needed or (count and not dtype.itemsize):
-        raise refuse(f"{name} must have {needed:,} bytes, as it says", f"{left:,}", path)
+        raise refused_error(f"{name} must have {needed:,} bytes, as it says", f"{left:,}", path)
     content = bytearray(stream.read(needed))
     if len(content) != needed:
-        raise refuse(f"{name} must have {needed:,} bytes, as it says", f"{len(content):,}", path)
+        raise refused_error(
+            f"{name} must have {needed:,} bytes, as it says", f"{len(content):,}", path
+        )
     if not needed:
         return np.empty(shape, dtype)
     return np.frombuffer(content, dtype).reshape(shape, order="F" if by_column else "C")

@@ -11,7 +11,7 @@ from typing import IO, Any
 
 import torch
 
-from data.io.safe_json import RefusedError, measure_file, refuse, show
+from data.io.safe_json import RefusedError, get_file_size, refused_error, show_value
 
 # The largest network of the search space has 0.3 GB, and a last.pt three times its network.
 MOST_CHECKPOINT_BYTES = 2**31
@@ -26,7 +26,7 @@ _DAMAGES = (
 )
 
 
-def load_saved(path: Path, device: torch.device | str = "cpu") -> dict[str, Any]:
+def load_tensors(path: Path, device: torch.device | str = "cpu") -> dict[str, Any]:
     """Load what ``torch.save`` wrote of a dict.
 
     Args:
@@ -41,7 +41,7 @@ def load_saved(path: Path, device: torch.device | str = "cpu") -> dict[str, Any]
             tensors and plain values.
         OSError: If it cannot be read.
     """
-    size = measure_file(path, MOST_CHECKPOINT_BYTES)
+    size = get_file_size(path, MOST_CHECKPOINT_BYTES)
     try:
         with path.open("rb") as file:
             _check_members(file, size, path)
@@ -50,16 +50,16 @@ def load_saved(path: Path, device: torch.device | str = "cpu") -> dict[str, Any]
     except RefusedError:
         raise
     except _DAMAGES as error:
-        raise refuse_saved(error, path) from error
+        raise checkpoint_error(error, path) from error
     if not isinstance(saved, dict):
-        raise refuse(_RULE, f"a {type(saved).__name__}", path, _REMEDY)
+        raise refused_error(_RULE, f"a {type(saved).__name__}", path, _REMEDY)
     return saved
 
 
-def refuse_saved(error: Exception, path: Path) -> RefusedError:
+def checkpoint_error(error: Exception, path: Path) -> RefusedError:
     """Make the error of a checkpoint in which *error* was found; its first line is told."""
     got = f"{type(error).__name__}: {str(error).strip().splitlines()[:1]}"
-    return refuse(_RULE, show(got), path, _REMEDY)
+    return refused_error(_RULE, show_value(got), path, _REMEDY)
 
 
 def _check_members(file: IO[bytes], size: int, path: Path) -> None:
@@ -68,16 +68,19 @@ def _check_members(file: IO[bytes], size: int, path: Path) -> None:
         members = archive.infolist()
     if len(members) > MOST_MEMBERS:
         rule = f"A checkpoint must have at most {MOST_MEMBERS:,} members"
-        raise refuse(rule, f"{len(members):,}", path, _REMEDY)
+        raise refused_error(rule, f"{len(members):,}", path, _REMEDY)
     for member in members:
         if member.compress_type != zipfile.ZIP_STORED:
-            raise refuse(
-                "A checkpoint's members must not be packed", show(member.filename), path, _REMEDY
+            raise refused_error(
+                "A checkpoint's members must not be packed",
+                show_value(member.filename),
+                path,
+                _REMEDY,
             )
         if member.filename.endswith(".pkl") and member.file_size > MOST_PICKLE_BYTES:
             rule = f"A checkpoint's plain values must have at most {MOST_PICKLE_BYTES:,} bytes"
-            raise refuse(rule, f"{member.file_size:,}", path, _REMEDY)
+            raise refused_error(rule, f"{member.file_size:,}", path, _REMEDY)
     if (total := sum(member.file_size for member in members)) > size:
-        raise refuse(
+        raise refused_error(
             "A checkpoint must not grow when read", f"{total:,} of {size:,}", path, _REMEDY
         )

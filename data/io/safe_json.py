@@ -23,25 +23,25 @@ class RefusedError(ValueError):
     """A file or a name that is not what this project writes."""
 
 
-def show(value: object) -> str:
+def show_value(value: object) -> str:
     """Return a value for a message: as Python writes it, so that no character of it acts, and cut short."""
     text = repr(value[: 2 * _SHOWN_CHARS] if isinstance(value, str | bytes | list) else value)
     return text if len(text) <= _SHOWN_CHARS else f"{text[:_SHOWN_CHARS]}…"
 
 
-def refuse(rule: str, got: object, place: Path | str, remedy: str = _RENEW) -> RefusedError:
+def refused_error(rule: str, got: object, place: Path | str, remedy: str = _RENEW) -> RefusedError:
     """Make the error of a broken rule; what was got is cut short."""
     text = str(got)
     text = text if len(text) <= _SHOWN_CHARS else f"{text[:_SHOWN_CHARS]}…"
     return RefusedError(f"{rule}, but got {text} in {place}. {remedy}")
 
 
-def is_name(text: object) -> bool:
+def is_safe_name(text: object) -> bool:
     """Tell whether a text may become the name of a file: ``NAME_RULE``, and neither '.' nor '-' first."""
     return isinstance(text, str) and _NAME.fullmatch(text) is not None
 
 
-def check_name(kind: str, text: object) -> str:
+def check_safe_name(kind: str, text: object) -> str:
     """Return a text that may become the name of a file or folder.
 
     Args:
@@ -51,13 +51,13 @@ def check_name(kind: str, text: object) -> str:
     Raises:
         RefusedError: If it might leave its folder.
     """
-    if not is_name(text):
+    if not is_safe_name(text):
         remedy = "Choose another, with a letter or a digit first."
-        raise RefusedError(f"A {kind}'s name has {NAME_RULE}, but got {show(text)}. {remedy}")
+        raise RefusedError(f"A {kind}'s name has {NAME_RULE}, but got {show_value(text)}. {remedy}")
     return str(text)
 
 
-def measure_file(path: Path, most: int) -> int:
+def get_file_size(path: Path, most: int) -> int:
     """Return a plain file's size in bytes.
 
     Raises:
@@ -66,9 +66,9 @@ def measure_file(path: Path, most: int) -> int:
     """
     size = path.stat().st_size
     if not path.is_file():  # a pipe or a device would never end
-        raise refuse("The file must be a plain one", "another", path)
+        raise refused_error("The file must be a plain one", "another", path)
     if size > most:
-        raise refuse(f"The file must have at most {most:,} bytes", f"{size:,}", path)
+        raise refused_error(f"The file must have at most {most:,} bytes", f"{size:,}", path)
     return size
 
 
@@ -79,13 +79,13 @@ def read_text(path: Path, most: int = MOST_JSON_BYTES) -> str:
         RefusedError: If it is larger, or no UTF-8.
         OSError: If it cannot be read.
     """
-    measure_file(path, most)
+    get_file_size(path, most)
     with path.open("rb") as file:
         content = file.read(most)
     try:
         return content.decode("utf-8-sig")  # spreadsheets put a mark at the start
     except UnicodeDecodeError as error:
-        raise refuse("The file must be readable text", error, path) from error
+        raise refused_error("The file must be readable text", error, path) from error
 
 
 def parse_json(text: str, place: Path | str, **options: Any) -> Any:
@@ -100,20 +100,22 @@ def parse_json(text: str, place: Path | str, **options: Any) -> Any:
         RefusedError: If it is too long, nested too deeply, or no JSON.
     """
     if len(text) > MOST_JSON_BYTES:
-        raise refuse(f"JSON must have at most {MOST_JSON_BYTES:,} bytes", f"{len(text):,}", place)
+        raise refused_error(
+            f"JSON must have at most {MOST_JSON_BYTES:,} bytes", f"{len(text):,}", place
+        )
     try:
         return json.loads(text, **options)
     except RecursionError as error:
-        raise refuse("JSON must not be nested deeply", "too many levels", place) from error
+        raise refused_error("JSON must not be nested deeply", "too many levels", place) from error
     except ValueError as error:
-        raise refuse("The file must be JSON", error, place) from error
+        raise refused_error("The file must be JSON", error, place) from error
 
 
 def parse_object(text: str, place: Path | str) -> dict[str, Any]:
     """Parse a JSON object; raise RefusedError if it is too long, nested too deeply, or something else."""
     content = parse_json(text, place)
     if not isinstance(content, dict):
-        raise refuse("The JSON must be an object", f"a {type(content).__name__}", place)
+        raise refused_error("The JSON must be an object", f"a {type(content).__name__}", place)
     return content
 
 
@@ -127,7 +129,7 @@ def read_json(path: Path) -> dict[str, Any]:
     return parse_object(read_text(path), path)
 
 
-def is_texts(content: object) -> bool:
+def is_string_map(content: object) -> bool:
     """Tell whether parsed JSON is an object whose values are all texts."""
     return isinstance(content, dict) and all(isinstance(value, str) for value in content.values())
 

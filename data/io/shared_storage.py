@@ -15,19 +15,19 @@ from urllib.parse import urlsplit
 import pyarrow as pa
 from pyarrow import fs
 
-from data.io.errors import hide_password, name_error
+from data.io.errors import format_error, hide_password
 
 _SCHEMES = "s3, gs, abfs, hdfs, file"
 _CHUNK = 1 << 22  # bytes
 MOST_SMALL_BYTES = 2**23  # of an object that is read at once
 
 
-class DepotError(OSError):
+class SharedStorageError(OSError):
     """The depot cannot be used, or has not what it should have."""
 
 
 @dataclass(frozen=True)
-class Depot:
+class SharedStorage:
     """A folder named by its path or URI; equal ones may be opened in any process.
 
     Attributes:
@@ -37,12 +37,12 @@ class Depot:
 
     uri: str
 
-    def below(self, folder: str) -> "Depot":
+    def below(self, folder: str) -> "SharedStorage":
         """Return the depot of a folder in it."""
         if "://" not in self.uri:  # a path may hold what means something in a URI
-            return Depot(f"{self.uri.rstrip('/')}/{folder}")
+            return SharedStorage(f"{self.uri.rstrip('/')}/{folder}")
         parts = urlsplit(self.uri)
-        return Depot(parts._replace(path=f"{parts.path.rstrip('/')}/{folder}").geturl())
+        return SharedStorage(parts._replace(path=f"{parts.path.rstrip('/')}/{folder}").geturl())
 
     def open(self) -> tuple[Any, str]:
         """Return its file system (a ``pyarrow.fs.FileSystem``), and its place there.
@@ -104,7 +104,7 @@ class Depot:
             except FileNotFoundError:
                 return None
         if len(content) > MOST_SMALL_BYTES:
-            raise DepotError(
+            raise SharedStorageError(
                 f"An object that is read at once has at most {MOST_SMALL_BYTES:,} bytes, but got more in "
                 f"{self._show(name)}. Remove it; it is made again."
             )
@@ -151,11 +151,11 @@ class Depot:
         """Name the object in whatever the store says."""
         try:
             yield
-        except DepotError:
+        except SharedStorageError:
             raise
         except (OSError, pa.ArrowException) as error:
-            raise DepotError(
-                f"Every node must reach the storage, but {self._show(name)} gave: {name_error(error)} "
+            raise SharedStorageError(
+                f"Every node must reach the storage, but {self._show(name)} gave: {format_error(error)} "
                 "Check the address, and the keys in the environment of the node."
             ) from error
 
@@ -173,14 +173,14 @@ def _open(uri: str) -> tuple[Any, str]:
         if not place.strip("/"):
             raise ValueError("it names no folder.")
     except (pa.ArrowException, ValueError, OSError) as error:
-        raise DepotError(
-            f"A storage is a folder or a URI of {_SCHEMES}, but got {hide_password(uri)}: {name_error(error)} "
+        raise SharedStorageError(
+            f"A storage is a folder or a URI of {_SCHEMES}, but got {hide_password(uri)}: {format_error(error)} "
             "Give one that every node reaches, such as s3://BUCKET/FOLDER."
         ) from error
     return system, str(place).rstrip("/")
 
 
-def check_depot(depot: Depot) -> None:
+def check_shared_storage(depot: SharedStorage) -> None:
     """Write, read and remove an object.
 
     Raises:
@@ -189,5 +189,7 @@ def check_depot(depot: Depot) -> None:
     name = f".probe-{os.getpid()}"
     depot.write(name, b"probe")
     if depot.read(name) != b"probe":
-        raise DepotError(f"What is written to {hide_password(depot.uri)} must be read there.")
+        raise SharedStorageError(
+            f"What is written to {hide_password(depot.uri)} must be read there."
+        )
     depot.drop(name)

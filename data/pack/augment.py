@@ -7,9 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from data.io.errors import unknown
+from data.io.errors import unknown_name
 from data.pack.channels import SAR_CHANNELS
-from data.pack.normalise import Norm
+from data.pack.normalise import Normalisation
 from data.tiles import TILE_PX
 
 
@@ -51,7 +51,7 @@ def parse_augment(words: Iterable[str]) -> Augment:
         if name == "none" and not text:
             continue
         if name not in names:
-            raise ValueError(unknown("augmentation", name, [*names, "none"]))
+            raise ValueError(unknown_name("augmentation", name, [*names, "none"]))
         try:
             values[name] = int(text or 1) if name in ("turn", "crop") else float(text)
         except ValueError as error:
@@ -146,7 +146,7 @@ def move_pixels(layers: Tensor, symmetries: Tensor, turns: Tensor, corners: Tens
 
 
 def apply_augment(
-    x: Tensor, mask: Tensor, augment: Augment, norm: Norm, generator: torch.Generator
+    x: Tensor, mask: Tensor, augment: Augment, norm: Normalisation, generator: torch.Generator
 ) -> tuple[Tensor, Tensor]:
     """Change a batch at random; the same generator state changes it alike on the same device.
 
@@ -165,7 +165,7 @@ def apply_augment(
 
 
 def apply_changes(
-    x: Tensor, mask: Tensor, augment: Augment, norm: Norm, drawn: Draw
+    x: Tensor, mask: Tensor, augment: Augment, norm: Normalisation, drawn: Draw
 ) -> tuple[Tensor, Tensor]:
     """Change a batch as it was drawn; arguments and result as in :func:`apply_augment`."""
     if augment.turn or augment.crop:
@@ -178,7 +178,7 @@ def apply_changes(
     return x, mask
 
 
-def per_db(norm: Norm) -> Tensor:
+def per_db(norm: Normalisation) -> Tensor:
     """Return what a dB is in each normalised channel, 0 where there is no backscatter; shape ``(C, 1, 1)``."""
     at = [name in SAR_CHANNELS for name in norm.channels]
     values = [is_sar / std for is_sar, std in zip(at, norm.std, strict=True)]

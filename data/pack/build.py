@@ -18,8 +18,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from data.io.processes import Died, count_cpus, run_each
-from data.pack.file_format import FORMAT, MANIFEST, Pack, Writer, count_bytes, load_pack
+from data.io.processes import WorkerDied, count_cpus, map_processes
+from data.pack.file_format import FORMAT, MANIFEST, Pack, PackWriter, count_bytes, load_pack
 from data.pack.tile_row import TileRow, read_row
 from data.tiles import (
     ORBITS,
@@ -30,7 +30,7 @@ from data.tiles import (
     list_unpaired,
     tile_path,
 )
-from data.tiles.manifest import read_source
+from data.tiles.manifest import read_manifest
 
 __all__ = ["Pack", "load_pack", "make_pack"]
 
@@ -96,17 +96,17 @@ def _read_rows(
     """Yield each tile's row, the pack that has it, or the reason why it cannot be used."""
     fresh = [tile for tile in request.tile_ids if tile not in earlier]
     work = partial(read_row, request.root, request.modalities, request.units)
-    read = run_each(work, fresh, "packing tiles", workers=request.workers)
+    read = map_processes(work, fresh, "packing tiles", workers=request.workers)
     for tile in request.tile_ids:
         if tile in earlier:
             yield tile, earlier[tile].excluded.get(tile, earlier[tile])
         else:
             row = next(read)
-            yield tile, DIED if isinstance(row, Died) else row
+            yield tile, DIED if isinstance(row, WorkerDied) else row
 
 
 def _write(
-    writer: Writer, rows: Iterator[tuple[str, TileRow | Pack | str]]
+    writer: PackWriter, rows: Iterator[tuple[str, TileRow | Pack | str]]
 ) -> tuple[dict[str, str], dict[str, list[str]]]:
     """Write every usable row; return the reasons of the others, and what is suspicious."""
     excluded: dict[str, str] = {}
@@ -152,7 +152,7 @@ def make_pack(
             says when left out.
         modalities: Which of ``data.tiles.MODALITIES`` to pack; a tile must have them all.
         tile_ids: Tiles to pack; all that have the modalities when left out.
-        workers: Processes that read tiles; as many as :func:`data.io.processes.run_each` finds right when left out.
+        workers: Processes that read tiles; as many as :func:`data.io.processes.map_processes` finds right when left out.
 
     Returns:
         The pack. Tiles that could not be used are in ``excluded`` with their reasons, tiles that are
@@ -163,7 +163,7 @@ def make_pack(
         TileError: If no tile can be used.
         OSError: If there is no space for the pack.
     """
-    source, found = read_source(tiles, units), set(list_tiles(tiles, modalities))
+    source, found = read_manifest(tiles, units), set(list_tiles(tiles, modalities))
     chosen = sorted(found) if tile_ids is None else [tile for tile in tile_ids if tile in found]
     request = _Request(tiles, tuple(modalities), source.units, tuple(chosen), workers)
     digests = request.hash_tiles()
@@ -210,7 +210,7 @@ def _fill(
     earlier = _find_rows(_list_earlier(folder.parent, request.modalities), manifest["digests"])
     if earlier:
         logger.info("Of %d tiles, %d are packed already.", len(request.tile_ids), len(earlier))
-    with Writer(folder, request.modalities) as writer:
+    with PackWriter(folder, request.modalities) as writer:
         excluded, suspicious = _write(writer, _read_rows(request, earlier))
     excluded |= unpaired
     if not writer.tile_ids:

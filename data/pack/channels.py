@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from data.io.errors import unknown
+from data.io.errors import unknown_name
 from data.tiles import ACQUISITIONS, BANDS, EVENT, MODALITIES, ORBITS
 
 MAPS = ("DEM", "slope")
@@ -42,7 +42,7 @@ def choose_channels(words: Iterable[str]) -> tuple[str, ...]:
     wanted: set[str] = set()
     for word in words:
         if word not in GROUPS and word not in CHANNELS:
-            raise ValueError(unknown("channel", word, [*GROUPS, *CHANNELS]))
+            raise ValueError(unknown_name("channel", word, [*GROUPS, *CHANNELS]))
         wanted.update(GROUPS.get(word, (word,)))
     if not wanted.intersection(SAR_CHANNELS):
         got = " ".join(name for name in CHANNELS if name in wanted) or "none"
@@ -66,7 +66,7 @@ def check_steps(steps: str, timesteps: int) -> None:
         ValueError: If *steps* is unknown, *timesteps* is not in 1..15, or ``all`` is not all 15.
     """
     if steps not in STEPS:
-        raise ValueError(unknown("choice of steps", steps, STEPS))
+        raise ValueError(unknown_name("choice of steps", steps, STEPS))
     if not 1 <= timesteps <= ACQUISITIONS:
         raise ValueError(
             f"A tile has {ACQUISITIONS} acquisitions, but got timesteps={timesteps}. "

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from data.pack.augment import OFF, Augment, Draw, apply_changes, draw_changes
 from data.pack.file_format import Pack
-from data.pack.normalise import Norm
-from data.pack.reader import Reader
+from data.pack.normalise import Normalisation
+from data.pack.reader import PackReader
 
 MIN_SPREAD = 0.05  # smallest standard deviation of a channel after normalisation
 
@@ -42,7 +42,7 @@ class Part:
     drawn: Draw
 
 
-class Tiles:
+class TileDataset:
     """Tiles of one part, served in batches.
 
     On a GPU the whole part lives in its memory, normalised; on a CPU it stays in the mapped pack, which
@@ -65,7 +65,7 @@ class Tiles:
         self,
         pack: Pack,
         tile_ids: Sequence[str],
-        norm: Norm,
+        norm: Normalisation,
         timesteps: int,
         device: torch.device,
         steps: str = "even",
@@ -74,7 +74,7 @@ class Tiles:
     ) -> None:
         self.tile_ids, self.norm, self.device = tuple(tile_ids), norm, device
         self._mask, self._rows = pack.mask, pack.rows(tile_ids)
-        self._reader = Reader(pack, norm.channels, timesteps, steps)
+        self._reader = PackReader(pack, norm.channels, timesteps, steps)
         std = torch.tensor(norm.std, dtype=torch.float64)
         self._scale = (1 / std).float()[:, None, None]
         self._shift = (-torch.tensor(norm.mean, dtype=torch.float64) / std).float()[:, None, None]
@@ -147,7 +147,7 @@ class Tiles:
         return [Part(index, draw_changes(len(index), side, augment, generator)) for index in parts]
 
 
-def check_contract(tiles: Tiles) -> None:
+def check_contract(tiles: TileDataset) -> None:
     """Measure what the network will see, and refuse a channel that says (nearly) nothing.
 
     Args:

@@ -11,8 +11,8 @@ from typing import Any, BinaryIO, Self
 
 import numpy as np
 
-from data.io.safe_arrays import Wanted, read_array
-from data.io.safe_json import is_number, is_texts, read_json, refuse, show
+from data.io.safe_arrays import ArraySpec, read_array
+from data.io.safe_json import is_number, is_string_map, read_json, refused_error, show_value
 from data.pack.channels import CHANNELS, MAPS
 from data.pack.tile_row import TileRow
 from data.tiles import ACQUISITIONS, BANDS, MODALITIES, TILE_PX
@@ -97,7 +97,7 @@ def count_bytes(modalities: Sequence[str], tiles: int) -> int:
     return tiles * sum(math.prod(shape) * int(np.dtype(dtype).itemsize) for dtype, shape in rows)
 
 
-class Writer:
+class PackWriter:
     """Appends rows to the files of a pack's folder; a context manager."""
 
     def __init__(self, folder: Path, modalities: Sequence[str]) -> None:
@@ -160,7 +160,7 @@ def load_pack(path: Path) -> Pack:
     manifest = read_json(path / MANIFEST)
     if manifest.get("format") != FORMAT:
         raise ValueError(
-            f"A pack must have format {FORMAT}, but got {show(manifest.get('format'))} in {path}. "
+            f"A pack must have format {FORMAT}, but got {show_value(manifest.get('format'))} in {path}. "
             "Make it again with `python -m tuning.run`."
         )
     _check_manifest(manifest, path)
@@ -179,10 +179,10 @@ def load_pack(path: Path) -> Pack:
         **{name: manifest[name] for name in ("hash", "synthetic", "seed", "digests", "excluded")},
         suspicious=manifest["suspicious"],
         times=read_array(
-            path / "times.npy", Wanted("datetime64[s]", (count, len(modalities), ACQUISITIONS))
+            path / "times.npy", ArraySpec("datetime64[s]", (count, len(modalities), ACQUISITIONS))
         ),
         moments=read_array(
-            path / "moments.npy", Wanted("float64", (count, len(list_channels(modalities)), 3))
+            path / "moments.npy", ArraySpec("float64", (count, len(list_channels(modalities)), 3))
         ),
     )
 
@@ -191,27 +191,29 @@ def _check_manifest(manifest: dict[str, Any], path: Path) -> None:
     """Refuse values of another kind than a pack's: they name files, and are counted and shown later."""
     ids, modalities = manifest.get("tile_ids"), manifest.get("modalities")
     if not (isinstance(ids, list) and isinstance(modalities, list) and ids and modalities):
-        got = f"{show(ids)} and {show(modalities)}"
-        raise refuse("A pack's tile_ids and modalities must be lists", got, path, _REMEDY)
+        got = f"{show_value(ids)} and {show_value(modalities)}"
+        raise refused_error("A pack's tile_ids and modalities must be lists", got, path, _REMEDY)
     if strange := [one for one in ids if not isinstance(one, str) or not _ID.fullmatch(one)]:
-        raise refuse("A tile id must look like hokkaido_579", show(strange[0]), path, _REMEDY)
+        raise refused_error(
+            "A tile id must look like hokkaido_579", show_value(strange[0]), path, _REMEDY
+        )
     if len(set(ids)) < len(ids):
-        raise refuse("A tile must stand once in a pack", "one twice", path, _REMEDY)
+        raise refused_error("A tile must stand once in a pack", "one twice", path, _REMEDY)
     if modalities != [name for name in MODALITIES if name in modalities]:
-        got = show(modalities)
-        raise refuse(f"Modalities must be of {', '.join(MODALITIES)}", got, path, _REMEDY)
+        got = show_value(modalities)
+        raise refused_error(f"Modalities must be of {', '.join(MODALITIES)}", got, path, _REMEDY)
     rest = {
         "hash": lambda one: isinstance(one, str) and _HASH.fullmatch(one),
         "synthetic": lambda one: isinstance(one, bool),
         "seed": lambda one: one is None or is_number(one, 0, 2**32 - 1, whole=True),
-        "digests": is_texts,
-        "excluded": is_texts,
+        "digests": is_string_map,
+        "excluded": is_string_map,
         "suspicious": _is_findings,
     }
     for name, fits in rest.items():
         if not fits(manifest.get(name)):
             rule = f"A pack's {name} must be as it was written"
-            raise refuse(rule, show(manifest.get(name)), path, _REMEDY)
+            raise refused_error(rule, show_value(manifest.get(name)), path, _REMEDY)
 
 
 def _is_findings(content: object) -> bool:

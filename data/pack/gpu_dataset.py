@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from data.pack.augment import OFF, Augment, disturb, is_noisy, list_symmetries, move_pixels, per_db
-from data.pack.dataset import Batch, Tiles
+from data.pack.dataset import Batch, TileDataset
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Plan:
     seeds: tuple[int | None, ...]
 
 
-class Resident:
+class GpuDataset:
     """Serves the tiles of a part that lives on its device, changed there.
 
     Args:
@@ -36,7 +36,7 @@ class Resident:
         ValueError: If the part does not live on its device.
     """
 
-    def __init__(self, tiles: Tiles, augment: Augment = OFF) -> None:
+    def __init__(self, tiles: TileDataset, augment: Augment = OFF) -> None:
         if tiles.resident is None:
             raise ValueError(
                 f"A part is served on the device that it lives on, but this one of {len(tiles)} tiles is read "
@@ -58,7 +58,7 @@ class Resident:
         return self._there.mask
 
     def draw(self, size: int, generator: torch.Generator) -> Plan:
-        """Draw an epoch from a generator of the CPU, and send it; the same as :meth:`Tiles.shuffled` draws."""
+        """Draw an epoch from a generator of the CPU, and send it; the same as :meth:`TileDataset.shuffled` draws."""
         parts = self._tiles.plan(size, generator, self._augment)
         rows = [torch.stack([part.index, part.drawn.turns, part.drawn.corners]) for part in parts]
         sizes = [len(part.index) for part in parts]

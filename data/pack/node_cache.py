@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from data.io.shared_storage import Depot, DepotError
+from data.io.shared_storage import SharedStorage, SharedStorageError
 from data.pack.file_format import Pack
 from data.tiles import hash_file
 
@@ -24,7 +24,7 @@ PACKS = "packs"  # of the depot, and of a node's cache
 
 
 @dataclass(frozen=True)
-class Source:
+class PackSource:
     """Where the nodes find a pack, and what they must find there.
 
     Attributes:
@@ -33,7 +33,7 @@ class Source:
         files: SHA-256 of each file, by its path below the depot's ``packs``: the pack's, and splits from files.
     """
 
-    depot: Depot
+    depot: SharedStorage
     pack: str
     files: Mapping[str, str]
 
@@ -58,7 +58,7 @@ def list_files(pack: Pack) -> dict[str, str]:
     return dict(sorted(files.items()))
 
 
-def publish(pack: Pack, depot: Depot) -> Source:
+def publish_pack(pack: Pack, depot: SharedStorage) -> PackSource:
     """Put a pack where every node finds it, unless it is there already, as below a shared output folder.
 
     Args:
@@ -68,7 +68,7 @@ def publish(pack: Pack, depot: Depot) -> Source:
     Raises:
         DepotError: If it cannot be written.
     """
-    source = Source(depot, pack.path.name, list_files(pack))
+    source = PackSource(depot, pack.path.name, list_files(pack))
     packs = depot.below(PACKS)
     if packs.is_folder(pack.path.parent):
         return source
@@ -88,7 +88,7 @@ def cache_folder() -> Path:
     return Path(base) / "landslide-benchmark"
 
 
-def fetch_copy(source: Source, cache: Path | None = None) -> Path:
+def fetch_copy(source: PackSource, cache: Path | None = None) -> Path:
     """Return this node's copy of a pack; the first of its processes makes it, and the others wait.
 
     Args:
@@ -112,7 +112,7 @@ def fetch_copy(source: Source, cache: Path | None = None) -> Path:
     return final / source.pack
 
 
-def _copy(source: Source, final: Path) -> None:
+def _copy(source: PackSource, final: Path) -> None:
     aside = final.with_name(f".{final.name}.part")
     shutil.rmtree(aside, ignore_errors=True)  # of a process that was killed
     packs = source.depot.below(PACKS)
@@ -122,7 +122,7 @@ def _copy(source: Source, final: Path) -> None:
             target.parent.mkdir(parents=True, exist_ok=True)
             packs.get(name, target)
             if (got := hash_file(target)) != digest:
-                raise DepotError(
+                raise SharedStorageError(
                     f"A copy of a pack must have the hash {digest[:12]}, but got {got[:12]} for {name} of "
                     f"{packs.uri.partition('?')[0]}. Remove it there; the next start puts it again."
                 )

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from data.io.errors import unknown
+from data.io.errors import unknown_name
 from data.pack.channels import CHANNELS
 from data.pack.file_format import Pack
 from data.splits import Split
@@ -49,7 +49,7 @@ PUBLISHED: dict[str, tuple[float, float]] = {
 
 
 @dataclass(frozen=True)
-class Norm:
+class Normalisation:
     """Mean and standard deviation per channel, shape ``(C,)`` each, in the channel's unit.
 
     Attributes:
@@ -65,7 +65,9 @@ class Norm:
     kind: str = "train"
 
 
-def make_norm(kind: str, pack: Pack, train: Sequence[str], channels: Sequence[str]) -> Norm:
+def make_normalisation(
+    kind: str, pack: Pack, train: Sequence[str], channels: Sequence[str]
+) -> Normalisation:
     """Make the normalisation of some channels, and check that they vary.
 
     Args:
@@ -82,7 +84,7 @@ def make_norm(kind: str, pack: Pack, train: Sequence[str], channels: Sequence[st
             tiles, or has no published norm.
     """
     if kind not in KINDS:
-        raise ValueError(unknown("norm", kind, KINDS))
+        raise ValueError(unknown_name("norm", kind, KINDS))
     measured = measure_norm(pack, train, channels)
     if kind == "train":
         return measured
@@ -92,10 +94,10 @@ def make_norm(kind: str, pack: Pack, train: Sequence[str], channels: Sequence[st
             "Leave them out or use --norm train."
         )
     mean, std = zip(*(PUBLISHED[name] for name in channels), strict=True)
-    return Norm(tuple(channels), mean, std, kind)
+    return Normalisation(tuple(channels), mean, std, kind)
 
 
-def measure_norm(pack: Pack, train: Sequence[str], channels: Sequence[str]) -> Norm:
+def measure_norm(pack: Pack, train: Sequence[str], channels: Sequence[str]) -> Normalisation:
     """Measure each channel's mean and standard deviation over the train tiles alone.
 
     Raises:
@@ -103,7 +105,7 @@ def measure_norm(pack: Pack, train: Sequence[str], channels: Sequence[str]) -> N
     """
     for name in channels:
         if name not in pack.channels:
-            raise ValueError(unknown("channel", name, pack.channels))
+            raise ValueError(unknown_name("channel", name, pack.channels))
     if list(channels) != [name for name in CHANNELS if name in channels]:
         raise ValueError(
             f"Channels come once and in the order {', '.join(CHANNELS)}, but got {', '.join(channels)}. "
@@ -120,10 +122,10 @@ def measure_norm(pack: Pack, train: Sequence[str], channels: Sequence[str]) -> N
                 f"{value:.4f} in {pack.path}. Check the unit of the tiles: linear power that is clipped "
                 "as if it were dB becomes (nearly) constant."
             )
-    return Norm(tuple(channels), tuple(map(float, mean)), tuple(map(float, std)))
+    return Normalisation(tuple(channels), tuple(map(float, mean)), tuple(map(float, std)))
 
 
-def keep_norm(pack: Pack, split: Split, norm: Norm) -> None:
+def keep_norm(pack: Pack, split: Split, norm: Normalisation) -> None:
     """Write a norm beside the pack's manifest, as ``norm-<kind>-<split hash>.json``."""
     file = pack.path / f"norm-{norm.kind}-{split.hash}.json"
     aside = file.with_suffix(f".{os.getpid()}")

@@ -38,7 +38,7 @@ class _Series:
         out[:, self.channels] = tile
 
 
-class Reader:
+class PackReader:
     """Reads tiles of a pack as float32.
 
     Attributes:

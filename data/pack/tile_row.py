@@ -9,8 +9,8 @@ import numpy as np
 from data.tiles import (
     NODATA,
     PIXEL_M,
-    Finding,
     TileError,
+    TileWarning,
     Units,
     compare_tiles,
     open_tile,
@@ -54,7 +54,7 @@ def _moments(values: np.ndarray) -> list[float]:
     return [float(seen.size), float(seen.sum()), float((seen * seen).sum())]
 
 
-def _sentences(findings: Sequence[Finding]) -> tuple[str, ...]:
+def _sentences(findings: Sequence[TileWarning]) -> tuple[str, ...]:
     return tuple(finding.text for finding in findings)
 
 

@@ -18,7 +18,7 @@ _SHOWN = 4  # dates in a message
 
 
 @dataclass(frozen=True)
-class Need:
+class InputSpec:
     """What a network reads.
 
     Attributes:
@@ -70,7 +70,7 @@ class Scene:
     """
 
     grid: Grid
-    need: Need
+    need: InputSpec
     has_heights: bool = True
     synthetic: bool = False
     notes: list[str] = field(default_factory=list)
@@ -89,7 +89,7 @@ class Scene:
         return [self.read(window) for window in windows]
 
 
-def choose_steps(times: np.ndarray, need: Need, place: object) -> list[int]:
+def choose_steps(times: np.ndarray, need: InputSpec, place: object) -> list[int]:
     """Choose a series' acquisitions as in training: evenly over the series, or nearest to the event.
 
     Args:

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from data.io.safe_json import refuse
+from data.io.safe_json import refused_error
 from data.pack.tile_row import measure_slope
 from data.scene.base import (
-    Need,
+    InputSpec,
     Patch,
     Scene,
     choose_steps,
@@ -24,14 +24,14 @@ from data.scene.base import (
 from data.scene.chunk_rows import Edges, Strip, find_edges, read_steps
 from data.scene.georeference import Grid, find_grid
 from data.scene.open_datacube import DIMS, open_groups
-from data.scene.units import blank, guess_units, to_db
+from data.scene.units import blank, guess_cube_units, to_db
 from data.scene.windows import Span, Window, cross, lay_spans, show_area
 from data.tiles.rules import BANDS, NODATA, ORBITS, SCENE_CLASS, Units, check_times
 
 logger = logging.getLogger(__name__)
 
 
-def open_cube(path: Path, need: Need, units: Units | None = None) -> "Cube":
+def open_cube(path: Path, need: InputSpec, units: Units | None = None) -> "Cube":
     """Open a datacube, reading its coordinates and a few pixels.
 
     Args:
@@ -52,9 +52,9 @@ def open_cube(path: Path, need: Need, units: Units | None = None) -> "Cube":
     heights = next((one["DEM"] for one in groups.values() if "DEM" in one), None)
     if heights is None and {"DEM", "slope"} & set(need.channels):
         got = ", ".join(map(str, next(iter(groups.values()))))
-        raise refuse("The model reads heights: a datacube must have DEM", got, path)
+        raise refused_error("The model reads heights: a datacube must have DEM", got, path)
     found = {
-        name: units or guess_units(dataset, steps[name], name, path)
+        name: units or guess_cube_units(dataset, steps[name], name, path)
         for name, dataset in groups.items()
         if name in ORBITS
     }
@@ -81,7 +81,7 @@ def _find_common_grid(groups: dict[str, xr.Dataset], path: Path, notes: list[str
     for name, (other, _) in others:
         if other != grid:
             remedy = "Resample one onto the other's grid, for example with gdalwarp."
-            raise refuse(
+            raise refused_error(
                 "All groups of a datacube must lie on one grid",
                 f"{first} {grid}, {name} {other}",
                 path,
@@ -97,11 +97,13 @@ def _turn(dataset: xr.Dataset) -> xr.Dataset:
     return dataset.isel(y=slice(None, None, -1)) if y[0] < y[-1] else dataset
 
 
-def _pick(dataset: xr.Dataset, need: Need, name: str, path: Path, notes: list[str]) -> list[int]:
+def _pick(
+    dataset: xr.Dataset, need: InputSpec, name: str, path: Path, notes: list[str]
+) -> list[int]:
     """Choose a group's acquisitions, and say which."""
     place, times = f"{name} of {path}", dataset["time"].values
     if times.dtype.kind != "M":
-        raise refuse("time must be dates", f"type {times.dtype}", place)
+        raise refused_error("time must be dates", f"type {times.dtype}", place)
     check_times(times, Path(place))
     picked = choose_steps(times, need, place)
     notes.append(f"Of {len(times)} acquisitions of {name}: {show_dates(times[picked])}.")
@@ -167,7 +169,9 @@ class Cube(Scene):
             }
             maps = self._read_maps(whole)
         except (OSError, RuntimeError) as error:
-            raise refuse("A datacube must be readable", error, f"{whole} of {self.path}") from error
+            raise refused_error(
+                "A datacube must be readable", error, f"{whole} of {self.path}"
+            ) from error
         x = stack_channels(self.need.channels, bands, maps)
         seen = find_seen(self.need.channels, x)
         relief = maps["DEM"] if maps else next(iter(bands.values()))[-1].astype(np.float32)

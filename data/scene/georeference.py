@@ -9,7 +9,7 @@ import pyproj
 import xarray as xr
 from pyproj.exceptions import CRSError
 
-from data.io.safe_json import refuse, show
+from data.io.safe_json import refused_error, show_value
 from data.tiles.rules import PIXEL_M
 
 
@@ -88,28 +88,32 @@ def _find_crs(dataset: xr.Dataset, place: Path | str) -> str:
     texts = [text for text in found if isinstance(text, str) and text]
     if not texts:
         remedy = 'Add the attribute crs, such as "EPSG:32654".'
-        raise refuse("A datacube must name its coordinate system", "none", place, remedy)
+        raise refused_error("A datacube must name its coordinate system", "none", place, remedy)
     try:
         crs = pyproj.CRS.from_user_input(texts[0])
     except CRSError as error:
-        raise refuse("crs must be a coordinate system", show(texts[0]), place) from error
+        raise refused_error(
+            "crs must be a coordinate system", show_value(texts[0]), place
+        ) from error
     metres = all(math.isclose(axis.unit_conversion_factor, 1) for axis in crs.axis_info)
     if not crs.is_projected or not metres:
         remedy = "Project it to UTM, for example with gdalwarp."
-        raise refuse("The coordinate system must be projected, in m", crs.name, place, remedy)
+        raise refused_error(
+            "The coordinate system must be projected, in m", crs.name, place, remedy
+        )
     code = crs.to_epsg()
     return f"EPSG:{code}" if code else str(crs.to_wkt())
 
 
 def _check_spacing(x: np.ndarray, y: np.ndarray, place: Path | str) -> None:
     if min(len(x), len(y)) < 2:
-        raise refuse("A datacube must have 2 x 2 px or more", f"{len(y)} x {len(x)}", place)
+        raise refused_error("A datacube must have 2 x 2 px or more", f"{len(y)} x {len(x)}", place)
     for name, values, step in (("x", x, PIXEL_M), ("y", y, -PIXEL_M)):
         steps = np.diff(values)
         if not np.allclose(steps, step, rtol=0, atol=_CLOSE_M):
             remedy = "Resample it, for example with gdalwarp -tr 10 10 -r average."
             got = f"{steps.min():g} to {steps.max():g} m"
-            raise refuse(f"Pixels must be {PIXEL_M:g} m ({name})", got, place, remedy)
+            raise refused_error(f"Pixels must be {PIXEL_M:g} m ({name})", got, place, remedy)
 
 
 def _find_offset(
@@ -130,7 +134,9 @@ def _find_offset(
             return offset, note and note.format(what)
     remedy = "Write a GeoTransform, for example with rioxarray's write_transform()."
     got = f"({x:.2f}, {y:.2f})"
-    raise refuse("x and y must be the corners or the centres of the pixels", got, place, remedy)
+    raise refused_error(
+        "x and y must be the corners or the centres of the pixels", got, place, remedy
+    )
 
 
 def _read_transform(
@@ -140,7 +146,7 @@ def _read_transform(
     try:
         west, _, _, edge, _, step = (float(word) for word in text.split())
     except ValueError as error:
-        raise refuse("GeoTransform must be six numbers", show(text), place) from error
+        raise refused_error("GeoTransform must be six numbers", show_value(text), place) from error
     north = edge if step < 0 else edge + rows * PIXEL_M  # rows stored from south to north
     return x - west, north - y
 

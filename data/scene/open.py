@@ -2,14 +2,14 @@
 
 from pathlib import Path
 
-from data.scene.base import Need, Scene
+from data.scene.base import InputSpec, Scene
 from data.scene.datacube import open_cube
 from data.scene.open_datacube import is_zarr
 from data.scene.tile_mosaic import open_mosaic
 from data.tiles import TileError, Units, tile_id_of
 
 
-def open_scene(path: Path, need: Need, units: Units | None = None) -> Scene:
+def open_scene(path: Path, need: InputSpec, units: Units | None = None) -> Scene:
     """Open what is to be mapped.
 
     Args:

@@ -14,7 +14,7 @@ import netCDF4
 import xarray as xr
 import zarr
 
-from data.io.safe_json import RefusedError, refuse, show
+from data.io.safe_json import RefusedError, refused_error, show_value
 from data.tiles.rules import BANDS, MODALITIES, SCENE_CLASS
 
 DIMS = ("time", "y", "x")
@@ -60,7 +60,7 @@ def open_groups(path: Path, modalities: Sequence[str]) -> dict[str, xr.Dataset]:
     # Damage shows as almost any of these.
     except (OSError, RuntimeError, LookupError, AttributeError, TypeError, ValueError) as error:
         got = f"{type(error).__name__}: {error}"
-        raise refuse("A datacube must be readable NetCDF or Zarr", got, path) from error
+        raise refused_error("A datacube must be readable NetCDF or Zarr", got, path) from error
     for name, dataset in opened.items():
         _check_layout(dataset, name, path)
     return opened
@@ -73,7 +73,9 @@ def _list_netcdf(path: Path) -> dict[str, str]:
         members = [file, *file.groups.values()]
         for variable in (one for member in members for one in member.variables.values()):
             if variable.dtype is not str and not hasattr(variable.dtype, "kind"):
-                raise refuse("A variable must hold numbers", f"{variable.name}", path, _LAYOUT)
+                raise refused_error(
+                    "A variable must hold numbers", f"{variable.name}", path, _LAYOUT
+                )
             _check_coordinate(variable.name, variable.shape, path)
     return {name: str(modality) for name, modality in found.items() if modality in MODALITIES}
 
@@ -86,8 +88,10 @@ def _list_zarr(path: Path) -> dict[str, str]:
     for name, array in (pair for group in groups for pair in group.arrays()):
         codecs = set(_list_codecs(array.metadata.to_dict()))
         if strange := sorted(codecs - CODECS):
-            got = f"{show(strange[0])} for {show(name)}"
-            raise refuse(f"A codec must be one of {', '.join(sorted(CODECS))}", got, path, _LAYOUT)
+            got = f"{show_value(strange[0])} for {show_value(name)}"
+            raise refused_error(
+                f"A codec must be one of {', '.join(sorted(CODECS))}", got, path, _LAYOUT
+            )
         _check_coordinate(name, array.shape, path)
     return {name: str(modality) for name, modality in found.items() if modality in MODALITIES}
 
@@ -108,7 +112,7 @@ def _check_coordinate(name: str, shape: tuple[int, ...], path: Path) -> None:
     """Refuse a coordinate that opening the cube would read whole."""
     if name in DIMS and math.prod(shape) > MOST_COORDINATES:
         got = f"{math.prod(shape):,}"
-        raise refuse(f"{name} must have at most {MOST_COORDINATES:,} values", got, path)
+        raise refused_error(f"{name} must have at most {MOST_COORDINATES:,} values", got, path)
 
 
 def _choose(groups: dict[str, str], modalities: Sequence[str], path: Path) -> dict[str, str]:
@@ -119,7 +123,7 @@ def _choose(groups: dict[str, str], modalities: Sequence[str], path: Path) -> di
         rule = (
             f"The model reads the modalities {', '.join(modalities)}, each a group of the datacube"
         )
-        raise refuse(rule, got, path, f"Add {', '.join(lacking)}, or take a model without.")
+        raise refused_error(rule, got, path, f"Add {', '.join(lacking)}, or take a model without.")
     return {name: places[name] for name in modalities}
 
 
@@ -137,15 +141,17 @@ def _check_layout(dataset: xr.Dataset, modality: str, path: Path) -> None:
     if lacking := [name for name in (*needed, *DIMS) if name not in dataset.variables]:
         got = ", ".join(map(str, dataset.variables))
         rule = f"A datacube must have {', '.join(lacking)}"
-        raise refuse(rule, show(got), place, _LAYOUT)
+        raise refused_error(rule, show_value(got), place, _LAYOUT)
     present = [*needed, *(["DEM"] if "DEM" in dataset.variables else [])]
     for name in present:
         variable = dataset[name]
         wanted = [set(DIMS), set(DIMS[1:])] if name == "DEM" else [set(DIMS)]
         if set(variable.dims) not in wanted:
-            raise refuse(f"{name} must be over {', '.join(DIMS)}", variable.dims, place, _LAYOUT)
+            raise refused_error(
+                f"{name} must be over {', '.join(DIMS)}", variable.dims, place, _LAYOUT
+            )
         if variable.dtype.kind not in "fiu":
-            raise refuse(f"{name} must hold numbers", variable.dtype, place, _LAYOUT)
+            raise refused_error(f"{name} must hold numbers", variable.dtype, place, _LAYOUT)
         _check_chunks(variable, place)
 
 
@@ -156,4 +162,4 @@ def _check_chunks(variable: xr.DataArray, place: str) -> None:
     if chunks and size > MOST_CHUNK_BYTES:
         rule = f"A chunk must have at most {MOST_CHUNK_BYTES:,} bytes"
         remedy = "Store it anew in chunks of one date and some 512 x 512 px."
-        raise refuse(rule, f"{size:,} ({variable.name}, {chunks})", place, remedy)
+        raise refused_error(rule, f"{size:,} ({variable.name}, {chunks})", place, remedy)

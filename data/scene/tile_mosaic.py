@@ -9,7 +9,15 @@ from pathlib import Path
 import numpy as np
 
 from data.pack.tile_row import measure_slope
-from data.scene.base import Need, Patch, Scene, choose_steps, find_seen, round_half, stack_channels
+from data.scene.base import (
+    InputSpec,
+    Patch,
+    Scene,
+    choose_steps,
+    find_seen,
+    round_half,
+    stack_channels,
+)
 from data.scene.georeference import Grid
 from data.scene.windows import Window, cross, lay_tiles
 from data.tiles import (
@@ -24,11 +32,11 @@ from data.tiles import (
     list_tiles,
     list_unpaired,
     open_tile,
-    survey,
+    survey_tile,
     tile_id_of,
     tile_path,
 )
-from data.tiles.manifest import read_source
+from data.tiles.manifest import read_manifest
 from data.tiles.rules import CRS
 
 logger = logging.getLogger(__name__)
@@ -38,7 +46,7 @@ _MOST_SIDE = 4096  # tiles between the outermost of a folder, 5,243 km
 Place = tuple[int, int]  # row and column of a tile in the mosaic
 
 
-def open_mosaic(path: Path, need: Need, units: Units | None = None) -> "Mosaic":
+def open_mosaic(path: Path, need: InputSpec, units: Units | None = None) -> "Mosaic":
     """Look where a folder's tiles lie.
 
     Args:
@@ -54,14 +62,14 @@ def open_mosaic(path: Path, need: Need, units: Units | None = None) -> "Mosaic":
         ValueError: If no tile can be opened, or they do not lie on one grid of tiles.
     """
     root, wanted = (path, None) if path.is_dir() else (path.parent.parent, [tile_id_of(path)])
-    source = read_source(root, units)
+    source = read_manifest(root, units)
     found = list_tiles(root, need.modalities) if wanted is None else wanted
     lack = f"It lacks a file of {' or '.join(need.modalities)}."
     excluded = {} if wanted else dict.fromkeys(list_unpaired(root, need.modalities), lack)
     corners: dict[str, tuple[float, float]] = {}
     for tile_id in found:
         try:
-            place = survey(tile_path(root, tile_id, need.modalities[0]))
+            place = survey_tile(tile_path(root, tile_id, need.modalities[0]))
             corners[tile_id] = place.west_m, place.north_m
         except (TileError, FileNotFoundError) as error:
             excluded[tile_id] = str(error)
@@ -189,7 +197,7 @@ class Mosaic(Scene):
         return _Part(stack_channels(need.channels, bands, maps), heights.astype(np.float32))
 
 
-def _pick_bands(tile: Tile, need: Need) -> dict[str, np.ndarray]:
+def _pick_bands(tile: Tile, need: InputSpec) -> dict[str, np.ndarray]:
     """Take a tile's bands that are needed, and of those the chosen acquisitions."""
     steps = choose_steps(tile.times, need, f"{tile.tile_id}, {tile.modality}")
     names = [f"{tile.modality}:{band}" for band in BANDS[tile.modality]]

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from data.io.safe_json import refuse
+from data.io.safe_json import refused_error
 from data.scene.open_datacube import DIMS
 from data.tiles.rules import BANDS, DB_RANGE, NODATA, Units, find_bounds
 
@@ -16,7 +16,7 @@ _ENOUGH = 1000  # pixels with data
 _MOST_BEYOND = 0.01  # share of pixels that may lie beyond DB_RANGE: strong scatterers do
 
 
-def guess_units(dataset: xr.Dataset, steps: Sequence[int], name: str, path: Path) -> Units:
+def guess_cube_units(dataset: xr.Dataset, steps: Sequence[int], name: str, path: Path) -> Units:
     """Tell the unit from squares along the diagonal: dB where values are negative.
 
     Raises:
@@ -31,7 +31,7 @@ def guess_units(dataset: xr.Dataset, steps: Sequence[int], name: str, path: Path
         values = blank(square.astype(np.float32))
         seen = np.concatenate([seen, values[np.isfinite(values)]])
     if not seen.size:
-        raise refuse(
+        raise refused_error(
             "Backscatter must have data",
             f"none in {_LOOKS} squares along the diagonal",
             f"{name} of {path}",
@@ -41,7 +41,9 @@ def guess_units(dataset: xr.Dataset, steps: Sequence[int], name: str, path: Path
     if np.mean((seen < DB_RANGE[0]) | (seen > DB_RANGE[1])) > _MOST_BEYOND:
         got = f"{seen.min():.4g} to {seen.max():.4g}"
         remedy = "Convert it to gamma nought in dB, or in linear power."
-        raise refuse(f"Backscatter must be in {DB_RANGE} dB", got, f"{name} of {path}", remedy)
+        raise refused_error(
+            f"Backscatter must be in {DB_RANGE} dB", got, f"{name} of {path}", remedy
+        )
     return "dB"
 
 
@@ -57,7 +59,7 @@ def to_db(values: np.ndarray, units: Units, place: str) -> np.ndarray:
         values = blank(values)
         low, high = find_bounds(values)
     if np.isinf((low, high)).any():
-        raise refuse("Backscatter must be finite or NaN", "inf", place)
+        raise refused_error("Backscatter must be finite or NaN", "inf", place)
     if units == "linear":
         values = 10 * np.log10(np.where(values > 0, values, np.float32(np.nan)))
         low, high = find_bounds(values)

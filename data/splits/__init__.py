@@ -5,10 +5,10 @@ from data.splits.split import (
     Split,
     check_split,
     fold_names,
-    keep_split,
     list_parts,
     make_split,
     restrict,
+    store_split,
 )
 from data.splits.split_file import PARTS
 
@@ -18,8 +18,8 @@ __all__ = [
     "Split",
     "check_split",
     "fold_names",
-    "keep_split",
     "list_parts",
     "make_split",
     "restrict",
+    "store_split",
 ]

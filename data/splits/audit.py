@@ -26,7 +26,7 @@ from data.splits.leakage import (
 from data.splits.split import SPLITS, fold_names, list_parts, restrict
 from data.splits.split_file import BUFFER, PARTS, SUFFIXES, hash_parts, read_split_file
 from data.splits.split_map import FOLD_COLOURS, PART_COLOURS, Group, Panel, draw_map
-from data.tiles.manifest import describe, read_source
+from data.tiles.manifest import describe_origin, read_manifest
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -65,7 +65,7 @@ def audit_splits(root: Path, names: Sequence[str], *, progress: bool = False) ->
     Args:
         root: Folder that holds ``s1asc/`` and ``s1dsc/``, one of them, or else ``s2/``.
         names: Names as in :func:`data.splits.make_split`, cross-validations such as ``blocks:5``, and
-            files as in :func:`data.splits.keep_split`.
+            files as in :func:`data.splits.store_split`.
         progress: Whether to show a progress bar on stderr.
 
     Returns:
@@ -76,7 +76,7 @@ def audit_splits(root: Path, names: Sequence[str], *, progress: bool = False) ->
         FileNotFoundError: If the folder holds no tiles.
     """
     asked = {name: _list_splits(name) for name in names}
-    synthetic = read_source(root, "dB").synthetic  # the unit does not matter here
+    synthetic = read_manifest(root, "dB").synthetic  # the unit does not matter here
     found = survey_folder(root, progress=progress)
     splits = {
         name: [measure_split(restrict(*named, found.tiles), found.tiles) for named in some]
@@ -97,7 +97,7 @@ def _list_splits(name: str) -> list[tuple[str, Parts]]:
 def as_table(audit: Audit) -> str:
     """Write the audit for people."""
     whole = measure_part(audit.found.tiles, audit.found.tiles)
-    head = f"Data: {describe(audit.synthetic)} tiles in {audit.root}."
+    head = f"Data: {describe_origin(audit.synthetic)} tiles in {audit.root}."
     lines = [head, "", _COLUMNS, _row("all", whole)]
     for name, measures in audit.splits.items():
         for measure in measures:
@@ -166,7 +166,7 @@ def as_document(audit: Audit) -> dict[str, Any]:
 
 def draw_audit(audit: Audit) -> "Figure":
     """Draw a map with a panel per split, or per cross-validation."""
-    title = f"Which tiles train, validate and test: {describe(audit.synthetic)} tiles"
+    title = f"Which tiles train, validate and test: {describe_origin(audit.synthetic)} tiles"
     panels = [_make_panel(name, measures) for name, measures in audit.splits.items()]
     return draw_map(title, panels, audit.found.tiles)
 

@@ -5,18 +5,18 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from data.io.processes import Died, run_each
+from data.io.processes import WorkerDied, map_processes
 from data.splits.split import Split
 from data.splits.split_file import PARTS
 from data.tiles import (
     MODALITIES,
     ORBITS,
     TILE_PX,
-    Survey,
     TileError,
+    TileSurvey,
     list_tiles,
     list_unpaired,
-    survey,
+    survey_tile,
     tile_path,
 )
 from data.tiles.catalogue import GRID_M, find_touching
@@ -32,7 +32,7 @@ class Surveyed:
         unpaired: Ids with a file of one orbit direction where the folder holds both.
     """
 
-    tiles: dict[str, Survey]
+    tiles: dict[str, TileSurvey]
     unusable: dict[str, str] = field(default_factory=dict)
     unpaired: tuple[str, ...] = ()
 
@@ -92,20 +92,22 @@ def survey_folder(root: Path, *, progress: bool = False) -> Surveyed:
     tile_ids = list_tiles(root, modalities)
     tiles, unusable = {}, {}
     work = partial(_survey_tile, root, tuple(modalities))
-    results = run_each(work, tile_ids, "surveying tiles", progress=progress)
+    results = map_processes(work, tile_ids, "surveying tiles", progress=progress)
     for tile_id, result in zip(tile_ids, results, strict=True):
-        if isinstance(result, Survey):
+        if isinstance(result, TileSurvey):
             tiles[tile_id] = result
         else:
             died = f"The process that read {tile_id} died. Get its files again."
-            unusable[tile_id] = died if isinstance(result, Died) else result
+            unusable[tile_id] = died if isinstance(result, WorkerDied) else result
     return Surveyed(tiles, unusable, tuple(list_unpaired(root, modalities)))
 
 
-def _survey_tile(root: Path, modalities: tuple[str, ...], tile_id: str) -> Survey | str:
+def _survey_tile(root: Path, modalities: tuple[str, ...], tile_id: str) -> TileSurvey | str:
     """Survey all files of a tile, or say why it cannot be used."""
     try:
-        first, *others = (survey(tile_path(root, tile_id, modality)) for modality in modalities)
+        first, *others = (
+            survey_tile(tile_path(root, tile_id, modality)) for modality in modalities
+        )
     except (TileError, OSError) as error:
         return str(error)
     for other in others:
@@ -118,7 +120,7 @@ def _survey_tile(root: Path, modalities: tuple[str, ...], tile_id: str) -> Surve
     return first
 
 
-def measure_split(split: Split, tiles: Mapping[str, Survey]) -> SplitMeasure:
+def measure_split(split: Split, tiles: Mapping[str, TileSurvey]) -> SplitMeasure:
     """Measure a split on surveyed tiles.
 
     Args:
@@ -144,7 +146,7 @@ def measure_split(split: Split, tiles: Mapping[str, Survey]) -> SplitMeasure:
 
 
 def measure_part(
-    tile_ids: Collection[str], tiles: Mapping[str, Survey], whole: float | None = None
+    tile_ids: Collection[str], tiles: Mapping[str, TileSurvey], whole: float | None = None
 ) -> PartMeasure:
     """Measure one part, against the share *whole* of landslide pixels where that is given."""
     counts = [tiles[tile].annotated_px for tile in tile_ids]

@@ -12,7 +12,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from data.io.errors import unknown
+from data.io.errors import unknown_name
 from data.splits.folds import FOLDS, make_fold
 from data.splits.split_file import BUFFER, PARTS, hash_parts, keep_copy, read_copy, read_split_file
 from data.tiles.catalogue import read_catalogue
@@ -23,10 +23,10 @@ __all__ = [
     "Split",
     "check_split",
     "fold_names",
-    "keep_split",
     "list_parts",
     "make_split",
     "restrict",
+    "store_split",
 ]
 
 SPLITS = ("blocks", "seed42", "s12ls-ld")
@@ -67,7 +67,7 @@ class Split:
     def part(self, name: str) -> tuple[str, ...]:
         """Return the ids of the part *name* (``train``, ``val`` or ``test``)."""
         if name not in PARTS:
-            raise ValueError(unknown("part", name, PARTS))
+            raise ValueError(unknown_name("part", name, PARTS))
         ids: tuple[str, ...] = getattr(self, name)
         return ids
 
@@ -81,7 +81,7 @@ def make_split(
         name: ``blocks`` (no test tile touches a train tile by edge or corner), ``seed42`` (the
             published study's random split), ``s12ls-ld`` (the data set's official split),
             ``blocks:K/F`` (fold F of K, see :mod:`data.splits.folds`) or ``file:<hash>`` (what
-            :func:`keep_split` returned).
+            :func:`store_split` returned).
         available: Tile ids of the data at hand; the catalogue's 290 when left out.
         store: Folder that keeps users' splits; needed for ``file:<hash>`` alone.
 
@@ -154,7 +154,7 @@ def check_split(name: str) -> None:
         raise ValueError(f"A kept split must be file:<12 hexadecimal digits>, but got {name!r}.")
     fold = _FOLD.fullmatch(name)
     if fold is None:
-        raise ValueError(unknown("split", name, CHOICES))
+        raise ValueError(unknown_name("split", name, CHOICES))
     folds = _list_folds(int(fold[1]), name)
     if name not in folds:
         raise ValueError(
@@ -182,7 +182,7 @@ def _list_folds(count: int, name: str) -> tuple[str, ...]:
     return tuple(f"blocks:{count}/{fold}" for fold in range(1, count + 1))
 
 
-def keep_split(path: Path, store: Path) -> str:
+def store_split(path: Path, store: Path) -> str:
     """Check a user's split and keep a copy of it under its hash.
 
     Args:

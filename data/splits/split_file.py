@@ -14,8 +14,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from data.io.errors import unknown
-from data.io.safe_json import parse_json, read_text, show
+from data.io.errors import unknown_name
+from data.io.safe_json import parse_json, read_text, show_value
 
 PARTS = ("train", "val", "test")
 BUFFER = "buffer"
@@ -97,7 +97,7 @@ def _parse_json(text: str, path: Path) -> list[tuple[str, list[Any]]]:
         raise _error(rule, f"a {type(content).__name__}", path)
     for part, ids in content:
         if not isinstance(ids, list):
-            raise _error(rule, f"{part[:20]}: {show(ids)}", path)
+            raise _error(rule, f"{part[:20]}: {show_value(ids)}", path)
     return [(part, ids) for part, ids in content]
 
 
@@ -120,10 +120,10 @@ def _check(groups: list[tuple[str, list[Any]]], path: Path) -> Parts:
     seen: dict[str, str] = {}
     for part, ids in groups:
         if part not in known:
-            raise ValueError(f"{unknown('part', part, known)} It stands in {path}.")
+            raise ValueError(f"{unknown_name('part', part, known)} It stands in {path}.")
         for tile in ids:
             if not isinstance(tile, str) or not _ID.fullmatch(tile):
-                raise _error("A tile id must look like hokkaido_579", show(tile), path)
+                raise _error("A tile id must look like hokkaido_579", show_value(tile), path)
             if tile in seen:
                 where = f"twice in {part}" if seen[tile] == part else f"in {seen[tile]} and {part}"
                 raise _error("A tile must stand once in a split", f"{tile} {where}", path)

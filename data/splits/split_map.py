@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from data.tiles import TILE_PX, Survey
+from data.tiles import TILE_PX, TileSurvey
 from data.tiles.catalogue import GRID_M
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ class Panel:
     outlined: tuple[str, ...] = ()
 
 
-def draw_map(title: str, panels: Sequence[Panel], tiles: Mapping[str, Survey]) -> "Figure":
+def draw_map(title: str, panels: Sequence[Panel], tiles: Mapping[str, TileSurvey]) -> "Figure":
     """Draw panels of 4.5 inches' width, two or three in a row.
 
     Args:
@@ -124,7 +124,7 @@ def save_map(figure: "Figure", path: Path) -> None:
     figure.savefig(path, dpi=_DPI, pil_kwargs={"optimize": True})
 
 
-def _draw_panel(axes: "Axes", panel: Panel, tiles: Mapping[str, Survey]) -> None:
+def _draw_panel(axes: "Axes", panel: Panel, tiles: Mapping[str, TileSurvey]) -> None:
     axes.set_title(panel.title, fontsize=10, fontweight="bold", pad=19)
     axes.text(0.5, 1.02, panel.subtitle, fontsize=8, ha="center", transform=axes.transAxes)
     for group in panel.groups:
@@ -140,7 +140,7 @@ def _draw_panel(axes: "Axes", panel: Panel, tiles: Mapping[str, Survey]) -> None
     _add_legends(axes, panel)
 
 
-def _draw_group(axes: "Axes", group: Group, tiles: Mapping[str, Survey]) -> None:
+def _draw_group(axes: "Axes", group: Group, tiles: Mapping[str, TileSurvey]) -> None:
     """Draw tiles, and in each a dark square whose area is its share of landslide pixels."""
     from matplotlib import patheffects
 
@@ -159,7 +159,7 @@ def _draw_group(axes: "Axes", group: Group, tiles: Mapping[str, Survey]) -> None
 def _add_squares(
     axes: "Axes",
     tile_ids: Sequence[str],
-    tiles: Mapping[str, Survey],
+    tiles: Mapping[str, TileSurvey],
     label: str,
     *,
     scaled: bool = False,
@@ -179,7 +179,7 @@ def _add_squares(
     axes.add_collection(PolyCollection(corners, label=label, **style))
 
 
-def _corner_km(tile: Survey) -> tuple[float, float]:
+def _corner_km(tile: TileSurvey) -> tuple[float, float]:
     """Return a tile's lower left corner."""
     return tile.west_m / 1000, tile.north_m / 1000 - _TILE_KM
 

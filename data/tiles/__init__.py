@@ -13,11 +13,19 @@ from data.tiles.rules import (
     ORBITS,
     PIXEL_M,
     TILE_PX,
-    Finding,
     TileError,
+    TileWarning,
     Units,
 )
-from data.tiles.tile import Survey, Tile, compare_tiles, guess_units, hash_file, open_tile, survey
+from data.tiles.tile import (
+    Tile,
+    TileSurvey,
+    compare_tiles,
+    guess_units,
+    hash_file,
+    open_tile,
+    survey_tile,
+)
 
 __all__ = [
     "ACQUISITIONS",
@@ -31,10 +39,10 @@ __all__ = [
     "ORBITS",
     "PIXEL_M",
     "TILE_PX",
-    "Finding",
-    "Survey",
     "Tile",
     "TileError",
+    "TileSurvey",
+    "TileWarning",
     "Units",
     "compare_tiles",
     "guess_units",
@@ -42,7 +50,7 @@ __all__ = [
     "list_tiles",
     "list_unpaired",
     "open_tile",
-    "survey",
+    "survey_tile",
     "tile_id_of",
     "tile_path",
 ]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from data.io.safe_json import is_number, read_json, show
+from data.io.safe_json import is_number, read_json, show_value
 from data.tiles.paths import list_tiles, tile_path
 from data.tiles.rules import ORBITS, TileError, Units
 from data.tiles.tile import guess_units
@@ -18,7 +18,7 @@ _UNITS: dict[str, Units] = {"harmonized": "dB", "raw": "linear"}
 
 
 @dataclass(frozen=True)
-class Source:
+class TileManifest:
     """What is known of a folder of tiles.
 
     Attributes:
@@ -36,16 +36,16 @@ class Source:
     seed: int | None = None
 
     def __str__(self) -> str:
-        kind = describe(self.synthetic)
+        kind = describe_origin(self.synthetic)
         return f"Data: {kind} tiles in {self.root} ({self.origin}, backscatter in {self.units})."
 
 
-def describe(synthetic: bool) -> str:
+def describe_origin(synthetic: bool) -> str:
     """Say in a word or two whether tiles are the twin's or real."""
     return "SYNTHETIC (the twin's)" if synthetic else "real"
 
 
-def read_source(root: Path, units: Units | None = None) -> Source:
+def read_manifest(root: Path, units: Units | None = None) -> TileManifest:
     """Find out where a folder's tiles come from, by the manifest that their maker left.
 
     Args:
@@ -67,23 +67,23 @@ def read_source(root: Path, units: Units | None = None) -> Source:
             origin = f"{version} release"
             if revision := manifest.get("revision"):
                 origin += f", {str(manifest.get('repo'))[:100]} at {str(revision)[:10]}"
-            return Source(
+            return TileManifest(
                 root=root,
                 synthetic=bool(manifest["synthetic"]),
                 origin=origin,
                 units=units or _UNITS[version],
                 seed=manifest.get("seed"),
             )
-    return Source(root, False, "no manifest", units or _guess(root))
+    return TileManifest(root, False, "no manifest", units or _guess(root))
 
 
 def _read(path: Path) -> dict[str, Any]:
     try:
         manifest = read_json(path)
         if manifest["version"] not in _UNITS or not isinstance(manifest["synthetic"], bool):
-            raise ValueError(f"version {show(manifest['version'])}")
+            raise ValueError(f"version {show_value(manifest['version'])}")
         if not is_number(seed := manifest.get("seed") or 0, 0, _MAX_SEED, whole=True):
-            raise ValueError(f"seed {show(seed)}")
+            raise ValueError(f"seed {show_value(seed)}")
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(
             f"A manifest must name its version and whether it is synthetic, but got {error!r} in {path}. "

@@ -10,7 +10,7 @@ import netCDF4
 import numpy as np
 import xarray as xr
 
-from data.tiles.rules import TileError, check_layout, list_variables, refuse
+from data.tiles.rules import TileError, check_layout, list_variables, tile_error
 from data.tiles.warnings import find_storage
 
 
@@ -29,7 +29,7 @@ def reading(path: Path, modality: str) -> Iterator[netCDF4.Dataset]:
         raise FileNotFoundError(rule) from error
     except Exception as error:  # damage shows as almost any type
         got = f"{type(error).__name__}: {getattr(error, 'strerror', None) or error}"
-        raise refuse("unreadable", "A tile must be readable NetCDF", got, path) from error
+        raise tile_error("unreadable", "A tile must be readable NetCDF", got, path) from error
 
 
 def read(path: Path, modality: str) -> dict[str, Any]:
@@ -55,8 +55,8 @@ def _decode_times(variable: Any, path: Path) -> np.ndarray:
         with warnings.catch_warnings(action="ignore"):  # of dates that are refused below
             dates = xr.decode_cf(coded)["dates"].to_numpy()
     except (ValueError, OverflowError) as error:
-        raise refuse("time-not-dates", "time must be dates", str(error), path) from error
+        raise tile_error("time-not-dates", "time must be dates", str(error), path) from error
     if dates.dtype.kind != "M":
         got = f"units {attributes.get('units')!r}"
-        raise refuse("time-not-dates", "time must be dates", got, path)
+        raise tile_error("time-not-dates", "time must be dates", got, path)
     return np.asarray(dates, "datetime64[ns]")

@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from data.io.errors import unknown
+from data.io.errors import unknown_name
 from data.tiles.rules import MODALITIES, ORBITS, TileError
 
 logger = logging.getLogger(__name__)
@@ -31,7 +31,7 @@ def parse_name(path: Path) -> tuple[str, str]:
 def tile_path(root: Path, tile_id: str, modality: str) -> Path:
     """Name the file of one modality of a tile."""
     if modality not in MODALITIES:
-        raise ValueError(unknown("modality", modality, MODALITIES))
+        raise ValueError(unknown_name("modality", modality, MODALITIES))
     if not re.fullmatch(r"hokkaido_\d+", tile_id):
         raise ValueError(f"A tile id must look like hokkaido_579, but got {tile_id!r}.")
     return Path(root) / modality / f"hokkaido_{modality}_{tile_id.removeprefix('hokkaido_')}.nc"

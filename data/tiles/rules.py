@@ -1,7 +1,7 @@
 """The rules for a tile file: what was published, what makes a file unusable, what is suspicious.
 
 A broken rule that leaves nothing to work with is a :class:`TileError` with a short name, its verdict.
-What can be used but deserves a look is a :class:`Finding`.
+What can be used but deserves a look is a :class:`TileWarning`.
 
 Reference:
     Höhn et al. (2025), Sen12Landslides, Scientific Data, doi 10.1038/s41597-025-06167-2;
@@ -58,7 +58,7 @@ class TileError(ValueError):
 
 
 @dataclass(frozen=True)
-class Finding:
+class TileWarning:
     """Something suspicious about a file that can be used.
 
     Attributes:
@@ -70,7 +70,7 @@ class Finding:
     text: str
 
 
-def refuse(verdict: str, rule: str, got: str, path: Path, remedy: str = _RENEW) -> TileError:
+def tile_error(verdict: str, rule: str, got: str, path: Path, remedy: str = _RENEW) -> TileError:
     """Make the error of a broken rule: rule, value got, place and remedy in one message."""
     return TileError(f"{rule}, but got {got} in {path}. {remedy}", verdict)
 
@@ -99,7 +99,7 @@ def check_layout(variables: Mapping[str, Any], crs: str, modality: str, path: Pa
     stored = list_variables(modality)
     if missing := [name for name in (*stored, *DIMS) if name not in variables]:
         rule = f"A tile must have {', '.join(missing)}"
-        raise refuse("missing-variable", rule, "none", path)
+        raise tile_error("missing-variable", rule, "none", path)
     _check_crs(crs, path)
     for name in (*stored, *DIMS):
         _check_shape(name, variables[name], path)
@@ -107,14 +107,16 @@ def check_layout(variables: Mapping[str, Any], crs: str, modality: str, path: Pa
         kinds = {"f": "f", "i": "iu", "u": "iu"}[stored[name][0]] if name in stored else "fiu"
         if np.dtype(variables[name].dtype).kind not in kinds:
             word = {"f": "floating point", "iu": "integer", "fiu": "numbers"}[kinds]
-            raise refuse("wrong-dtype", f"{name} must be {word}", str(variables[name].dtype), path)
+            raise tile_error(
+                "wrong-dtype", f"{name} must be {word}", str(variables[name].dtype), path
+            )
 
 
 def _check_crs(crs: str, path: Path) -> None:
     if not crs:
-        raise refuse("missing-attribute", "A tile must have the attribute crs", "none", path)
+        raise tile_error("missing-attribute", "A tile must have the attribute crs", "none", path)
     if crs != CRS:
-        raise refuse("wrong-crs", f"A tile's crs must be {CRS}", repr(crs), path)
+        raise tile_error("wrong-crs", f"A tile's crs must be {CRS}", repr(crs), path)
 
 
 def _check_shape(name: str, variable: Any, path: Path) -> None:
@@ -122,18 +124,18 @@ def _check_shape(name: str, variable: Any, path: Path) -> None:
     if (variable.dimensions, variable.shape) != (dims, sizes):
         verdict = "wrong-dims" if variable.dimensions != dims else "wrong-shape"
         got = f"{variable.dimensions} of {variable.shape}"
-        raise refuse(verdict, f"{name} must have {dims} of {sizes}", got, path)
+        raise tile_error(verdict, f"{name} must have {dims} of {sizes}", got, path)
 
 
 def check_times(times: np.ndarray, path: Path) -> None:
     """Check that acquisition times, shape ``(T,)``, are known and ascend."""
     if np.isnat(times).any():
-        raise refuse("time-not-dates", "time must be dates", "not-a-time", path)
+        raise tile_error("time-not-dates", "time must be dates", "not-a-time", path)
     steps, got = np.diff(times), str(times.astype("M8[s]"))
     if (steps < np.timedelta64(0)).any():
-        raise refuse("time-unsorted", "time must ascend without repeats", got, path)
+        raise tile_error("time-unsorted", "time must ascend without repeats", got, path)
     if (steps == np.timedelta64(0)).any():
-        raise refuse("time-duplicate", "time must ascend without repeats", got, path)
+        raise tile_error("time-duplicate", "time must ascend without repeats", got, path)
 
 
 def check_grid(tile_id: str, x: np.ndarray, y: np.ndarray, path: Path) -> None:
@@ -141,11 +143,11 @@ def check_grid(tile_id: str, x: np.ndarray, y: np.ndarray, path: Path) -> None:
     for name, values, step in (("x", x, PIXEL_M), ("y", y, -PIXEL_M)):
         if not np.allclose(np.diff(values), step):
             got = f"{values[0]}, {values[1]} .. {values[-1]}"
-            raise refuse("wrong-grid", f"{name} must go by {step:+g} m", got, path)
+            raise tile_error("wrong-grid", f"{name} must go by {step:+g} m", got, path)
     if measure_shift(tile_id, x, y) > _MAX_SHIFT_M:
         west, north = _corner_m(tile_id)
         rule = f"{tile_id} must have its upper left corner at ({west}, {north}) m"
-        raise refuse("elsewhere", rule, f"({x[0]:.0f}, {y[0]:.0f})", path)
+        raise tile_error("elsewhere", rule, f"({x[0]:.0f}, {y[0]:.0f})", path)
 
 
 def _corner_m(tile_id: str) -> tuple[int, int]:
@@ -164,9 +166,9 @@ def measure_shift(tile_id: str, x: np.ndarray, y: np.ndarray) -> float:
 def check_mask(mask: np.ndarray, path: Path) -> None:
     """Check a mask, shape ``(T, W, H)``: 0 or 1, and the same in every step."""
     if mask.max() > 1 or mask.min() < 0:
-        raise refuse("mask-not-binary", "MASK must be 0 or 1", str(np.unique(mask)[:5]), path)
+        raise tile_error("mask-not-binary", "MASK must be 0 or 1", str(np.unique(mask)[:5]), path)
     if (mask != mask[0]).any():
-        raise refuse("mask-changes", "MASK must be the same in every step", "a change", path)
+        raise tile_error("mask-changes", "MASK must be the same in every step", "a change", path)
 
 
 def check_heights(dem: np.ndarray, path: Path) -> None:
@@ -174,7 +176,7 @@ def check_heights(dem: np.ndarray, path: Path) -> None:
     heights = dem[dem != NODATA]
     if heights.size and (heights.min() < DEM_RANGE[0] or heights.max() > DEM_RANGE[1]):
         got = f"{heights.min()} to {heights.max()}"
-        raise refuse("dem-out-of-range", f"DEM must be in {DEM_RANGE} m", got, path)
+        raise tile_error("dem-out-of-range", f"DEM must be in {DEM_RANGE} m", got, path)
 
 
 def check_power(values: np.ndarray, name: str, units: Units, path: Path) -> np.ndarray:
@@ -197,18 +199,20 @@ def check_power(values: np.ndarray, name: str, units: Units, path: Path) -> np.n
         values = values.astype(np.float32, copy=False)
     low, high = find_bounds(values)
     if np.isinf((low, high)).any():
-        raise refuse("infinite", f"{name} must be finite or NaN", "inf", path)
+        raise tile_error("infinite", f"{name} must be finite or NaN", "inf", path)
     if units == "linear" and low < 0:
         remedy = "That looks like dB (harmonized release): use --units dB."
-        raise refuse("wrong-unit", f"{name} must be linear power", f"{low:.4g}", path, remedy)
+        raise tile_error("wrong-unit", f"{name} must be linear power", f"{low:.4g}", path, remedy)
     if units == "dB" and low >= 0 and (median := np.nanmedian(values)) < 1:
         remedy = "That looks like linear power (raw release): use --units linear."
-        raise refuse("wrong-unit", f"{name} must be dB", f"a median of {median:.4g}", path, remedy)
+        raise tile_error(
+            "wrong-unit", f"{name} must be dB", f"a median of {median:.4g}", path, remedy
+        )
     if units == "linear":
         values = 10 * np.log10(np.where(values > 0, values, np.float32(np.nan)))
         low, high = find_bounds(values)
     if np.isnan(low):
-        raise refuse("no-data", f"{name} must have data", "no usable pixel", path)
+        raise tile_error("no-data", f"{name} must have data", "no usable pixel", path)
     return _bound(values, name, units, path)
 
 
@@ -225,7 +229,7 @@ def _bound(values: np.ndarray, name: str, units: Units, path: Path) -> np.ndarra
     )
     if outside:
         rule, got = f"{name} must be in [{low:g}, {high:g}] dB", f"{least:.4g} to {greatest:.4g}"
-        raise refuse("out-of-range", rule, got, path)
+        raise tile_error("out-of-range", rule, got, path)
     return values if units == "dB" else np.asarray(np.clip(values, low, high), np.float32)
 
 
@@ -239,5 +243,5 @@ def check_reflectance(
     """
     gaps = (values == NODATA) | (scene_class == 0)
     if gaps.all():
-        raise refuse("no-data", f"{name} must have data", "no usable pixel", path)
+        raise tile_error("no-data", f"{name} must have data", "no usable pixel", path)
     return np.where(gaps, np.float32(np.nan), values).astype(np.float32, copy=False)

@@ -30,8 +30,8 @@ from data.tiles.rules import (
     PIXEL_M,
     SCENE_CLASS,
     TILE_PX,
-    Finding,
     TileError,
+    TileWarning,
     Units,
 )
 
@@ -47,10 +47,10 @@ __all__ = [
     "ORBITS",
     "PIXEL_M",
     "TILE_PX",
-    "Finding",
-    "Survey",
     "Tile",
     "TileError",
+    "TileSurvey",
+    "TileWarning",
     "Units",
     "compare_tiles",
     "guess_units",
@@ -58,7 +58,7 @@ __all__ = [
     "list_tiles",
     "list_unpaired",
     "open_tile",
-    "survey",
+    "survey_tile",
     "tile_id_of",
     "tile_path",
 ]
@@ -91,11 +91,11 @@ class Tile:
     x: np.ndarray
     y: np.ndarray
     crs: str
-    findings: tuple[Finding, ...] = ()
+    findings: tuple[TileWarning, ...] = ()
 
 
 @dataclass(frozen=True)
-class Survey:
+class TileSurvey:
     """A tile's place and label, without its bands.
 
     Attributes:
@@ -149,7 +149,7 @@ def open_tile(path: Path, units: Units = "dB") -> Tile:
     return replace(tile, findings=(*raw["storage"], *_suspect(tile, raw["annotated"])))
 
 
-def survey(path: Path) -> Survey:
+def survey_tile(path: Path) -> TileSurvey:
     """Read a file's place and label, and none of its bands.
 
     Raises:
@@ -159,7 +159,7 @@ def survey(path: Path) -> Survey:
     modality, number = parse_name(path)
     with reading(Path(path), modality) as file:
         west_m, north_m = float(file["x"][0]), float(file["y"][0])
-        return Survey(f"hokkaido_{number}", west_m, north_m, int((file["MASK"][0] == 1).sum()))
+        return TileSurvey(f"hokkaido_{number}", west_m, north_m, int((file["MASK"][0] == 1).sum()))
 
 
 def guess_units(path: Path) -> Units:
@@ -181,7 +181,7 @@ def guess_units(path: Path) -> Units:
     return "linear"
 
 
-def compare_tiles(tiles: Sequence[Tile]) -> tuple[Finding, ...]:
+def compare_tiles(tiles: Sequence[Tile]) -> tuple[TileWarning, ...]:
     """Compare the modalities of one tile with the first of them.
 
     Args:
@@ -193,7 +193,7 @@ def compare_tiles(tiles: Sequence[Tile]) -> tuple[Finding, ...]:
     Raises:
         TileError: If they do not lie on one grid (verdict ``grids-differ``).
     """
-    found: list[Finding] = []
+    found: list[TileWarning] = []
     for other in tiles[1:]:
         first = tiles[0]
         pair = f"{first.modality} and {other.modality}"
@@ -205,9 +205,9 @@ def compare_tiles(tiles: Sequence[Tile]) -> tuple[Finding, ...]:
                 "grids-differ",
             )
         if count := int((first.mask != other.mask).sum()):
-            found.append(Finding("masks-differ", f"{count} mask pixels differ between {pair}."))
+            found.append(TileWarning("masks-differ", f"{count} mask pixels differ between {pair}."))
         if count := int((first.dem != other.dem).sum()):
-            found.append(Finding("heights-differ", f"{count} heights differ between {pair}."))
+            found.append(TileWarning("heights-differ", f"{count} heights differ between {pair}."))
     return tuple(found)
 
 
@@ -228,7 +228,7 @@ def _stack_bands(raw: dict[str, Any], modality: str, units: Units, path: Path) -
     return bands
 
 
-def _suspect(tile: Tile, annotated: str) -> Iterator[Finding]:
+def _suspect(tile: Tile, annotated: str) -> Iterator[TileWarning]:
     yield from findings.find_place(tile.tile_id, tile.x, tile.y)
     yield from findings.find_gaps(tile.bands, tile.dem, tile.times, tile.modality)
     yield from findings.find_flat(tile.bands, tile.modality)

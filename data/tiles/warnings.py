@@ -11,7 +11,7 @@ from data.tiles.rules import (
     EVENT,
     NODATA,
     ORBITS,
-    Finding,
+    TileWarning,
     list_variables,
     measure_shift,
 )
@@ -20,16 +20,16 @@ SHIFT_M = 0.01  # what rounding may do to a coordinate
 MIN_STD = 0.05  # dB or reflectance numbers; speckle alone gives about 2 dB
 
 
-def find_storage(variables: Mapping[str, Any], modality: str) -> Iterator[Finding]:
+def find_storage(variables: Mapping[str, Any], modality: str) -> Iterator[TileWarning]:
     """Find variables that are stored as another type of number than published."""
     for name, published in list_variables(modality).items():
         if (stored := np.dtype(variables[name].dtype).name) != published:
-            yield Finding(
+            yield TileWarning(
                 "storage-dtype", f"{name} is stored as {stored}, published as {published}."
             )
 
 
-def find_place(tile_id: str, x: np.ndarray, y: np.ndarray) -> Iterator[Finding]:
+def find_place(tile_id: str, x: np.ndarray, y: np.ndarray) -> Iterator[TileWarning]:
     """Find a tile that the catalogue does not know, or that lies a little beside its place.
 
     Args:
@@ -41,14 +41,16 @@ def find_place(tile_id: str, x: np.ndarray, y: np.ndarray) -> Iterator[Finding]:
         At most one finding.
     """
     if tile_id not in read_catalogue():
-        yield Finding("not-in-catalogue", f"{tile_id} is not in the catalogue of Hokkaido's tiles.")
+        yield TileWarning(
+            "not-in-catalogue", f"{tile_id} is not in the catalogue of Hokkaido's tiles."
+        )
     elif (shift_m := measure_shift(tile_id, x, y)) > SHIFT_M:
-        yield Finding("shifted", f"It lies {shift_m:g} m beside its place in the catalogue.")
+        yield TileWarning("shifted", f"It lies {shift_m:g} m beside its place in the catalogue.")
 
 
 def find_gaps(
     bands: np.ndarray, dem: np.ndarray, times: np.ndarray, modality: str
-) -> Iterator[Finding]:
+) -> Iterator[TileWarning]:
     """Find pixels without data, and acquisitions of which a band has nothing else.
 
     Args:
@@ -63,12 +65,12 @@ def find_gaps(
     gaps = np.isnan(bands).sum(axis=(2, 3))
     shares = gaps.sum(axis=0) / bands[:, 0].size
     if parts := _list_shares(BANDS[modality], shares):
-        yield Finding("nodata", f"No data in {parts}.")
+        yield TileWarning("nodata", f"No data in {parts}.")
     if parts := _list_shares(["DEM"], [float(np.mean(dem == NODATA))]):
-        yield Finding("nodata", f"No data in {parts}.")
+        yield TileWarning("nodata", f"No data in {parts}.")
     if (empty := (gaps == dem.size).any(axis=1)).any():
         days = ", ".join(np.datetime_as_string(times[empty], "D"))
-        yield Finding("empty-step", f"A band has no data at all on {days}.")
+        yield TileWarning("empty-step", f"A band has no data at all on {days}.")
 
 
 def _list_shares(names: Sequence[str], shares: Sequence[float] | np.ndarray) -> str:
@@ -76,18 +78,18 @@ def _list_shares(names: Sequence[str], shares: Sequence[float] | np.ndarray) -> 
     return ", ".join(f"{100 * share:.2g} % of {name}" for name, share in pairs if share > 0)
 
 
-def find_flat(bands: np.ndarray, modality: str) -> Iterator[Finding]:
+def find_flat(bands: np.ndarray, modality: str) -> Iterator[TileWarning]:
     """Find bands, shape ``(T, C, H, W)``, that hardly vary: power clipped as if it were dB does not."""
     spread = np.nanstd if np.isnan(bands).any() else np.std
     for i, name in enumerate(BANDS[modality]):
         if (std := float(spread(bands[:, i]))) < MIN_STD:
             unit = " dB" if modality in ORBITS else ""
-            yield Finding(
+            yield TileWarning(
                 "constant-band", f"{name} has a standard deviation of {std:.2g}{unit} only."
             )
 
 
-def find_mask(tile_id: str, mask: np.ndarray, annotated: str) -> Iterator[Finding]:
+def find_mask(tile_id: str, mask: np.ndarray, annotated: str) -> Iterator[TileWarning]:
     """Find a mask that contradicts the file's own attribute or the catalogue.
 
     Args:
@@ -105,16 +107,16 @@ def find_mask(tile_id: str, mask: np.ndarray, annotated: str) -> Iterator[Findin
             if tile
             else "an annotated tile by its attribute"
         )
-        yield Finding("mask-empty", f"MASK has no landslide pixel, but {said}.")
+        yield TileWarning("mask-empty", f"MASK has no landslide pixel, but {said}.")
     elif tile and count != tile.annotated_px:
         text = f"MASK has {count} landslide pixels, but {tile.annotated_px} in the catalogue."
-        yield Finding("mask-differs-from-catalogue", text)
+        yield TileWarning("mask-differs-from-catalogue", text)
 
 
-def find_dates(times: np.ndarray) -> Iterator[Finding]:
+def find_dates(times: np.ndarray) -> Iterator[TileWarning]:
     """Find a series, shape ``(T,)``, that has no acquisition before or none after the event."""
     span = " to ".join(np.datetime_as_string(times[[0, -1]], "D"))
     if times[0] > EVENT:
-        yield Finding("no-date-before-event", f"All acquisitions ({span}) lie after the event.")
+        yield TileWarning("no-date-before-event", f"All acquisitions ({span}) lie after the event.")
     if times[-1] <= EVENT:
-        yield Finding("no-date-after-event", f"All acquisitions ({span}) lie before the event.")
+        yield TileWarning("no-date-after-event", f"All acquisitions ({span}) lie before the event.")

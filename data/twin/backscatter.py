@@ -15,7 +15,7 @@ from scipy.special import gammaincinv, ndtr
 from data.tiles import ORBITS
 from data.twin.noise import Noise
 from data.twin.orbits import EVENT_DATE, Orbit, Season, describe_season, list_dates
-from data.twin.surface import PHYSICS, Physics, Scene, cut_forest, pair, see_base
+from data.twin.surface import PHYSICS, Physics, Surface, cut_forest, pair, see_base
 from data.twin.terrain import Cover
 
 _REACH = 5.2  # deviations that the table of speckle covers
@@ -43,7 +43,7 @@ class _Scar:
     silt: np.ndarray  # river below slides, boolean (H, W)
 
 
-def observe(scene: Scene, orbit: Orbit, noise: Noise, physics: Physics = PHYSICS) -> np.ndarray:
+def observe(scene: Surface, orbit: Orbit, noise: Noise, physics: Physics = PHYSICS) -> np.ndarray:
     """Let one orbit look at a tile on all its dates.
 
     Returns:
@@ -60,7 +60,7 @@ def observe(scene: Scene, orbit: Orbit, noise: Noise, physics: Physics = PHYSICS
     return np.asarray(np.clip(seen, 1e-6, 1), np.float32)
 
 
-def _see_static(scene: Scene, orbit: Orbit, noise: Noise, physics: Physics) -> _Static:
+def _see_static(scene: Surface, orbit: Orbit, noise: Noise, physics: Physics) -> _Static:
     window, cover = scene.window, scene.cover
     base, facing = see_base(window, scene.terrain, cover, orbit, noise, physics)
     gusts = noise.smooth("gusts", 9, window) + 0.7 * noise.smooth("storm", 45, window)
@@ -77,7 +77,7 @@ def _see_static(scene: Scene, orbit: Orbit, noise: Noise, physics: Physics) -> _
 
 
 def _see_scar(
-    scene: Scene,
+    scene: Surface,
     orbit: Orbit,
     facing: np.ndarray,
     noise: Noise,
@@ -108,7 +108,7 @@ def _see_scar(
 
 def _see(
     day: date,
-    scene: Scene,
+    scene: Surface,
     orbit: Orbit,
     static: _Static,
     scar: _Scar | None,

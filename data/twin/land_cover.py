@@ -10,7 +10,7 @@ from functools import partial
 import numpy as np
 
 from data.tiles import TILE_PX
-from data.twin.noise import Noise, Window
+from data.twin.noise import Noise, NoiseWindow
 from data.twin.terrain import crop_halo, make_cover, make_terrain, read_sites
 from data.twin.write_twin import check_request
 
@@ -42,7 +42,7 @@ def read_cover(seed: int, tile_ids: Sequence[str]) -> tuple[np.ndarray, tuple[st
 
 def _read_tile(tile_id: str, noise: Noise) -> np.ndarray:
     site = read_sites()[tile_id]
-    window = Window.around(site.column, site.row)
+    window = NoiseWindow.around(site.column, site.row)
     cover = crop_halo(make_cover(window, make_terrain(window, noise), noise))
     broadleaves = cover.forest & (cover.deciduous >= _MIXED)
     layers = (cover.forest, broadleaves, cover.field, cover.river, cover.sea, cover.bright)

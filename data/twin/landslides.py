@@ -14,7 +14,7 @@ import numpy as np
 from scipy import ndimage
 
 from data.tiles import TILE_PX
-from data.twin.noise import HALO_PX, Noise, Window
+from data.twin.noise import HALO_PX, Noise, NoiseWindow
 from data.twin.terrain import Site, Terrain, measure_gradient
 
 _CELL_PX = 5  # one candidate head per cell
@@ -75,7 +75,7 @@ class _Discs:
     run: np.ndarray
 
 
-def make_landslides(site: Site, window: Window, terrain: Terrain, noise: Noise) -> Landslides:
+def make_landslides(site: Site, window: NoiseWindow, terrain: Terrain, noise: Noise) -> Landslides:
     """Slide until the mask has exactly the real tile's number of annotated pixels.
 
     Args:
@@ -104,12 +104,12 @@ def make_landslides(site: Site, window: Window, terrain: Terrain, noise: Noise) 
     return Landslides(drawn, changed, some.cells)
 
 
-def _sample(values: np.ndarray, x: np.ndarray, y: np.ndarray, window: Window) -> np.ndarray:
+def _sample(values: np.ndarray, x: np.ndarray, y: np.ndarray, window: NoiseWindow) -> np.ndarray:
     at = [y - window.rows[0], x - window.columns[0]]
     return np.asarray(ndimage.map_coordinates(values, at, order=1, mode="nearest"))
 
 
-def _rank_heads(window: Window, terrain: Terrain, noise: Noise) -> _Heads:
+def _rank_heads(window: NoiseWindow, terrain: Terrain, noise: Noise) -> _Heads:
     first, last = (window.columns[0], window.rows[0]), (window.columns[-1], window.rows[-1])
     cells = [np.arange(a // _CELL_PX + 1, b // _CELL_PX) for a, b in zip(first, last, strict=True)]
     ix, iy = (part.ravel() for part in np.meshgrid(*cells))
@@ -125,7 +125,7 @@ def _rank_heads(window: Window, terrain: Terrain, noise: Noise) -> _Heads:
 
 
 def _measure_hazard(
-    x: np.ndarray, y: np.ndarray, window: Window, terrain: Terrain, noise: Noise
+    x: np.ndarray, y: np.ndarray, window: NoiseWindow, terrain: Terrain, noise: Noise
 ) -> np.ndarray:
     east, north = _smooth_gradient(terrain)
     slope = _sample(np.degrees(np.arctan(np.hypot(east, north))), x, y, window)
@@ -141,7 +141,7 @@ def _smooth_gradient(terrain: Terrain) -> tuple[np.ndarray, np.ndarray]:
     return measure_gradient(height)
 
 
-def _run_down(heads: _Heads, window: Window, terrain: Terrain) -> _Discs:
+def _run_down(heads: _Heads, window: NoiseWindow, terrain: Terrain) -> _Discs:
     east, north = (ndimage.gaussian_filter(part, 2) for part in _smooth_gradient(terrain))
     x, y = heads.x, heads.y
     dx = dy = np.zeros(len(x))
@@ -163,7 +163,7 @@ def _run_down(heads: _Heads, window: Window, terrain: Terrain) -> _Discs:
     return _Discs(*(np.concatenate(part) for part in zip(*discs, strict=True)))
 
 
-def _stamp(discs: _Discs, window: Window) -> np.ndarray:
+def _stamp(discs: _Discs, window: NoiseWindow) -> np.ndarray:
     """Return when each pixel of the tile slides: head's rank plus a share for its place in the body."""
     x0, y0 = window.columns[HALO_PX], window.rows[HALO_PX]
     reach = int(np.ceil(discs.radius_px.max())) + 1
@@ -193,7 +193,9 @@ def _draw(order: np.ndarray, count: int, last: int) -> np.ndarray:
     return drawn.reshape(order.shape)
 
 
-def _change(discs: _Discs, heads: _Heads, last: int, window: Window, noise: Noise) -> np.ndarray:
+def _change(
+    discs: _Discs, heads: _Heads, last: int, window: NoiseWindow, noise: Noise
+) -> np.ndarray:
     """Stamp the true bodies: shifted, wider or narrower than drawn, and more of them."""
     kept = discs.head <= last * (1 + _UNDRAWN)
     head = discs.head[kept]

@@ -30,7 +30,7 @@ _UNIT_VARIANCE = 2.086  # 1 / standard deviation that the B-spline leaves, avera
 
 
 @dataclass(frozen=True)
-class Window:
+class NoiseWindow:
     """A rectangle of global pixels.
 
     Attributes:
@@ -86,7 +86,7 @@ class Noise:
         total = sum(part.astype(np.float64) for part in parts)
         return np.asarray((total / 65536 - 2) * np.sqrt(3))
 
-    def smooth(self, name: str, wavelength_px: float, window: Window) -> np.ndarray:
+    def smooth(self, name: str, wavelength_px: float, window: NoiseWindow) -> np.ndarray:
         """Draw a band-limited field of mean 0 and deviation 1 over *window*, shape ``(H, W)``."""
         x, y = window.columns / wavelength_px, window.rows / wavelength_px
         nodes, x0, y0 = self._draw_nodes(name, x, y)

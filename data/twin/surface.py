@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from data.twin.landslides import Landslides, make_landslides
-from data.twin.noise import INNER, Noise, Window
+from data.twin.noise import INNER, Noise, NoiseWindow
 from data.twin.orbits import EVENT_DATE, Orbit
 from data.twin.terrain import Cover, Site, Terrain, crop_halo, make_cover, make_terrain
 
@@ -50,24 +50,24 @@ PHYSICS = Physics()
 
 
 @dataclass(frozen=True)
-class Scene:
+class Surface:
     """One tile without its halo."""
 
     site: Site
-    window: Window
+    window: NoiseWindow
     terrain: Terrain
     cover: Cover
     slides: Landslides
 
 
-def make_scene(site: Site, noise: Noise) -> Scene:
+def make_surface(site: Site, noise: Noise) -> Surface:
     """Make what both orbits share: terrain, cover and landslides of one tile."""
-    window = Window.around(site.column, site.row)
+    window = NoiseWindow.around(site.column, site.row)
     terrain = make_terrain(window, noise)
     slides = make_landslides(site, window, terrain, noise)
     cover = crop_halo(make_cover(window, terrain, noise))
-    inner = Window(window.columns[INNER], window.rows[INNER])
-    return Scene(site, inner, crop_halo(terrain), cover, slides)
+    inner = NoiseWindow(window.columns[INNER], window.rows[INNER])
+    return Surface(site, inner, crop_halo(terrain), cover, slides)
 
 
 def pair(vv: float, vh: float) -> np.ndarray:
@@ -76,7 +76,12 @@ def pair(vv: float, vh: float) -> np.ndarray:
 
 
 def see_base(
-    window: Window, terrain: Terrain, cover: Cover, orbit: Orbit, noise: Noise, physics: Physics
+    window: NoiseWindow,
+    terrain: Terrain,
+    cover: Cover,
+    orbit: Orbit,
+    noise: Noise,
+    physics: Physics,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return dB of shape ``(2, H, W)`` that never changes, and degrees of slope facing the sensor."""
     look = np.radians(orbit.look_deg)
@@ -97,7 +102,7 @@ def see_base(
     return np.where(cover.bright, pair(*physics.house), base), np.asarray(facing)
 
 
-def cut_forest(scene: Scene, noise: Noise) -> np.ndarray:
+def cut_forest(scene: Surface, noise: Noise) -> np.ndarray:
     """Return when each pixel is clear-cut: at most one rotated block per 64 px cell, some years back."""
     x, y = scene.window.mesh
     ix, iy = x // 64, y // 64

@@ -15,7 +15,7 @@ from scipy import ndimage
 
 from data.tiles import PIXEL_M, TILE_PX
 from data.tiles.catalogue import CATALOGUE_FILE
-from data.twin.noise import INNER, Noise, Window, interpolate
+from data.twin.noise import INNER, Noise, NoiseWindow, interpolate
 
 FIELDS_FILE = Path(__file__).with_name("dem_fields.npz")
 FIELDS_ORIGIN = (430, 3672)  # column and -row, in tiles, of the first node of dem_fields.npz
@@ -103,7 +103,7 @@ def read_sites() -> dict[str, Site]:
         }
 
 
-def make_terrain(window: Window, noise: Noise) -> Terrain:
+def make_terrain(window: NoiseWindow, noise: Noise) -> Terrain:
     """Raise billow noise (rounded hills, narrow valleys) on the smooth real heights."""
     base, log_relief = _smooth_heights(window)
     relief = np.exp(log_relief)
@@ -126,7 +126,7 @@ def measure_gradient(height: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return east, -south
 
 
-def make_cover(window: Window, terrain: Terrain, noise: Noise) -> Cover:
+def make_cover(window: NoiseWindow, terrain: Terrain, noise: Noise) -> Cover:
     """Lay forest, fields in parcels on flat ground, rivers, sea and a few bright scatterers."""
     sea = terrain.height <= 0.5
     flat = ndimage.gaussian_filter(terrain.slope, 4)
@@ -161,7 +161,7 @@ def _read_fields() -> tuple[np.ndarray, np.ndarray]:
         return file["M"].astype(np.float64), file["S"].astype(np.float64)
 
 
-def _smooth_heights(window: Window) -> tuple[np.ndarray, np.ndarray]:
+def _smooth_heights(window: NoiseWindow) -> tuple[np.ndarray, np.ndarray]:
     column, row = FIELDS_ORIGIN
     x, y = window.columns / TILE_PX - column, -window.rows / TILE_PX - row
     means, log_deviations = _read_fields()

@@ -22,7 +22,7 @@ from data.twin.backscatter import observe
 from data.twin.landslides import Landslides
 from data.twin.noise import Noise
 from data.twin.orbits import EVENT_DATE, ORBIT_BY_NAME, Orbit, list_dates
-from data.twin.surface import Scene, make_scene
+from data.twin.surface import Surface, make_surface
 from data.twin.terrain import Site
 
 Version = Literal["harmonized", "raw"]
@@ -60,7 +60,7 @@ def write_site(
         OSError: If a file cannot be written.
     """
     noise = Noise(seed)
-    scene = make_scene(site, noise)
+    scene = make_surface(site, noise)
     hashes = {}
     for orbit in orbits:
         path = tile_path(root, site.tile_id, orbit)
@@ -70,7 +70,7 @@ def write_site(
     return hashes
 
 
-def _lay_out(scene: Scene, orbit: Orbit, power: np.ndarray, version: Version) -> xr.Dataset:
+def _lay_out(scene: Surface, orbit: Orbit, power: np.ndarray, version: Version) -> xr.Dataset:
     (x0, y0), dates = scene.site.corner_m, list_dates(orbit)
     bands = _encode(power, version)
     maps = {
@@ -107,7 +107,7 @@ def _repeat(values: np.ndarray) -> np.ndarray:
     return np.repeat(values[None], ACQUISITIONS, axis=0)
 
 
-def _describe(scene: Scene, orbit: Orbit, dates: list[date]) -> dict[str, str]:
+def _describe(scene: Surface, orbit: Orbit, dates: list[date]) -> dict[str, str]:
     """Return the attributes; the annotation's are empty on a tile without landslides, as published."""
     annotated = scene.site.annotated_px > 0
     x0, y0 = scene.site.corner_m

@@ -24,7 +24,7 @@ from typing import Any, get_args
 
 from tqdm import tqdm
 
-from data.io.errors import unknown
+from data.io.errors import unknown_name
 from data.io.processes import count_cpus
 from data.io.safe_json import read_json
 from data.tiles import ORBITS, hash_file, tile_id_of, tile_path
@@ -104,7 +104,7 @@ def check_request(
     if not 0 <= seed <= _MAX_SEED:
         raise ValueError(f"A seed must be from 0 to {_MAX_SEED}, but got {seed}.")
     if version not in _VERSIONS:
-        raise ValueError(unknown("version", version, _VERSIONS))
+        raise ValueError(unknown_name("version", version, _VERSIONS))
     if workers is not None and workers < 1:
         raise ValueError(f"Workers must be 1 or more, but got {workers}.")
     sites = read_sites()

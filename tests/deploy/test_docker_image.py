@@ -94,7 +94,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
             }
         )
     )
-    steps = Path(__file__).with_name("image_steps.py")
+    steps = ROOT / "tests" / "support" / "image_steps.py"
     done = subprocess.run(
         [*apart, sys.executable, str(steps), str(plan)], capture_output=True, text=True, check=False
     )

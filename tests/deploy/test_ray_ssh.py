@@ -21,7 +21,7 @@ import pytest
 import yaml
 
 from tests.support.machines import HOME, ROOT, SHARED, Machine, boot_machines, why_not
-from tuning.trial.folder import Journal
+from tuning.trial.folder import TrialFolder
 
 pytestmark = pytest.mark.slow
 MOUNTED = ("data", "models", "tuning", "platform")
@@ -193,7 +193,7 @@ def test_campaign_that_was_cut_off_goes_on_and_uses_both_machines(cluster: Clust
     assert again.returncode == 0, again.stdout
     table = pd.read_csv(cluster.shared / "mlruns" / "reports" / "first" / "benchmark_master.csv")
     assert list(table["model"]) == ["VanillaUNet"]
-    ran = [Journal(path.parent) for path in trials.rglob("environment.json")]
+    ran = [TrialFolder(path.parent) for path in trials.rglob("environment.json")]
     assert {journal.read("environment")["node"] for journal in ran} == {"head", "worker"}
     assert {journal.read("environment")["threads"] for journal in ran} == {2}  # not SSH's one
 

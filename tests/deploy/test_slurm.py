@@ -17,8 +17,8 @@ import pytest
 
 from tests.support.servers import serve_mlflow
 from tests.support.slurm_cluster import PROJECT, Slurm, require_slurm, running_slurm
-from tuning.trial.folder import Journal
-from tuning.trial.stage import is_over, list_trials
+from tuning.trial.folder import TrialFolder
+from tuning.trial.stage import is_finished, list_trials
 
 FOLDER = PROJECT / "platform" / "slurm"
 SCRIPT = FOLDER / "landslide.sbatch"
@@ -268,6 +268,6 @@ def test_interrupted_job_is_queued_again_and_ends_with_a_report(
     ended = list_trials(root / "campaigns" / f"slurm-{job}" / "trials")
     assert len(ended) == 3
     assert set(begun) <= set(ended)
-    assert all(is_over(Journal(path), entry.kind) for path, entry in ended.items())
+    assert all(is_finished(TrialFolder(path), entry.kind) for path, entry in ended.items())
     assert _find_processes(job) == []
     assert not (short / f"ray-{job}").exists()

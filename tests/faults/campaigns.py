@@ -14,8 +14,8 @@ import pandas as pd
 import psutil
 
 from tuning.tracking.client import connect, find_runs
-from tuning.trial.folder import Journal
-from tuning.trial.stage import is_over, list_trials
+from tuning.trial.folder import TrialFolder
+from tuning.trial.stage import is_finished, list_trials
 
 PROJECT = Path(__file__).parents[2]
 NAME = "faults"
@@ -90,14 +90,16 @@ class Command:
     def epochs(self) -> dict[str, dict[int, int]]:
         """Return when each epoch of each trial ended, in milliseconds: a trained one has another time."""
         return {
-            path.name: {row["epoch"]: row["time_ms"] for row in Journal(path).history()}
+            path.name: {row["epoch"]: row["time_ms"] for row in TrialFolder(path).history()}
             for path in list_trials(self.folder / "trials")
         }
 
     def over(self) -> set[str]:
         """Return the trials that have their result."""
         every = list_trials(self.folder / "trials")
-        return {path.name for path, entry in every.items() if is_over(Journal(path), entry.kind)}
+        return {
+            path.name for path, entry in every.items() if is_finished(TrialFolder(path), entry.kind)
+        }
 
     def table(self) -> pd.DataFrame:
         """Return ``benchmark_master.csv`` without what varies."""
@@ -115,7 +117,7 @@ class Command:
         gaps = 0
         for run in find_runs(client, experiment_id, campaign=self.name, kind="trial"):
             history = client.get_metric_history(run.info.run_id, "val_loss")
-            rows = Journal(self.folder / "trials" / run.data.tags["key"]).history()
+            rows = TrialFolder(self.folder / "trials" / run.data.tags["key"]).history()
             gaps += [metric.step for metric in history] != [row["epoch"] for row in rows]
         return gaps
 

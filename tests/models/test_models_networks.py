@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import nn
 
 import models
-from models._blocks import AttentionGate, ChannelLayerNorm, Plan, make_conv, make_norm
+from models._blocks import AttentionGate, ChannelLayerNorm, Plan, make_conv, make_norm_layer
 from models._convlstm import ConvLSTM
 
 NAMES = models.list_models()
@@ -143,7 +143,7 @@ def test_convolution_weights_are_he_normal() -> None:
 
 @pytest.mark.parametrize("channels", [1, 2, 3, 8, 24, 32, 96])
 def test_group_norm_groups_divide_the_channels(channels: int) -> None:
-    norm = make_norm("group", channels)
+    norm = make_norm_layer("group", channels)
     assert isinstance(norm, nn.GroupNorm)
     assert channels % norm.num_groups == 0
     assert channels == 1 or channels // norm.num_groups >= 2

@@ -12,11 +12,11 @@ from mlflow.tracking import MlflowClient
 from data.pack import Pack
 from data.splits import Split
 from tuning.baselines.baselines import make_baseline_config, run_baseline
-from tuning.report.reference_layers import write_ground, write_split_audit
+from tuning.report.reference_layers import write_reference_layers, write_split_audit
 from tuning.report.write_report import EXPECTED
-from tuning.tracking.payloads import Context
+from tuning.tracking.payloads import CampaignContext
 from tuning.tracking.tracker import Tracker
-from tuning.trial.folder import Journal
+from tuning.trial.folder import TrialFolder
 
 BASELINE = "log_ratio_vv"
 
@@ -37,7 +37,7 @@ class Hostile:
 
     def log(self, name: str, key: str = "first") -> tuple[MlflowClient, str, str]:
         """Log a campaign; return the client, the campaign's run and the repeat run."""
-        context = Context(
+        context = CampaignContext(
             name,
             "smoke",
             "blocks",
@@ -56,7 +56,7 @@ class Hostile:
         campaign = client.create_run(tracker.experiment_id, tags=tags).info.run_id
         if not files.exists():
             files.mkdir(parents=True)
-            write_ground(self.pack, self.split.test, files)
+            write_reference_layers(self.pack, self.split.test, files)
             write_split_audit(self.pack, [self.split], "blocks", files)
             config = make_baseline_config(BASELINE, "blocks", self.pack.hash, 0)
             run_baseline(config, self.pack, self.split, files / "trial")
@@ -65,7 +65,7 @@ class Hostile:
         tags = {"study": BASELINE, "stage": "repeat", "seed": "0", "fold": "blocks", "key": "0"}
         tags |= {"kind": "trial", **tracker._origin()}
         repeat = client.create_run(tracker.experiment_id, tags=tags).info.run_id
-        tracker.finish(repeat, Journal(files / "trial"), "last epoch")
+        tracker.finish(repeat, TrialFolder(files / "trial"), "last epoch")
         return client, campaign, repeat
 
     def search(self, client: MlflowClient, name: str, **tags: str) -> str:

@@ -8,17 +8,17 @@ import torch
 from data.pack import Pack
 from data.splits import Split
 from tuning.baselines.baselines import make_baseline_config, run_baseline
-from tuning.report.reference_layers import write_ground, write_split_audit
+from tuning.report.reference_layers import write_reference_layers, write_split_audit
 from tuning.report.write_report import EXPECTED
-from tuning.tracking.descriptions import tell_campaign
-from tuning.tracking.payloads import Context, DataRecord
-from tuning.tracking.sender import Delivery
+from tuning.tracking.descriptions import describe_campaign
+from tuning.tracking.payloads import CampaignContext, DataRecord
+from tuning.tracking.sender import MLflowSender
 from tuning.tracking.tracker import Tracker
 from tuning.tracking.ui_links import publish_views
 from tuning.train.evaluate import measure_test
 from tuning.train.fit import fit
 from tuning.trial.folder import Config
-from tuning.trial.stage import Job, Stage, enrol
+from tuning.trial.stage import Stage, StageJob, register_trial
 
 CPU = torch.device("cpu")
 BASELINE = "log_ratio_vv"
@@ -33,19 +33,19 @@ class StoppedError(Exception):
 
 def track_campaign(root: Path, config: Config, pack: Pack, split: Split) -> Tracker:
     """Log a campaign of one network, three search trials and two repeats, and of a baseline."""
-    context = Context(
+    context = CampaignContext(
         CAMPAIGN, "smoke", split.name, split.hash, pack.hash, "synthetic", "s1", "2 even", "c" * 40
     )
     data = DataRecord("hokkaido-twin", pack.hash, "twin:1", {"channels": ["s1"]}, {})
-    delivery = Delivery(root, context, data)
+    delivery = MLflowSender(root, context, data)
     tracker = delivery.tracker
     expected = {EXPECTED: json.dumps({"unet": len(SEEDS), BASELINE: 1})}
     campaign = tracker.open_run("campaign", "campaign", CAMPAIGN, tags=expected)
-    tracker.describe(campaign, tell_campaign(context, {split.name: {"train": 4}}, "unet"))
+    tracker.describe(campaign, describe_campaign(context, {split.name: {"train": 4}}, "unet"))
     publish_views(tracker.client, tracker.experiment_id, CAMPAIGN)
     files = root / "files"
     files.mkdir(parents=True)
-    ground = write_ground(pack, split.test, files)
+    ground = write_reference_layers(pack, split.test, files)
     for file in (ground, *write_split_audit(pack, [split], "blocks", files)):
         tracker.client.log_artifact(campaign, str(file))
     studies = {name: delivery.open_study(name) for name in ("unet", BASELINE)}
@@ -53,10 +53,10 @@ def track_campaign(root: Path, config: Config, pack: Pack, split: Split) -> Trac
         ("search", [{"lr": rate} for rate in RATES]),
         ("repeat", [{"seed": seed} for seed in SEEDS]),
     ):
-        job = Job(kind, {}, str(pack.path), str(root / "trials"))
+        job = StageJob(kind, {}, str(pack.path), str(root / "trials"))
         stage = Stage(kind, job, len(changes), config["epochs"])
         for number, change in enumerate(changes, 1):
-            enrol(stage, {"config": config | change}, number)
+            register_trial(stage, {"config": config | change}, number)
             track_trial(delivery, stage, config | change, pack, split)
     one = make_baseline_config(BASELINE, split.name, pack.hash, 0)
     tags = {"study": BASELINE, "stage": "repeat", "seed": "0", "fold": split.name}
@@ -66,7 +66,9 @@ def track_campaign(root: Path, config: Config, pack: Pack, split: Split) -> Trac
     return tracker
 
 
-def track_trial(delivery: Delivery, stage: Stage, config: Config, pack: Pack, split: Split) -> str:
+def track_trial(
+    delivery: MLflowSender, stage: Stage, config: Config, pack: Pack, split: Split
+) -> str:
     """Train and log one trial; a rate of the search that is last in the list is stopped early."""
     journal = stage.job.journal({"config": config})
     run_id = delivery.open_trial(journal)

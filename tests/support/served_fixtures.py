@@ -9,10 +9,10 @@ from typing import Any
 
 import torch
 
-from data.pack.normalise import Norm
+from data.pack.normalise import Normalisation
 from tuning.serving.export import make_program, make_reference, save_program
 from tuning.train.evaluate import load_checkpoint, make_model
-from tuning.trial.folder import Config, Journal
+from tuning.trial.folder import Config, TrialFolder
 
 Members = dict[str, bytes]
 
@@ -22,12 +22,12 @@ UNITS = {"VV": (-9.0, 3.5), "VH": (-15.5, 4.0), "DEM": (180.0, 120.0), "slope": 
 CONFIG = {"model": "unet", "arch": ARCH, "channels": list(S1), "timesteps": 4, "steps": "even"}
 
 
-def make_norm(channels: tuple[str, ...] = S1) -> Norm:
+def make_norm(channels: tuple[str, ...] = S1) -> Normalisation:
     mean, std = zip(*(UNITS[name.split(":")[-1]] for name in channels), strict=True)
-    return Norm(channels, mean, std)
+    return Normalisation(channels, mean, std)
 
 
-def write_checkpoint(folder: Path, **changes: Any) -> Journal:
+def write_checkpoint(folder: Path, **changes: Any) -> TrialFolder:
     """Write a network with random weights and statistics as a trial's best checkpoint."""
     config: Config = {**CONFIG, **changes}
     torch.manual_seed(0)
@@ -37,7 +37,7 @@ def write_checkpoint(folder: Path, **changes: Any) -> Journal:
             module.momentum = 1.0
     with torch.no_grad():  # statistics of noise, so that the answers differ from pixel to pixel
         model(torch.randn(4, config["timesteps"], len(config["channels"]), 32, 32))
-    journal = Journal(folder)
+    journal = TrialFolder(folder)
     norm = asdict(make_norm(tuple(config["channels"])))
     content = {"config": config, "model": model.state_dict(), "norm": norm}
     torch.save(content | {"epoch": 3, "threshold": 0.25}, journal.best)

@@ -323,16 +323,16 @@ def test_versions_are_listed_on_one_line_each(hostile: Hostile) -> None:
 
 
 def test_split_of_a_stranger_is_refused_before_it_is_kept(tmp_path: Path) -> None:
-    from data.splits import keep_split
+    from data.splits import store_split
 
     for text, message in ((DEEP, "nested deeply"), (json.dumps({"../x": []}), "Unknown part")):
         (tmp_path / "my.json").write_text(text)
         with pytest.raises(ValueError, match=message):
-            keep_split(tmp_path / "my.json", tmp_path / "packs")
+            store_split(tmp_path / "my.json", tmp_path / "packs")
     write_sparse(tmp_path / "my.csv", 100_000_000)
     with pytest.raises(ValueError, match="at most 8,388,608 bytes"):
-        keep_split(tmp_path / "my.csv", tmp_path / "packs")
+        store_split(tmp_path / "my.csv", tmp_path / "packs")
     (tmp_path / "my.csv").write_text("tile_id,part\n" + "x" * 200_000)
     with pytest.raises(ValueError, match="must be CSV, but got field larger"):
-        keep_split(tmp_path / "my.csv", tmp_path / "packs")
+        store_split(tmp_path / "my.csv", tmp_path / "packs")
     assert not (tmp_path / "packs").exists()

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from tuning.run import main
-from tuning.settings.lock import hold_campaign
+from tuning.settings.lock import lock_campaign
 from tuning.settings.settings import Settings
 from tuning.trial.folder import Config
-from tuning.trial.stage import Job, Stage, enrol
+from tuning.trial.stage import Stage, StageJob, register_trial
 
 WORDS = ["--model", "unet", "--preset", "smoke"]
 
@@ -37,8 +37,8 @@ def cut(monkeypatch: pytest.MonkeyPatch) -> Cut:
 def root(tmp_path: Path, config: Config, cut: Cut) -> Path:
     """An output folder with the campaign ``first``, cut off in its first trial."""
     assert main([*WORDS, "--root", str(tmp_path), "--campaign", "first"]) == 130
-    job = Job("repeat", {}, "/pack", str(tmp_path / "campaigns" / "first" / "trials"))
-    enrol(Stage("repeat", job, 2, 2), {"config": config}, 1)
+    job = StageJob("repeat", {}, "/pack", str(tmp_path / "campaigns" / "first" / "trials"))
+    register_trial(Stage("repeat", job, 2, 2), {"config": config}, 1)
     return tmp_path
 
 
@@ -86,7 +86,7 @@ def test_another_command_begins_a_campaign_of_its_own(
 
 
 def test_campaign_that_ended_or_runs_is_not_offered(root: Path, cut: Cut) -> None:
-    with hold_campaign(root / "campaigns" / "first"):
+    with lock_campaign(root / "campaigns" / "first"):
         assert main([*WORDS, "--root", str(root), "--campaign", "beside"]) == 130
         assert main([*WORDS, "--root", str(root)]) == 130
     ended = {"studies": {}, "missing": [], "reported": True}

@@ -14,15 +14,15 @@ from tuning.cluster.ray_session import start_ray, stop_ray
 from tuning.cluster.resources import Resources
 from tuning.search.run_stage import run_repeats
 from tuning.tracking.client import find_runs
-from tuning.tracking.payloads import EPOCH_METRICS, Context, DataRecord
-from tuning.tracking.sender import Delivery
+from tuning.tracking.payloads import EPOCH_METRICS, CampaignContext, DataRecord
+from tuning.tracking.sender import MLflowSender
 from tuning.tracking.tracker import Tracker
 from tuning.trial.folder import Config
-from tuning.trial.stage import Job, Stage
+from tuning.trial.stage import Stage, StageJob
 
 pytestmark = pytest.mark.slow
 
-CONTEXT = Context("eight", "smoke", "blocks", "s", "d", "synthetic", "s1", "2 even", "c")
+CONTEXT = CampaignContext("eight", "smoke", "blocks", "s", "d", "synthetic", "s1", "2 even", "c")
 TRIALS, EPOCHS = 8, 6
 
 
@@ -53,9 +53,9 @@ def root(
 def test_eight_trials_at_once_lose_no_epoch(
     root: Path, pack: Pack, config: Config, caplog: pytest.LogCaptureFixture
 ) -> None:
-    delivery = Delivery(root, CONTEXT, DataRecord("twin", pack.hash, "twin:1", {}, {}))
+    delivery = MLflowSender(root, CONTEXT, DataRecord("twin", pack.hash, "twin:1", {}, {}))
     tracker = delivery.tracker
-    job = Job("repeat", {}, str(pack.path), str(root / "trials"))
+    job = StageJob("repeat", {}, str(pack.path), str(root / "trials"))
     stage = Stage("repeat", job, TRIALS, EPOCHS)
     configs = [
         config | {"seed": seed, "epochs": EPOCHS, "patience": EPOCHS} for seed in range(TRIALS)

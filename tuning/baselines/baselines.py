@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from data.io.errors import unknown
+from data.io.errors import unknown_name
 from data.pack import Pack
 from data.pack.channels import SAR_CHANNELS, choose_channels
 from data.splits import Split
@@ -28,7 +28,7 @@ from tuning.baselines.features import (
     read_sample,
 )
 from tuning.train.evaluate import Predict, measure_predictions, measure_val
-from tuning.trial.folder import Config, Journal
+from tuning.trial.folder import Config, TrialFolder
 
 NO_LEARNING, PER_PIXEL = "no learning", "per-pixel learning"
 RANGE_DB = 10.0  # a change of -10 dB counts as 0, of +10 dB as 1, no change as 0.5
@@ -96,7 +96,7 @@ DESCRIPTION = {key: baseline.description for key, baseline in BASELINES.items()}
 def get_baseline(key: str) -> Baseline:
     """Return the baseline *key*; raise ValueError if there is none of that name."""
     if key not in BASELINES:
-        raise ValueError(unknown("baseline", key, BASELINES))
+        raise ValueError(unknown_name("baseline", key, BASELINES))
     return BASELINES[key]
 
 
@@ -200,9 +200,9 @@ def predict_baseline(config: Config, pack: Pack, split: Split) -> Predict:
     return predict
 
 
-def run_baseline(config: Config, pack: Pack, split: Split, folder: Path) -> Journal:
+def run_baseline(config: Config, pack: Pack, split: Split, folder: Path) -> TrialFolder:
     """Measure a baseline into a trial's *folder* as the networks are, unless it is there already."""
-    journal = Journal(folder)
+    journal = TrialFolder(folder)
     if journal.read("end"):  # of a campaign that is continued
         return journal
     journal.write("config", config)

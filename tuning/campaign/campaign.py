@@ -10,8 +10,8 @@ from typing import Any
 
 import torch
 
-from data.io.shared_storage import Depot, check_depot
-from data.pack.node_cache import Source, publish
+from data.io.shared_storage import SharedStorage, check_shared_storage
+from data.pack.node_cache import PackSource, publish_pack
 from data.splits import Split
 from tuning.baselines.baselines import (
     baseline_title,
@@ -19,7 +19,7 @@ from tuning.baselines.baselines import (
     make_baseline_config,
     run_baseline,
 )
-from tuning.campaign.finish import Outcome, conclude, cut_off
+from tuning.campaign.finish import CampaignOutcome, conclude, cut_off
 from tuning.campaign.start import OpenedCampaign
 from tuning.cluster.gpu_memory import find_heaviest
 from tuning.cluster.node_info import hash_code
@@ -28,15 +28,15 @@ from tuning.cluster.ray_session import start_ray, stop_ray
 from tuning.cluster.resources import Resources
 from tuning.search.optuna_asha import SEARCH_SEED
 from tuning.search.run_stage import run_repeats, run_search
-from tuning.settings.lock import hold_campaign
+from tuning.settings.lock import lock_campaign
 from tuning.settings.presets import SEEDS
 from tuning.settings.settings import Settings, campaign_folder
 from tuning.tracking.client import tracking_uri
 from tuning.train.environment import describe_environment
 from tuning.trial.disk import drop_checkpoints, format_bytes
-from tuning.trial.folder import Config, Journal
+from tuning.trial.folder import Config, TrialFolder
 from tuning.trial.search_space import compose, first_sample, make_key, make_space
-from tuning.trial.stage import Entry, Job, Stage, keep_entry, list_entries, read_entry
+from tuning.trial.stage import Stage, StageJob, TrialEntry, list_entries, read_entry, write_entry
 
 logger = logging.getLogger(__name__)
 
@@ -50,7 +50,7 @@ class Campaign(OpenedCampaign):
         source: Where the nodes of a cluster get the pack; None on one machine.
     """
 
-    source: Source | None = None
+    source: PackSource | None = None
 
     def __init__(self, root: Path, settings: Settings) -> None:
         super().__init__(root, settings)
@@ -63,16 +63,16 @@ class Campaign(OpenedCampaign):
             ValueError: If a node cannot have one.
         """
         storage = storage_of(self.root, self.settings)
-        self.source = publish(self.pack, storage)
+        self.source = publish_pack(self.pack, storage)
         spread(self.source)
 
-    def _job(self, stage: str, fixed: Mapping[str, Any]) -> Job:
+    def _job(self, stage: str, fixed: Mapping[str, Any]) -> StageJob:
         there = (str(self.pack.path), str(self.trials))
         if self.source is None:
-            return Job(stage, dict(fixed), *there)
-        return Job(stage, dict(fixed), *there, self.source, self.delivery.relay, hash_code())
+            return StageJob(stage, dict(fixed), *there)
+        return StageJob(stage, dict(fixed), *there, self.source, self.delivery.relay, hash_code())
 
-    def _stage(self, name: str, job: Job, trials: int, epochs: int) -> Stage:
+    def _stage(self, name: str, job: StageJob, trials: int, epochs: int) -> Stage:
         return Stage(name, job, trials, epochs, 60 * self.settings.hang_after)
 
     def _fixed(self, model: str) -> Config:
@@ -103,12 +103,13 @@ class Campaign(OpenedCampaign):
     def _measure_baseline(self, key: str, split: Split, seed: int, number: int) -> None:
         config = make_baseline_config(key, split.name, self.pack.hash, seed, self.settings.channels)
         began = time.time()
-        journal = Journal(self.trials / make_key("repeat", config))
+        journal = TrialFolder(self.trials / make_key("repeat", config))
         name = f"{baseline_title(key)} · {split.name} · seed {seed}"
         if read_entry(journal) is None:
             ms = int(began * 1000)
-            keep_entry(
-                journal, Entry(f"baseline-{key}", "repeat", number, ms, name, config, {}, False)
+            write_entry(
+                journal,
+                TrialEntry(f"baseline-{key}", "repeat", number, ms, name, config, {}, False),
             )
         journal.write("environment", describe_environment(torch.device("cpu")))
         run_baseline(config, self.pack, split, journal.path)
@@ -139,17 +140,17 @@ class Campaign(OpenedCampaign):
             if not found:
                 return None
             best = self.trials / make_key("search", found[0])
-            keep_entry(Journal(best), replace(list_entries(stage)[best], model=True))
+            write_entry(TrialFolder(best), replace(list_entries(stage)[best], model=True))
         return self._keep_winner(stage, best)
 
     def _keep_winner(self, stage: Stage, best: Path) -> Config:
         """Send the winner's model, and drop the checkpoints of which nothing is to be sent."""
         every = list_entries(stage)
-        self.delivery.collect(Journal(best))
+        self.delivery.collect(TrialFolder(best))
         kept = {best} if self.delivery.settle([best]).lacking else set()
-        dropped = sum(drop_checkpoints(Journal(path)) for path in every if path not in kept)
+        dropped = sum(drop_checkpoints(TrialFolder(path)) for path in every if path not in kept)
         for path in every:
-            self.delivery.forget(Journal(path))
+            self.delivery.forget(TrialFolder(path))
         if dropped:  # nothing when the campaign was continued after it
             logger.info("%s: dropped %s of checkpoints.", stage.name, format_bytes(dropped))
         return every[best].config
@@ -177,7 +178,7 @@ def _find_winner(stage: Stage) -> Path | None:
     return chosen[0] if chosen else None
 
 
-def run_campaign(root: Path, settings: Settings) -> Outcome:
+def run_campaign(root: Path, settings: Settings) -> CampaignOutcome:
     """Run a campaign from data to report, or continue it.
 
     Args:
@@ -192,7 +193,7 @@ def run_campaign(root: Path, settings: Settings) -> Outcome:
         OSError: If the output folder cannot be used, or the tracker does not answer.
         KeyboardInterrupt: If the user interrupts; no run is left open, and the campaign can go on.
     """
-    with hold_campaign(campaign_folder(root, settings.campaign)):
+    with lock_campaign(campaign_folder(root, settings.campaign)):
         try:
             _join_cluster(root, settings)
             campaign = Campaign(root, settings)
@@ -208,7 +209,7 @@ def run_campaign(root: Path, settings: Settings) -> Outcome:
 def _join_cluster(root: Path, settings: Settings) -> None:
     """Join the cluster where there is one, and check its nodes, before any data is made."""
     if settings.storage:
-        check_depot(Depot(settings.storage))
+        check_shared_storage(SharedStorage(settings.storage))
     if settings.address and settings.models:
         start_ray(settings)
         check_nodes(storage_of(root, settings), tracking_uri(root))

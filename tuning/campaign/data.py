@@ -8,11 +8,11 @@ import torch
 
 from data.pack import Pack, make_pack
 from data.pack.channels import list_modalities
-from data.pack.dataset import Tiles, check_contract
-from data.pack.normalise import keep_norm, make_norm
+from data.pack.dataset import TileDataset, check_contract
+from data.pack.normalise import keep_norm, make_normalisation
 from data.splits import PARTS, Split, make_split
 from data.tiles import list_tiles
-from data.tiles.manifest import describe, read_source
+from data.tiles.manifest import describe_origin, read_manifest
 from data.twin import make_twin
 from tuning.settings.presets import Preset, pick_tiles
 from tuning.settings.settings import PACKS, TWIN, Settings, list_folds
@@ -26,11 +26,13 @@ NAMED = 10  # suspicious tiles that the log names
 def _find_tiles(root: Path, settings: Settings, preset: Preset) -> tuple[Path, list[str] | None]:
     """Make or find the tiles; return their folder and the ids to use, None for all."""
     if settings.data == TWIN:
-        logger.info("Data: %s tiles, made below %s.", describe(synthetic=True), root / "data")
+        logger.info(
+            "Data: %s tiles, made below %s.", describe_origin(synthetic=True), root / "data"
+        )
         chosen = _pick(root, settings, preset, None)
         return make_twin(root / "data", tile_ids=chosen), chosen
     tiles = Path(settings.data)
-    logger.info("%s", read_source(tiles, settings.units))
+    logger.info("%s", read_manifest(tiles, settings.units))
     there = list_tiles(tiles, list_modalities(settings.channels))
     return tiles, _pick(root, settings, preset, there)
 
@@ -68,9 +70,11 @@ def prepare_data(root: Path, settings: Settings, preset: Preset) -> tuple[Pack, 
         split = make_split(name, pack.tile_ids, root / PACKS)
         _describe(split, whole=chosen is None)
         _check_labels(pack, split)
-        norm = make_norm(settings.norm, pack, split.train, settings.channels)
+        norm = make_normalisation(settings.norm, pack, split.train, settings.channels)
         cpu = torch.device("cpu")
-        check_contract(Tiles(pack, split.train, norm, settings.timesteps, cpu, settings.steps))
+        check_contract(
+            TileDataset(pack, split.train, norm, settings.timesteps, cpu, settings.steps)
+        )
         keep_norm(pack, split, norm)
         splits.append(split)
     return pack, tuple(splits)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from data.io.errors import name_error
+from data.io.errors import format_error
 from tuning.campaign.start import OpenedCampaign
 from tuning.report.write_report import write_report
 from tuning.settings.settings import OUTCOME
@@ -21,7 +21,7 @@ WAITS_S = (15, 15, 30)  # for a tracker that is away when all trials have ended
 
 
 @dataclass(frozen=True)
-class Outcome:
+class CampaignOutcome:
     """The end of a campaign.
 
     Attributes:
@@ -52,7 +52,7 @@ def judge(
 
 def conclude(
     campaign: OpenedCampaign, winners: Mapping[str, Config | None], done: list[Config]
-) -> Outcome:
+) -> CampaignOutcome:
     """Send what is lacking, close the runs, write the report.
 
     Raises:
@@ -64,7 +64,7 @@ def conclude(
     write_json(campaign.folder / OUTCOME, ended | {"reported": False})
     lacking = _deliver(campaign)
     if lacking:
-        return Outcome(None, (*missing, lacking))
+        return CampaignOutcome(None, (*missing, lacking))
     with tracker_errors(campaign.root):
         campaign.delivery.close_studies(status)
         _say_storage(campaign)
@@ -74,7 +74,7 @@ def conclude(
             raise ValueError(" ".join([*missing, str(error)])) from error
         campaign.tracker.close(campaign.run_id, "FAILED" if missing else "FINISHED")
     write_json(campaign.folder / OUTCOME, ended | {"reported": True})
-    return Outcome(table, tuple(missing))
+    return CampaignOutcome(table, tuple(missing))
 
 
 def _deliver(campaign: OpenedCampaign) -> str:
@@ -106,7 +106,7 @@ def cut_off(campaign: OpenedCampaign, error: BaseException) -> None:
         logger.warning(
             "The runs stay open in MLflow (%s), until the campaign goes on or "
             "`python -m tuning.tracking replay %s` closes them.",
-            *(name_error(failed), campaign.folder),
+            *(format_error(failed), campaign.folder),
         )
 
 

@@ -10,25 +10,25 @@ from uuid import uuid4
 
 import torch
 
-from data.io.shared_storage import Depot
+from data.io.shared_storage import SharedStorage
 from data.splits import PARTS, Split
 from tuning.baselines.baselines import is_deterministic
 from tuning.campaign.data import describe_data, prepare_data
 from tuning.registry.gate_tiles import write_gate
-from tuning.report.reference_layers import write_ground, write_split_audit
+from tuning.report.reference_layers import write_reference_layers, write_split_audit
 from tuning.report.write_report import EXCLUDED, EXPECTED, SUSPICIOUS
-from tuning.settings.lock import set_up_alone
+from tuning.settings.lock import lock_setup
 from tuning.settings.presets import get_preset
 from tuning.settings.settings import Settings, campaign_folder
 from tuning.tracking.client import read_commit, tracker_errors
-from tuning.tracking.descriptions import tell_campaign, tell_study
-from tuning.tracking.payloads import Context
-from tuning.tracking.sender import Delivery, keep_context, read_identity
+from tuning.tracking.descriptions import describe_campaign, describe_study
+from tuning.tracking.payloads import CampaignContext
+from tuning.tracking.sender import MLflowSender, read_identity, write_context
 from tuning.tracking.tracker import IDENTITY, Tracker
 from tuning.tracking.ui_links import publish_views
-from tuning.trial.disk import check_folder
+from tuning.trial.disk import check_output_folder
 from tuning.trial.search_space import make_space
-from tuning.trial.sync import Relay
+from tuning.trial.sync import TrialSync
 
 
 class OpenedCampaign:
@@ -40,26 +40,26 @@ class OpenedCampaign:
         self.preset = get_preset(settings.preset)
         self.folder = campaign_folder(root, settings.campaign)
         self.trials = self.folder / "trials"
-        check_folder(self.root)
-        with set_up_alone(self.root):
+        check_output_folder(self.root)
+        with lock_setup(self.root):
             self.pack, self.splits = prepare_data(self.root, settings, self.preset)
             self.context = self._make_context()
             data = describe_data(self.pack, self.splits, settings)
-            self.delivery = Delivery(self.root, self.context, data)
+            self.delivery = MLflowSender(self.root, self.context, data)
             self.delivery.connect()  # the first time makes the database
         identity = read_identity(self.folder) or uuid4().hex
         if settings.storage:
-            trials = Depot(settings.storage).below(f"trials/{identity}")
-            self.delivery.relay = Relay(trials)
-        keep_context(self.folder, identity, self.delivery)
+            trials = SharedStorage(settings.storage).below(f"trials/{identity}")
+            self.delivery.relay = TrialSync(trials)
+        write_context(self.folder, identity, self.delivery)
         with tracker_errors(self.root):
             self.run_id = self._open_campaign(identity)
             for model in (*settings.models, *settings.baselines):
                 self._open_study(model)
 
-    def _make_context(self) -> Context:
+    def _make_context(self) -> CampaignContext:
         settings = self.settings
-        return Context(
+        return CampaignContext(
             campaign=settings.campaign,
             preset=settings.preset,
             split=settings.split,
@@ -93,7 +93,7 @@ class OpenedCampaign:
         self.tracker.client.log_dict(run_id, self.pack.suspicious, SUSPICIOUS)
         test = sorted({tile for split in self.splits for tile in split.test})
         with tempfile.TemporaryDirectory() as folder:
-            files = [write_ground(self.pack, test, Path(folder))]
+            files = [write_reference_layers(self.pack, test, Path(folder))]
             files += self._write_gate(Path(folder))
             files += write_split_audit(self.pack, self.splits, self.settings.split, Path(folder))
             for file in files:
@@ -119,13 +119,15 @@ class OpenedCampaign:
         """Describe the campaign as far as it is known at its start."""
         parts = {s.name: {part: len(s.part(part)) for part in PARTS} for s in self.splits}
         models = ", ".join((*self.settings.models, *self.settings.baselines))
-        return tell_campaign(self.context, parts, models)
+        return describe_campaign(self.context, parts, models)
 
     def _open_study(self, model: str) -> None:
         run_id = self.delivery.open_study(model)
         self.tracker.reopen(run_id)
         if model in self.settings.models:
-            self.tracker.describe(run_id, tell_study(model, make_space(model, self.preset.narrow)))
+            self.tracker.describe(
+                run_id, describe_study(model, make_space(model, self.preset.narrow))
+            )
 
 
 def _hash_splits(splits: Sequence[Split]) -> str:

@@ -10,11 +10,11 @@ import torch
 from torch import Tensor, nn
 
 from data.pack import load_pack
-from data.pack.node_cache import Source, fetch_copy
+from data.pack.node_cache import PackSource, fetch_copy
 from models import create_model
 from tuning.train.fit import pick_device, split_of
 from tuning.train.training import Training
-from tuning.trial.folder import Config, Journal
+from tuning.trial.folder import Config, TrialFolder
 from tuning.trial.search_space import ARCH, Domain
 
 PROBE_PX = 64  # enough to rank architectures by their activations
@@ -64,7 +64,7 @@ def _weigh(model: str, arch: Mapping[str, Any], channels: int, steps: int) -> in
     return given + 4 * sum(weights.numel() for weights in network.parameters())
 
 
-def measure_footprint(config: Config, pack: str, source: Source | None) -> tuple[float, float]:
+def measure_footprint(config: Config, pack: str, source: PackSource | None) -> tuple[float, float]:
     """Train one step of a config and judge one batch; return the bytes that the GPU then has in use, and all it has.
 
     Args:
@@ -82,7 +82,9 @@ def measure_footprint(config: Config, pack: str, source: Source | None) -> tuple
         )
     there = load_pack(Path(pack) if source is None else fetch_copy(source))
     with tempfile.TemporaryDirectory() as folder:
-        training = Training(config, there, split_of(config, there), Journal(Path(folder)), device)
+        training = Training(
+            config, there, split_of(config, there), TrialFolder(Path(folder)), device
+        )
         training.try_step()
         torch.cuda.synchronize(device)
         free, total = torch.cuda.mem_get_info(

@@ -11,9 +11,9 @@ from importlib import metadata
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from data.io.errors import hide_password, name_error
-from data.io.shared_storage import Depot
-from data.pack.node_cache import Source, fetch_copy
+from data.io.errors import format_error, hide_password
+from data.io.shared_storage import SharedStorage
+from data.pack.node_cache import PackSource, fetch_copy
 
 HOME = Path(__file__).parents[2]
 PARTS = ("data", "models", "tuning")
@@ -33,7 +33,7 @@ class Question:
         tracker: Address of the MLflow server or its database, empty where only the driver's machine has it.
     """
 
-    depot: Depot
+    depot: SharedStorage
     token: str
     tracker: str = ""
 
@@ -106,7 +106,7 @@ def _try_storage(question: Question, place: str) -> str:
             return "it does not see what the driver writes there"
         question.depot.write(f"{question.token}-{place}", b"seen")
     except OSError as error:
-        return name_error(error)
+        return format_error(error)
     return ""
 
 
@@ -122,15 +122,15 @@ def knock(address: str, tries: int = 2) -> str:
             return ""
         except OSError as error:
             if left == 1:
-                return f"{parts.hostname}:{port} does not answer ({name_error(error)})"
+                return f"{parts.hostname}:{port} does not answer ({format_error(error)})"
             time.sleep(1)
     return ""
 
 
-def keep_pack(source: Source) -> str:
+def keep_pack(source: PackSource) -> str:
     """Give this node its copy of a pack; return what went wrong."""
     try:
         fetch_copy(source)
     except OSError as error:
-        return name_error(error)
+        return format_error(error)
     return ""

@@ -11,8 +11,8 @@ import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from data.io.errors import hide_password
-from data.io.shared_storage import Depot
-from data.pack.node_cache import Source
+from data.io.shared_storage import SharedStorage
+from data.pack.node_cache import PackSource
 from tuning.cluster.gpu_memory import measure_footprint
 from tuning.cluster.node_info import Answer, Question, answer, hash_code, keep_pack, list_versions
 from tuning.cluster.ray_session import list_nodes
@@ -27,12 +27,12 @@ COPY_S = 1800.0  # for a pack on its way to a node
 T = TypeVar("T")
 
 
-def storage_of(root: Path, settings: Settings) -> Depot:
+def storage_of(root: Path, settings: Settings) -> SharedStorage:
     """Return the storage that all nodes share: the one asked for, else the output folder."""
-    return Depot(settings.storage or str(root.resolve()))
+    return SharedStorage(settings.storage or str(root.resolve()))
 
 
-def check_nodes(storage: Depot, tracker: str) -> None:
+def check_nodes(storage: SharedStorage, tracker: str) -> None:
     """Ask every node whether a campaign can run on it, before any of it is run.
 
     Args:
@@ -57,7 +57,7 @@ def check_nodes(storage: Depot, tracker: str) -> None:
         question = Question(storage, token, server)
         told = _ask(nodes, answer, lambda node: (question, node["NodeID"][:12]), ASK_S)
         for node, mark in zip(nodes, marks, strict=True):
-            faults += compare(node, told[node["NodeID"]], storage, mark)
+            faults += compare_nodes(node, told[node["NodeID"]], storage, mark)
     finally:
         for mark in (token, *marks):
             storage.drop(mark)
@@ -69,8 +69,8 @@ def check_nodes(storage: Depot, tracker: str) -> None:
     )
 
 
-def compare(
-    node: Mapping[str, Any], told: Answer | Exception, storage: Depot, mark: str
+def compare_nodes(
+    node: Mapping[str, Any], told: Answer | Exception, storage: SharedStorage, mark: str
 ) -> list[str]:
     """Say what a node has other than the driver.
 
@@ -103,7 +103,7 @@ def _compare_code(told: Answer) -> Iterator[str]:
         yield f"has {theirs}, but here are {ours}. Install constraints.txt on it."
 
 
-def _compare_reach(told: Answer, storage: Depot, mark: str) -> Iterator[str]:
+def _compare_reach(told: Answer, storage: SharedStorage, mark: str) -> Iterator[str]:
     if told.storage or storage.read(mark) is None:
         yield (
             f"does not share {hide_password(storage.uri)}: "
@@ -117,7 +117,7 @@ def _compare_reach(told: Answer, storage: Depot, mark: str) -> Iterator[str]:
         )
 
 
-def spread(source: Source) -> None:
+def spread(source: PackSource) -> None:
     """Give every node its copy of a pack, all at the same time.
 
     Raises:
@@ -136,7 +136,7 @@ def spread(source: Source) -> None:
     _raise_if(faults)
 
 
-def measure_gpu(config: Config, pack: str, source: Source | None, seeds: int = 1) -> float:
+def measure_gpu(config: Config, pack: str, source: PackSource | None, seeds: int = 1) -> float:
     """Measure on a whole GPU what a process takes of it that trains seeds of a config at once; return the fraction.
 
     One is measured; more take as much each, or less, since they share tiles and context.

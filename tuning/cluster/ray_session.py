@@ -10,9 +10,9 @@ import ray
 from ray import tune
 from ray.autoscaler.sdk import request_resources
 
-from data.io.errors import name_error
+from data.io.errors import format_error
 from data.io.processes import count_cpus
-from tuning.cluster.resources import Resources, Room, choose_share, share_out
+from tuning.cluster.resources import NodeResources, Resources, choose_share, share_out
 from tuning.settings.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -50,7 +50,7 @@ def start_ray(settings: Settings) -> Resources:
     if not ray.is_initialized():
         _join(settings.address) if settings.address else start_local()
     _wait_for_nodes(settings)
-    return share_out(settings, list_rooms())
+    return share_out(settings, list_node_resources())
 
 
 def start_local() -> None:
@@ -70,7 +70,7 @@ def _join(address: str) -> None:
         ray.init(address, log_to_driver=False, logging_level=logging.ERROR)
     except (ConnectionError, RuntimeError, ValueError) as error:
         raise ConnectionError(
-            f"A Ray cluster must answer at {address}, but: {name_error(error)} Start it, set RAY_AUTH_MODE=token and "
+            f"A Ray cluster must answer at {address}, but: {format_error(error)} Start it, set RAY_AUTH_MODE=token and "
             "RAY_AUTH_TOKEN_PATH where it asks for a token, or leave --address out and RAY_ADDRESS unset."
         ) from error
 
@@ -78,13 +78,13 @@ def _join(address: str) -> None:
 def _wait_for_nodes(settings: Settings) -> None:
     """Let a cluster that grows add a node that holds a trial, for as long as the user said."""
     deadline = time.monotonic() + 60 * settings.wait_for_nodes
-    share = choose_share(settings, list_rooms())
-    if share.fits(list_rooms()) or time.monotonic() > deadline:
+    share = choose_share(settings, list_node_resources())
+    if share.fits(list_node_resources()) or time.monotonic() > deadline:
         return
     logger.info("Waiting for a node with %g cores and %g GPUs.", share.cpus, share.gpus)
     bundle = {"CPU": share.cpus} | ({"GPU": share.gpus} if share.gpus else {})
     request_resources(bundles=[{name: max(1, round(need)) for name, need in bundle.items()}])
-    while not share.fits(list_rooms()) and time.monotonic() < deadline:
+    while not share.fits(list_node_resources()) and time.monotonic() < deadline:
         time.sleep(LOOK_S)
     request_resources(bundles=[])  # the trials' own demand keeps the node, or brings it back
 
@@ -103,7 +103,7 @@ def request(share: Resources) -> tune.PlacementGroupFactory:
     """Turn a share into what Ray places; a trial without a GPU keeps off the nodes that have one, if it fits elsewhere."""
     bundle = [{"CPU": share.cpus, "GPU": share.gpus}]
     having = [node for node in list_nodes() if node["Resources"].get("GPU")]
-    others = [room for room in list_rooms() if not room.gpus]
+    others = [room for room in list_node_resources() if not room.gpus]
     if share.gpus or not having or not share.fits(others):
         return tune.PlacementGroupFactory(bundle)
     kept_off = ",".join(node["NodeID"] for node in having)
@@ -112,7 +112,7 @@ def request(share: Resources) -> tune.PlacementGroupFactory:
     )
 
 
-def list_rooms() -> list[Room]:
+def list_node_resources() -> list[NodeResources]:
     """List what each node has."""
     every = [node["Resources"] for node in list_nodes()]
-    return [Room(node.get("CPU", 0.0), node.get("GPU", 0.0)) for node in every]
+    return [NodeResources(node.get("CPU", 0.0), node.get("GPU", 0.0)) for node in every]

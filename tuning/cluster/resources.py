@@ -13,7 +13,7 @@ MOST_PER_GPU = 8
 
 
 @dataclass(frozen=True)
-class Room:
+class NodeResources:
     """What one node has in all.
 
     Attributes:
@@ -32,11 +32,11 @@ class Resources:
     cpus: float
     gpus: float
 
-    def fits(self, nodes: Sequence[Room]) -> bool:
+    def fits(self, nodes: Sequence[NodeResources]) -> bool:
         """Tell whether some node is large enough."""
         return any(self.cpus <= node.cpus and self.gpus <= node.gpus for node in nodes)
 
-    def enlarge(self, nodes: Sequence[Room]) -> "Resources | None":
+    def enlarge(self, nodes: Sequence[NodeResources]) -> "Resources | None":
         """Return a larger share, for a trial that ran out of memory; None where no node has it."""
         if self.gpus:
             larger = replace(self, gpus=1.0)
@@ -45,7 +45,7 @@ class Resources:
         return replace(self, cpus=more) if more > self.cpus else None
 
 
-def share_out(settings: Settings, nodes: Sequence[Room]) -> Resources:
+def share_out(settings: Settings, nodes: Sequence[NodeResources]) -> Resources:
     """Choose a trial's share: cores evenly over the trials of a stage, half a GPU where there is one.
 
     Args:
@@ -66,7 +66,7 @@ def share_out(settings: Settings, nodes: Sequence[Room]) -> Resources:
     return share
 
 
-def choose_share(settings: Settings, nodes: Sequence[Room]) -> Resources:
+def choose_share(settings: Settings, nodes: Sequence[NodeResources]) -> Resources:
     """Choose a trial's share of the nodes at hand, whether it fits or not."""
     without = settings.gpus_per_trial == 0
     kind = [node for node in nodes if bool(node.gpus) != without] or list(nodes)

@@ -23,7 +23,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from tuning.doctor.finding import FAIL, OK, WARN, Finding, guard
+from tuning.doctor.finding import FAIL, OK, WARN, CheckResult, guard
 
 WIDTH = 100
 ROOT, TWIN = Path("mlruns"), "twin"  # as in tuning.run, which is given the same words
@@ -50,7 +50,7 @@ def _load(kind: str) -> Any:
     return import_module(f"tuning.doctor.{kind}")
 
 
-CHECKS: dict[str, Callable[[Asked], Finding]] = {
+CHECKS: dict[str, Callable[[Asked], CheckResult]] = {
     "Python": lambda _: _load("machine").check_python(),
     "platform": lambda _: _load("machine").check_platform(),
     "packages": lambda _: _load("packages").check_packages(),
@@ -66,13 +66,13 @@ CHECKS: dict[str, Callable[[Asked], Finding]] = {
 }
 
 
-def make_checks(asked: Asked) -> Iterator[tuple[str, Finding]]:
+def make_checks(asked: Asked) -> Iterator[tuple[str, CheckResult]]:
     """Make every check, one after another; yield its name and what it found."""
     for name, check in CHECKS.items():
         yield name, guard(partial(check, asked))
 
 
-def format_finding(name: str, finding: Finding) -> str:
+def format_finding(name: str, finding: CheckResult) -> str:
     """Lay a finding out in columns: verdict, name, what was found, and below it the remedy."""
     indent = " " * (2 + max(map(len, (OK, WARN, FAIL))) + 2 + max(map(len, CHECKS)))
     head = f"{finding.verdict:<4}  {name}"
@@ -94,7 +94,7 @@ def _wrap(text: str, first: str, further: str) -> str:
     )
 
 
-def conclude(findings: Mapping[str, Finding], asked: Asked) -> str:
+def conclude(findings: Mapping[str, CheckResult], asked: Asked) -> str:
     """Say in a sentence what all findings come to, and what to type next."""
     failed = [name for name, finding in findings.items() if finding.verdict == FAIL]
     warned = [name for name, finding in findings.items() if finding.verdict == WARN]

@@ -11,7 +11,7 @@ import mlflow
 import psutil
 from alembic.script import ScriptDirectory
 
-from tuning.doctor.finding import Finding, fail, nearest_folder, ok, try_write
+from tuning.doctor.finding import CheckResult, fail, nearest_folder, ok, try_write
 from tuning.tracking.client import SQLITE, URI_VARIABLE, database_file
 
 LOCK_S = 5  # a campaign writes for milliseconds
@@ -38,7 +38,7 @@ def find_kind(path: Path, mounts: Iterable[tuple[str, str]] | None = None) -> st
 
 def check_database(
     file: Path, root: Path, mounts: Iterable[tuple[str, str]] | None = None
-) -> Finding:
+) -> CheckResult:
     """Check a sqlite database, and change nothing in it; it is not made where it is missing."""
     place = nearest_folder(file)
     if (kind := find_kind(place, mounts)) in NETWORK:
@@ -57,7 +57,7 @@ def check_database(
     return ok(f"{file}, which will be made ({kind})")
 
 
-def _look_into(file: Path) -> Finding:
+def _look_into(file: Path) -> CheckResult:
     """Check an existing database: whole, of this MLflow's schema, and free to be written."""
     try:
         with closing(
@@ -100,7 +100,7 @@ def _check_pages(database: sqlite3.Connection) -> str:
     return "" if row[0] == "ok" else str(row[0]).splitlines()[-1]
 
 
-def _check_schema(database: sqlite3.Connection, file: Path) -> Finding:
+def _check_schema(database: sqlite3.Connection, file: Path) -> CheckResult:
     """Compare the schema with the one of the MLflow that is installed, which would refuse another."""
     uri, size = f"{SQLITE}{file}", f"{file.stat().st_size / 1e6:.1f} MB"
     tables = {name for (name,) in database.execute("SELECT name FROM sqlite_master")}

@@ -18,7 +18,7 @@ GB = 1e9
 
 
 @dataclass(frozen=True)
-class Finding:
+class CheckResult:
     """What a check found.
 
     Attributes:
@@ -32,22 +32,22 @@ class Finding:
     remedy: str = ""
 
 
-def ok(found: str) -> Finding:
+def ok(found: str) -> CheckResult:
     """Say that all is well."""
-    return Finding(OK, found)
+    return CheckResult(OK, found)
 
 
-def warn(found: str, remedy: str) -> Finding:
+def warn(found: str, remedy: str) -> CheckResult:
     """Say that the benchmark runs, but with a drawback."""
-    return Finding(WARN, found, remedy)
+    return CheckResult(WARN, found, remedy)
 
 
-def fail(found: str, remedy: str) -> Finding:
+def fail(found: str, remedy: str) -> CheckResult:
     """Say that the benchmark does not run like this."""
-    return Finding(FAIL, found, remedy)
+    return CheckResult(FAIL, found, remedy)
 
 
-def guard(check: Callable[[], Finding]) -> Finding:
+def guard(check: Callable[[], CheckResult]) -> CheckResult:
     """Make a check; what it raises becomes a finding as well."""
     try:
         return check()

@@ -6,7 +6,7 @@ import os
 import shutil
 from pathlib import Path
 
-from tuning.doctor.finding import GB, Finding, fail, nearest_folder, ok, try_write, warn
+from tuning.doctor.finding import GB, CheckResult, fail, nearest_folder, ok, try_write, warn
 
 # Measured on the whole twin: its files 0.36 GB, the pack 0.6 GB. A campaign of the preset smoke on two networks kept
 # 0.13 GB; one of quick keeps a few times as much, and something is left for the next one.
@@ -24,7 +24,7 @@ def _count_needed(root: Path, data: str) -> float:
     return CAMPAIGN_GB + twin + (0.0 if there["packs"] else PACK_GB)
 
 
-def check_root(root: Path, data: str = "twin") -> Finding:
+def check_root(root: Path, data: str = "twin") -> CheckResult:
     """Check that the output folder can be made or written to, and has room for a campaign."""
     place = nearest_folder(root)
     if not place.is_dir():
@@ -52,7 +52,7 @@ def temporary_folder() -> Path:
     return Path(os.environ.get("RAY_TMPDIR") or os.environ.get("TMPDIR") or "/tmp")  # noqa: S108 - as Ray does
 
 
-def check_temporary(folder: Path | None = None) -> Finding:
+def check_temporary(folder: Path | None = None) -> CheckResult:
     """Check the folder of Ray's sessions and of temporary files."""
     folder = temporary_folder() if folder is None else folder
     elsewhere = "RAY_TMPDIR=FOLDER and TMPDIR=FOLDER name others"
@@ -70,7 +70,7 @@ def check_temporary(folder: Path | None = None) -> Finding:
     return ok(found)
 
 
-def check_shared(folder: Path = Path("/dev/shm")) -> Finding:  # noqa: S108 - looked at only
+def check_shared(folder: Path = Path("/dev/shm")) -> CheckResult:  # noqa: S108 - looked at only
     """Check that Ray's object store fits into shared memory."""
     if not folder.is_dir():
         return warn(

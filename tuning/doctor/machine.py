@@ -14,7 +14,7 @@ import sysconfig
 from pathlib import Path
 
 from data.io.processes import count_cpus
-from tuning.doctor.finding import GB, HOME, Finding, fail, ok, warn
+from tuning.doctor.finding import GB, HOME, CheckResult, fail, ok, warn
 
 OLDEST = (3, 11)  # pyproject's requires-python
 # Peak of a trial's process on the CPU, measured on the whole twin: 1.2 GB in the preset quick, 0.5 GB of it the pack that
@@ -26,7 +26,7 @@ AT_ONCE = 4  # search trials of an architecture in the preset quick, which run a
 
 def check_python(
     version: tuple[int, ...] = tuple(sys.version_info[:3]), system: str = sys.platform
-) -> Finding:
+) -> CheckResult:
     """Check the version of Python and the operating system."""
     words = ".".join(map(str, version))
     found = f"Python {words} on {system} ({sys.executable})"
@@ -41,7 +41,7 @@ def check_python(
     return ok(found)
 
 
-def check_platform(folder: Path = HOME) -> Finding:
+def check_platform(folder: Path = HOME) -> CheckResult:
     """Check that ``import platform`` gives the standard library's, which torch, Ray and MLflow import."""
     import platform
 
@@ -111,7 +111,7 @@ def read_limits(
     return min(cores, default=math.inf), min(sizes, default=math.inf)
 
 
-def check_cores(quota: float | None = None) -> Finding:
+def check_cores(quota: float | None = None) -> CheckResult:
     """Check how many cores this process may use, and whether it may use them whole."""
     usable, there = count_cpus(), os.cpu_count() or 1
     quota = read_limits()[0] if quota is None else quota
@@ -130,7 +130,7 @@ def check_cores(quota: float | None = None) -> Finding:
     return ok(found)
 
 
-def check_memory(available: float | None = None, limit: float | None = None) -> Finding:
+def check_memory(available: float | None = None, limit: float | None = None) -> CheckResult:
     """Check that the trials that run at once have memory.
 
     Args:
@@ -163,7 +163,7 @@ def check_memory(available: float | None = None, limit: float | None = None) -> 
     return ok(found)
 
 
-def check_gpu() -> Finding:
+def check_gpu() -> CheckResult:
     """Check that torch can compute on the graphics processor, where there is one."""
     import torch
 
@@ -186,7 +186,7 @@ def check_gpu() -> Finding:
     )
 
 
-def _try_gpu(build: str) -> Finding:
+def _try_gpu(build: str) -> CheckResult:
     import torch
 
     name, (free, total) = torch.cuda.get_device_name(), torch.cuda.mem_get_info()

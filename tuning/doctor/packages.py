@@ -8,7 +8,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from tuning.doctor.finding import HOME, INSTALL, Finding, fail, ok, warn
+from tuning.doctor.finding import HOME, INSTALL, CheckResult, fail, ok, warn
 
 PROJECT = "landslide-benchmark"
 NAMED = 4  # packages that a line names
@@ -90,7 +90,7 @@ def _list(words: list[str]) -> str:
     return ", ".join(words[:NAMED]) + more
 
 
-def check_packages(folder: Path = HOME) -> Finding:
+def check_packages(folder: Path = HOME) -> CheckResult:
     """Check that every declared package is there in a declared version, and whether it is the tested one.
 
     Args:

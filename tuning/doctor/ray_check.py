@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from tuning.doctor.finding import INSTALL, Finding, fail, first_line, nearest_folder, ok, warn
+from tuning.doctor.finding import INSTALL, CheckResult, fail, first_line, nearest_folder, ok, warn
 from tuning.doctor.folders import temporary_folder
 
 START_S, ANSWER_S = 120, 5
@@ -23,7 +23,7 @@ HERE = "Leave --address out and RAY_ADDRESS unset to start a Ray of your own."
 JOIN = f"On the cluster's head node: ray start --head --port=6379. {HERE}"
 
 
-def check_ray(address: str | None, root: Path) -> Finding:
+def check_ray(address: str | None, root: Path) -> CheckResult:
     """Check that Ray runs one task.
 
     Args:
@@ -99,7 +99,7 @@ def run_apart(words: list[str], seconds: float) -> dict[str, Any]:
     return {"error": f"its process ended with {child.returncode}: {' '.join(last)}"}
 
 
-def _explain(where: str, address: str | None, error: str) -> Finding:
+def _explain(where: str, address: str | None, error: str) -> CheckResult:
     """Name the remedy of an error by its words."""
     found = f"{where} did not run a task: {error}"
     if "Errno" in error and str(Path.home()) in error:  # where Ray keeps its token
@@ -120,7 +120,7 @@ def _explain(where: str, address: str | None, error: str) -> Finding:
     )
 
 
-def warn_of_dead(found: str) -> Finding:
+def warn_of_dead(found: str) -> CheckResult:
     """Warn where a file names a cluster that is gone, which ``--address auto`` would try to join."""
     file = temporary_folder() / "ray" / "ray_current_cluster"
     if not file.is_file() or not knock(file.read_text().strip()):

@@ -3,15 +3,15 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from data.io.processes import Died, run_each
+from data.io.processes import WorkerDied, map_processes
 from data.tiles import ORBITS, Units, list_tiles, list_unpaired, open_tile, tile_path
-from data.tiles.manifest import describe, read_source
-from tuning.doctor.finding import Finding, fail, first_line, ok, warn
+from data.tiles.manifest import describe_origin, read_manifest
+from tuning.doctor.finding import CheckResult, fail, first_line, ok, warn
 
 OPENED = 3  # tiles that are opened, both orbits of each
 
 
-def check_data(data: str, root: Path) -> Finding:
+def check_data(data: str, root: Path) -> CheckResult:
     """Check the tiles: those of a folder, or where the twin's will be.
 
     Args:
@@ -23,7 +23,7 @@ def check_data(data: str, root: Path) -> Finding:
     folder, look = Path(data), f"python -m data.check {data}"
     try:
         there = list_tiles(folder)
-        source = read_source(folder)
+        source = read_manifest(folder)
     except (OSError, ValueError) as error:
         return fail(
             first_line(error), "--data PATH of the folder above s1asc/ and s1dsc/, or --data twin"
@@ -31,7 +31,7 @@ def check_data(data: str, root: Path) -> Finding:
     some = sorted({there[at * (len(there) - 1) // (OPENED - 1)] for at in range(OPENED)})
     paths = [tile_path(folder, tile_id, orbit) for tile_id in some for orbit in ORBITS]
     faults = _open_tiles(paths, source.units)
-    found = f"{len(there)} {describe(source.synthetic)} tiles in {folder}, {source.units}"
+    found = f"{len(there)} {describe_origin(source.synthetic)} tiles in {folder}, {source.units}"
     if len(faults) == len(paths):
         return fail(f"{found}; none of {len(paths)} files opened can be used: {faults[0]}", look)
     if faults:
@@ -43,7 +43,7 @@ def check_data(data: str, root: Path) -> Finding:
     return ok(f"{found}; {len(paths)} files opened")
 
 
-def _look_for_twin(folder: Path) -> Finding:
+def _look_for_twin(folder: Path) -> CheckResult:
     made = [path.parent.name for path in sorted(folder.glob("twin-*/twin.json"))]
     if made:
         return ok(
@@ -57,9 +57,9 @@ def _open_tiles(paths: Sequence[Path], units: Units) -> list[str]:
     jobs = [(path, units) for path in paths]
     faults = []
     for path, answer in zip(
-        paths, run_each(_try_tile, jobs, "", workers=1, progress=False), strict=True
+        paths, map_processes(_try_tile, jobs, "", workers=1, progress=False), strict=True
     ):
-        if isinstance(answer, Died):
+        if isinstance(answer, WorkerDied):
             faults.append(f"Reading {path} ended the process. Get the file again.")
         elif answer:
             faults.append(answer)

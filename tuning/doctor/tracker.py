@@ -11,14 +11,14 @@ from mlflow.utils.rest_utils import http_request
 
 from data.io import errors
 from tuning.doctor.database import check_database
-from tuning.doctor.finding import Finding, fail, first_line, ok, warn
+from tuning.doctor.finding import CheckResult, fail, first_line, ok, warn
 from tuning.tracking.client import SQLITE, URI_VARIABLE, tracking_uri
 
 ANSWER_S = 5
 UNSET = f"or unset {URI_VARIABLE} to use a database below --root"
 
 
-def check_tracker(root: Path) -> Finding:
+def check_tracker(root: Path) -> CheckResult:
     """Check the tracker that a campaign below *root* would use."""
     uri = tracking_uri(root)
     if uri.startswith(SQLITE):
@@ -40,7 +40,7 @@ def hide_password(uri: str) -> str:
     return errors.hide_password(uri, "***@")
 
 
-def check_server(uri: str) -> Finding:
+def check_server(uri: str) -> CheckResult:
     """Check that a server answers as MLflow does, lets us in, and has the client's version."""
     shown = hide_password(uri)
     try:
@@ -83,7 +83,7 @@ def _ask(
     return int(answer.status_code), str(answer.text)
 
 
-def _explain_silence(uri: str, error: str) -> Finding:
+def _explain_silence(uri: str, error: str) -> CheckResult:
     """Say why no answer came, from the words of the client's error."""
     start = f"Start it (python -m mlflow server --host HOST --port PORT), {UNSET}."
     for word, why, remedy in (
@@ -102,7 +102,7 @@ def _explain_silence(uri: str, error: str) -> Finding:
     return fail(f"{uri} gave no answer: {hide_password(error).splitlines()[0][-200:]}", start)
 
 
-def _explain_refusal(uri: str, status: int, body: str) -> Finding:
+def _explain_refusal(uri: str, status: int, body: str) -> CheckResult:
     """Say what a status other than 200 means."""
     if status == 401:
         given = (
@@ -132,7 +132,7 @@ def _explain_refusal(uri: str, status: int, body: str) -> Finding:
     )
 
 
-def _check_other_database(uri: str) -> Finding:
+def _check_other_database(uri: str) -> CheckResult:
     """Check that a database that is named by its address can be reached; MLflow makes its tables."""
     from sqlalchemy import create_engine, text
     from sqlalchemy.exc import SQLAlchemyError
@@ -154,7 +154,7 @@ def _check_other_database(uri: str) -> Finding:
     return ok(f"{shown} answers")
 
 
-def _ask_client(uri: str) -> Finding:
+def _ask_client(uri: str) -> CheckResult:
     try:
         mlflow.MlflowClient(uri).search_experiments(max_results=1)
     except MlflowException as error:

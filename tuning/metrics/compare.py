@@ -17,7 +17,7 @@ from typing import Literal
 
 import numpy as np
 
-from data.io.errors import unknown
+from data.io.errors import unknown_name
 from tuning.metrics.bootstrap import (
     DRAWS,
     LEVEL,
@@ -34,8 +34,8 @@ from tuning.metrics.bootstrap import (
 from tuning.metrics.tile_sums import Score, pooled_ap, pooled_f1, pooled_iou, reduce_counts
 
 __all__ = ["DRAWS", "Comparison", "Estimate", "Rank", "Replicates", "Score", "adjust_holm"]
-__all__ += ["compare", "compare_all", "compare_drawn", "estimate", "interquartile_mean"]
-__all__ += ["pooled_ap", "pooled_f1", "pooled_iou", "rank", "reduce_counts", "resample"]
+__all__ += ["compare_all", "compare_drawn", "compare_pair", "estimate", "interquartile_mean"]
+__all__ += ["pooled_ap", "pooled_f1", "pooled_iou", "rank_groups", "reduce_counts", "resample"]
 __all__ += ["summarise"]
 
 MIN_SEEDS = 3  # two seeds have one deviation between them: no spread to speak of
@@ -103,7 +103,7 @@ def _compare_pair(names: tuple[str, str], a: Replicates, b: Replicates, note: st
     )
 
 
-def judge(pairs: Sequence[Comparison]) -> list[Comparison]:
+def decide_verdict(pairs: Sequence[Comparison]) -> list[Comparison]:
     """Adjust p-values over *pairs* as one family of tests (Holm), and give each pair its verdict."""
     judged = []
     for pair, p in zip(pairs, adjust_holm([pair.p for pair in pairs]), strict=True):
@@ -127,7 +127,7 @@ def _check_family(
         raise ValueError(f"{pairs} pairs need {20 * pairs} draws, but got {draws=}. Draw more.")
     for name in deterministic:
         if name not in models:
-            raise ValueError(unknown("deterministic model", name, models))
+            raise ValueError(unknown_name("deterministic model", name, models))
         if (seeds := len(models[name].pooled)) != 1:
             raise ValueError(
                 f"A deterministic model must have S = 1, but got {seeds} seeds for {name!r}. "
@@ -170,7 +170,7 @@ def compare_drawn(
     _check_family(drawn, deterministic, min((len(one.means) for one in drawn.values()), default=0))
     seeds = {name: len(one.pooled) for name, one in drawn.items()}
     few = {name for name in drawn if seeds[name] < MIN_SEEDS and name not in deterministic}
-    return judge(
+    return decide_verdict(
         [
             _compare_pair((a, b), drawn[a], drawn[b], TOO_FEW if few & {a, b} else "")
             for a, b in combinations(drawn, 2)
@@ -178,7 +178,7 @@ def compare_drawn(
     )
 
 
-def compare(
+def compare_pair(
     a: np.ndarray,
     b: np.ndarray,
     score: Score,
@@ -202,7 +202,7 @@ class Rank:
     group: int
 
 
-def rank(means: Mapping[str, float], comparisons: Sequence[Comparison]) -> list[Rank]:
+def rank_groups(means: Mapping[str, float], comparisons: Sequence[Comparison]) -> list[Rank]:
     """Order models by falling mean, in groups of those that tie with the best of their group.
 
     Group 1 is the best model and all that tie with it, group 2 the best of the rest and all of the rest that tie with that

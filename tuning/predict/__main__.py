@@ -81,7 +81,7 @@ def _map(args: argparse.Namespace) -> int:
 
     job = write_map.prepare(args)
     totals = write_map.make_map(job, args.out)
-    print(f"{summary.describe(totals, job.threshold)}.\nMap: {args.out}/")
+    print(f"{summary.describe_totals(totals, job.threshold)}.\nMap: {args.out}/")
     return _say_missing(job.scene.excluded)
 
 

@@ -12,7 +12,7 @@ from tuning.predict.cog import MASK
 Write = Callable[[str, int, np.ndarray], None]  # layer, first row, rows (h, W)
 
 
-class Writer:
+class BlockWriter:
     """Writes in a thread of its own, what was released at once."""
 
     def __init__(self, write: Write, pool: ThreadPoolExecutor) -> None:
@@ -31,11 +31,11 @@ class Writer:
 
 
 @contextmanager
-def writing_behind(write: Write) -> Iterator[Writer]:
+def writing_behind(write: Write) -> Iterator[BlockWriter]:
     """Give a writer, and wait for it at the end; after an error what is not begun is left."""
     pool = ThreadPoolExecutor(1)
     try:
-        writer = Writer(write, pool)
+        writer = BlockWriter(write, pool)
         yield writer
         writer.wait()
     finally:
@@ -52,7 +52,9 @@ class Blend:
         writer: Takes finished rows, which are not changed any more.
     """
 
-    def __init__(self, width: int, layers: Sequence[str], threshold: float, writer: Writer) -> None:
+    def __init__(
+        self, width: int, layers: Sequence[str], threshold: float, writer: BlockWriter
+    ) -> None:
         self._threshold, self._writer = threshold, writer
         self._first = 0  # row of the scene that is row 0 here
         self._sums = {name: _Rows(width, np.float32, 0) for name in layers}

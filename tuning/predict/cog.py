@@ -24,7 +24,7 @@ from rasterio._err import CPLE_BaseError
 from rasterio.errors import RasterioIOError
 from rasterio.windows import Window
 
-from data.io.errors import name_error, unknown
+from data.io.errors import format_error, unknown_name
 from data.io.processes import count_cpus
 from data.scene.georeference import Grid
 from tuning.predict.raster_io import add_checksum, bound_cache, sum_rows
@@ -155,7 +155,7 @@ class Rasters:
             OSError: If they cannot be written.
         """
         if name not in self.layers:
-            raise ValueError(unknown("layer", name, self.layers))
+            raise ValueError(unknown_name("layer", name, self.layers))
         self._check(name, first_row, values)
         try:
             self._open[name].write(values, 1, window=Window(0, first_row, *values.shape[::-1]))
@@ -227,7 +227,7 @@ class Rasters:
 
     def _say_broken(self, name: str, error: BaseException | None) -> str:
         free_mb = shutil.disk_usage(self.folder).free / 1e6
-        got = repr(name_error(error)) if error else "other rows"
+        got = repr(format_error(error)) if error else "other rows"
         return (
             f"A raster must be written and read back, but got {got} for {name}.tif in {self.folder}, where "
             f"{free_mb:,.0f} MB are free. Free space there or give another folder."

@@ -26,7 +26,7 @@ _NO_PAIRS = np.empty((0, 2), np.int64)
 
 
 @dataclass(frozen=True)
-class Patches:
+class Components:
     """The patches of a raster in reading order of their first pixels, N of them in M parts.
 
     Attributes:
@@ -62,7 +62,7 @@ class _Sums:
     nodata_px: int = 0
 
 
-def find_patches(mask: Path, values: Mapping[str, Path]) -> Patches:
+def find_components(mask: Path, values: Mapping[str, Path]) -> Components:
     """Find the patches of a mask and look at other rasters over each.
 
     Args:
@@ -176,7 +176,7 @@ def _connect(pairs: list[np.ndarray], count: int) -> np.ndarray:
     return np.asarray(connected_components(graph, directed=False)[1])
 
 
-def _join(found: _Sums, pixels: int) -> Patches:
+def _join(found: _Sums, pixels: int) -> Components:
     """Join the strips' parts to whole parts, and these to patches, both in reading order."""
     first_px = np.concatenate([np.empty(0, np.int64), *found.first_px])
     part_first, _ = _sort_groups(_connect(found.sides, found.count), first_px)
@@ -190,7 +190,7 @@ def _join(found: _Sums, pixels: int) -> Patches:
         np.maximum.at(greatest[name], patch, np.concatenate([[], *found.greatest[name]]))
     order = np.argsort(first_px)
     at = order[np.searchsorted(first_px, part_first, sorter=order)]
-    return Patches(
+    return Components(
         area, mean, greatest, part_first, patch[at], pixels - found.nodata_px, found.nodata_px
     )
 

@@ -14,10 +14,10 @@ from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
-from data.io.errors import unknown
-from data.io.safe_json import is_number, read_json, refuse, show
+from data.io.errors import unknown_name
+from data.io.safe_json import is_number, read_json, refused_error, show_value
 from data.pack.channels import check_steps
-from data.scene.base import Need
+from data.scene.base import InputSpec
 from tuning.registry.__main__ import find_model, find_version, open_registry
 from tuning.registry.aliases import CHAMPION
 from tuning.serving.program import Program, load_program
@@ -44,7 +44,7 @@ class Member:
 
     uri: str
     program: Program
-    need: Need
+    need: InputSpec
     threshold: float
     synthetic: bool
 
@@ -93,7 +93,9 @@ def resolve(client: MlflowClient, model: str) -> str:
         return f"{URI}{name}/{find_version(client, name, version)}"
     held = client.get_registered_model(name).aliases
     if (alias or CHAMPION) not in held:
-        there = f"{unknown('alias', alias or CHAMPION, held)} " if held else "It holds no alias. "
+        there = (
+            f"{unknown_name('alias', alias or CHAMPION, held)} " if held else "It holds no alias. "
+        )
         raise ValueError(
             f"{name}: {there}Give a version, such as {URI}{name}/1; "
             "`python -m tuning.registry list` shows them, and why one was not promoted."
@@ -128,14 +130,14 @@ def _load_folder(folder: Path, uri: str, tags: Mapping[str, Any] | None) -> Memb
     return Member(uri, program, need, threshold, tags.get("data") != "real")
 
 
-def _check_facts(facts: dict[str, Any], place: Path) -> tuple[Need, float]:
+def _check_facts(facts: dict[str, Any], place: Path) -> tuple[InputSpec, float]:
     """Read what a network's input is, and its threshold."""
     check_config(facts, place, ("channels", "timesteps", "steps"))
     check_steps(facts["steps"], facts["timesteps"])
     threshold = facts.get("threshold")
     if threshold is None or not is_number(threshold, 0, 1):
-        raise refuse("A threshold must lie in [0, 1]", show(threshold), place)
-    return Need(tuple(facts["channels"]), facts["timesteps"], facts["steps"]), float(threshold)
+        raise refused_error("A threshold must lie in [0, 1]", show_value(threshold), place)
+    return InputSpec(tuple(facts["channels"]), facts["timesteps"], facts["steps"]), float(threshold)
 
 
 def _list_seeds(client: MlflowClient, uri: str) -> list[str]:
@@ -161,5 +163,7 @@ def _list_seeds(client: MlflowClient, uri: str) -> list[str]:
 def _seed_of(run: Run) -> int:
     seed = run.data.tags.get("seed", "")
     if not seed.isdecimal():
-        raise refuse("The tag seed must be a whole number", show(seed), f"run {run.info.run_id}")
+        raise refused_error(
+            "The tag seed must be a whole number", show_value(seed), f"run {run.info.run_id}"
+        )
     return int(seed)

@@ -22,10 +22,10 @@ import shapely
 from pyogrio.errors import DataLayerError, DataSourceError
 from rasterio.features import shapes
 
-from data.io.errors import name_error
+from data.io.errors import format_error
 from data.tiles import PIXEL_M
 from tuning.metrics.objects import SIZES, class_by_size
-from tuning.predict.components import Patches, find_patches
+from tuning.predict.components import Components, find_components
 from tuning.predict.raster_io import bound_cache
 
 LAYER = "landslides"
@@ -63,7 +63,7 @@ class Totals:
     nodata_m2: float
 
 
-def write_outlines(
+def write_polygons(
     folder: Path, mask: Path, probability: Path, spread: Path | None = None
 ) -> Totals:
     """Write the landslides of a map as ``landslides.gpkg`` and ``landslides.geojson``.
@@ -88,7 +88,7 @@ def write_outlines(
             raise FileExistsError(
                 f"Outlines must go to a folder without them, but {folder / name} is there. Give another folder."
             )
-    patches = find_patches(
+    patches = find_components(
         mask, {"probability": probability} | ({"spread": spread} if spread else {})
     )
     pixel_m, table = _tabulate(mask, patches)
@@ -109,7 +109,7 @@ def _write(table: gpd.GeoDataFrame, path: Path, driver: str) -> Path:
         table.to_file(path, engine="pyogrio", **options)
         count = pyogrio.read_info(path, force_feature_count=True)["features"]
     except (DataSourceError, DataLayerError) as error:
-        count = name_error(error)
+        count = format_error(error)
     if count != len(table):
         raise OSError(
             f"Outlines must read back as they were written, {len(table)} of them, but got {count!r} for "
@@ -118,7 +118,7 @@ def _write(table: gpd.GeoDataFrame, path: Path, driver: str) -> Path:
     return path
 
 
-def _tabulate(mask: Path, patches: Patches) -> tuple[float, gpd.GeoDataFrame]:
+def _tabulate(mask: Path, patches: Components) -> tuple[float, gpd.GeoDataFrame]:
     """Return the pixel's side and the landslides, largest first."""
     with bound_cache(), rasterio.open(mask) as raster:
         pixel_m, crs = raster.transform.a, raster.crs
@@ -140,7 +140,7 @@ def _tabulate(mask: Path, patches: Patches) -> tuple[float, gpd.GeoDataFrame]:
     return pixel_m, table
 
 
-def _trace(raster: rasterio.DatasetReader, patches: Patches) -> np.ndarray:
+def _trace(raster: rasterio.DatasetReader, patches: Components) -> np.ndarray:
     """Return each patch's outline, shape ``(N,)`` of multipolygons."""
     parts = np.concatenate([np.empty(0, object), *_trace_parts(raster)])
     at = np.searchsorted(patches.part_first_px, _first_pixels(parts, raster))
@@ -178,7 +178,7 @@ def _first_pixels(parts: np.ndarray, raster: rasterio.DatasetReader) -> np.ndarr
     return np.asarray(row * width + column)
 
 
-def _sum_up(patches: Patches, pixel_m2: float) -> Totals:
+def _sum_up(patches: Components, pixel_m2: float) -> Totals:
     area_m2 = patches.area_px * pixel_m2
     size = class_by_size(area_m2 / PIXEL_M**2)
     counts = np.bincount(size, minlength=len(SIZES))

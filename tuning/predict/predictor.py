@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from data.scene.base import Need
+from data.scene.base import InputSpec
 from tuning.predict.ensemble import Member
 from tuning.serving.fuse import fuse
 from tuning.serving.program import STEP_PX, Program
@@ -37,7 +37,7 @@ class Predictor:
     def __init__(
         self, members: Sequence[Member], device: torch.device, *, flips: bool = False
     ) -> None:
-        self.need: Need = members[0].need
+        self.need: InputSpec = members[0].need
         if others := [member for member in members if member.need != self.need]:
             raise ValueError(
                 f"The networks of an ensemble must read the same, but {members[0].uri} reads {self.need} and "

@@ -13,7 +13,7 @@ def summarise(totals: Totals, threshold: float, facts: Mapping[str, Any]) -> dic
     """Return what a map holds in all.
 
     Args:
-        totals: What :func:`tuning.predict.polygons.write_outlines` counted.
+        totals: What :func:`tuning.predict.polygons.write_polygons` counted.
         threshold: Probability from which a pixel counts as landslide.
         facts: What else is known, such as the model and the input.
 
@@ -72,7 +72,7 @@ def _walk(value: Any, name: str = "") -> list[tuple[str, Any]]:
     return [leaf for key, one in pairs for leaf in _walk(one, key)]
 
 
-def describe(totals: Totals, threshold: float) -> str:
+def describe_totals(totals: Totals, threshold: float) -> str:
     """Say in one line what a map holds, for the picture's caption."""
     if not totals.mapped_m2:
         return f"no pixel has data; threshold {threshold:.3g}"

@@ -15,14 +15,14 @@ from tqdm import tqdm
 from data.scene import open_scene
 from data.scene.base import Scene
 from data.tiles import TILE_PX
-from data.tiles.manifest import describe as describe_source
+from data.tiles.manifest import describe_origin
 from tuning.predict.cog import MASK, PROBABILITY, RELIEF, SPREAD, Rasters
 from tuning.predict.ensemble import Member, load_members
-from tuning.predict.polygons import Totals, write_outlines
+from tuning.predict.polygons import Totals, write_polygons
 from tuning.predict.predictor import Predictor
 from tuning.predict.quicklook import draw_quicklook
 from tuning.predict.sliding_window import map_scene
-from tuning.predict.summary import describe, summarise, write_summary
+from tuning.predict.summary import describe_totals, summarise, write_summary
 from tuning.serving.pyfunc_model import pick_device, read_threshold
 from tuning.train.malloc import keep_freed_memory
 
@@ -33,7 +33,7 @@ SUMMARY = "summary.json"
 
 
 @dataclass(frozen=True)
-class Job:
+class MapJob:
     """What is mapped, and how.
 
     Attributes:
@@ -53,7 +53,7 @@ class Job:
     facts: dict[str, Any]
 
 
-def prepare(args: argparse.Namespace) -> Job:
+def prepare(args: argparse.Namespace) -> MapJob:
     """Load the networks and open the scene, before anything is written.
 
     Args:
@@ -72,10 +72,10 @@ def prepare(args: argparse.Namespace) -> Job:
     need = replace(predictor.need, event=np.datetime64(args.event, "s"))
     scene = open_scene(args.input, need, args.units)
     facts = _find_facts(args, members, scene)
-    print(f"Data: {describe_source(facts['data'] == 'synthetic')}, {args.input}.")
+    print(f"Data: {describe_origin(facts['data'] == 'synthetic')}, {args.input}.")
     for note in scene.notes:
         print(note)
-    return Job(
+    return MapJob(
         scene,
         predictor,
         predictor.threshold if limit is None else limit,
@@ -99,7 +99,7 @@ def _find_facts(args: argparse.Namespace, members: list[Member], scene: Scene) -
     }
 
 
-def make_map(job: Job, out: Path) -> Totals:
+def make_map(job: MapJob, out: Path) -> Totals:
     """Map a scene into a folder, which appears when all is written.
 
     The folder gets ``probability.tif``, ``mask.tif``, of an ensemble ``spread.tif``, ``landslides.gpkg`` and
@@ -130,10 +130,10 @@ def make_map(job: Job, out: Path) -> Totals:
         return _finish(job, folder, rasters.finish())
 
 
-def _finish(job: Job, folder: Path, files: dict[str, Path]) -> Totals:
+def _finish(job: MapJob, folder: Path, files: dict[str, Path]) -> Totals:
     """Write what is made of the rasters."""
     scene, threshold = job.scene, job.threshold
-    totals = write_outlines(folder, files["mask"], files["probability"], files.get("spread"))
+    totals = write_polygons(folder, files["mask"], files["probability"], files.get("spread"))
     if not totals.mapped_m2:
         reason = next(iter(scene.excluded.values()), "No pixel has backscatter.")
         raise ValueError(f"A map needs data, but got none of {job.facts['input']}. {reason}")
@@ -141,7 +141,7 @@ def _finish(job: Job, folder: Path, files: dict[str, Path]) -> Totals:
         *(folder / PICTURE, files["probability"], files["mask"], files["relief"]),
         threshold=threshold,
         title=f"Landslide probability, {job.facts['model']}",
-        caption=describe(totals, threshold),
+        caption=describe_totals(totals, threshold),
         synthetic=job.facts["data"] == "synthetic",
         heights=scene.has_heights,
     )

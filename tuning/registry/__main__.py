@@ -9,8 +9,8 @@ from pathlib import Path
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.tracking import MlflowClient
 
-from data.io.errors import unknown
-from data.io.safe_json import show
+from data.io.errors import unknown_name
+from data.io.safe_json import show_value
 from models import list_models, paper_name
 from tuning.registry import aliases as promotion
 from tuning.registry.model_card import OUTCOME
@@ -47,7 +47,7 @@ def find_model(client: MlflowClient, word: str) -> str:
             f"A registered model is needed, but got {word!r} and the registry has none. "
             "Run `python -m tuning.run`."
         )
-    raise ValueError(unknown("registered model", word, every))
+    raise ValueError(unknown_name("registered model", word, every))
 
 
 def find_version(client: MlflowClient, name: str, word: str) -> int:
@@ -58,7 +58,7 @@ def find_version(client: MlflowClient, name: str, word: str) -> int:
     """
     there = [str(version.version) for version in promotion.list_versions(client, name)]
     if word not in there:
-        raise ValueError(unknown(f"version of {name}", word, there))
+        raise ValueError(unknown_name(f"version of {name}", word, there))
     return int(word)
 
 
@@ -109,7 +109,9 @@ def _short(number: str | None) -> str:
 
 def _plain(text: str) -> str:
     """Return a tag for the terminal: one short line, no character of which acts."""
-    return text if text.isprintable() and len(text) <= _MOST_CHARS else show(text)[:_MOST_CHARS]
+    return (
+        text if text.isprintable() and len(text) <= _MOST_CHARS else show_value(text)[:_MOST_CHARS]
+    )
 
 
 def promote(client: MlflowClient, name: str, number: int) -> str:

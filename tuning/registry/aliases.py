@@ -13,9 +13,9 @@ from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
-from data.io.safe_json import is_number, parse_json, refuse, show
+from data.io.safe_json import is_number, parse_json, refused_error, show_value
 from tuning.registry.model_card import OUTCOME, PASSED
-from tuning.tracking.client import denial_told, quote, walk_pages
+from tuning.tracking.client import explain_denied_access, quote, walk_pages
 
 PREFIX = "hokkaido-"
 CHAMPION = "champion"  # alias of an architecture's version in use
@@ -43,7 +43,9 @@ def rank_of(tags: Mapping[str, str], score: str = "val_pr_auc") -> tuple[int, in
         return real, length, float(tags.get(score, "-1"))
     except ValueError as error:
         rule, remedy = f"The tag {score} must be a number", "Correct the tag in MLflow."
-        raise refuse(rule, show(tags[score]), "a registered version", remedy) from error
+        raise refused_error(
+            rule, show_value(tags[score]), "a registered version", remedy
+        ) from error
 
 
 def list_names(client: MlflowClient) -> list[str]:
@@ -157,7 +159,7 @@ def name_best(client: MlflowClient) -> ModelVersion | None:
 
 
 def _take_alias(client: MlflowClient, name: str, alias: str) -> None:
-    with denial_told(f"alias {alias} of registered model {name}"):
+    with explain_denied_access(f"alias {alias} of registered model {name}"):
         client.delete_registered_model_alias(name, alias)
 
 
@@ -167,7 +169,9 @@ def read_history(client: MlflowClient, name: str) -> list[list[Any]]:
     history = parse_json(client.get_registered_model(name).tags.get(HISTORY, "[]"), place)
     if not isinstance(history, list) or not all(map(_is_entry, history)):
         remedy = "Delete the tag in MLflow: the history then begins anew."
-        raise refuse("Entries must be [version, by, time]", show(history), place, remedy)
+        raise refused_error(
+            "Entries must be [version, by, time]", show_value(history), place, remedy
+        )
     return history
 
 

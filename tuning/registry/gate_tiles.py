@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from data.io.safe_arrays import Wanted, read_arrays
-from data.io.safe_json import refuse
+from data.io.safe_arrays import ArraySpec, read_arrays
+from data.io.safe_json import refused_error
 from data.pack import Pack
 from data.pack.channels import place_steps
-from data.pack.reader import Reader
+from data.pack.reader import PackReader
 from data.tiles import ACQUISITIONS, EVENT, TILE_PX
 
 logger = logging.getLogger(__name__)
@@ -28,10 +28,10 @@ MAX_TILES = 8
 MAX_BYTES = 4_000_000  # of all inputs in float16
 _SQUARE = (WINDOW_PX, WINDOW_PX)
 _ARRAYS = {
-    "x": Wanted("float16", (None, None, None, *_SQUARE)),
-    "before": Wanted("float16", (None, None, *_SQUARE)),
-    "mask": Wanted("uint8", (None, *_SQUARE)),
-    "after": Wanted("int64", (None, None)),
+    "x": ArraySpec("float16", (None, None, None, *_SQUARE)),
+    "before": ArraySpec("float16", (None, None, *_SQUARE)),
+    "mask": ArraySpec("uint8", (None, *_SQUARE)),
+    "after": ArraySpec("int64", (None, None)),
 }
 
 
@@ -111,7 +111,7 @@ def make_gate_tiles(
     room = MAX_BYTES // (2 * len(channels) * WINDOW_PX**2 * (picked.shape[1] + 1))
     ranked = sorted(usable, key=lambda row: (-amount[row], pack.tile_ids[row]))
     rows = np.array(ranked[: max(1, min(MAX_TILES, room))])
-    reader = Reader(pack, channels, ACQUISITIONS, "all")
+    reader = PackReader(pack, channels, ACQUISITIONS, "all")
     windows = [(..., *_find_window(pack.mask[row])) for row in rows]
     xs, befores = [], []
     for row, window in zip(rows, windows, strict=True):
@@ -183,6 +183,6 @@ def read_gate(file: Path) -> GateTiles:
     wrong = [name for name, some in shapes.items() if found[name].shape[: len(some)] != some]
     if wrong or not x.size or tiles > MAX_TILES or steps > ACQUISITIONS:
         got = f"{x.shape} and {', '.join(wrong) or 'others'} of another size"
-        raise refuse(f"A gate has arrays of up to {MAX_TILES} tiles", got, file)
+        raise refused_error(f"A gate has arrays of up to {MAX_TILES} tiles", got, file)
     halves = {name: found[name].astype(np.float32) for name in ("x", "before")}
     return GateTiles(mask=found["mask"], after=found["after"], **halves)

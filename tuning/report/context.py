@@ -11,11 +11,11 @@ from mlflow.entities import Run
 
 from tuning.report.html import Image
 from tuning.report.ranking import Ranking
-from tuning.report.reference_layers import Ground
+from tuning.report.reference_layers import ReferenceLayers
 
 
 @dataclass(frozen=True)
-class Material:
+class ReportContext:
     """All that a page is made of.
 
     Attributes:
@@ -33,7 +33,7 @@ class Material:
 
     campaign: Run
     ranking: Ranking
-    ground: Ground
+    ground: ReferenceLayers
     table: pd.DataFrame
     figures: dict[str, Path]
     searches: pd.DataFrame
@@ -47,7 +47,7 @@ class Material:
         return Image(self.figures[name], caption)
 
 
-def spread(row: "pd.Series[Any]", name: str) -> str:
+def format_spread(row: "pd.Series[Any]", name: str) -> str:
     """Format mean ± standard deviation over seeds; the mean alone for one seed."""
     mean, std = row[f"{name}_mean"], row[f"{name}_std"]
     return f"{mean:.3f}" if np.isnan(std) else f"{mean:.3f} ± {std:.3f}"

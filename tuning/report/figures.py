@@ -12,7 +12,7 @@ from tuning.metrics.objects import SIZES, rate_objects
 from tuning.metrics.scores import Confusion, average_precision, edges, trace_curve
 from tuning.plots import comparison, trial_figures
 from tuning.report.ranking import Ranking
-from tuning.report.reference_layers import Ground
+from tuning.report.reference_layers import ReferenceLayers
 from tuning.report.results import ModelResult
 from tuning.report.tables import pool_objects, score_seeds
 from tuning.train.evaluate import pick_examples
@@ -21,7 +21,7 @@ CURVES = {"loss": "loss", "dice": "Dice at 0.5", "pr_auc": "average precision"}
 
 
 def draw_model(
-    client: MlflowClient, model: ModelResult, ground: Ground, folder: Path, synthetic: bool
+    client: MlflowClient, model: ModelResult, ground: ReferenceLayers, folder: Path, synthetic: bool
 ) -> None:
     """Draw a model's own figures, under the published study's file names."""
     if not model.is_baseline:
@@ -56,7 +56,9 @@ def _draw_histories(
         trial_figures.save(figure, folder / f"{model.title}_{key}_curve.png")
 
 
-def _draw_examples(model: ModelResult, ground: Ground, folder: Path, synthetic: bool) -> None:
+def _draw_examples(
+    model: ModelResult, ground: ReferenceLayers, folder: Path, synthetic: bool
+) -> None:
     """Draw some test tiles of the chosen run; one is enough for a baseline."""
     run = model.chosen
     sizes = ground.mask[ground.rows(run.tile_ids)].sum(axis=(1, 2))

@@ -14,15 +14,15 @@ from tuning.metrics.compare import (
     Replicates,
     Score,
     compare_drawn,
-    judge,
+    decide_verdict,
     pooled_ap,
     pooled_f1,
-    rank,
+    rank_groups,
     resample,
     summarise,
 )
 from tuning.metrics.scores import average_precision
-from tuning.report.reference_layers import Ground
+from tuning.report.reference_layers import ReferenceLayers
 from tuning.report.results import ModelResult
 
 SEED = 2018  # of the resampling: the same runs give the same intervals
@@ -48,7 +48,7 @@ class Ranking:
     groups: dict[str, int]
 
 
-def rank_models(models: Sequence[ModelResult], ground: Ground) -> Ranking:
+def rank_models(models: Sequence[ModelResult], ground: ReferenceLayers) -> Ranking:
     """Estimate every model, compare the contenders, and order all by mean test average precision.
 
     Contenders are the networks and the baseline that is best on val; without networks, all baselines. Every
@@ -60,7 +60,7 @@ def rank_models(models: Sequence[ModelResult], ground: Ground) -> Ranking:
         return _rank(models, ground)
 
 
-def _rank(models: Sequence[ModelResult], ground: Ground) -> Ranking:
+def _rank(models: Sequence[ModelResult], ground: ReferenceLayers) -> Ranking:
     strata = ground.mask[ground.rows(models[0].tile_ids)].any(axis=(1, 2)).astype(np.int64)
     sums = {model.title: model.stack("tiles") for model in models}
     drawn = _resample(sums, pooled_ap, strata)
@@ -70,7 +70,7 @@ def _rank(models: Sequence[ModelResult], ground: Ground) -> Ranking:
     by_val = {model.title: model.stack("at_val") for model in contenders}
     pairs = _compare_all(networks, baseline, drawn)
     by_f1 = _compare_all(networks, baseline, _resample(by_val, pooled_f1, strata))
-    rows = rank({model.title: estimates[model.title].mean for model in contenders}, pairs)
+    rows = rank_groups({model.title: estimates[model.title].mean for model in contenders}, pairs)
     groups = {row.name: row.group for row in rows}
     ordered = sorted(models, key=lambda model: (-estimates[model.title].mean, model.title))
     return Ranking(tuple(ordered), estimates, tuple(pairs), tuple(by_f1), groups)
@@ -105,7 +105,7 @@ def _compare_all(
     pairs = _compare(networks, drawn)
     if baseline:  # it must not cost the networks their significance
         more = _compare([*networks, baseline], drawn)
-        pairs += judge([pair for pair in more if baseline.title in (pair.a, pair.b)])
+        pairs += decide_verdict([pair for pair in more if baseline.title in (pair.a, pair.b)])
     return pairs
 
 

@@ -7,15 +7,15 @@ from pathlib import Path
 
 import numpy as np
 
-from data.io.safe_arrays import Wanted, read_arrays
-from data.io.safe_json import refuse, show
+from data.io.safe_arrays import ArraySpec, read_arrays
+from data.io.safe_json import refused_error, show_value
 from data.pack import Pack
 from data.pack.log_ratio import log_ratio
 from data.splits import PARTS, Split
 from data.splits.audit import Audit, as_document, draw_audit
 from data.splits.leakage import Surveyed, measure_split
 from data.splits.split_map import save_map
-from data.tiles import TILE_PX, Survey
+from data.tiles import TILE_PX, TileSurvey
 from data.tiles.catalogue import GRID_M, read_places
 from data.twin.land_cover import read_cover
 from tuning.tracking.validate_runs import check_ids
@@ -24,17 +24,17 @@ GROUND = "test_ground.npz"
 _MOST_CLASSES = 50
 _SHAPE = (None, TILE_PX, TILE_PX)
 _ARRAYS = {
-    "tile_ids": Wanted("str", (None,)),
-    "mask": Wanted("uint8", _SHAPE),
-    "dem": Wanted("int16", _SHAPE),
-    "change_db": Wanted("float16", _SHAPE),
-    "cover": Wanted("uint8", (None, None, None)),
-    "cover_names": Wanted("str", (None,)),
+    "tile_ids": ArraySpec("str", (None,)),
+    "mask": ArraySpec("uint8", _SHAPE),
+    "dem": ArraySpec("int16", _SHAPE),
+    "change_db": ArraySpec("float16", _SHAPE),
+    "cover": ArraySpec("uint8", (None, None, None)),
+    "cover_names": ArraySpec("str", (None,)),
 }
 
 
 @dataclass(frozen=True)
-class Ground:
+class ReferenceLayers:
     """Maps of N test tiles.
 
     Attributes:
@@ -59,7 +59,7 @@ class Ground:
         return np.array([at[tile] for tile in tile_ids], dtype=np.int64)
 
 
-def write_ground(pack: Pack, tile_ids: Sequence[str], folder: Path) -> Path:
+def write_reference_layers(pack: Pack, tile_ids: Sequence[str], folder: Path) -> Path:
     """Write ``test_ground.npz`` for the tiles that some test part holds.
 
     Args:
@@ -87,11 +87,11 @@ def write_ground(pack: Pack, tile_ids: Sequence[str], folder: Path) -> Path:
     return file
 
 
-def load_ground(file: Path) -> Ground:
+def load_reference_layers(file: Path) -> ReferenceLayers:
     """Load a ``test_ground.npz``; nothing but plain arrays is read, within the limits of :mod:`data.io.safe_arrays`.
 
     Raises:
-        ValueError: If the file is not what :func:`write_ground` writes.
+        ValueError: If the file is not what :func:`write_reference_layers` writes.
     """
     found = read_arrays(file, _ARRAYS)
     ids, names = ([str(one) for one in found.pop(name)] for name in ("tile_ids", "cover_names"))
@@ -99,13 +99,15 @@ def load_ground(file: Path) -> Ground:
     sizes = {len(found[name]) for name in ("mask", "dem", "change_db")}
     if sizes != {len(ids)} or mask.max(initial=0) > 1:
         got = f"{sorted(sizes)} with values up to {mask.max(initial=0)}"
-        raise refuse(f"{len(ids)} tiles must have a mask of 0 and 1, heights and change", got, file)
+        raise refused_error(
+            f"{len(ids)} tiles must have a mask of 0 and 1, heights and change", got, file
+        )
     if len(names) > _MOST_CLASSES or (cover.size and cover.shape != mask.shape):
         got = f"{len(names)} classes, {cover.shape}"
-        raise refuse(f"Land cover must be of {mask.shape}, or none", got, file)
+        raise refused_error(f"Land cover must be of {mask.shape}, or none", got, file)
     if cover.max(initial=0) >= max(len(names), 1) or not all(name.isprintable() for name in names):
-        raise refuse("Land cover must have known classes", show(names), file)
-    return Ground(tile_ids=check_ids(ids, file), cover_names=tuple(names), **found)
+        raise refused_error("Land cover must have known classes", show_value(names), file)
+    return ReferenceLayers(tile_ids=check_ids(ids, file), cover_names=tuple(names), **found)
 
 
 def write_split_audit(pack: Pack, splits: Sequence[Split], name: str, folder: Path) -> list[Path]:
@@ -122,7 +124,7 @@ def write_split_audit(pack: Pack, splits: Sequence[Split], name: str, folder: Pa
     """
     places, labelled = read_places(), pack.mask.sum(axis=(1, 2))
     tiles = {
-        tile: Survey(tile, places[tile][0] * GRID_M, (places[tile][1] + 1) * GRID_M, int(count))
+        tile: TileSurvey(tile, places[tile][0] * GRID_M, (places[tile][1] + 1) * GRID_M, int(count))
         for tile, count in zip(pack.tile_ids, labelled, strict=True)
         if tile in places
     }

@@ -13,7 +13,7 @@ from tuning.baselines.baselines import baseline_title
 from tuning.metrics.compare import reduce_counts
 from tuning.metrics.objects import ObjectCounts, count_objects
 from tuning.metrics.scores import BINS, choose_threshold, count_stored, reach
-from tuning.report.reference_layers import GROUND, Ground, load_ground
+from tuning.report.reference_layers import GROUND, ReferenceLayers, load_reference_layers
 from tuning.tracking.client import open_artifact
 from tuning.tracking.validate_runs import check_repeat, read_counts, read_probs
 
@@ -135,7 +135,7 @@ class Results:
     """The models of a campaign, and what lies under their test tiles."""
 
     models: tuple[ModelResult, ...]
-    ground: Ground
+    ground: ReferenceLayers
 
 
 def confuse_tiles(bins: np.ndarray, mask: np.ndarray, first: int) -> np.ndarray:
@@ -155,7 +155,7 @@ def confuse_tiles(bins: np.ndarray, mask: np.ndarray, first: int) -> np.ndarray:
 
 
 def reduce_run(
-    run: Run, bins: np.ndarray, ids: Sequence[str], val: np.ndarray, ground: Ground
+    run: Run, bins: np.ndarray, ids: Sequence[str], val: np.ndarray, ground: ReferenceLayers
 ) -> RunResult:
     """Reduce a repeat run to what a report needs.
 
@@ -200,12 +200,14 @@ def read_results(client: MlflowClient, campaign: Run, repeats: Sequence[Run]) ->
     if not whole:
         return None
     with open_artifact(client, campaign, GROUND) as file:
-        ground = load_ground(file)
+        ground = load_reference_layers(file)
     models = (_read_model(client, key, runs, ground) for key, runs in whole.items())
     return Results(tuple(models), ground)
 
 
-def _read_model(client: MlflowClient, key: str, runs: Sequence[Run], ground: Ground) -> ModelResult:
+def _read_model(
+    client: MlflowClient, key: str, runs: Sequence[Run], ground: ReferenceLayers
+) -> ModelResult:
     """Reduce a model's runs one after the other, so that the pixels of one are in memory at a time."""
     results, shown, bins_of = [], _pick_shown(runs), {}
     for run in runs:

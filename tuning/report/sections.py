@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from data.tiles.manifest import describe
+from data.tiles.manifest import describe_origin
 from tuning.metrics.compare import TOO_FEW, Comparison
-from tuning.report.context import Material
+from tuning.report.context import ReportContext
 from tuning.report.html import Page
 from tuning.report.sections_runs import (
     tell_cost,
@@ -41,12 +41,12 @@ SECTIONS = (
 )
 
 
-def tell(material: Material) -> Page:
+def build_page(material: ReportContext) -> Page:
     """Write the page's content."""
     first = material.table.iloc[0]
     synthetic = bool(first["data"] == "synthetic")
     facts = [
-        ("data", f"{describe(synthetic)} tiles"),
+        ("data", f"{describe_origin(synthetic)} tiles"),
         ("split", f"{first['split']} ({first['split_hash']})"),
         ("test tiles", f"{first['n_samples']}"),
         ("seeds", f"{int(material.table['seeds'].max())}"),
@@ -58,7 +58,7 @@ def tell(material: Material) -> Page:
     return Page(title, synthetic, list(say_result(material)), facts, sections)
 
 
-def say_result(material: Material) -> Iterator[str]:
+def say_result(material: ReportContext) -> Iterator[str]:
     """Say which model is better, by how much and how sure: networks among themselves, then the best baseline."""
     ranking = material.ranking
     networks = [model.title for model in ranking.models if not model.is_baseline]

@@ -5,10 +5,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from data.io.safe_json import read_json, refuse, show
+from data.io.safe_json import read_json, refused_error, show_value
 from models import paper_name
 from tuning.metrics.scores import NAN
-from tuning.report.context import Material
+from tuning.report.context import ReportContext
 from tuning.report.html import Gallery, Image, Section, Table, Text
 from tuning.tracking.load_trials import SEARCH_TRIALS
 from tuning.tracking.validate_runs import PROVENANCE
@@ -18,7 +18,7 @@ BEST = 10  # search trials of each network on the page
 SHOWN = ("lr", "weight_decay", "pos_weight")  # of their hyperparameters
 
 
-def tell_gallery(material: Material) -> Section:
+def tell_gallery(material: ReportContext) -> Section:
     """Examples of each model."""
     galleries = []
     baselines = [model for model in material.ranking.models if model.is_baseline][:1]
@@ -35,13 +35,15 @@ def tell_gallery(material: Material) -> Section:
     return Section("Examples", [text, *galleries])
 
 
-def tell_splits(material: Material) -> Section:
+def tell_splits(material: ReportContext) -> Section:
     """Size of the parts, and who touches whom."""
     file = material.folder / "splits.json"
     try:
         rows = _list_parts(read_json(file))
     except (KeyError, TypeError, AttributeError) as error:
-        raise refuse("An audit of splits must be as it was written", show(error), file) from error
+        raise refused_error(
+            "An audit of splits must be as it was written", show_value(error), file
+        ) from error
     columns = ["part", "tiles", "with landslides", "landslide px", "share", "edge with train"]
     return Section(
         "Split",
@@ -76,7 +78,7 @@ def _list_parts(document: dict[str, Any]) -> list[list[Any]]:
     return rows
 
 
-def tell_search(material: Material) -> Section:
+def tell_search(material: ReportContext) -> Section:
     """How the hyperparameters were found: each network's trials in one line, and the best of them."""
     text = Text(
         "Hyperparameters are searched on one seed and judged on val alone; test is never read."
@@ -129,7 +131,7 @@ def _list_trial(trial: dict[str, Any]) -> list[Any]:
     ]
 
 
-def tell_cost(material: Material) -> Section:
+def tell_cost(material: ReportContext) -> Section:
     """What each model takes."""
     rows = [
         [
@@ -158,7 +160,7 @@ def tell_cost(material: Material) -> Section:
     )
 
 
-def tell_pages(material: Material) -> Section:
+def tell_pages(material: ReportContext) -> Section:
     """Ready-made pages of MLflow."""
     text = (
         "The same runs in MLflow's own pages: trials side by side, curves overlaid. They are served by "
@@ -168,7 +170,7 @@ def tell_pages(material: Material) -> Section:
     return Section("In MLflow", [Text(text), *links])
 
 
-def tell_provenance(material: Material) -> Section:
+def tell_provenance(material: ReportContext) -> Section:
     """Where the numbers come from, and tiles left out."""
     first = material.table.iloc[0]
     rows = [[name, str(first[name])] for name in PROVENANCE]
@@ -191,4 +193,4 @@ def tell_provenance(material: Material) -> Section:
 def _join(why: Any) -> str:
     """Join the reasons of a tile; what is no text is shown as it is written."""
     reasons = why if isinstance(why, list) else [why]
-    return " ".join(one if isinstance(one, str) else show(one) for one in reasons)
+    return " ".join(one if isinstance(one, str) else show_value(one) for one in reasons)

@@ -8,7 +8,7 @@ from tuning.baselines.baselines import DESCRIPTION, KIND
 from tuning.metrics.bootstrap import DRAWS
 from tuning.metrics.scores import NAN
 from tuning.metrics.stratified import make_groups, score_groups
-from tuning.report.context import Material, spread
+from tuning.report.context import ReportContext, format_spread
 from tuning.report.html import Gallery, Image, Section, Table, Text
 from tuning.report.tables import OBJECTS
 
@@ -27,18 +27,18 @@ CAVEAT = (
 )
 
 
-def tell_ranking(material: Material) -> Section:
+def tell_ranking(material: ReportContext) -> Section:
     """Scores with intervals, and every pair of models."""
     rows = [
         [
             row["model"],
             row["rank"] if np.isnan(row["rank"]) else int(row["rank"]),
-            spread(row, "pr_auc"),
+            format_spread(row, "pr_auc"),
             f"{row['pr_auc_low']:.3f} to {row['pr_auc_high']:.3f}",
-            spread(row, "f1_dice"),
-            spread(row, "iou"),
-            spread(row, "f1@0.5"),
-            spread(row, "f1@oracle"),
+            format_spread(row, "f1_dice"),
+            format_spread(row, "iou"),
+            format_spread(row, "f1@0.5"),
+            format_spread(row, "f1@oracle"),
             f"{row['val_pr_auc_mean']:.3f}",
             int(row["seeds"]),
         ]
@@ -91,15 +91,15 @@ def tell_ranking(material: Material) -> Section:
     )
 
 
-def tell_curves(material: Material) -> Section:
+def tell_curves(material: ReportContext) -> Section:
     """Curves over all thresholds, and calibration."""
     rows = [
         [
             row["model"],
-            spread(row, "roc_auc"),
-            spread(row, "mcc"),
-            spread(row, "brier"),
-            spread(row, "ece"),
+            format_spread(row, "roc_auc"),
+            format_spread(row, "mcc"),
+            format_spread(row, "brier"),
+            format_spread(row, "ece"),
         ]
         for _, row in material.table.iterrows()
     ]
@@ -120,7 +120,7 @@ def tell_curves(material: Material) -> Section:
     )
 
 
-def tell_landslides(material: Material) -> Section:
+def tell_landslides(material: ReportContext) -> Section:
     """Landslides as objects."""
     rows = [
         [row["model"], *(row[name] for name in OBJECTS)] for _, row in material.table.iterrows()
@@ -141,7 +141,7 @@ def tell_landslides(material: Material) -> Section:
     )
 
 
-def tell_where(material: Material) -> Section:
+def tell_where(material: ReportContext) -> Section:
     """Scores by slope, orbit geometry, land cover and size."""
     blocks: list[Text | Table | Image | Gallery] = [
         Text("The first seed of each network, at the threshold that val chose for it.")
@@ -160,13 +160,15 @@ def tell_where(material: Material) -> Section:
     return Section("Where it works", blocks)
 
 
-def tell_published(material: Material) -> Section:
+def tell_published(material: ReportContext) -> Section:
     """The published study's numbers, with their caveat."""
     ours = {row["model"]: row for _, row in material.table.iterrows()}
     rows = []
     for name, f1, iou in STUDY:
         row = ours.get(name)
-        mine = [NAN, NAN] if row is None else [spread(row, "f1@0.5"), spread(row, "iou")]
+        mine = (
+            [NAN, NAN] if row is None else [format_spread(row, "f1@0.5"), format_spread(row, "iou")]
+        )
         rows.append([name, f1, iou, *mine])
     columns = ["model", "F1 at 0.5, published", "IoU at 0.5, published", "F1 at 0.5, here"]
     return Section(

@@ -15,14 +15,14 @@ from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 
 from data.io.safe_json import read_json
-from tuning.report.context import Material
+from tuning.report.context import ReportContext
 from tuning.report.figures import draw_comparisons, draw_model
 from tuning.report.html import write_page
 from tuning.report.ranking import Ranking, rank_models
-from tuning.report.reference_layers import Ground
+from tuning.report.reference_layers import ReferenceLayers
 from tuning.report.register_models import register_models
 from tuning.report.results import ModelResult, is_measured, read_results
-from tuning.report.sections import tell
+from tuning.report.sections import build_page
 from tuning.report.tables import (
     PUBLISHED,
     make_model_row,
@@ -32,7 +32,7 @@ from tuning.report.tables import (
     score_at_half,
 )
 from tuning.tracking.client import connect
-from tuning.tracking.descriptions import NOTE, tell_ranking
+from tuning.tracking.descriptions import NOTE, describe_ranking
 from tuning.tracking.load_trials import SEARCH_TRIALS, read_trials
 from tuning.tracking.ui_links import list_pages, ui_address, ui_command
 from tuning.tracking.validate_runs import find_campaign, read_expected
@@ -150,7 +150,7 @@ def _write_figures_and_page(
     client: MlflowClient,
     campaign: Run,
     ranking: Ranking,
-    ground: Ground,
+    ground: ReferenceLayers,
     table: pd.DataFrame,
     searches: pd.DataFrame,
     lacking: Sequence[str],
@@ -163,9 +163,9 @@ def _write_figures_and_page(
     compared = draw_comparisons(ranking, drawings, synthetic)
     pages = _list_pages(client, campaign, table, searches)
     (folder / PAGES).write_text(json.dumps(pages, indent=1))
-    note = tell_ranking(campaign.data.tags.get(NOTE, ""), table, pages)
+    note = describe_ranking(campaign.data.tags.get(NOTE, ""), table, pages)
     client.set_tag(campaign.info.run_id, NOTE, note)
-    material = Material(
+    material = ReportContext(
         campaign,
         ranking,
         ground,
@@ -177,7 +177,7 @@ def _write_figures_and_page(
         pages,
         ui_command(client.tracking_uri),
     )
-    write_page(tell(material), folder / "report.html")
+    write_page(build_page(material), folder / "report.html")
 
 
 def _list_pages(

@@ -15,12 +15,12 @@ from pathlib import Path
 
 import torch
 
-from data.tiles.manifest import describe
-from tuning.reproduce.load_trial import Trial, load_trial
+from data.tiles.manifest import describe_origin
+from tuning.reproduce.load_trial import LoggedTrial, load_trial
 from tuning.train.evaluate import measure_test
 from tuning.train.fit import fit, pick_device, split_of
 from tuning.train.training import BadTrialError
-from tuning.trial.folder import Journal, Row
+from tuning.trial.folder import Row, TrialFolder
 
 CPU_TOLERANCE, GPU_TOLERANCE = 1e-6, 1e-3  # a GPU adds in no fixed order
 TEST_SCORES = {"test AP": "pr_auc", "test F1": "f1_dice", "threshold": "threshold"}
@@ -41,8 +41,12 @@ def _use_threads(count: int) -> Iterator[None]:
 
 
 def rerun(
-    trial: Trial, folder: Path, device: torch.device, threads: int, show: Callable[[Row], None]
-) -> Journal:
+    trial: LoggedTrial,
+    folder: Path,
+    device: torch.device,
+    threads: int,
+    show: Callable[[Row], None],
+) -> TrialFolder:
     """Train a trial anew, and measure test where the trial did.
 
     Args:
@@ -65,7 +69,7 @@ def rerun(
         if row["epoch"] == trial.stopped_after:
             raise _EnoughError
 
-    journal = Journal(folder)
+    journal = TrialFolder(folder)
     with _use_threads(threads):
         with suppress(_EnoughError):
             fit(trial.config, trial.pack, folder, report, device=device)
@@ -93,7 +97,7 @@ def _print_line(name: str, logged: float | None, now: float | None) -> float:
     return difference
 
 
-def compare(trial: Trial, folder: Path, device: torch.device, threads: int) -> float:
+def compare(trial: LoggedTrial, folder: Path, device: torch.device, threads: int) -> float:
     """Rerun a trial and print it beside what was logged; return the largest difference.
 
     Args:
@@ -136,7 +140,7 @@ def _check_folder(folder: Path, root: Path) -> None:
         )
 
 
-def _prepare(args: argparse.Namespace) -> tuple[Trial, torch.device, int]:
+def _prepare(args: argparse.Namespace) -> tuple[LoggedTrial, torch.device, int]:
     """Find trial, device and number of threads."""
     if args.threads is not None and args.threads < 1:
         raise ValueError(f"--threads must be 1 or more, but got {args.threads}.")
@@ -147,10 +151,10 @@ def _prepare(args: argparse.Namespace) -> tuple[Trial, torch.device, int]:
     return trial, device, args.threads or trial.threads
 
 
-def _describe(trial: Trial, device: torch.device, threads: int, tolerance: float) -> None:
+def _describe(trial: LoggedTrial, device: torch.device, threads: int, tolerance: float) -> None:
     """Print what is rerun, on what, and what has changed."""
     print(f"Run {trial.run_id} ({trial.name}), ended by {trial.tags['ended_by']}.")
-    print(f"Data: {describe(trial.pack.synthetic)} tiles in {trial.pack.path}.")
+    print(f"Data: {describe_origin(trial.pack.synthetic)} tiles in {trial.pack.path}.")
     then = f"{trial.device} (threads: {trial.threads})"
     now = f"{device.type} (threads: {threads})"
     print(f"Trial on {then}, rerun on {now}: must agree within {tolerance:.0e}.")

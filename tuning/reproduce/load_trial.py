@@ -10,8 +10,8 @@ from typing import Any
 from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 
-from data.io.errors import unknown
-from data.io.safe_json import parse_object, read_text, show
+from data.io.errors import unknown_name
+from data.io.safe_json import parse_object, read_text, show_value
 from data.pack import Pack, load_pack
 from models import list_models
 from tuning.settings.settings import PACKS
@@ -28,7 +28,7 @@ NAMED = 5  # runs, or contradictions, that an error lists
 
 
 @dataclass(frozen=True)
-class Trial:
+class LoggedTrial:
     """A logged trial.
 
     Attributes:
@@ -67,7 +67,7 @@ class Trial:
         return None if by_itself else max(self.epochs, default=None)
 
 
-def load_trial(root: Path, given: str, pack: Path | None = None) -> Trial:
+def load_trial(root: Path, given: str, pack: Path | None = None) -> LoggedTrial:
     """Find a logged trial and its data.
 
     Args:
@@ -93,7 +93,7 @@ def load_trial(root: Path, given: str, pack: Path | None = None) -> Trial:
     history = client.get_metric_history(run.info.run_id, "val_pr_auc")
     environment = _read_file(client, run, "environment.json")
     check_environment(environment, f"run {_name(run)}")
-    return Trial(
+    return LoggedTrial(
         run_id=run.info.run_id,
         name=str(run.info.run_name),
         config=config,
@@ -109,7 +109,7 @@ def load_trial(root: Path, given: str, pack: Path | None = None) -> Trial:
 
 def _name(run: Run) -> str:
     name = str(run.info.run_name)
-    return f"{run.info.run_id} ({name if name.isprintable() and len(name) < 200 else show(name)})"
+    return f"{run.info.run_id} ({name if name.isprintable() and len(name) < 200 else show_value(name)})"
 
 
 def _find_run(client: MlflowClient, experiment_id: str, given: str) -> Run:
@@ -124,7 +124,7 @@ def _find_run(client: MlflowClient, experiment_id: str, given: str) -> Run:
     if not found:
         nearest = get_close_matches(given, trials, n=NAMED, cutoff=0)
         raise ValueError(
-            f"{unknown('run', given, nearest)} These are the nearest of {len(trials)} trials."
+            f"{unknown_name('run', given, nearest)} These are the nearest of {len(trials)} trials."
         )
     if len(found) > 1:
         raise ValueError(

@@ -10,33 +10,33 @@ import ray
 from ray import tune
 from ray.tune.experiment import Trial
 
-from tuning.tracking.sender import Delivery
-from tuning.trial.disk import FULL_DISK, FullDiskError, explain_room, is_full
-from tuning.trial.folder import Journal
+from tuning.tracking.sender import MLflowSender
+from tuning.trial.disk import FULL_DISK, FullDiskError, describe_free_space, is_full
+from tuning.trial.folder import TrialFolder
 from tuning.trial.stage import (
     MEMBER,
     METRIC,
     Stage,
-    divide,
-    enrol,
-    explain_end,
-    fail,
+    describe_end,
     has_failed,
-    is_over,
+    is_finished,
+    mark_failed,
+    register_trial,
+    split_finished,
 )
 
 logger = logging.getLogger(__name__)
 
 
-class Mirror(tune.Callback):
+class TrackingCallback(tune.Callback):
     """Mirrors every trial's folder to MLflow as Ray reports it, and prints its progress.
 
-    One of Ray's trials may stand for several (see :meth:`tuning.trial.stage.Job.members`): each is mirrored by itself. Ray keeps a pickled copy; what it counts begins anew there.
+    One of Ray's trials may stand for several (see :meth:`tuning.trial.stage.StageJob.members`): each is mirrored by itself. Ray keeps a pickled copy; what it counts begins anew there.
     """
 
-    def __init__(self, delivery: Delivery, stage: Stage) -> None:
+    def __init__(self, delivery: MLflowSender, stage: Stage) -> None:
         self.delivery, self.stage = delivery, stage
-        over, rest = divide(stage)
+        over, rest = split_finished(stage)
         self._next = 1 + max((entry.number for entry in (over | rest).values()), default=0)
         self._began: float | None = None
         self._seen: dict[
@@ -77,7 +77,7 @@ class Mirror(tune.Callback):
         self._began = self._began or time.monotonic()
         self._seen[self._key(trial)] = time.monotonic()
         for one in self._members(trial):
-            entry = enrol(self.stage, one, self._next)
+            entry = register_trial(self.stage, one, self._next)
             self._next = max(self._next, entry.number + 1)
             self.delivery.submit(self._journal(one))
 
@@ -128,7 +128,7 @@ class Mirror(tune.Callback):
         self._seen.pop(self._key(trial), None)
         for one in self._members(trial):
             self.delivery.collect(self._journal(one))
-            if explain_end(self._journal(one), self.stage.job.stage) is not None:
+            if describe_end(self._journal(one), self.stage.job.stage) is not None:
                 self._finish(one)
 
     def on_trial_recover(
@@ -139,7 +139,7 @@ class Mirror(tune.Callback):
         kind, message = self._explain_failure(trial)
         self._check_disk(kind)
         for one in self._members(trial):
-            if not is_over(self._journal(one), self.stage.job.stage):
+            if not is_finished(self._journal(one), self.stage.job.stage):
                 logger.warning("%s is tried again: %s", self._name(one), message)
 
     def on_trial_error(
@@ -150,14 +150,14 @@ class Mirror(tune.Callback):
         kind, message = self._explain_failure(trial)
         self._check_disk(kind)
         for one in self._members(trial):
-            if not is_over(self._journal(one), self.stage.job.stage):
-                fail(self._journal(one), kind, message)
+            if not is_finished(self._journal(one), self.stage.job.stage):
+                mark_failed(self._journal(one), kind, message)
             self._finish(one)
 
     def _check_disk(self, kind: str) -> None:
         """End the stage where the disk is full: every other trial would fail, too, and not say why."""
         if kind == "disk" or is_full(self.delivery.root):
-            raise FullDiskError(explain_room(self.delivery.root))
+            raise FullDiskError(describe_free_space(self.delivery.root))
 
     def _explain_failure(self, trial: Trial) -> tuple[str, str]:
         """Return the kind of a failure, and its reason in a sentence."""
@@ -171,7 +171,7 @@ class Mirror(tune.Callback):
         journal = self._journal(one)
         if has_failed(journal, "disk"):
             self._check_disk("disk")
-        if self.stage.job.stage != "search" and is_over(journal, self.stage.job.stage):
+        if self.stage.job.stage != "search" and is_finished(journal, self.stage.job.stage):
             self.delivery.forget(journal)  # of a search, the winner's checkpoint is still wanted
         key = journal.path.name
         if key not in self._ended and key in self._epochs:
@@ -179,7 +179,7 @@ class Mirror(tune.Callback):
             self._ended_epochs += self._epochs[key]
         self._ended.add(key)
         self.delivery.submit(journal)
-        reason, message, _ = explain_end(journal, self.stage.job.stage) or ("error", "", None)
+        reason, message, _ = describe_end(journal, self.stage.job.stage) or ("error", "", None)
         logger.info("%s ended: %s%s", self._name(one), reason, f": {message}" if message else ".")
 
     def _members(self, trial: Trial) -> list[Mapping[str, Any]]:
@@ -188,11 +188,11 @@ class Mirror(tune.Callback):
     def _key(self, trial: Trial) -> str:
         return self.stage.job.key(self._members(trial)[0])
 
-    def _journal(self, one: Mapping[str, Any]) -> Journal:
+    def _journal(self, one: Mapping[str, Any]) -> TrialFolder:
         return self.stage.job.journal(one)
 
     def _name(self, one: Mapping[str, Any]) -> str:
-        return enrol(self.stage, one, self._next).name
+        return register_trial(self.stage, one, self._next).name
 
 
 def explain_error(text: str) -> tuple[str, str]:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
-from tuning.trial.sync import StopMark
+from tuning.trial.sync import StopMarker
 
 logger = logging.getLogger(__name__)
 
@@ -16,7 +16,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)  # the second is what clusters send be
 
 
 @contextmanager
-def stopping_softly(flag: Path | StopMark) -> Iterator[None]:
+def stop_on_interrupt(flag: Path | StopMarker) -> Iterator[None]:
     """Turn the first signal into a file that trials look for, and the second into an interrupt.
 
     Args:

@@ -19,9 +19,9 @@ from ray.tune.schedulers import ASHAScheduler, FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 from ray.tune.search.optuna import OptunaSearch
 
-from tuning.trial.folder import Journal
+from tuning.trial.folder import TrialFolder
 from tuning.trial.search_space import Domain, LogUniform
-from tuning.trial.stage import METRIC, Entry, Stage, explain_end
+from tuning.trial.stage import METRIC, Stage, TrialEntry, describe_end
 
 SEARCH_SEED = 42
 _NOBODY: Any = None  # ASHA does not look at the controller
@@ -99,7 +99,7 @@ class Suggester(OptunaSearch):
     ) -> None:
         """Take a trial's result, None of one that failed."""
         journal = self._stage.job.journal(self._samples[trial_id])
-        ended = explain_end(journal, self._stage.job.stage)
+        ended = describe_end(journal, self._stage.job.stage)
         failed = error or (ended is not None and ended[0] == "error")
         super().on_trial_complete(trial_id, None if failed else result, failed)
 
@@ -108,8 +108,8 @@ def make_searcher(
     space: Mapping[str, Domain],
     first: Mapping[str, Any],
     stage: Stage,
-    over: Mapping[Path, Entry],
-    rest: Mapping[Path, Entry],
+    over: Mapping[Path, TrialEntry],
+    rest: Mapping[Path, TrialEntry],
 ) -> Suggester:
     """Make the searcher of a stage, told what its trials came to.
 
@@ -131,7 +131,7 @@ def make_searcher(
         mode="max",
     )
     for path, entry in over.items():
-        rows, ended = Journal(path).history(), explain_end(Journal(path), entry.kind)
+        rows, ended = TrialFolder(path).history(), describe_end(TrialFolder(path), entry.kind)
         failed = not rows or (ended is not None and ended[0] == "error")
         value = math.nan if failed else rows[-1][METRIC]
         searcher.add_evaluated_point(dict(entry.sample), value, error=failed)
@@ -163,7 +163,7 @@ class Halving(ASHAScheduler):
         for path in over:
             past: Any = _Past(path.name)
             super().on_trial_add(_NOBODY, past)
-            self._recall(past, Journal(path).history())
+            self._recall(past, TrialFolder(path).history())
 
     def on_trial_add(self, tune_controller: Any, trial: Trial) -> None:
         """Recall all epochs of a begun trial but the last, after which it may have been stopped."""

@@ -8,17 +8,24 @@ from typing import Any
 
 from ray import tune
 
-from data.io.shared_storage import Depot
-from tuning.cluster.ray_session import list_rooms, request
+from data.io.shared_storage import SharedStorage
+from tuning.cluster.ray_session import list_node_resources, request
 from tuning.cluster.resources import Resources
-from tuning.search.callback import Mirror
-from tuning.search.interrupt import stopping_softly
+from tuning.search.callback import TrackingCallback
+from tuning.search.interrupt import stop_on_interrupt
 from tuning.search.optuna_asha import make_scheduler, make_searcher
 from tuning.search.trainable import run_trial
-from tuning.tracking.sender import Delivery
-from tuning.trial.folder import Config, Journal
+from tuning.tracking.sender import MLflowSender
+from tuning.trial.folder import Config, TrialFolder
 from tuning.trial.search_space import Domain, first_sample
-from tuning.trial.stage import Stage, divide, has_failed, is_over, list_entries, read_score
+from tuning.trial.stage import (
+    Stage,
+    has_failed,
+    is_finished,
+    list_entries,
+    read_score,
+    split_finished,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -29,7 +36,7 @@ def run_search(
     model: str,
     space: Mapping[str, Domain],
     stage: Stage,
-    delivery: Delivery,
+    delivery: MLflowSender,
     folder: Path,
     resources: Resources,
 ) -> list[Config]:
@@ -51,7 +58,7 @@ def run_search(
     """
 
     def prepare() -> tuple[dict[str, Any], dict[str, Any]]:
-        over, rest = divide(stage)
+        over, rest = split_finished(stage)
         searcher = make_searcher(space, first_sample(model, space), stage, over, rest)
         return {}, {
             "num_samples": stage.trials - len(over),
@@ -61,14 +68,18 @@ def run_search(
 
     _run(prepare, stage, delivery, folder, resources)
     every = list_entries(stage)
-    scores = {path: read_score(Journal(path)) for path in every}
+    scores = {path: read_score(TrialFolder(path)) for path in every}
     ranked = [(score, path) for path, score in scores.items() if score is not None]
     ranked.sort(key=lambda pair: (-pair[0], every[pair[1]].number))
     return [every[path].config for _, path in ranked]
 
 
 def run_repeats(
-    configs: Sequence[Config], stage: Stage, delivery: Delivery, folder: Path, resources: Resources
+    configs: Sequence[Config],
+    stage: Stage,
+    delivery: MLflowSender,
+    folder: Path,
+    resources: Resources,
 ) -> list[Config]:
     """Train whole configs, each to its end: no scheduler, which would bias the seeds' mean.
 
@@ -78,11 +89,11 @@ def run_repeats(
         The configs whose training ended and whose test part was measured.
     """
 
-    def folder_of(config: Config) -> Journal:
+    def folder_of(config: Config) -> TrialFolder:
         return stage.job.journal({"config": config})
 
     def prepare() -> tuple[dict[str, Any], dict[str, Any]]:
-        rest = [config for config in configs if not is_over(folder_of(config), stage.job.stage)]
+        rest = [config for config in configs if not is_finished(folder_of(config), stage.job.stage)]
         stacks = _stack(rest, stage.stack)
         return {"configs": tune.grid_search(stacks)}, {"num_samples": 1 if rest else 0}
 
@@ -103,13 +114,13 @@ def _stack(configs: Sequence[Config], most: int) -> list[list[Config]]:
 def _run(
     prepare: Callable[[], tuple[dict[str, Any], dict[str, Any]]],
     stage: Stage,
-    delivery: Delivery,
+    delivery: MLflowSender,
     folder: Path,
     resources: Resources,
 ) -> None:
     """Run what is not over of a stage; once more, with a larger share, what ran out of memory."""
     short = _run_once(prepare, stage, delivery, folder, resources)
-    larger = resources.enlarge(list_rooms()) if short else None
+    larger = resources.enlarge(list_node_resources()) if short else None
     if larger is not None:
         logger.warning("%s: %d out of memory; once more with %s.", stage.name, short, larger)
         _run_once(prepare, stage, delivery, folder, larger)
@@ -118,28 +129,28 @@ def _run(
 def _run_once(
     prepare: Callable[[], tuple[dict[str, Any], dict[str, Any]]],
     stage: Stage,
-    delivery: Delivery,
+    delivery: MLflowSender,
     folder: Path,
     resources: Resources,
 ) -> int:
     """Run what is not over of a stage; return how many trials ran out of memory."""
-    _, rest = divide(stage)
-    for journal in map(Journal, rest):
+    _, rest = split_finished(stage)
+    for journal in map(TrialFolder, rest):
         delivery.collect(journal)  # a killed driver may have missed something
         for name in ("failure", "sent"):
             journal.drop(name)
     samples, tuning = prepare()
     if tuning["num_samples"]:
-        _fit(samples, tuning, stage, Mirror(delivery, stage), folder, resources)
-    _, rest = divide(stage)
-    return sum(has_failed(Journal(path), "memory") for path in rest)
+        _fit(samples, tuning, stage, TrackingCallback(delivery, stage), folder, resources)
+    _, rest = split_finished(stage)
+    return sum(has_failed(TrialFolder(path), "memory") for path in rest)
 
 
 def _fit(
     samples: dict[str, Any],
     tuning: dict[str, Any],
     stage: Stage,
-    mirror: Mirror,
+    mirror: TrackingCallback,
     folder: Path,
     resources: Resources,
 ) -> None:
@@ -166,7 +177,7 @@ def _fit(
         ),
     )
     try:
-        with stopping_softly(stage.job.stop):
+        with stop_on_interrupt(stage.job.stop):
             try:
                 tuner.fit()
             except BaseException:
@@ -179,6 +190,6 @@ def _fit(
 def _make_room(stage: Stage, folder: Path) -> tuple[Any, str]:
     """Empty Ray's own storage of a stage, which every node must reach; return its file system and its place."""
     relay = stage.job.relay
-    depot = relay.depot.below("ray") if relay else Depot(str(folder.resolve()))
+    depot = relay.depot.below("ray") if relay else SharedStorage(str(folder.resolve()))
     depot.below(stage.name).drop_all()
     return depot.open()

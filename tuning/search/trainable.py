@@ -14,8 +14,8 @@ from typing import Any
 import torch
 from ray import tune
 
-from data.io.errors import name_error
-from data.io.shared_storage import DepotError
+from data.io.errors import format_error
+from data.io.shared_storage import SharedStorageError
 from data.pack import load_pack
 from data.pack.node_cache import cache_folder, fetch_copy
 from tuning.cluster.node_info import hash_code
@@ -25,9 +25,9 @@ from tuning.train.malloc import keep_freed_memory
 from tuning.train.multi_seed import Seed, fit_stacked
 from tuning.train.training import BadTrialError
 from tuning.trial.disk import FULL_DISK
-from tuning.trial.folder import Journal, Row
-from tuning.trial.stage import MEMBER, Job, fail, is_over
-from tuning.trial.sync import StopMark, working_copy
+from tuning.trial.folder import Row, TrialFolder
+from tuning.trial.stage import MEMBER, StageJob, is_finished, mark_failed
+from tuning.trial.sync import StopMarker, working_copy
 
 REPORTED = ("epoch", "best_val_pr_auc", "val_pr_auc", "val_loss", "train_loss", "seconds")
 
@@ -42,7 +42,7 @@ class _StoppedError(Exception):
     """The user asked the campaign to stop."""
 
 
-def run_trial(sample: dict[str, Any], job: Job) -> None:
+def run_trial(sample: dict[str, Any], job: StageJob) -> None:
     """Train one trial, or several seeds at once, and in the repeat stage measure test with each best checkpoint.
 
     What goes wrong is left in the trial's folder, and is no error to Ray, which would try it again: that
@@ -52,7 +52,7 @@ def run_trial(sample: dict[str, Any], job: Job) -> None:
     with ExitStack() as held:
         # In the stage's own order, so that two workers never wait for each other's folders.
         trials = [
-            Trial(at, one, held.enter_context(_hold(one, job)))
+            RunningTrial(at, one, held.enter_context(_hold(one, job)))
             for at, one in enumerate(job.members(sample))
         ]
         try:
@@ -65,16 +65,16 @@ def run_trial(sample: dict[str, Any], job: Job) -> None:
 
 
 @dataclass(frozen=True)
-class Trial:
+class RunningTrial:
     """A trial of a worker: its place among those of Ray's trial, its sample and its folder."""
 
     place: int
     sample: Mapping[str, Any]
-    journal: Journal
+    journal: TrialFolder
 
 
 @contextmanager
-def _hold(sample: Mapping[str, Any], job: Job) -> Iterator[Journal]:
+def _hold(sample: Mapping[str, Any], job: StageJob) -> Iterator[TrialFolder]:
     """Wait until no other process trains in the folder: a killed driver's worker outlives it by seconds."""
     with _at_hand(sample, job) as journal, (journal.path / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -82,35 +82,35 @@ def _hold(sample: Mapping[str, Any], job: Job) -> Iterator[Journal]:
 
 
 @contextmanager
-def _at_hand(sample: Mapping[str, Any], job: Job) -> Iterator[Journal]:
+def _at_hand(sample: Mapping[str, Any], job: StageJob) -> Iterator[TrialFolder]:
     """Give the trial's folder: the campaign's own, or one of this node that travels."""
     if job.relay is None:
         yield job.journal(sample)
         return
     with working_copy(job.relay, job.key(sample), cache_folder()) as folder:
-        journal = Journal(folder)
+        journal = TrialFolder(folder)
         journal.drop("failure")  # of an earlier try
         yield journal
 
 
 @contextmanager
-def _blaming(trials: Sequence[Trial], job: Job) -> Iterator[None]:
+def _blaming(trials: Sequence[RunningTrial], job: StageJob) -> Iterator[None]:
     """Leave what goes wrong in the folders of those trials that have no result."""
     try:
         yield
-    except (_StoppedError, DepotError):  # what is left here would not be seen
+    except (_StoppedError, SharedStorageError):  # what is left here would not be seen
         raise
     except Exception as error:  # noqa: BLE001 - whatever it is, it is these trials' alone
         for trial in trials:
-            if is_over(trial.journal, job.stage):
+            if is_finished(trial.journal, job.stage):
                 continue
             if isinstance(error, BadTrialError):
                 trial.journal.end("error", message=str(error))
             else:
-                fail(trial.journal, *_explain(error), traceback.format_exc())
+                mark_failed(trial.journal, *_explain(error), traceback.format_exc())
 
 
-def _check_code(job: Job) -> None:
+def _check_code(job: StageJob) -> None:
     """Refuse to train on a node that joined later, with other code."""
     if job.code and hash_code() != job.code:
         raise BadTrialError(
@@ -119,10 +119,10 @@ def _check_code(job: Job) -> None:
         )
 
 
-def _train(trials: Sequence[Trial], job: Job) -> None:
+def _train(trials: Sequence[RunningTrial], job: StageJob) -> None:
     _check_stop(job.stop)
     _check_code(job)
-    rest = [trial for trial in trials if not is_over(trial.journal, job.stage)]
+    rest = [trial for trial in trials if not is_finished(trial.journal, job.stage)]
     pack = load_pack(_find_pack(job))
     for trial, outcome in zip(rest, fit_stacked(_list_seeds(rest, job), pack), strict=True):
         with _blaming([trial], job):
@@ -133,8 +133,8 @@ def _train(trials: Sequence[Trial], job: Job) -> None:
                 measure_test(trial.journal, pack, split, pick_device())
 
 
-def _list_seeds(trials: Sequence[Trial], job: Job) -> list[Seed]:
-    def report(trial: Trial, row: Row) -> None:
+def _list_seeds(trials: Sequence[RunningTrial], job: StageJob) -> list[Seed]:
+    def report(trial: RunningTrial, row: Row) -> None:
         if job.relay:
             job.relay.push(job.key(trial.sample), trial.journal.path)
         tune.report({MEMBER: trial.place, **{name: row[name] for name in REPORTED}})
@@ -146,18 +146,18 @@ def _list_seeds(trials: Sequence[Trial], job: Job) -> list[Seed]:
     ]
 
 
-def _find_pack(job: Job) -> Path:
+def _find_pack(job: StageJob) -> Path:
     return Path(job.pack) if job.source is None else fetch_copy(job.source)
 
 
-def _check_stop(stop: Path | StopMark) -> None:
+def _check_stop(stop: Path | StopMarker) -> None:
     if stop.exists():
         raise _StoppedError
 
 
 def _explain(error: Exception) -> tuple[str, str]:
     """Return the kind of a failure, ``memory``, ``disk`` or ``error``, and its reason in a line."""
-    text = name_error(error)
+    text = format_error(error)
     if isinstance(error, torch.OutOfMemoryError):
         return "memory", _TOO_LARGE.format("GPU", text, "--gpus-per-trial")
     # torch has no class for too little memory of the machine, nor for a disk that it cannot write.

@@ -13,13 +13,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from data.io.safe_arrays import Wanted, read_arrays
-from data.io.safe_json import refuse
+from data.io.safe_arrays import ArraySpec, read_arrays
+from data.io.safe_json import refused_error
 from data.pack.channels import CHANNELS, pick_steps
-from data.pack.normalise import Norm
+from data.pack.normalise import Normalisation
 from data.tiles import ACQUISITIONS
 from tuning.serving.program import Program, load_program
-from tuning.serving.pt2_archive import ArchiveError
+from tuning.serving.pt2_archive import Pt2Error
 from tuning.serving.weight_swap import Skeleton, read_skeleton
 from tuning.train.evaluate import Checkpoint
 from tuning.trial.folder import Config
@@ -50,7 +50,7 @@ class LandslideProgram(nn.Module):
     """
 
     def __init__(
-        self, model: nn.Module, norm: Norm, timesteps: int, steps: str, structure: str = ""
+        self, model: nn.Module, norm: Normalisation, timesteps: int, steps: str, structure: str = ""
     ) -> None:
         super().__init__()
         self.model, self.structure = model, structure
@@ -82,7 +82,7 @@ def count_inputs(config: Config) -> int:
 
 
 def make_example(
-    norm: Norm, series: int = ACQUISITIONS, batch: int = 2, pixels: int = EXAMPLE_PX
+    norm: Normalisation, series: int = ACQUISITIONS, batch: int = 2, pixels: int = EXAMPLE_PX
 ) -> np.ndarray:
     """Make a plausible input ``(B, series, C, pixels, pixels)``, float32, from an own generator."""
     shape = (batch, series, len(norm.channels), pixels, pixels)
@@ -92,7 +92,7 @@ def make_example(
 
 
 def make_reference(
-    program: LandslideProgram, norm: Norm, series: int = ACQUISITIONS
+    program: LandslideProgram, norm: Normalisation, series: int = ACQUISITIONS
 ) -> dict[str, np.ndarray]:
     """Record the network's own answers at other batch and tile sizes, for :func:`check_program`."""
     answers = {"mean": np.array(norm.mean), "std": np.array(norm.std), "series": np.array(series)}
@@ -109,13 +109,13 @@ def read_reference(file: Path) -> dict[str, np.ndarray]:
     Raises:
         ValueError: If the file is not that, see :mod:`data.io.safe_arrays`.
     """
-    wanted = {"mean": Wanted("float64", (None,)), "std": Wanted("float64", (None,))}
-    probs = {f"probs_{b}_{px}": Wanted("float32", (b, px, px)) for b, px in CHECKED}
-    found = read_arrays(file, {**wanted, **probs, "series": Wanted("int64", ())})
+    wanted = {"mean": ArraySpec("float64", (None,)), "std": ArraySpec("float64", (None,))}
+    probs = {f"probs_{b}_{px}": ArraySpec("float32", (b, px, px)) for b, px in CHECKED}
+    found = read_arrays(file, {**wanted, **probs, "series": ArraySpec("int64", ())})
     mean, std, series = found["mean"], found["std"], int(found["series"])
     if not 0 < len(mean) == len(std) <= len(CHANNELS) or not 1 <= series <= ACQUISITIONS:
         got = f"{series} acquisitions of {len(mean)} and {len(std)} channels"
-        raise refuse("A reference must be of a network's input", got, file)
+        raise refused_error("A reference must be of a network's input", got, file)
     return found
 
 
@@ -130,7 +130,7 @@ def check_program(loaded: Callable[[Tensor], Tensor], reference: Mapping[str, np
         ValueError: If a probability differs by more than ``TOLERANCE``.
     """
     mean, std = (tuple(map(float, reference[name])) for name in ("mean", "std"))
-    norm, series = Norm(("",) * len(mean), mean, std), int(reference["series"])
+    norm, series = Normalisation(("",) * len(mean), mean, std), int(reference["series"])
     for batch, pixels in CHECKED:
         with torch.no_grad():
             answer = loaded(torch.from_numpy(make_example(norm, series, batch, pixels))).numpy()
@@ -166,11 +166,11 @@ def save_program(
     if (again := _put_in(program, reference, path)) is not None:
         return again
     mean, std = (tuple(map(float, reference[name])) for name in ("mean", "std"))
-    example = make_example(Norm(("",) * len(mean), mean, std), int(reference["series"]))
+    example = make_example(Normalisation(("",) * len(mean), mean, std), int(reference["series"]))
     auto = torch.export.Dim.AUTO
     try:
         loaded = _export(program, example, None, reference, path)
-    except ArchiveError:
+    except Pt2Error:
         raise
     except (ValueError, RuntimeError) as error:
         logger.info("Exported for any shape, since for one it gave: %s", error)

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from tuning.serving.onednn import has_onednn, use_onednn
 from tuning.serving.program import Program
-from tuning.serving.pt2_graph import Graph, Step, Value, add_spent, list_names
+from tuning.serving.pt2_graph import Graph, GraphStep, Value, add_spent, list_names
 
 _ATEN = torch.ops.aten
 _CONVOLUTIONS = (_ATEN.conv2d.default,)
@@ -63,7 +63,7 @@ def _fold_norms(graph: Graph) -> Graph:
     """Put every batch norm into the convolution whose result it alone takes."""
     uses = Counter(name for step in graph.steps for name in list_names(step.args))
     makers = {name: step for step in graph.steps for name in step.outputs}
-    folded: dict[str, Step] = {}  # by the convolution's result
+    folded: dict[str, GraphStep] = {}  # by the convolution's result
     weights = dict(graph.weights)
     for norm in graph.steps:
         if norm.function is not _NORM or norm.args[5]:  # in training, it depends on the batch
@@ -87,7 +87,7 @@ def _fold_norms(graph: Graph) -> Graph:
     return replace(graph, steps=tuple(steps), weights=weights)
 
 
-def _fold(conv: Step, norm: Step, weights: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+def _fold(conv: GraphStep, norm: GraphStep, weights: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
     """Return the weight and bias of a convolution and its batch norm together."""
     gamma, beta, mean, var = (
         None if one is None else weights[one.name].double() for one in norm.args[1:5]
@@ -102,7 +102,7 @@ def _fold(conv: Step, norm: Step, weights: dict[str, Tensor]) -> tuple[Tensor, T
     return weight.float(), shift.float()
 
 
-def _reuse(graph: Graph) -> list[Step]:
+def _reuse(graph: Graph) -> list[GraphStep]:
     """Let results take the place of inputs that are needed once, and were made for this alone."""
     uses = Counter(name for step in graph.steps for name in list_names(step.args))
     fresh: set[str] = set()

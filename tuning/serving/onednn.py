@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from tuning.serving.pt2_graph import Graph, Step, list_names
+from tuning.serving.pt2_graph import Graph, GraphStep, list_names
 
 _ATEN = torch.ops.aten
 _CONVOLUTION = _ATEN.conv2d.default
@@ -63,7 +63,7 @@ def use_onednn(graph: Graph) -> Graph:
     makers = {name: step for step in graph.steps for name in step.outputs}
     users = {name: step for step in graph.steps for name in list_names(step.args)}
     gone: set[str] = set()
-    made: dict[str, Step] = {}
+    made: dict[str, GraphStep] = {}
     for step in graph.steps:
         if step.function is not _CONVOLUTION or step.kwargs:
             continue
@@ -79,11 +79,11 @@ def use_onednn(graph: Graph) -> Graph:
             gone.add(name)
             (name,) = users[name].outputs
         args = (parts, weight, *every)
-        made[name] = Step(convolve, args, {"relu": relu}, (name,), several=False)
+        made[name] = GraphStep(convolve, args, {"relu": relu}, (name,), several=False)
     steps = [made.get(step.outputs[0], step) for step in graph.steps]
     return replace(graph, steps=tuple(step for step in steps if step.outputs[0] not in gone))
 
 
-def _is_join(step: Step) -> bool:
+def _is_join(step: GraphStep) -> bool:
     """Tell whether a step joins maps along their channels."""
     return step.function is _JOIN and len(step.args) == 2 and step.args[1] == 1 and not step.kwargs

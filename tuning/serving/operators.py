@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from tuning.serving.pt2_archive import refuse
+from tuning.serving.pt2_archive import pt2_error
 
 _ATEN = """
 abs add addcmul amax amin arange avg_pool2d batch_norm bmm cat ceil chunk clamp clone constant_pad_nd
@@ -51,4 +51,4 @@ def find_operator(target: str, path: Path) -> Callable[..., Any]:
     if match and match[3] in NUMBERS:
         number: Callable[..., Any] = getattr(operator, match[3])
         return number
-    raise refuse("An operator must be one of tuning/serving/operators.py's", repr(target), path)
+    raise pt2_error("An operator must be one of tuning/serving/operators.py's", repr(target), path)

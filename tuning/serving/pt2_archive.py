@@ -49,12 +49,12 @@ DTYPES = {
 }
 
 
-class ArchiveError(ValueError):
+class Pt2Error(ValueError):
     """A network's file that is not what this project writes."""
 
 
 @dataclass(frozen=True)
-class Archive:
+class Pt2Archive:
     """The content of a network's file.
 
     Attributes:
@@ -68,17 +68,17 @@ class Archive:
     weights: dict[str, Tensor]
 
 
-def refuse(rule: str, got: object, path: Path) -> ArchiveError:
+def pt2_error(rule: str, got: object, path: Path) -> Pt2Error:
     """Make the error of a broken rule."""
     text = str(got)
     text = text if len(text) <= 200 else f"{text[:200]}…"
-    return ArchiveError(
+    return Pt2Error(
         f"{rule}, but got {text} in {path}. Do not use this file: get the model again from where it "
         "was trained."
     )
 
 
-def read_archive(path: Path) -> Archive:
+def read_archive(path: Path) -> Pt2Archive:
     """Check a network's file and read it.
 
     Args:
@@ -98,47 +98,53 @@ def read_archive(path: Path) -> Archive:
             members = _list_members(archive, os.fstat(file.fileno()).st_size, path)
             return _read_members(archive, members, path)
     except zipfile.BadZipFile as error:
-        raise refuse("A network's file must be a whole zip archive", error, path) from error
+        raise pt2_error("A network's file must be a whole zip archive", error, path) from error
     except (KeyError, TypeError, AttributeError, RecursionError, UnicodeError) as error:
         got = f"{type(error).__name__}: {error}"
-        raise refuse("A network's file must be laid out as torch exports it", got, path) from error
+        raise pt2_error(
+            "A network's file must be laid out as torch exports it", got, path
+        ) from error
 
 
 def _list_members(archive: zipfile.ZipFile, size: int, path: Path) -> dict[str, zipfile.ZipInfo]:
     """List the members by their names below the one root folder, checked before any is read."""
     found = archive.infolist()
     if size > MOST_BYTES:
-        raise refuse(f"A network's file must have at most {MOST_BYTES} bytes", size, path)
+        raise pt2_error(f"A network's file must have at most {MOST_BYTES} bytes", size, path)
     if len(found) > MOST_MEMBERS:
-        raise refuse(f"A network's file must have at most {MOST_MEMBERS} members", len(found), path)
+        raise pt2_error(
+            f"A network's file must have at most {MOST_MEMBERS} members", len(found), path
+        )
     if (total := sum(member.file_size for member in found)) > size:
-        raise refuse("A network's file must not grow when read", f"{total} of {size} bytes", path)
+        raise pt2_error(
+            "A network's file must not grow when read", f"{total} of {size} bytes", path
+        )
     members: dict[str, zipfile.ZipInfo] = {}
     roots = {member.filename.split("/")[0] for member in found}
     for member in found:
         name = member.filename.partition("/")[2]
         if member.compress_type != zipfile.ZIP_STORED or member.flag_bits & 1:
-            raise refuse("A member must be stored as it is", f"{member.filename} packed", path)
+            raise pt2_error("A member must be stored as it is", f"{member.filename} packed", path)
         known = {GRAPH, SAMPLES, *CONFIGS.values(), *STAMPS, *NOTES}
         if name not in known and not PAYLOAD.fullmatch(name):
-            raise refuse("A network's file must hold nothing else", repr(member.filename), path)
+            raise pt2_error("A network's file must hold nothing else", repr(member.filename), path)
         if name in members or len(roots) > 1:
-            raise refuse("Each member must come once, in one folder", member.filename, path)
+            raise pt2_error("Each member must come once, in one folder", member.filename, path)
         members[name] = member
     if missing := sorted({GRAPH, *CONFIGS.values(), *STAMPS} - set(members)):
-        raise refuse(f"A network's file must hold {', '.join(missing)}", "none", path)
+        raise pt2_error(f"A network's file must hold {', '.join(missing)}", "none", path)
     if SAMPLES in members and members[SAMPLES].file_size:
         got = f"{members[SAMPLES].file_size} bytes"
-        raise refuse("Sample inputs must be empty, since they are pickled", got, path)
+        raise pt2_error("Sample inputs must be empty, since they are pickled", got, path)
     return members
 
 
 def _read_members(
     archive: zipfile.ZipFile, members: dict[str, zipfile.ZipInfo], path: Path
-) -> Archive:
+) -> Pt2Archive:
     for name, wanted in STAMPS.items():
         if (found := archive.read(members[name])) != wanted:
-            raise refuse(f"{name} must be {wanted.decode()}", found[:20], path)
+            raise pt2_error(f"{name} must be {wanted.decode()}", found[:20], path)
     weights: dict[str, Tensor] = {}
     used: set[str] = set()
     for folder, name in CONFIGS.items():
@@ -150,18 +156,18 @@ def _read_members(
             )
             used.add(member)
     if spare := sorted({name for name in members if PAYLOAD.fullmatch(name)} - used):
-        raise refuse("Each payload must belong to the network", spare[0], path)
-    return Archive(path, _read_json(archive, members[GRAPH], path), weights)
+        raise pt2_error("Each payload must belong to the network", spare[0], path)
+    return Pt2Archive(path, _read_json(archive, members[GRAPH], path), weights)
 
 
 def _read_json(archive: zipfile.ZipFile, member: zipfile.ZipInfo, path: Path) -> dict[str, Any]:
     if member.file_size > MOST_JSON_BYTES:
         got = f"{member.file_size} in {member.filename}"
-        raise refuse(f"JSON must have at most {MOST_JSON_BYTES} bytes", got, path)
+        raise pt2_error(f"JSON must have at most {MOST_JSON_BYTES} bytes", got, path)
     try:
         content: dict[str, Any] = json.loads(archive.read(member))
     except ValueError as error:
-        raise refuse(f"{member.filename} must be JSON", error, path) from error
+        raise pt2_error(f"{member.filename} must be JSON", error, path) from error
     return content
 
 
@@ -170,10 +176,10 @@ def _find_payload(
 ) -> str:
     """Name the member that holds a weight, as raw bytes."""
     if meta["use_pickle"] is not False:
-        raise refuse("A weight must be raw bytes, never a pickle", f"use_pickle for {key}", path)
+        raise pt2_error("A weight must be raw bytes, never a pickle", f"use_pickle for {key}", path)
     member = f"{folder}{meta['path_name']}"
     if not PAYLOAD.fullmatch(member) or member not in members:
-        raise refuse("A weight must be a payload of the file", f"{member!r} for {key}", path)
+        raise pt2_error("A weight must be a payload of the file", f"{member!r} for {key}", path)
     return member
 
 
@@ -184,12 +190,12 @@ def _make_tensor(data: bytes, meta: dict[str, Any], key: str, path: Path) -> Ten
     strides = [int(stride["as_int"]) for stride in meta["strides"]]
     if dtype is None or not data or math.prod(sizes) * dtype.itemsize > len(data):
         got = f"{len(data)} bytes for {sizes} of type {meta['dtype']}"
-        raise refuse(f"{key} must have a number for each of its places", got, path)
+        raise pt2_error(f"{key} must have a number for each of its places", got, path)
     try:
         flat = torch.frombuffer(bytearray(data), dtype=dtype)
         offset = int(meta["storage_offset"]["as_int"])
         return flat.as_strided(sizes, strides, offset).clone()
     except (RuntimeError, ValueError) as error:
-        raise refuse(
+        raise pt2_error(
             f"{key} must lie within its payload", str(error).split("\n")[0], path
         ) from error

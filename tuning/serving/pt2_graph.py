@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from tuning.serving.operators import IDLE, find_operator
-from tuning.serving.pt2_archive import DTYPES, Archive, refuse
+from tuning.serving.pt2_archive import DTYPES, Pt2Archive, pt2_error
 
 SCHEMA = 8  # major version of torch._export.serde.schema
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -52,7 +52,7 @@ class Device:
 
 
 @dataclass(frozen=True)
-class Step:
+class GraphStep:
     """One call.
 
     Attributes:
@@ -84,14 +84,14 @@ class Graph:
         weights: Tensors by the names that the steps use.
     """
 
-    steps: tuple[Step, ...]
+    steps: tuple[GraphStep, ...]
     entry: str
     shape: tuple[int, int]
     result: str
     weights: dict[str, Tensor]
 
 
-def make_graph(archive: Archive) -> Graph:
+def make_graph(archive: Pt2Archive) -> Graph:
     """Check a graph and turn it into calls.
 
     Raises:
@@ -110,23 +110,25 @@ def make_graph(archive: Archive) -> Graph:
         return Graph(add_spent(steps, result), entry, shape, result, weights)
     except (KeyError, TypeError, AttributeError, IndexError, RecursionError) as error:
         got = f"{type(error).__name__}: {error}"
-        raise refuse("A graph must be laid out as torch exports it", got, archive.path) from error
+        raise pt2_error(
+            "A graph must be laid out as torch exports it", got, archive.path
+        ) from error
 
 
 def _check_texts(program: dict[str, Any], path: Path) -> None:
     """Check the schema's version, and whatever torch's own loader would turn into code."""
     if (version := program["schema_version"]["major"]) != SCHEMA:
-        raise refuse(f"A graph must have schema {SCHEMA}", version, path)
+        raise pt2_error(f"A graph must have schema {SCHEMA}", version, path)
     if guards := program["guards_code"]:
-        raise refuse("A graph must have no guards, which are code", repr(guards[0]), path)
+        raise pt2_error("A graph must have no guards, which are code", repr(guards[0]), path)
     module = program["graph_module"]
     if found := module["graph"]["custom_obj_values"]:
-        raise refuse("A graph must have no custom objects", ", ".join(found), path)
+        raise pt2_error("A graph must have no custom objects", ", ".join(found), path)
     for key, text in _walk(module):
         if key == "expr_str" and not EXPRESSION.fullmatch(text):
-            raise refuse("An expression must be a shape", repr(text), path)
+            raise pt2_error("An expression must be a shape", repr(text), path)
         if key in ("name", "as_name") and text is not None and not NAME.fullmatch(text):
-            raise refuse("A name must be letters, digits and _", repr(text), path)
+            raise pt2_error("A name must be letters, digits and _", repr(text), path)
 
 
 def _walk(content: Any) -> Iterator[tuple[str, Any]]:
@@ -141,7 +143,7 @@ def _walk(content: Any) -> Iterator[tuple[str, Any]]:
             yield from _walk(value)
 
 
-def _read_signature(archive: Archive) -> tuple[dict[str, Tensor], str, str]:
+def _read_signature(archive: Pt2Archive) -> tuple[dict[str, Tensor], str, str]:
     """Tell the weights by the steps' names, the input and the result."""
     signature = archive.program["graph_module"]["signature"]
     weights, entries = {}, []
@@ -152,16 +154,16 @@ def _read_signature(archive: Archive) -> tuple[dict[str, Tensor], str, str]:
         elif kind in ("parameter", "buffer", "tensor_constant"):
             weights[content["arg"]["name"]] = archive.weights[content[f"{kind}_name"]]
         else:
-            raise refuse("An input must be a tensor or a weight", kind, archive.path)
+            raise pt2_error("An input must be a tensor or a weight", kind, archive.path)
     specs = signature["output_specs"]
     results = [spec["user_output"]["arg"]["as_tensor"]["name"] for spec in specs]
     if len(entries) != 1 or len(results) != 1:
         got = f"{len(entries)} and {len(results)}"
-        raise refuse("A network must have one input and one output", got, archive.path)
+        raise pt2_error("A network must have one input and one output", got, archive.path)
     return weights, entries[0], results[0]
 
 
-def _make_step(node: dict[str, Any], path: Path) -> Step:
+def _make_step(node: dict[str, Any], path: Path) -> GraphStep:
     args, kwargs = [], {}
     for entry in node["inputs"]:
         value = _read_argument(entry["arg"], path)
@@ -171,7 +173,7 @@ def _make_step(node: dict[str, Any], path: Path) -> Step:
             kwargs[entry["name"]] = value
     outputs, several = _read_outputs(node["outputs"], path)
     function = find_operator(node["target"], path)
-    return Step(function, tuple(args), kwargs, outputs, several)
+    return GraphStep(function, tuple(args), kwargs, outputs, several)
 
 
 def _read_argument(argument: dict[str, Any], path: Path) -> Any:
@@ -197,7 +199,7 @@ def _read_argument(argument: dict[str, Any], path: Path) -> Any:
         return FORMATS[value]
     if kind == "as_string" and WORD.fullmatch(value):
         return value
-    raise refuse("An argument must be tensors or numbers", f"{kind} {value!r}", path)
+    raise pt2_error("An argument must be tensors or numbers", f"{kind} {value!r}", path)
 
 
 def _read_number(value: dict[str, Any]) -> Any:
@@ -212,7 +214,7 @@ def _read_outputs(outputs: list[dict[str, Any]], path: Path) -> tuple[tuple[str,
         if kind == "as_tensors":
             return tuple(one["name"] for one in value), True
         if kind not in ("as_tensor", "as_sym_int", "as_sym_bool"):
-            raise refuse("A result must be tensors or numbers", kind, path)
+            raise pt2_error("A result must be tensors or numbers", kind, path)
         names.append(value["name"] if kind == "as_tensor" else value["as_name"])
     return tuple(names), len(names) > 1
 
@@ -226,7 +228,7 @@ def list_names(content: Any) -> Iterator[str]:
             yield from list_names(one)
 
 
-def add_spent(steps: list[Step], result: str) -> tuple[Step, ...]:
+def add_spent(steps: list[GraphStep], result: str) -> tuple[GraphStep, ...]:
     """Tell each step which values nobody needs after it, so that a run frees them."""
     needed, done = {result}, []
     for step in reversed(steps):

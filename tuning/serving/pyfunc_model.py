@@ -17,7 +17,7 @@ from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
 from mlflow.pyfunc.model import PythonModel
 
 from tuning.serving.program import Program, check_shape, load_program
-from tuning.serving.tile_input import Wanted, read_tile
+from tuning.serving.tile_input import ModelInput, read_tile
 
 TILES_AT_ONCE = 16  # so that memory does not grow with the batch
 SERVING = "_MLFLOW_IS_IN_SERVING_ENVIRONMENT"  # set by `mlflow models serve`
@@ -49,7 +49,7 @@ class LandslideModel(PythonModel):
 
     program: Program
     threshold: float
-    wanted: Wanted
+    wanted: ModelInput
     device: torch.device
 
     def load_context(self, context: Any) -> None:
@@ -61,7 +61,7 @@ class LandslideModel(PythonModel):
         """
         facts = json.loads(Path(context.artifacts["facts"]).read_text())
         self.threshold = float(facts["threshold"])
-        self.wanted = Wanted(tuple(facts["channels"]), facts["timesteps"], facts["steps"])
+        self.wanted = ModelInput(tuple(facts["channels"]), facts["timesteps"], facts["steps"])
         self.device = pick_device((context.model_config or {}).get("device", "auto"))
         program = load_program(Path(context.artifacts["program"]), self.device)
         # Convolutions are faster in this layout, which spreads from the weights to what they give.

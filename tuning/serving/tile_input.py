@@ -28,7 +28,7 @@ TILE_NAME = re.compile(rf"hokkaido_({'|'.join(BANDS)})_([0-9]+)\.nc")
 
 
 @dataclass(frozen=True)
-class Wanted:
+class ModelInput:
     """What a model reads.
 
     Attributes:
@@ -48,7 +48,7 @@ class Wanted:
         return tuple(modality for modality in BANDS if modality in named)
 
 
-def read_tile(path: Path, wanted: Wanted) -> np.ndarray:
+def read_tile(path: Path, wanted: ModelInput) -> np.ndarray:
     """Read a tile, with the files of other modalities that a model needs from the folders beside it.
 
     Args:
@@ -107,7 +107,7 @@ class _Series:
     grid: tuple[np.ndarray, np.ndarray]
 
 
-def _read_series(path: Path, wanted: Wanted) -> _Series:
+def _read_series(path: Path, wanted: ModelInput) -> _Series:
     import netCDF4
 
     modality = path.parent.name
@@ -142,7 +142,7 @@ def _check_layout(file: Any, modality: str, path: Path) -> None:
             raise ValueError(f"{name} must go by {step:+g} m, but does not in {path}.")
 
 
-def _pick_steps(file: Any, wanted: Wanted, path: Path) -> list[int]:
+def _pick_steps(file: Any, wanted: ModelInput, path: Path) -> list[int]:
     """Pick the acquisitions to hand over: all, or those nearest to the event, most of them after it."""
     import netCDF4
 

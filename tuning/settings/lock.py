@@ -16,7 +16,7 @@ _SETUP = ".setup"  # file of the output folder
 
 
 @contextmanager
-def hold_campaign(folder: Path) -> Iterator[None]:
+def lock_campaign(folder: Path) -> Iterator[None]:
     """Be the one process that runs a campaign.
 
     Args:
@@ -54,7 +54,7 @@ def is_running(folder: Path) -> bool:
 
 
 @contextmanager
-def set_up_alone(root: Path) -> Iterator[None]:
+def lock_setup(root: Path) -> Iterator[None]:
     """Wait until no other campaign makes tiles, pack or database below the same output folder."""
     root.mkdir(parents=True, exist_ok=True)
     with (root / _SETUP).open("w") as lock:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from data.io.errors import unknown
+from data.io.errors import unknown_name
 from data.splits import PARTS, make_split
 from data.tiles.catalogue import read_catalogue
 
@@ -81,7 +81,7 @@ def get_preset(name: str) -> Preset:
         ValueError: If the name is unknown.
     """
     if name not in PRESETS:
-        raise ValueError(unknown("preset", name, PRESETS))
+        raise ValueError(unknown_name("preset", name, PRESETS))
     return PRESETS[name]
 
 

@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from data.io.errors import unknown
-from data.io.safe_json import check_name
+from data.io.errors import unknown_name
+from data.io.safe_json import check_safe_name
 from data.pack.augment import make_augment
 from data.pack.channels import check_steps, choose_channels, list_modalities
 from data.pack.normalise import KINDS
@@ -18,7 +18,7 @@ from models import list_models
 from tuning.baselines.baselines import list_baselines
 from tuning.settings.lock import is_running
 from tuning.settings.presets import SEEDS, get_preset
-from tuning.trial.folder import read_json, write_json
+from tuning.trial.folder import read_optional_json, write_json
 
 TWIN = "twin"
 FOLDS = re.compile(r"blocks:\d+")  # a whole cross-validation
@@ -93,7 +93,7 @@ def choose_models(
     known = [*models, *baselines, "baselines", "all"]
     for name in wanted:
         if name not in known:
-            raise ValueError(unknown("model", name, known))
+            raise ValueError(unknown_name("model", name, known))
     return (
         tuple(name for name in models if wanted & {name, "all"}),
         tuple(name for name in baselines if wanted & {name, "baselines", "all"}),
@@ -107,7 +107,7 @@ def check_settings(settings: Settings) -> None:
         ValueError: If a name is unknown or a number out of range.
         FileNotFoundError: If the data folder is missing.
     """
-    check_name("campaign", settings.campaign)
+    check_safe_name("campaign", settings.campaign)
     get_preset(settings.preset)
     check_split(list_folds(settings.split)[0])
     _check_inputs(settings)
@@ -145,7 +145,7 @@ def _check_inputs(settings: Settings) -> None:
     check_steps(settings.steps, settings.timesteps)
     make_augment(settings.augment)
     if settings.norm not in KINDS:
-        raise ValueError(unknown("norm", settings.norm, KINDS))
+        raise ValueError(unknown_name("norm", settings.norm, KINDS))
     if settings.data == TWIN and "s2" in list_modalities(settings.channels):
         raise ValueError(
             "The synthetic twin has Sentinel-1 alone, but got a channel of Sentinel-2. Give real tiles "
@@ -182,7 +182,7 @@ def find_unfinished(root: Path, settings: Settings) -> str | None:
     for name in reversed(list_campaigns(root)):
         folder = campaign_folder(root, name)
         begun = any((folder / "trials").glob("*/trial.json"))
-        reported = (read_json(folder / OUTCOME) or {}).get("reported", False)
+        reported = (read_optional_json(folder / OUTCOME) or {}).get("reported", False)
         if not begun or reported or is_running(folder):
             continue
         try:
@@ -207,9 +207,9 @@ def load_settings(root: Path, campaign: str | None) -> Settings:
             f"--resume continues a campaign, but {root / 'campaigns'} has none. Start one."
         )
     if campaign is not None and campaign not in names:
-        raise ValueError(unknown("campaign", campaign, names))
+        raise ValueError(unknown_name("campaign", campaign, names))
     file = campaign_folder(root, campaign or names[-1]) / SETTINGS
-    content: dict[str, Any] = read_json(file)
+    content: dict[str, Any] = read_optional_json(file)
     try:
         lists = {name: tuple(content.get(name, ())) for name in ("models", "baselines", "channels")}
         settings = Settings(**(content | lists))

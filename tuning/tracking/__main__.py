@@ -12,8 +12,8 @@ from data.io.errors import hide_password
 from tuning.settings.lock import is_running
 from tuning.settings.settings import OUTCOME
 from tuning.tracking.client import tracker_errors, tracking_uri
-from tuning.tracking.sender import Delivery, load_delivery
-from tuning.trial.folder import read_json
+from tuning.tracking.sender import MLflowSender, load_sender
+from tuning.trial.folder import read_optional_json
 from tuning.trial.stage import list_trials
 
 
@@ -31,7 +31,7 @@ def replay(campaign: Path) -> tuple[str, bool]:
         ConnectionError: If the tracker does not answer.
     """
     campaign = campaign.resolve()
-    delivery = load_delivery(campaign)
+    delivery = load_sender(campaign)
     if is_running(campaign):
         raise ValueError(
             f"A campaign that runs sends its trials itself, but {campaign.name} is running. "
@@ -49,9 +49,9 @@ def replay(campaign: Path) -> tuple[str, bool]:
     return words, not tally.lacking
 
 
-def _close(delivery: Delivery, campaign: Path) -> None:
+def _close(delivery: MLflowSender, campaign: Path) -> None:
     """Close the runs of studies and campaign as they ended; of one that was cut off, all that are open."""
-    outcome = read_json(campaign / OUTCOME)
+    outcome = read_optional_json(campaign / OUTCOME)
     if outcome is None:
         delivery.tracker.close_running("KILLED")
         return

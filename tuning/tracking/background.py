@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from queue import Empty, SimpleQueue
 
-from data.io.errors import name_error
+from data.io.errors import format_error
 
 logger = logging.getLogger(__name__)
 
@@ -15,7 +15,7 @@ logger = logging.getLogger(__name__)
 REST_S = 30.0
 
 
-class Writer:
+class BackgroundSender:
     """Runs tasks one after the other in a thread of its own.
 
     A task must catch up from what is on disk and be harmless when it runs twice: one that failed, or
@@ -72,5 +72,5 @@ class Writer:
                 "Sending %s to the tracker failed (%s). The trials go on; what is lacking is sent "
                 "later.",
                 name,
-                name_error(error),
+                format_error(error),
             )

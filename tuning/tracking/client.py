@@ -20,8 +20,8 @@ from mlflow.exceptions import MlflowException
 from mlflow.store.entities import PagedList
 from mlflow.tracking import MlflowClient
 
-from data.io.errors import hide_password, name_error
-from data.io.safe_json import show
+from data.io.errors import format_error, hide_password
+from data.io.safe_json import show_value
 
 URI_VARIABLE = "MLFLOW_TRACKING_URI"
 COMMIT_VARIABLE = "SOURCE_COMMIT"
@@ -104,7 +104,7 @@ def tracker_errors(root: Path) -> Iterator[None]:
     except MlflowException as error:
         raise ConnectionError(
             f"The MLflow tracker must answer, but {hide_password(tracking_uri(root))} gave: "
-            f"{name_error(error)} {_remedy(error)}"
+            f"{format_error(error)} {_remedy(error)}"
             f"unset {URI_VARIABLE} to use a database below {root}."
         ) from error
 
@@ -119,7 +119,7 @@ def _remedy(error: MlflowException) -> str:
 
 
 @contextmanager
-def denial_told(what: str) -> Iterator[None]:
+def explain_denied_access(what: str) -> Iterator[None]:
     """Go on where a server does not let this user delete something; say that it stays, and what to do.
 
     On a server with passwords only who made something, or an administrator, may delete it.
@@ -195,7 +195,7 @@ def quote(text: str) -> str:
     """
     if re.search(r"['\"\\`]", text):
         raise ValueError(
-            f"A value to search for must have no quotes, but got {show(text)}. Rename it."
+            f"A value to search for must have no quotes, but got {show_value(text)}. Rename it."
         )
     return f"'{text}'"
 

@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from data.tiles.manifest import describe
+from data.tiles.manifest import describe_origin
 from models import paper_name
-from tuning.tracking.payloads import Context, pick_best
+from tuning.tracking.payloads import CampaignContext, pick_best
 from tuning.trial.folder import Row
 from tuning.trial.search_space import Domain, LogUniform
 
@@ -14,7 +14,9 @@ _RANKING, _FACTS = "### Ranking on test", "### Campaign"
 NOTE = "mlflow.note.content"  # the tag that MLflow shows as a run's description
 
 
-def tell_campaign(context: Context, parts: Mapping[str, Mapping[str, int]], models: str) -> str:
+def describe_campaign(
+    context: CampaignContext, parts: Mapping[str, Mapping[str, int]], models: str
+) -> str:
     """Describe a campaign from its start on.
 
     Args:
@@ -22,7 +24,7 @@ def tell_campaign(context: Context, parts: Mapping[str, Mapping[str, int]], mode
         parts: Tiles of each part by split.
         models: The models asked for, joined.
     """
-    kind = describe(context.data == "synthetic")
+    kind = describe_origin(context.data == "synthetic")
     tiles = [
         f"{name}: {', '.join(f'{count} {part}' for part, count in sizes.items())} tiles"
         for name, sizes in parts.items()
@@ -35,11 +37,11 @@ def tell_campaign(context: Context, parts: Mapping[str, Mapping[str, int]], mode
     )
 
 
-def tell_ranking(start: str, table: pd.DataFrame, links: Mapping[str, str]) -> str:
+def describe_ranking(start: str, table: pd.DataFrame, links: Mapping[str, str]) -> str:
     """Put the ranking and the ready-made pages before a campaign's facts, since MLflow shows the start alone.
 
     Args:
-        start: Of :func:`tell_campaign`; an earlier ranking before it is replaced.
+        start: Of :func:`describe_campaign`; an earlier ranking before it is replaced.
         table: Content of ``benchmark_master.csv``.
         links: Addresses by label.
     """
@@ -57,7 +59,7 @@ def tell_ranking(start: str, table: pd.DataFrame, links: Mapping[str, str]) -> s
     return "\n".join([_RANKING, "", *lines, "", *pages, "", _FACTS + facts])
 
 
-def tell_study(model: str, space: Mapping[str, Domain]) -> str:
+def describe_study(model: str, space: Mapping[str, Domain]) -> str:
     """Describe a study: its network, and what is searched."""
     lines = [f"All trials of {paper_name(model)}.", "", "| searched | values |", "|---|---|"]
     lines += [f"| `{name}` | {_tell_domain(domain)} |" for name, domain in space.items()]
@@ -70,7 +72,7 @@ def _tell_domain(domain: Domain) -> str:
     return ", ".join(map(str, domain))
 
 
-def tell_trial(run_id: str, ended_by: str, rows: Sequence[Row], message: str) -> str:
+def describe_trial(run_id: str, ended_by: str, rows: Sequence[Row], message: str) -> str:
     """Describe a trial that ended: why, how good it was, how to run it again."""
     why = {
         "scheduler": "The scheduler stopped it, since others were better by then",

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from mlflow.exceptions import MlflowException
 
-from data.io.errors import name_error
+from data.io.errors import format_error
 
 
 def end_command(work: Callable[[], int]) -> int:
@@ -19,5 +19,5 @@ def end_command(work: Callable[[], int]) -> int:
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
     except MlflowException as error:
-        print(f"error: MLflow refused: {name_error(error)}", file=sys.stderr)
+        print(f"error: MLflow refused: {format_error(error)}", file=sys.stderr)
     return 1

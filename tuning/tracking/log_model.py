@@ -35,7 +35,7 @@ from tuning.tracking.model_digest import DIGEST, digest_folder
 from tuning.tracking.ui_links import VAL_AP
 from tuning.train.evaluate import Checkpoint, load_checkpoint
 from tuning.trial.disk import measure_bytes
-from tuning.trial.folder import Journal
+from tuning.trial.folder import TrialFolder
 
 CODE = (
     "pt2_archive",
@@ -52,7 +52,7 @@ def log_model(
     client: MlflowClient,
     experiment_id: str,
     run_id: str,
-    journal: Journal,
+    journal: TrialFolder,
     facts: Mapping[str, Any],
     scores: Mapping[str, float],
 ) -> str:
@@ -193,7 +193,7 @@ def _describe(checkpoint: Checkpoint, facts: Mapping[str, Any]) -> dict[str, Any
     }
 
 
-def collect_scores(journal: Journal) -> dict[str, float]:
+def collect_scores(journal: TrialFolder) -> dict[str, float]:
     """Collect the scores of a trial's best checkpoint, under the names that its run has them."""
     counts = journal.counts("val")
     scores = {} if counts is None else {VAL_AP: average_precision(counts)}

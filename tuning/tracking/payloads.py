@@ -23,7 +23,7 @@ EPOCH_METRICS = ("best_val_pr_auc", *EPOCH_SCORES, "lr", "seconds")
 
 
 @dataclass(frozen=True)
-class Context:
+class CampaignContext:
     """What every run of a campaign is tagged with.
 
     Attributes:

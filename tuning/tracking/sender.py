@@ -10,13 +10,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from data.io.errors import name_error
-from tuning.tracking.background import Writer
-from tuning.tracking.payloads import Context, DataRecord
+from data.io.errors import format_error
+from tuning.tracking.background import BackgroundSender
+from tuning.tracking.payloads import CampaignContext, DataRecord
 from tuning.tracking.tracker import Tracker
-from tuning.trial.folder import Journal, read_json, write_json
-from tuning.trial.stage import Entry, explain_end, is_over, list_trials, read_entry
-from tuning.trial.sync import Relay
+from tuning.trial.folder import TrialFolder, read_optional_json, write_json
+from tuning.trial.stage import TrialEntry, describe_end, is_finished, list_trials, read_entry
+from tuning.trial.sync import TrialSync
 
 logger = logging.getLogger(__name__)
 
@@ -25,7 +25,7 @@ _SENT = "sent"
 
 
 @dataclass(frozen=True)
-class Tally:
+class SentCount:
     """What was sent, and what was not.
 
     Attributes:
@@ -41,7 +41,7 @@ class Tally:
     reason: str = ""
 
 
-class Delivery:
+class MLflowSender:
     """Sends a campaign's trials to MLflow.
 
     Ray's loop only hands over what is to be sent: a thread of its own sends it, so that trials, which wait
@@ -56,14 +56,14 @@ class Delivery:
     """
 
     def __init__(
-        self, root: Path, context: Context, data: DataRecord, relay: Relay | None = None
+        self, root: Path, context: CampaignContext, data: DataRecord, relay: TrialSync | None = None
     ) -> None:
         self.root, self.context, self.data, self.relay = root, context, data, relay
         self._start()
 
     def _start(self) -> None:
         self._tracker: Tracker | None = None
-        self._writer = Writer()
+        self._writer = BackgroundSender()
         self._taking = threading.Lock()
         self._running: set[str] = set()  # trials whose run is marked as running
 
@@ -91,7 +91,7 @@ class Delivery:
         """The connection to MLflow."""
         return self.connect()
 
-    def collect(self, journal: Journal) -> None:
+    def collect(self, journal: TrialFolder) -> None:
         """Take what is new of a trial from the storage that it travels over, where there is one."""
         if self.relay is None:
             return
@@ -99,12 +99,12 @@ class Delivery:
         with self._taking:
             self.relay.pull(journal.path.name, journal.path, large=bool(entry and entry.model))
 
-    def forget(self, journal: Journal) -> None:
+    def forget(self, journal: TrialFolder) -> None:
         """Remove what is left on that storage of a trial of which all that is wanted was taken."""
         if self.relay is not None:
             self.relay.clear(journal.path.name)
 
-    def submit(self, journal: Journal) -> None:
+    def submit(self, journal: TrialFolder) -> None:
         """Hand over a trial that runs or has just ended: whatever its run lacks is sent soon."""
         self._writer.submit(f"trial {journal.path.name}", lambda: self._send(journal))
 
@@ -116,7 +116,7 @@ class Delivery:
         """Leave for later what was handed over and has not been tried."""
         self._writer.abandon()
 
-    def _send(self, journal: Journal) -> None:
+    def _send(self, journal: TrialFolder) -> None:
         if self._is_sent(journal):
             return
         self.collect(journal)
@@ -126,7 +126,7 @@ class Delivery:
             self._running.add(key)
         self.send(journal)
 
-    def open_trial(self, journal: Journal) -> str:
+    def open_trial(self, journal: TrialFolder) -> str:
         """Find or create the run of a trial; return its id.
 
         Raises:
@@ -154,19 +154,19 @@ class Delivery:
         parent = self.open_campaign()
         return self.tracker.open_run("study", f"study/{model}", model, parent, {"study": model})
 
-    def send(self, journal: Journal) -> int:
+    def send(self, journal: TrialFolder) -> int:
         """Send what a trial's run lacks; return how many epochs that were."""
         run_id, entry = self.open_trial(journal), _read(journal)
-        ended = explain_end(journal, entry.kind)  # before the epochs, which go on
+        ended = describe_end(journal, entry.kind)  # before the epochs, which go on
         sent = self.tracker.mirror(run_id, journal)
         if ended is not None:
-            over = is_over(journal, entry.kind)
+            over = is_finished(journal, entry.kind)
             self.tracker.finish(run_id, journal, *ended, model=entry.model, final=over)
             journal.write(_SENT, {"campaign": self.open_campaign()})
             self._running.discard(journal.path.name)
         return sent
 
-    def settle(self, folders: Iterable[Path]) -> Tally:
+    def settle(self, folders: Iterable[Path]) -> SentCount:
         """Send all that is lacking of trials, in order; stops where the tracker does not answer.
 
         Args:
@@ -175,7 +175,7 @@ class Delivery:
         self.drain()
         epochs = ended = lacking = 0
         reason, away = "", False
-        for journal in map(Journal, folders):
+        for journal in map(TrialFolder, folders):
             if not away:
                 try:
                     if not self._is_sent(journal):
@@ -183,9 +183,9 @@ class Delivery:
                         ended += journal.read(_SENT) is not None
                     continue
                 except Exception as error:  # noqa: BLE001 - whatever it is, the tally says it
-                    reason, away = name_error(error), not self._answers()
+                    reason, away = format_error(error), not self._answers()
             lacking += 1
-        return Tally(epochs, ended, lacking, reason)
+        return SentCount(epochs, ended, lacking, reason)
 
     def _answers(self) -> bool:
         """Tell whether the tracker is there, and one trial alone cannot be sent."""
@@ -195,12 +195,12 @@ class Delivery:
             return False
         return True
 
-    def _is_sent(self, journal: Journal) -> bool:
+    def _is_sent(self, journal: TrialFolder) -> bool:
         """Tell whether this very tracker has all of a trial."""
         sent = journal.read(_SENT)
         return sent is not None and sent["campaign"] == self.open_campaign()
 
-    def settle_all(self, campaign: Path) -> Tally:
+    def settle_all(self, campaign: Path) -> SentCount:
         """Send all that is lacking of a campaign's trials."""
         return self.settle(list_trials(campaign / "trials"))
 
@@ -210,14 +210,14 @@ class Delivery:
             self.tracker.close(self.open_study(model), how)
 
 
-def _read(journal: Journal) -> Entry:
+def _read(journal: TrialFolder) -> TrialEntry:
     entry = read_entry(journal)
     if entry is None:
         raise ValueError(f"A trial's folder has a trial.json, but {journal.path} has none.")
     return entry
 
 
-def keep_context(campaign: Path, identity: str, delivery: Delivery) -> None:
+def write_context(campaign: Path, identity: str, delivery: MLflowSender) -> None:
     """Keep in a campaign's folder what it takes to send its trials without its data."""
     content = {"id": identity, "context": asdict(delivery.context), "data": asdict(delivery.data)}
     write_json(campaign / _CONTEXT, content)
@@ -225,22 +225,22 @@ def keep_context(campaign: Path, identity: str, delivery: Delivery) -> None:
 
 def read_identity(campaign: Path) -> str | None:
     """Read what tells a campaign from another one of its name; None for one that is new."""
-    content = read_json(campaign / _CONTEXT)
+    content = read_optional_json(campaign / _CONTEXT)
     return None if content is None else str(content["id"])
 
 
-def load_delivery(campaign: Path) -> Delivery:
-    """Load what was kept by :func:`keep_context`.
+def load_sender(campaign: Path) -> MLflowSender:
+    """Load what was kept by :func:`write_context`.
 
     Raises:
         ValueError: If the folder is no campaign's, or its file is damaged.
     """
     try:
-        content = read_json(campaign / _CONTEXT)
-        context, data = Context(**content["context"]), DataRecord(**content["data"])
+        content = read_optional_json(campaign / _CONTEXT)
+        context, data = CampaignContext(**content["context"]), DataRecord(**content["data"])
     except (TypeError, KeyError, ValueError) as error:
         raise ValueError(
             f"A campaign's folder holds {_CONTEXT} and trials/, but {campaign} does not. "
             "Give a folder such as mlruns/campaigns/NAME."
         ) from error
-    return Delivery(campaign.parents[1], context, data)
+    return MLflowSender(campaign.parents[1], context, data)

@@ -9,12 +9,12 @@ from typing import Any
 
 from mlflow.entities import DatasetInput, LoggedModelStatus, Param, Run
 
-from tuning.tracking.client import connect, denial_told, find_runs
-from tuning.tracking.descriptions import NOTE, tell_trial
+from tuning.tracking.client import connect, explain_denied_access, find_runs
+from tuning.tracking.descriptions import NOTE, describe_trial
 from tuning.tracking.log_model import collect_scores, log_model
-from tuning.tracking.payloads import Context, flatten, make_epoch_metrics, make_scalars
-from tuning.tracking.trial_artifacts import log_outcome
-from tuning.trial.folder import Journal
+from tuning.tracking.payloads import CampaignContext, flatten, make_epoch_metrics, make_scalars
+from tuning.tracking.trial_artifacts import log_trial_artifacts
+from tuning.trial.folder import TrialFolder
 
 logger = logging.getLogger(__name__)
 
@@ -39,7 +39,7 @@ class Tracker:
         experiment_id: Experiment of all campaigns.
     """
 
-    def __init__(self, root: Path, context: Context) -> None:
+    def __init__(self, root: Path, context: CampaignContext) -> None:
         self.context = context
         self.client, self.experiment_id = connect(root)
         self._logged: dict[str, int] = {}  # last epoch by run id
@@ -118,7 +118,7 @@ class Tracker:
         if tags.get(IDENTITY, identity) == identity:
             return
         if run_id != found[0].info.run_id:  # both began at the same moment; this one is new
-            with denial_told(f"run {run_id}"):
+            with explain_denied_access(f"run {run_id}"):
                 self.client.delete_run(run_id)
         raise ValueError(
             f"A campaign's name must be new on its tracker, but {name!r} was begun there by "
@@ -148,7 +148,7 @@ class Tracker:
         if run.info.status != "RUNNING":
             self.client.update_run(run_id, status="RUNNING")
 
-    def mirror(self, run_id: str, journal: Journal) -> int:
+    def mirror(self, run_id: str, journal: TrialFolder) -> int:
         """Log the epochs of a trial folder that its run lacks, one batch an epoch; return how many."""
         sent = 0
         if run_id not in self._logged:
@@ -164,7 +164,7 @@ class Tracker:
     def finish(
         self,
         run_id: str,
-        journal: Journal,
+        journal: TrialFolder,
         ended_by: str,
         message: str = "",
         ended_ms: int | None = None,
@@ -186,16 +186,16 @@ class Tracker:
         self.mirror(run_id, journal)
         if final:
             if "curves" not in self.client.get_run(run_id).data.tags:
-                log_outcome(self.client, run_id, journal, self.synthetic)
+                log_trial_artifacts(self.client, run_id, journal, self.synthetic)
             if model:
                 self.keep_model(run_id, journal)
-        self.describe(run_id, tell_trial(run_id, ended_by, journal.history(), message))
+        self.describe(run_id, describe_trial(run_id, ended_by, journal.history(), message))
         if message:
             self.client.set_tag(run_id, "error", message[-4000:])
         self.close(run_id, STATUS[ended_by], ended_ms)
         self.client.set_tag(run_id, "ended_by", ended_by)  # last: with it, nothing is lacking
 
-    def keep_model(self, run_id: str, journal: Journal) -> None:
+    def keep_model(self, run_id: str, journal: TrialFolder) -> None:
         """Log a trial's best checkpoint as a model, once."""
         tags = self.client.get_run(run_id).data.tags
         if "model_uri" in tags or not journal.best.is_file():
@@ -213,7 +213,7 @@ class Tracker:
             if model.status == LoggedModelStatus.READY:
                 found = f"models:/{model.model_id}"
             else:
-                with denial_told(f"unfinished model {model.model_id} of run {run_id}"):
+                with explain_denied_access(f"unfinished model {model.model_id} of run {run_id}"):
                     self.client.delete_logged_model(model.model_id)
         return found
 

@@ -20,7 +20,7 @@ from tuning.tracking.payloads import (
 )
 from tuning.tracking.ui_links import VAL_AP
 from tuning.trial.disk import measure_bytes
-from tuning.trial.folder import Journal
+from tuning.trial.folder import TrialFolder
 
 FILES = (
     "config.json",
@@ -35,7 +35,9 @@ FILES = (
 Curves = dict[str, tuple[Curve, float]]  # with their average precision, by part
 
 
-def log_outcome(client: MlflowClient, run_id: str, journal: Journal, synthetic: bool) -> None:
+def log_trial_artifacts(
+    client: MlflowClient, run_id: str, journal: TrialFolder, synthetic: bool
+) -> None:
     """Log what a trial came to, all numbers in one batch.
 
     Args:
@@ -58,7 +60,7 @@ def log_outcome(client: MlflowClient, run_id: str, journal: Journal, synthetic: 
     client.set_tag(run_id, "curves", ",".join(curves))
 
 
-def _list_scores(journal: Journal, curves: Curves) -> list[Metric]:
+def _list_scores(journal: TrialFolder, curves: Curves) -> list[Metric]:
     rows = journal.history()
     metrics = make_best(rows) if rows else []
     if not rows and "val" in curves:  # a baseline has no epochs
@@ -78,7 +80,7 @@ def _list_curves(counts: dict[str, np.ndarray], curves: Curves) -> list[Metric]:
 
 
 def _log_files(
-    client: MlflowClient, run_id: str, journal: Journal, curves: Curves, synthetic: bool
+    client: MlflowClient, run_id: str, journal: TrialFolder, curves: Curves, synthetic: bool
 ) -> int:
     """Log the curves as figure and JSON, and the trial's own files; return their bytes."""
     with tempfile.TemporaryDirectory() as aside:

@@ -15,9 +15,16 @@ import numpy as np
 from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 
-from data.io.errors import unknown
-from data.io.safe_arrays import Wanted, read_array, read_arrays
-from data.io.safe_json import is_name, is_number, is_texts, parse_object, refuse, show
+from data.io.errors import unknown_name
+from data.io.safe_arrays import ArraySpec, read_array, read_arrays
+from data.io.safe_json import (
+    is_number,
+    is_safe_name,
+    is_string_map,
+    parse_object,
+    refused_error,
+    show_value,
+)
 from data.splits import check_split
 from data.tiles import TILE_PX
 from models import list_models
@@ -39,8 +46,11 @@ SCORES = {
     **dict.fromkeys(("best/val_pr_auc", "test/threshold", "test/pr_auc"), 1.001),
     **dict.fromkeys(("test/infer_seconds_total", "test/infer_seconds_per_sample"), 1e9),
 }
-PROBS = {"tile_ids": Wanted("str", (None,)), "bins": Wanted("uint16", (None, TILE_PX, TILE_PX))}
-COUNTS = Wanted("int64", (2, BINS))
+PROBS = {
+    "tile_ids": ArraySpec("str", (None,)),
+    "bins": ArraySpec("uint16", (None, TILE_PX, TILE_PX)),
+}
+COUNTS = ArraySpec("int64", (2, BINS))
 _MODEL_URI = re.compile(r"(?:models:/m-[0-9a-f]{32})?")
 _TILE_ID = re.compile(r"hokkaido_[0-9]{1,9}")
 _REMEDY = "Somebody changed or forged it: restore it, or delete the run in MLflow."
@@ -54,18 +64,18 @@ def find_campaign(client: MlflowClient, experiment_id: str, name: str | None) ->
     """
     runs: dict[str, Run] = {}
     for run in find_runs(client, experiment_id, kind="campaign"):
-        if is_name(found := run.data.tags.get("campaign")):
+        if is_safe_name(found := run.data.tags.get("campaign")):
             runs[str(found)] = run
         else:  # it would become a folder's
             logger.warning(
-                "Passed over run %s: %s is no campaign's name.", run.info.run_id, show(found)
+                "Passed over run %s: %s is no campaign's name.", run.info.run_id, show_value(found)
             )
     if not runs:
         raise ValueError(
             "A report needs a campaign, but MLflow holds none. Run `python -m tuning.run`."
         )
     if name is not None and name not in runs:
-        raise ValueError(unknown("campaign", name, runs))
+        raise ValueError(unknown_name("campaign", name, runs))
     return runs[name or list(runs)[-1]]
 
 
@@ -79,8 +89,8 @@ def read_expected(campaign: Run, tag: str) -> dict[str, int]:
     expected = parse_object(campaign.data.tags.get(tag, "{}"), place)
     for model, count in expected.items():
         if not is_model(model) or not is_number(count, 0, 10_000, whole=True):
-            got = f"{show(count)} of {show(model)}"
-            raise refuse("Runs must be expected of known models", got, place, _REMEDY)
+            got = f"{show_value(count)} of {show_value(model)}"
+            raise refused_error("Runs must be expected of known models", got, place, _REMEDY)
     return expected
 
 
@@ -104,19 +114,29 @@ def check_repeat(run: Run) -> None:
         text = tags.get(name)
         if text is None or len(text) > MOST_CHARS or not text.isprintable():
             rule = f"The tag {name} must be one line of {MOST_CHARS} characters at most"
-            raise refuse(rule, show(text), place, _REMEDY)
+            raise refused_error(rule, show_value(text), place, _REMEDY)
     if not is_model(tags["study"]):
-        raise refuse("The tag study must be a known model", show(tags["study"]), place, _REMEDY)
+        raise refused_error(
+            "The tag study must be a known model", show_value(tags["study"]), place, _REMEDY
+        )
     if not re.fullmatch(r"[0-9]{1,10}", tags["seed"]):
-        raise refuse("The tag seed must be a whole number", show(tags["seed"]), place, _REMEDY)
+        raise refused_error(
+            "The tag seed must be a whole number", show_value(tags["seed"]), place, _REMEDY
+        )
     if tags["data"] not in ("synthetic", "real"):
-        raise refuse("The tag data must be synthetic or real", show(tags["data"]), place, _REMEDY)
+        raise refused_error(
+            "The tag data must be synthetic or real", show_value(tags["data"]), place, _REMEDY
+        )
     if not _MODEL_URI.fullmatch(uri := tags.get("model_uri", "")):
-        raise refuse("The tag model_uri must be a logged model's", show(uri), place, _REMEDY)
+        raise refused_error(
+            "The tag model_uri must be a logged model's", show_value(uri), place, _REMEDY
+        )
     check_split(tags["fold"])
     for name, most in SCORES.items():
         if not 0 <= (value := run.data.metrics.get(name, math.nan)) <= most:
-            raise refuse(f"The metric {name} must be from 0 to {most:g}", value, place, _REMEDY)
+            raise refused_error(
+                f"The metric {name} must be from 0 to {most:g}", value, place, _REMEDY
+            )
 
 
 def check_search(run_id: str, row: dict[str, Any]) -> dict[str, Any]:
@@ -127,11 +147,15 @@ def check_search(run_id: str, row: dict[str, Any]) -> dict[str, Any]:
     """
     place, number, epochs = f"run {run_id}", row["number"], row["epochs"]
     if row["model"] not in list_models():
-        raise refuse("The tag study must be a known network", show(row["model"]), place, _REMEDY)
+        raise refused_error(
+            "The tag study must be a known network", show_value(row["model"]), place, _REMEDY
+        )
     if number is not None and not re.fullmatch(r"[0-9]{1,9}", number):
-        raise refuse("The tag number must be a whole number", show(number), place, _REMEDY)
+        raise refused_error(
+            "The tag number must be a whole number", show_value(number), place, _REMEDY
+        )
     if not (math.isnan(epochs) or 0 <= epochs <= 1e9):
-        raise refuse("The metric epochs must be a number", epochs, place, _REMEDY)
+        raise refused_error("The metric epochs must be a number", epochs, place, _REMEDY)
     return row
 
 
@@ -139,17 +163,21 @@ def check_environment(found: dict[str, Any], place: str) -> None:
     """Refuse an ``environment.json`` without device, packages, or a number of threads that can be used again."""
     threads, device = found.get("threads"), found.get("device")
     counted = is_number(threads, 1, MOST_THREADS, whole=True)
-    if not (counted and device in ("cpu", "cuda") and is_texts(found.get("packages"))):
+    if not (counted and device in ("cpu", "cuda") and is_string_map(found.get("packages"))):
         rule = f"environment.json must have a device, 1 to {MOST_THREADS} threads and packages"
-        raise refuse(rule, show({"threads": threads, "device": device}), place, _REMEDY)
+        raise refused_error(
+            rule, show_value({"threads": threads, "device": device}), place, _REMEDY
+        )
 
 
 def check_ids(ids: Collection[str], path: Path) -> tuple[str, ...]:
     """Return tile ids if each is one, and none comes twice; raise ValueError otherwise."""
     if strange := [one for one in ids if not _TILE_ID.fullmatch(one)]:
-        raise refuse("A tile id must look like hokkaido_579", show(strange[0]), path, _REMEDY)
+        raise refused_error(
+            "A tile id must look like hokkaido_579", show_value(strange[0]), path, _REMEDY
+        )
     if len(set(ids)) < len(ids) or not ids:
-        raise refuse(
+        raise refused_error(
             "Tiles must come once", f"{len(ids)} ids of {len(set(ids))} tiles", path, _REMEDY
         )
     return tuple(ids)
@@ -172,9 +200,9 @@ def read_probs(path: Path, known: Collection[str]) -> tuple[tuple[str, ...], np.
     ids, bins = check_ids([str(one) for one in found["tile_ids"]], path), found["bins"]
     if len(ids) != len(bins) or bins.max() >= BINS:
         got = f"{len(bins)} with bins up to {bins.max(initial=0)}"
-        raise refuse(f"{len(ids)} tiles must have bins below {BINS}", got, path, _REMEDY)
+        raise refused_error(f"{len(ids)} tiles must have bins below {BINS}", got, path, _REMEDY)
     if strange := sorted(set(ids).difference(known)):
-        raise refuse("A test tile must be among the campaign's", strange[0], path, _REMEDY)
+        raise refused_error("A test tile must be among the campaign's", strange[0], path, _REMEDY)
     return ids, bins
 
 
@@ -182,5 +210,5 @@ def read_counts(path: Path) -> np.ndarray:
     """Read a histogram, ``val_counts.npy``, shape ``(2, BINS)``, int64; raise ValueError if it is none."""
     counts = read_array(path, COUNTS)
     if counts.min() < 0 or counts.max() > 2**40:
-        raise refuse("A histogram must count pixels", f"{counts.min()}", path, _REMEDY)
+        raise refused_error("A histogram must count pixels", f"{counts.min()}", path, _REMEDY)
     return counts

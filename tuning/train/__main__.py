@@ -5,12 +5,12 @@ import sys
 from pathlib import Path
 
 from data.pack import load_pack
-from data.tiles.manifest import describe
+from data.tiles.manifest import describe_origin
 from tuning.train.evaluate import measure_test
 from tuning.train.fit import fit, pick_device, split_of
 from tuning.train.malloc import keep_freed_memory
 from tuning.train.training import BadTrialError
-from tuning.trial.folder import Journal, Row, read_json
+from tuning.trial.folder import Row, TrialFolder, read_optional_json
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -23,17 +23,17 @@ def main(argv: list[str] | None = None) -> int:
     args = parser.parse_args(argv)
     keep_freed_memory()
     try:
-        config = read_json(args.config)
+        config = read_optional_json(args.config)
         if config is None:
             raise FileNotFoundError(
                 f"A config is a JSON file, but got {args.config}: no such file."
             )
         pack = load_pack(args.pack)
-        print(f"Data: {describe(pack.synthetic)} tiles in {pack.path}.")
+        print(f"Data: {describe_origin(pack.synthetic)} tiles in {pack.path}.")
         reason = fit(config, pack, args.to, lambda row: print(_line(row), flush=True))
         print(f"Ended by {reason}; the best checkpoint is {args.to / 'best.pt'}.")
         if args.test:
-            print(measure_test(Journal(args.to), pack, split_of(config, pack), pick_device()))
+            print(measure_test(TrialFolder(args.to), pack, split_of(config, pack), pick_device()))
     except (ValueError, OSError, BadTrialError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -11,15 +11,15 @@ from typing import Any
 import numpy as np
 import torch
 
-from data.io.safe_checkpoint import load_saved, refuse_saved
+from data.io.safe_checkpoint import checkpoint_error, load_tensors
 from data.io.safe_json import RefusedError
-from tuning.trial.folder import Journal, write_aside
+from tuning.trial.folder import TrialFolder, write_atomically
 
 _NEXT = "next"
 _REMEDY = "Or remove it: the trial is then trained from its start."
 
 
-def keep_next(journal: Journal, content: dict[str, Any], counts: np.ndarray) -> None:
+def keep_next(journal: TrialFolder, content: dict[str, Any], counts: np.ndarray) -> None:
     """Write a better checkpoint, whose epoch ``last.pt`` does not know yet.
 
     Args:
@@ -27,11 +27,11 @@ def keep_next(journal: Journal, content: dict[str, Any], counts: np.ndarray) -> 
         content: The checkpoint; its ``epoch`` counts from 1.
         counts: Histogram of val, shape ``(2, BINS)``.
     """
-    write_aside(journal.path / f"{_NEXT}.pt", lambda aside: torch.save(content, aside))
+    write_atomically(journal.path / f"{_NEXT}.pt", lambda aside: torch.save(content, aside))
     journal.write_counts(_NEXT, counts)
 
 
-def settle_best(journal: Journal, epoch: int) -> None:
+def settle_best(journal: TrialFolder, epoch: int) -> None:
     """Let the better checkpoint take its place if ``last.pt`` knows its epoch, else drop it.
 
     Args:
@@ -41,13 +41,13 @@ def settle_best(journal: Journal, epoch: int) -> None:
     better = journal.path / f"{_NEXT}.pt"
     if not better.is_file():
         return
-    if load_saved(better)["epoch"] == epoch:
+    if load_tensors(better)["epoch"] == epoch:
         take_next(journal)
     for aside in (f"{_NEXT}_counts.npy", better.name):
         (journal.path / aside).unlink(missing_ok=True)
 
 
-def take_next(journal: Journal) -> None:
+def take_next(journal: TrialFolder) -> None:
     """Let the better checkpoint take its place, once ``last.pt`` knows its epoch."""
     for aside, name in ((f"{_NEXT}_counts.npy", "val_counts.npy"), (f"{_NEXT}.pt", "best.pt")):
         file = journal.path / aside
@@ -56,7 +56,7 @@ def take_next(journal: Journal) -> None:
 
 
 @contextmanager
-def naming_last(journal: Journal) -> Iterator[None]:
+def naming_last(journal: TrialFolder) -> Iterator[None]:
     """Name ``last.pt`` in whatever goes wrong when it is loaded, and say what to do.
 
     Raises:
@@ -67,4 +67,4 @@ def naming_last(journal: Journal) -> Iterator[None]:
     except RefusedError as error:
         raise ValueError(f"{error} {_REMEDY}") from error
     except (KeyError, TypeError, AttributeError, RuntimeError, ValueError) as error:
-        raise ValueError(f"{refuse_saved(error, journal.last)} {_REMEDY}") from error
+        raise ValueError(f"{checkpoint_error(error, journal.last)} {_REMEDY}") from error

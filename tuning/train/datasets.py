@@ -6,8 +6,8 @@ from typing import Self
 import torch
 
 from data.pack import Pack
-from data.pack.dataset import Tiles
-from data.pack.normalise import Norm, make_norm
+from data.pack.dataset import TileDataset
+from data.pack.normalise import Normalisation, make_normalisation
 from data.splits import Split
 from tuning.trial.folder import Config
 
@@ -16,9 +16,9 @@ from tuning.trial.folder import Config
 class Parts:
     """What trainings of one data set share: the tiles of train and val, and their normalisation."""
 
-    norm: Norm
-    train: Tiles
-    val: Tiles
+    norm: Normalisation
+    train: TileDataset
+    val: TileDataset
 
     @classmethod
     def make(
@@ -31,9 +31,11 @@ class Parts:
         resident: bool | None = None,
     ) -> Self:
         """Make the parts of a config; on a GPU they live in its memory when *resident* is left out."""
-        norm = make_norm(config["norm"], pack, split.train, config["channels"])
+        norm = make_normalisation(config["norm"], pack, split.train, config["channels"])
         train, val = (
-            Tiles(pack, ids, norm, config["timesteps"], device, config["steps"], resident=resident)
+            TileDataset(
+                pack, ids, norm, config["timesteps"], device, config["steps"], resident=resident
+            )
             for ids in (split.train, split.val)
         )
         return cls(norm, train, val)

@@ -12,7 +12,7 @@ from tuning.metrics.scores import to_probs
 LANES = 32
 
 
-class Tally:
+class DeviceMetrics:
     """Sums of the batches of one part; every method but :meth:`read` only queues work on the device.
 
     Args:

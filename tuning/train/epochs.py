@@ -8,12 +8,12 @@ import torch
 from torch import Tensor
 
 from data.pack.augment import Augment
-from data.pack.dataset import Tiles
-from data.pack.gpu_dataset import Plan, Resident
+from data.pack.dataset import TileDataset
+from data.pack.gpu_dataset import GpuDataset, Plan
 from tuning.metrics.histogram import check_mask
 from tuning.metrics.scores import count_bins, to_probs
 from tuning.train.cuda_graphs import Lane, Replay
-from tuning.train.device_metrics import Tally
+from tuning.train.device_metrics import DeviceMetrics
 from tuning.train.evaluate import EVAL_BATCH, count_part
 from tuning.train.step import Steps
 
@@ -59,7 +59,7 @@ class HostEpochs:
     def __init__(
         self,
         steps: Steps,
-        parts: tuple[Tiles, Tiles],
+        parts: tuple[TileDataset, TileDataset],
         augment: Augment,
         generator: torch.Generator,
         check: Check,
@@ -113,7 +113,7 @@ class DeviceEpochs:
     def __init__(
         self,
         steps: Steps,
-        parts: tuple[Tiles, Tiles],
+        parts: tuple[TileDataset, TileDataset],
         augment: Augment,
         generator: torch.Generator,
         check: Check,
@@ -121,10 +121,10 @@ class DeviceEpochs:
         graphs: bool = True,
     ) -> None:
         self._steps, self._generator, self._check = steps, generator, check
-        self._train, self._val = Resident(parts[0], augment), Resident(parts[1])
+        self._train, self._val = GpuDataset(parts[0], augment), GpuDataset(parts[1])
         for part in (self._train, self._val):
             check_mask(*(float(value) for value in part.mask.aminmax()))
-        self._tallies = Tally(steps.device), Tally(steps.device)
+        self._tallies = DeviceMetrics(steps.device), DeviceMetrics(steps.device)
         # A step whose gradients are scaled is left out or not, which the host has to see.
         self._lane = Lane(steps.device, graphs=graphs and not steps.scaler.is_enabled())
         self._works: dict[tuple[bool, int], tuple[Tensor, Replay]] = {}

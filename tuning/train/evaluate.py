@@ -10,12 +10,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from data.io.safe_checkpoint import load_saved, refuse_saved
+from data.io.safe_checkpoint import checkpoint_error, load_tensors
 from data.io.safe_json import is_number
 from data.pack import Pack
-from data.pack.dataset import Tiles
+from data.pack.dataset import TileDataset
 from data.pack.log_ratio import log_ratio
-from data.pack.normalise import Norm
+from data.pack.normalise import Normalisation
 from data.splits import Split
 from models import create_model
 from tuning.metrics.scores import (
@@ -30,7 +30,7 @@ from tuning.metrics.scores import (
     to_probs,
 )
 from tuning.trial.config import check_config
-from tuning.trial.folder import Config, Journal
+from tuning.trial.folder import Config, TrialFolder
 
 EVAL_BATCH = 16
 EXAMPLES = 4
@@ -52,7 +52,7 @@ class Checkpoint:
 
     config: Config
     model: nn.Module
-    norm: Norm
+    norm: Normalisation
     epoch: int
     threshold: float
 
@@ -70,7 +70,7 @@ def load_checkpoint(path: Path, device: torch.device | None = None) -> Checkpoin
             f"A checkpoint is a file best.pt that training wrote, but got {path}. "
             "Train at least one epoch first."
         )
-    saved = load_saved(path, device or "cpu")
+    saved = load_tensors(path, device or "cpu")
     try:
         config = check_config(saved["config"], path)
         norm = _read_norm(saved["norm"], config["channels"])
@@ -78,14 +78,14 @@ def load_checkpoint(path: Path, device: torch.device | None = None) -> Checkpoin
         model.load_state_dict(saved["model"])
         epoch, threshold = int(saved["epoch"]), float(saved["threshold"])
     except (KeyError, TypeError, AttributeError, RuntimeError) as error:
-        raise refuse_saved(error, path) from error
+        raise checkpoint_error(error, path) from error
     model.to(device or "cpu").eval()
     return Checkpoint(config, model, norm, epoch, threshold)
 
 
-def _read_norm(values: dict[str, Any], channels: Sequence[str]) -> Norm:
+def _read_norm(values: dict[str, Any], channels: Sequence[str]) -> Normalisation:
     """Make a norm of a checkpoint's values: a mean and a standard deviation for each channel."""
-    norm = Norm(**values)
+    norm = Normalisation(**values)
     numbers = (*norm.mean, *norm.std)
     if tuple(norm.channels) != tuple(channels) or not len(norm.mean) == len(norm.std) == len(
         channels
@@ -110,7 +110,7 @@ def predict(model: nn.Module, x: Tensor) -> Tensor:
 
 
 def count_part(
-    model: nn.Module, tiles: Tiles, loss: Callable[[Tensor, Tensor], Tensor] | None = None
+    model: nn.Module, tiles: TileDataset, loss: Callable[[Tensor, Tensor], Tensor] | None = None
 ) -> tuple[np.ndarray, float]:
     """Count a whole part; return its histogram ``(2, BINS)`` and the mean loss per tile."""
     counts, total = None, 0.0
@@ -126,7 +126,7 @@ def count_part(
     return counts.cpu().numpy(), total / len(tiles)
 
 
-def measure_val(journal: Journal, pack: Pack, split: Split, predict_tiles: Predict) -> None:
+def measure_val(journal: TrialFolder, pack: Pack, split: Split, predict_tiles: Predict) -> None:
     """Count val of a model that training did not count: a baseline."""
     total = np.zeros((2, BINS), dtype=np.int64)
     for ids in _batches(split.val):
@@ -136,7 +136,7 @@ def measure_val(journal: Journal, pack: Pack, split: Split, predict_tiles: Predi
 
 
 def measure_predictions(
-    journal: Journal, pack: Pack, split: Split, predict_tiles: Predict
+    journal: TrialFolder, pack: Pack, split: Split, predict_tiles: Predict
 ) -> dict[str, float]:
     """Measure test once, at the threshold that val chose.
 
@@ -176,12 +176,12 @@ def measure_predictions(
 
 
 def measure_test(
-    journal: Journal, pack: Pack, split: Split, device: torch.device
+    journal: TrialFolder, pack: Pack, split: Split, device: torch.device
 ) -> dict[str, float]:
     """Measure test once with the checkpoint of the best epoch; returns as :func:`measure_predictions`."""
     best = load_checkpoint(journal.best, device)
     config = best.config
-    tiles = Tiles(pack, split.test, best.norm, config["timesteps"], device, config["steps"])
+    tiles = TileDataset(pack, split.test, best.norm, config["timesteps"], device, config["steps"])
     place = {tile: at for at, tile in enumerate(split.test)}
 
     def predict_tiles(ids: Sequence[str]) -> np.ndarray:
@@ -209,7 +209,7 @@ def pick_examples(tile_ids: Sequence[str], sizes: np.ndarray) -> list[str]:
     return others[: EXAMPLES - len(empty)] + empty
 
 
-def write_examples(journal: Journal, pack: Pack, split: Split, predict_tiles: Predict) -> None:
+def write_examples(journal: TrialFolder, pack: Pack, split: Split, predict_tiles: Predict) -> None:
     """Keep a few test tiles for the report: change in VV, mask and probability."""
     ids = pick_examples(split.test, pack.mask[pack.rows(split.test)].sum(axis=(1, 2)))
     journal.write_arrays(

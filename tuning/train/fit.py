@@ -14,7 +14,7 @@ from tuning.train.datasets import Parts
 from tuning.train.environment import describe_environment
 from tuning.train.training import Training
 from tuning.trial.config import check_config
-from tuning.trial.folder import Config, Journal, Row
+from tuning.trial.folder import Config, Row, TrialFolder
 
 REQUIRED = (
     *(
@@ -63,11 +63,11 @@ def fit(
         ValueError: If the pack or the folder belongs to another config.
         BadTrialError: If the loss or val average precision is not finite, or all outputs are equal.
     """
-    begun = begin(config, pack, Journal(folder), report, device or pick_device())
+    begun = begin(config, pack, TrialFolder(folder), report, device or pick_device())
     if isinstance(begun, str):
         return begun
     try:
-        while not is_over(begun):
+        while not is_training_finished(begun):
             report(begun.run_epoch())
         return finish(begun)
     finally:
@@ -77,7 +77,7 @@ def fit(
 def begin(
     config: Config,
     pack: Pack,
-    journal: Journal,
+    journal: TrialFolder,
     report: Report,
     device: torch.device,
     parts: Parts | None = None,
@@ -106,7 +106,7 @@ def begin(
     return training
 
 
-def is_over(training: Training) -> bool:
+def is_training_finished(training: Training) -> bool:
     """Tell whether a training has had its last epoch, or none of late was better."""
     config = training.config
     return bool(training.epoch >= config["epochs"] or training.stale >= config["patience"])
@@ -129,7 +129,7 @@ def split_of(config: Config, pack: Pack) -> Split:
     return make_split(config["split"], pack.tile_ids, pack.path.parent)
 
 
-def _claim(journal: Journal, config: Config, pack: Pack) -> None:
+def _claim(journal: TrialFolder, config: Config, pack: Pack) -> None:
     """Check that pack and folder belong to the config, and leave the config in the folder."""
     check_config(config, "it", REQUIRED)
     if config["data"] != pack.hash:

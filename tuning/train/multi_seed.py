@@ -20,9 +20,9 @@ from torch import Tensor
 from data.pack import Pack
 from tuning.train.cuda_graphs import shared_generator
 from tuning.train.datasets import Parts
-from tuning.train.fit import Report, begin, finish, is_over, pick_device
+from tuning.train.fit import Report, begin, finish, is_training_finished, pick_device
 from tuning.train.training import BadTrialError, Training
-from tuning.trial.folder import Config, Journal
+from tuning.trial.folder import Config, TrialFolder
 
 Outcome = str | BadTrialError | ValueError  # why a seed ended, or why it has no result
 
@@ -95,7 +95,7 @@ class _Member:
 
     def _settle(self) -> None:
         """Leave the training where it is over."""
-        if self.training is None or not is_over(self.training):
+        if self.training is None or not is_training_finished(self.training):
             return
         try:
             self.outcome = finish(self.training)
@@ -184,7 +184,7 @@ def _begin(
     seed: Seed, pack: Pack, device: torch.device, parts: Parts | None
 ) -> Training | str | ValueError:
     try:
-        return begin(seed.config, pack, Journal(seed.folder), seed.report, device, parts)
+        return begin(seed.config, pack, TrialFolder(seed.folder), seed.report, device, parts)
     except ValueError as error:
         return error
 

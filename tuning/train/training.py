@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from data.io.safe_checkpoint import load_saved
+from data.io.safe_checkpoint import load_tensors
 from data.pack import Pack
 from data.pack.augment import make_augment
 from data.splits import Split
@@ -24,7 +24,7 @@ from tuning.train.epochs import DeviceEpochs, Epochs, HostEpochs
 from tuning.train.evaluate import make_model
 from tuning.train.gpu_snapshot import Snapshot
 from tuning.train.step import Steps
-from tuning.trial.folder import Config, Journal, Row, write_aside
+from tuning.trial.folder import Config, Row, TrialFolder, write_atomically
 
 TRIED_STEPS = EAGER + 1  # on a GPU the last of them is recorded, which takes memory of its own
 
@@ -51,7 +51,7 @@ class Training:
         config: Config,
         pack: Pack,
         split: Split,
-        journal: Journal,
+        journal: TrialFolder,
         device: torch.device,
         *,
         parts: Parts | None = None,
@@ -195,7 +195,7 @@ class Training:
 
     def _save_last(self, state: dict[str, Any]) -> None:
         content = state | {"epoch": self.epoch, "stale": self.stale, "best": self.best}
-        write_aside(self.journal.last, lambda aside: torch.save(content, aside))
+        write_atomically(self.journal.last, lambda aside: torch.save(content, aside))
 
     def resume(self) -> None:
         """Continue from ``last.pt`` where there is one, as if never interrupted."""
@@ -204,7 +204,7 @@ class Training:
             settle_best(self.journal, self.epoch)
             return
         with naming_last(self.journal):
-            self._restore(load_saved(self.journal.last))
+            self._restore(load_tensors(self.journal.last))
         # A kill between the row and its checkpoint leaves a row that will be made again.
         self.journal.rewrite_history(self.journal.history()[: self.epoch])
         settle_best(self.journal, self.epoch)

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from data.io.errors import unknown
-from data.io.safe_json import is_name, is_number, refuse, show
+from data.io.errors import unknown_name
+from data.io.safe_json import is_number, is_safe_name, refused_error, show_value
 from data.pack.augment import make_augment
 from data.pack.channels import CHANNELS, STEPS
 from data.pack.normalise import KINDS
@@ -53,7 +53,7 @@ def check_config(content: Any, place: Path | str, needed: Sequence[str] = BUILD)
             the architecture alone knows, :func:`models.create_model` checks.
     """
     if not isinstance(content, dict):
-        raise refuse("A config must be an object", show(content), place, _REMEDY)
+        raise refused_error("A config must be an object", show_value(content), place, _REMEDY)
     if lacking := [name for name in needed if name not in content]:
         raise ValueError(
             f"A config names {', '.join(needed)}, but this one lacks {', '.join(lacking)}. {_REMEDY}"
@@ -64,8 +64,11 @@ def check_config(content: Any, place: Path | str, needed: Sequence[str] = BUILD)
         elif name in _CHECKS:
             _CHECKS[name](name, value, place)
         elif not isinstance(value, str | int | float | bool | None):
-            raise refuse(
-                f"A config's {show(name)} must be a text or a number", show(value), place, _REMEDY
+            raise refused_error(
+                f"A config's {show_value(name)} must be a text or a number",
+                show_value(value),
+                place,
+                _REMEDY,
             )
     return content
 
@@ -76,53 +79,63 @@ def _check_number(name: str, value: Any, place: Path | str) -> None:
     if not is_number(value, low, high, whole=whole):
         kind = "a whole number" if whole else "a number"
         rule = f"A config's {name} must be {kind} from {low:g} to {high:g}"
-        raise refuse(rule, show(value), place, _REMEDY)
+        raise refused_error(rule, show_value(value), place, _REMEDY)
 
 
 def _check_choice(choices: Sequence[str]) -> Callable[[str, Any, Path | str], None]:
     def check(name: str, value: Any, place: Path | str) -> None:
         if value not in choices:
-            raise ValueError(f"{unknown(name, value, choices)} It stands in {place}.")
+            raise ValueError(f"{unknown_name(name, value, choices)} It stands in {place}.")
 
     return check
 
 
 def _check_channels(name: str, value: Any, place: Path | str) -> None:
     if not isinstance(value, list | tuple) or not value:
-        raise refuse("A config's channels must be a list of names", show(value), place, _REMEDY)
+        raise refused_error(
+            "A config's channels must be a list of names", show_value(value), place, _REMEDY
+        )
     for one in value:
         _check_choice(CHANNELS)("channel", one, place)
     if len(set(value)) < len(value):
-        raise refuse("A config's channels must come once", show(value), place, _REMEDY)
+        raise refused_error("A config's channels must come once", show_value(value), place, _REMEDY)
 
 
 def _check_values(name: str, value: Any, place: Path | str) -> None:
     """Check a network's own arguments: plain values, whose limits the network knows."""
     if not isinstance(value, dict):
-        raise refuse("A config's arch must be an object", show(value), place, _REMEDY)
+        raise refused_error("A config's arch must be an object", show_value(value), place, _REMEDY)
     for key, one in value.items():
         if key in ("name", "in_channels", "timesteps") or not isinstance(one, str | int | float):
-            raise refuse("A config's arch must hold plain values", show({key: one}), place, _REMEDY)
+            raise refused_error(
+                "A config's arch must hold plain values", show_value({key: one}), place, _REMEDY
+            )
 
 
 def _check_augment(name: str, value: Any, place: Path | str) -> None:
     if not isinstance(value, dict) or not all(is_number(one, 0, 1e6) for one in value.values()):
-        raise refuse("A config's augment must hold numbers", show(value), place, _REMEDY)
+        raise refused_error(
+            "A config's augment must hold numbers", show_value(value), place, _REMEDY
+        )
     try:
         make_augment(value)
     except TypeError as error:
-        raise refuse("A config's augment must have known names", error, place, _REMEDY) from error
+        raise refused_error(
+            "A config's augment must have known names", error, place, _REMEDY
+        ) from error
 
 
 def _check_split(name: str, value: Any, place: Path | str) -> None:
     if not isinstance(value, str):
-        raise refuse("A config's split must be a name", show(value), place, _REMEDY)
+        raise refused_error("A config's split must be a name", show_value(value), place, _REMEDY)
     check_split(value)
 
 
 def _check_data(name: str, value: Any, place: Path | str) -> None:
-    if not is_name(value):
-        raise refuse("A config's data must be a pack's hash", show(value), place, _REMEDY)
+    if not is_safe_name(value):
+        raise refused_error(
+            "A config's data must be a pack's hash", show_value(value), place, _REMEDY
+        )
 
 
 _CHECKS: dict[str, Callable[[str, Any, Path | str], None]] = {

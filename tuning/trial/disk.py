@@ -5,7 +5,7 @@ import os
 import shutil
 from pathlib import Path
 
-from tuning.trial.folder import Journal
+from tuning.trial.folder import TrialFolder
 
 
 def measure_bytes(path: Path) -> int:
@@ -15,7 +15,7 @@ def measure_bytes(path: Path) -> int:
     return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
 
 
-def drop_checkpoints(journal: Journal) -> int:
+def drop_checkpoints(journal: TrialFolder) -> int:
     """Remove the checkpoints of a trial that ended and will not be used; return their bytes.
 
     History, scores and config stay, so that a resumed campaign still finds the trial's result.
@@ -53,7 +53,7 @@ class FullDiskError(OSError):
     """The disk of the output folder is full, or nearly so; the message says how full."""
 
 
-def check_folder(root: Path) -> None:
+def check_output_folder(root: Path) -> None:
     """Refuse an output folder that cannot be written, or has no room, before anything is made.
 
     Raises:
@@ -66,13 +66,13 @@ def check_folder(root: Path) -> None:
         probe.unlink()
     except OSError as error:
         if error.errno == errno.ENOSPC:
-            raise FullDiskError(explain_room(root)) from error
+            raise FullDiskError(describe_free_space(root)) from error
         raise OSError(
             f"The output folder must be writable, but {root} is not: {error.strerror}. "
             "Give another one with --root."
         ) from error
     if shutil.disk_usage(root).free < LEAST_BYTES:
-        raise FullDiskError(explain_room(root))
+        raise FullDiskError(describe_free_space(root))
 
 
 def is_full(root: Path) -> bool:
@@ -80,7 +80,7 @@ def is_full(root: Path) -> bool:
     return shutil.disk_usage(root).free < FULL_BYTES
 
 
-def explain_room(root: Path) -> str:
+def describe_free_space(root: Path) -> str:
     """Say that the disk of an output folder is full, or nearly so."""
     free = shutil.disk_usage(root).free
     return (

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from data.io import safe_json
-from data.io.safe_arrays import Wanted, read_array
+from data.io.safe_arrays import ArraySpec, read_array
 
 MOST_HISTORY_BYTES = 2**25  # ten thousand epochs have less than 10 MB
 
@@ -24,7 +24,7 @@ Config = dict[str, Any]
 Row = dict[str, Any]
 
 
-def write_aside(path: Path, write: Callable[[Path], object]) -> None:
+def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
     """Write a file beside *path*, then rename it: a reader sees the old file or the new one, after a power cut too."""
     aside = path.with_name(f".{os.getpid()}.{path.name}")
     try:
@@ -39,20 +39,22 @@ def write_aside(path: Path, write: Callable[[Path], object]) -> None:
 
 def write_json(path: Path, content: Any) -> None:
     """Write JSON atomically."""
-    write_aside(path, lambda aside: aside.write_text(json.dumps(content, indent=1, sort_keys=True)))
+    write_atomically(
+        path, lambda aside: aside.write_text(json.dumps(content, indent=1, sort_keys=True))
+    )
 
 
-def read_json(path: Path) -> Any:
+def read_optional_json(path: Path) -> Any:
     """Read JSON, or return None where there is no file."""
     return safe_json.read_json(path) if path.is_file() else None
 
 
 def write_array(path: Path, array: np.ndarray) -> None:
     """Write an array atomically; the file keeps its name's suffix ``.npy``."""
-    write_aside(path, lambda aside: np.save(aside, array))
+    write_atomically(path, lambda aside: np.save(aside, array))
 
 
-class Journal:
+class TrialFolder:
     """The files of one trial.
 
     Attributes:
@@ -86,7 +88,7 @@ class Journal:
     def rewrite_history(self, rows: list[Row]) -> None:
         """Replace the history, atomically."""
         text = "".join(json.dumps(row) + "\n" for row in rows)
-        write_aside(self.path / "history.jsonl", lambda aside: aside.write_text(text))
+        write_atomically(self.path / "history.jsonl", lambda aside: aside.write_text(text))
 
     def append(self, row: Row) -> None:
         """Add an epoch to the history."""
@@ -95,7 +97,7 @@ class Journal:
 
     def read(self, name: str) -> Any:
         """Read ``<name>.json``, None where it is missing."""
-        return read_json(self.path / f"{name}.json")
+        return read_optional_json(self.path / f"{name}.json")
 
     def write(self, name: str, content: Any) -> None:
         """Write ``<name>.json`` atomically."""
@@ -117,12 +119,12 @@ class Journal:
             with aside.open("wb") as file:
                 np.savez_compressed(file, **named)
 
-        write_aside(self.path / f"{name}.npz", save)
+        write_atomically(self.path / f"{name}.npz", save)
 
     def counts(self, part: str) -> np.ndarray | None:
         """Read the histogram ``(2, BINS)`` of *part* (``val`` or ``test``), None where it is missing."""
         file = self.path / f"{part}_counts.npy"
-        return read_array(file, Wanted("int64", (2, None))) if file.is_file() else None
+        return read_array(file, ArraySpec("int64", (2, None))) if file.is_file() else None
 
     def write_counts(self, part: str, counts: np.ndarray) -> None:
         """Write the histogram of *part*."""

@@ -9,11 +9,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from data.pack.node_cache import Source
+from data.pack.node_cache import PackSource
 from tuning.metrics.scores import is_constant
-from tuning.trial.folder import Config, Journal
+from tuning.trial.folder import Config, TrialFolder
 from tuning.trial.search_space import compose, make_key
-from tuning.trial.sync import Relay, StopMark
+from tuning.trial.sync import StopMarker, TrialSync
 
 METRIC = "best_val_pr_auc"
 MEMBER = "member"  # of a report: which of the trials that one of Ray's stands for
@@ -21,7 +21,7 @@ STOP = "stop"  # file of a campaign's folder: its trials end after their epoch
 
 
 @dataclass(frozen=True)
-class Job:
+class StageJob:
     """What all trials of one stage share.
 
     Attributes:
@@ -38,12 +38,12 @@ class Job:
     fixed: Mapping[str, Any]
     pack: str
     trials: str
-    source: Source | None = None
-    relay: Relay | None = None
+    source: PackSource | None = None
+    relay: TrialSync | None = None
     code: str = ""
 
     @property
-    def stop(self) -> Path | StopMark:
+    def stop(self) -> Path | StopMarker:
         """The file that asks the trials to end after their epoch."""
         return self.relay.stop if self.relay else Path(self.trials).with_name(STOP)
 
@@ -59,9 +59,9 @@ class Job:
             return dict(sample["config"])
         return compose(sample, self.fixed)
 
-    def journal(self, sample: Mapping[str, Any]) -> Journal:
+    def journal(self, sample: Mapping[str, Any]) -> TrialFolder:
         """Return the folder of a sample's trial."""
-        return Journal(Path(self.trials) / self.key(sample))
+        return TrialFolder(Path(self.trials) / self.key(sample))
 
     def key(self, sample: Mapping[str, Any]) -> str:
         """Return the key of a sample's trial."""
@@ -82,7 +82,7 @@ class Stage:
     """
 
     name: str
-    job: Job
+    job: StageJob
     trials: int
     epochs: int
     hang_s: float = 3600.0
@@ -90,7 +90,7 @@ class Stage:
 
 
 @dataclass(frozen=True)
-class Entry:
+class TrialEntry:
     """What a trial is called and tagged with in MLflow; its ``trial.json``.
 
     Attributes:
@@ -126,13 +126,13 @@ class Entry:
         }
 
 
-def enrol(stage: Stage, sample: Mapping[str, Any], number: int) -> Entry:
+def register_trial(stage: Stage, sample: Mapping[str, Any], number: int) -> TrialEntry:
     """Return the entry of a sample's trial, made with that number and kept in its folder where there is none."""
     journal, config = stage.job.journal(sample), stage.job.config(sample)
     if kept := read_entry(journal):
         return kept
     searched = "config" not in sample
-    entry = Entry(
+    entry = TrialEntry(
         stage=stage.name,
         kind=stage.job.stage,
         number=number,
@@ -142,17 +142,17 @@ def enrol(stage: Stage, sample: Mapping[str, Any], number: int) -> Entry:
         sample=dict(sample) if searched else {},
         model=not searched,
     )
-    keep_entry(journal, entry)
+    write_entry(journal, entry)
     return entry
 
 
-def keep_entry(journal: Journal, entry: Entry) -> None:
+def write_entry(journal: TrialFolder, entry: TrialEntry) -> None:
     """Write a trial's entry; what was sent before no longer tells all."""
     journal.write("trial", asdict(entry))
     journal.drop("sent")
 
 
-def read_entry(journal: Journal) -> Entry | None:
+def read_entry(journal: TrialFolder) -> TrialEntry | None:
     """Read a trial's entry, None where its folder has none.
 
     Raises:
@@ -162,7 +162,7 @@ def read_entry(journal: Journal) -> Entry | None:
     if content is None:
         return None
     try:
-        return Entry(**content)
+        return TrialEntry(**content)
     except TypeError as error:
         raise ValueError(
             f"A trial's trial.json is written by the version that runs it, but got {error} in "
@@ -170,17 +170,17 @@ def read_entry(journal: Journal) -> Entry | None:
         ) from error
 
 
-def list_trials(folder: Path) -> dict[Path, Entry]:
+def list_trials(folder: Path) -> dict[Path, TrialEntry]:
     """List the entries of all trials of a campaign's ``trials`` folder, by folder, in their order."""
     found = {}
     for file in folder.glob("*/trial.json"):
-        entry = read_entry(Journal(file.parent))
+        entry = read_entry(TrialFolder(file.parent))
         if entry is not None:
             found[file.parent] = entry
     return dict(sorted(found.items(), key=lambda pair: (pair[1].began_ms, pair[1].number)))
 
 
-def list_entries(stage: Stage) -> dict[Path, Entry]:
+def list_entries(stage: Stage) -> dict[Path, TrialEntry]:
     """List the entries of a stage's trials by folder, by number."""
     every = list_trials(Path(stage.job.trials))
     own = [(path, entry) for path, entry in every.items() if entry.stage == stage.name]
@@ -196,7 +196,7 @@ def name_trial(kind: str, config: Config, number: int) -> str:
     return f"{config['model']} · {kind} · #{number:02d} · lr {rate}"
 
 
-def is_over(journal: Journal, kind: str) -> bool:
+def is_finished(journal: TrialFolder, kind: str) -> bool:
     """Tell whether a trial has its result, or failed for good: nothing of it is to be run again."""
     end = journal.read("end")
     if end is None:
@@ -204,16 +204,16 @@ def is_over(journal: Journal, kind: str) -> bool:
     return kind == "search" or end["reason"] == "error" or journal.read("test") is not None
 
 
-def divide(stage: Stage) -> tuple[dict[Path, Entry], dict[Path, Entry]]:
+def split_finished(stage: Stage) -> tuple[dict[Path, TrialEntry], dict[Path, TrialEntry]]:
     """Divide a stage's trials into those that are over and the rest, each by number."""
-    over: dict[Path, Entry] = {}
-    rest: dict[Path, Entry] = {}
+    over: dict[Path, TrialEntry] = {}
+    rest: dict[Path, TrialEntry] = {}
     for path, entry in list_entries(stage).items():
-        (over if is_over(Journal(path), entry.kind) else rest)[path] = entry
+        (over if is_finished(TrialFolder(path), entry.kind) else rest)[path] = entry
     return over, rest
 
 
-def explain_end(journal: Journal, kind: str) -> tuple[str, str, int | None] | None:
+def describe_end(journal: TrialFolder, kind: str) -> tuple[str, str, int | None] | None:
     """Say how a trial ended, in its own words where it left some, else in the driver's.
 
     Args:
@@ -223,7 +223,7 @@ def explain_end(journal: Journal, kind: str) -> tuple[str, str, int | None] | No
     Returns:
         Reason, message and time in milliseconds; None for one that has not ended.
     """
-    if is_over(journal, kind):
+    if is_finished(journal, kind):
         end = journal.read("end")
         return end["reason"], end.get("message", ""), end.get("time_ms")
     if failure := journal.read("failure"):
@@ -231,7 +231,7 @@ def explain_end(journal: Journal, kind: str) -> tuple[str, str, int | None] | No
     return None
 
 
-def fail(journal: Journal, kind: str, message: str, details: str = "") -> None:
+def mark_failed(journal: TrialFolder, kind: str, message: str, details: str = "") -> None:
     """Note why a trial was given up; a continued campaign tries it again.
 
     Args:
@@ -244,9 +244,9 @@ def fail(journal: Journal, kind: str, message: str, details: str = "") -> None:
     journal.write("failure", content | {"details": details})
 
 
-def read_score(journal: Journal) -> float | None:
+def read_score(journal: TrialFolder) -> float | None:
     """Read what a search trial is ranked by; None if it failed, has no epoch, or tells no pixel from another."""
-    ended = explain_end(journal, "search")
+    ended = describe_end(journal, "search")
     rows, counts = journal.history(), journal.counts("val")
     if ended is None or ended[0] == "error" or not rows or counts is None or is_constant(counts):
         return None
@@ -256,11 +256,11 @@ def read_score(journal: Journal) -> float | None:
 def count_done(folder: Path) -> tuple[int, int]:
     """Count the trials of a campaign's ``trials`` folder that are over, and all of them."""
     every = list_trials(folder)
-    over = sum(is_over(Journal(path), entry.kind) for path, entry in every.items())
+    over = sum(is_finished(TrialFolder(path), entry.kind) for path, entry in every.items())
     return over, len(every)
 
 
-def has_failed(journal: Journal, kind: str) -> bool:
+def has_failed(journal: TrialFolder, kind: str) -> bool:
     """Tell whether a trial was given up for a kind of reason."""
     failure = journal.read("failure")
     return failure is not None and failure["kind"] == kind

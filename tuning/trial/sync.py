@@ -14,10 +14,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from data.io.safe_json import is_name, is_texts, parse_object, refuse
-from data.io.shared_storage import Depot, DepotError
+from data.io.safe_json import is_safe_name, is_string_map, parse_object, refused_error
+from data.io.shared_storage import SharedStorage, SharedStorageError
 from data.tiles import hash_file
-from tuning.trial.folder import write_aside
+from tuning.trial.folder import write_atomically
 
 logger = logging.getLogger(__name__)
 
@@ -29,14 +29,14 @@ TRIES = 5  # of a read, while a worker replaces what is read
 
 
 @dataclass(frozen=True)
-class Relay:
+class TrialSync:
     """The trials of one campaign on shared storage.
 
     Attributes:
         depot: The folder that holds a folder per trial key.
     """
 
-    depot: Depot
+    depot: SharedStorage
 
     @property
     def name(self) -> str:
@@ -44,9 +44,9 @@ class Relay:
         return hashlib.sha256(self.depot.uri.encode()).hexdigest()[:12]
 
     @property
-    def stop(self) -> "StopMark":
+    def stop(self) -> "StopMarker":
         """The mark that asks the trials to end after their epoch."""
-        return StopMark(self.depot)
+        return StopMarker(self.depot)
 
     def push(self, key: str, folder: Path) -> None:
         """Put a trial's folder here, as it is now.
@@ -96,7 +96,7 @@ class Relay:
                 for name, digest in index.items():
                     if name not in without and not _is(folder / name, digest):
                         self._get(_place(key, name, digest), folder / name, digest)
-            except DepotError:
+            except SharedStorageError:
                 if left == 1 or index == self._index(key):
                     raise
                 continue
@@ -107,12 +107,12 @@ class Relay:
         def write(aside: Path) -> None:
             self.depot.get(place, aside)
             if (got := hash_file(aside)) != digest:
-                raise DepotError(
+                raise SharedStorageError(
                     f"A trial's file must have the hash {digest[:12]}, but got {got[:12]} for {place} of "
                     f"{self.depot.uri.partition('?')[0]}. Remove the trial's folder there; it is trained again."
                 )
 
-        write_aside(target, write)
+        write_atomically(target, write)
 
     def _index(self, key: str) -> dict[str, str]:
         """Read the names and hashes of a trial's files; what others may have written there is checked."""
@@ -120,17 +120,17 @@ class Relay:
         if content is None:
             return {}
         index = parse_object(content.decode(errors="replace"), f"{key}/{INDEX}")
-        if not is_texts(index) or not all(is_name(name) for name in index):
+        if not is_string_map(index) or not all(is_safe_name(name) for name in index):
             rule = "A trial's index must hold a hash by file name"
-            raise refuse(rule, "another", f"{self.depot.uri.partition('?')[0]}/{key}")
+            raise refused_error(rule, "another", f"{self.depot.uri.partition('?')[0]}/{key}")
         return index
 
 
 @dataclass(frozen=True)
-class StopMark:
+class StopMarker:
     """A mark on shared storage, used like a file's path."""
 
-    depot: Depot
+    depot: SharedStorage
 
     def exists(self) -> bool:
         """Tell whether it is there."""
@@ -146,7 +146,7 @@ class StopMark:
 
 
 @contextmanager
-def working_copy(relay: Relay, key: str, cache: Path) -> Iterator[Path]:
+def working_copy(relay: TrialSync, key: str, cache: Path) -> Iterator[Path]:
     """Give a worker a trial's folder on its own node; what it holds in the end goes back.
 
     Args:

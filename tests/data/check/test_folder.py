@@ -15,7 +15,7 @@ import pytest
 
 from data.check import check_folder
 from data.check.__main__ import main
-from data.check.tile import Checked, Job, check_each, check_tile
+from data.check.tile import Checked, CheckJob, check_each, check_tile
 from data.tiles import MODALITIES, ORBITS, TileError, list_tiles, open_tile, tile_path
 from data.tiles.catalogue import read_catalogue
 from data.twin import make_twin
@@ -228,7 +228,9 @@ def test_files_of_a_tile_on_two_grids_are_refused(tmp_path: Path) -> None:
     assert "must lie on one grid, but got" in report.unusable[0].reason
 
 
-def check_or_die(fatal: tuple[str, str], work: Callable[[Job], Checked], job: Job) -> Checked:
+def check_or_die(
+    fatal: tuple[str, str], work: Callable[[CheckJob], Checked], job: CheckJob
+) -> Checked:
     if job.tile_id == fatal[0] and fatal[1] in job.hashes:
         os.kill(os.getpid(), signal.SIGKILL)  # as a library's segmentation fault would
     return work(job)
@@ -236,7 +238,7 @@ def check_or_die(fatal: tuple[str, str], work: Callable[[Job], Checked], job: Jo
 
 def test_a_file_that_ends_its_process_is_blamed_alone(tiles: Path) -> None:
     names = list_tiles(tiles)
-    jobs = [Job(name, dict.fromkeys(ORBITS, "")) for name in names]
+    jobs = [CheckJob(name, dict.fromkeys(ORBITS, "")) for name in names]
     work = partial(check_or_die, (names[1], "s1dsc"), partial(check_tile, tiles, None))
     checked = check_each(work, jobs, workers=1, progress=False)
     assert [one.tile.tile_id for one in checked] == names

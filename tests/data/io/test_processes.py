@@ -4,7 +4,7 @@ from functools import partial
 
 import pytest
 
-from data.io.processes import REPAID, Died, run_each
+from data.io.processes import REPAID, WorkerDied, map_processes
 
 
 def double(number: int) -> int:
@@ -22,21 +22,21 @@ def refuse(number: int) -> int:
 
 
 def test_results_come_in_the_items_order() -> None:
-    assert list(run_each(double, range(20), "doubling", workers=2)) == list(range(0, 40, 2))
+    assert list(map_processes(double, range(20), "doubling", workers=2)) == list(range(0, 40, 2))
 
 
 def test_nothing_to_do_gives_nothing() -> None:
-    assert list(run_each(double, [], "doubling")) == []
+    assert list(map_processes(double, [], "doubling")) == []
 
 
 def test_a_process_that_dies_costs_its_own_item_alone() -> None:
-    results = list(run_each(partial(double_or_die, 5), range(8), "doubling", workers=2))
-    assert results == [0, 2, 4, 6, 8, Died(), 12, 14]
+    results = list(map_processes(partial(double_or_die, 5), range(8), "doubling", workers=2))
+    assert results == [0, 2, 4, 6, 8, WorkerDied(), 12, 14]
 
 
 def test_what_the_work_raises_is_raised() -> None:
     with pytest.raises(ValueError, match="no 3"):
-        list(run_each(refuse, [3], "refusing"))
+        list(map_processes(refuse, [3], "refusing"))
 
 
 def where(number: int) -> int:
@@ -44,4 +44,4 @@ def where(number: int) -> int:
 
 
 def test_few_items_are_one_process_s_work() -> None:
-    assert len(set(run_each(where, range(2 * REPAID - 1), "counting"))) == 1
+    assert len(set(map_processes(where, range(2 * REPAID - 1), "counting"))) == 1

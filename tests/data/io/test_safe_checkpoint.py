@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 import torch
 
-from data.io.safe_checkpoint import MOST_CHECKPOINT_BYTES, load_saved
+from data.io.safe_checkpoint import MOST_CHECKPOINT_BYTES, load_tensors
 from data.io.safe_json import RefusedError
 from data.pack import Pack
 from tests.support.hostile_files import Canary, fires, write_sparse
 from tests.support.served_fixtures import write_checkpoint
 from tuning.train.evaluate import load_checkpoint
 from tuning.train.fit import fit
-from tuning.trial.folder import Config, Journal
+from tuning.trial.folder import Config, TrialFolder
 
 RULE = "A checkpoint must be what training wrote, but got "
 
@@ -43,7 +43,7 @@ def test_pickled_checkpoint_is_refused_and_does_not_act(
         torch.load(path, weights_only=False)
         assert canary.exists()  # so the file would act
         canary.unlink()
-    for load in (load_checkpoint, load_saved):
+    for load in (load_checkpoint, load_tensors):
         with pytest.raises(RefusedError, match=RULE) as caught:
             load(path)
         assert str(path) in str(caught.value)
@@ -54,7 +54,7 @@ def test_pickled_checkpoint_is_refused_and_does_not_act(
 def test_training_does_not_continue_from_a_pickle(
     config: Config, pack: Pack, tmp_path: Path
 ) -> None:
-    canary, journal = tmp_path / "canary", Journal(tmp_path / "trial")
+    canary, journal = tmp_path / "canary", TrialFolder(tmp_path / "trial")
     torch.save({"epoch": 1, "model": Canary(canary)}, journal.last)
     with pytest.raises(ValueError, match=RULE):
         fit(config, pack, journal.path, lambda row: None)
@@ -71,7 +71,7 @@ def test_packed_checkpoint_is_refused_before_it_grows(tmp_path: Path) -> None:
     with pytest.raises(
         RefusedError, match=r"members must not be packed, but got 'small/data\.pkl'"
     ):
-        load_saved(path)
+        load_tensors(path)
 
 
 def test_large_checkpoint_is_refused_before_it_is_read(tmp_path: Path) -> None:

@@ -6,12 +6,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from data.io.errors import unknown
-from data.io.safe_arrays import MOST_ARRAY_BYTES, Wanted, read_array, read_arrays
-from data.io.safe_json import MOST_JSON_BYTES, RefusedError, check_name, is_name, read_json, show
+from data.io.errors import unknown_name
+from data.io.safe_arrays import MOST_ARRAY_BYTES, ArraySpec, read_array, read_arrays
+from data.io.safe_json import (
+    MOST_JSON_BYTES,
+    RefusedError,
+    check_safe_name,
+    is_safe_name,
+    read_json,
+    show_value,
+)
 from tests.support.hostile_files import DEEP, write_growing_npz, write_pickled_npz, write_sparse
 
-BYTES = Wanted("uint8", (None,))
+BYTES = ArraySpec("uint8", (None,))
 
 
 @pytest.mark.parametrize(
@@ -71,21 +78,21 @@ def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
     ],
 )
 def test_what_is_no_name_becomes_no_file(text: object) -> None:
-    assert not is_name(text)
+    assert not is_safe_name(text)
     with pytest.raises(RefusedError, match="A campaign's name has at most 100 letters, digits"):
-        check_name("campaign", text)
+        check_safe_name("campaign", text)
 
 
 def test_names_stay_as_they_are() -> None:
     for text in ("first", "20261125-103000-quick", "a.b_c-1", "x" * 100):
-        assert check_name("campaign", text) == text
+        assert check_safe_name("campaign", text) == text
 
 
 def test_messages_are_short_and_no_character_acts() -> None:
     text = "\x1b[2J\n" + "x" * 10_000_000
-    assert len(show(text)) <= 201
-    assert "\x1b" not in show(text)
-    message = unknown("split", text, ["blocks"])
+    assert len(show_value(text)) <= 201
+    assert "\x1b" not in show_value(text)
+    message = unknown_name("split", text, ["blocks"])
     assert len(message) < 300
     assert "\x1b" not in message
 
@@ -100,11 +107,11 @@ def test_arrays_are_those_that_were_written(tmp_path: Path) -> None:
     }
     np.savez_compressed(tmp_path / "a.npz", **arrays)
     wanted = {
-        "ids": Wanted("str", (None,)),
-        "none": Wanted("str", (None,)),
-        "x": Wanted("float16", (2, None, 4)),
-        "turned": Wanted("int64", (2, 3)),
-        "one": Wanted("int64", ()),
+        "ids": ArraySpec("str", (None,)),
+        "none": ArraySpec("str", (None,)),
+        "x": ArraySpec("float16", (2, None, 4)),
+        "turned": ArraySpec("int64", (2, 3)),
+        "one": ArraySpec("int64", ()),
     }
     found = read_arrays(tmp_path / "a.npz", wanted)
     for name, array in arrays.items():
@@ -174,7 +181,7 @@ def test_headers_must_tell_the_truth(
         np.lib.format.write_array_header_1_0(out, header)
         out.write(bytes(8))
     with pytest.raises(RefusedError, match=re.escape(message)) as caught:
-        read_array(file, Wanted("uint8", (None,)))
+        read_array(file, ArraySpec("uint8", (None,)))
     assert str(file) in str(caught.value)
 
 
@@ -183,7 +190,7 @@ def test_texts_without_letters_have_no_length(tmp_path: Path) -> None:
         header = {"descr": "<U0", "fortran_order": False, "shape": (10**12,)}
         np.lib.format.write_array_header_1_0(out, header)
     with pytest.raises(RefusedError, match="as it says"):
-        read_array(tmp_path / "x.npy", Wanted("str", (None,)))
+        read_array(tmp_path / "x.npy", ArraySpec("str", (None,)))
 
 
 def test_damaged_archives_are_named(tmp_path: Path) -> None:

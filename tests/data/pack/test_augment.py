@@ -3,9 +3,9 @@ import pytest
 import torch
 
 from data.pack.augment import OFF, Augment, apply_augment, make_augment, parse_augment
-from data.pack.normalise import Norm
+from data.pack.normalise import Normalisation
 
-NORM = Norm(("s1asc:VV", "s1asc:VH", "DEM"), (-9.0, -15.0, 200.0), (4.0, 2.0, 100.0))
+NORM = Normalisation(("s1asc:VV", "s1asc:VH", "DEM"), (-9.0, -15.0, 200.0), (4.0, 2.0, 100.0))
 TURN = Augment(turn=1)
 
 

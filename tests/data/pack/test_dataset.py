@@ -7,8 +7,8 @@ import torch
 from data.pack import Pack
 from data.pack.augment import OFF, Augment
 from data.pack.channels import CHANNELS, SAR_CHANNELS, pick_nearest, pick_steps
-from data.pack.dataset import Tiles, check_contract
-from data.pack.normalise import Norm, make_norm
+from data.pack.dataset import TileDataset, check_contract
+from data.pack.normalise import Normalisation, make_normalisation
 from data.splits import Split
 
 CPU = torch.device("cpu")
@@ -21,9 +21,9 @@ def serve(
     timesteps: int = 4,
     channels: tuple[str, ...] = SAR_CHANNELS,
     steps: str = "even",
-) -> Tiles:
-    norm = make_norm("train", pack, split.train, channels)
-    return Tiles(pack, split.part(part), norm, timesteps, CPU, steps)
+) -> TileDataset:
+    norm = make_normalisation("train", pack, split.train, channels)
+    return TileDataset(pack, split.part(part), norm, timesteps, CPU, steps)
 
 
 def with_gap(pack: Pack) -> Pack:
@@ -123,7 +123,7 @@ def test_a_part_on_its_device_serves_what_the_pack_does(
         pytest.skip("needs a GPU")
     tiles = serve(pack, split)
     at = torch.device(device)
-    moved = Tiles(pack, split.train, tiles.norm, 4, at, resident=True)
+    moved = TileDataset(pack, split.train, tiles.norm, 4, at, resident=True)
     first, second = (
         [(batch.x.cpu().clone(), batch.mask.cpu()) for batch in some.shuffled(3, generator)]
         for some, generator in zip(
@@ -155,8 +155,8 @@ def test_contract_stops_at_power_clipped_as_if_it_were_db(pack: Pack, split: Spl
     broken = replace(
         pack, bands={name: values.astype(np.float16) for name, values in bands.items()}
     )
-    published = Norm(SAR_CHANNELS, (0.0,) * 4, (1.0,) * 4, "published")  # scaled already
-    tiles = Tiles(broken, split.train, published, 4, CPU)
+    published = Normalisation(SAR_CHANNELS, (0.0,) * 4, (1.0,) * 4, "published")  # scaled already
+    tiles = TileDataset(broken, split.train, published, 4, CPU)
     spread = tiles.batch(range(4)).x.std((0, 1, 3, 4))
     assert spread.max() < 0.01  # the study's own SAR channels: 0.001 to 0.005
     with pytest.raises(

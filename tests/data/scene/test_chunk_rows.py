@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from data.scene.base import Need
+from data.scene.base import InputSpec
 from data.scene.chunk_rows import Edges, Strip, find_edges, read_steps
 from data.scene.datacube import open_cube
 from tests.support.cube_files import Groups, change_all, make_groups, write_netcdf, write_zarr
 
-NEED = Need(("s1asc:VV", "s1dsc:VH"), 4, "even")
+NEED = InputSpec(("s1asc:VV", "s1dsc:VH"), 4, "even")
 CHUNK = 48
 
 

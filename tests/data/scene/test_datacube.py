@@ -12,7 +12,7 @@ import pytest
 import xarray as xr
 
 from data.pack.tile_row import measure_slope
-from data.scene.base import Need, choose_steps
+from data.scene.base import InputSpec, choose_steps
 from data.scene.datacube import Cube, open_cube
 from data.scene.georeference import Grid
 from data.scene.windows import Span, Window
@@ -30,7 +30,7 @@ from tests.support.cube_files import (
 )
 
 S1 = ("s1asc:VV", "s1asc:VH", "s1dsc:VV", "s1dsc:VH")
-NEED = Need(S1, 4, "even")
+NEED = InputSpec(S1, 4, "even")
 GRID = Grid("EPSG:32654", WEST, NORTH, 10.0, 64, 80)
 
 
@@ -101,7 +101,7 @@ def test_a_geotransform_tells_the_corner(tmp_path: Path, transform: float, west:
 
 def test_slopes_have_no_seam_between_windows(tmp_path: Path) -> None:
     groups = make_groups()
-    need = Need((*S1, "DEM", "slope"), 4, "even")
+    need = InputSpec((*S1, "DEM", "slope"), 4, "even")
     cube = open_cube(write_netcdf(groups, tmp_path / "cube.nc"), need)
     heights = groups["s1asc"]["DEM"].values
     slope = measure_slope(heights).astype(np.float16).astype(np.float32)
@@ -141,14 +141,15 @@ def test_optical_bands_have_no_data_where_their_scene_class_says(tmp_path: Path)
     scene_class[14, 2, 3] = 0
     optical = groups["s1asc"][["time", "y", "x"]].assign(bands).assign(SCL=(DIMS, scene_class))
     path = write_netcdf({**groups, "s2": optical}, tmp_path / "cube.nc")
-    cube = open_cube(path, Need(("s1asc:VV", "s2:B04"), 2, "even"))
+    cube = open_cube(path, InputSpec(("s1asc:VV", "s2:B04"), 2, "even"))
     x = read(cube, window(0, 0, 8, 8))
     assert np.isnan(x[1, 1, 2, 3])
     wanted = optical["B04"].values[0, :8, :8].astype(np.float16)
     np.testing.assert_array_equal(x[0, 1], wanted)
     with pytest.raises(ValueError, match=r"Add s2, or take a model without"):
         open_cube(
-            write_netcdf(groups, tmp_path / "radar.nc"), Need(("s1asc:VV", "s2:B04"), 2, "even")
+            write_netcdf(groups, tmp_path / "radar.nc"),
+            InputSpec(("s1asc:VV", "s2:B04"), 2, "even"),
         )
 
 
@@ -170,12 +171,12 @@ def test_acquisitions_are_chosen_evenly_or_around_the_event(tmp_path: Path) -> N
     path = write_netcdf(make_groups(times=times), tmp_path / "cube.nc")
     even = open_cube(path, NEED)
     assert even.steps["s1asc"] == [0, 6, 13, 19]
-    near = open_cube(path, Need(S1, 4, "event"))
+    near = open_cube(path, InputSpec(S1, 4, "event"))
     assert near.steps["s1asc"] == [7, 8, 9, 10]  # two before 5 September, two after
     assert (
         "Of 20 acquisitions of s1asc: 2018-08-24, 2018-09-05, 2018-09-17, 2018-09-29." in near.notes
     )
-    other = open_cube(path, Need(S1, 4, "event", np.datetime64("2018-07-10")))
+    other = open_cube(path, InputSpec(S1, 4, "event", np.datetime64("2018-07-10")))
     assert other.steps["s1asc"] == [2, 3, 4, 5]
 
 
@@ -183,7 +184,7 @@ def test_one_modality_may_lie_at_the_root(tmp_path: Path) -> None:
     alone = make_groups()["s1asc"].assign_attrs(modality="s1asc")
     path = tmp_path / "cube.nc"
     alone.to_netcdf(path)
-    assert open_cube(path, Need(S1[:2], 4, "even")).grid == GRID
+    assert open_cube(path, InputSpec(S1[:2], 4, "even")).grid == GRID
     with pytest.raises(
         ValueError, match=r"reads the modalities s1asc, s1dsc.*got s1asc.*Add s1dsc"
     ):
@@ -248,7 +249,7 @@ def test_heights_that_a_network_reads_must_be_there(tmp_path: Path) -> None:
     path = write_netcdf(drop("DEM")(make_groups()), tmp_path / "cube.nc")
     assert not open_cube(path, NEED).has_heights
     with pytest.raises(ValueError, match=r"reads heights: a datacube must have DEM, but got .*VV"):
-        open_cube(path, Need((*S1, "slope"), 4, "even"))
+        open_cube(path, InputSpec((*S1, "slope"), 4, "even"))
 
 
 def test_infinite_backscatter_is_refused_where_it_is(tmp_path: Path) -> None:
@@ -315,7 +316,7 @@ def test_a_chunk_may_not_fill_the_memory(tmp_path: Path) -> None:
     with pytest.raises(
         ValueError, match="chunk must have at most 268,435,456 bytes, but got 324,000,000"
     ):
-        open_cube(path, Need(S1[:2], 4, "even"))
+        open_cube(path, InputSpec(S1[:2], 4, "even"))
 
 
 def test_a_coordinate_may_not_fill_the_memory(tmp_path: Path) -> None:
@@ -327,9 +328,9 @@ def test_a_coordinate_may_not_fill_the_memory(tmp_path: Path) -> None:
     with pytest.raises(
         ValueError, match="x must have at most 1,048,576 values, but got 2,147,483,648"
     ):
-        open_cube(path, Need(S1[:2], 4, "even"))
+        open_cube(path, InputSpec(S1[:2], 4, "even"))
 
 
 def test_dates_before_and_after_the_event_are_chosen_as_in_training() -> None:
     with pytest.raises(ValueError, match="reads 5 acquisitions, but got 2"):
-        choose_steps(TIMES[:2], Need(S1, 5, "even"), "here")
+        choose_steps(TIMES[:2], InputSpec(S1, 5, "even"), "here")

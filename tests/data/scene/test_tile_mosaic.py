@@ -11,16 +11,16 @@ import xarray as xr
 
 from data.pack import make_pack
 from data.pack.channels import pick_steps
-from data.pack.reader import Reader
-from data.scene.base import Need
+from data.pack.reader import PackReader
+from data.scene.base import InputSpec
 from data.scene.georeference import Grid
 from data.scene.tile_mosaic import Mosaic, open_mosaic
 from data.tiles import ORBITS, tile_path
 from tests.support.tile_files import make_dataset, shift, to_linear, write
-from tuning.serving.tile_input import Wanted, read_tile
+from tuning.serving.tile_input import ModelInput, read_tile
 
 S1 = ("s1asc:VV", "s1asc:VH", "s1dsc:VV", "s1dsc:VH")
-NEED = Need((*S1, "DEM", "slope"), 4, "even")
+NEED = InputSpec((*S1, "DEM", "slope"), 4, "even")
 
 
 def read_all(scene: Mosaic) -> dict[tuple[int, int], np.ndarray]:
@@ -43,19 +43,19 @@ def take(root: Path, to: Path, *tile_ids: str) -> Path:
 
 def test_a_tile_is_read_as_training_and_serving_read_it(quad: Path, tmp_path: Path) -> None:
     scene, pack = open_mosaic(quad, NEED), make_pack(quad, tmp_path)
-    reader, windows = Reader(pack, NEED.channels, 4), read_all(scene)
+    reader, windows = PackReader(pack, NEED.channels, 4), read_all(scene)
     for (row, column), tile_id in scene.tiles.items():
         x = windows[row * 128, column * 128]
         packed = torch.empty(reader.shape)
         reader.read(int(pack.rows([tile_id])[0]), packed)
         np.testing.assert_array_equal(x, packed.numpy())
-        served = read_tile(tile_path(quad, tile_id, "s1asc"), Wanted(NEED.channels, 4, "even"))
+        served = read_tile(tile_path(quad, tile_id, "s1asc"), ModelInput(NEED.channels, 4, "even"))
         np.testing.assert_array_equal(x, served[0, pick_steps(4)])
 
 
 def test_a_network_around_the_event_gets_the_dates_that_serving_gives_it(quad: Path) -> None:
-    scene = open_mosaic(quad, Need(S1, 4, "event"))
-    served = read_tile(tile_path(quad, "hokkaido_579", "s1asc"), Wanted(S1, 4, "event"))
+    scene = open_mosaic(quad, InputSpec(S1, 4, "event"))
+    served = read_tile(tile_path(quad, "hokkaido_579", "s1asc"), ModelInput(S1, 4, "event"))
     np.testing.assert_array_equal(read_all(scene)[0, 0], served[0])
 
 

@@ -7,12 +7,12 @@ from pathlib import Path
 import matplotlib.image
 import pytest
 
-from data.io.processes import Died
+from data.io.processes import WorkerDied
 from data.splits import make_split
 from data.splits.__main__ import main
 from data.splits.audit import as_table, audit_splits, draw_audit
 from data.splits.leakage import SplitMeasure, measure_split
-from data.tiles import Survey, list_tiles
+from data.tiles import TileSurvey, list_tiles
 from data.tiles.catalogue import GRID_M, read_catalogue
 
 Copy = Callable[[], Path]
@@ -28,9 +28,9 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def survey_catalogue() -> dict[str, Survey]:
+def survey_catalogue() -> dict[str, TileSurvey]:
     return {
-        tile.tile_id: Survey(
+        tile.tile_id: TileSurvey(
             tile.tile_id, tile.column * GRID_M, (tile.row + 1) * GRID_M, tile.annotated_px
         )
         for tile in read_catalogue().values()
@@ -74,7 +74,7 @@ def test_audit_weighs_the_parts() -> None:
 def test_audit_takes_places_from_the_files() -> None:
     tiles, split = survey_catalogue(), make_split("blocks")
     at = tiles[split.train[0]]
-    tiles[split.test[0]] = Survey(split.test[0], at.west_m + GRID_M, at.north_m, 0)
+    tiles[split.test[0]] = TileSurvey(split.test[0], at.west_m + GRID_M, at.north_m, 0)
     found = measure_split(split, tiles)
     assert split.test[0] in found.by_edge["test"]
 
@@ -156,7 +156,9 @@ def test_command_names_a_bad_tile_and_goes_on(
 
 
 def test_audit_names_a_tile_whose_process_died(twin: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("data.splits.leakage.run_each", lambda work, items, *_, **__: [Died()] * 12)
+    monkeypatch.setattr(
+        "data.splits.leakage.run_each", lambda work, items, *_, **__: [WorkerDied()] * 12
+    )
     audit = audit_splits(twin, ["blocks"])
     assert audit.found.unusable[list_tiles(twin)[0]].startswith("The process that read hokkaido_")
     assert "share" in as_table(audit)

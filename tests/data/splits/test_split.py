@@ -1,6 +1,6 @@
 import pytest
 
-from data.io.errors import unknown
+from data.io.errors import unknown_name
 from data.splits import (
     SPLITS,
     check_split,
@@ -169,6 +169,6 @@ def test_fold_names_refuse_too_many() -> None:
 
 
 def test_unknown_name_lists_all_when_nothing_is_near() -> None:
-    assert unknown("preset", "zzz", ["quick", "paper"]) == (
+    assert unknown_name("preset", "zzz", ["quick", "paper"]) == (
         "Unknown preset 'zzz'. Available: quick, paper."
     )

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from data.splits import keep_split, list_parts, make_split, restrict
+from data.splits import list_parts, make_split, restrict, store_split
 
 SMALL = {"train": ["hokkaido_579"], "val": ["hokkaido_1006"], "test": ["hokkaido_7", "hokkaido_5"]}
 
@@ -14,7 +14,7 @@ def write(path: Path, content: object) -> Path:
 
 
 def test_kept_split_is_the_user_s_split(tmp_path: Path) -> None:
-    name = keep_split(write(tmp_path / "my.json", SMALL), tmp_path / "store")
+    name = store_split(write(tmp_path / "my.json", SMALL), tmp_path / "store")
     split = make_split(
         name, ["hokkaido_579", "hokkaido_1006", "hokkaido_5", "hokkaido_8"], tmp_path / "store"
     )
@@ -29,26 +29,26 @@ def test_kept_split_is_the_user_s_split(tmp_path: Path) -> None:
 def test_kept_split_has_one_name_whatever_its_form(tmp_path: Path) -> None:
     rows = [f"{part},{tile},x" for part, ids in reversed(SMALL.items()) for tile in ids]
     table = write(tmp_path / "my.csv", "\ufeff" + "\r\n".join(["part,tile_id,note", *rows]))
-    first = keep_split(write(tmp_path / "my.json", SMALL), tmp_path)
-    assert keep_split(table, tmp_path) == first
+    first = store_split(write(tmp_path / "my.json", SMALL), tmp_path)
+    assert store_split(table, tmp_path) == first
     assert [path.name for path in tmp_path.glob("split-*")] == [f"split-{first[5:]}.json"]
 
 
 def test_kept_split_of_a_named_one_has_its_hash(tmp_path: Path) -> None:
     parts = {part: list(ids) for part, ids in list_parts("blocks:4/2").items()}
-    name = keep_split(write(tmp_path / "my.json", parts), tmp_path)
+    name = store_split(write(tmp_path / "my.json", parts), tmp_path)
     assert name == f"file:{make_split(name, store=tmp_path).hash}"
     assert make_split(name, store=tmp_path).hash == make_split("blocks:4/2").hash
 
 
 def test_buffer_is_set_aside_and_not_unused(tmp_path: Path) -> None:
     apart = {**SMALL, "buffer": ["hokkaido_8", "hokkaido_9"]}
-    name = keep_split(write(tmp_path / "my.json", apart), tmp_path)
+    name = store_split(write(tmp_path / "my.json", apart), tmp_path)
     here = ["hokkaido_579", "hokkaido_1006", "hokkaido_5", "hokkaido_7", "hokkaido_8"]
     split = make_split(name, here, tmp_path)
     assert split.buffer == ("hokkaido_8",)
     assert split.unused == split.missing == ()
-    assert name != keep_split(write(tmp_path / "other.json", SMALL), tmp_path)
+    assert name != store_split(write(tmp_path / "other.json", SMALL), tmp_path)
 
 
 def test_restrict_leaves_a_part_empty() -> None:
@@ -104,33 +104,33 @@ def test_restrict_leaves_a_part_empty() -> None:
 )
 def test_split_file_refuses(tmp_path: Path, file: str, content: object, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        keep_split(write(tmp_path / file, content), tmp_path / "store")
+        store_split(write(tmp_path / file, content), tmp_path / "store")
     assert not (tmp_path / "store").exists()
 
 
 def test_split_file_keeps_both_lists_of_a_part_named_twice(tmp_path: Path) -> None:
     path = write(tmp_path / "my.json", json.dumps(SMALL)[:-1] + ', "val": ["hokkaido_1006"]}')
     with pytest.raises(ValueError, match="hokkaido_1006 twice in val"):
-        keep_split(path, tmp_path)
+        store_split(path, tmp_path)
 
 
 def test_split_file_refuses_what_is_no_text(tmp_path: Path) -> None:
     (tmp_path / "my.json").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(ValueError, match="must be readable text, but got 'utf-8' codec"):
-        keep_split(tmp_path / "my.json", tmp_path)
+        store_split(tmp_path / "my.json", tmp_path)
     with pytest.raises(ValueError, match=r"must be readable text, but got .*No such file"):
-        keep_split(tmp_path / "none.json", tmp_path)
+        store_split(tmp_path / "none.json", tmp_path)
 
 
 def test_kept_split_refuses_a_changed_copy(tmp_path: Path) -> None:
-    name = keep_split(write(tmp_path / "my.json", SMALL), tmp_path)
+    name = store_split(write(tmp_path / "my.json", SMALL), tmp_path)
     copy = tmp_path / f"split-{name[5:]}.json"
     copy.write_text(copy.read_text().replace("1006", "1007"))
     with pytest.raises(
         ValueError, match=r"the content it is named for, but got other.*--split FILE"
     ):
         make_split(name, store=tmp_path)
-    keep_split(tmp_path / "my.json", tmp_path)
+    store_split(tmp_path / "my.json", tmp_path)
     assert make_split(name, [tile for ids in SMALL.values() for tile in ids], tmp_path).name == name
 
 

@@ -6,36 +6,36 @@ import pytest
 
 from data.pack import Pack
 from data.tiles import ORBITS
-from data.tiles.manifest import describe, read_source
+from data.tiles.manifest import describe_origin, read_manifest
 from data.twin import make_twin
 
 
 def test_the_twin_is_synthetic(twin: Path) -> None:
-    source = read_source(twin)
+    source = read_manifest(twin)
     assert (source.synthetic, source.units) == (True, "dB")
     assert str(source).startswith(f"Data: SYNTHETIC (the twin's) tiles in {twin} (harmonized rele")
 
 
 def test_raw_release_is_linear_power(tmp_path: Path, pack: Pack) -> None:
     raw = make_twin(tmp_path, version="raw", tile_ids=list(pack.tile_ids[:1]), progress=False)
-    assert read_source(raw).units == "linear"
+    assert read_manifest(raw).units == "linear"
     (raw / "twin.json").unlink()
-    assert read_source(raw).units == "linear"  # as its files look
-    assert read_source(raw, "dB").units == "dB"  # the user knows better
+    assert read_manifest(raw).units == "linear"  # as its files look
+    assert read_manifest(raw, "dB").units == "dB"  # the user knows better
 
 
 def test_fetched_tiles_are_real(copy_tiles: Callable[[], Path]) -> None:
     tiles = copy_tiles()
     content = {"synthetic": False, "version": "harmonized", "repo": "a/b", "revision": "0" * 40}
     (tiles / "fetch.json").write_text(json.dumps(content))
-    said = str(read_source(tiles))
+    said = str(read_manifest(tiles))
     assert said.startswith(f"Data: real tiles in {tiles} (harmonized release, a/b at 0000000000,")
     assert said.endswith("backscatter in dB).")
-    assert describe(synthetic=False) == "real"
+    assert describe_origin(synthetic=False) == "real"
 
 
 def test_tiles_without_a_manifest_count_as_real(copy_tiles: Callable[[], Path]) -> None:
-    source = read_source(copy_tiles())
+    source = read_manifest(copy_tiles())
     assert (source.synthetic, source.origin, source.units) == (False, "no manifest", "dB")
 
 
@@ -44,7 +44,7 @@ def test_a_manifest_that_says_nothing_is_refused(copy_tiles: Callable[[], Path],
     tiles = copy_tiles()
     (tiles / "fetch.json").write_text(text)
     with pytest.raises(ValueError, match=r"manifest must name its version .*fetch\.json\. Make or"):
-        read_source(tiles)
+        read_manifest(tiles)
 
 
 def test_unit_is_that_of_the_first_readable_file(
@@ -53,19 +53,19 @@ def test_unit_is_that_of_the_first_readable_file(
     tiles = copy_tiles()
     for tile in pack.tile_ids:
         spoil(tiles, tile, "s1asc")
-    assert read_source(tiles).units == "dB"
+    assert read_manifest(tiles).units == "dB"
     for tile in pack.tile_ids:
         spoil(tiles, tile, "s1dsc")
-    assert read_source(tiles).units == "dB"  # each tile then gets its own verdict
+    assert read_manifest(tiles).units == "dB"  # each tile then gets its own verdict
 
 
 def test_an_empty_folder_is_explained(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"no folder s1asc/"):
-        read_source(tmp_path)
+        read_manifest(tmp_path)
     for orbit in ORBITS:
         (tmp_path / orbit).mkdir()
     with pytest.raises(FileNotFoundError, match=r"s1asc"):
-        read_source(tmp_path)
+        read_manifest(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -83,4 +83,4 @@ def test_a_manifest_of_other_types_is_refused(copy_tiles: Callable[[], Path], te
     tiles = copy_tiles()
     (tiles / "twin.json").write_text(text)
     with pytest.raises(ValueError, match=r"manifest must name its version .*twin\.json"):
-        read_source(tiles)
+        read_manifest(tiles)

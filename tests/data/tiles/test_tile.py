@@ -11,15 +11,15 @@ from data.tiles import (
     BANDS,
     EVENT,
     ORBITS,
-    Survey,
     TileError,
+    TileSurvey,
     compare_tiles,
     guess_units,
     hash_file,
     list_tiles,
     list_unpaired,
     open_tile,
-    survey,
+    survey_tile,
     tile_id_of,
     tile_path,
 )
@@ -166,10 +166,10 @@ def test_list_explains_the_layout_when_nothing_is_there(tmp_path: Path) -> None:
 
 def test_survey_has_place_and_label(tmp_path: Path) -> None:
     path = write(make_dataset(), tmp_path)
-    assert survey(path) == Survey("hokkaido_579", 576_000, 4_732_160, 8415)
+    assert survey_tile(path) == TileSurvey("hokkaido_579", 576_000, 4_732_160, 8415)
     path.write_text("no NetCDF")
     with pytest.raises(TileError, match="must be readable NetCDF, but got OSError"):
-        survey(path)
+        survey_tile(path)
 
 
 def test_units_are_told_by_negative_values(tmp_path: Path) -> None:

@@ -5,63 +5,63 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from data.tiles import Finding, open_tile
+from data.tiles import TileWarning, open_tile
 from tests.support.tile_files import cast, fill, make_dataset, put, shift, write
 
 SUSPICIOUS = {
     "no data": (
         put("VV", (2, slice(64), slice(64)), -9999),
-        Finding("nodata", "No data in 1.7 % of VV."),  # 64 * 64 / (15 * 128 * 128)
+        TileWarning("nodata", "No data in 1.7 % of VV."),  # 64 * 64 / (15 * 128 * 128)
     ),
-    "NaN": (put("VH", (2, 0, 0), np.nan), Finding("nodata", "No data in 0.00041 % of VH.")),
+    "NaN": (put("VH", (2, 0, 0), np.nan), TileWarning("nodata", "No data in 0.00041 % of VH.")),
     "no height": (
         put("DEM", (slice(None), slice(64), 0), -9999),
-        Finding("nodata", "No data in 0.39 % of DEM."),
+        TileWarning("nodata", "No data in 0.39 % of DEM."),
     ),
     "empty step": (
         put("VV", 2, np.nan),
-        Finding("empty-step", "A band has no data at all on 2018-05-16."),
+        TileWarning("empty-step", "A band has no data at all on 2018-05-16."),
     ),
     "no landslide": (
         fill(0, "MASK"),
-        Finding("mask-empty", "MASK has no landslide pixel, but 8415 in the catalogue."),
+        TileWarning("mask-empty", "MASK has no landslide pixel, but 8415 in the catalogue."),
     ),
     "another mask": (
         fill(1, "MASK"),
-        Finding(
+        TileWarning(
             "mask-differs-from-catalogue",
             "MASK has 16384 landslide pixels, but 8415 in the catalogue.",
         ),
     ),
     "flat": (
         fill(-10.0, "VH"),
-        Finding("constant-band", "VH has a standard deviation of 0 dB only."),
+        TileWarning("constant-band", "VH has a standard deviation of 0 dB only."),
     ),
     "double": (
         cast("VV", "float64"),
-        Finding("storage-dtype", "VV is stored as float64, published as float32."),
+        TileWarning("storage-dtype", "VV is stored as float64, published as float32."),
     ),
     "wide mask": (
         cast("MASK", "int64"),
-        Finding("storage-dtype", "MASK is stored as int64, published as uint8."),
+        TileWarning("storage-dtype", "MASK is stored as int64, published as uint8."),
     ),
     "early": (
         shift(-365),
-        Finding(
+        TileWarning(
             "no-date-after-event",
             "All acquisitions (2017-03-29 to 2018-02-28) lie before the event.",
         ),
     ),
     "late": (
         shift(365),
-        Finding(
+        TileWarning(
             "no-date-before-event",
             "All acquisitions (2019-03-29 to 2020-02-28) lie after the event.",
         ),
     ),
     "half a pixel": (
         lambda d: d.assign_coords(x=d["x"] + 5),
-        Finding("shifted", "It lies 5 m beside its place in the catalogue."),
+        TileWarning("shifted", "It lies 5 m beside its place in the catalogue."),
     ),
 }
 
@@ -83,7 +83,7 @@ def test_a_tile_outside_the_catalogue_is_found_and_may_lie_anywhere(tmp_path: Pa
     dataset = make_dataset().assign_coords(x=10.0 * np.arange(128))
     found = open_tile(write(dataset, tmp_path, number=99_999)).findings
     text = "hokkaido_99999 is not in the catalogue of Hokkaido's tiles."
-    assert found == (Finding("not-in-catalogue", text),)
+    assert found == (TileWarning("not-in-catalogue", text),)
     path = write(fill(0, "MASK")(dataset), tmp_path, number=99_999)
     said = "MASK has no landslide pixel, but an annotated tile by its attribute."
-    assert Finding("mask-empty", said) in open_tile(path).findings
+    assert TileWarning("mask-empty", said) in open_tile(path).findings

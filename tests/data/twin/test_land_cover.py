@@ -10,7 +10,7 @@ from data.tiles import TILE_PX, list_tiles, open_tile, tile_path
 from data.twin import MANIFEST, make_twin
 from data.twin.land_cover import COVER, read_cover
 from data.twin.noise import Noise
-from data.twin.surface import make_scene
+from data.twin.surface import make_surface
 from data.twin.terrain import read_sites
 
 CONIFERS, BROADLEAVES, FIELD, RIVER, SEA, HOUSE = range(6)
@@ -47,7 +47,7 @@ def test_radar_sees_each_class_as_bright_as_the_twin_made_it(
 
 @pytest.mark.parametrize("tile_id", ["hokkaido_94", "hokkaido_117"])
 def test_cover_is_that_of_the_scene_that_the_files_are_made_from(tile_id: str) -> None:
-    scene = make_scene(read_sites()[tile_id], Noise(2018)).cover
+    scene = make_surface(read_sites()[tile_id], Noise(2018)).cover
     cover = read_cover(2018, [tile_id])[0][0]
     assert np.array_equal(cover == HOUSE, scene.bright)
     assert np.array_equal(

@@ -20,9 +20,9 @@ from data.tiles import EVENT, ORBITS, TILE_PX, hash_file, list_tiles, open_tile,
 from data.tiles.catalogue import CATALOGUE_FILE
 from data.twin import MANIFEST, is_synthetic, make_twin, write_twin
 from data.twin.__main__ import main
-from data.twin.noise import HALO_PX, Noise, Window
+from data.twin.noise import HALO_PX, Noise, NoiseWindow
 from data.twin.orbits import EVENT_DATE, ORBIT_BY_NAME, list_dates
-from data.twin.surface import PHYSICS, make_scene, see_base
+from data.twin.surface import PHYSICS, make_surface, see_base
 from data.twin.terrain import (
     Cover,
     Terrain,
@@ -118,7 +118,7 @@ def test_mask_has_the_real_number_of_pixels() -> None:
     sites = sorted(read_sites().values(), key=lambda site: site.annotated_px)
     positive = [site for site in sites if site.annotated_px]
     for site in {positive[0], positive[-1], *sites[::30]}:
-        assert make_scene(site, Noise(2018)).slides.mask.sum() == site.annotated_px
+        assert make_surface(site, Noise(2018)).slides.mask.sum() == site.annotated_px
 
 
 def test_both_orbits_share_mask_and_dem(folder: Path) -> None:
@@ -194,11 +194,11 @@ def test_workers_do_not_change_the_bytes(tmp_path: Path) -> None:
     assert hashes_of(one) == hashes_of(two)
 
 
-def map_out(window: Window) -> tuple[Terrain, Cover, np.ndarray]:
+def map_out(window: NoiseWindow) -> tuple[Terrain, Cover, np.ndarray]:
     noise = Noise(2018)
     terrain = make_terrain(window, noise)
     cover = crop_halo(make_cover(window, terrain, noise))
-    inner = Window(window.columns[HALO_PX:-HALO_PX], window.rows[HALO_PX:-HALO_PX])
+    inner = NoiseWindow(window.columns[HALO_PX:-HALO_PX], window.rows[HALO_PX:-HALO_PX])
     terrain = crop_halo(terrain)
     base, _ = see_base(inner, terrain, cover, ORBIT_BY_NAME["s1asc"], noise, PHYSICS)
     return terrain, cover, base
@@ -206,9 +206,9 @@ def map_out(window: Window) -> tuple[Terrain, Cover, np.ndarray]:
 
 def test_adjacent_tiles_join_without_a_seam() -> None:
     site = read_sites()[SLIDES]
-    west = Window.around(site.column, site.row)
-    east = Window.around(site.column + 1, site.row)
-    both = Window(np.union1d(west.columns, east.columns), west.rows)
+    west = NoiseWindow.around(site.column, site.row)
+    east = NoiseWindow.around(site.column + 1, site.row)
+    both = NoiseWindow(np.union1d(west.columns, east.columns), west.rows)
     parts, whole = [map_out(west), map_out(east)], map_out(both)
     for name in ("height", "slope", "prominence"):
         joined = np.concatenate([getattr(part[0], name) for part in parts], axis=1)

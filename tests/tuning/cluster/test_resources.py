@@ -12,13 +12,13 @@ from tests.support.settings import make_settings
 from tuning.cluster import ray_session
 from tuning.cluster.gpu_memory import find_heaviest, measure_footprint
 from tuning.cluster.preflight import measure_gpu
-from tuning.cluster.resources import Resources, Room, choose_share, share_of_gpu, share_out
+from tuning.cluster.resources import NodeResources, Resources, choose_share, share_of_gpu, share_out
 from tuning.train.fit import split_of
 from tuning.train.training import Training
-from tuning.trial.folder import Config, Journal
+from tuning.trial.folder import Config, TrialFolder
 from tuning.trial.search_space import make_space
 
-CPU, GPU = Room(16, 0), Room(8, 2)
+CPU, GPU = NodeResources(16, 0), NodeResources(8, 2)
 
 
 def test_trials_with_a_gpu_share_the_cores_beside_them() -> None:
@@ -32,12 +32,12 @@ def test_share_that_fits_the_cluster_but_no_node_is_refused() -> None:
     with pytest.raises(
         ValueError, match=r"8 cores and 0 GPUs where a node has 4 cores.*wait-for-nodes"
     ):
-        share_out(make_settings(cpus_per_trial=8), [Room(4, 0), Room(4, 0)])
+        share_out(make_settings(cpus_per_trial=8), [NodeResources(4, 0), NodeResources(4, 0)])
 
 
 def test_larger_share_is_one_that_a_node_has() -> None:
-    assert Resources(2, 0).enlarge([Room(3, 0)]) == Resources(3, 0)
-    assert Resources(3, 0).enlarge([Room(3, 0)]) is None
+    assert Resources(2, 0).enlarge([NodeResources(3, 0)]) == Resources(3, 0)
+    assert Resources(3, 0).enlarge([NodeResources(3, 0)]) is None
     assert Resources(2, 0.5).enlarge([CPU, GPU]) == Resources(2, 1.0)
     assert Resources(9, 0.5).enlarge([CPU, GPU]) is None
     assert Resources(2, 1.0).enlarge([GPU]) is None
@@ -83,7 +83,7 @@ def test_heaviest_architecture_is_the_widest(model: str) -> None:
 def test_one_step_of_each_part_is_tried_and_nothing_kept(
     pack: Pack, config: Config, tmp_path: Any
 ) -> None:
-    journal = Journal(tmp_path / "trial")
+    journal = TrialFolder(tmp_path / "trial")
     training = Training(config, pack, split_of(config, pack), journal, torch.device("cpu"))
     before = [weights.detach().clone() for weights in training.model.parameters()]
     training.try_step()
@@ -104,7 +104,7 @@ def test_cluster_is_asked_for_a_node_that_holds_a_trial_and_let_go_of_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     asked: list[Any] = []
-    rooms = iter([[Room(1, 0)]] * 4 + [[Room(1, 0), Room(8, 1)]] * 9)
+    rooms = iter([[NodeResources(1, 0)]] * 4 + [[NodeResources(1, 0), NodeResources(8, 1)]] * 9)
     monkeypatch.setattr(ray_session, "LOOK_S", 0.0)
     monkeypatch.setattr(ray_session.ray, "is_initialized", lambda: True)
     monkeypatch.setattr(ray_session, "list_rooms", lambda: next(rooms))
@@ -118,7 +118,7 @@ def test_cluster_that_does_not_grow_in_time_is_refused(monkeypatch: pytest.Monke
     asked: list[Any] = []
     monkeypatch.setattr(ray_session, "LOOK_S", 0.0)
     monkeypatch.setattr(ray_session.ray, "is_initialized", lambda: True)
-    monkeypatch.setattr(ray_session, "list_rooms", lambda: [Room(1, 0)])
+    monkeypatch.setattr(ray_session, "list_rooms", lambda: [NodeResources(1, 0)])
     monkeypatch.setattr(ray_session, "request_resources", lambda bundles: asked.append(bundles))
     with pytest.raises(ValueError, match=r"must fit into one node, but got 4 cores"):
         ray_session.start_ray(make_settings(cpus_per_trial=4, wait_for_nodes=0.0005))

@@ -14,7 +14,7 @@ import torch
 
 from tuning.cluster import ray_session
 from tuning.doctor import folders as _checks_folders
-from tuning.doctor.finding import Finding, guard, nearest_folder, try_write
+from tuning.doctor.finding import CheckResult, guard, nearest_folder, try_write
 from tuning.doctor.folders import check_root, check_shared, check_temporary
 from tuning.doctor.machine import (
     OLDEST,
@@ -43,7 +43,7 @@ def tiny_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", folder], check=True)
 
 
-def says(finding: Finding, verdict: str, found: str, remedy: str = "") -> bool:
+def says(finding: CheckResult, verdict: str, found: str, remedy: str = "") -> bool:
     assert finding.verdict == verdict, finding
     assert re.search(found, finding.found), finding
     assert re.search(remedy, finding.remedy), finding
@@ -52,10 +52,10 @@ def says(finding: Finding, verdict: str, found: str, remedy: str = "") -> bool:
 
 
 def test_check_that_breaks_is_a_failed_check() -> None:
-    def lacking() -> Finding:
+    def lacking() -> CheckResult:
         raise ModuleNotFoundError("No module named 'ray'")
 
-    def ending() -> Finding:
+    def ending() -> CheckResult:
         raise SystemExit("enough")
 
     assert says(guard(lacking), "FAIL", "No module named 'ray'", "pip install -c constraints.txt")
@@ -65,7 +65,7 @@ def test_check_that_breaks_is_a_failed_check() -> None:
         guard(_interrupted)
 
 
-def _interrupted() -> Finding:
+def _interrupted() -> CheckResult:
     raise KeyboardInterrupt
 
 

@@ -11,14 +11,14 @@ from tuning.metrics import bootstrap as _resample
 from tuning.metrics.compare import (
     Comparison,
     adjust_holm,
-    compare,
     compare_all,
+    compare_pair,
+    decide_verdict,
     estimate,
-    judge,
     pooled_ap,
     pooled_f1,
     pooled_iou,
-    rank,
+    rank_groups,
 )
 from tuning.report.sections import say_verdict
 
@@ -108,7 +108,7 @@ def test_the_interval_over_seeds_is_as_wide_as_students() -> None:
 
 def test_two_networks_share_the_tiles_that_are_hard_for_both() -> None:
     models, strata = simulate(make_rng(2), (0.0, 0.3), seed_spread=0.0)
-    pair = compare(models["a"], models["b"], pooled_ap, strata, make_rng(), draws=DRAWS)
+    pair = compare_pair(models["a"], models["b"], pooled_ap, strata, make_rng(), draws=DRAWS)
     alone = estimate(models["a"], pooled_ap, strata, make_rng(), DRAWS)
     assert pair.high - pair.low < (alone.high - alone.low) / 2
 
@@ -117,7 +117,7 @@ def test_copies_of_one_architecture_tie() -> None:
     rng, tied = make_rng(5), 0
     for _ in range(40):
         models, strata = simulate(rng, (0.0, 0.0))
-        tied += compare(*models.values(), pooled_ap, strata, rng, draws=DRAWS).verdict == "tie"
+        tied += compare_pair(*models.values(), pooled_ap, strata, rng, draws=DRAWS).verdict == "tie"
     assert tied >= 38
 
 
@@ -127,7 +127,7 @@ def test_a_planted_gap_is_found_with_its_sign() -> None:
     assert (ab.verdict, ac.verdict, bc.verdict) == ("worse", "tie", "better")
     assert ab.high < 0 < bc.low
     assert (ab.improvement, bc.improvement) == (0.0, 1.0)
-    rows = rank({"a": 0.60, "b": 0.75, "c": 0.61}, [ab, ac, bc])
+    rows = rank_groups({"a": 0.60, "b": 0.75, "c": 0.61}, [ab, ac, bc])
     assert [(row.name, row.group) for row in rows] == [("b", 1), ("c", 2), ("a", 2)]
 
 
@@ -137,7 +137,7 @@ def test_the_interval_covers_the_true_difference_about_as_often_as_it_says() -> 
     rng, covered = make_rng(8), 0
     for _ in range(60):
         models, strata = simulate(rng, (0.0, 0.3))
-        pair = compare(*models.values(), pooled_ap, strata, rng, draws=DRAWS)
+        pair = compare_pair(*models.values(), pooled_ap, strata, rng, draws=DRAWS)
         covered += pair.low <= true <= pair.high
     assert 54 <= covered <= 59  # 90 to 99 %
 
@@ -146,14 +146,14 @@ def test_an_interval_excludes_zero_when_p_is_small() -> None:
     rng = make_rng(9)
     for gain in np.linspace(0.0, 0.3, 12):
         models, strata = simulate(rng, (0.0, gain), seeds=3, tiles=30)
-        pair = compare(*models.values(), pooled_ap, strata, rng, draws=DRAWS - 1)
+        pair = compare_pair(*models.values(), pooled_ap, strata, rng, draws=DRAWS - 1)
         assert (pair.low > 0 or pair.high < 0) == (pair.p < 0.05)
         assert pair.p >= 1 / DRAWS
 
 
 def test_a_model_ties_with_itself() -> None:
     models, strata = simulate(make_rng(), (0.0,))
-    pair = compare(models["a"], models["a"], pooled_ap, strata, make_rng(), draws=DRAWS)
+    pair = compare_pair(models["a"], models["a"], pooled_ap, strata, make_rng(), draws=DRAWS)
     assert (pair.difference, pair.low, pair.high, pair.p, pair.verdict) == (0, 0, 0, 1, "tie")
     assert pair.improvement == 0.5
 
@@ -162,8 +162,8 @@ def test_a_model_ties_with_itself() -> None:
 def test_swapping_two_models_mirrors_the_result(kept: int) -> None:
     models, strata = simulate(make_rng(10), (0.0, 0.4))
     a, b = models["a"], models["b"][:kept]
-    there = compare(a, b, pooled_ap, strata, make_rng(), draws=DRAWS)
-    back = compare(b, a, pooled_ap, strata, make_rng(), draws=DRAWS)
+    there = compare_pair(a, b, pooled_ap, strata, make_rng(), draws=DRAWS)
+    back = compare_pair(b, a, pooled_ap, strata, make_rng(), draws=DRAWS)
     assert (back.difference, back.p) == (-there.difference, there.p)
     assert (back.low, back.high) == pytest.approx((-there.high, -there.low), abs=1e-12)
     assert back.improvement == pytest.approx(1 - there.improvement)
@@ -174,7 +174,7 @@ def test_swapping_two_models_mirrors_the_result(kept: int) -> None:
 def test_a_further_model_changes_no_interval() -> None:
     models, strata = simulate(make_rng(11), (0.0, 0.2, 0.4))
     three = compare_all(models, pooled_ap, strata, make_rng(), draws=DRAWS)
-    two = compare(models["a"], models["b"], pooled_ap, strata, make_rng(), draws=DRAWS)
+    two = compare_pair(models["a"], models["b"], pooled_ap, strata, make_rng(), draws=DRAWS)
     assert replace(three[0], p_adjusted=two.p_adjusted, verdict=two.verdict) == two
     assert three[0].p_adjusted >= two.p_adjusted == two.p
 
@@ -183,7 +183,7 @@ def test_probability_of_improvement_counts_ties_half() -> None:
     # tp of a: 5, 7; of b: 5, 6. Pairs: 5 = 5 a half, 5 < 6 none, 7 > 5 and 7 > 6 one each: 2.5 of 4
     a = np.array([[(5, 0, 5, 0)], [(7, 0, 3, 0)]])
     b = np.array([[(5, 0, 5, 0)], [(6, 0, 4, 0)]])
-    pair = compare(a, b, pooled_iou, np.zeros(1, int), make_rng(), draws=DRAWS)
+    pair = compare_pair(a, b, pooled_iou, np.zeros(1, int), make_rng(), draws=DRAWS)
     assert pair.improvement == 2.5 / 4
     assert pair.improvement_low <= pair.improvement <= pair.improvement_high
     assert (pair.verdict, pair.note) == ("tie", "too few seeds")
@@ -217,7 +217,9 @@ def test_a_verdict_rests_on_the_adjusted_p() -> None:
 
 def test_p_is_never_zero() -> None:
     a, b = np.array([[(9, 0, 1, 0)] * 5]), np.array([[(1, 0, 9, 0)] * 5])
-    pair = compare(a, b, pooled_f1, np.zeros(5, int), make_rng(), deterministic="ab", draws=DRAWS)
+    pair = compare_pair(
+        a, b, pooled_f1, np.zeros(5, int), make_rng(), deterministic="ab", draws=DRAWS
+    )
     assert pair.p == 1 / (1 + DRAWS)
     assert pair.verdict == "better"
 
@@ -237,11 +239,11 @@ def test_a_ranking_groups_the_models_that_tie_with_its_best() -> None:
         pair_of("c", "d", 0.04, "better"),
     ]
     means = {"d": 0.51, "c": 0.55, "b": 0.59, "a": 0.60}
-    rows = [(row.name, row.mean, row.group) for row in rank(means, pairs)]
+    rows = [(row.name, row.mean, row.group) for row in rank_groups(means, pairs)]
     assert rows == [("a", 0.60, 1), ("b", 0.59, 1), ("c", 0.55, 2), ("d", 0.51, 3)]
     with pytest.raises(ValueError, match="needs every pair, but got no comparison of 'a' and 'b'"):
-        rank(means, pairs[1:])
-    assert rank({"a": 0.6}, [])[0].group == 1
+        rank_groups(means, pairs[1:])
+    assert rank_groups({"a": 0.6}, [])[0].group == 1
 
 
 def test_a_verdict_says_what_is_decided_and_what_is_not() -> None:
@@ -295,7 +297,7 @@ def test_wrong_sums_are_refused(
     b: np.ndarray, strata: np.ndarray, draws: int, message: str
 ) -> None:
     with pytest.raises(ValueError, match=message):
-        compare(GOOD, b, pooled_f1, strata, make_rng(), draws=draws)
+        compare_pair(GOOD, b, pooled_f1, strata, make_rng(), draws=draws)
 
 
 @pytest.mark.parametrize("rng", [np.random.RandomState(0), 0, None])
@@ -332,7 +334,9 @@ def test_pairs_judged_apart_are_a_family_of_their_own() -> None:
     models, strata = simulate(make_rng(3), (0.0, 0.1, 0.2, 0.5))
     pairs = compare_all(models, pooled_ap, strata, make_rng(), draws=DRAWS)
     some = [pair for pair in pairs if "d" in (pair.a, pair.b)]
-    alone = judge(some)  # Holm multiplies the least of three p-values by 3, of all six by 6
+    alone = decide_verdict(
+        some
+    )  # Holm multiplies the least of three p-values by 3, of all six by 6
     least = min(range(3), key=lambda at: some[at].p)
     assert alone[least].p_adjusted == pytest.approx(min(1.0, 3 * some[least].p))
     assert all(a.p_adjusted <= b.p_adjusted for a, b in zip(alone, some, strict=True))

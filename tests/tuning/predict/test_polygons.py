@@ -14,7 +14,7 @@ from scipy import ndimage
 
 from tests.support.map_files import call, draw_probability, make_grid, write_map
 from tuning.metrics.objects import SIZES, class_by_size
-from tuning.predict.polygons import SizeTotal, Totals, write_outlines
+from tuning.predict.polygons import SizeTotal, Totals, write_polygons
 
 COLUMNS = ["id", "area_m2", "mean_probability", "max_probability", "size_class", "lon", "lat"]
 # Many small patches; one patch with many holes; one column, one row, all, nothing.
@@ -31,7 +31,7 @@ def outline(
     folder: Path, mask: np.ndarray, probability: np.ndarray, **layers: np.ndarray
 ) -> Totals:
     paths = write_map(folder, mask, probability=probability, **layers)
-    return write_outlines(folder, paths["mask"], paths["probability"], paths.get("spread"))
+    return write_polygons(folder, paths["mask"], paths["probability"], paths.get("spread"))
 
 
 def label(mask: np.ndarray) -> tuple[np.ndarray, int]:
@@ -162,14 +162,14 @@ def test_rasters_of_two_grids_are_refused(tmp_path: Path) -> None:
     one = write_map(tmp_path / "a", np.zeros((4, 4), np.uint8))
     other = write_map(tmp_path / "b", np.zeros((4, 5), np.uint8), probability=np.zeros((4, 5), np.float32))  # fmt: skip
     with pytest.raises(ValueError, match=r"on one grid, but probability.tif has shape \(4, 5\)"):
-        write_outlines(tmp_path, one["mask"], other["probability"])
+        write_polygons(tmp_path, one["mask"], other["probability"])
 
 
 def test_a_probability_is_no_mask(tmp_path: Path) -> None:
     chance = np.full((4, 4), 0.5, np.float32)
     paths = write_map(tmp_path, np.zeros((4, 4), np.uint8), probability=chance)
     with pytest.raises(ValueError, match=r"must hold 0, 1 and nodata .*Give the mask"):
-        write_outlines(tmp_path, paths["probability"], paths["probability"])
+        write_polygons(tmp_path, paths["probability"], paths["probability"])
 
 
 @pytest.mark.parametrize("name", ["landslides.gpkg", "landslides.geojson"])

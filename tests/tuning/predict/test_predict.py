@@ -25,7 +25,7 @@ from tuning.registry.aliases import CHAMPION
 from tuning.tracking.client import connect
 from tuning.tracking.log_model import log_model
 from tuning.tracking.model_digest import fetch_registered
-from tuning.trial.folder import Journal
+from tuning.trial.folder import TrialFolder
 
 NAME = "hokkaido-unet"
 FILES = {"probability.tif", "mask.tif", "landslides.gpkg", "landslides.geojson", "quicklook.png"}
@@ -44,7 +44,7 @@ def log_seed(client: MlflowClient, experiment: str, folder: Path, seed: int) -> 
             weights += 0.02 * torch.randn(weights.shape, generator=noise)
     torch.save(saved | {"threshold": 0.4 + 0.01 * (seed % 10)}, journal.best)
     facts = {"data": "synthetic", "campaign": "first"}
-    uri = log_model(client, experiment, run.info.run_id, Journal(folder), facts, {})
+    uri = log_model(client, experiment, run.info.run_id, TrialFolder(folder), facts, {})
     client.set_tag(run.info.run_id, "model_uri", uri)
     return run.info.run_id, uri
 

@@ -9,8 +9,8 @@ import torch
 
 from data.pack import make_pack
 from data.pack.channels import pick_steps
-from data.pack.dataset import Tiles
-from data.scene.base import Need, Scene
+from data.pack.dataset import TileDataset
+from data.scene.base import InputSpec, Scene
 from data.scene.datacube import open_cube
 from data.scene.tile_mosaic import Mosaic, open_mosaic
 from tests.support.cube_files import change_all, make_groups, write_netcdf
@@ -38,7 +38,7 @@ def make_member(folder: Path, *, seed: int = 0, **changes: object) -> Member:
     series = checkpoint.config["timesteps"] if checkpoint.config["steps"] == "event" else 15
     save_program(program, make_reference(program, checkpoint.norm, series), folder / "program.pt2")
     config = checkpoint.config
-    need = Need(tuple(config["channels"]), config["timesteps"], config["steps"])
+    need = InputSpec(tuple(config["channels"]), config["timesteps"], config["steps"])
     loaded = load_program(folder / "program.pt2")
     return Member(f"seed {seed}", loaded, need, 0.25 + 0.1 * seed, synthetic=True)
 
@@ -78,7 +78,7 @@ def test_a_mosaic_equals_training_away_from_seams(
     found = map_whole(scene, [member])["probability"]
     network = load_checkpoint(write_checkpoint(tmp_path).best)
     pack = make_pack(quad, tmp_path)
-    tiles = Tiles(pack, pack.tile_ids, make_norm(), 4, CPU)
+    tiles = TileDataset(pack, pack.tile_ids, make_norm(), 4, CPU)
     probs = predict(network.model, tiles.batch(range(4)).x).numpy()
     away = np.zeros((256, 256), bool)
     for row in (0, 128):

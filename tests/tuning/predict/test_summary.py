@@ -7,7 +7,7 @@ import pytest
 
 from tuning.metrics.objects import SIZES
 from tuning.predict.polygons import SizeTotal, Totals
-from tuning.predict.summary import describe, summarise, write_summary
+from tuning.predict.summary import describe_totals, summarise, write_summary
 
 NONE = dict.fromkeys(SIZES, SizeTotal(0, 0.0))
 SOME = Totals(3, 30_000.0, NONE | {SIZES[1]: SizeTotal(3, 30_000.0)}, 1_500_000.0, 500_000.0)
@@ -53,10 +53,12 @@ def test_a_summary_is_not_overwritten(tmp_path: Path) -> None:
 
 def test_a_line_tells_count_area_share_and_threshold() -> None:
     assert (
-        describe(SOME, 0.42) == "3 landslides, 3.00 ha, 2.00% of 150.00 ha mapped; threshold 0.42"
+        describe_totals(SOME, 0.42)
+        == "3 landslides, 3.00 ha, 2.00% of 150.00 ha mapped; threshold 0.42"
     )
-    assert describe(EMPTY, 0.42) == "no pixel has data; threshold 0.42"
+    assert describe_totals(EMPTY, 0.42) == "no pixel has data; threshold 0.42"
     large = Totals(1, 2e7, NONE, 8e9, 0.0)
     assert (
-        describe(large, 0.5) == "1 landslide, 20.0 km², 0.25% of 8,000.0 km² mapped; threshold 0.5"
+        describe_totals(large, 0.5)
+        == "1 landslide, 20.0 km², 0.25% of 8,000.0 km² mapped; threshold 0.5"
     )

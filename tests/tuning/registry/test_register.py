@@ -15,7 +15,7 @@ from torch import nn
 
 from data.pack import Pack
 from data.pack.channels import SAR_CHANNELS
-from data.pack.dataset import Tiles
+from data.pack.dataset import TileDataset
 from data.splits import Split
 from tuning.registry.__main__ import main
 from tuning.registry.aliases import BEST, CHAMPION, CONSIDERED, HISTORY, list_versions, read_history
@@ -31,18 +31,18 @@ from tuning.registry.model_card import (
 )
 from tuning.registry.register import register
 from tuning.report.ranking import Ranking, rank_models
-from tuning.report.reference_layers import write_ground
+from tuning.report.reference_layers import write_reference_layers
 from tuning.report.register_models import register_models
 from tuning.report.results import read_results
 from tuning.report.tables import make_model_row
 from tuning.tracking.client import connect, find_runs
 from tuning.tracking.load_trials import read_trials
 from tuning.tracking.model_digest import DIGEST
-from tuning.tracking.payloads import Context
+from tuning.tracking.payloads import CampaignContext
 from tuning.tracking.tracker import Tracker
 from tuning.train.evaluate import count_part, load_checkpoint, measure_test
 from tuning.train.fit import fit
-from tuning.trial.folder import Config, Journal
+from tuning.trial.folder import Config, TrialFolder
 
 CPU = torch.device("cpu")
 ROOT = Path(__file__).parents[3]
@@ -78,7 +78,9 @@ def log_campaign(
     """Log a campaign of one run, as the driver does; a *gain* replaces what the network learnt."""
     tracker = Tracker(
         root,
-        Context(name, "smoke", "blocks", split.hash, pack.hash, "synthetic", "s1", "2 even", "c"),
+        CampaignContext(
+            name, "smoke", "blocks", split.hash, pack.hash, "synthetic", "s1", "2 even", "c"
+        ),
     )
     campaign = tracker.open_run("campaign", "campaign", name)
     folder = root / name
@@ -87,15 +89,15 @@ def log_campaign(
         checkpoint, saved = load_checkpoint(folder / "best.pt"), torch.load(folder / "best.pt")
         teach(checkpoint.model, gain)
         torch.save(saved | {"model": checkpoint.model.state_dict()}, folder / "best.pt")
-        val = Tiles(pack, split.val, checkpoint.norm, 2, CPU)
-        Journal(folder).write_counts("val", count_part(checkpoint.model, val)[0])
-    measure_test(Journal(folder), pack, split, CPU)
+        val = TileDataset(pack, split.val, checkpoint.norm, 2, CPU)
+        TrialFolder(folder).write_counts("val", count_part(checkpoint.model, val)[0])
+    measure_test(TrialFolder(folder), pack, split, CPU)
     gate = write_gate(pack, split.val, config["channels"], config["timesteps"], "even", folder)
-    for file in (write_ground(pack, split.test, folder), *gate):
+    for file in (write_reference_layers(pack, split.test, folder), *gate):
         tracker.client.log_artifact(campaign, str(file))
     tags = {"study": "unet", "stage": "repeat", "seed": "42", "fold": "blocks"}
     run_id = tracker.open_run("trial", f"{name}-42", f"unet {name}", campaign, tags)
-    tracker.finish(run_id, Journal(folder), "last epoch")
+    tracker.finish(run_id, TrialFolder(folder), "last epoch")
     return tracker.client.get_run(campaign)
 
 

@@ -17,16 +17,16 @@ from tuning.baselines.baselines import make_baseline_config, run_baseline
 from tuning.metrics.scores import reach
 from tuning.registry.register import register
 from tuning.report.__main__ import main
-from tuning.report.reference_layers import write_ground, write_split_audit
+from tuning.report.reference_layers import write_reference_layers, write_split_audit
 from tuning.report.tables import PUBLISHED
 from tuning.report.write_report import EXPECTED, list_lacking, write_report
 from tuning.serving.export import check_program, make_program, make_reference
 from tuning.tracking.client import connect, find_runs
-from tuning.tracking.payloads import Context
+from tuning.tracking.payloads import CampaignContext
 from tuning.tracking.tracker import Tracker
 from tuning.train.evaluate import load_checkpoint, measure_test
 from tuning.train.fit import fit
-from tuning.trial.folder import Config, Journal
+from tuning.trial.folder import Config, TrialFolder
 
 CPU = torch.device("cpu")
 SEEDS = (42, 123)
@@ -41,21 +41,23 @@ def log_campaign(
     """Log a campaign of two seeds of one network, and a baseline, as the driver does."""
     tracker = Tracker(
         root,
-        Context(name, "smoke", "blocks", split.hash, pack.hash, "synthetic", "s1", "2 even", "c"),
+        CampaignContext(
+            name, "smoke", "blocks", split.hash, pack.hash, "synthetic", "s1", "2 even", "c"
+        ),
     )
     campaign = tracker.open_run("campaign", "campaign", name, tags={EXPECTED: json.dumps(expected)})
     files = root / name
     files.mkdir(parents=True)
-    ground = write_ground(pack, split.test, files)
+    ground = write_reference_layers(pack, split.test, files)
     for file in (ground, *write_split_audit(pack, [split], "blocks", files)):
         tracker.client.log_artifact(campaign, str(file))
     for seed in SEEDS:
         folder = files / str(seed)
         fit(config | {"seed": seed}, pack, folder, lambda row: None, device=CPU)
-        measure_test(Journal(folder), pack, split, CPU)
+        measure_test(TrialFolder(folder), pack, split, CPU)
         tags = {"study": "unet", "stage": "repeat", "seed": str(seed), "fold": "blocks"}
         run_id = tracker.open_run("trial", f"unet-{seed}", f"unet {seed}", campaign, tags)
-        tracker.finish(run_id, Journal(folder), "last epoch")
+        tracker.finish(run_id, TrialFolder(folder), "last epoch")
     tags = {"study": BASELINE, "stage": "repeat", "seed": "0", "fold": "blocks"}
     run_id = tracker.open_run("trial", BASELINE, BASELINE, campaign, tags)
     config = make_baseline_config(BASELINE, "blocks", pack.hash, 0)
@@ -98,7 +100,7 @@ def test_table_counts_follow_from_each_other(table: pd.DataFrame) -> None:
 
 
 def test_spread_is_over_the_seeds(root: Path, table: pd.DataFrame) -> None:
-    scores = [Journal(root / "first" / str(seed)).read("test") for seed in SEEDS]
+    scores = [TrialFolder(root / "first" / str(seed)).read("test") for seed in SEEDS]
     for name in ("pr_auc", "f1_dice", "recall"):
         values = [score[name] for score in scores]
         assert unet(table)[f"{name}_mean"] == pytest.approx(np.mean(values))
@@ -108,10 +110,11 @@ def test_spread_is_over_the_seeds(root: Path, table: pd.DataFrame) -> None:
 
 def test_registered_run_is_the_best_on_val(root: Path, table: pd.DataFrame) -> None:
     best = max(
-        SEEDS, key=lambda seed: Journal(root / "first" / str(seed)).history()[-1]["best_val_pr_auc"]
+        SEEDS,
+        key=lambda seed: TrialFolder(root / "first" / str(seed)).history()[-1]["best_val_pr_auc"],
     )
     assert unet(table)["seed"] == best
-    assert unet(table)["pr_auc"] == Journal(root / "first" / str(best)).read("test")["pr_auc"]
+    assert unet(table)["pr_auc"] == TrialFolder(root / "first" / str(best)).read("test")["pr_auc"]
 
 
 def test_report_draws_the_published_study_s_figures(root: Path, table: pd.DataFrame) -> None:
@@ -130,7 +133,7 @@ def test_every_repeat_run_has_a_row(root: Path, table: pd.DataFrame) -> None:
     assert sorted(runs["seed"]) == sorted([*SEEDS, 0])
     for seed in SEEDS:
         row = runs[(runs["seed"] == seed) & (runs["architecture"] == "unet")].iloc[0]
-        logged = Journal(root / "first" / str(seed)).read("test")
+        logged = TrialFolder(root / "first" / str(seed)).read("test")
         for name in ("pr_auc", "tp", "fn", "precision", "iou"):
             assert row[name] == pytest.approx(logged[name])
         assert row["f1@oracle"] >= row["f1@thr_val"]
@@ -349,7 +352,9 @@ def test_command_names_a_tracker_that_does_not_answer(
 
 
 def test_report_needs_a_finished_repeat(root: Path, table: pd.DataFrame) -> None:
-    context = Context("empty", "smoke", "blocks", "s", "d", "synthetic", "s1", "2 even", "c")
+    context = CampaignContext(
+        "empty", "smoke", "blocks", "s", "d", "synthetic", "s1", "2 even", "c"
+    )
     Tracker(root, context).open_run("campaign", "campaign", "empty")
     with pytest.raises(ValueError, match="finished repeat run, but campaign 'empty' has none"):
         write_report(root, "empty")

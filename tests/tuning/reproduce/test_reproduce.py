@@ -11,11 +11,11 @@ from data.pack import Pack, make_pack
 from data.splits import Split
 from tuning.reproduce.__main__ import differ, main
 from tuning.settings.settings import PACKS
-from tuning.tracking.payloads import Context
+from tuning.tracking.payloads import CampaignContext
 from tuning.tracking.tracker import Tracker
 from tuning.train.evaluate import measure_test
 from tuning.train.fit import fit
-from tuning.trial.folder import Config, Journal, Row
+from tuning.trial.folder import Config, Row, TrialFolder
 
 CPU = torch.device("cpu")
 COMMIT = "c" * 40
@@ -44,12 +44,12 @@ class Logged:
         self.root, self.config, self.pack = root, config, pack
         (root / PACKS).symlink_to(pack.path.parent)
         context = ("first", "smoke", "blocks", split.hash, pack.hash, "synthetic", "s1", "2 even")
-        self.tracker = Tracker(root, Context(*context, COMMIT))
+        self.tracker = Tracker(root, CampaignContext(*context, COMMIT))
         self.campaign = self.tracker.open_run("campaign", "campaign", "first")
         self.study = self.tracker.open_run("study", "s", "unet", self.campaign, {"study": "unet"})
         self.whole = root / "whole"
         fit(config, pack, self.whole, lambda row: None, device=CPU)
-        measure_test(Journal(self.whole), pack, split, CPU)
+        measure_test(TrialFolder(self.whole), pack, split, CPU)
         self.trial = self.log("whole", self.whole, "last epoch", config, tags=REPEAT)
         self.tags = REPEAT | {"model_uri": self.run_tags(self.trial)["model_uri"]}
         train_and_stop(config | {"lr": 1e-3}, pack, root / "stopped", 2)
@@ -69,18 +69,18 @@ class Logged:
         """Log a trial's folder as a run; without tags it has the model of the whole trial."""
         params, tags = params or self.config, tags or self.tags
         run_id = self.tracker.open_run("trial", key, f"unet {key}", self.study, tags, params)
-        self.tracker.finish(run_id, Journal(folder), ended_by, message)
+        self.tracker.finish(run_id, TrialFolder(folder), ended_by, message)
         return run_id
 
     def copy(self, to: Path, **changes: Any) -> Path:
         """Copy the whole trial's folder, with changes of its config."""
         shutil.copytree(self.whole, to)
-        Journal(to).write("config", self.config | changes)
+        TrialFolder(to).write("config", self.config | changes)
         return to
 
     def change_environment(self, folder: Path, **changes: Any) -> None:
         """Change what a copied trial says of its machine."""
-        journal = Journal(folder)
+        journal = TrialFolder(folder)
         journal.write("environment", journal.read("environment") | changes)
 
     def run_tags(self, run_id: str) -> dict[str, str]:
@@ -133,7 +133,7 @@ def test_rerun_gives_the_numbers_of_its_trial(logged: Logged, ask: Ask) -> None:
     assert code == 0, out + err
     assert list(table) == ["1", "2", "3", "best val AP", "test AP", "test F1", "threshold"]
     assert all(row[2] <= 1e-6 for row in table.values())
-    history, test = Journal(logged.whole).history(), Journal(logged.whole).read("test")
+    history, test = TrialFolder(logged.whole).history(), TrialFolder(logged.whole).read("test")
     assert [table[str(row["epoch"])][0] for row in history] == pytest.approx(
         [row["val_pr_auc"] for row in history], abs=1e-8
     )
@@ -156,7 +156,7 @@ def test_rerun_is_kept_where_asked_and_never_continued(
 ) -> None:
     code, out, err = ask(logged.stopped, "--to", tmp_path / "to")
     assert code == 0, out + err
-    assert len(Journal(tmp_path / "to").history()) == 2
+    assert len(TrialFolder(tmp_path / "to").history()) == 2
     for folder in (tmp_path / "to", logged.root / "campaigns" / "first" / "trials" / "new"):
         code, _, err = ask(logged.trial, "--to", folder)
         assert code == 2
@@ -184,7 +184,7 @@ def test_threads_must_be_one_or_more(logged: Logged, ask: Ask) -> None:
 
 def test_changed_metric_is_different(logged: Logged, ask: Ask) -> None:
     run_id = logged.log("tampered", logged.whole)
-    test = Journal(logged.whole).read("test")["pr_auc"]
+    test = TrialFolder(logged.whole).read("test")["pr_auc"]
     logged.tracker.client.log_metric(run_id, "test/pr_auc", test + 0.01, timestamp=1)
     code, out, _ = ask(run_id)
     assert code == 1
@@ -211,7 +211,7 @@ def test_gpu_s_trial_may_differ_a_little(
     folder = logged.copy(tmp_path / "gpu")
     logged.change_environment(folder, device="cuda")
     run_id = logged.log("gpu", folder)
-    test = Journal(logged.whole).read("test")["pr_auc"]
+    test = TrialFolder(logged.whole).read("test")["pr_auc"]
     logged.tracker.client.log_metric(run_id, "test/pr_auc", test + 1e-4, timestamp=1)
     code, out, _ = ask(run_id)
     assert code == 0, out
@@ -238,7 +238,7 @@ def test_rerun_that_breaks_is_a_failure(logged: Logged, ask: Ask, tmp_path: Path
 def test_other_commit_and_packages_are_named(logged: Logged, ask: Ask, tmp_path: Path) -> None:
     assert "torch" not in ask(logged.stopped)[2]
     folder = logged.copy(tmp_path / "older")
-    packages = Journal(folder).read("environment")["packages"]
+    packages = TrialFolder(folder).read("environment")["packages"]
     logged.change_environment(folder, packages={**packages, "torch": "0.1", "gone": "7"})
     code, _, err = ask(logged.log("older", folder))
     assert code == 0  # a warning: the numbers decide

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from tuning.search.callback import Mirror, explain_error
-from tuning.tracking.payloads import Context, DataRecord
-from tuning.tracking.sender import Delivery
-from tuning.trial.folder import Journal
-from tuning.trial.stage import Job, Stage, enrol
+from tuning.search.callback import TrackingCallback, explain_error
+from tuning.tracking.payloads import CampaignContext, DataRecord
+from tuning.tracking.sender import MLflowSender
+from tuning.trial.folder import TrialFolder
+from tuning.trial.stage import Stage, StageJob, register_trial
 
 TASK = "Failure # 1 (occurred at 2026-11-25_21-03-12)\nray::ImplicitFunc.train() (pid=1, actor_id=a)\n  File x\n"
 
@@ -44,30 +44,30 @@ def test_reason_of_a_failure_is_a_line(text: str, kind: str, message: str) -> No
     assert "\n" not in found[1]
 
 
-class Silent(Delivery):
+class Silent(MLflowSender):
     """Sends nothing."""
 
-    def submit(self, journal: Journal) -> None:
+    def submit(self, journal: TrialFolder) -> None:
         pass
 
 
-def make_mirror(root: Path, trials: int) -> tuple[Mirror, list[Any]]:
+def make_mirror(root: Path, trials: int) -> tuple[TrackingCallback, list[Any]]:
     """Make a mirror with trials that look like Ray's."""
-    context = Context("m", "smoke", "blocks", "s", "d", "synthetic", "s1", "2 even", "c")
+    context = CampaignContext("m", "smoke", "blocks", "s", "d", "synthetic", "s1", "2 even", "c")
     fixed = {"model": "unet", "seed": 1, "split": "blocks"}
-    stage = Stage("search-unet", Job("search", fixed, "p", str(root / "trials")), trials, 4)
+    stage = Stage("search-unet", StageJob("search", fixed, "p", str(root / "trials")), trials, 4)
     delivery = Silent(root, context, DataRecord("twin", "d", "twin:1", {}, {}))
     samples = [{"lr": 1e-3 * (1 + number)} for number in range(trials)]
-    return Mirror(delivery, stage), [SimpleNamespace(config=sample) for sample in samples]
+    return TrackingCallback(delivery, stage), [SimpleNamespace(config=sample) for sample in samples]
 
 
 def test_sums_of_epochs_are_those_of_the_trials(tmp_path: Path) -> None:
     (tmp_path / "trials").mkdir()
     mirror, trials = make_mirror(tmp_path, 12)
     for trial in trials[:2]:  # over before this process began, and run again all the same
-        enrol(mirror.stage, trial.config, 1)
+        register_trial(mirror.stage, trial.config, 1)
         mirror.stage.job.journal(trial.config).end("last epoch")
-    mirror = Mirror(mirror.delivery, mirror.stage)
+    mirror = TrackingCallback(mirror.delivery, mirror.stage)
     for trial in trials:
         mirror.on_trial_start(1, trials, trial)
     for epoch, trial in sorted((e, n) for n in range(12) for e in range(1, n % 4 + 2)):
@@ -82,17 +82,17 @@ def test_sums_of_epochs_are_those_of_the_trials(tmp_path: Path) -> None:
     assert (mirror._ended_epochs, mirror._ended_here) == (sum(ended), len(ended))
 
 
-def make_stack(root: Path, *seeds: int) -> tuple[Mirror, Any]:
+def make_stack(root: Path, *seeds: int) -> tuple[TrackingCallback, Any]:
     """Make a mirror of a repeat stage, with one trial of Ray's that stands for some seeds."""
     mirror, _ = make_mirror(root, len(seeds))
-    stage = Stage("repeat", Job("repeat", {}, "p", str(root / "trials")), len(seeds), 4, 60.0)
+    stage = Stage("repeat", StageJob("repeat", {}, "p", str(root / "trials")), len(seeds), 4, 60.0)
     configs = [{"model": "unet", "split": "blocks", "seed": seed} for seed in seeds]
-    return Mirror(mirror.delivery, stage), SimpleNamespace(
+    return TrackingCallback(mirror.delivery, stage), SimpleNamespace(
         config={"configs": configs}, error_file=None, temporary_state=SimpleNamespace(ray_actor=7)
     )
 
 
-def journals_of(mirror: Mirror, trial: Any) -> list[Journal]:
+def journals_of(mirror: TrackingCallback, trial: Any) -> list[TrialFolder]:
     return [mirror.stage.job.journal(one) for one in mirror.stage.job.members(trial.config)]
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tuning.search.interrupt import stopping_softly
+from tuning.search.interrupt import stop_on_interrupt
 
 
 def test_first_signal_leaves_a_file_and_interrupts_at_the_end(
@@ -16,7 +16,7 @@ def test_first_signal_leaves_a_file_and_interrupts_at_the_end(
     before = signal.getsignal(signal.SIGINT)
 
     def work() -> None:
-        with stopping_softly(flag):
+        with stop_on_interrupt(flag):
             os.kill(os.getpid(), signal.SIGTERM)
             reached.append(flag.exists())
 
@@ -31,7 +31,7 @@ def test_second_signal_interrupts_at_once(tmp_path: Path) -> None:
     reached = []
 
     def work() -> None:
-        with stopping_softly(tmp_path / "stop"):
+        with stop_on_interrupt(tmp_path / "stop"):
             os.kill(os.getpid(), signal.SIGINT)
             os.kill(os.getpid(), signal.SIGINT)
             reached.append("after")
@@ -44,5 +44,5 @@ def test_second_signal_interrupts_at_once(tmp_path: Path) -> None:
 def test_signal_of_before_stops_nothing_now(tmp_path: Path) -> None:
     flag = tmp_path / "stop"
     flag.touch()
-    with stopping_softly(flag):
+    with stop_on_interrupt(flag):
         assert not flag.exists()

@@ -11,7 +11,15 @@ from ray.tune.search import Searcher
 from tuning.search.optuna_asha import Halving, Suggester, make_scheduler, make_searcher
 from tuning.trial.folder import Config
 from tuning.trial.search_space import Domain, LogUniform
-from tuning.trial.stage import METRIC, Job, Stage, divide, enrol, is_over, list_entries
+from tuning.trial.stage import (
+    METRIC,
+    Stage,
+    StageJob,
+    is_finished,
+    list_entries,
+    register_trial,
+    split_finished,
+)
 
 SPACE: dict[str, Domain] = {"lr": LogUniform(1e-4, 1e-1), "arch.width": [4, 8, 16]}
 FIRST = {"lr": 3e-3, "arch.width": 8}
@@ -21,11 +29,13 @@ TRIALS = 10
 @pytest.fixture
 def stage(config: Config, tmp_path: Path) -> Stage:
     fixed = {name: value for name, value in config.items() if name not in ("lr", "arch")}
-    return Stage("search-unet", Job("search", fixed, "/pack", str(tmp_path / "trials")), TRIALS, 12)
+    return Stage(
+        "search-unet", StageJob("search", fixed, "/pack", str(tmp_path / "trials")), TRIALS, 12
+    )
 
 
 def continue_search(stage: Stage) -> Suggester:
-    return make_searcher(SPACE, FIRST, stage, *divide(stage))
+    return make_searcher(SPACE, FIRST, stage, *split_finished(stage))
 
 
 def score(sample: dict[str, Any]) -> float:
@@ -44,7 +54,7 @@ def search(stage: Stage, *, cuts: tuple[int, ...] = ()) -> list[dict[str, Any]]:
     searcher = continue_search(stage)
     for number in range(1, TRIALS + 1):
         sample = searcher.suggest(f"trial-{number}")
-        enrol(stage, sample, number)
+        register_trial(stage, sample, number)
         if number in cuts:
             searcher = continue_search(stage)
             assert searcher.suggest("again") == sample  # what was begun comes first
@@ -61,7 +71,7 @@ def test_search_goes_on_as_if_it_had_never_been_cut(
     stage: Stage, config: Config, tmp_path: Path
 ) -> None:
     whole = search(stage)
-    job = Job("search", stage.job.fixed, "/pack", str(tmp_path / "other"))
+    job = StageJob("search", stage.job.fixed, "/pack", str(tmp_path / "other"))
     cut = search(Stage("search-unet", job, TRIALS, 12), cuts=(1, 2, 5, 9))
     assert cut == whole
     assert whole[0] == FIRST
@@ -71,7 +81,7 @@ def test_search_goes_on_as_if_it_had_never_been_cut(
 def test_search_learns_from_the_trials_before_a_cut(stage: Stage) -> None:
     for number, rate in enumerate((1e-4, 2e-4, 0.011, 0.0095, 0.05, 0.09), 1):
         sample = {"lr": rate, "arch.width": 8}
-        enrol(stage, sample, number)
+        register_trial(stage, sample, number)
         finish(stage, sample)
     drawn = [continue_search(stage).suggest("next")["lr"]]
     searcher = continue_search(stage)
@@ -81,7 +91,7 @@ def test_search_learns_from_the_trials_before_a_cut(stage: Stage) -> None:
 
 
 def test_failed_trial_teaches_nothing_and_is_not_tried_again(stage: Stage) -> None:
-    enrol(stage, FIRST, 1)
+    register_trial(stage, FIRST, 1)
     stage.job.journal(FIRST).end("error", message="The loss must stay finite.")
     assert continue_search(stage).suggest("next") != FIRST
 
@@ -94,7 +104,7 @@ def test_nothing_is_suggested_once_the_campaign_is_to_stop(stage: Stage) -> None
 
 def trial(stage: Stage, rate: float, number: int) -> Any:
     sample = {"lr": rate, "arch.width": 8}
-    enrol(stage, sample, number)
+    register_trial(stage, sample, number)
     return SimpleNamespace(trial_id=f"t{number}", config=sample)
 
 
@@ -118,7 +128,7 @@ def test_rungs_remember_the_trials_of_before_a_cut(stage: Stage) -> None:
         scheduler.on_trial_add(None, new)
         assert report(scheduler, new, 2, 0.1) == TrialScheduler.CONTINUE  # before the first rung
     assert report(fresh, new, 3, 0.1) == TrialScheduler.CONTINUE
-    assert not is_over(stage.job.journal(new.config), "search")
+    assert not is_finished(stage.job.journal(new.config), "search")
     assert report(halving, new, 3, 0.1) == TrialScheduler.STOP
     assert stage.job.journal(new.config).read("end")["reason"] == "scheduler"
 

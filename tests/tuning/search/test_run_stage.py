@@ -12,15 +12,15 @@ from tests.support.settings import make_settings
 from tuning.cluster.ray_session import start_ray, stop_ray
 from tuning.cluster.resources import Resources
 from tuning.search.run_stage import _stack, run_repeats, run_search
-from tuning.tracking.payloads import Context, DataRecord
-from tuning.tracking.sender import Delivery
-from tuning.trial.folder import Config, Journal
+from tuning.tracking.payloads import CampaignContext, DataRecord
+from tuning.tracking.sender import MLflowSender
+from tuning.trial.folder import Config, TrialFolder
 from tuning.trial.search_space import Domain
-from tuning.trial.stage import Job, Stage
+from tuning.trial.stage import Stage, StageJob
 
 pytestmark = pytest.mark.slow
 
-CONTEXT = Context("stages", "smoke", "blocks", "s", "d", "synthetic", "s1", "2 even", "c")
+CONTEXT = CampaignContext("stages", "smoke", "blocks", "s", "d", "synthetic", "s1", "2 even", "c")
 TOO_FAST = 1e30  # a learning rate at which the loss leaves the finite numbers
 
 
@@ -32,10 +32,10 @@ def resources() -> Iterator[Resources]:
 
 def make_stage(
     root: Path, pack: Pack, config: Config, name: str, trials: int
-) -> tuple[Stage, Delivery]:
+) -> tuple[Stage, MLflowSender]:
     fixed = {name: value for name, value in config.items() if name not in ("arch", "lr")}
-    job = Job(name, fixed, str(pack.path), str(root / "trials"))
-    delivery = Delivery(root, CONTEXT, DataRecord("twin", pack.hash, "twin:1", {}, {}))
+    job = StageJob(name, fixed, str(pack.path), str(root / "trials"))
+    delivery = MLflowSender(root, CONTEXT, DataRecord("twin", pack.hash, "twin:1", {}, {}))
     return Stage(name, job, trials, config["epochs"]), delivery
 
 
@@ -83,12 +83,12 @@ def test_repeats_measure_test_and_run_to_their_end(
     assert len(fresh.tracker.find_trials()) == 2
 
 
-class Killing(Delivery):
+class Killing(MLflowSender):
     """Ends the worker once, when a trial has its first epoch and before it has all."""
 
     killed = False
 
-    def submit(self, journal: Journal) -> None:
+    def submit(self, journal: TrialFolder) -> None:
         super().submit(journal)
         if not self.killed and journal.history() and journal.read("end") is None:
             for process in psutil.Process().children(recursive=True):
@@ -97,7 +97,7 @@ class Killing(Delivery):
                     type(self).killed = True
 
 
-def read_runs(delivery: Delivery) -> dict[str, dict[str, str]]:
+def read_runs(delivery: MLflowSender) -> dict[str, dict[str, str]]:
     """Read what the repeat runs hold, without times and what the machine did; NaN is itself in words."""
     left_out = ("time", "seconds", "hours", "memory", "system/", "bytes/", "env.", "mlflow.")
     left_out += ("model_uri", "number")  # the latter in the order of their start, which Ray chooses

@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 import torch
 
-from data.io.shared_storage import Depot
+from data.io.shared_storage import SharedStorage
 from data.pack import Pack
 from tests.tuning.train.test_fit import TIMES, Faulty
 from tuning.search.trainable import run_trial
 from tuning.train.evaluate import make_model
-from tuning.trial.folder import Config, Journal
-from tuning.trial.stage import MEMBER, Job, is_over
-from tuning.trial.sync import Relay
+from tuning.trial.folder import Config, TrialFolder
+from tuning.trial.stage import MEMBER, StageJob, is_finished
+from tuning.trial.sync import TrialSync
 
 SEEDS = (42, 7, 9)
 Reports = list[dict[str, Any]]
@@ -32,17 +32,17 @@ def reports(monkeypatch: pytest.MonkeyPatch) -> Reports:
     return found
 
 
-def make_job(pack: Pack, folder: Path) -> Job:
-    return Job("repeat", {}, str(pack.path), str(folder / "trials"))
+def make_job(pack: Pack, folder: Path) -> StageJob:
+    return StageJob("repeat", {}, str(pack.path), str(folder / "trials"))
 
 
-def run_stack(config: Config, job: Job, *seeds: int) -> dict[int, Journal]:
+def run_stack(config: Config, job: StageJob, *seeds: int) -> dict[int, TrialFolder]:
     configs = [config | {"seed": seed} for seed in seeds]
     run_trial({"configs": configs}, job)
     return {one["seed"]: job.journal({"config": one}) for one in configs}
 
 
-def read_result(journal: Journal) -> dict[str, Any]:
+def read_result(journal: TrialFolder) -> dict[str, Any]:
     """Return what a trial came to, without times."""
     rows = [{k: v for k, v in row.items() if k not in TIMES} for row in journal.history()]
     test = {k: v for k, v in (journal.read("test") or {}).items() if "seconds" not in k}
@@ -86,7 +86,7 @@ def test_bad_numbers_fail_their_seed_alone(
         assert journal.read("test")["n_samples"] == 4
     assert "val loss must stay finite, but got nan" in failed.read("end")["message"]
     assert failed.read("test") is None
-    assert all(is_over(journal, "repeat") for journal in (first, failed, last))
+    assert all(is_finished(journal, "repeat") for journal in (first, failed, last))
 
 
 def test_folder_that_cannot_be_continued_fails_its_seed_alone(
@@ -171,7 +171,7 @@ def test_seeds_of_a_stack_travel_each_by_itself(
     config: Config, pack: Pack, tmp_path: Path, reports: Reports, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tuning.search.trainable.cache_folder", lambda: tmp_path / "cache")
-    relay = Relay(Depot(str(tmp_path / "depot")))
+    relay = TrialSync(SharedStorage(str(tmp_path / "depot")))
     job, config = replace(make_job(pack, tmp_path), relay=relay), config | {"epochs": 1}
     for journal in run_stack(config, job, *SEEDS[:2]).values():
         assert not journal.history()

@@ -11,7 +11,7 @@ from models import list_models
 from tests.support.served_fixtures import ARCH, write_checkpoint
 from tuning.serving.export import count_inputs, make_program, make_reference, save_program
 from tuning.serving.program import load_program
-from tuning.serving.pt2_archive import ArchiveError
+from tuning.serving.pt2_archive import Pt2Error
 from tuning.serving.weight_swap import read_skeleton
 from tuning.train.evaluate import Checkpoint, load_checkpoint
 
@@ -183,7 +183,7 @@ def test_network_with_an_unknown_operator_is_refused(
     program.model = Foreign()
     reference: dict[str, Any] = make_reference(program, checkpoint.norm)
     with pytest.raises(
-        ArchiveError,
+        Pt2Error,
         match=r"one of tuning/serving/operators\.py's, but got 'torch\.ops\.aten\.special_entr",
     ):
         save_program(program, reference, tmp_path / "program.pt2")

@@ -19,7 +19,7 @@ from tests.support.served_fixtures import (
     write_network,
 )
 from tuning.serving.program import load_program
-from tuning.serving.pt2_archive import CONFIGS, GRAPH, SAMPLES, ArchiveError
+from tuning.serving.pt2_archive import CONFIGS, GRAPH, SAMPLES, Pt2Error
 
 WEIGHTS, CONSTANTS = CONFIGS.values()
 
@@ -106,7 +106,7 @@ def test_trap_is_refused_and_never_runs(
     members: Members, canary: Path, tmp_path: Path, trap: Callable[..., Members], message: str
 ) -> None:
     path = write_members(tmp_path / "program.pt2", trap(members, canary))
-    with pytest.raises(ArchiveError, match=message):
+    with pytest.raises(Pt2Error, match=message):
         load_program(path)
     assert not canary.exists()
 
@@ -140,7 +140,7 @@ def test_foreign_operator_is_refused(members: Members, tmp_path: Path, target: s
         content["graph_module"]["graph"]["nodes"][-1]["target"] = target
 
     path = write_members(tmp_path / "program.pt2", change_json(members, GRAPH, change))
-    with pytest.raises(ArchiveError, match=f"An operator must be one of .*, but got '{target}'"):
+    with pytest.raises(Pt2Error, match=f"An operator must be one of .*, but got '{target}'"):
         load_program(path)
 
 
@@ -190,5 +190,5 @@ def test_graph_with_more_than_numbers_is_refused(
     members: Members, tmp_path: Path, change: Callable[[Any], None], message: str
 ) -> None:
     path = write_members(tmp_path / "program.pt2", change_json(members, GRAPH, change))
-    with pytest.raises(ArchiveError, match=message):
+    with pytest.raises(Pt2Error, match=message):
         load_program(path)

@@ -15,7 +15,7 @@ from tests.support.served_fixtures import (
     write_network,
 )
 from tuning.serving import pt2_archive
-from tuning.serving.pt2_archive import CONFIGS, GRAPH, ArchiveError, read_archive
+from tuning.serving.pt2_archive import CONFIGS, GRAPH, Pt2Error, read_archive
 from tuning.train.evaluate import load_checkpoint
 
 WEIGHTS = CONFIGS["data/weights/"]
@@ -51,7 +51,7 @@ def test_file_holds_no_trace_of_this_machine(members: Members) -> None:
 )
 def test_foreign_member_is_refused(members: Members, tmp_path: Path, name: str) -> None:
     path = write_members(tmp_path / "program.pt2", members | {name: b"x"})
-    with pytest.raises(ArchiveError, match=f"must hold nothing else, but got 'program/{name}'"):
+    with pytest.raises(Pt2Error, match=f"must hold nothing else, but got 'program/{name}'"):
         read_archive(path)
     assert [file.name for file in tmp_path.iterdir()] == ["program.pt2"]
 
@@ -60,13 +60,13 @@ def test_member_that_comes_twice_is_refused(members: Members, tmp_path: Path) ->
     path = write_members(tmp_path / "program.pt2", members)
     with zipfile.ZipFile(path, "a") as archive, pytest.warns(UserWarning, match="Duplicate"):
         archive.writestr(f"program/{GRAPH}", b"{}")
-    with pytest.raises(ArchiveError, match=f"Each member must come once.*but got program/{GRAPH}"):
+    with pytest.raises(Pt2Error, match=f"Each member must come once.*but got program/{GRAPH}"):
         read_archive(path)
 
 
 def test_lacking_member_is_named(members: Members, tmp_path: Path) -> None:
     del members[GRAPH]
-    with pytest.raises(ArchiveError, match=f"must hold {GRAPH}, but got none"):
+    with pytest.raises(Pt2Error, match=f"must hold {GRAPH}, but got none"):
         read_archive(write_members(tmp_path / "program.pt2", members))
 
 
@@ -74,11 +74,11 @@ def test_packed_member_is_refused(members: Members, tmp_path: Path) -> None:
     bomb = members | {"data/weights/weight_0": bytes(2**22)}
     path = write_members(tmp_path / "program.pt2", bomb, compression=zipfile.ZIP_DEFLATED)
     assert path.stat().st_size < 2**20
-    with pytest.raises(ArchiveError, match=r"must not grow when read, but got \d+ of \d+ bytes"):
+    with pytest.raises(Pt2Error, match=r"must not grow when read, but got \d+ of \d+ bytes"):
         read_archive(path)
     path = write_members(tmp_path / "other.pt2", members, compression=zipfile.ZIP_LZMA)
     path.write_bytes(bytes(2**22) + path.read_bytes())  # long enough for all that it claims
-    with pytest.raises(ArchiveError, match=r"A member must be stored as it is, but got .* packed"):
+    with pytest.raises(Pt2Error, match=r"A member must be stored as it is, but got .* packed"):
         read_archive(path)
 
 
@@ -89,7 +89,7 @@ def test_member_that_claims_more_than_the_file_has_is_refused(
         for name, content in members.items():
             archive.writestr(f"program/{name}", content)
         archive.filelist[0].file_size = archive.filelist[0].compress_size = 2**40
-    with pytest.raises(ArchiveError, match="must not grow when read, but got 1099"):
+    with pytest.raises(Pt2Error, match="must not grow when read, but got 1099"):
         read_archive(tmp_path / "program.pt2")
 
 
@@ -108,7 +108,7 @@ def test_sizes_have_limits(
     good: Path, monkeypatch: pytest.MonkeyPatch, limit: str, message: str
 ) -> None:
     monkeypatch.setattr(pt2_archive, limit, 10)
-    with pytest.raises(ArchiveError, match=message):
+    with pytest.raises(Pt2Error, match=message):
         read_archive(good)
 
 
@@ -132,13 +132,13 @@ def test_weight_stays_within_its_payload(
         (meta if key == "path_name" else meta["tensor_meta"])[key] = value
 
     path = write_members(tmp_path / "program.pt2", change_json(members, WEIGHTS, change))
-    with pytest.raises(ArchiveError, match=message):
+    with pytest.raises(Pt2Error, match=message):
         read_archive(path)
 
 
 def test_payload_of_nothing_is_refused(members: Members, tmp_path: Path) -> None:
     spare = members | {"data/weights/weight_99999": bytes(8)}
-    with pytest.raises(ArchiveError, match=r"must belong to the network, but got .*weight_99999"):
+    with pytest.raises(Pt2Error, match=r"must belong to the network, but got .*weight_99999"):
         read_archive(write_members(tmp_path / "program.pt2", spare))
 
 
@@ -155,13 +155,13 @@ def test_payload_of_nothing_is_refused(members: Members, tmp_path: Path) -> None
 def test_spoilt_member_is_refused(
     members: Members, tmp_path: Path, name: str, content: bytes, message: str
 ) -> None:
-    with pytest.raises(ArchiveError, match=message):
+    with pytest.raises(Pt2Error, match=message):
         read_archive(write_members(tmp_path / "program.pt2", members | {name: content}))
 
 
 def test_file_that_is_no_archive_is_refused(good: Path, tmp_path: Path) -> None:
     (tmp_path / "program.pt2").write_bytes(good.read_bytes()[:-50])
-    with pytest.raises(ArchiveError, match="must be a whole zip archive, but got"):
+    with pytest.raises(Pt2Error, match="must be a whole zip archive, but got"):
         read_archive(tmp_path / "program.pt2")
     with pytest.raises(FileNotFoundError):
         read_archive(tmp_path / "missing.pt2")

@@ -13,25 +13,25 @@ from mlflow.models import Model
 
 from data.pack import Pack
 from data.pack.channels import EVENT, pick_nearest
-from data.pack.dataset import Tiles
-from data.pack.reader import Reader
+from data.pack.dataset import TileDataset
+from data.pack.reader import PackReader
 from data.tiles import rules, tile_path
 from tests.support.served_fixtures import S1, write_checkpoint
 from tests.support.tile_files import fill, make_dataset, put, to_linear, write
 from tuning.serving import tile_input
-from tuning.serving.tile_input import TILE_DIMS, Wanted, read_tile
+from tuning.serving.tile_input import TILE_DIMS, ModelInput, read_tile
 from tuning.tracking.log_model import save_model
 from tuning.train.evaluate import load_checkpoint, predict
 
 Change = Callable[[xr.Dataset], xr.Dataset]
 
-ALL = Wanted((*S1, "DEM", "slope"), 4, "even")
-BOTH = Wanted(S1, 4, "even")
+ALL = ModelInput((*S1, "DEM", "slope"), 4, "even")
+BOTH = ModelInput(S1, 4, "even")
 
 
-def read_packed(pack: Pack, tile_id: str, wanted: Wanted, count: int) -> np.ndarray:
+def read_packed(pack: Pack, tile_id: str, wanted: ModelInput, count: int) -> np.ndarray:
     steps = wanted.steps if wanted.steps == "event" else "all"
-    reader = Reader(pack, wanted.channels, count, steps)
+    reader = PackReader(pack, wanted.channels, count, steps)
     out = torch.empty(reader.shape)
     reader.read(int(pack.rows([tile_id])[0]), out)
     return out.numpy()[None]
@@ -54,7 +54,7 @@ def test_tile_is_read_as_training_packed_it(twin: Path, pack: Pack, orbit: str) 
 
 @pytest.mark.parametrize("count", [1, 2, 4, 5, 15])
 def test_dates_nearest_to_the_event_are_training_s(twin: Path, pack: Pack, count: int) -> None:
-    wanted, tile_id = Wanted(S1, count, "event"), pack.tile_ids[0]
+    wanted, tile_id = ModelInput(S1, count, "event"), pack.tile_ids[0]
     found = read_tile(tile_path(twin, tile_id, "s1asc"), wanted)
     assert found.shape == (1, count, 4, 128, 128)
     assert np.array_equal(found, read_packed(pack, tile_id, wanted, count))
@@ -66,7 +66,7 @@ def test_dates_are_picked_on_either_side_of_the_event(tmp_path: Path, days: int)
     times = dataset["time"].to_numpy() + np.timedelta64(days, "D")
     dataset["VV"].values[:] = np.arange(15)[:, None, None] - 20
     path = write(dataset.assign_coords(time=times), tmp_path)
-    found = read_tile(path, Wanted(("s1asc:VV",), 4, "event"))[0, :, 0, 0, 0] + 20
+    found = read_tile(path, ModelInput(("s1asc:VV",), 4, "event"))[0, :, 0, 0, 0] + 20
     assert found.tolist() == pick_nearest(times, 4)
 
 
@@ -75,12 +75,12 @@ def test_rows_run_from_north_to_south(tmp_path: Path) -> None:
         dataset["VV"][:, 3, 0] = 7.0  # fourth column from the west, northernmost row
         return dataset
 
-    found = read_tile(write(mark(make_dataset()), tmp_path), Wanted(("s1asc:VV",), 1, "even"))
+    found = read_tile(write(mark(make_dataset()), tmp_path), ModelInput(("s1asc:VV",), 1, "even"))
     assert (found[0, :, 0, 0, 3] == 7.0).all()
 
 
 def test_optical_bands_are_rounded_as_training_packed_them(tmp_path: Path) -> None:
-    wanted = Wanted((*S1[:2], "s2:B04", "s2:B8A", "DEM"), 4, "even")
+    wanted = ModelInput((*S1[:2], "s2:B04", "s2:B8A", "DEM"), 4, "even")
     for modality in ("s1asc", "s2"):
         dataset = make_dataset(modality)
         if modality == "s2":
@@ -95,7 +95,9 @@ def test_optical_bands_are_rounded_as_training_packed_them(tmp_path: Path) -> No
 
 def test_no_data_becomes_nan_as_in_training(tmp_path: Path) -> None:
     dataset = put("DEM", (slice(None), 5, 6), -9999)(put("VV", (2, 5, 6), -9999)(make_dataset()))
-    found = read_tile(write(dataset, tmp_path), Wanted(("s1asc:VV", "DEM", "slope"), 4, "even"))[0]
+    found = read_tile(
+        write(dataset, tmp_path), ModelInput(("s1asc:VV", "DEM", "slope"), 4, "even")
+    )[0]
     assert np.argwhere(np.isnan(found[:, 0])).tolist() == [[2, 6, 5]]
     assert np.argwhere(np.isnan(found[0, 1])).tolist() == [[6, 5]]
     assert np.isnan(found[0, 2, 6, 4])  # the slope lacks its neighbours
@@ -109,7 +111,7 @@ def test_path_gives_the_numbers_of_training(
     save_model(checkpoint, Model(metadata={}), tmp_path / "model")
     model = mlflow.pyfunc.load_model(str(tmp_path / "model"))
     tile_id = pack.tile_ids[1]
-    tiles = Tiles(pack, [tile_id], checkpoint.norm, 4, torch.device("cpu"), steps)
+    tiles = TileDataset(pack, [tile_id], checkpoint.norm, 4, torch.device("cpu"), steps)
     wanted = predict(checkpoint.model, tiles.batch([0]).x).numpy()
     assert wanted.std() > 0.02
     found = model.predict(str(tile_path(twin, tile_id, "s1dsc")))
@@ -146,14 +148,14 @@ def spoil_grid(dataset: xr.Dataset) -> xr.Dataset:
 def test_tile_that_does_not_fit_is_refused(tmp_path: Path, change: Change, message: str) -> None:
     path = write(change(make_dataset()), tmp_path)
     with pytest.raises(ValueError, match=message):
-        read_tile(path, Wanted(S1[:2], 4, "even"))
+        read_tile(path, ModelInput(S1[:2], 4, "even"))
 
 
 def test_dates_must_be_enough_and_ascend(tmp_path: Path) -> None:
     dataset = make_dataset()
     path = write(dataset.isel(time=slice(None, None, -1)), tmp_path)
     with pytest.raises(ValueError, match=r"must have 4 dates or more, ascending, but got "):
-        read_tile(path, Wanted(S1[:2], 4, "event"))
+        read_tile(path, ModelInput(S1[:2], 4, "event"))
 
 
 def test_misnamed_misplaced_and_damaged_files_are_named(tmp_path: Path) -> None:
@@ -189,4 +191,4 @@ def test_tile_that_would_fill_the_memory_is_refused_before_it_is_read(tmp_path: 
     with pytest.raises(
         ValueError, match="VV must have at most 67,108,864 values, but got 37,500,0"
     ):
-        read_tile(folder / "hokkaido_s1asc_1.nc", Wanted(S1[:2], 4, "even"))
+        read_tile(folder / "hokkaido_s1asc_1.nc", ModelInput(S1[:2], 4, "even"))

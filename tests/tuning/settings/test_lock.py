@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tuning.settings.lock import hold_campaign, is_running, set_up_alone
+from tuning.settings.lock import is_running, lock_campaign, lock_setup
 
 HOLD = """
 import sys
@@ -39,13 +39,13 @@ def test_campaign_is_run_by_one_process_until_it_ends_or_is_killed(tmp_path: Pat
     try:
         assert is_running(folder)
         told = rf"mine is being run by process {holder.pid} on \S+ since .*Wait for it, or stop it"
-        with pytest.raises(ValueError, match=told), hold_campaign(folder):
+        with pytest.raises(ValueError, match=told), lock_campaign(folder):
             pass
     finally:
         holder.kill()
         holder.communicate()
     assert not is_running(folder)
-    with hold_campaign(folder):
+    with lock_campaign(folder):
         assert is_running(folder)
     assert not is_running(folder)
 
@@ -62,5 +62,5 @@ def test_set_up_waits_for_another_one_s(tmp_path: Path, caplog: pytest.LogCaptur
         waiting.wait(timeout=1.5)
     holder.communicate("")
     assert waiting.communicate("", timeout=60)[0] == "held\n"
-    with set_up_alone(tmp_path):  # free again
+    with lock_setup(tmp_path):  # free again
         assert "Waiting" not in caplog.text

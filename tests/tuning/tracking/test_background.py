@@ -5,12 +5,12 @@ import time
 
 import pytest
 
-from tuning.tracking.background import Writer
+from tuning.tracking.background import BackgroundSender
 
 
 def test_tasks_run_in_order_and_are_done_after_a_drain() -> None:
     done: list[int] = []
-    writer = Writer()
+    writer = BackgroundSender()
     for number in range(20):
         writer.submit(f"task {number}", lambda number=number: done.append(number))  # type: ignore[misc]
     writer.drain()
@@ -18,7 +18,7 @@ def test_tasks_run_in_order_and_are_done_after_a_drain() -> None:
 
 
 def test_submitting_never_waits_for_a_task() -> None:
-    gate, writer = threading.Event(), Writer()
+    gate, writer = threading.Event(), BackgroundSender()
     writer.submit("slow", lambda: print(gate.wait(60)))
     began = time.monotonic()
     writer.submit("next", lambda: None)
@@ -31,7 +31,7 @@ def test_submitting_never_waits_for_a_task() -> None:
 def test_task_that_waits_serves_for_a_second_of_its_name() -> None:
     gate, started = threading.Event(), threading.Event()
     done: list[int] = []
-    writer = Writer()
+    writer = BackgroundSender()
 
     def wait() -> None:
         started.set()
@@ -55,7 +55,7 @@ def test_failed_task_is_named_and_the_next_ones_rest(caplog: pytest.LogCaptureFi
     def fail() -> None:
         raise ConnectionError("no route\nand more")
 
-    writer = Writer(rest_s=0.3)
+    writer = BackgroundSender(rest_s=0.3)
     writer.submit("the epochs of #07", fail)
     writer.submit("while it rests", lambda: done.append(1))
     writer.drain()

@@ -15,7 +15,7 @@ from mlflow.tracking import MlflowClient
 from data.pack import Pack
 from data.splits import Split
 from tuning.baselines.baselines import make_baseline_config, run_baseline
-from tuning.report.reference_layers import write_ground, write_split_audit
+from tuning.report.reference_layers import write_reference_layers, write_split_audit
 from tuning.report.results import Results, read_results
 from tuning.report.sections_runs import BEST
 from tuning.report.tables import make_tile_rows, score_run
@@ -30,9 +30,9 @@ from tuning.tracking.client import (
     walk_runs,
 )
 from tuning.tracking.load_trials import SEARCH_TRIALS, read_trials
-from tuning.tracking.payloads import Context
+from tuning.tracking.payloads import CampaignContext
 from tuning.tracking.tracker import Tracker
-from tuning.trial.folder import Journal
+from tuning.trial.folder import TrialFolder
 
 BASELINE = "log_ratio_vv"
 SEARCHES = {"unet": BEST + 3, "attention_unet": 2}
@@ -41,14 +41,14 @@ SEEDS = range(4)
 
 def open_campaign(root: Path, name: str, pack: Pack, split: Split) -> tuple[Tracker, str]:
     """Open a campaign that expects one baseline."""
-    context = Context(
+    context = CampaignContext(
         name, "smoke", "blocks", split.hash, pack.hash, "synthetic", "s1", "2 even", "c"
     )
     tracker, files = Tracker(root, context), root / name
     tags = {EXPECTED: json.dumps({BASELINE: 1})}
     run_id = tracker.open_run("campaign", "campaign", name, tags=tags)
     files.mkdir(parents=True)
-    ground = write_ground(pack, split.test, files)
+    ground = write_reference_layers(pack, split.test, files)
     for file in (ground, *write_split_audit(pack, [split], "blocks", files)):
         tracker.client.log_artifact(run_id, str(file))
     return tracker, run_id
@@ -58,7 +58,7 @@ def log_repeat(tracker: Tracker, parent: str, seed: int, fold: str, files: Path)
     """Log the baseline's journal as a repeat run; return its id."""
     tags = {"study": BASELINE, "stage": "repeat", "seed": str(seed), "fold": fold}
     run_id = tracker.open_run("trial", f"{seed} {fold}", BASELINE, parent, tags)
-    tracker.finish(run_id, Journal(files), "last epoch")
+    tracker.finish(run_id, TrialFolder(files), "last epoch")
     return run_id
 
 
@@ -255,7 +255,7 @@ def test_runs_are_reduced_to_what_their_files_hold(root: Path, files: Path) -> N
         run.tiles.reshape(len(run.tiles), 2, -1).sum(axis=(0, 2)) == run.counts.sum(axis=1)
     ).all()
     assert run.tiles.dtype == np.uint16  # a tile has 16,384 pixels
-    logged = Journal(files).read("test")
+    logged = TrialFolder(files).read("test")
     assert score_run(run)["pr_auc"] == pytest.approx(logged["pr_auc"])
     assert sum(row["tp"] for row in make_tile_rows(results.models)) == logged["tp"]
 

@@ -25,7 +25,7 @@ from tuning.tracking.client import EXPERIMENT, connect
 from tuning.tracking.log_model import collect_scores, join_code, log_model
 from tuning.tracking.model_digest import DIGEST, digest_folder, load_registered, read_digest
 from tuning.train.evaluate import load_checkpoint
-from tuning.trial.folder import Journal
+from tuning.trial.folder import TrialFolder
 
 FACTS = {"campaign": "first", "channels": "s1", "data_hash": "d" * 12}
 SCORES = {"best/val_pr_auc": 0.5, "test/iou": 0.25}
@@ -42,7 +42,7 @@ def experiment_id(client: MlflowClient) -> str:
 
 
 @pytest.fixture(scope="module")
-def journal(tmp_path_factory: pytest.TempPathFactory) -> Journal:
+def journal(tmp_path_factory: pytest.TempPathFactory) -> TrialFolder:
     return write_checkpoint(tmp_path_factory.mktemp("trial"))
 
 
@@ -52,7 +52,7 @@ def run_id(client: MlflowClient, experiment_id: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def uri(client: MlflowClient, experiment_id: str, run_id: str, journal: Journal) -> str:
+def uri(client: MlflowClient, experiment_id: str, run_id: str, journal: TrialFolder) -> str:
     return log_model(client, experiment_id, run_id, journal, FACTS, SCORES)
 
 
@@ -101,7 +101,9 @@ def is_pickle(content: bytes) -> bool:
     return False
 
 
-def test_no_file_of_a_model_is_a_pickle(client: MlflowClient, uri: str, journal: Journal) -> None:
+def test_no_file_of_a_model_is_a_pickle(
+    client: MlflowClient, uri: str, journal: TrialFolder
+) -> None:
     contents = dict(list_contents(folder_of(client, uri)))
     assert len(contents) > 50
     assert not [name for name, content in contents.items() if is_pickle(content)]
@@ -169,7 +171,7 @@ def test_scores_are_linked_to_the_model(
 
 
 def test_scores_of_a_trial_are_those_of_its_best_checkpoint(tmp_path: Path) -> None:
-    journal, counts = Journal(tmp_path), np.zeros((2, BINS), np.int64)
+    journal, counts = TrialFolder(tmp_path), np.zeros((2, BINS), np.int64)
     assert collect_scores(journal) == {}
     counts[1, 900], counts[0, 100] = 3, 5  # a perfect ranking
     journal.write_counts("val", counts)
@@ -181,7 +183,7 @@ def test_model_of_a_trial_without_a_checkpoint_is_refused(
     client: MlflowClient, experiment_id: str, run_id: str, tmp_path: Path
 ) -> None:
     with pytest.raises(FileNotFoundError, match=r"A checkpoint is a file best\.pt"):
-        log_model(client, experiment_id, run_id, Journal(tmp_path), FACTS, {})
+        log_model(client, experiment_id, run_id, TrialFolder(tmp_path), FACTS, {})
 
 
 def test_model_that_cannot_be_logged_is_marked_as_failed(
@@ -197,7 +199,7 @@ def test_model_that_cannot_be_logged_is_marked_as_failed(
 
 
 def test_network_loads_by_its_digest(
-    client: MlflowClient, uri: str, run_id: str, journal: Journal
+    client: MlflowClient, uri: str, run_id: str, journal: TrialFolder
 ) -> None:
     assert read_digest(client, uri) == digest_folder(folder_of(client, uri))
     client.create_registered_model("hokkaido-unet")

@@ -15,13 +15,21 @@ from mlflow.tracking import MlflowClient
 from data.pack import Pack
 from tuning.tracking.__main__ import main
 from tuning.tracking.descriptions import NOTE
-from tuning.tracking.payloads import Context, DataRecord
-from tuning.tracking.sender import Delivery, Tally, keep_context, load_delivery, read_identity
+from tuning.tracking.payloads import CampaignContext, DataRecord
+from tuning.tracking.sender import (
+    MLflowSender,
+    SentCount,
+    load_sender,
+    read_identity,
+    write_context,
+)
 from tuning.train.fit import fit
-from tuning.trial.folder import Config, Journal
-from tuning.trial.stage import Job, Stage, enrol, fail, list_trials
+from tuning.trial.folder import Config, TrialFolder
+from tuning.trial.stage import Stage, StageJob, list_trials, mark_failed, register_trial
 
-CONTEXT = Context("named", "smoke", "blocks", "s", "d", "synthetic", "s1", "2 even", "c" * 40)
+CONTEXT = CampaignContext(
+    "named", "smoke", "blocks", "s", "d", "synthetic", "s1", "2 even", "c" * 40
+)
 
 
 @pytest.fixture(scope="module")
@@ -37,37 +45,37 @@ def campaign(root: Path, request: pytest.FixtureRequest) -> Path:
 
 
 @pytest.fixture
-def delivery(root: Path, campaign: Path, pack: Pack) -> Delivery:
+def delivery(root: Path, campaign: Path, pack: Pack) -> MLflowSender:
     data = DataRecord("hokkaido-twin", pack.hash, "twin:1", {"channels": ["s1"]}, {"blocks": {}})
-    return Delivery(root, Context(**{**vars(CONTEXT), "campaign": campaign.name}), data)
+    return MLflowSender(root, CampaignContext(**{**vars(CONTEXT), "campaign": campaign.name}), data)
 
 
 @pytest.fixture
 def stage(campaign: Path, pack: Pack, config: Config) -> Stage:
     fixed = {name: value for name, value in config.items() if name not in ("lr", "arch")}
-    job = Job("search", fixed, str(pack.path), str(campaign / "trials"))
+    job = StageJob("search", fixed, str(pack.path), str(campaign / "trials"))
     return Stage("search-unet", job, 3, 2)
 
 
-def begin(stage: Stage, config: Config, rate: float, number: int = 1) -> Journal:
+def begin(stage: Stage, config: Config, rate: float, number: int = 1) -> TrialFolder:
     arch = {f"arch.{name}": value for name, value in config["arch"].items()}
     sample = {"lr": rate, **arch}
-    enrol(stage, sample, number)
+    register_trial(stage, sample, number)
     return stage.job.journal(sample)
 
 
-def train(stage: Stage, config: Config, pack: Pack, rate: float, number: int = 1) -> Journal:
+def train(stage: Stage, config: Config, pack: Pack, rate: float, number: int = 1) -> TrialFolder:
     journal = begin(stage, config, rate, number)
     fit({**config, "lr": rate}, pack, journal.path, lambda row: None)
     return journal
 
 
-def run_of(delivery: Delivery, journal: Journal) -> Run:
+def run_of(delivery: MLflowSender, journal: TrialFolder) -> Run:
     return delivery.tracker.client.get_run(delivery.open_trial(journal))
 
 
 def test_trial_s_run_has_data_code_parent_and_place(
-    delivery: Delivery, stage: Stage, config: Config, pack: Pack
+    delivery: MLflowSender, stage: Stage, config: Config, pack: Pack
 ) -> None:
     journal = begin(stage, config, 1e-3)
     run = run_of(delivery, journal)
@@ -84,7 +92,7 @@ def test_trial_s_run_has_data_code_parent_and_place(
 
 
 def test_run_made_just_before_a_kill_gets_its_params_and_data(
-    delivery: Delivery, stage: Stage, config: Config, monkeypatch: pytest.MonkeyPatch
+    delivery: MLflowSender, stage: Stage, config: Config, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     journal, client = begin(stage, config, 1e-3), delivery.tracker.client
 
@@ -95,7 +103,7 @@ def test_run_made_just_before_a_kill_gets_its_params_and_data(
         cut.setattr(client, "log_batch", killed)
         with pytest.raises(MlflowException, match="killed"):
             delivery.open_trial(journal)
-    again = Delivery(delivery.root, delivery.context, delivery.data)
+    again = MLflowSender(delivery.root, delivery.context, delivery.data)
     run = run_of(again, journal)
     assert run.data.params["model"] == "unet"
     assert len(run.inputs.dataset_inputs) == 1
@@ -103,7 +111,7 @@ def test_run_made_just_before_a_kill_gets_its_params_and_data(
 
 
 def test_interrupted_trial_says_so_until_it_goes_on(
-    delivery: Delivery, stage: Stage, config: Config
+    delivery: MLflowSender, stage: Stage, config: Config
 ) -> None:
     journal = begin(stage, config, 1e-3)
     run_id = delivery.open_trial(journal)
@@ -118,25 +126,25 @@ def test_interrupted_trial_says_so_until_it_goes_on(
 
 @pytest.mark.parametrize("left", ["open", "killed"])
 def test_trial_that_a_killed_driver_left_is_settled(
-    delivery: Delivery, stage: Stage, config: Config, pack: Pack, left: str
+    delivery: MLflowSender, stage: Stage, config: Config, pack: Pack, left: str
 ) -> None:
     journal = train(stage, config, pack, 3e-3)
     run_id = delivery.open_trial(journal)
     if left == "killed":
         delivery.tracker.close_running("KILLED")
-    assert delivery.settle([journal.path]) == Tally(epochs=3, ended=1, lacking=0)
+    assert delivery.settle([journal.path]) == SentCount(epochs=3, ended=1, lacking=0)
     run = delivery.tracker.client.get_run(run_id)
     assert (run.info.status, run.data.tags["ended_by"]) == ("FINISHED", "last epoch")
     assert run.info.end_time == journal.read("end")["time_ms"]
-    assert delivery.settle([journal.path]) == Tally(epochs=0, ended=0, lacking=0)
+    assert delivery.settle([journal.path]) == SentCount(epochs=0, ended=0, lacking=0)
     assert "It was trained to its last epoch" in run.data.tags[NOTE]
 
 
 def test_trial_given_up_has_its_reason_and_loses_it_when_it_goes_on(
-    delivery: Delivery, stage: Stage, config: Config, pack: Pack
+    delivery: MLflowSender, stage: Stage, config: Config, pack: Pack
 ) -> None:
     journal = begin(stage, config, 3e-3)
-    fail(journal, "hang", "A trial must end an epoch within 5 minutes.")
+    mark_failed(journal, "hang", "A trial must end an epoch within 5 minutes.")
     assert delivery.settle([journal.path]).lacking == 0
     run = run_of(delivery, journal)
     assert (run.info.status, run.data.tags["ended_by"]) == ("FAILED", "error")
@@ -154,7 +162,7 @@ def test_trial_given_up_has_its_reason_and_loses_it_when_it_goes_on(
 
 
 def test_model_logged_just_before_a_kill_is_not_logged_again(
-    delivery: Delivery, stage: Stage, config: Config, pack: Pack
+    delivery: MLflowSender, stage: Stage, config: Config, pack: Pack
 ) -> None:
     journal, tracker = train(stage, config, pack, 3e-3), delivery.tracker
     run_id = delivery.open_trial(journal)
@@ -188,7 +196,7 @@ def silent_server() -> Iterator[str]:
 
 
 def test_what_a_tracker_missed_is_replayed_in_order_without_gaps_or_duplicates(
-    delivery: Delivery,
+    delivery: MLflowSender,
     stage: Stage,
     config: Config,
     pack: Pack,
@@ -196,7 +204,7 @@ def test_what_a_tracker_missed_is_replayed_in_order_without_gaps_or_duplicates(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    keep_context(campaign, "id-1", delivery)
+    write_context(campaign, "id-1", delivery)
     delivery.open_study("unet")
     journals = [begin(stage, config, rate, number) for number, rate in ((1, 1e-3), (2, 3e-3))]
     delivery.settle(list_trials(campaign / "trials"))  # both are known, nothing of them has ended
@@ -205,7 +213,7 @@ def test_what_a_tracker_missed_is_replayed_in_order_without_gaps_or_duplicates(
     with silent_server() as address, monkeypatch.context() as away:
         away.setenv("MLFLOW_TRACKING_URI", address)
         away.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-        tally = Delivery(delivery.root, delivery.context, delivery.data).settle_all(campaign)
+        tally = MLflowSender(delivery.root, delivery.context, delivery.data).settle_all(campaign)
         assert (tally.epochs, tally.ended, tally.lacking) == (0, 0, 2)
         assert address in tally.reason
         assert main(["replay", str(campaign)]) == 1
@@ -224,7 +232,7 @@ def test_what_a_tracker_missed_is_replayed_in_order_without_gaps_or_duplicates(
     assert study.info.status == "KILLED"  # the campaign itself has not ended
 
 
-def _check_histories(delivery: Delivery, journals: list[Journal]) -> None:
+def _check_histories(delivery: MLflowSender, journals: list[TrialFolder]) -> None:
     client: MlflowClient = delivery.tracker.client
     for journal in journals:
         history = client.get_metric_history(delivery.open_trial(journal), "val_loss")
@@ -234,9 +242,9 @@ def _check_histories(delivery: Delivery, journals: list[Journal]) -> None:
 
 
 def test_replay_closes_studies_and_campaign_as_they_ended(
-    delivery: Delivery, stage: Stage, config: Config, pack: Pack, campaign: Path
+    delivery: MLflowSender, stage: Stage, config: Config, pack: Pack, campaign: Path
 ) -> None:
-    keep_context(campaign, "id-1", delivery)
+    write_context(campaign, "id-1", delivery)
     train(stage, config, pack, 3e-3)
     outcome = {"studies": {"unet": "FAILED"}, "missing": ["Every search trial of unet failed."]}
     (campaign / "outcome.json").write_text(json.dumps(outcome))
@@ -247,7 +255,7 @@ def test_replay_closes_studies_and_campaign_as_they_ended(
 
 
 def test_one_trial_that_cannot_be_sent_holds_up_no_other(
-    delivery: Delivery, stage: Stage, config: Config, pack: Pack
+    delivery: MLflowSender, stage: Stage, config: Config, pack: Pack
 ) -> None:
     bad, good = begin(stage, config, 1e-3, 1), train(stage, config, pack, 3e-3, 2)
     bad.end("last epoch", epoch=1)
@@ -271,11 +279,11 @@ def test_replay_refuses_what_is_no_campaign(
     assert "A campaign's folder holds context.json and trials/, but" in capsys.readouterr().err
 
 
-def test_kept_context_comes_back(delivery: Delivery, campaign: Path) -> None:
+def test_kept_context_comes_back(delivery: MLflowSender, campaign: Path) -> None:
     assert read_identity(campaign) is None
-    keep_context(campaign, "id-1", delivery)
+    write_context(campaign, "id-1", delivery)
     assert read_identity(campaign) == "id-1"
-    loaded = load_delivery(campaign)
+    loaded = load_sender(campaign)
     assert (loaded.root, loaded.context, loaded.data) == (
         delivery.root,
         delivery.context,

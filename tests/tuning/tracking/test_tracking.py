@@ -14,18 +14,18 @@ from data.pack import Pack
 from tuning.metrics.scores import BINS, trace_curve
 from tuning.tracking.client import (
     connect,
-    denial_told,
+    explain_denied_access,
     find_runs,
     read_commit,
     tracker_errors,
     tracking_uri,
 )
-from tuning.tracking.payloads import Context, flatten, make_overlay
+from tuning.tracking.payloads import CampaignContext, flatten, make_overlay
 from tuning.tracking.tracker import Tracker
 from tuning.train.fit import fit
-from tuning.trial.folder import Config, Journal
+from tuning.trial.folder import Config, TrialFolder
 
-CONTEXT = Context(
+CONTEXT = CampaignContext(
     "first", "smoke", "blocks", "5" * 12, "d" * 12, "synthetic", "s1", "2 even", "c" * 40
 )
 
@@ -116,7 +116,7 @@ class CutError(Exception):
 def test_new_campaign_looks_for_its_runs_only_after_a_failure(
     root: Path, monkeypatch: pytest.MonkeyPatch, call: str
 ) -> None:
-    tracker = Tracker(root, Context(**{**vars(CONTEXT), "campaign": f"new-{call}"}))
+    tracker = Tracker(root, CampaignContext(**{**vars(CONTEXT), "campaign": f"new-{call}"}))
     tracker.open_run("campaign", "campaign", "new")
     usual = getattr(tracker.client, call)
 
@@ -138,7 +138,7 @@ def test_new_campaign_looks_for_its_runs_only_after_a_failure(
 
 
 def test_campaign_whose_own_run_was_deleted_keeps_its_trials(root: Path) -> None:
-    context = Context(**{**vars(CONTEXT), "campaign": "bereft"})
+    context = CampaignContext(**{**vars(CONTEXT), "campaign": "bereft"})
     tracker = Tracker(root, context)
     campaign = tracker.open_run("campaign", "campaign", "bereft")
     trial = tracker.open_run("trial", "kept", "k")
@@ -149,12 +149,12 @@ def test_campaign_whose_own_run_was_deleted_keeps_its_trials(root: Path) -> None
 
 
 def test_campaigns_do_not_share_runs(tracker: Tracker, root: Path) -> None:
-    other = Tracker(root, Context(**{**vars(CONTEXT), "campaign": "second"}))
+    other = Tracker(root, CampaignContext(**{**vars(CONTEXT), "campaign": "second"}))
     assert other.open_run("trial", "key-a", "a") != tracker.open_run("trial", "key-a", "a")
 
 
 def test_mirror_logs_each_epoch_once(tracker: Tracker, root: Path, tmp_path: Path) -> None:
-    journal = Journal(tmp_path)
+    journal = TrialFolder(tmp_path)
     run_id = tracker.open_run("trial", "mirrored", "m")
     journal.append(row(1))
     tracker.mirror(run_id, journal)
@@ -166,7 +166,7 @@ def test_mirror_logs_each_epoch_once(tracker: Tracker, root: Path, tmp_path: Pat
 
 def test_trial_stopped_early_does_not_look_finished(tracker: Tracker, tmp_path: Path) -> None:
     run_id = tracker.open_run("trial", "stopped", "s")
-    journal = Journal(tmp_path)
+    journal = TrialFolder(tmp_path)
     journal.append(row(1))
     tracker.finish(run_id, journal, "scheduler")
     run = tracker.client.get_run(run_id)
@@ -176,7 +176,7 @@ def test_trial_stopped_early_does_not_look_finished(tracker: Tracker, tmp_path: 
 
 def test_failed_trial_carries_its_reason(tracker: Tracker, tmp_path: Path) -> None:
     run_id = tracker.open_run("trial", "failed", "f")
-    tracker.finish(run_id, Journal(tmp_path), "error", "The loss must stay finite.")
+    tracker.finish(run_id, TrialFolder(tmp_path), "error", "The loss must stay finite.")
     run = tracker.client.get_run(run_id)
     assert run.info.status == "FAILED"
     assert run.data.tags["error"] == "The loss must stay finite."
@@ -190,7 +190,7 @@ def test_finished_trial_has_curves_files_and_a_model(
     reason = fit(config | {"epochs": 1}, pack, tmp_path / "t", lambda row: None)
     run_id = tracker.open_run("trial", "whole", "w")
     for _ in range(2):  # a second time adds nothing
-        tracker.finish(run_id, Journal(tmp_path / "t"), reason)
+        tracker.finish(run_id, TrialFolder(tmp_path / "t"), reason)
     run = tracker.client.get_run(run_id)
     assert run.info.status == "FINISHED"
     assert history(tracker, run_id) == [1]
@@ -266,15 +266,15 @@ def test_error_of_the_tracker_says_what_to_do(code: str, remedy: str, tmp_path: 
 
 
 def test_what_may_not_be_deleted_stays_and_is_named(caplog: pytest.LogCaptureFixture) -> None:
-    with denial_told("alias best of x"):
+    with explain_denied_access("alias best of x"):
         raise MlflowException("no", error_code=ErrorCode.Value("PERMISSION_DENIED"))
     assert "Not deleted: alias best of x" in caplog.text
-    with pytest.raises(MlflowException, match="other"), denial_told("x"):
+    with pytest.raises(MlflowException, match="other"), explain_denied_access("x"):
         raise MlflowException("other", error_code=ErrorCode.Value("INTERNAL_ERROR"))
 
 
 def test_journal_replaces_files_whole(tmp_path: Path) -> None:
-    journal = Journal(tmp_path)
+    journal = TrialFolder(tmp_path)
     journal.write("end", {"reason": "patience"})
     journal.write_counts("val", np.eye(2, dtype=np.int64))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["end.json", "val_counts.npy"]

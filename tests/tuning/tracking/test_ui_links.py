@@ -10,8 +10,8 @@ import pytest
 
 from tuning.metrics.scores import BINS, edges
 from tuning.tracking.client import connect
-from tuning.tracking.descriptions import tell_campaign, tell_ranking
-from tuning.tracking.payloads import Context, make_best, make_reliability
+from tuning.tracking.descriptions import describe_campaign, describe_ranking
+from tuning.tracking.payloads import CampaignContext, make_best, make_reliability
 from tuning.tracking.ui_links import (
     LOCAL_UI,
     MOST_RUNS,
@@ -101,18 +101,20 @@ def test_best_epoch_s_values_are_metrics_of_their_own() -> None:
 
 
 def test_description_is_given_the_ranking_once() -> None:
-    context = Context("c", "smoke", "blocks", "s", "d", "synthetic", "s1", "2 even", "c" * 40)
-    start = tell_campaign(context, {"blocks": {"train": 4, "val": 2, "test": 2}}, "unet")
+    context = CampaignContext(
+        "c", "smoke", "blocks", "s", "d", "synthetic", "s1", "2 even", "c" * 40
+    )
+    start = describe_campaign(context, {"blocks": {"train": 4, "val": 2, "test": 2}}, "unet")
     assert "SYNTHETIC" in start
     assert "blocks: 4 train, 2 val, 2 test tiles" in start
     row = {"rank": 1.0, "model": "VanillaUNet", "pr_auc_mean": 0.5, "pr_auc_low": 0.4}
     row |= {"pr_auc_high": 0.6, "f1_dice_mean": 0.55, "val_pr_auc_mean": 0.45, "seeds": 3}
     other = row | {"rank": float("nan"), "model": "LogRatioVH"}
-    once = tell_ranking(start, pd.DataFrame([row, other]), {"curves": "http://x/"})
+    once = describe_ranking(start, pd.DataFrame([row, other]), {"curves": "http://x/"})
     assert "| 1 | VanillaUNet | 0.500 | 0.400 to 0.600 | 0.550 | 0.450 | 3 |" in once
     assert "|  | LogRatioVH |" in once
     assert "- [curves](http://x/)" in once
-    assert tell_ranking(once, pd.DataFrame([row, other]), {"curves": "http://x/"}) == once
+    assert describe_ranking(once, pd.DataFrame([row, other]), {"curves": "http://x/"}) == once
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from data.pack import Pack
 from tuning.metrics.histogram import BINS
 from tuning.train.checkpoints import keep_next, settle_best
 from tuning.train.fit import fit
-from tuning.trial.folder import Config, Journal
+from tuning.trial.folder import Config, TrialFolder
 
 CPU = torch.device("cpu")
 
@@ -26,7 +26,7 @@ def counts_of(value: int) -> np.ndarray:
 
 
 def test_better_checkpoint_counts_once_its_epoch_is_known(tmp_path: Path) -> None:
-    journal = Journal(tmp_path)
+    journal = TrialFolder(tmp_path)
     keep_next(journal, {"epoch": 1}, counts_of(1))
     assert not journal.best.exists()
     settle_best(journal, 1)
@@ -39,7 +39,7 @@ def test_better_checkpoint_counts_once_its_epoch_is_known(tmp_path: Path) -> Non
 
 
 def test_kill_between_histogram_and_checkpoint_is_made_good(tmp_path: Path) -> None:
-    journal = Journal(tmp_path)
+    journal = TrialFolder(tmp_path)
     keep_next(journal, {"epoch": 3}, counts_of(3))
     os.replace(tmp_path / "next_counts.npy", tmp_path / "val_counts.npy")
     settle_best(journal, 3)
@@ -51,9 +51,9 @@ def test_kill_between_histogram_and_checkpoint_is_made_good(tmp_path: Path) -> N
 def test_training_cut_anywhere_ends_as_if_never_cut(
     config: Config, pack: Pack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cut_at: str
 ) -> None:
-    whole = Journal(tmp_path / "whole")
+    whole = TrialFolder(tmp_path / "whole")
     fit(config, pack, whole.path, lambda row: None, device=CPU)
-    cut, replace, seen = Journal(tmp_path / "cut"), os.replace, []
+    cut, replace, seen = TrialFolder(tmp_path / "cut"), os.replace, []
 
     def stop(source: object, target: object, **more: object) -> None:
         if Path(str(target)).name == cut_at:
@@ -82,7 +82,7 @@ def test_training_cut_anywhere_ends_as_if_never_cut(
 def test_damaged_checkpoint_is_named_with_the_remedy(
     config: Config, pack: Pack, tmp_path: Path, content: bytes | None
 ) -> None:
-    journal = Journal(tmp_path)
+    journal = TrialFolder(tmp_path)
     if content is None:
         torch.save({"epoch": 1, "model": {}}, journal.last)  # whole, and of another training
     else:

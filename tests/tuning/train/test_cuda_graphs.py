@@ -20,7 +20,7 @@ from tuning.train.evaluate import load_checkpoint, measure_test
 from tuning.train.fit import Report, fit, split_of
 from tuning.train.multi_seed import Seed, fit_stacked
 from tuning.train.training import Training
-from tuning.trial.folder import Config, Journal, Row
+from tuning.trial.folder import Config, Row, TrialFolder
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 
@@ -43,7 +43,7 @@ def waiting_is_an_error() -> Iterator[None]:
 
 def make_training(config: Config, pack: Pack, folder: Path, *, graphs: bool = True) -> Training:
     split = split_of(config, pack)
-    return Training(config, pack, split, Journal(folder), GPU, graphs=graphs)
+    return Training(config, pack, split, TrialFolder(folder), GPU, graphs=graphs)
 
 
 def run_epochs(training: Training, epochs: int) -> list[Row]:
@@ -138,7 +138,7 @@ def test_training_on_a_gpu_runs_to_its_end_and_is_measured(
     rows: list[Row] = []
     assert fit(config | {"epochs": 5, "patience": 5}, pack, tmp_path, rows.append) == "last epoch"
     assert rows[-1]["train_loss"] < rows[0]["train_loss"]
-    journal = Journal(tmp_path)
+    journal = TrialFolder(tmp_path)
     assert journal.read("cost")["peak_gpu_memory_mb"] > 1
     scores = measure_test(journal, pack, split_of(config, pack), GPU)
     assert scores["n_samples"] == 4
@@ -175,7 +175,7 @@ def test_seeds_side_by_side_are_close_to_seeds_one_by_one(
         rows: list[Row] = []
         alone = tmp_path / f"alone{seed.config['seed']}"
         fit(seed.config, pack, alone, rows.append)
-        compare(Journal(seed.folder).history(), rows)
+        compare(TrialFolder(seed.folder).history(), rows)
         best = [load_checkpoint(path / "best.pt", GPU) for path in (seed.folder, alone)]
         if best[0].epoch == best[1].epoch:  # it may be another one by a hair
             assert measure_gap(best[0].model, best[1].model) < 0.02
@@ -199,7 +199,7 @@ def test_interrupted_stack_is_close_to_an_undisturbed_one(
         fit_stacked(make_stack("parts", stop), pack)
     assert fit_stacked(parts, pack) == ["last epoch"] * 2
     for one, other in zip(parts, whole, strict=True):
-        compare(Journal(one.folder).history(), Journal(other.folder).history())
+        compare(TrialFolder(one.folder).history(), TrialFolder(other.folder).history())
 
 
 def test_tiles_are_shared_by_the_seeds_of_a_stack(
@@ -208,7 +208,9 @@ def test_tiles_are_shared_by_the_seeds_of_a_stack(
     split = split_of(config, pack)
     parts = Parts.make(config, pack, split, GPU)
     both = [
-        Training(config | {"seed": n}, pack, split, Journal(tmp_path / str(n)), GPU, parts=parts)
+        Training(
+            config | {"seed": n}, pack, split, TrialFolder(tmp_path / str(n)), GPU, parts=parts
+        )
         for n in (1, 2)
     ]
     assert both[0].parts.train is both[1].parts.train

@@ -7,21 +7,21 @@ import numpy as np
 import pytest
 import torch
 
-from data.io.safe_checkpoint import load_saved
+from data.io.safe_checkpoint import load_tensors
 from data.pack import Pack
 from data.pack.augment import Augment
-from data.pack.dataset import Tiles
-from data.pack.gpu_dataset import Resident
-from data.pack.normalise import make_norm
+from data.pack.dataset import TileDataset
+from data.pack.gpu_dataset import GpuDataset
+from data.pack.normalise import make_normalisation
 from data.splits import Split
 from tuning.metrics.scores import count_bins, to_probs
 from tuning.train.cuda_graphs import Lane, Replay
 from tuning.train.datasets import Parts
-from tuning.train.device_metrics import Tally
+from tuning.train.device_metrics import DeviceMetrics
 from tuning.train.epochs import DeviceEpochs, HostEpochs
 from tuning.train.fit import split_of
 from tuning.train.training import BadTrialError, Training
-from tuning.trial.folder import Config, Journal, Row, write_aside
+from tuning.trial.folder import Config, Row, TrialFolder, write_atomically
 
 CPU = torch.device("cpu")
 EVERYTHING = Augment(turn=1, crop=64, speckle=1.0, jitter=0.5, drop=0.3)
@@ -31,7 +31,7 @@ def make_training(config: Config, pack: Pack, folder: Path) -> Training:
     """Make a training whose tiles live on the device, here the CPU."""
     split = split_of(config, pack)
     parts = Parts.make(config, pack, split, CPU, resident=True)
-    return Training(config, pack, split, Journal(folder), CPU, parts=parts)
+    return Training(config, pack, split, TrialFolder(folder), CPU, parts=parts)
 
 
 def on_host(training: Training) -> Training:
@@ -79,17 +79,17 @@ def test_epochs_begun_ahead_change_nothing(
         monkeypatch.setattr(DeviceEpochs, "ahead", ahead)
         whole = make_training(config, pack, tmp_path / str(ahead))
         whole.run_epoch()
-        first = load_saved(whole.journal.last)
+        first = load_tensors(whole.journal.last)
         run_epochs(whole, 2)
         resumed = make_training(config, pack, tmp_path / f"{ahead} resumed")
-        write_aside(resumed.journal.last, lambda aside, first=first: torch.save(first, aside))
+        write_atomically(resumed.journal.last, lambda aside, first=first: torch.save(first, aside))
         resumed.journal.rewrite_history(whole.journal.history()[:2])  # as killed at the second row
         resumed.resume()
         run_epochs(resumed, 2)
         sizes.append([file.stat().st_size for file in (whole.journal.best, whole.journal.last)])
         for one in (whole, resumed):
             rows.append([values(row) for row in one.journal.history()])
-            states.append(load_saved(one.journal.last)["model"])
+            states.append(load_tensors(one.journal.last)["model"])
     assert len(rows[0]) == 3
     assert all(found == rows[0] for found in rows)
     assert all(best < last / 2 for best, last in sizes)  # nothing but the network's own tensors
@@ -98,9 +98,9 @@ def test_epochs_begun_ahead_change_nothing(
 
 
 def test_tiles_on_the_device_are_drawn_and_changed_as_on_the_host(pack: Pack, split: Split) -> None:
-    norm = make_norm("train", pack, split.train, ("s1asc:VV", "s1asc:VH", "DEM"))
-    tiles = Tiles(pack, split.train, norm, 4, CPU, resident=True)
-    there = Resident(tiles, EVERYTHING)
+    norm = make_normalisation("train", pack, split.train, ("s1asc:VV", "s1asc:VH", "DEM"))
+    tiles = TileDataset(pack, split.train, norm, 4, CPU, resident=True)
+    there = GpuDataset(tiles, EVERYTHING)
     plan = there.draw(2, torch.Generator().manual_seed(5))
     served = tiles.shuffled(2, torch.Generator().manual_seed(5), EVERYTHING)
     for rows, seed, wanted in zip(plan.batches, plan.seeds, served, strict=True):
@@ -108,18 +108,18 @@ def test_tiles_on_the_device_are_drawn_and_changed_as_on_the_host(pack: Pack, sp
         batch = there.gather(rows)
         assert torch.equal(batch.x, wanted.x)
         assert torch.equal(batch.mask, wanted.mask)
-    inorder = [Resident(tiles).gather(rows) for rows in Resident(tiles).in_order(3).batches]
+    inorder = [GpuDataset(tiles).gather(rows) for rows in GpuDataset(tiles).in_order(3).batches]
     assert torch.equal(torch.cat([batch.x for batch in inorder]), tiles.batch(range(4)).x)
 
 
 def test_part_that_lives_elsewhere_is_refused(pack: Pack, split: Split) -> None:
-    norm = make_norm("train", pack, split.train, ("s1asc:VV",))
+    norm = make_normalisation("train", pack, split.train, ("s1asc:VV",))
     with pytest.raises(ValueError, match=r"but this one of 4 tiles is read .* resident=True"):
-        Resident(Tiles(pack, split.train, norm, 4, CPU))
+        GpuDataset(TileDataset(pack, split.train, norm, 4, CPU))
 
 
 def test_tally_is_the_sum_of_the_batches() -> None:
-    tally, wanted = Tally(CPU), np.zeros(())
+    tally, wanted = DeviceMetrics(CPU), np.zeros(())
     tally.add(torch.tensor(9.0), torch.zeros(1, 1, 8, 8), torch.zeros(1, 8, 8, dtype=torch.uint8))
     tally.clear()
     for number in range(3):
@@ -152,7 +152,7 @@ def test_labels_other_than_0_and_1_are_refused(config: Config, pack: Pack, tmp_p
     assert parts.val.resident is not None
     parts.val.resident.mask[0, 0, 0] = 2
     with pytest.raises(ValueError, match=r"A mask must hold 0 .* but got 0 to 2"):
-        Training(config, pack, split_of(config, pack), Journal(tmp_path), CPU, parts=parts)
+        Training(config, pack, split_of(config, pack), TrialFolder(tmp_path), CPU, parts=parts)
 
 
 def test_work_is_done_as_it_is_where_there_is_no_gpu() -> None:

@@ -15,7 +15,7 @@ from tuning.train.fit import fit
 from tuning.train.losses import bce_dice, soft_dice
 from tuning.train.training import BadTrialError
 from tuning.trial.disk import drop_checkpoints
-from tuning.trial.folder import Config, Journal, Row
+from tuning.trial.folder import Config, Row, TrialFolder
 
 CPU = torch.device("cpu")
 TIMES = ("seconds", "time_ms", "system")
@@ -68,7 +68,7 @@ def test_epoch_whose_checkpoint_was_lost_is_trained_again(
 ) -> None:
     whole = run(config, pack, tmp_path / "whole")
     interrupt(config, pack, tmp_path / "parts")
-    journal = Journal(tmp_path / "parts")
+    journal = TrialFolder(tmp_path / "parts")
     journal.append({"epoch": 3})  # a kill came between this row and its checkpoint
     (journal.path / "history.jsonl").open("a").write('{"epoch": 4')  # and cut this one off
     assert run(config, pack, journal.path) == whole
@@ -86,18 +86,18 @@ def test_ended_training_needs_no_checkpoint_to_report_again(
     config: Config, pack: Pack, tmp_path: Path
 ) -> None:
     whole = run(config, pack, tmp_path)
-    assert not Journal(tmp_path).last.exists()
-    assert drop_checkpoints(Journal(tmp_path)) > 0
+    assert not TrialFolder(tmp_path).last.exists()
+    assert drop_checkpoints(TrialFolder(tmp_path)) > 0
     assert list(tmp_path.glob("*.pt")) == []
     assert run(config, pack, tmp_path) == whole
-    assert drop_checkpoints(Journal(tmp_path)) == 0
+    assert drop_checkpoints(TrialFolder(tmp_path)) == 0
 
 
 def test_checkpoints_of_an_interrupted_training_are_never_dropped(
     config: Config, pack: Pack, tmp_path: Path
 ) -> None:
     interrupt(config, pack, tmp_path)
-    assert drop_checkpoints(Journal(tmp_path)) == 0
+    assert drop_checkpoints(TrialFolder(tmp_path)) == 0
     assert {file.name for file in tmp_path.glob("*.pt")} == {"best.pt", "last.pt"}
 
 
@@ -105,11 +105,11 @@ def test_environment_and_use_of_the_machine_are_kept(
     config: Config, pack: Pack, tmp_path: Path
 ) -> None:
     run(config, pack, tmp_path)
-    environment = Journal(tmp_path).read("environment")
+    environment = TrialFolder(tmp_path).read("environment")
     assert environment["device"] == "cpu"
     assert environment["threads"] == torch.get_num_threads()
     assert environment["packages"]["torch"] == torch.__version__.split("+")[0]
-    for row in Journal(tmp_path).history():
+    for row in TrialFolder(tmp_path).history():
         used = row["system"]
         assert 0 <= used["system_memory_usage_percentage"] <= 100
         assert 0 < used["process_cpu_percentage"] < 200  # one thread, and what torch starts
@@ -130,14 +130,14 @@ def test_patience_ends_a_training_that_no_longer_improves(
     config["arch"] |= {"norm": "group", "dropout": 0.0}
     rows = run(config, pack, tmp_path)
     assert len(rows) < 9
-    assert Journal(tmp_path).read("end")["reason"] == "patience"
+    assert TrialFolder(tmp_path).read("end")["reason"] == "patience"
 
 
 def test_test_part_is_measured_with_val_s_threshold(
     config: Config, pack: Pack, split: Split, tmp_path: Path
 ) -> None:
     run(config, pack, tmp_path)
-    journal = Journal(tmp_path)
+    journal = TrialFolder(tmp_path)
     assert journal.counts("test") is None  # training never reads test
     scores = measure_test(journal, pack, split, CPU)
     assert scores["threshold"] == load_checkpoint(journal.best).threshold
@@ -210,7 +210,7 @@ def test_outputs_that_tell_nothing_fail_the_trial(
     monkeypatch.setattr("tuning.train.training.make_model", lambda config: Faulty(in_eval))
     with pytest.raises(BadTrialError, match=message):
         run(config, pack, tmp_path)
-    assert Journal(tmp_path).read("end") is None  # whoever runs it decides what that means
+    assert TrialFolder(tmp_path).read("end") is None  # whoever runs it decides what that means
 
 
 def test_val_without_landslides_fails_the_trial(
@@ -254,7 +254,7 @@ def test_command_reruns_a_config(
     rows = run(config, pack, tmp_path / "a")
     arguments = [str(tmp_path / "a" / "config.json"), "--pack", str(pack.path)]
     assert main([*arguments, "--to", str(tmp_path / "b"), "--test"]) == 0
-    again = Journal(tmp_path / "b").history()
+    again = TrialFolder(tmp_path / "b").history()
     assert [row["val_loss"] for row in again] == [row["val_loss"] for row in rows]
     assert "Ended by last epoch" in capsys.readouterr().out
 

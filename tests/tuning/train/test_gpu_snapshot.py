@@ -6,7 +6,7 @@ from zipfile import ZipFile
 
 import torch
 
-from data.io.safe_checkpoint import load_saved
+from data.io.safe_checkpoint import load_tensors
 from tuning.train.gpu_snapshot import Snapshot
 
 
@@ -39,7 +39,7 @@ def test_snapshot_is_saved_as_the_state_itself_would_be(tmp_path: Path) -> None:
     state = {"network": network.state_dict(), "plain": [1, (2, None)]}
     for name, content in (("state", state), ("taken", Snapshot(state).fetch())):
         torch.save(content, tmp_path / name)
-    saved, taken = (load_saved(tmp_path / name) for name in ("state", "taken"))
+    saved, taken = (load_tensors(tmp_path / name) for name in ("state", "taken"))
     assert taken.keys() == saved.keys()
     assert taken["plain"] == saved["plain"]
     assert isinstance(taken["network"], OrderedDict)

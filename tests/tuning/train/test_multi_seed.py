@@ -10,7 +10,7 @@ from tests.tuning.train.test_fit import CPU, TIMES, Faulty, run
 from tuning.train.evaluate import load_checkpoint, make_model
 from tuning.train.multi_seed import Seed, fit_stacked
 from tuning.train.training import BadTrialError
-from tuning.trial.folder import Config, Journal, Row
+from tuning.trial.folder import Config, Row, TrialFolder
 
 SEEDS = (42, 7, 9)
 
@@ -27,7 +27,7 @@ def stack(config: Config, pack: Pack, folder: Path, stop: int = 0) -> list[str |
 
 
 def read_rows(folder: Path) -> list[Row]:
-    rows = Journal(folder).history()
+    rows = TrialFolder(folder).history()
     return [{name: value for name, value in row.items() if name not in TIMES} for row in rows]
 
 
@@ -47,7 +47,7 @@ def test_each_seed_of_a_stack_is_as_if_trained_alone(
         assert read_rows(stacked) == run(config | {"seed": seed}, pack, alone)
         assert same_weights(stacked, alone)
         assert {file.name for file in stacked.iterdir()} == {file.name for file in alone.iterdir()}
-        assert outcome == Journal(alone).read("end")["reason"]
+        assert outcome == TrialFolder(alone).read("end")["reason"]
 
 
 def test_interrupted_stack_goes_on_as_if_it_never_was(
@@ -75,7 +75,7 @@ def test_seed_that_fails_leaves_the_others_alone(
     assert first == last == "last epoch"
     assert isinstance(failed, BadTrialError)
     assert "val loss must stay finite, but got nan in epoch 1" in str(failed)
-    assert Journal(tmp_path / str(SEEDS[1])).read("end") is None
+    assert TrialFolder(tmp_path / str(SEEDS[1])).read("end") is None
 
 
 def test_stack_leaves_the_shared_generator_where_it_was_seeded(

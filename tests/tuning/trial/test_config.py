@@ -11,7 +11,7 @@ from tests.support.hostile_files import DEEP, write_sparse
 from tuning.train.__main__ import main
 from tuning.train.fit import REQUIRED
 from tuning.trial.config import check_config
-from tuning.trial.folder import Config, Journal
+from tuning.trial.folder import Config, TrialFolder
 
 CASES: list[tuple[dict[str, Any], str]] = [
     ({"epochs": 10**18}, "epochs must be a whole number from 1 to 10000, but got 10000000"),
@@ -105,7 +105,7 @@ def test_config_of_a_training_passes_as_it_is(config: Config) -> None:
 
 
 def test_history_without_a_bottom_is_refused(tmp_path: Path) -> None:
-    journal = Journal(tmp_path)
+    journal = TrialFolder(tmp_path)
     for text, message in (
         ('{"epoch": ' * 100_000 + "\n", "must not be nested deeply"),
         ("[1]\n", "must be an object, but got a list"),

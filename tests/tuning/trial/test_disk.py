@@ -6,28 +6,28 @@ from pathlib import Path
 import pytest
 
 from tests.faults.disks import LEFT_BYTES, fill, small_disk
-from tuning.trial.disk import check_folder, explain_room
+from tuning.trial.disk import check_output_folder, describe_free_space
 
 
 def test_folder_that_cannot_be_written_is_refused() -> None:
     root = Path("/sys/landslides")  # not even the superuser may write there
     with pytest.raises(OSError, match=r"must be writable, but /sys/landslides is not: .*--root"):
-        check_folder(root)
+        check_output_folder(root)
 
 
 def test_folder_on_a_full_disk_is_refused(tmp_path: Path) -> None:
     try:
         with small_disk(tmp_path / "disk") as disk:
-            check_folder(disk)
+            check_output_folder(disk)
             fill(disk)
             with pytest.raises(OSError, match=r"must have 209\.7 MB free, but has .*Make room"):
-                check_folder(disk / "mlruns")
-            assert explain_room(disk).count(" kB") == 1
+                check_output_folder(disk / "mlruns")
+            assert describe_free_space(disk).count(" kB") == 1
             assert LEFT_BYTES > 0
     except PermissionError as error:
         pytest.skip(str(error))
 
 
 def test_folder_is_left_as_it_was(tmp_path: Path) -> None:
-    check_folder(tmp_path / "new" / "root")
+    check_output_folder(tmp_path / "new" / "root")
     assert os.listdir(tmp_path / "new" / "root") == []

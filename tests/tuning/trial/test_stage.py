@@ -8,36 +8,36 @@ import numpy as np
 import pytest
 
 from tuning.metrics.histogram import BINS
-from tuning.tracking.descriptions import tell_trial
-from tuning.trial.folder import Config, Journal
+from tuning.tracking.descriptions import describe_trial
+from tuning.trial.folder import Config, TrialFolder
 from tuning.trial.stage import (
-    Job,
     Stage,
+    StageJob,
     count_done,
-    enrol,
-    explain_end,
-    fail,
+    describe_end,
     has_failed,
-    is_over,
-    keep_entry,
+    is_finished,
     list_entries,
+    mark_failed,
     name_trial,
     read_entry,
     read_score,
+    register_trial,
+    write_entry,
 )
 
 
 @pytest.fixture
 def stage(config: Config, tmp_path: Path) -> Stage:
     fixed = {name: value for name, value in config.items() if name not in ("lr", "arch")}
-    return Stage("search-unet", Job("search", fixed, "/pack", str(tmp_path / "trials")), 3, 2)
+    return Stage("search-unet", StageJob("search", fixed, "/pack", str(tmp_path / "trials")), 3, 2)
 
 
 def sample_of(rate: float) -> dict[str, object]:
     return {"lr": rate, "arch.width": 4}
 
 
-def write_epoch(journal: Journal, score: float, bins: list[int]) -> None:
+def write_epoch(journal: TrialFolder, score: float, bins: list[int]) -> None:
     journal.append({"epoch": 1, "best_val_pr_auc": score})
     counts = np.zeros((2, BINS), dtype=np.int64)
     counts[:, bins] = 5
@@ -45,9 +45,9 @@ def write_epoch(journal: Journal, score: float, bins: list[int]) -> None:
 
 
 def test_trial_keeps_its_entry_once_it_is_enrolled(stage: Stage) -> None:
-    first = enrol(stage, sample_of(1e-3), 1)
-    assert enrol(stage, sample_of(1e-3), 7) == first
-    enrol(stage, sample_of(1e-2), 2)
+    first = register_trial(stage, sample_of(1e-3), 1)
+    assert register_trial(stage, sample_of(1e-3), 7) == first
+    register_trial(stage, sample_of(1e-2), 2)
     assert [entry.number for entry in list_entries(stage).values()] == [1, 2]
     other = replace(stage, name="search-other")
     assert list_entries(other) == {}
@@ -65,7 +65,7 @@ def test_trial_keeps_its_entry_once_it_is_enrolled(stage: Stage) -> None:
 
 def test_repeat_trial_keeps_a_model_and_needs_no_sample(stage: Stage, config: Config) -> None:
     repeat = replace(stage, job=replace(stage.job, stage="repeat"))
-    entry = enrol(repeat, {"config": config}, 1)
+    entry = register_trial(repeat, {"config": config}, 1)
     assert (entry.model, dict(entry.sample), entry.config) == (True, {}, config)
     assert entry.name == "unet · repeat · blocks · seed 42"
 
@@ -80,16 +80,16 @@ def test_search_trial_s_name_tells_model_number_and_rate(
 
 
 def test_new_entry_is_to_be_sent_again(stage: Stage) -> None:
-    entry = enrol(stage, sample_of(1e-3), 1)
+    entry = register_trial(stage, sample_of(1e-3), 1)
     journal = stage.job.journal(sample_of(1e-3))
     journal.write("sent", {"campaign": "run"})
-    keep_entry(journal, replace(entry, model=True))
+    write_entry(journal, replace(entry, model=True))
     assert journal.read("sent") is None
     assert read_entry(journal) == replace(entry, model=True)
 
 
 def test_entry_of_another_version_is_refused(stage: Stage) -> None:
-    enrol(stage, sample_of(1e-3), 1)
+    register_trial(stage, sample_of(1e-3), 1)
     journal = stage.job.journal(sample_of(1e-3))
     content = json.loads((journal.path / "trial.json").read_text())
     journal.write("trial", content | {"colour": "red"})
@@ -98,37 +98,37 @@ def test_entry_of_another_version_is_refused(stage: Stage) -> None:
 
 
 def test_repeat_trial_is_over_once_test_is_measured(tmp_path: Path) -> None:
-    journal = Journal(tmp_path)
-    assert not is_over(journal, "repeat")
+    journal = TrialFolder(tmp_path)
+    assert not is_finished(journal, "repeat")
     journal.end("patience", epoch=3)
-    assert is_over(journal, "search")
-    assert not is_over(journal, "repeat")
-    assert explain_end(journal, "repeat") is None
+    assert is_finished(journal, "search")
+    assert not is_finished(journal, "repeat")
+    assert describe_end(journal, "repeat") is None
     journal.write("test", {"pr_auc": 0.5})
-    assert is_over(journal, "repeat")
-    ended = explain_end(journal, "repeat")
+    assert is_finished(journal, "repeat")
+    ended = describe_end(journal, "repeat")
     assert ended is not None
     assert ended[:2] == ("patience", "")
     assert ended[2] is not None
 
 
 def test_failure_of_the_machine_s_is_told_and_is_not_the_end(tmp_path: Path) -> None:
-    journal = Journal(tmp_path)
-    fail(journal, "hang", "No epoch.")
+    journal = TrialFolder(tmp_path)
+    mark_failed(journal, "hang", "No epoch.")
     assert has_failed(journal, "hang")
     assert not has_failed(journal, "memory")
-    assert not is_over(journal, "search")
-    ended = explain_end(journal, "search")
+    assert not is_finished(journal, "search")
+    ended = describe_end(journal, "search")
     assert ended is not None
     assert ended[:2] == ("error", "No epoch.")
     journal.end("error", message="The loss must stay finite.")
-    ended = explain_end(journal, "repeat")
+    ended = describe_end(journal, "repeat")
     assert ended is not None
     assert ended[1] == "The loss must stay finite."  # its own word counts more
 
 
 def test_only_a_trial_with_a_result_has_a_score(tmp_path: Path) -> None:
-    good, flat, bad, cut = (Journal(tmp_path / name) for name in ("good", "flat", "bad", "cut"))
+    good, flat, bad, cut = (TrialFolder(tmp_path / name) for name in ("good", "flat", "bad", "cut"))
     for journal, bins in ((good, [3, 90]), (flat, [7]), (bad, [3, 90]), (cut, [3, 90])):
         write_epoch(journal, 0.5, bins)
     good.end("scheduler", epoch=1)
@@ -139,7 +139,7 @@ def test_only_a_trial_with_a_result_has_a_score(tmp_path: Path) -> None:
 
 def test_trials_done_are_counted(stage: Stage) -> None:
     for number, rate in enumerate((1e-3, 1e-2), 1):
-        enrol(stage, sample_of(rate), number)
+        register_trial(stage, sample_of(rate), number)
     stage.job.journal(sample_of(1e-2)).end("patience", epoch=1)
     assert count_done(Path(stage.job.trials)) == (1, 2)
 
@@ -147,8 +147,10 @@ def test_trials_done_are_counted(stage: Stage) -> None:
 def test_note_of_a_trial_tells_its_best_epoch_and_how_to_rerun_it() -> None:
     rows = [{"epoch": 1, "val_pr_auc": 0.25}, {"epoch": 2, "val_pr_auc": 0.5}]
     rows.append({"epoch": 3, "val_pr_auc": 0.5})
-    note = tell_trial("run-1", "scheduler", rows, "")
+    note = describe_trial("run-1", "scheduler", rows, "")
     assert note.startswith("The scheduler stopped it, since others were better by then. Best val")
     assert "0.500 in epoch 2 of 3" in note
     assert "`python -m tuning.reproduce run-1`" in note
-    assert tell_trial("run-1", "error", [], "The loss is gone.") == "It failed: The loss is gone."
+    assert (
+        describe_trial("run-1", "error", [], "The loss is gone.") == "It failed: The loss is gone."
+    )

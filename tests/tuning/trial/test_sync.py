@@ -6,15 +6,15 @@ from pathlib import Path
 import pytest
 
 from data.io.safe_json import RefusedError
-from data.io.shared_storage import Depot, DepotError
-from tuning.trial.sync import Relay, working_copy
+from data.io.shared_storage import SharedStorage, SharedStorageError
+from tuning.trial.sync import TrialSync, working_copy
 
 KEY = "0123456789abcdef"
 
 
 @pytest.fixture
-def relay(tmp_path: Path) -> Relay:
-    return Relay(Depot(str(tmp_path / "storage")))
+def relay(tmp_path: Path) -> TrialSync:
+    return TrialSync(SharedStorage(str(tmp_path / "storage")))
 
 
 def fill(folder: Path, **files: str) -> Path:
@@ -28,7 +28,7 @@ def read(folder: Path) -> dict[str, str]:
     return {file.name.replace(".", "_"): file.read_text() for file in folder.iterdir()}
 
 
-def test_next_worker_gets_what_the_last_one_put(relay: Relay, tmp_path: Path) -> None:
+def test_next_worker_gets_what_the_last_one_put(relay: TrialSync, tmp_path: Path) -> None:
     relay.push(KEY, fill(tmp_path / "a", last_pt="one", history_jsonl="1", failure_json="{}"))
     (tmp_path / "a/failure.json").unlink()
     relay.push(KEY, fill(tmp_path / "a", last_pt="two", best_pt="better"))
@@ -42,7 +42,7 @@ def test_next_worker_gets_what_the_last_one_put(relay: Relay, tmp_path: Path) ->
     ]  # nothing old is left
 
 
-def test_driver_takes_no_checkpoint_but_a_model_s(relay: Relay, tmp_path: Path) -> None:
+def test_driver_takes_no_checkpoint_but_a_model_s(relay: TrialSync, tmp_path: Path) -> None:
     relay.push(KEY, fill(tmp_path / "a", last_pt="x", next_pt="x", best_pt="b", history_jsonl="1"))
     driver = fill(tmp_path / "driver", trial_json="its own")
     relay.pull(KEY, driver, large=False)
@@ -51,20 +51,20 @@ def test_driver_takes_no_checkpoint_but_a_model_s(relay: Relay, tmp_path: Path) 
     assert read(driver) == {"trial_json": "its own", "history_jsonl": "1", "best_pt": "b"}
 
 
-def test_driver_s_notes_do_not_travel(relay: Relay, tmp_path: Path) -> None:
+def test_driver_s_notes_do_not_travel(relay: TrialSync, tmp_path: Path) -> None:
     relay.push(KEY, fill(tmp_path / "a", trial_json="x", sent_json="x", end_json="{}"))
     relay.fetch(KEY, tmp_path / "b")
     assert read(tmp_path / "b") == {"end_json": "{}"}
 
 
 def test_worker_cut_off_while_it_puts_leaves_the_epoch_before(
-    relay: Relay, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    relay: TrialSync, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     relay.push(KEY, fill(tmp_path / "a", last_pt="one", history_jsonl="1"))
     fill(tmp_path / "a", last_pt="two", history_jsonl="12")
     for end in ("write", "drop"):  # before the index, and after it
         with monkeypatch.context() as patch:
-            patch.setattr(Depot, end, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+            patch.setattr(SharedStorage, end, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
             with pytest.raises(KeyboardInterrupt):
                 relay.push(KEY, tmp_path / "a")
         relay.fetch(KEY, tmp_path / "b")
@@ -73,53 +73,57 @@ def test_worker_cut_off_while_it_puts_leaves_the_epoch_before(
 
 
 def test_read_while_a_worker_puts_is_tried_again(
-    relay: Relay, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    relay: TrialSync, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     relay.push(KEY, fill(tmp_path / "a", history_jsonl="1"))
-    get = Depot.get
+    get = SharedStorage.get
 
-    def overtaken(depot: Depot, name: str, target: Path) -> None:
-        monkeypatch.setattr(Depot, "get", get)
+    def overtaken(depot: SharedStorage, name: str, target: Path) -> None:
+        monkeypatch.setattr(SharedStorage, "get", get)
         relay.push(KEY, fill(tmp_path / "a", history_jsonl="12"))
         get(depot, name, target)
 
-    monkeypatch.setattr(Depot, "get", overtaken)
+    monkeypatch.setattr(SharedStorage, "get", overtaken)
     relay.pull(KEY, fill(tmp_path / "driver"), large=False)
     assert read(tmp_path / "driver") == {"history_jsonl": "12"}
 
 
-def test_missing_and_damaged_objects_are_named(relay: Relay, tmp_path: Path) -> None:
+def test_missing_and_damaged_objects_are_named(relay: TrialSync, tmp_path: Path) -> None:
     relay.push(KEY, fill(tmp_path / "a", history_jsonl="1"))
     (stored,) = (tmp_path / "storage" / KEY).glob("*-history.jsonl")
     stored.write_text("other")
     with pytest.raises(
-        DepotError, match=r"must have the hash \w+, but got .* Remove the trial's folder"
+        SharedStorageError, match=r"must have the hash \w+, but got .* Remove the trial's folder"
     ):
         relay.fetch(KEY, tmp_path / "b")
     stored.unlink()
-    with pytest.raises(DepotError, match=r"must reach the storage, but .*history.jsonl gave"):
+    with pytest.raises(
+        SharedStorageError, match=r"must reach the storage, but .*history.jsonl gave"
+    ):
         relay.fetch(KEY, tmp_path / "b")
 
 
 @pytest.mark.parametrize(
     "index", ["[]", "no json", json.dumps({"../../out": "0" * 64}), json.dumps({"last.pt": 1})]
 )
-def test_index_that_names_other_files_is_refused(relay: Relay, tmp_path: Path, index: str) -> None:
+def test_index_that_names_other_files_is_refused(
+    relay: TrialSync, tmp_path: Path, index: str
+) -> None:
     relay.depot.write(f"{KEY}/index.json", index.encode())
     with pytest.raises(RefusedError):
         relay.fetch(KEY, tmp_path / "b")
     assert read(tmp_path / "b") == {}
 
 
-def test_cleared_trial_leaves_nothing(relay: Relay, tmp_path: Path) -> None:
+def test_cleared_trial_leaves_nothing(relay: TrialSync, tmp_path: Path) -> None:
     relay.push(KEY, fill(tmp_path / "a", history_jsonl="1"))
     relay.clear(KEY)
     assert list((tmp_path / "storage" / KEY).iterdir()) == []
     relay.clear(KEY)
 
 
-def test_stop_mark_is_seen_by_every_node(relay: Relay, tmp_path: Path) -> None:
-    other = Relay(Depot(str(tmp_path / "storage")))
+def test_stop_mark_is_seen_by_every_node(relay: TrialSync, tmp_path: Path) -> None:
+    other = TrialSync(SharedStorage(str(tmp_path / "storage")))
     assert not other.stop.exists()
     relay.stop.touch()
     assert other.stop.exists()
@@ -128,7 +132,7 @@ def test_stop_mark_is_seen_by_every_node(relay: Relay, tmp_path: Path) -> None:
     assert not other.stop.exists()
 
 
-def test_working_copy_goes_back_and_frees_the_node(relay: Relay, tmp_path: Path) -> None:
+def test_working_copy_goes_back_and_frees_the_node(relay: TrialSync, tmp_path: Path) -> None:
     for content in ("1", "12"):
         with working_copy(relay, KEY, tmp_path / "cache") as folder:
             assert read(folder) == ({} if content == "1" else {"history_jsonl": "1"})
