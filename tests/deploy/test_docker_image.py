@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from packaging.utils import canonicalize_name
 
-from tests.deploy.test_constraints import plain, read_pins
+from tests.support.pinned_versions import read_pins
 
 pytestmark = pytest.mark.slow
 
@@ -121,7 +122,8 @@ def test_image_holds_the_pinned_version_of_everything_that_it_needs(built: dict[
     answer = built["answers"]["versions"]
     assert answer["code"] == 0, answer["error"]
     found = {
-        plain(name): version.split("+")[0] for name, version in json.loads(answer["out"]).items()
+        canonicalize_name(name): version.split("+")[0]
+        for name, version in json.loads(answer["out"]).items()
     }
     del found["landslide-benchmark"]
     pins = read_pins()

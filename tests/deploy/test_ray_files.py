@@ -14,8 +14,9 @@ from typing import Any
 import jsonschema
 import pytest
 import yaml
+from packaging.utils import canonicalize_name
 
-from tests.deploy.test_constraints import plain, read_pins
+from tests.support.pinned_versions import read_pins
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "platform" / "ray"
@@ -181,7 +182,7 @@ def test_setup_installs_exactly_the_lock_file(tmp_path: Path) -> None:
     assert more == ["landslide-benchmark"]
     line = re.compile(r"Requirement already satisfied: ([A-Za-z0-9._-]+).*\(([^()]+)\)$")
     lines = [line.match(one) for one in done.stdout.splitlines()]
-    wanted = {plain(one[1]): one[2].partition("+")[0] for one in lines if one}
+    wanted = {canonicalize_name(one[1]): one[2].partition("+")[0] for one in lines if one}
     assert {"torch", "ray", "mlflow", "psycopg", "opencensus", "flask-wtf"} <= wanted.keys()
     pins = read_pins()
     assert {name: pins.get(name) for name in wanted} == wanted

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.check_results import matches
 from tests.support.secured import DOCKER, USER, Secured, make_environment, make_word, serve_secured
-from tests.tuning.doctor.test_machine import says
 from tuning.doctor.tracker import check_tracker
 from tuning.tracking.client import EXPERIMENT, connect
 
@@ -225,12 +225,14 @@ def test_user_is_not_made_without_the_administrator(server: Secured) -> None:
 def test_doctor_says_whether_a_login_is_wanted_refused_or_right(
     as_user: Secured, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert says(check_tracker(tmp_path), "ok", f"{as_user.uri} answers, version ")
+    assert matches(check_tracker(tmp_path), "ok", f"{as_user.uri} answers, version ")
     monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "wrong")
-    assert says(check_tracker(tmp_path), "FAIL", r"refuses the credentials \(401\)", "PASSWORD")
+    assert matches(check_tracker(tmp_path), "FAIL", r"refuses the credentials \(401\)", "PASSWORD")
     monkeypatch.delenv("MLFLOW_TRACKING_USERNAME")
     monkeypatch.delenv("MLFLOW_TRACKING_PASSWORD")
-    assert says(check_tracker(tmp_path), "FAIL", r"wants a login \(401\)", "MLFLOW_TRACKING_USER")
+    assert matches(
+        check_tracker(tmp_path), "FAIL", r"wants a login \(401\)", "MLFLOW_TRACKING_USER"
+    )
 
 
 def test_campaign_without_a_password_ends_at_its_start(

@@ -17,7 +17,7 @@ from data.splits import make_split
 from data.tiles import EVENT, ORBITS, TILE_PX, list_tiles, open_tile, tile_path
 from data.tiles.catalogue import CATALOGUE_FILE
 from data.twin import make_twin
-from tests.tuning.baselines.test_baselines import LEARNING, rate
+from tests.support.baseline_scores import LEARNED_BASELINES, score_on_val
 from tuning.settings.presets import pick_tiles
 
 pytestmark = pytest.mark.slow
@@ -91,7 +91,7 @@ def test_whole_twin_is_as_bright_as_documented(whole: Path) -> None:
 def test_learning_beats_the_change_alone(whole: Path, tmp_path: Path) -> None:
     pack = make_pack(whole, tmp_path, tile_ids=pick_tiles("blocks", 16, None))
     split = make_split("blocks", pack.tile_ids)
-    alone = rate("log_ratio_vv", pack, split)
-    assert alone > rate("bi_log_ratio_vv", pack, split) + 0.05  # many dates beat two
-    for key in LEARNING:
-        assert rate(key, pack, split) > alone + 0.05
+    alone = score_on_val("log_ratio_vv", pack, split)
+    assert alone > score_on_val("bi_log_ratio_vv", pack, split) + 0.05  # many dates beat two
+    for key in LEARNED_BASELINES:
+        assert score_on_val(key, pack, split) > alone + 0.05

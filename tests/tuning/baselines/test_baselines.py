@@ -6,13 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 from data.pack import Pack
 from data.pack.channels import SAR_CHANNELS
 from data.pack.log_ratio import log_ratio
 from data.splits import Split
 from data.tiles import EVENT, TILE_PX
+from tests.support.baseline_scores import LEARNED_BASELINES, predict_tiles, score_on_val
 from tuning.baselines.baselines import (
     BASELINES,
     DESCRIPTION,
@@ -25,23 +25,6 @@ from tuning.baselines.baselines import (
     run_baseline,
     scale_change,
 )
-from tuning.metrics.scores import average_precision, count_bins
-
-LEARNING = [key for key in BASELINES if not is_deterministic(key)]
-
-
-def ask(
-    key: str, pack: Pack, split: Split, tiles: Sequence[str], seed: int = 0, **changes: object
-) -> np.ndarray:
-    config = make_baseline_config(key, split.name, pack.hash, seed) | changes
-    return predict_baseline(config, pack, split)(tiles)
-
-
-def rate(key: str, pack: Pack, split: Split) -> float:
-    """Average precision on val."""
-    probs = torch.from_numpy(ask(key, pack, split, split.val))
-    mask = torch.from_numpy(pack.mask[pack.rows(split.val)])
-    return average_precision(count_bins(probs, mask).numpy())
 
 
 def take_orbit(pack: Pack, orbit: str) -> Pack:
@@ -107,7 +90,7 @@ def test_change_is_scaled_to_the_range_of_a_probability() -> None:
 def test_log_ratio_is_the_mean_change_over_the_orbits(
     pack: Pack, split: Split, polarisation: str
 ) -> None:
-    found = ask(f"log_ratio_{polarisation.lower()}", pack, split, split.test)
+    found = predict_tiles(f"log_ratio_{polarisation.lower()}", pack, split, split.test)
     assert found.dtype == np.float32
     assert np.array_equal(found, scale_change(log_ratio(pack, split.test, polarisation)))
 
@@ -142,12 +125,12 @@ def test_a_change_reads_the_orbits_and_dates_of_its_name(
     }
     times = EVENT + np.broadcast_to(np.array([-18, -6, 6, 18], "m8[D]"), (1, 2, 4))
     hand = replace(pack, tile_ids=("a",), bands=bands, times=times)
-    found = ask(key, hand, split, ["a"])
+    found = predict_tiles(key, hand, split, ["a"])
     assert found.shape == (1, TILE_PX, TILE_PX)
     assert np.allclose(found, 0.5 + CHANGE_DB[key] / 20)
 
 
-@pytest.mark.parametrize("key", LEARNING)
+@pytest.mark.parametrize("key", LEARNED_BASELINES)
 def test_labels_of_val_and_test_never_reach_a_fit(pack: Pack, split: Split, key: str) -> None:
     def flip(tiles: Sequence[str]) -> Pack:
         mask = pack.mask.copy()
@@ -155,38 +138,40 @@ def test_labels_of_val_and_test_never_reach_a_fit(pack: Pack, split: Split, key:
         return replace(pack, mask=mask)
 
     tiles = (split.val[0], split.test[0])
-    known = ask(key, pack, split, tiles, sample_px=4000)
+    known = predict_tiles(key, pack, split, tiles, sample_px=4000)
     held_out = flip([*split.val, *split.test])
-    assert np.array_equal(ask(key, held_out, split, tiles, sample_px=4000), known)
-    assert not np.array_equal(ask(key, flip(split.train), split, tiles, sample_px=4000), known)
+    assert np.array_equal(predict_tiles(key, held_out, split, tiles, sample_px=4000), known)
+    assert not np.array_equal(
+        predict_tiles(key, flip(split.train), split, tiles, sample_px=4000), known
+    )
 
 
-@pytest.mark.parametrize("key", LEARNING)
+@pytest.mark.parametrize("key", LEARNED_BASELINES)
 def test_values_of_val_and_test_never_reach_a_fit(pack: Pack, split: Split, key: str) -> None:
     kept = split.val[0]
     bands = {orbit: values.copy() for orbit, values in pack.bands.items()}
     for values in bands.values():
         values[pack.rows([*split.val[1:], *split.test])] = 7
-    known = ask(key, pack, split, [kept], sample_px=4000)
+    known = predict_tiles(key, pack, split, [kept], sample_px=4000)
     assert np.array_equal(
-        ask(key, replace(pack, bands=bands), split, [kept], sample_px=4000), known
+        predict_tiles(key, replace(pack, bands=bands), split, [kept], sample_px=4000), known
     )
 
 
-@pytest.mark.parametrize("key", LEARNING)
+@pytest.mark.parametrize("key", LEARNED_BASELINES)
 def test_a_seed_gives_its_numbers_again(pack: Pack, split: Split, key: str) -> None:
     tiles = split.val[:1]
     first, again, other = (
-        ask(key, pack, split, tiles, seed, sample_px=4000) for seed in (42, 42, 123)
+        predict_tiles(key, pack, split, tiles, seed, sample_px=4000) for seed in (42, 42, 123)
     )
     assert np.array_equal(first, again)
     assert not np.array_equal(first, other)
 
 
-@pytest.mark.parametrize("key", LEARNING)
+@pytest.mark.parametrize("key", LEARNED_BASELINES)
 def test_probabilities_keep_the_share_of_landslides(pack: Pack, split: Split, key: str) -> None:
     share = pack.mask[pack.rows(split.train)].mean()
-    assert ask(key, pack, split, split.train).mean() == pytest.approx(share, rel=0.02)
+    assert predict_tiles(key, pack, split, split.train).mean() == pytest.approx(share, rel=0.02)
 
 
 @pytest.mark.parametrize("key", BASELINES)
@@ -212,21 +197,21 @@ def test_pixels_without_data_are_answered_and_spoil_no_other(
         values[row, 3:6, :, 40:50] = np.nan  # sometimes not
         values[pack.rows(split.train[:1])[0], :, :, :20] = np.nan
     gaps = replace(pack, bands=bands)
-    found = ask(key, gaps, split, [tile], sample_px=4000)[0]
+    found = predict_tiles(key, gaps, split, [tile], sample_px=4000)[0]
     assert np.isfinite(found).all()
     if is_deterministic(key):
         assert (found[:8] == 0.5).all()  # no change is known
-        assert np.array_equal(found[60:], ask(key, pack, split, [tile])[0, 60:])
+        assert np.array_equal(found[60:], predict_tiles(key, pack, split, [tile])[0, 60:])
 
 
-@pytest.mark.parametrize("key", LEARNING)
+@pytest.mark.parametrize("key", LEARNED_BASELINES)
 def test_a_channel_without_any_data_is_borne_and_named(
     pack: Pack, split: Split, key: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     asc = pack.bands["s1asc"].copy()
     asc[:, :, 1] = np.nan
     empty = replace(pack, bands={**pack.bands, "s1asc": asc})
-    found = ask(key, empty, split, split.test[:1], sample_px=4000)
+    found = predict_tiles(key, empty, split, split.test[:1], sample_px=4000)
     assert np.isfinite(found).all()
     assert found.std() > 0
     assert "No train pixel has data for: s1asc:VH before, s1asc:VH after," in caplog.text
@@ -237,11 +222,11 @@ def test_a_channel_without_any_data_is_borne_and_named(
 def test_one_orbit_is_enough(pack: Pack, split: Split, orbit: str) -> None:
     single, tiles = take_orbit(pack, orbit), split.test[:1]
     keys = list_baselines(single.modalities)
-    assert {"log_ratio_vv", "bi_log_ratio_vh", *LEARNING} < set(keys)
+    assert {"log_ratio_vv", "bi_log_ratio_vh", *LEARNED_BASELINES} < set(keys)
     for key in keys:
-        assert ask(key, single, split, tiles, sample_px=4000).std() > 0
-    alone = ask(f"log_ratio_vv_{orbit[2:]}", pack, split, tiles)
-    assert np.array_equal(ask("log_ratio_vv", single, split, tiles), alone)
+        assert predict_tiles(key, single, split, tiles, sample_px=4000).std() > 0
+    alone = predict_tiles(f"log_ratio_vv_{orbit[2:]}", pack, split, tiles)
+    assert np.array_equal(predict_tiles("log_ratio_vv", single, split, tiles), alone)
 
 
 def test_a_baseline_without_its_orbit_is_refused(pack: Pack, split: Split) -> None:
@@ -250,13 +235,13 @@ def test_a_baseline_without_its_orbit_is_refused(pack: Pack, split: Split) -> No
         "Choose one of log_ratio_vv, log_ratio_vh, bi_"
     )
     with pytest.raises(ValueError, match=re.escape(wanted)):
-        ask("log_ratio_vv_asc", take_orbit(pack, "s1dsc"), split, split.test)
+        predict_tiles("log_ratio_vv_asc", take_orbit(pack, "s1dsc"), split, split.test)
 
 
 def test_a_fit_on_one_class_is_refused(pack: Pack, split: Split) -> None:
     bare = replace(pack, mask=np.zeros_like(pack.mask))
     with pytest.raises(ValueError, match=r"needs pixels of landslides .* got 0 of .* 'blocks'"):
-        ask("logistic_regression", bare, split, split.test, sample_px=4000)
+        predict_tiles("logistic_regression", bare, split, split.test, sample_px=4000)
 
 
 def test_a_run_leaves_what_the_report_reads(pack: Pack, split: Split, tmp_path: Path) -> None:
@@ -273,8 +258,8 @@ def test_a_run_leaves_what_the_report_reads(pack: Pack, split: Split, tmp_path: 
 
 def test_learning_beats_chance(pack: Pack, split: Split) -> None:
     chance = pack.mask[pack.rows(split.val)].mean()
-    for key in LEARNING:
-        assert rate(key, pack, split) > 1.5 * chance
+    for key in LEARNED_BASELINES:
+        assert score_on_val(key, pack, split) > 1.5 * chance
 
 
 def test_finished_baseline_is_not_measured_again(pack: Pack, split: Split, tmp_path: Path) -> None:

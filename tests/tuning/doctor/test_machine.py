@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from tests.support.check_results import matches
 from tuning.cluster import ray_session
 from tuning.doctor import folders as _checks_folders
 from tuning.doctor.finding import CheckResult, guard, nearest_folder, try_write
@@ -43,14 +44,6 @@ def tiny_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", folder], check=True)
 
 
-def says(finding: CheckResult, verdict: str, found: str, remedy: str = "") -> bool:
-    assert finding.verdict == verdict, finding
-    assert re.search(found, finding.found), finding
-    assert re.search(remedy, finding.remedy), finding
-    assert bool(finding.remedy) == (verdict != "ok"), finding  # a remedy wherever one is needed
-    return True
-
-
 def test_check_that_breaks_is_a_failed_check() -> None:
     def lacking() -> CheckResult:
         raise ModuleNotFoundError("No module named 'ray'")
@@ -58,9 +51,11 @@ def test_check_that_breaks_is_a_failed_check() -> None:
     def ending() -> CheckResult:
         raise SystemExit("enough")
 
-    assert says(guard(lacking), "FAIL", "No module named 'ray'", "pip install -c constraints.txt")
-    assert says(guard(ending), "FAIL", "ended in SystemExit: enough", "Mend what")
-    assert says(guard(lambda: 1 / 0), "FAIL", "ZeroDivisionError: division by zero")  # type: ignore[arg-type,return-value]
+    assert matches(
+        guard(lacking), "FAIL", "No module named 'ray'", "pip install -c constraints.txt"
+    )
+    assert matches(guard(ending), "FAIL", "ended in SystemExit: enough", "Mend what")
+    assert matches(guard(lambda: 1 / 0), "FAIL", "ZeroDivisionError: division by zero")  # type: ignore[arg-type,return-value]
     with pytest.raises(KeyboardInterrupt):
         guard(_interrupted)
 
@@ -72,21 +67,23 @@ def _interrupted() -> CheckResult:
 def test_python_must_be_as_new_as_the_project_says() -> None:
     wanted = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["requires-python"]
     assert wanted == f">={OLDEST[0]}.{OLDEST[1]}"
-    assert says(check_python(), "ok", re.escape(sys.executable))
+    assert matches(check_python(), "ok", re.escape(sys.executable))
     old = check_python((3, 10, 12))
-    assert says(old, "FAIL", r"3\.11 or newer, but got 3\.10\.12", r"python3\.11 -m venv")
+    assert matches(old, "FAIL", r"3\.11 or newer, but got 3\.10\.12", r"python3\.11 -m venv")
 
 
 def test_another_system_is_untested() -> None:
-    assert says(check_python(system="darwin"), "warn", "on darwin .*only Linux is tested", "Linux")
+    assert matches(
+        check_python(system="darwin"), "warn", "on darwin .*only Linux is tested", "Linux"
+    )
 
 
 def test_platform_is_the_standard_library_s(tmp_path: Path) -> None:
-    assert says(check_platform(), "ok", r"/platform\.py")
+    assert matches(check_platform(), "ok", r"/platform\.py")
     (tmp_path / "platform").mkdir()
-    assert says(check_platform(tmp_path), "ok", "standard library")
+    assert matches(check_platform(tmp_path), "ok", "standard library")
     (tmp_path / "platform" / "__init__.py").touch()
-    assert says(check_platform(tmp_path), "FAIL", "no Python package", "^rm .*__init__.py$")
+    assert matches(check_platform(tmp_path), "FAIL", "no Python package", "^rm .*__init__.py$")
 
 
 def write(folder: Path, **values: str) -> Path:
@@ -114,7 +111,9 @@ def test_control_groups_of_both_versions_limit(tmp_path: Path) -> None:
 
 
 def test_quota_below_the_cores_is_named() -> None:
-    assert says(check_cores(0.5), "warn", r"time of 0\.5", r"taskset -c \d+ python -m tuning\.run")
+    assert matches(
+        check_cores(0.5), "warn", r"time of 0\.5", r"taskset -c \d+ python -m tuning\.run"
+    )
 
 
 def test_cores_are_those_that_the_process_may_use() -> None:
@@ -128,16 +127,16 @@ def test_cores_are_those_that_the_process_may_use() -> None:
 
 
 def test_memory_must_hold_the_trials_that_run_at_once() -> None:
-    assert says(check_memory(1000 * GB, 1e15), "ok", r"1000\.0 of .*room for \d+ trials")
-    assert says(check_memory(3 * GB, 1e15), "FAIL", "room for 0 trials", "raise the memory")
+    assert matches(check_memory(1000 * GB, 1e15), "ok", r"1000\.0 of .*room for \d+ trials")
+    assert matches(check_memory(3 * GB, 1e15), "FAIL", "room for 0 trials", "raise the memory")
     if len(os.sched_getaffinity(0)) > 1:
         few = check_memory(4 * GB, 1e15)
-        assert says(few, "warn", r"room for 1 trials.* run at once", r"--cpus-per-trial \d+")
+        assert matches(few, "warn", r"room for 1 trials.* run at once", r"--cpus-per-trial \d+")
 
 
 def test_memory_is_what_the_control_group_leaves() -> None:
     limited = check_memory(1000 * GB, 3 * GB)
-    assert says(limited, "FAIL", r"3\.0 of .* 3\.0 GB by the control group; room for 0")
+    assert matches(limited, "FAIL", r"3\.0 of .* 3\.0 GB by the control group; room for 0")
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="torch computes on a GPU here")
@@ -146,15 +145,15 @@ def test_card_that_torch_cannot_use_is_named(
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     if not Path("/dev/nvidia0").exists():
-        assert says(check_gpu(), "ok", "none; trials run on the CPU .torch 2")
+        assert matches(check_gpu(), "ok", "none; trials run on the CPU .torch 2")
     tool = tmp_path / "nvidia-smi"
     tool.write_text("#!/bin/sh\necho 'GPU 0: NVIDIA H100 (UUID: GPU-1)'\n")
     tool.chmod(0o755)
     remedy = "CUDA_VISIBLE_DEVICES" if torch.version.cuda else "Install a CUDA build"
-    assert says(check_gpu(), "warn", "GPU 0: NVIDIA H100, but torch cannot use it", remedy)
+    assert matches(check_gpu(), "warn", "GPU 0: NVIDIA H100, but torch cannot use it", remedy)
     tool.write_text("#!/bin/sh\nexit 9\n")
     if not Path("/dev/nvidia0").exists():
-        assert says(check_gpu(), "ok", "none")
+        assert matches(check_gpu(), "ok", "none")
 
 
 def declare(folder: Path, *needs: str) -> Path:
@@ -168,7 +167,7 @@ def test_packages_are_those_of_the_project_in_range(tmp_path: Path) -> None:
     assert {"torch", "ray", "mlflow", "psutil", "packaging"} <= names
     assert "pytest" not in names
     assert find_faults(read_requirements()) == []
-    assert says(check_packages(declare(tmp_path, "numpy>=1")), "ok", "all 1 in .*no constraints")
+    assert matches(check_packages(declare(tmp_path, "numpy>=1")), "ok", "all 1 in .*no constraints")
 
 
 @pytest.mark.parametrize(
@@ -183,33 +182,35 @@ def test_packages_are_those_of_the_project_in_range(tmp_path: Path) -> None:
 )
 def test_package_out_of_range_is_named(tmp_path: Path, need: str, found: str) -> None:
     finding = check_packages(declare(tmp_path, "pandas>=2", need))
-    assert says(finding, "FAIL", found, "pip install -c constraints.txt -e .")
+    assert matches(finding, "FAIL", found, "pip install -c constraints.txt -e .")
 
 
 def test_package_of_another_system_is_not_missing(tmp_path: Path) -> None:
     folder = declare(tmp_path, "numpy", "no-such-package; sys_platform == 'win32'")
-    assert says(check_packages(folder), "ok", "all 1 in")
+    assert matches(check_packages(folder), "ok", "all 1 in")
 
 
 def test_untested_versions_are_named(tmp_path: Path) -> None:
     declare(tmp_path, "numpy", "pandas")
     pins = [f"numpy=={version('numpy')}  # a comment", "", "# more", "no_such_tool==1"]
     (tmp_path / "constraints.txt").write_text("\n".join(pins))
-    assert says(check_packages(tmp_path), "ok", "each the tested version")
+    assert matches(check_packages(tmp_path), "ok", "each the tested version")
     (tmp_path / "constraints.txt").write_text("pandas==0.1\nnumpy==0.1\n")
     drift = rf"pandas {re.escape(version('pandas'))} \(==0\.1\), numpy .*"
-    assert says(check_packages(tmp_path), "warn", f"not the tested version: {drift}", "pip install")
+    assert matches(
+        check_packages(tmp_path), "warn", f"not the tested version: {drift}", "pip install"
+    )
 
 
 def test_output_folder_must_be_one_that_can_be_written(tmp_path: Path) -> None:
     place = tmp_path / "a" / "b"
-    assert says(check_root(place), "ok", "a/b, will be made: .* GB free, about 3.0 GB needed")
+    assert matches(check_root(place), "ok", "a/b, will be made: .* GB free, about 3.0 GB needed")
     assert list(tmp_path.iterdir()) == []
     (tmp_path / "file").touch()
-    assert says(check_root(tmp_path / "file"), "FAIL", "must be a folder", "--root FOLDER")
-    assert says(check_root(tmp_path / "file" / "x"), "FAIL", "file is a file", "--root FOLDER")
+    assert matches(check_root(tmp_path / "file"), "FAIL", "must be a folder", "--root FOLDER")
+    assert matches(check_root(tmp_path / "file" / "x"), "FAIL", "file is a file", "--root FOLDER")
     for place in (Path("/proc"), Path("/proc/mlruns"), Path("/sys/mlruns")):
-        assert says(check_root(place), "FAIL", f"nothing can be written to /{place.parts[1]}: ")
+        assert matches(check_root(place), "FAIL", f"nothing can be written to /{place.parts[1]}: ")
 
 
 def test_room_that_is_needed_shrinks_with_what_is_there(tmp_path: Path, twin: Path) -> None:
@@ -221,16 +222,16 @@ def test_room_that_is_needed_shrinks_with_what_is_there(tmp_path: Path, twin: Pa
 
 
 def test_full_disk_is_named(tiny_disk: Path) -> None:
-    assert says(check_root(tiny_disk), "FAIL", r"0\.0 GB free, about 3\.0", "Make room")
-    assert says(check_shared(tiny_disk), "warn", "1 MB free, Ray's .*slower", "--shm-size=1g")
-    assert says(check_temporary(tiny_disk), "ok", "0% full")
+    assert matches(check_root(tiny_disk), "FAIL", r"0\.0 GB free, about 3\.0", "Make room")
+    assert matches(check_shared(tiny_disk), "warn", "1 MB free, Ray's .*slower", "--shm-size=1g")
+    assert matches(check_temporary(tiny_disk), "ok", "0% full")
     (tiny_disk / "large").write_bytes(b"\0" * 1_000_000)
-    assert says(check_temporary(tiny_disk), "warn", r"9\d% full; Ray calls", "RAY_TMPDIR=FOLDER")
+    assert matches(check_temporary(tiny_disk), "warn", r"9\d% full; Ray calls", "RAY_TMPDIR=FOLDER")
     (tiny_disk / "larger").touch()
     with pytest.raises(OSError, match="No space"):
         (tiny_disk / "larger").write_bytes(b"\0" * 1_000_000)
     assert try_write(tiny_disk) == "No space left on device"
-    assert says(check_temporary(tiny_disk), "FAIL", "No space left", "TMPDIR=FOLDER")
+    assert matches(check_temporary(tiny_disk), "FAIL", "No space left", "TMPDIR=FOLDER")
 
 
 def test_temporary_folder_is_the_one_that_ray_takes(
@@ -238,16 +239,16 @@ def test_temporary_folder_is_the_one_that_ray_takes(
 ) -> None:
     monkeypatch.setenv("TMPDIR", str(tmp_path / "gone"))
     monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
-    assert says(check_temporary(), "ok", f"{tmp_path}: ")
+    assert matches(check_temporary(), "ok", f"{tmp_path}: ")
     monkeypatch.delenv("RAY_TMPDIR")
-    assert says(check_temporary(), "FAIL", "gone is no folder", "mkdir -p ")
-    assert says(check_temporary(Path("/proc")), "FAIL", "nothing can be written to /proc")
+    assert matches(check_temporary(), "FAIL", "gone is no folder", "mkdir -p ")
+    assert matches(check_temporary(Path("/proc")), "FAIL", "nothing can be written to /proc")
 
 
 def test_shared_memory_holds_ray_s_objects(tmp_path: Path) -> None:
     assert _checks_folders.STORE_MB * 1e6 >= ray_session.OBJECT_STORE_BYTES
-    assert says(check_shared(), "ok", "/dev/shm: [0-9]+ MB free")
-    assert says(check_shared(tmp_path / "none"), "warn", "none is not there; Ray puts")
+    assert matches(check_shared(), "ok", "/dev/shm: [0-9]+ MB free")
+    assert matches(check_shared(tmp_path / "none"), "warn", "none is not there; Ray puts")
 
 
 def test_nearest_folder_exists(tmp_path: Path) -> None:

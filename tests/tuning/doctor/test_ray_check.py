@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from data.tiles import ORBITS
-from tests.tuning.doctor.test_machine import says
+from tests.support.check_results import matches
 from tuning.doctor.ray_check import check_ray, knock, run_apart, warn_of_dead
 from tuning.doctor.tiles import check_data
 
@@ -47,7 +47,7 @@ def cluster(*before: str) -> Iterator[str]:
 def test_local_ray_runs_a_task_and_ends(tmp_path: Path) -> None:
     before = set(psutil.pids())
     finding = check_ray(None, tmp_path)
-    assert says(finding, "ok", r"a local Ray ran a task in \d+ s, .*: \d+ cores, \d+ GPUs")
+    assert matches(finding, "ok", r"a local Ray ran a task in \d+ s, .*: \d+ cores, \d+ GPUs")
     mine = psutil.Process().children(recursive=True)
     assert [one for one in mine if one.pid not in before and "ray" in one.name()] == []
     assert list(tmp_path.iterdir()) == []
@@ -61,9 +61,9 @@ def test_home_that_cannot_be_written_is_named(
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", "/proc/nowhere")
     finding = check_ray(None, tmp_path)
-    assert says(finding, "FAIL", "/proc/nowhere", "HOME=FOLDER .* or RAY_AUTH_MODE=disabled")
+    assert matches(finding, "FAIL", "/proc/nowhere", "HOME=FOLDER .* or RAY_AUTH_MODE=disabled")
     monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
-    assert says(check_ray(None, tmp_path), "ok", "ran a task")  # the remedy helps
+    assert matches(check_ray(None, tmp_path), "ok", "ran a task")  # the remedy helps
 
 
 @pytest.mark.slow
@@ -72,7 +72,7 @@ def test_temporary_folder_with_too_long_a_name_is_named(
 ) -> None:
     (folder := tmp_path / ("long" * 30)).mkdir()
     monkeypatch.setenv("RAY_TMPDIR", str(folder))
-    assert says(check_ray(None, tmp_path), "FAIL", "AF_UNIX path", "RAY_TMPDIR=FOLDER .* short")
+    assert matches(check_ray(None, tmp_path), "FAIL", "AF_UNIX path", "RAY_TMPDIR=FOLDER .* short")
 
 
 @pytest.mark.slow
@@ -84,11 +84,11 @@ def test_cluster_is_joined_with_its_token_and_goes_on(
     with cluster() as address:
         monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
         finding = check_ray(address, tmp_path)
-        assert says(finding, "FAIL", "InvalidAuthToken", "^RAY_AUTH_MODE=token, with")
+        assert matches(finding, "FAIL", "InvalidAuthToken", "^RAY_AUTH_MODE=token, with")
         monkeypatch.setenv("RAY_AUTH_MODE", "token")
         for _ in range(2):
             finding = check_ray(address, tmp_path / "new")
-            assert says(finding, "ok", f"the cluster {address} ran a task in .*: 1 cores")
+            assert matches(finding, "ok", f"the cluster {address} ran a task in .*: 1 cores")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -103,7 +103,7 @@ def test_cluster_must_see_the_output_folder(
         pytest.skip("mounting is not allowed here")
     with cluster(*hide) as address:
         finding = check_ray(address, tmp_path / "mlruns")
-    assert says(finding, "FAIL", "does not see .*mlruns", "shared storage")
+    assert matches(finding, "FAIL", "does not see .*mlruns", "shared storage")
 
 
 @pytest.mark.parametrize(
@@ -118,12 +118,14 @@ def test_cluster_that_is_not_there_is_named_at_once(
     address: str, found: str, tmp_path: Path
 ) -> None:
     remedy = "ray start --head .* Leave --address out and RAY_ADDRESS unset"
-    assert says(check_ray(address, tmp_path), "FAIL", found, remedy)
+    assert matches(check_ray(address, tmp_path), "FAIL", found, remedy)
 
 
 @pytest.mark.slow
 def test_address_that_is_none_is_named(tmp_path: Path) -> None:
-    assert says(check_ray("nonsense", tmp_path), "FAIL", "nonsense did not run", "ray start --head")
+    assert matches(
+        check_ray("nonsense", tmp_path), "FAIL", "nonsense did not run", "ray start --head"
+    )
 
 
 def test_ray_that_hangs_is_ended() -> None:
@@ -137,29 +139,31 @@ def test_ray_that_hangs_is_ended() -> None:
 def test_ray_that_dies_is_told_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "ray.py").write_text("import os\nprint('fatal: no', flush=True)\nos.abort()\n")
     monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{ROOT}")
-    assert says(check_ray(None, tmp_path), "FAIL", "its process ended with -6", "newest logs below")
+    assert matches(
+        check_ray(None, tmp_path), "FAIL", "its process ended with -6", "newest logs below"
+    )
     (tmp_path / "ray.py").write_text("raise ImportError(\"No module named 'ray'\")\n")
-    assert says(check_ray(None, tmp_path), "FAIL", "No module named 'ray'", "pip install")
+    assert matches(check_ray(None, tmp_path), "FAIL", "No module named 'ray'", "pip install")
     (tmp_path / "ray.py").write_text("raise RuntimeError('Version mismatch: Ray: 2.1')\n")
-    assert says(check_ray(None, tmp_path), "FAIL", "Version mismatch", "the same Ray and Python")
+    assert matches(check_ray(None, tmp_path), "FAIL", "Version mismatch", "the same Ray and Python")
 
 
 def test_cluster_that_is_gone_is_warned_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
-    assert says(warn_of_dead("well"), "ok", "^well$")
+    assert matches(warn_of_dead("well"), "ok", "^well$")
     (tmp_path / "ray").mkdir()
     file = tmp_path / "ray" / "ray_current_cluster"
     file.write_text("127.0.0.1:1\n")
-    assert says(warn_of_dead("well"), "warn", "a cluster that is gone", f"^rm {file}$")
+    assert matches(warn_of_dead("well"), "warn", "a cluster that is gone", f"^rm {file}$")
     with socket.create_server(("127.0.0.1", 0)) as alive:
         file.write_text(f"127.0.0.1:{alive.getsockname()[1]}")
-        assert says(warn_of_dead("well"), "ok", "^well$")
+        assert matches(warn_of_dead("well"), "ok", "^well$")
 
 
 def test_twin_needs_no_tiles(tmp_path: Path, twin: Path) -> None:
-    assert says(check_data("twin", tmp_path), "ok", f"will be made in {tmp_path / 'data'}")
+    assert matches(check_data("twin", tmp_path), "ok", f"will be made in {tmp_path / 'data'}")
     made = check_data("twin", _root_of(tmp_path, twin))
-    assert says(made, "ok", rf"{re.escape(twin.name)} in .*data is used again")
+    assert matches(made, "ok", rf"{re.escape(twin.name)} in .*data is used again")
 
 
 def _root_of(tmp_path: Path, twin: Path) -> Path:
@@ -169,13 +173,13 @@ def _root_of(tmp_path: Path, twin: Path) -> Path:
 
 def test_tiles_are_opened(twin: Path, tmp_path: Path) -> None:
     finding = check_data(str(twin), tmp_path)
-    assert says(finding, "ok", r"^12 SYNTHETIC .* tiles in .*, dB; 6 files opened$")
+    assert matches(finding, "ok", r"^12 SYNTHETIC .* tiles in .*, dB; 6 files opened$")
 
 
 def test_tiles_that_are_not_there_are_named(tmp_path: Path) -> None:
     for folder in (tmp_path, tmp_path / "none"):
         finding = check_data(str(folder), tmp_path)
-        assert says(finding, "FAIL", "must hold s1asc/.* no folder s1asc/", "or --data twin")
+        assert matches(finding, "FAIL", "must hold s1asc/.* no folder s1asc/", "or --data twin")
 
 
 def test_bad_tile_is_named_with_the_command_that_names_all(
@@ -186,9 +190,11 @@ def test_bad_tile_is_named_with_the_command_that_names_all(
     spoiled = spoil(tiles, f"hokkaido_{first}", "s1dsc")
     finding = check_data(str(tiles), tmp_path)
     look = f"^python -m data.check {tiles}$"
-    assert says(finding, "warn", rf"of 6 files opened 1 cannot be used: .*{spoiled}", look)
+    assert matches(finding, "warn", rf"of 6 files opened 1 cannot be used: .*{spoiled}", look)
     spoiled.unlink()
-    assert says(check_data(str(tiles), tmp_path), "warn", f"1 more lack an orbit.*_{first}$", look)
+    assert matches(
+        check_data(str(tiles), tmp_path), "warn", f"1 more lack an orbit.*_{first}$", look
+    )
 
 
 def test_folder_without_a_tile_that_can_be_used_fails(
@@ -199,7 +205,7 @@ def test_folder_without_a_tile_that_can_be_used_fails(
         for file in (tiles / orbit).iterdir():
             file.write_text("no NetCDF")
     finding = check_data(str(tiles), tmp_path)
-    assert says(finding, "FAIL", "none of 6 files opened can", "^python -m data.check")
+    assert matches(finding, "FAIL", "none of 6 files opened can", "^python -m data.check")
 
 
 def test_manifest_that_cannot_be_read_is_named(
@@ -207,4 +213,4 @@ def test_manifest_that_cannot_be_read_is_named(
 ) -> None:
     tiles = copy_tiles()
     (tiles / "fetch.json").write_text("{")
-    assert says(check_data(str(tiles), tmp_path), "FAIL", "manifest must name", "--data")
+    assert matches(check_data(str(tiles), tmp_path), "FAIL", "manifest must name", "--data")

@@ -11,8 +11,8 @@ from pathlib import Path
 import mlflow
 import pytest
 
+from tests.support.check_results import matches
 from tests.support.servers import serve_mlflow
-from tests.tuning.doctor.test_machine import says
 from tuning.doctor import database as _checks_database
 from tuning.doctor import tracker as _checks_tracker
 from tuning.doctor.database import check_database, find_kind
@@ -51,24 +51,26 @@ def unset(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_database_is_not_made_by_looking_for_it(tmp_path: Path) -> None:
-    assert says(check_tracker(tmp_path / "new"), "ok", r"new/mlflow\.db, which will be made")
+    assert matches(check_tracker(tmp_path / "new"), "ok", r"new/mlflow\.db, which will be made")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_database_that_cannot_be_made_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert says(check_tracker(Path("/proc/new")), "FAIL", "cannot be made in /proc", "--root")
+    assert matches(check_tracker(Path("/proc/new")), "FAIL", "cannot be made in /proc", "--root")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:////nowhere/deep/mlflow.db")
     missing = check_tracker(Path("mlruns"))
-    assert says(missing, "FAIL", "the folder of /nowhere/deep/mlflow.db", "mkdir -p /nowhere/deep")
+    assert matches(
+        missing, "FAIL", "the folder of /nowhere/deep/mlflow.db", "mkdir -p /nowhere/deep"
+    )
 
 
 def test_whole_database_is_left_as_it_is(file: Path, database: bytes, tmp_path: Path) -> None:
-    assert says(check_tracker(tmp_path), "ok", r"mlflow\.db, \d\.\d MB, 1 runs, whole and free")
+    assert matches(check_tracker(tmp_path), "ok", r"mlflow\.db, \d\.\d MB, 1 runs, whole and free")
     assert file.read_bytes() == database
     with closing(sqlite3.connect(file)) as other:
         other.execute("PRAGMA journal_mode=WAL")  # as a campaign's is
     before = file.read_bytes()
-    assert says(check_tracker(tmp_path), "ok", "1 runs, whole and free")
+    assert matches(check_tracker(tmp_path), "ok", "1 runs, whole and free")
     assert file.read_bytes() == before
     assert list(tmp_path.iterdir()) == [file]
 
@@ -80,9 +82,11 @@ def test_locked_database_is_named(
     with closing(sqlite3.connect(file, isolation_level=None)) as other:
         for lock in ("IMMEDIATE", "EXCLUSIVE"):
             other.execute(f"BEGIN {lock}")
-            assert says(check_tracker(tmp_path), "FAIL", r"locked .* for 0\.2 s", "fuser .*mlflow")
+            assert matches(
+                check_tracker(tmp_path), "FAIL", r"locked .* for 0\.2 s", "fuser .*mlflow"
+            )
             other.execute("ROLLBACK")
-    assert says(check_tracker(tmp_path), "ok", "free to be written")
+    assert matches(check_tracker(tmp_path), "ok", "free to be written")
 
 
 def test_reader_and_short_writer_do_no_harm(file: Path, tmp_path: Path) -> None:
@@ -91,7 +95,7 @@ def test_reader_and_short_writer_do_no_harm(file: Path, tmp_path: Path) -> None:
         other.execute("BEGIN IMMEDIATE")
         end = threading.Timer(1, other.execute, ["ROLLBACK"])
         end.start()
-        assert says(check_tracker(tmp_path), "ok", "free to be written")
+        assert matches(check_tracker(tmp_path), "ok", "free to be written")
         end.join()
 
 
@@ -99,11 +103,11 @@ def test_damaged_database_is_named(file: Path, tmp_path: Path, database: bytes) 
     remedy = r"mv .*mlflow\.db\.damaged starts anew; .*\.recover"
     page = 4096
     file.write_bytes(database[:page] + b"\xff" * page + database[2 * page :])
-    assert says(check_tracker(tmp_path), "FAIL", "is damaged: ", remedy)
+    assert matches(check_tracker(tmp_path), "FAIL", "is damaged: ", remedy)
     file.write_bytes(database[: len(database) // 2])
-    assert says(check_tracker(tmp_path), "FAIL", "is damaged: ", remedy)
+    assert matches(check_tracker(tmp_path), "FAIL", "is damaged: ", remedy)
     file.write_text("no database, but a text that is long enough to be none" * 100)
-    assert says(check_tracker(tmp_path), "FAIL", "is damaged: file is not a database", remedy)
+    assert matches(check_tracker(tmp_path), "FAIL", "is damaged: file is not a database", remedy)
 
 
 def test_database_of_another_schema_is_named(file: Path, tmp_path: Path) -> None:
@@ -114,16 +118,18 @@ def test_database_of_another_schema_is_named(file: Path, tmp_path: Path) -> None
 
     change("UPDATE alembic_version SET version_num = '451aebb31d03'")  # of MLflow 1.0
     old = check_tracker(tmp_path)
-    assert says(old, "FAIL", "451aebb31d03 of an older MLflow", "^cp .* && python -m mlflow db upg")
+    assert matches(
+        old, "FAIL", "451aebb31d03 of an older MLflow", "^cp .* && python -m mlflow db upg"
+    )
     change("UPDATE alembic_version SET version_num = 'ffffffffffff'")
-    assert says(check_tracker(tmp_path), "FAIL", "of a newer MLflow", "Install the MLflow that")
+    assert matches(check_tracker(tmp_path), "FAIL", "of a newer MLflow", "Install the MLflow that")
     change("DROP TABLE alembic_version")
-    assert says(check_tracker(tmp_path), "FAIL", "no database of MLflow's", "another --root")
+    assert matches(check_tracker(tmp_path), "FAIL", "no database of MLflow's", "another --root")
     file.write_bytes(b"")
-    assert says(check_tracker(tmp_path), "ok", "still without tables")
+    assert matches(check_tracker(tmp_path), "ok", "still without tables")
     file.unlink()
     file.mkdir()
-    assert says(check_tracker(tmp_path), "FAIL", "must be a file", "Rename it")
+    assert matches(check_tracker(tmp_path), "FAIL", "must be a file", "Rename it")
 
 
 def test_kind_of_file_system_is_the_innermost_mount_s(tmp_path: Path) -> None:
@@ -140,7 +146,7 @@ def test_kind_of_file_system_is_the_innermost_mount_s(tmp_path: Path) -> None:
 def test_database_on_a_network_file_system_is_refused(file: Path, tmp_path: Path) -> None:
     mounts = [("/", "ext4"), (str(tmp_path), "nfs4")]
     finding = check_database(file, tmp_path, mounts)
-    assert says(finding, "FAIL", r"network file system \(nfs4\)", "MLFLOW_TRACKING_URI=http://")
+    assert matches(finding, "FAIL", r"network file system \(nfs4\)", "MLFLOW_TRACKING_URI=http://")
 
 
 @pytest.fixture
@@ -197,7 +203,7 @@ def test_server_that_refuses_is_explained(
 ) -> None:
     serve(status, body)
     finding = check_tracker(Path("mlruns"))
-    assert says(finding, "FAIL", found, remedy)
+    assert matches(finding, "FAIL", found, remedy)
     assert "secret" not in finding.found
 
 
@@ -206,16 +212,16 @@ def test_refused_credentials_are_told_from_missing_ones(
 ) -> None:
     serve(401, "no")
     monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "me")
-    assert says(check_tracker(Path("mlruns")), "FAIL", "refuses the credentials", "PASSWORD")
+    assert matches(check_tracker(Path("mlruns")), "FAIL", "refuses the credentials", "PASSWORD")
 
 
 def test_server_s_version_is_compared_with_the_client_s(serve: Callable[..., None]) -> None:
     serve(200, EXPERIMENTS)
-    assert says(check_tracker(Path("mlruns")), "ok", f"answers, version {mlflow.__version__}")
+    assert matches(check_tracker(Path("mlruns")), "ok", f"answers, version {mlflow.__version__}")
     serve(200, "{}", "2.1.0")
-    assert says(check_tracker(Path("mlruns")), "warn", r"version 2\.1\.0", r"mlflow==2\.1\.0")
+    assert matches(check_tracker(Path("mlruns")), "warn", r"version 2\.1\.0", r"mlflow==2\.1\.0")
     serve(200, EXPERIMENTS, "<html>" * 20)
-    assert says(check_tracker(Path("mlruns")), "warn", "version unknown", "Ask whoever runs")
+    assert matches(check_tracker(Path("mlruns")), "warn", "version unknown", "Ask whoever runs")
 
 
 def test_server_that_is_silent_is_not_waited_for(
@@ -224,11 +230,13 @@ def test_server_that_is_silent_is_not_waited_for(
     monkeypatch.setattr(_checks_tracker, "ANSWER_S", 0.5)
     serve(200, EXPERIMENTS, wait=3)
     began = time.monotonic()
-    assert says(check_tracker(Path("mlruns")), "FAIL", r"not answer within 0\.5 s", "server's log")
+    assert matches(
+        check_tracker(Path("mlruns")), "FAIL", r"not answer within 0\.5 s", "server's log"
+    )
     assert time.monotonic() - began < 3
     uri = "https" + _checks_tracker.tracking_uri(Path("mlruns")).removeprefix("http")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
-    assert says(check_tracker(Path("mlruns")), "FAIL", "does not speak TLS", "Write http://")
+    assert matches(check_tracker(Path("mlruns")), "FAIL", "does not speak TLS", "Write http://")
 
 
 @pytest.mark.parametrize(
@@ -246,7 +254,7 @@ def test_tracker_that_is_not_there_is_explained(
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
     finding = check_tracker(Path("mlruns"))
-    assert says(finding, "FAIL", found, remedy)
+    assert matches(finding, "FAIL", found, remedy)
     assert "secret" not in finding.found
 
 
@@ -260,7 +268,7 @@ def test_real_server_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     store, log = f"sqlite:///{tmp_path / 'server.db'}", tmp_path / "server.log"
     with serve_mlflow(store, tmp_path / "artifacts", log) as address:
         monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
-        assert says(check_tracker(tmp_path / "mlruns"), "ok", f"{address} answers, version ")
+        assert matches(check_tracker(tmp_path / "mlruns"), "ok", f"{address} answers, version ")
     assert not (tmp_path / "mlruns").exists()
 
 
@@ -272,4 +280,6 @@ def test_real_server_refuses_a_host_that_it_does_not_know(
     store, log = f"sqlite:///{tmp_path / 'server.db'}", tmp_path / "server.log"
     with serve_mlflow(store, tmp_path / "artifacts", log) as address:
         monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
-        assert says(check_tracker(tmp_path), "FAIL", "does not serve this host", "--allowed-hosts")
+        assert matches(
+            check_tracker(tmp_path), "FAIL", "does not serve this host", "--allowed-hosts"
+        )

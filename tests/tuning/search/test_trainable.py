@@ -9,7 +9,7 @@ import torch
 
 from data.io.shared_storage import SharedStorage
 from data.pack import Pack
-from tests.tuning.train.test_fit import TIMES, Faulty
+from tests.support.training import TIMED_FIELDS, FaultyNet
 from tuning.search.trainable import run_trial
 from tuning.train.evaluate import make_model
 from tuning.trial.folder import Config, TrialFolder
@@ -44,7 +44,7 @@ def run_stack(config: Config, job: StageJob, *seeds: int) -> dict[int, TrialFold
 
 def read_result(journal: TrialFolder) -> dict[str, Any]:
     """Return what a trial came to, without times."""
-    rows = [{k: v for k, v in row.items() if k not in TIMES} for row in journal.history()]
+    rows = [{k: v for k, v in row.items() if k not in TIMED_FIELDS} for row in journal.history()]
     test = {k: v for k, v in (journal.read("test") or {}).items() if "seconds" not in k}
     end = {k: v for k, v in (journal.read("end") or {}).items() if k != "time_ms"}
     counts = [
@@ -75,7 +75,7 @@ def test_bad_numbers_fail_their_seed_alone(
     config: Config, pack: Pack, tmp_path: Path, reports: Reports, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def make(config: Config) -> torch.nn.Module:
-        return Faulty(float("nan")) if config["seed"] == SEEDS[1] else make_model(config)
+        return FaultyNet(float("nan")) if config["seed"] == SEEDS[1] else make_model(config)
 
     monkeypatch.setattr("tuning.train.training.make_model", make)
     first, failed, last = run_stack(

@@ -9,6 +9,7 @@ import torch
 
 from data.pack import Pack
 from data.splits import Split
+from tests.support.training import CPU, FaultyNet, train_rows
 from tuning.train.__main__ import main
 from tuning.train.evaluate import load_checkpoint, measure_test, pick_examples
 from tuning.train.fit import fit
@@ -16,15 +17,6 @@ from tuning.train.losses import bce_dice, soft_dice
 from tuning.train.training import BadTrialError
 from tuning.trial.disk import drop_checkpoints
 from tuning.trial.folder import Config, Row, TrialFolder
-
-CPU = torch.device("cpu")
-TIMES = ("seconds", "time_ms", "system")
-
-
-def run(config: Config, pack: Pack, folder: Path) -> list[Row]:
-    rows: list[Row] = []
-    fit(config, pack, folder, rows.append, device=CPU)
-    return [{name: value for name, value in row.items() if name not in TIMES} for row in rows]
 
 
 def interrupt(config: Config, pack: Pack, folder: Path) -> None:
@@ -39,25 +31,25 @@ def interrupt(config: Config, pack: Pack, folder: Path) -> None:
 
 
 def test_loss_falls(config: Config, pack: Pack, tmp_path: Path) -> None:
-    rows = run(config | {"epochs": 6, "lr": 1e-2}, pack, tmp_path)
+    rows = train_rows(config | {"epochs": 6, "lr": 1e-2}, pack, tmp_path)
     assert [row["epoch"] for row in rows] == [1, 2, 3, 4, 5, 6]
     assert rows[-1]["train_loss"] < rows[0]["train_loss"]
 
 
 def test_same_seed_gives_the_same_metrics(config: Config, pack: Pack, tmp_path: Path) -> None:
-    first, second = (run(config, pack, tmp_path / name) for name in "ab")
+    first, second = (train_rows(config, pack, tmp_path / name) for name in "ab")
     assert first == second
-    assert first != run(config | {"seed": 43}, pack, tmp_path / "c")
+    assert first != train_rows(config | {"seed": 43}, pack, tmp_path / "c")
 
 
 def test_resumed_training_equals_an_undisturbed_one(
     config: Config, pack: Pack, tmp_path: Path
 ) -> None:
     config["arch"] |= {"dropout": 0.2}
-    whole = run(config, pack, tmp_path / "whole")
+    whole = train_rows(config, pack, tmp_path / "whole")
     interrupt(config, pack, tmp_path / "parts")
     torch.rand(5)  # the generator of another trial has moved on
-    assert run(config, pack, tmp_path / "parts") == whole
+    assert train_rows(config, pack, tmp_path / "parts") == whole
     first, second = (load_checkpoint(tmp_path / name / "best.pt") for name in ("whole", "parts"))
     for mine, other in zip(first.model.parameters(), second.model.parameters(), strict=True):
         assert torch.equal(mine, other)
@@ -66,30 +58,30 @@ def test_resumed_training_equals_an_undisturbed_one(
 def test_epoch_whose_checkpoint_was_lost_is_trained_again(
     config: Config, pack: Pack, tmp_path: Path
 ) -> None:
-    whole = run(config, pack, tmp_path / "whole")
+    whole = train_rows(config, pack, tmp_path / "whole")
     interrupt(config, pack, tmp_path / "parts")
     journal = TrialFolder(tmp_path / "parts")
     journal.append({"epoch": 3})  # a kill came between this row and its checkpoint
     (journal.path / "history.jsonl").open("a").write('{"epoch": 4')  # and cut this one off
-    assert run(config, pack, journal.path) == whole
+    assert train_rows(config, pack, journal.path) == whole
     assert len(journal.history()) == 3
 
 
 def test_finished_training_only_reports_again(config: Config, pack: Pack, tmp_path: Path) -> None:
-    whole = run(config, pack, tmp_path)
+    whole = train_rows(config, pack, tmp_path)
     before = (tmp_path / "best.pt").stat().st_mtime_ns
-    assert run(config, pack, tmp_path) == whole
+    assert train_rows(config, pack, tmp_path) == whole
     assert (tmp_path / "best.pt").stat().st_mtime_ns == before
 
 
 def test_ended_training_needs_no_checkpoint_to_report_again(
     config: Config, pack: Pack, tmp_path: Path
 ) -> None:
-    whole = run(config, pack, tmp_path)
+    whole = train_rows(config, pack, tmp_path)
     assert not TrialFolder(tmp_path).last.exists()
     assert drop_checkpoints(TrialFolder(tmp_path)) > 0
     assert list(tmp_path.glob("*.pt")) == []
-    assert run(config, pack, tmp_path) == whole
+    assert train_rows(config, pack, tmp_path) == whole
     assert drop_checkpoints(TrialFolder(tmp_path)) == 0
 
 
@@ -104,7 +96,7 @@ def test_checkpoints_of_an_interrupted_training_are_never_dropped(
 def test_environment_and_use_of_the_machine_are_kept(
     config: Config, pack: Pack, tmp_path: Path
 ) -> None:
-    run(config, pack, tmp_path)
+    train_rows(config, pack, tmp_path)
     environment = TrialFolder(tmp_path).read("environment")
     assert environment["device"] == "cpu"
     assert environment["threads"] == torch.get_num_threads()
@@ -117,7 +109,7 @@ def test_environment_and_use_of_the_machine_are_kept(
 
 
 def test_best_checkpoint_is_the_best_epoch_s(config: Config, pack: Pack, tmp_path: Path) -> None:
-    rows = run(config | {"epochs": 5, "lr": 0.05}, pack, tmp_path)
+    rows = train_rows(config | {"epochs": 5, "lr": 0.05}, pack, tmp_path)
     best = max(rows, key=lambda row: row["val_pr_auc"])
     assert load_checkpoint(tmp_path / "best.pt").epoch == best["epoch"]
     assert rows[-1]["best_val_pr_auc"] == best["val_pr_auc"]
@@ -128,7 +120,7 @@ def test_patience_ends_a_training_that_no_longer_improves(
 ) -> None:
     config |= {"lr": 1e-12, "weight_decay": 0.0, "epochs": 9, "patience": 1, "augment": {"turn": 0}}
     config["arch"] |= {"norm": "group", "dropout": 0.0}
-    rows = run(config, pack, tmp_path)
+    rows = train_rows(config, pack, tmp_path)
     assert len(rows) < 9
     assert TrialFolder(tmp_path).read("end")["reason"] == "patience"
 
@@ -136,7 +128,7 @@ def test_patience_ends_a_training_that_no_longer_improves(
 def test_test_part_is_measured_with_val_s_threshold(
     config: Config, pack: Pack, split: Split, tmp_path: Path
 ) -> None:
-    run(config, pack, tmp_path)
+    train_rows(config, pack, tmp_path)
     journal = TrialFolder(tmp_path)
     assert journal.counts("test") is None  # training never reads test
     scores = measure_test(journal, pack, split, CPU)
@@ -152,10 +144,10 @@ def test_test_part_is_measured_with_val_s_threshold(
 def test_training_does_not_depend_on_test_tiles(
     config: Config, pack: Pack, split: Split, tmp_path: Path
 ) -> None:
-    whole = run(config, pack, tmp_path / "a")
+    whole = train_rows(config, pack, tmp_path / "a")
     mask = np.array(pack.mask)
     mask[pack.rows(split.test)] = 1 - mask[pack.rows(split.test)]
-    assert run(config, replace(pack, mask=mask), tmp_path / "b") == whole
+    assert train_rows(config, replace(pack, mask=mask), tmp_path / "b") == whole
 
 
 def test_labels_without_signal_leave_the_score_at_chance(
@@ -163,7 +155,7 @@ def test_labels_without_signal_leave_the_score_at_chance(
 ) -> None:
     rng = np.random.default_rng(3)
     null = replace(pack, mask=(rng.random(pack.mask.shape) < 0.2).astype(np.uint8))
-    rows = run(config | {"epochs": 4}, null, tmp_path)
+    rows = train_rows(config | {"epochs": 4}, null, tmp_path)
     assert rows[-1]["val_pr_auc"] == pytest.approx(0.2, abs=0.02)
 
 
@@ -173,19 +165,7 @@ def test_infinite_loss_fails_the_trial(config: Config, pack: Pack, tmp_path: Pat
     with pytest.raises(
         BadTrialError, match=r"loss must stay finite, but got nan in epoch 1\. Lower"
     ):
-        run(config, replace(pack, bands=bands), tmp_path)
-
-
-class Faulty(torch.nn.Module):
-    """Adds a value to constant logits, in eval mode alone."""
-
-    def __init__(self, in_eval: float) -> None:
-        super().__init__()
-        self.in_eval, self.bias = in_eval, torch.nn.Parameter(torch.zeros(1))
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        logits = self.bias.expand(len(x), 1, *x.shape[-2:])
-        return logits if self.training else logits + self.in_eval
+        train_rows(config, replace(pack, bands=bands), tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -207,9 +187,9 @@ def test_outputs_that_tell_nothing_fail_the_trial(
     in_eval: float,
     message: str,
 ) -> None:
-    monkeypatch.setattr("tuning.train.training.make_model", lambda config: Faulty(in_eval))
+    monkeypatch.setattr("tuning.train.training.make_model", lambda config: FaultyNet(in_eval))
     with pytest.raises(BadTrialError, match=message):
-        run(config, pack, tmp_path)
+        train_rows(config, pack, tmp_path)
     assert TrialFolder(tmp_path).read("end") is None  # whoever runs it decides what that means
 
 
@@ -219,18 +199,18 @@ def test_val_without_landslides_fails_the_trial(
     mask = np.array(pack.mask)
     mask[pack.rows(split.val)] = 0
     with pytest.raises(BadTrialError, match="val part needs at least one landslide pixel"):
-        run(config, replace(pack, mask=mask), tmp_path)
+        train_rows(config, replace(pack, mask=mask), tmp_path)
 
 
 def test_config_refuses_other_data(config: Config, pack: Pack, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=rf"names \(elsewhere\), but the pack .* hash {pack.hash}"):
-        run(config | {"data": "elsewhere"}, pack, tmp_path)
+        train_rows(config | {"data": "elsewhere"}, pack, tmp_path)
 
 
 def test_folder_refuses_another_config(config: Config, pack: Pack, tmp_path: Path) -> None:
-    run(config | {"epochs": 1}, pack, tmp_path)
+    train_rows(config | {"epochs": 1}, pack, tmp_path)
     with pytest.raises(ValueError, match=r"folder holds one config, but .* holds another"):
-        run(config, pack, tmp_path)
+        train_rows(config, pack, tmp_path)
 
 
 def test_missing_checkpoint_is_named(tmp_path: Path) -> None:
@@ -251,7 +231,7 @@ def test_checkpoint_cannot_run_code(tmp_path: Path) -> None:
 def test_command_reruns_a_config(
     config: Config, pack: Pack, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    rows = run(config, pack, tmp_path / "a")
+    rows = train_rows(config, pack, tmp_path / "a")
     arguments = [str(tmp_path / "a" / "config.json"), "--pack", str(pack.path)]
     assert main([*arguments, "--to", str(tmp_path / "b"), "--test"]) == 0
     again = TrialFolder(tmp_path / "b").history()

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from data.pack import Pack
-from tests.tuning.train.test_fit import CPU, TIMES, Faulty, run
+from tests.support.training import CPU, TIMED_FIELDS, FaultyNet, train_rows
 from tuning.train.evaluate import load_checkpoint, make_model
 from tuning.train.multi_seed import Seed, fit_stacked
 from tuning.train.training import BadTrialError
@@ -28,7 +28,9 @@ def stack(config: Config, pack: Pack, folder: Path, stop: int = 0) -> list[str |
 
 def read_rows(folder: Path) -> list[Row]:
     rows = TrialFolder(folder).history()
-    return [{name: value for name, value in row.items() if name not in TIMES} for row in rows]
+    return [
+        {name: value for name, value in row.items() if name not in TIMED_FIELDS} for row in rows
+    ]
 
 
 def same_weights(folder: Path, other: Path) -> bool:
@@ -44,7 +46,7 @@ def test_each_seed_of_a_stack_is_as_if_trained_alone(
     outcomes = stack(config, pack, tmp_path / "stack")
     for seed, outcome in zip(SEEDS, outcomes, strict=True):
         alone, stacked = tmp_path / "alone" / str(seed), tmp_path / "stack" / str(seed)
-        assert read_rows(stacked) == run(config | {"seed": seed}, pack, alone)
+        assert read_rows(stacked) == train_rows(config | {"seed": seed}, pack, alone)
         assert same_weights(stacked, alone)
         assert {file.name for file in stacked.iterdir()} == {file.name for file in alone.iterdir()}
         assert outcome == TrialFolder(alone).read("end")["reason"]
@@ -68,7 +70,7 @@ def test_seed_that_fails_leaves_the_others_alone(
     config: Config, pack: Pack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def make(config: Config) -> torch.nn.Module:
-        return Faulty(float("nan")) if config["seed"] == SEEDS[1] else make_model(config)
+        return FaultyNet(float("nan")) if config["seed"] == SEEDS[1] else make_model(config)
 
     monkeypatch.setattr("tuning.train.training.make_model", make)
     first, failed, last = stack(config | {"epochs": 1}, pack, tmp_path)
