@@ -12,11 +12,9 @@ Reference:
 """
 
 import errno
-import fcntl
 import logging
-import os
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 from tqdm import tqdm
@@ -40,6 +38,7 @@ from data.fetch.manifest import (
     write_manifest,
 )
 from data.io.errors import unknown_name
+from data.io.lock import LockHeldError, try_lock
 from data.tiles import MODALITIES, ORBITS
 
 logger = logging.getLogger(__name__)
@@ -108,11 +107,10 @@ def check_request(version: str, modalities: Sequence[str]) -> None:
 @contextmanager
 def _lock(root: Path) -> Iterator[None]:
     """Keep a second fetch out of the folder: both would write the same names."""
-    handle = os.open(root, os.O_RDONLY)
-    try:
+    with ExitStack() as stack:
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
+            stack.enter_context(try_lock(root))
+        except LockHeldError as error:
             raise FetchError(
                 f"A folder must have one fetch at a time, but got another at work in {root}. "
                 "Wait for its end."
@@ -120,8 +118,6 @@ def _lock(root: Path) -> Iterator[None]:
         except OSError as error:  # some network file systems have no locks
             logger.warning("Could not lock %s (%s): let no other fetch write there", root, error)
         yield
-    finally:
-        os.close(handle)  # which unlocks, as a process's end does
 
 
 def _fetch(

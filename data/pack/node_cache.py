@@ -3,7 +3,6 @@
 A pack on shared storage would be read over the network by each epoch of each trial.
 """
 
-import fcntl
 import hashlib
 import json
 import logging
@@ -13,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from data.io.lock import wait_for_lock
 from data.io.shared_storage import SharedStorage, SharedStorageError
 from data.pack.file_format import Pack
 from data.tiles import hash_file
@@ -105,8 +105,7 @@ def fetch_copy(source: PackSource, cache: Path | None = None) -> Path:
     folder = (cache or cache_folder()) / PACKS
     final = folder / source.digest
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / f".{source.digest}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with wait_for_lock(folder / f".{source.digest}.lock"):
         if not final.is_dir():
             _copy(source, final)
     return final / source.pack

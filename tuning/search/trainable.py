@@ -1,7 +1,6 @@
 """The Ray Tune trainable: one trial, or seeds of one config, each in its own folder, found by key, continued there."""
 
 import errno
-import fcntl
 import platform
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,6 +14,7 @@ import torch
 from ray import tune
 
 from data.io.errors import format_error
+from data.io.lock import wait_for_lock
 from data.io.shared_storage import SharedStorageError
 from data.pack import load_pack
 from data.pack.node_cache import cache_folder, fetch_copy
@@ -76,8 +76,7 @@ class RunningTrial:
 @contextmanager
 def _hold(sample: Mapping[str, Any], job: StageJob) -> Iterator[TrialFolder]:
     """Wait until no other process trains in the folder: a killed driver's worker outlives it by seconds."""
-    with _at_hand(sample, job) as journal, (journal.path / ".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with _at_hand(sample, job) as journal, wait_for_lock(journal.path / ".lock"):
         yield journal
 
 
