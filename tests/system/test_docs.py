@@ -1,0 +1,49 @@
+"""The README stays short, links to every page, and every page begins with a command."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted((ROOT / "docs").glob("*.md"))
+TEXTS = [
+    *(ROOT / name for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md")),
+    *PAGES,
+    *(
+        page
+        for folder in ("benchmarks", "docker", "platform")
+        for page in (ROOT / folder).rglob("*.md")
+    ),
+]
+LINK = re.compile(r"\]\((?!https?://|#)([^)#\s]+)")
+MODULE = re.compile(
+    r"`((?:data|models|tuning|tests|benchmarks|platform|docker|docs)/[\w./*-]+\.(?:py|md))`"
+)
+
+
+def test_readme_is_at_most_150_lines() -> None:
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 150
+
+
+def test_readme_links_every_page_of_docs() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert [page.name for page in PAGES if f"(docs/{page.name})" not in text] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_page_begins_with_a_command(page: Path) -> None:
+    first = [line for line in page.read_text(encoding="utf-8").splitlines() if line][:3]
+    assert first[0].startswith("# ")
+    assert first[1].startswith("```")
+    assert re.match(
+        r"(\.venv/bin/)?(python|make|\.) ", first[2].removeprefix(". .venv/bin/activate; ")
+    )
+
+
+@pytest.mark.parametrize("page", TEXTS, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_links_and_paths_in_texts_exist(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    links = [link for link in LINK.findall(text) if not (page.parent / link).exists()]
+    paths = [path for path in MODULE.findall(text) if not list(ROOT.glob(path.rstrip("/")))]
+    assert links + paths == []
