@@ -69,13 +69,13 @@ def publish_pack(pack: Pack, depot: SharedStorage) -> PackSource:
         DepotError: If it cannot be written.
     """
     source = PackSource(depot, pack.path.name, list_files(pack))
-    packs = depot.below(PACKS)
+    packs = depot.subfolder(PACKS)
     if packs.is_folder(pack.path.parent):
         return source
     for name, digest in source.files.items():
         told = f"{name}.sha256"
-        if packs.read(told) != digest.encode() or not packs.has(name):
-            packs.put(pack.path.parent / name, name)
+        if packs.read(told) != digest.encode() or not packs.exists(name):
+            packs.upload(pack.path.parent / name, name)
             packs.write(told, digest.encode())
     return source
 
@@ -114,12 +114,12 @@ def fetch_copy(source: PackSource, cache: Path | None = None) -> Path:
 def _copy(source: PackSource, final: Path) -> None:
     aside = final.with_name(f".{final.name}.part")
     shutil.rmtree(aside, ignore_errors=True)  # of a process that was killed
-    packs = source.depot.below(PACKS)
+    packs = source.depot.subfolder(PACKS)
     try:
         for name, digest in source.files.items():
             target = aside / name
             target.parent.mkdir(parents=True, exist_ok=True)
-            packs.get(name, target)
+            packs.download(name, target)
             if (got := hash_file(target)) != digest:
                 raise SharedStorageError(
                     f"A copy of a pack must have the hash {digest[:12]}, but got {got[:12]} for {name} of "

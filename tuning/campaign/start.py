@@ -49,7 +49,7 @@ class OpenedCampaign:
             self.delivery.connect()  # the first time makes the database
         identity = read_identity(self.folder) or uuid4().hex
         if settings.storage:
-            trials = SharedStorage(settings.storage).below(f"trials/{identity}")
+            trials = SharedStorage(settings.storage).subfolder(f"trials/{identity}")
             self.delivery.relay = TrialSync(trials)
         write_context(self.folder, identity, self.delivery)
         with tracker_errors(self.root):

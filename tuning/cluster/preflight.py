@@ -60,7 +60,7 @@ def check_nodes(storage: SharedStorage, tracker: str) -> None:
             faults += compare_nodes(node, told[node["NodeID"]], storage, mark)
     finally:
         for mark in (token, *marks):
-            storage.drop(mark)
+            storage.delete(mark)
     _raise_if(faults)
     logger.info(
         "Cluster: %d nodes with the same code, packages and storage: %s.",

@@ -190,6 +190,6 @@ def _fit(
 def _make_room(stage: Stage, folder: Path) -> tuple[Any, str]:
     """Empty Ray's own storage of a stage, which every node must reach; return its file system and its place."""
     relay = stage.job.relay
-    depot = relay.depot.below("ray") if relay else SharedStorage(str(folder.resolve()))
-    depot.below(stage.name).drop_all()
+    depot = relay.depot.subfolder("ray") if relay else SharedStorage(str(folder.resolve()))
+    depot.subfolder(stage.name).delete_all()
     return depot.open()

@@ -58,11 +58,11 @@ class TrialSync:
         found = {file.name: hash_file(file) for file in _list_files(folder)}
         for name, digest in found.items():
             if before.get(name) != digest:
-                self.depot.put(folder / name, _place(key, name, digest))
+                self.depot.upload(folder / name, _place(key, name, digest))
         self.depot.write(f"{key}/{INDEX}", json.dumps(found).encode())
         for name, digest in before.items():
             if found.get(name) != digest:
-                self.depot.drop(_place(key, name, digest))
+                self.depot.delete(_place(key, name, digest))
 
     def fetch(self, key: str, folder: Path) -> None:
         """Make a folder what was put here last; empty where nothing was."""
@@ -85,9 +85,9 @@ class TrialSync:
     def clear(self, key: str) -> None:
         """Remove a trial of which nothing is wanted any more."""
         index = self._index(key)
-        self.depot.drop(f"{key}/{INDEX}")
+        self.depot.delete(f"{key}/{INDEX}")
         for name, digest in index.items():
-            self.depot.drop(_place(key, name, digest))
+            self.depot.delete(_place(key, name, digest))
 
     def _take(self, key: str, folder: Path, without: frozenset[str]) -> dict[str, str]:
         for left in range(TRIES, 0, -1):
@@ -105,7 +105,7 @@ class TrialSync:
 
     def _get(self, place: str, target: Path, digest: str) -> None:
         def write(aside: Path) -> None:
-            self.depot.get(place, aside)
+            self.depot.download(place, aside)
             if (got := hash_file(aside)) != digest:
                 raise SharedStorageError(
                     f"A trial's file must have the hash {digest[:12]}, but got {got[:12]} for {place} of "
@@ -134,7 +134,7 @@ class StopMarker:
 
     def exists(self) -> bool:
         """Tell whether it is there."""
-        return self.depot.has("stop")
+        return self.depot.exists("stop")
 
     def touch(self) -> None:
         """Make it."""
@@ -142,7 +142,7 @@ class StopMarker:
 
     def unlink(self, missing_ok: bool = True) -> None:
         """Remove it."""
-        self.depot.drop("stop")
+        self.depot.delete("stop")
 
 
 @contextmanager

@@ -23,63 +23,63 @@ def bucket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture(params=["folder", "file", "s3"])
-def depot(request: pytest.FixtureRequest, tmp_path: Path) -> SharedStorage:
+def storage(request: pytest.FixtureRequest, tmp_path: Path) -> SharedStorage:
     if request.param == "s3":
-        return SharedStorage(request.getfixturevalue("bucket")).below(tmp_path.name)
+        return SharedStorage(request.getfixturevalue("bucket")).subfolder(tmp_path.name)
     return SharedStorage(
         str(tmp_path / "d") if request.param == "folder" else (tmp_path / "d").as_uri()
     )
 
 
-def test_what_is_put_comes_back_whole(depot: SharedStorage, tmp_path: Path) -> None:
+def test_what_is_put_comes_back_whole(storage: SharedStorage, tmp_path: Path) -> None:
     source, target = tmp_path / "source", tmp_path / "target"
     source.write_bytes(bytes(range(256)) * 40_000)
-    depot.put(source, "deep/name")
-    depot.get("deep/name", target)
+    storage.upload(source, "deep/name")
+    storage.download("deep/name", target)
     assert target.read_bytes() == source.read_bytes()
-    assert depot.has("deep/name")
-    assert not depot.has("deep")
-    check_shared_storage(depot)
+    assert storage.exists("deep/name")
+    assert not storage.exists("deep")
+    check_shared_storage(storage)
 
 
-def test_later_object_takes_the_place_of_the_earlier(depot: SharedStorage) -> None:
-    depot.write("one", b"first")
-    depot.write("one", b"second")
-    assert depot.read("one") == b"second"
-    depot.drop("one")
-    depot.drop("one")
-    assert depot.read("one") is None
+def test_later_object_takes_the_place_of_the_earlier(storage: SharedStorage) -> None:
+    storage.write("one", b"first")
+    storage.write("one", b"second")
+    assert storage.read("one") == b"second"
+    storage.delete("one")
+    storage.delete("one")
+    assert storage.read("one") is None
 
 
-def test_emptied_depot_has_nothing(depot: SharedStorage) -> None:
-    depot.below("a").write("b/one", b"x")
-    depot.write("two", b"x")
-    depot.below("a").drop_all()
-    depot.below("never").drop_all()
-    assert depot.below("a").read("b/one") is None
-    assert depot.read("two") == b"x"
+def test_emptied_storage_has_nothing(storage: SharedStorage) -> None:
+    storage.subfolder("a").write("b/one", b"x")
+    storage.write("two", b"x")
+    storage.subfolder("a").delete_all()
+    storage.subfolder("never").delete_all()
+    assert storage.subfolder("a").read("b/one") is None
+    assert storage.read("two") == b"x"
 
 
 def test_folder_s_name_may_hold_signs_of_a_uri(tmp_path: Path) -> None:
-    SharedStorage(str(tmp_path / "run#1?a")).below("packs").write("one", b"x")
+    SharedStorage(str(tmp_path / "run#1?a")).subfolder("packs").write("one", b"x")
     assert (tmp_path / "run#1?a" / "packs" / "one").read_bytes() == b"x"
 
 
-def test_missing_object_is_named(depot: SharedStorage, tmp_path: Path) -> None:
+def test_missing_object_is_named(storage: SharedStorage, tmp_path: Path) -> None:
     with pytest.raises(
         SharedStorageError,
-        match=r"must reach the storage, but .*/nothing gave: .*Check the address",
+        match=r"must reach the storage, but got this error for .*/nothing: .*Check the address",
     ):
-        depot.get("nothing", tmp_path / "target")
+        storage.download("nothing", tmp_path / "target")
 
 
 def test_large_object_is_not_read_at_once(
-    depot: SharedStorage, monkeypatch: pytest.MonkeyPatch
+    storage: SharedStorage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(shared_storage, "MOST_SMALL_BYTES", 10)
-    depot.write("one", b"x" * 11)
+    monkeypatch.setattr(shared_storage, "MAX_SMALL_BYTES", 10)
+    storage.write("one", b"x" * 11)
     with pytest.raises(SharedStorageError, match=r"at most 10 bytes, but got more in .*/one"):
-        depot.read("one")
+        storage.read("one")
 
 
 @pytest.mark.parametrize("uri", ["ftp://host/folder", "s4://bucket/folder", "s3://"])
@@ -98,9 +98,9 @@ def test_password_of_an_address_is_not_shown() -> None:
 
 
 def test_node_has_a_copy_of_the_pack_after_one_fetch(
-    depot: SharedStorage, pack: Pack, tmp_path: Path
+    storage: SharedStorage, pack: Pack, tmp_path: Path
 ) -> None:
-    source = publish_pack(pack, depot)
+    source = publish_pack(pack, storage)
     first = fetch_copy(source, tmp_path / "cache")
     made = first.stat().st_mtime_ns
     assert fetch_copy(source, tmp_path / "cache") == first
@@ -114,26 +114,26 @@ def test_node_has_a_copy_of_the_pack_after_one_fetch(
 
 
 def test_published_pack_is_not_sent_again(
-    depot: SharedStorage, pack: Pack, monkeypatch: pytest.MonkeyPatch
+    storage: SharedStorage, pack: Pack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    publish_pack(pack, depot)
-    monkeypatch.setattr(SharedStorage, "put", lambda *_: pytest.fail("sent again"))
-    publish_pack(pack, depot)
+    publish_pack(pack, storage)
+    monkeypatch.setattr(SharedStorage, "upload", lambda *_: pytest.fail("sent again"))
+    publish_pack(pack, storage)
 
 
 def test_damaged_copy_is_refused_by_its_hash_and_leaves_nothing(
-    depot: SharedStorage, pack: Pack, tmp_path: Path
+    storage: SharedStorage, pack: Pack, tmp_path: Path
 ) -> None:
-    source = publish_pack(pack, depot)
-    depot.below("packs").write(f"{pack.path.name}/mask.u8", b"damaged")
+    source = publish_pack(pack, storage)
+    storage.subfolder("packs").write(f"{pack.path.name}/mask.u8", b"damaged")
     with pytest.raises(
         SharedStorageError,
         match=r"must have the hash \w{12}, but got \w{12} for .*mask.u8 .* Remove it",
     ):
         fetch_copy(source, tmp_path / "cache")
     assert not [entry for entry in (tmp_path / "cache/packs").iterdir() if entry.is_dir()]
-    depot.below("packs").drop(f"{pack.path.name}/mask.u8")
-    assert fetch_copy(publish_pack(pack, depot), tmp_path / "cache")  # the remedy helps
+    storage.subfolder("packs").delete(f"{pack.path.name}/mask.u8")
+    assert fetch_copy(publish_pack(pack, storage), tmp_path / "cache")  # the remedy helps
 
 
 def test_output_folder_serves_its_own_packs(
@@ -143,7 +143,7 @@ def test_output_folder_serves_its_own_packs(
     if pack.path.parent.name != "packs":
         (tmp_path / "packs").symlink_to(pack.path.parent)
         root = tmp_path
-    monkeypatch.setattr(SharedStorage, "put", lambda *_: pytest.fail("copied onto itself"))
+    monkeypatch.setattr(SharedStorage, "upload", lambda *_: pytest.fail("copied onto itself"))
     source = publish_pack(pack, SharedStorage(str(root)))
     assert fetch_copy(source, tmp_path / "cache").name == pack.path.name
 

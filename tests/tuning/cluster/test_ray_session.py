@@ -134,7 +134,7 @@ def test_nodes_that_cannot_run_it_are_named_before_anything_is_made(
     assert f"does not share {root}: it does not see what the driver writes there" in said
     assert said.count("does not reach the tracker: 127.0.0.1:9 does not answer") == 2
     said = run(made, root, *cpu, "--campaign", "other", "--storage", "ftp://host/x")
-    assert "A storage is a folder or a URI of s3, gs," in said
+    assert "A storage must be a folder or a URI of s3, gs," in said
     said = run(made, root, *cpu, "--campaign", "third")
     assert "the tracker must be a server where 2 nodes work together, but got sqlite:" in said
     said = run(made, root, *cpu, "--campaign", "large", "--cpus-per-trial", "2")

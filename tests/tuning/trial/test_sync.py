@@ -62,7 +62,7 @@ def test_worker_cut_off_while_it_puts_leaves_the_epoch_before(
 ) -> None:
     relay.push(KEY, fill(tmp_path / "a", last_pt="one", history_jsonl="1"))
     fill(tmp_path / "a", last_pt="two", history_jsonl="12")
-    for end in ("write", "drop"):  # before the index, and after it
+    for end in ("write", "delete"):  # before the index, and after it
         with monkeypatch.context() as patch:
             patch.setattr(SharedStorage, end, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
             with pytest.raises(KeyboardInterrupt):
@@ -76,14 +76,14 @@ def test_read_while_a_worker_puts_is_tried_again(
     relay: TrialSync, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     relay.push(KEY, fill(tmp_path / "a", history_jsonl="1"))
-    get = SharedStorage.get
+    download = SharedStorage.download
 
     def overtaken(depot: SharedStorage, name: str, target: Path) -> None:
-        monkeypatch.setattr(SharedStorage, "get", get)
+        monkeypatch.setattr(SharedStorage, "download", download)
         relay.push(KEY, fill(tmp_path / "a", history_jsonl="12"))
-        get(depot, name, target)
+        download(depot, name, target)
 
-    monkeypatch.setattr(SharedStorage, "get", overtaken)
+    monkeypatch.setattr(SharedStorage, "download", overtaken)
     relay.pull(KEY, fill(tmp_path / "driver"), large=False)
     assert read(tmp_path / "driver") == {"history_jsonl": "12"}
 
@@ -98,7 +98,7 @@ def test_missing_and_damaged_objects_are_named(relay: TrialSync, tmp_path: Path)
         relay.fetch(KEY, tmp_path / "b")
     stored.unlink()
     with pytest.raises(
-        SharedStorageError, match=r"must reach the storage, but .*history.jsonl gave"
+        SharedStorageError, match=r"must reach the storage, but got this error for .*history.jsonl"
     ):
         relay.fetch(KEY, tmp_path / "b")
 
