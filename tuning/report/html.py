@@ -1,65 +1,107 @@
 """One self-contained HTML page from blocks of text, tables and figures.
 
-The file carries its style and images inside, needs no script and asks for nothing outside itself,
-so it can be mailed, archived, printed, and shown by MLflow. Its looks are in ``page.css`` beside
-this file. Nothing here knows what the numbers mean.
+The file embeds its style and images, runs no script and loads nothing, so it can be mailed, archived, printed,
+and shown by MLflow. The template is ``page.html.j2``, the style ``page.css``. Jinja2 escapes every value.
 
-``**bold**`` and ```code``` are the only marks, and they work in prose alone: text, verdict, captions
-and notes. Titles, facts and table cells, which hold what others wrote, are taken as they are. Everything
-is escaped.
+Text, verdict, captions and notes may contain ``**bold**``, ```code``` and ``[label](http address)``. These marks do
+not nest. Titles, facts and table cells contain text from outside the project and are shown as they are.
 """
 
+import base64
+import math
+import numbers
 import re
-from collections.abc import Iterator, Sequence
+import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
-from html import escape
-from importlib.resources import files
-from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
-from tuning.report.markup import breakable, format_cell, kind_of, picture, prose
+import jinja2
+import numpy as np
+from markupsafe import Markup, escape
 
-SYNTHETIC = (
-    "**Synthetic data.** These numbers come from synthetic tiles: "
-    "they show that the pipeline works, and nothing about a real place."
-)
-_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
-_WIDE_COLUMNS = 9  # a table with more is printed across
+MAX_IMAGE_BYTES = 2 * 1024**2  # of one PNG; as base64 a third more
+MISSING = "\N{EN DASH}"
+_PNG = b"\x89PNG\r\n\x1a\n"
+_MARKS = re.compile(r"`([^`]+)`|\*\*(.+?)\*\*|\[([^\]]+)\]\((https?://[^)\s]+)\)")
+_IN_NUMBERS = frozenset("0123456789 .,:%+-/()[]±\N{MINUS SIGN}\N{EN DASH}\N{MULTIPLICATION SIGN}")
+_NEUTRAL = (MISSING, "∞", "-∞", "")  # cells that do not decide their column's kind
+_NAME_CHARS = 12  # a longer name may break at its underscores
+_SHORT_CHARS = 28  # a longer text may break within its table cell
+
+
+def _require(values: Sequence[Any], whole: str, part: str, name: str) -> None:
+    if not values:
+        raise ValueError(f"A {whole} needs {part}, but {name!r} has none. Add one.")
 
 
 @dataclass(frozen=True)
 class Text:
     """A paragraph."""
 
+    kind: ClassVar[str] = "text"
     text: str
 
 
 @dataclass(frozen=True)
 class Table:
-    """Rows below columns; the first column names the row."""
+    """A table whose first column names the row."""
 
+    kind: ClassVar[str] = "table"
     columns: Sequence[str]
     rows: Sequence[Sequence[Any]]
     caption: str = ""
     note: str = ""
 
+    def __post_init__(self) -> None:
+        _require(self.columns, "table", "a column", self.caption)
+        for place, row in enumerate(self.rows, 1):
+            if len(row) != len(self.columns):
+                raise ValueError(
+                    f"A table's row must have a cell per column, {len(self.columns)}, but got "
+                    f"{len(row)} in row {place} of table {self.caption!r}. Fill the row with None."
+                )
+
+    @property
+    def cells(self) -> list[list[str]]:
+        """The rows as texts."""
+        return [[format_cell(cell) for cell in row] for row in self.rows]
+
+    @property
+    def kinds(self) -> list[str]:
+        """The CSS class of each column."""
+        columns = zip(*self.cells, strict=True) if self.rows else [()] * len(self.columns)
+        return [column_kind(cells) for cells in columns]
+
 
 @dataclass(frozen=True)
 class Image:
-    """A PNG file; what it shows in words is its caption, unless *alt* says it better."""
+    """A PNG file; its alternative text is *alt*, or the caption if *alt* is empty."""
 
+    kind: ClassVar[str] = "image"
     path: Path
     caption: str
     alt: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.caption.strip():
+            raise ValueError(
+                f"An image must have a caption, but {self.path} has {self.caption!r}. "
+                "Describe what it shows."
+            )
 
 
 @dataclass(frozen=True)
 class Gallery:
     """Small images side by side under one caption."""
 
+    kind: ClassVar[str] = "gallery"
     images: Sequence[Image]
     caption: str = ""
+
+    def __post_init__(self) -> None:
+        _require(self.images, "gallery", "an image", self.caption)
 
 
 Block = Text | Table | Image | Gallery
@@ -72,6 +114,13 @@ class Section:
     title: str
     blocks: Sequence[Block]
 
+    def __post_init__(self) -> None:
+        for block in self.blocks:
+            if not isinstance(block, Block):
+                raise TypeError(
+                    f"A block must be Text, Table, Image or Gallery, but got {block!r}. Wrap it in one."
+                )
+
 
 @dataclass(frozen=True)
 class Page:
@@ -79,9 +128,9 @@ class Page:
 
     Attributes:
         title: Name of the page.
-        synthetic: Whether to say, above all else, that the numbers come from synthetic data.
-        verdict: The answer in sentences, the most important one first.
-        facts: Name and value of what a reader needs to place the numbers.
+        synthetic: Whether a banner warns that the numbers come from synthetic data.
+        verdict: The result in sentences, the most important one first.
+        facts: Name and value of what a reader needs to interpret the numbers.
         sections: The rest, in order.
     """
 
@@ -91,154 +140,110 @@ class Page:
     facts: Sequence[tuple[str, str]]
     sections: Sequence[Section]
 
-
-def _render_table(table: Table, number: int, synthetic: bool) -> str:
-    if not table.columns:
-        raise ValueError(f"A table must have a column, but {table.caption!r} has none. Name one.")
-    for place, row in enumerate(table.rows, 1):
-        if len(row) != len(table.columns):
-            raise ValueError(
-                f"A table's row must have a cell per column, {len(table.columns)}, but got "
-                f"{len(row)} in row {place} of table {table.caption!r}. Fill the row with None."
-            )
-    rows = [[format_cell(cell) for cell in row] for row in table.rows]
-    kinds = [kind_of([row[place] for row in rows]) for place in range(len(table.columns))]
-    head = "".join(
-        f'<th scope="col" class="{kind}">{breakable(name)}</th>'
-        for name, kind in zip(table.columns, kinds, strict=True)
-    )
-    body = "\n".join(f"<tr>{_render_row(row, kinds)}</tr>" for row in rows)
-    wide = " wide" if len(table.columns) > _WIDE_COLUMNS else ""
-    tag = '<span class="tag">synthetic</span> ' if synthetic else ""
-    note = f'<p class="note">{prose(table.note)}</p>' if table.note else ""
-    return (
-        f'<figure class="table{wide}"><figcaption id="table-{number}">{tag}<b>Table {number}.</b> '
-        f'{prose(table.caption)}</figcaption>\n<div class="scroll" tabindex="0" role="region" '
-        f'aria-labelledby="table-{number}"><table>\n<thead><tr>{head}</tr></thead>\n'
-        f"<tbody>\n{body}\n</tbody></table></div>{note}</figure>"
-    )
+    def __post_init__(self) -> None:
+        _require(self.verdict, "page", "a verdict", self.title)
+        _require(self.sections, "page", "a section", self.title)
 
 
-def _render_row(cells: Sequence[str], kinds: Sequence[str]) -> str:
-    first, *rest = zip(cells, kinds, strict=True)
-    return f'<th scope="row" class="{first[1]}">{breakable(first[0])}</th>' + "".join(
-        f'<td class="{kind}">{escape(cell)}</td>' for cell, kind in rest
-    )
+def _render_mark(mark: re.Match[str]) -> str:
+    code, bold, label, address = mark.groups()
+    if code:
+        return f"<code>{code}</code>"
+    return f"<strong>{bold}</strong>" if bold else f'<a href="{address}">{label}</a>'
 
 
-def _render_gallery(gallery: Gallery, number: int) -> str:
-    if not gallery.images:
+def render_prose(text: str) -> Markup:
+    """Escape a text, then render its marks; escaping adds and removes no mark."""
+    return Markup(_MARKS.sub(_render_mark, str(escape(text))))  # noqa: S704  the text is escaped
+
+
+def _make_breakable(name: str) -> Markup:
+    """Escape a name; allow a line break after each underscore if it is long."""
+    text = escape(name)
+    return text.replace("_", Markup("_<wbr>")) if len(name) > _NAME_CHARS else text
+
+
+def format_cell(value: Any) -> str:
+    """Format a table cell as plain text.
+
+    Floats get three decimals and never a negative zero, floats and integers thousands separators,
+    NaN and None an en dash, booleans yes or no, anything else its ``str``.
+    """
+    if isinstance(value, bool | np.bool_):
+        return "yes" if value else "no"
+    if isinstance(value, numbers.Integral):
+        return f"{int(value):,}"
+    if isinstance(value, numbers.Real):
+        number = float(value)
+        if math.isfinite(number):
+            return f"{number:z,.3f}"
+        return MISSING if math.isnan(number) else ("∞" if number > 0 else "-∞")
+    return MISSING if value is None else str(value)
+
+
+def column_kind(cells: Sequence[str]) -> str:
+    """Return a column's CSS class: ``num`` for numbers, ``short`` or ``long`` for text."""
+    deciding = [cell for cell in cells if cell not in _NEUTRAL]
+    if deciding and all(
+        _IN_NUMBERS.issuperset(cell) and re.search(r"\d", cell) for cell in deciding
+    ):
+        return "num"
+    return "long" if any(len(cell) > _SHORT_CHARS for cell in deciding) else "short"
+
+
+def _read_png(path: Path) -> tuple[str, int, int]:
+    """Return a PNG as data URI, its width and its height in pixels."""
+    if not path.is_file():
+        raise FileNotFoundError(f"An image must exist, but {path} does not. Draw it first.")
+    size = path.stat().st_size
+    if size > MAX_IMAGE_BYTES:
         raise ValueError(
-            f"A gallery must have an image, but {gallery.caption!r} has none. Add one."
+            f"An image must not exceed {MAX_IMAGE_BYTES:,} bytes, but got {size:,} in {path}. "
+            "Draw it smaller or with fewer dots per inch."
         )
-    pictures = "\n".join(
-        picture(image.path, image.caption, image.alt, "") for image in gallery.images
-    )
-    return (
-        f'<figure class="gallery"><div class="grid">\n{pictures}\n</div>'
-        f"<figcaption><b>Figure {number}.</b> {prose(gallery.caption)}</figcaption></figure>"
-    )
-
-
-def _render_block(
-    block: Block, figures: Iterator[int], tables: Iterator[int], synthetic: bool
-) -> str:
-    match block:
-        case Text():
-            return f"<p>{prose(block.text)}</p>"
-        case Table():
-            return _render_table(block, next(tables), synthetic)
-        case Image():
-            start = f"<b>Figure {next(figures)}.</b> "
-            return picture(block.path, block.caption, block.alt, start)
-        case Gallery():
-            return _render_gallery(block, next(figures))
-    raise TypeError(
-        f"A block must be Text, Table, Image or Gallery, but got {block!r}. Wrap it in one."
-    )
-
-
-def _anchors(sections: Sequence[Section]) -> list[str]:
-    """Name each section for links: its number keeps equal titles apart."""
-    slugs = [re.sub(r"[^a-z0-9]+", "-", section.title.lower()).strip("-") for section in sections]
-    return [f"{number}-{slug}".strip("-") for number, slug in enumerate(slugs, 1)]
-
-
-def _render_header(page: Page) -> str:
-    lead, *more = page.verdict
-    verdict = f'<p class="lead">{prose(lead)}</p>' + "".join(
-        f"<p>{prose(sentence)}</p>" for sentence in more
-    )
-    facts = "".join(
-        f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in page.facts
-    )
-    banner = f'<p class="banner">{prose(SYNTHETIC)}</p>\n' if page.synthetic else ""
-    return (
-        f"<header>\n{banner}<h1>{escape(page.title)}</h1>\n"
-        f'<div class="verdict">{verdict}</div>\n'
-        + (f'<dl class="facts">{facts}</dl>\n' if facts else "")
-        + "</header>"
-    )
-
-
-def _render_main(page: Page) -> str:
-    """Render the table of contents and the sections."""
-    figures, tables = count(1), count(1)
-    links, sections = [], []
-    for section, anchor in zip(page.sections, _anchors(page.sections), strict=True):
-        title = escape(section.title)
-        links.append(f'<li><a href="#{anchor}">{title}</a></li>')
-        blocks = "\n".join(
-            _render_block(block, figures, tables, page.synthetic) for block in section.blocks
+    content = path.read_bytes()
+    if not content.startswith(_PNG) or len(content) < 24:  # signature, then the IHDR chunk's start
+        raise ValueError(
+            f"An image must be PNG, but got {content[:8]!r} first in {path}. Save it as PNG."
         )
-        sections.append(f'<section id="{anchor}">\n<h2>{title}</h2>\n{blocks}\n</section>')
-    return (
-        f'<nav aria-label="Contents"><p>Contents</p><ol>{"".join(links)}</ol></nav>\n'
-        "<main>\n" + "\n".join(sections) + "\n</main>"
-    )
+    width, height = struct.unpack(">II", content[16:24])
+    return f"data:image/png;base64,{base64.b64encode(content).decode()}", width, height
+
+
+def _anchor(title: str, number: int) -> str:
+    """Return a section's id; its number distinguishes equal titles."""
+    return f"{number}-{re.sub(r'[^a-z0-9]+', '-', title.lower()).strip('-')}".strip("-")
 
 
 def write_page(page: Page, path: Path) -> Path:
-    """Write a page as one HTML file.
+    """Write a page as one HTML file; return its path.
 
     Args:
-        page: What it says.
-        path: File to write; its folder is made.
-
-    Returns:
-        *path*.
+        page: Content of the page.
+        path: File to write; its folder is created.
 
     Raises:
-        ValueError: If there is no verdict, no section, no column or no image in a gallery; a row
-            does not fit its columns; an image has no caption, is no PNG, or exceeds 2 MiB.
         FileNotFoundError: If an image does not exist.
-        TypeError: If a block is of another kind.
+        ValueError: If an image is no PNG or exceeds ``MAX_IMAGE_BYTES``.
     """
-    for name, value in (("verdict", page.verdict), ("section", page.sections)):
-        if not value:
-            raise ValueError(f"A page must have a {name}, but {page.title!r} has none. Add one.")
-    title = f"{page.title} (synthetic data)" if page.synthetic else page.title
-    style = files("tuning.report").joinpath("page.css").read_text(encoding="utf-8")
-    content = f"""<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="{_POLICY}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<title>{escape(title)}</title>
-<link rel="icon" href="data:,">
-<style>
-{style}</style>
-</head>
-<body>
-{_render_header(page)}
-{_render_main(page)}
-<footer><p>Select a figure to see it in full size, and again to close it.
-This page is one file: it runs no script and loads nothing.</p></footer>
-</body>
-</html>
-"""
+    content = _ENVIRONMENT.get_template("page.html.j2").render(page=page)
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(content, encoding="utf-8", errors="replace")  # half a character, out of JSON
+    # JSON may contain lone surrogates, which UTF-8 cannot encode.
+    path.write_text(content, encoding="utf-8", errors="replace")
     return path
+
+
+_ENVIRONMENT = jinja2.Environment(
+    loader=jinja2.FileSystemLoader(Path(__file__).parent),
+    autoescape=True,
+    undefined=jinja2.StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+_ENVIRONMENT.filters |= {
+    "prose": render_prose,
+    "plain": lambda text: _MARKS.sub(r"\1\2\3", text),
+    "breakable": _make_breakable,
+    "read_png": _read_png,
+    "anchor": _anchor,
+}

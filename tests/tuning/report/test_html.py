@@ -12,9 +12,19 @@ from playwright.sync_api import Page as Tab
 
 from tests.support.browsing import OVERFLOW, find_chromium, visit
 from tuning.plots.trial_figures import save
-from tuning.report import markup as _markup
-from tuning.report.html import Gallery, Image, Page, Section, Table, Text, write_page
-from tuning.report.markup import format_cell, kind_of, prose
+from tuning.report import html
+from tuning.report.html import (
+    Gallery,
+    Image,
+    Page,
+    Section,
+    Table,
+    Text,
+    column_kind,
+    format_cell,
+    render_prose,
+    write_page,
+)
 
 WIDTHS = (360, 1280)
 COLUMNS = ["model", *(f"a_long_column_name_{number}" for number in range(19))]
@@ -155,7 +165,7 @@ def test_everything_is_escaped(tmp_path: Path) -> None:
     page = Page(evil, False, [evil], [(evil, evil)], sections)
     text = write_page(page, tmp_path / "page.html").read_text()
     assert "<b id" not in text
-    assert text.count("&lt;b id=&#x27;x&#x27;&gt;&amp;&quot;&lt;/b&gt;") == 19
+    assert text.count("&lt;b id=&#39;x&#39;&gt;&amp;&#34;&lt;/b&gt;") == 19
     Outline(text)
 
 
@@ -175,9 +185,9 @@ def test_page_allows_no_request(file: Path) -> None:
 
 
 def test_prose_knows_two_marks() -> None:
-    assert prose("a **b** c") == "a <strong>b</strong> c"
-    assert prose("`a**b**`") == "<code>a**b**</code>"
-    assert prose("2 ** 3 and `") == "2 ** 3 and `"
+    assert render_prose("a **b** c") == "a <strong>b</strong> c"
+    assert render_prose("`a**b**`") == "<code>a**b**</code>"
+    assert render_prose("2 ** 3 and `") == "2 ** 3 and `"
 
 
 @pytest.mark.parametrize(
@@ -214,7 +224,7 @@ def test_cells_are_formatted_by_their_type(value: Any, shown: str) -> None:
     ],
 )
 def test_columns_are_set_by_what_they_hold(cells: list[str], kind: str) -> None:
-    assert kind_of(cells) == kind
+    assert column_kind(cells) == kind
 
 
 def test_figures_and_tables_are_numbered_in_order(file: Path) -> None:
@@ -246,7 +256,7 @@ def test_image_that_is_no_png_is_refused(tmp_path: Path) -> None:
 def test_image_that_is_too_large_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_markup, "MAX_IMAGE_BYTES", 1000)
+    monkeypatch.setattr(html, "MAX_IMAGE_BYTES", 1000)
     with pytest.raises(
         ValueError, match=r"not exceed 1,000 bytes, but got [\d,]+ in .*a\.png\. Dr"
     ):
@@ -254,20 +264,21 @@ def test_image_that_is_too_large_is_refused(
 
 
 @pytest.mark.parametrize(
-    ("block", "message"),
+    ("block", "arguments", "message"),
     [
         (
-            Table(["a", "b"], [[1, 2], [3]], "T"),
+            Table,
+            (["a", "b"], [[1, 2], [3]], "T"),
             r"column, 2, but got 1 in row 2 of table 'T'\. Fill",
         ),
-        (Table([], [], "T"), r"must have a column, but 'T' has none\. Name one"),
-        (Gallery([], "G"), r"must have an image, but 'G' has none\. Add one"),
-        (Image(Path("a.png"), " "), r"must have a caption, but a\.png has ' '\. Say what"),
+        (Table, ([], [], "T"), r"table needs a column, but 'T' has none\. Add one"),
+        (Gallery, ([], "G"), r"gallery needs an image, but 'G' has none\. Add one"),
+        (Image, (Path("a.png"), " "), r"must have a caption, but a\.png has ' '\. Describe"),
     ],
 )
-def test_block_that_says_nothing_is_refused(tmp_path: Path, block: Any, message: str) -> None:
+def test_incomplete_block_is_refused(block: Any, arguments: tuple[Any, ...], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        write_blocks(tmp_path, block)
+        block(*arguments)
 
 
 def test_block_of_another_kind_is_refused(tmp_path: Path) -> None:
@@ -277,7 +288,7 @@ def test_block_of_another_kind_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("part", ["verdict", "sections"])
 def test_page_without_verdict_or_section_is_refused(tmp_path: Path, part: str) -> None:
-    message = rf"must have a {part.rstrip('s')}, but 'A <title> & more' has none\. Add one"
+    message = rf"page needs a {part.rstrip('s')}, but 'A <title> & more' has none\. Add one"
     with pytest.raises(ValueError, match=message):
         write_page(make_page(tmp_path, **{part: []}), tmp_path / "page.html")
     assert not (tmp_path / "page.html").exists()
