@@ -21,7 +21,7 @@ from scipy.ndimage import gaussian_filter
 from data.pack import Pack
 from data.pack.channels import SAR_CHANNELS
 from data.pack.log_ratio import log_ratio
-from data.pack.normalise import make_normalisation
+from data.pack.normalisation import make_normalisation
 from data.splits import Split, make_split
 from models import list_models
 from tuning.baselines.baselines import is_deterministic, make_baseline_config
@@ -33,8 +33,9 @@ from tuning.settings.presets import SEEDS, get_preset
 from tuning.settings.settings import list_folds
 from tuning.tracking.payloads import CampaignContext
 from tuning.tracking.tracker import Tracker
+from tuning.train.checkpoints import make_model
 from tuning.train.environment import describe_environment
-from tuning.train.evaluate import Predict, make_model, measure_predictions, measure_val
+from tuning.train.evaluate import Predict, measure_predictions, measure_val
 from tuning.trial.folder import Config, TrialFolder
 from tuning.trial.search_space import compose, first_sample, make_key, make_space
 

@@ -12,15 +12,15 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from data.pack import Pack, load_pack
-from data.pack.augment import make_augment
+from data.pack.augmentation import make_augment
 from data.pack.channels import SAR_CHANNELS
 from models import known_good
 from tuning.train import device_metrics
-from tuning.train.datasets import Parts
-from tuning.train.epochs import HostEpochs
-from tuning.train.fit import split_of
-from tuning.train.multi_seed import Draws
+from tuning.train.epochs import HostEpochRunner
+from tuning.train.fit import make_config_split
+from tuning.train.multi_seed import RandomState
 from tuning.train.training import Training
+from tuning.train.training_data import TrainingData
 from tuning.trial.folder import Config, TrialFolder
 from tuning.trial.search_space import KNOWN_GOOD
 
@@ -52,14 +52,16 @@ class Network:
         """Map the pack."""
         return load_pack(self.pack)
 
-    def parts(self) -> Parts:
+    def parts(self) -> TrainingData:
         """Send the tiles to the GPU."""
-        return Parts.make(self.config(0), self.load(), split_of(self.config(0), self.load()), GPU)
+        return TrainingData.make(
+            self.config(0), self.load(), make_config_split(self.config(0), self.load()), GPU
+        )
 
-    def start(self, seed: int, parts: Parts, *, graphs: bool = True) -> Training:
+    def start(self, seed: int, parts: TrainingData, *, graphs: bool = True) -> Training:
         """Make a training in a folder of its own."""
         config, pack = self.config(seed), self.load()
-        journal, split = TrialFolder(Path(mkdtemp())), split_of(config, pack)
+        journal, split = TrialFolder(Path(mkdtemp())), make_config_split(config, pack)
         return Training(config, pack, split, journal, GPU, parts=parts, graphs=graphs)
 
 
@@ -67,7 +69,7 @@ def as_before(training: Training) -> Training:
     """Let the host make every batch's changes and look at every loss."""
     parts = training.parts.train, training.parts.val
     augment = make_augment(training.config["augment"])
-    training.epochs = HostEpochs(
+    training.epochs = HostEpochRunner(
         training.steps, parts, augment, training.generator, training._check_finite
     )
     return training
@@ -88,11 +90,11 @@ def train(training: Training) -> None:
 class Side:
     """Trainings of several seeds side by side, as `tuning.train.multi_seed` lets them take turns."""
 
-    def __init__(self, network: Network, seeds: int, parts: Parts) -> None:
-        self.members: list[tuple[Training, Draws]] = []
+    def __init__(self, network: Network, seeds: int, parts: TrainingData) -> None:
+        self.members: list[tuple[Training, RandomState]] = []
         for seed in range(seeds):
             training = network.start(seed, parts)
-            self.members.append((training, Draws(GPU)))
+            self.members.append((training, RandomState(GPU)))
 
     def train(self) -> None:
         """Train an epoch of each, without val and journal."""
@@ -139,7 +141,7 @@ def measure_peak() -> float:
     return float(20 * 2 * 8192**3 / (began.elapsed_time(ended) / 1e3))
 
 
-def count_operations(network: Network, parts: Parts) -> float:
+def count_operations(network: Network, parts: TrainingData) -> float:
     """Count a tile's operations in one training step, forward and backward, by torch's own counter."""
     training = network.start(0, parts, graphs=False)
     batch = parts.train.batch(range(2))
@@ -172,7 +174,7 @@ def describe() -> str:
     )
 
 
-def list_kernels(network: Network, parts: Parts, most: int = 12) -> list[str]:
+def list_kernels(network: Network, parts: TrainingData, most: int = 12) -> list[str]:
     """List the kernels that take most of a recorded epoch, and how long the GPU has nothing to do."""
     training = network.start(0, parts)
     warm(lambda: train(training))

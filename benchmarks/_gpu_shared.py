@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 import torch
 from _gpu import GPU, WARM_EPOCHS, Network
 
-from tuning.train.multi_seed import Seed, fit_stacked
+from tuning.train.multi_seed import SeedRun, fit_stacked
 from tuning.trial.folder import Row
 
 SECONDS = 4.0
@@ -48,7 +48,7 @@ def measure_fit(network: Network, seeds: int, ready: Callable[[], object] = lamb
     """Return how many epochs of a seed a second there are."""
     pace = Pace(seeds, ready)
     with TemporaryDirectory() as folder, contextlib.suppress(EnoughError):
-        stack = [Seed(network.config(n), Path(folder) / str(n), pace) for n in range(seeds)]
+        stack = [SeedRun(network.config(n), Path(folder) / str(n), pace) for n in range(seeds)]
         fit_stacked(stack, network.load(), device=GPU)
     return pace.rate
 

@@ -23,7 +23,7 @@ from tuning.search.optuna_asha import make_searcher, quiet_optuna
 from tuning.settings.presets import get_preset
 from tuning.tracking.client import URI_VARIABLE, find_runs
 from tuning.tracking.sender import MLflowSender
-from tuning.train.evaluate import make_model
+from tuning.train.checkpoints import make_model
 from tuning.trial.disk import measure_bytes
 from tuning.trial.folder import TrialFolder
 from tuning.trial.search_space import first_sample, make_space

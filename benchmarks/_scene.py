@@ -7,7 +7,7 @@ import numpy as np
 import xarray as xr
 import zarr
 
-from data.pack.channels import pick_steps
+from data.pack.channels import select_even_steps
 from data.tiles import ACQUISITIONS
 
 CHUNK_PX = 512
@@ -34,7 +34,7 @@ def make_scene(folder: Path, side: int, timesteps: int = 4) -> Path:
         )
         group = zarr.open_group(path / orbit, mode="r+")
         for band, mean in BANDS.items():
-            _fill(group, f"{orbit}/{band}", path, side, mean, pick_steps(timesteps))
+            _fill(group, f"{orbit}/{band}", path, side, mean, select_even_steps(timesteps))
         _fill(group, f"{orbit}/DEM", path, side, 250.0, None)
     return path
 

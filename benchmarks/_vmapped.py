@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.func import functional_call, stack_module_state
 
 from data.pack.gpu_dataset import GpuDataset
-from tuning.train.cuda_graphs import Lane, Replay
+from tuning.train.cuda_graphs import GraphedCall, GraphStream
 from tuning.train.device_metrics import DeviceMetrics
 from tuning.train.losses import bce_dice
 from tuning.train.training import Training
@@ -39,8 +39,8 @@ class Vmapped:
         self.optimizer = torch.optim.AdamW(
             self.params.values(), 1e-3, weight_decay=0.01, fused=cuda, capturable=cuda
         )
-        self.tally, self.lane = DeviceMetrics(self.device), Lane(self.device)
-        self._works: dict[int, tuple[Tensor, Replay]] = {}
+        self.tally, self.lane = DeviceMetrics(self.device), GraphStream(self.device)
+        self._works: dict[int, tuple[Tensor, GraphedCall]] = {}
 
     def step(self, rows: Tensor) -> Tensor:
         """Take one step of all seeds, on the tiles that *rows* ``(S, 3, B)`` name; return the losses ``(S,)``."""
@@ -86,7 +86,7 @@ class Vmapped:
         size = rows.shape[-1]
         if size not in self._works:
             now = torch.zeros_like(rows)
-            self._works[size] = now, Replay(lambda: self.step(now), self.lane)
+            self._works[size] = now, GraphedCall(lambda: self.step(now), self.lane)
         now, replay = self._works[size]
         now.copy_(rows)
         replay()

@@ -32,7 +32,7 @@ from tuning.campaign.campaign import CLIP
 from tuning.cluster.ray_session import start_ray, stop_ray
 from tuning.settings.presets import pick_tiles
 from tuning.train.malloc import keep_freed_memory
-from tuning.train.step import Steps
+from tuning.train.training_step import TrainingStep
 from tuning.trial.search_space import KNOWN_GOOD
 
 AIM = 1.1
@@ -48,7 +48,7 @@ def make_works(model: str, side: int, timesteps: int) -> tuple[Work, Work]:
     torch.manual_seed(0)
     network = create_model(model, CHANNELS, timesteps, **known_good(model) | {"width": WIDTH})
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    steps = Steps(KNOWN_GOOD | {"clip": CLIP}, network, 1000, torch.device("cpu"))
+    steps = TrainingStep(KNOWN_GOOD | {"clip": CLIP}, network, 1000, torch.device("cpu"))
     batch = Batch(
         torch.randn(BATCH, timesteps, CHANNELS, side, side),
         (torch.rand(BATCH, side, side) < 0.07).to(torch.uint8),

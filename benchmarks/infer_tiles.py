@@ -22,7 +22,7 @@ from typing import Any
 import torch
 from _turns import Ratio, judge, tell_load
 
-from data.pack.normalise import Normalisation
+from data.pack.normalisation import Normalisation
 from data.scene.base import InputSpec
 from data.tiles import ACQUISITIONS
 from models import create_model, known_good, list_models
@@ -31,7 +31,7 @@ from tuning.predict.predictor import Predictor
 from tuning.serving.export import make_example, make_program, make_reference, save_program
 from tuning.serving.program import Program, load_program
 from tuning.serving.pyfunc_model import LandslideModel
-from tuning.train.evaluate import Checkpoint
+from tuning.train.checkpoints import Checkpoint
 from tuning.train.malloc import keep_freed_memory
 
 AIM = 0.9

@@ -22,7 +22,7 @@ from typing import Any
 
 import torch
 
-from data.pack.normalise import Normalisation
+from data.pack.normalisation import Normalisation
 from data.scene import open_scene
 from data.scene.base import InputSpec
 from models import create_model
@@ -34,7 +34,7 @@ from tuning.predict.predictor import Predictor
 from tuning.predict.sliding_window import map_scene
 from tuning.serving.export import make_program, make_reference, save_program
 from tuning.serving.program import load_program
-from tuning.train.evaluate import Checkpoint
+from tuning.train.checkpoints import Checkpoint
 from tuning.train.malloc import keep_freed_memory
 
 sys.path.insert(0, str(Path(__file__).parent))

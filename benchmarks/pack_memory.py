@@ -22,7 +22,7 @@ import torch
 from data.pack import load_pack, make_pack
 from data.pack.channels import SAR_CHANNELS
 from data.pack.dataset import TileDataset
-from data.pack.normalise import make_normalisation
+from data.pack.normalisation import make_normalisation
 from data.tiles import list_tiles
 from data.tiles.catalogue import read_catalogue
 from data.twin import make_twin

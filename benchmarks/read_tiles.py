@@ -20,7 +20,7 @@ import xarray as xr
 
 from data.pack import make_pack
 from data.pack.dataset import TileDataset
-from data.pack.normalise import make_normalisation
+from data.pack.normalisation import make_normalisation
 from data.pack.reader import PackReader
 from data.tiles import BANDS, list_tiles, tile_path
 from data.twin import make_twin

@@ -33,7 +33,7 @@ from data.pack import Pack, make_pack
 from data.twin import make_twin
 from tuning.search import optuna_asha
 from tuning.settings.presets import pick_tiles
-from tuning.train.fit import begin, finish, is_training_finished
+from tuning.train.fit import finish_training, is_training_finished, start_training
 from tuning.train.malloc import keep_freed_memory
 from tuning.train.training import BadTrialError
 from tuning.trial.folder import Row
@@ -82,13 +82,15 @@ class Trainer:
         """Train a sample until it ends or *judge* of a row says so; return its rows, none of a failed one's last epoch."""
         journal, rows = stage.job.journal(sample), []
         try:
-            begun = begin(stage.job.config(sample), self.pack, journal, lambda row: None, CPU)
+            begun = start_training(
+                stage.job.config(sample), self.pack, journal, lambda row: None, CPU
+            )
             assert not isinstance(begun, str)  # noqa: S101 - for mypy: the folder is new
             while not is_training_finished(begun):
                 rows.append(begun.run_epoch())
                 if judge(rows[-1]):
                     return rows
-            finish(begun)
+            finish_training(begun)
         except BadTrialError as error:
             journal.end("error", message=str(error))
         return rows

@@ -20,7 +20,7 @@ import torch
 
 from data.io.processes import count_cpus
 from data.pack import Pack, make_pack
-from data.pack.augment import Augment
+from data.pack.augmentation import Augment
 from data.pack.channels import SAR_CHANNELS
 from data.twin import make_twin
 from models import known_good

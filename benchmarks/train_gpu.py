@@ -39,14 +39,14 @@ from _vmapped import Vmapped
 from data.pack import make_pack
 from data.twin import make_twin
 from tuning.train import device_metrics
-from tuning.train.datasets import Parts
+from tuning.train.training_data import TrainingData
 
 MODELS, STEPS, STACKS, AIM = ("unet", "attention_unet", "unet_convlstm"), (4, 15), (2, 4, 8), 4.0
 SHARED = (2, 1), (4, 1), (8, 1), (4, 4)  # processes, and seeds in each
 NO_GPU = 2
 
 
-def measure_ways(book: Book, network: Network, parts: Parts, peak: float) -> None:
+def measure_ways(book: Book, network: Network, parts: TrainingData, peak: float) -> None:
     """Measure one training in every way."""
     tiles, name = len(parts.train), str(network)
     operations = count_operations(network, parts)
@@ -73,7 +73,7 @@ def measure_ways(book: Book, network: Network, parts: Parts, peak: float) -> Non
     torch.backends.cudnn.benchmark = False
 
 
-def measure_stacks(book: Book, network: Network, parts: Parts) -> None:
+def measure_stacks(book: Book, network: Network, parts: TrainingData) -> None:
     """Measure seeds side by side, and stacked by vmap."""
     tiles, name = len(parts.train), str(network)
     recorded, before = (book.found.get(f"{name} {way}") for way in ("recorded", "as before"))
@@ -103,7 +103,7 @@ def measure_stacks(book: Book, network: Network, parts: Parts) -> None:
         book.enter(f"{name} 8 seeds by vmap, {order}", lambda nhwc=nhwc: vmapped(8, nhwc), show)
 
 
-def measure_compiled(book: Book, network: Network, parts: Parts) -> None:
+def measure_compiled(book: Book, network: Network, parts: TrainingData) -> None:
     """Measure what compiling costs and gives."""
     tiles, name = len(parts.train), str(network)
     seconds: list[float] = []
@@ -140,7 +140,7 @@ def measure_epochs(book: Book, network: Network) -> None:
         book.enter(what, how, show)
 
 
-def print_kernels(network: Network, parts: Parts) -> None:
+def print_kernels(network: Network, parts: TrainingData) -> None:
     """Print what takes most of a recorded epoch."""
     print("  " + "\n  ".join(list_kernels(network, parts)), flush=True)
 

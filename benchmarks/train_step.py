@@ -5,7 +5,7 @@
 
 A side is a process of its own with one thread, and all sides take their steps in turns on the same batches:
 
-- ``trial``: channels last, the heap that keeps freed memory, `tuning.train.step.Steps`, as in a trial;
+- ``trial``: channels last, the heap that keeps freed memory, `tuning.train.training_step.TrainingStep`, as in a trial;
 - ``plain``: the same network, loss and optimizer in float32 and torch's default layout, on the heap as it comes;
 - ``textbook`` (ConvLSTM): plain as well, the encoder called per acquisition, two convolutions per gate and step;
 - ``half``: as ``trial``, the forward pass under autocast to bfloat16; ``compiled``: as ``trial``, by torch.compile.
@@ -33,7 +33,7 @@ from models import create_model, known_good, list_models
 from tuning.campaign.campaign import CLIP
 from tuning.settings.presets import get_preset
 from tuning.train.malloc import keep_freed_memory
-from tuning.train.step import Steps
+from tuning.train.training_step import TrainingStep
 from tuning.trial.search_space import KNOWN_GOOD
 
 AIM, AIM_TEXTBOOK, AIM_GAP = 1.5, 2.0, 1e-3
@@ -98,7 +98,7 @@ def make_side(kind: str, args: argparse.Namespace) -> Callable[[Any], Any]:
         network = Half(network)
     if kind == "compiled":
         network.compile()
-    steps = Steps(KNOWN_GOOD | {"clip": CLIP}, network, WHOLE, torch.device("cpu"))
+    steps = TrainingStep(KNOWN_GOOD | {"clip": CLIP}, network, WHOLE, torch.device("cpu"))
     network.train()
     torch.manual_seed(1)  # dropout
     taken = 0

@@ -106,7 +106,7 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
 
 def _settings(given: dict[str, Any], root: Path) -> Any:
     """Turn the arguments given into settings, and keep them; or load those of the campaign to resume."""
-    from data.pack.augment import parse_augment
+    from data.pack.augmentation import parse_augment
     from data.pack.channels import choose_channels
     from data.splits import store_split
     from data.tiles import ACQUISITIONS
@@ -122,7 +122,7 @@ def _settings(given: dict[str, Any], root: Path) -> Any:
         new_name,
         save_settings,
     )
-    from tuning.train.fit import pick_device
+    from tuning.train.fit import choose_device
 
     if "resume" in given:
         extra = sorted(set(given) - {"resume", "address", "stack_seeds"})
@@ -137,7 +137,7 @@ def _settings(given: dict[str, Any], root: Path) -> Any:
         address = given.get("address") or os.environ.get("RAY_ADDRESS") or kept.address
         # The cluster may be another one by now, or gone.
         return replace(kept, address=None if address == "local" else address)
-    name = given.get("preset") or ("paper" if pick_device().type == "cuda" else "quick")
+    name = given.get("preset") or ("paper" if choose_device().type == "cuda" else "quick")
     preset = get_preset(name)
     defaults: dict[str, Any] = {
         "campaign": new_name(root, f"{time.strftime('%Y%m%d-%H%M%S')}-{name}"),

@@ -20,7 +20,7 @@ from typing import Any
 
 from data.io.processes import WorkerDied, count_cpus, map_processes
 from data.pack.file_format import FORMAT, MANIFEST, Pack, PackWriter, count_bytes, load_pack
-from data.pack.tile_row import TileRow, read_row
+from data.pack.tile_row import TileRow, read_tile_row
 from data.tiles import (
     ORBITS,
     TileError,
@@ -36,7 +36,7 @@ __all__ = ["Pack", "load_pack", "make_pack"]
 
 logger = logging.getLogger(__name__)
 
-DIED = (
+READER_CRASHED = (
     "Reading it ended the process: the file is damaged in a way that its library does not survive."
 )
 
@@ -95,14 +95,14 @@ def _read_rows(
 ) -> Iterator[tuple[str, TileRow | Pack | str]]:
     """Yield each tile's row, the pack that has it, or the reason why it cannot be used."""
     fresh = [tile for tile in request.tile_ids if tile not in earlier]
-    work = partial(read_row, request.root, request.modalities, request.units)
+    work = partial(read_tile_row, request.root, request.modalities, request.units)
     read = map_processes(work, fresh, "packing tiles", workers=request.workers)
     for tile in request.tile_ids:
         if tile in earlier:
             yield tile, earlier[tile].excluded.get(tile, earlier[tile])
         else:
             row = next(read)
-            yield tile, DIED if isinstance(row, WorkerDied) else row
+            yield tile, READER_CRASHED if isinstance(row, WorkerDied) else row
 
 
 def _write(

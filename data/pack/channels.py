@@ -79,7 +79,7 @@ def check_steps(steps: str, timesteps: int) -> None:
         )
 
 
-def pick_steps(timesteps: int) -> list[int]:
+def select_even_steps(timesteps: int) -> list[int]:
     """Pick evenly spaced acquisitions, the first and last included, as the published study does.
 
     Args:
@@ -95,7 +95,9 @@ def pick_steps(timesteps: int) -> list[int]:
     return [int(step) for step in np.linspace(0, ACQUISITIONS - 1, timesteps).round()]
 
 
-def pick_nearest(times: np.ndarray, timesteps: int, event: np.datetime64 = EVENT) -> list[int]:
+def select_event_steps(
+    times: np.ndarray, timesteps: int, event: np.datetime64 = EVENT
+) -> list[int]:
     """Pick the acquisitions nearest to the event: half of them before it, the rest after.
 
     The event is the region's, so tiles with and without landslides are treated alike.
@@ -115,7 +117,7 @@ def pick_nearest(times: np.ndarray, timesteps: int, event: np.datetime64 = EVENT
     return list(range(first + after - timesteps, first + after))
 
 
-def place_steps(times: np.ndarray, steps: str, timesteps: int) -> np.ndarray:
+def select_steps(times: np.ndarray, steps: str, timesteps: int) -> np.ndarray:
     """Pick the acquisitions of every tile and modality.
 
     Args:
@@ -132,6 +134,6 @@ def place_steps(times: np.ndarray, steps: str, timesteps: int) -> np.ndarray:
     check_steps(steps, timesteps)
     tiles, modalities, _ = times.shape
     if steps != "event":
-        return np.broadcast_to(pick_steps(timesteps), (tiles, modalities, timesteps))
-    picked = [pick_nearest(one, timesteps) for one in times.reshape(-1, times.shape[-1])]
+        return np.broadcast_to(select_even_steps(timesteps), (tiles, modalities, timesteps))
+    picked = [select_event_steps(one, timesteps) for one in times.reshape(-1, times.shape[-1])]
     return np.array(picked, dtype=np.int64).reshape(tiles, modalities, timesteps)

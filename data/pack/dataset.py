@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from data.pack.augment import OFF, Augment, Draw, apply_changes, draw_changes
+from data.pack.augmentation import NO_AUGMENT, Augment, AugmentParams, apply_changes, draw_params
 from data.pack.file_format import Pack
-from data.pack.normalise import Normalisation
+from data.pack.normalisation import Normalisation
 from data.pack.reader import PackReader
 
 MIN_SPREAD = 0.05  # smallest standard deviation of a channel after normalisation
@@ -30,7 +30,7 @@ class Batch:
 
 
 @dataclass(frozen=True)
-class Part:
+class BatchPlan:
     """What chance decided for a batch of B tiles.
 
     Attributes:
@@ -39,7 +39,7 @@ class Part:
     """
 
     index: Tensor
-    drawn: Draw
+    drawn: AugmentParams
 
 
 class TileDataset:
@@ -127,7 +127,7 @@ class TileDataset:
             yield self._serve(range(start, min(start + size, len(self))), reuse=True)
 
     def shuffled(
-        self, size: int, generator: torch.Generator, augment: Augment = OFF
+        self, size: int, generator: torch.Generator, augment: Augment = NO_AUGMENT
     ) -> Iterator[Batch]:
         """Serve every tile once, in an order and with changes drawn from *generator* (on the CPU).
 
@@ -138,16 +138,20 @@ class TileDataset:
             batch = self._serve(part.index.tolist(), reuse=True)
             yield Batch(*apply_changes(batch.x, batch.mask, augment, self.norm, part.drawn))
 
-    def plan(self, size: int, generator: torch.Generator, augment: Augment = OFF) -> list[Part]:
+    def plan(
+        self, size: int, generator: torch.Generator, augment: Augment = NO_AUGMENT
+    ) -> list[BatchPlan]:
         """Draw an epoch's order and changes, as :meth:`shuffled` serves them."""
         parts = list(torch.split(torch.randperm(len(self), generator=generator), size))
         if len(parts) > 1 and len(parts[-1]) == 1:
             parts[-2:] = [torch.cat(parts[-2:])]
         side = self._reader.shape[-1]
-        return [Part(index, draw_changes(len(index), side, augment, generator)) for index in parts]
+        return [
+            BatchPlan(index, draw_params(len(index), side, augment, generator)) for index in parts
+        ]
 
 
-def check_contract(tiles: TileDataset) -> None:
+def check_input_varies(tiles: TileDataset) -> None:
     """Measure what the network will see, and refuse a channel that says (nearly) nothing.
 
     Args:

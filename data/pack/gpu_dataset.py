@@ -5,12 +5,20 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from data.pack.augment import OFF, Augment, disturb, is_noisy, list_symmetries, move_pixels, per_db
+from data.pack.augmentation import (
+    NO_AUGMENT,
+    Augment,
+    add_noise,
+    flip_and_crop,
+    is_noisy,
+    make_symmetry_maps,
+    units_per_db,
+)
 from data.pack.dataset import Batch, TileDataset
 
 
 @dataclass(frozen=True)
-class Plan:
+class EpochPlan:
     """The batches of an epoch, on the device.
 
     Attributes:
@@ -36,7 +44,7 @@ class GpuDataset:
         ValueError: If the part does not live on its device.
     """
 
-    def __init__(self, tiles: TileDataset, augment: Augment = OFF) -> None:
+    def __init__(self, tiles: TileDataset, augment: Augment = NO_AUGMENT) -> None:
         if tiles.resident is None:
             raise ValueError(
                 f"A part is served on the device that it lives on, but this one of {len(tiles)} tiles is read "
@@ -45,8 +53,8 @@ class GpuDataset:
         self._tiles, self._there, self._augment = tiles, tiles.resident, augment
         device, side = tiles.device, tiles.resident.mask.shape[-1]
         self._moves = bool(augment.turn or augment.crop)
-        self._symmetries = list_symmetries(side, augment.crop or side).to(device)
-        self._db = per_db(tiles.norm).to(device)
+        self._symmetries = make_symmetry_maps(side, augment.crop or side).to(device)
+        self._db = units_per_db(tiles.norm).to(device)
         self.noise = torch.Generator(device) if is_noisy(augment) else None
 
     def __len__(self) -> int:
@@ -57,19 +65,19 @@ class GpuDataset:
         """All labels, shape ``(N, H, W)``."""
         return self._there.mask
 
-    def draw(self, size: int, generator: torch.Generator) -> Plan:
+    def draw(self, size: int, generator: torch.Generator) -> EpochPlan:
         """Draw an epoch from a generator of the CPU, and send it; the same as :meth:`TileDataset.shuffled` draws."""
         parts = self._tiles.plan(size, generator, self._augment)
         rows = [torch.stack([part.index, part.drawn.turns, part.drawn.corners]) for part in parts]
         sizes = [len(part.index) for part in parts]
-        return Plan(self._send(rows, sizes), tuple(part.drawn.seed for part in parts))
+        return EpochPlan(self._send(rows, sizes), tuple(part.drawn.seed for part in parts))
 
-    def in_order(self, size: int) -> Plan:
+    def in_order(self, size: int) -> EpochPlan:
         """Plan to serve every tile once, in order and unchanged."""
         order = torch.arange(len(self))
         rows = torch.stack([order, torch.zeros_like(order), torch.zeros_like(order)])
         parts = torch.split(rows, size, dim=1)
-        return Plan(
+        return EpochPlan(
             self._send(list(parts), [part.shape[1] for part in parts]), (None,) * len(parts)
         )
 
@@ -91,9 +99,9 @@ class GpuDataset:
         at, turns, corners = now.unbind()
         x, mask = self._there.x.index_select(0, at), self._there.mask.index_select(0, at)
         if self._moves:
-            x = move_pixels(x, self._symmetries, turns, corners)
-            mask = move_pixels(mask[:, None], self._symmetries, turns, corners)[:, 0]
+            x = flip_and_crop(x, self._symmetries, turns, corners)
+            mask = flip_and_crop(mask[:, None], self._symmetries, turns, corners)[:, 0]
         x = x.float()
         if self.noise is not None:
-            disturb(x, self._augment, self._db, self.noise)
+            add_noise(x, self._augment, self._db, self.noise)
         return Batch(x, mask)

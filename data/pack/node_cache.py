@@ -44,7 +44,7 @@ class PackSource:
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-def list_files(pack: Pack) -> dict[str, str]:
+def hash_pack_files(pack: Pack) -> dict[str, str]:
     """Hash what a trial reads of a pack, by path below the folder of the packs.
 
     That is the pack, and the splits from files that lie beside it; not the norms, which are kept for people.
@@ -68,7 +68,7 @@ def publish_pack(pack: Pack, depot: SharedStorage) -> PackSource:
     Raises:
         DepotError: If it cannot be written.
     """
-    source = PackSource(depot, pack.path.name, list_files(pack))
+    source = PackSource(depot, pack.path.name, hash_pack_files(pack))
     packs = depot.subfolder(PACKS)
     if packs.is_folder(pack.path.parent):
         return source
@@ -88,7 +88,7 @@ def cache_folder() -> Path:
     return Path(base) / "landslide-benchmark"
 
 
-def fetch_copy(source: PackSource, cache: Path | None = None) -> Path:
+def fetch_pack(source: PackSource, cache: Path | None = None) -> Path:
     """Return this node's copy of a pack; the first of its processes makes it, and the others wait.
 
     Args:

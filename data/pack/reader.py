@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from data.pack.channels import MAPS, list_modalities, place_steps
+from data.pack.channels import MAPS, list_modalities, select_steps
 from data.pack.file_format import Pack
 from data.tiles import BANDS, NODATA, TILE_PX
 
@@ -51,7 +51,7 @@ class PackReader:
     ) -> None:
         self.shape = (timesteps, len(channels), TILE_PX, TILE_PX)
         self._pack = pack
-        picked = place_steps(pack.times, steps, timesteps)
+        picked = select_steps(pack.times, steps, timesteps)
         self._series = [
             _make_series(pack, channels, modality, picked) for modality in list_modalities(channels)
         ]

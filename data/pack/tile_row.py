@@ -58,7 +58,9 @@ def _sentences(findings: Sequence[TileWarning]) -> tuple[str, ...]:
     return tuple(finding.text for finding in findings)
 
 
-def read_row(root: Path, modalities: Sequence[str], units: Units, tile_id: str) -> TileRow | str:
+def read_tile_row(
+    root: Path, modalities: Sequence[str], units: Units, tile_id: str
+) -> TileRow | str:
     """Read the modalities of a tile, or say why it cannot be used."""
     try:
         tiles = [open_tile(tile_path(root, tile_id, name), units) for name in modalities]

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
-from data.pack.channels import MAPS, SAR_CHANNELS, list_modalities, pick_nearest
+from data.pack.channels import MAPS, SAR_CHANNELS, list_modalities, select_event_steps
 from data.scene.georeference import Grid
 from data.scene.windows import Window
 from data.tiles import EVENT
@@ -109,7 +109,7 @@ def choose_steps(times: np.ndarray, need: InputSpec, place: object) -> list[int]
             f"{place}. Add dates, or use a model that reads fewer."
         )
     if need.steps == "event":
-        picked = pick_nearest(times, need.timesteps, need.event)
+        picked = select_event_steps(times, need.timesteps, need.event)
     else:
         picked = [int(step) for step in np.linspace(0, len(times) - 1, need.timesteps).round()]
     chosen = times[picked]

@@ -11,7 +11,7 @@ from tuning.baselines.baselines import (
     BASELINES,
     is_deterministic,
     make_baseline_config,
-    predict_baseline,
+    make_predictor,
 )
 from tuning.metrics.scores import average_precision, count_bins
 
@@ -23,7 +23,7 @@ def predict_tiles(
 ) -> np.ndarray:
     """Return a baseline's probabilities on some tiles."""
     config = make_baseline_config(key, split.name, pack.hash, seed) | changes
-    return predict_baseline(config, pack, split)(tiles)
+    return make_predictor(config, pack, split)(tiles)
 
 
 def score_on_val(key: str, pack: Pack, split: Split) -> float:

@@ -9,9 +9,9 @@ from typing import Any
 
 import torch
 
-from data.pack.normalise import Normalisation
+from data.pack.normalisation import Normalisation
 from tuning.serving.export import make_program, make_reference, save_program
-from tuning.train.evaluate import load_checkpoint, make_model
+from tuning.train.checkpoints import load_checkpoint, make_model
 from tuning.trial.folder import Config, TrialFolder
 
 Members = dict[str, bytes]

@@ -25,7 +25,7 @@ from tests.support.served_fixtures import write_checkpoint
 from tuning.serving.export import LandslideProgram, make_program
 from tuning.tracking.client import EXPERIMENT, connect
 from tuning.tracking.log_model import log_model
-from tuning.train.evaluate import load_checkpoint
+from tuning.train.checkpoints import load_checkpoint
 
 pytestmark = pytest.mark.slow
 

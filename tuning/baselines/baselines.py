@@ -158,7 +158,7 @@ def make_baseline_config(
     }
 
 
-def predict_baseline(config: Config, pack: Pack, split: Split) -> Predict:
+def make_predictor(config: Config, pack: Pack, split: Split) -> Predict:
     """Make a baseline ready, which fits it on train if it learns; val and test are never read for it.
 
     A change ranks by its rise, in VH as in VV. That assumes that landslides, which strip the forest,
@@ -206,7 +206,7 @@ def run_baseline(config: Config, pack: Pack, split: Split, folder: Path) -> Tria
     if journal.read("end"):  # of a campaign that is continued
         return journal
     journal.write("config", config)
-    predict = predict_baseline(config, pack, split)
+    predict = make_predictor(config, pack, split)
     measure_val(journal, pack, split, predict)
     measure_predictions(journal, pack, split, predict)
     journal.end("last epoch", epoch=0)

@@ -8,8 +8,8 @@ import torch
 
 from data.pack import Pack, make_pack
 from data.pack.channels import list_modalities
-from data.pack.dataset import TileDataset, check_contract
-from data.pack.normalise import keep_norm, make_normalisation
+from data.pack.dataset import TileDataset, check_input_varies
+from data.pack.normalisation import make_normalisation, save_normalisation
 from data.splits import PARTS, Split, make_split
 from data.tiles import list_tiles
 from data.tiles.manifest import describe_origin, read_manifest
@@ -72,10 +72,10 @@ def prepare_data(root: Path, settings: Settings, preset: Preset) -> tuple[Pack, 
         _check_labels(pack, split)
         norm = make_normalisation(settings.norm, pack, split.train, settings.channels)
         cpu = torch.device("cpu")
-        check_contract(
+        check_input_varies(
             TileDataset(pack, split.train, norm, settings.timesteps, cpu, settings.steps)
         )
-        keep_norm(pack, split, norm)
+        save_normalisation(pack, split, norm)
         splits.append(split)
     return pack, tuple(splits)
 

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from data.pack import load_pack
-from data.pack.node_cache import PackSource, fetch_copy
+from data.pack.node_cache import PackSource, fetch_pack
 from models import create_model
-from tuning.train.fit import pick_device, split_of
+from tuning.train.fit import choose_device, make_config_split
 from tuning.train.training import Training
 from tuning.trial.folder import Config, TrialFolder
 from tuning.trial.search_space import ARCH, Domain
@@ -75,15 +75,15 @@ def measure_footprint(config: Config, pack: str, source: PackSource | None) -> t
     Raises:
         ValueError: If this process has no GPU.
     """
-    device = pick_device()
+    device = choose_device()
     if device.type != "cuda":
         raise ValueError(
             "A trial's share of a GPU is measured on one, but this process has none. Give --gpus-per-trial."
         )
-    there = load_pack(Path(pack) if source is None else fetch_copy(source))
+    there = load_pack(Path(pack) if source is None else fetch_pack(source))
     with tempfile.TemporaryDirectory() as folder:
         training = Training(
-            config, there, split_of(config, there), TrialFolder(Path(folder)), device
+            config, there, make_config_split(config, there), TrialFolder(Path(folder)), device
         )
         training.try_step()
         torch.cuda.synchronize(device)

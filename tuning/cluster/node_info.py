@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from data.io.errors import format_error, hide_password
 from data.io.shared_storage import SharedStorage
-from data.pack.node_cache import PackSource, fetch_copy
+from data.pack.node_cache import PackSource, fetch_pack
 
 HOME = Path(__file__).parents[2]
 PARTS = ("data", "models", "tuning")
@@ -130,7 +130,7 @@ def knock(address: str, tries: int = 2) -> str:
 def keep_pack(source: PackSource) -> str:
     """Give this node its copy of a pack; return what went wrong."""
     try:
-        fetch_copy(source)
+        fetch_pack(source)
     except OSError as error:
         return format_error(error)
     return ""

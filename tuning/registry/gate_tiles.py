@@ -15,7 +15,7 @@ import torch
 from data.io.safe_arrays import ArraySpec, read_arrays
 from data.io.safe_json import refused_error
 from data.pack import Pack
-from data.pack.channels import place_steps
+from data.pack.channels import select_steps
 from data.pack.reader import PackReader
 from data.tiles import ACQUISITIONS, EVENT, TILE_PX
 
@@ -128,7 +128,7 @@ def _place(
     pack: Pack, channels: Sequence[str], steps: str, timesteps: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return each channel's acquisitions ``(N, T, C)`` and its first one after the event ``(N, C)``."""
-    picked = place_steps(pack.times, steps, timesteps)  # (N, modalities, T)
+    picked = select_steps(pack.times, steps, timesteps)  # (N, modalities, T)
     early = (np.take_along_axis(pack.times, picked, axis=2) <= EVENT).sum(axis=2)
     places = np.zeros((len(early), timesteps, len(channels)), dtype=np.int64)
     after = np.full((len(early), len(channels)), timesteps)

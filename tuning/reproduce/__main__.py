@@ -18,7 +18,7 @@ import torch
 from data.tiles.manifest import describe_origin
 from tuning.reproduce.load_trial import LoggedTrial, load_trial
 from tuning.train.evaluate import measure_test
-from tuning.train.fit import fit, pick_device, split_of
+from tuning.train.fit import choose_device, fit, make_config_split
 from tuning.train.training import BadTrialError
 from tuning.trial.folder import Row, TrialFolder
 
@@ -74,7 +74,7 @@ def rerun(
         with suppress(_EnoughError):
             fit(trial.config, trial.pack, folder, report, device=device)
         if trial.tested:
-            measure_test(journal, trial.pack, split_of(trial.config, trial.pack), device)
+            measure_test(journal, trial.pack, make_config_split(trial.config, trial.pack), device)
     return journal
 
 
@@ -147,7 +147,7 @@ def _prepare(args: argparse.Namespace) -> tuple[LoggedTrial, torch.device, int]:
     if args.to is not None:
         _check_folder(args.to, args.root)
     trial = load_trial(args.root, args.run_id, args.pack)
-    device = torch.device("cpu") if trial.device == "cpu" else pick_device()
+    device = torch.device("cpu") if trial.device == "cpu" else choose_device()
     return trial, device, args.threads or trial.threads
 
 

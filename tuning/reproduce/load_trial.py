@@ -20,7 +20,7 @@ from tuning.tracking.payloads import flatten
 from tuning.tracking.ui_links import VAL_AP
 from tuning.tracking.validate_runs import check_environment
 from tuning.train.environment import read_versions
-from tuning.train.fit import REQUIRED, split_of
+from tuning.train.fit import REQUIRED_KEYS, make_config_split
 from tuning.trial.config import check_config
 from tuning.trial.folder import Config
 
@@ -180,7 +180,7 @@ def _read_file(client: MlflowClient, run: Run, name: str) -> dict[str, Any]:
 def _read_config(client: MlflowClient, run: Run) -> Config:
     """Read the exact config that a run logged; its params, rounded to text, must say the same."""
     name, place = "trial/config.json", f"the artifact trial/config.json of run {_name(run)}"
-    config = check_config(_read_file(client, run, "config.json"), place, REQUIRED)
+    config = check_config(_read_file(client, run, "config.json"), place, REQUIRED_KEYS)
     texts = {name: str(value) for name, value in flatten(config).items()}
     params = run.data.params
     wrong = sorted(name for name in {*texts, *params} if texts.get(name) != params.get(name))
@@ -207,7 +207,7 @@ def _find_pack(run: Run, config: Config, root: Path, given: Path | None) -> Pack
             f"A rerun needs its trial's data, pack-{wanted}, but got {got}. Make it again from the same "
             f"tiles with `{_make_again(run, root)}`, or give it with --pack."
         )
-    split, logged = split_of(config, pack), run.data.tags.get("split_hash")
+    split, logged = make_config_split(config, pack), run.data.tags.get("split_hash")
     if split.hash != logged:
         raise ValueError(
             f"A rerun needs its trial's split, hash {logged}, but {split.name} has the hash {split.hash} "

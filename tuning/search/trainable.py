@@ -17,12 +17,12 @@ from data.io.errors import format_error
 from data.io.lock import wait_for_lock
 from data.io.shared_storage import SharedStorageError
 from data.pack import load_pack
-from data.pack.node_cache import cache_folder, fetch_copy
+from data.pack.node_cache import cache_folder, fetch_pack
 from tuning.cluster.node_info import hash_code
 from tuning.train.evaluate import measure_test
-from tuning.train.fit import pick_device, split_of
+from tuning.train.fit import choose_device, make_config_split
 from tuning.train.malloc import keep_freed_memory
-from tuning.train.multi_seed import Seed, fit_stacked
+from tuning.train.multi_seed import SeedRun, fit_stacked
 from tuning.train.training import BadTrialError
 from tuning.trial.disk import FULL_DISK
 from tuning.trial.folder import Row, TrialFolder
@@ -128,11 +128,11 @@ def _train(trials: Sequence[RunningTrial], job: StageJob) -> None:
             if not isinstance(outcome, str):
                 raise outcome
             if job.stage == "repeat" and trial.journal.read("test") is None:
-                split = split_of(job.config(trial.sample), pack)
-                measure_test(trial.journal, pack, split, pick_device())
+                split = make_config_split(job.config(trial.sample), pack)
+                measure_test(trial.journal, pack, split, choose_device())
 
 
-def _list_seeds(trials: Sequence[RunningTrial], job: StageJob) -> list[Seed]:
+def _list_seeds(trials: Sequence[RunningTrial], job: StageJob) -> list[SeedRun]:
     def report(trial: RunningTrial, row: Row) -> None:
         if job.relay:
             job.relay.push(job.key(trial.sample), trial.journal.path)
@@ -140,13 +140,13 @@ def _list_seeds(trials: Sequence[RunningTrial], job: StageJob) -> list[Seed]:
         _check_stop(job.stop)
 
     return [
-        Seed(job.config(trial.sample), trial.journal.path, partial(report, trial))
+        SeedRun(job.config(trial.sample), trial.journal.path, partial(report, trial))
         for trial in trials
     ]
 
 
 def _find_pack(job: StageJob) -> Path:
-    return Path(job.pack) if job.source is None else fetch_copy(job.source)
+    return Path(job.pack) if job.source is None else fetch_pack(job.source)
 
 
 def _check_stop(stop: Path | StopMarker) -> None:

@@ -15,13 +15,13 @@ from torch import Tensor, nn
 
 from data.io.safe_arrays import ArraySpec, read_arrays
 from data.io.safe_json import refused_error
-from data.pack.channels import CHANNELS, pick_steps
-from data.pack.normalise import Normalisation
+from data.pack.channels import CHANNELS, select_even_steps
+from data.pack.normalisation import Normalisation
 from data.tiles import ACQUISITIONS
 from tuning.serving.program import Program, load_program
 from tuning.serving.pt2_archive import Pt2Error
 from tuning.serving.weight_swap import Skeleton, read_skeleton
-from tuning.train.evaluate import Checkpoint
+from tuning.train.checkpoints import Checkpoint
 from tuning.trial.folder import Config
 
 logger = logging.getLogger(__name__)
@@ -54,7 +54,7 @@ class LandslideProgram(nn.Module):
     ) -> None:
         super().__init__()
         self.model, self.structure = model, structure
-        picked = list(range(timesteps)) if steps == "event" else pick_steps(timesteps)
+        picked = list(range(timesteps)) if steps == "event" else select_even_steps(timesteps)
         self.register_buffer("steps", torch.tensor(picked))
         self.register_buffer("mean", torch.tensor(norm.mean)[:, None, None])
         self.register_buffer("std", torch.tensor(norm.std)[:, None, None])

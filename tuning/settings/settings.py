@@ -9,9 +9,9 @@ from typing import Any
 
 from data.io.errors import unknown_name
 from data.io.safe_json import check_safe_name
-from data.pack.augment import make_augment
+from data.pack.augmentation import make_augment
 from data.pack.channels import check_steps, choose_channels, list_modalities
-from data.pack.normalise import KINDS
+from data.pack.normalisation import KINDS
 from data.splits import check_split, fold_names
 from data.tiles import Units, list_tiles
 from models import list_models
@@ -42,7 +42,7 @@ class Settings:
         steps: How acquisitions are chosen: ``even``, ``event`` or ``all``.
         timesteps: How many acquisitions.
         norm: Where the normalisation comes from: ``train`` or ``published``.
-        augment: Values of :class:`data.pack.augment.Augment`.
+        augment: Values of :class:`data.pack.augmentation.Augment`.
         trials: Search trials per architecture.
         seeds: Repeat trials per architecture.
         cpus_per_trial: Cores of one trial; shared out evenly when None.

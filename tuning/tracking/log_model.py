@@ -33,7 +33,7 @@ from tuning.serving.export import (
 )
 from tuning.tracking.model_digest import DIGEST, digest_folder
 from tuning.tracking.ui_links import VAL_AP
-from tuning.train.evaluate import Checkpoint, load_checkpoint
+from tuning.train.checkpoints import Checkpoint, load_checkpoint
 from tuning.trial.disk import measure_bytes
 from tuning.trial.folder import TrialFolder
 

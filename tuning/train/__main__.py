@@ -7,7 +7,7 @@ from pathlib import Path
 from data.pack import load_pack
 from data.tiles.manifest import describe_origin
 from tuning.train.evaluate import measure_test
-from tuning.train.fit import fit, pick_device, split_of
+from tuning.train.fit import choose_device, fit, make_config_split
 from tuning.train.malloc import keep_freed_memory
 from tuning.train.training import BadTrialError
 from tuning.trial.folder import Row, TrialFolder, read_optional_json
@@ -33,7 +33,11 @@ def main(argv: list[str] | None = None) -> int:
         reason = fit(config, pack, args.to, lambda row: print(_line(row), flush=True))
         print(f"Ended by {reason}; the best checkpoint is {args.to / 'best.pt'}.")
         if args.test:
-            print(measure_test(TrialFolder(args.to), pack, split_of(config, pack), pick_device()))
+            print(
+                measure_test(
+                    TrialFolder(args.to), pack, make_config_split(config, pack), choose_device()
+                )
+            )
     except (ValueError, OSError, BadTrialError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -10,7 +10,7 @@ import torch
 
 logger = logging.getLogger(__name__)
 
-EAGER = 2  # calls before the recording, in which libraries pick and set up what they need
+WARMUP_CALLS = 2  # calls before the recording, in which libraries pick and set up what they need
 
 
 def shared_generator(device: torch.device) -> torch.Generator:
@@ -22,7 +22,7 @@ def shared_generator(device: torch.device) -> torch.Generator:
     return torch.cuda.default_generators[at]
 
 
-class Lane:
+class GraphStream:
     """A stream of a GPU with the memory of what is recorded on it; elsewhere it does nothing.
 
     All work of one training runs on its lane, so that several trainings of a process overlap.
@@ -55,7 +55,7 @@ class Lane:
             torch.cuda.current_stream(self.device).wait_stream(self.stream)
 
 
-class Replay:
+class GraphedCall:
     """Work on tensors that stay where they are: done as it is at first, then recorded and replayed.
 
     Args:
@@ -65,7 +65,10 @@ class Replay:
     """
 
     def __init__(
-        self, work: Callable[[], object], lane: Lane, generators: Sequence[torch.Generator] = ()
+        self,
+        work: Callable[[], object],
+        lane: GraphStream,
+        generators: Sequence[torch.Generator] = (),
     ) -> None:
         self._work, self._lane, self._generators = work, lane, generators
         self._calls = 0
@@ -78,7 +81,7 @@ class Replay:
 
     def __call__(self) -> None:
         """Do the work once, on the current stream, which must be the lane's."""
-        if self._graph is None and self._lane.graphs and self._calls >= EAGER:
+        if self._graph is None and self._lane.graphs and self._calls >= WARMUP_CALLS:
             self._graph = self._record()
         self._calls += 1
         if self._graph is None:

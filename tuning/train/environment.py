@@ -43,7 +43,7 @@ def describe_environment(device: torch.device) -> dict[str, Any]:
     }
 
 
-class Usage:
+class ResourceUsage:
     """Measures what was used since the last look, without a thread of its own.
 
     The whole machine under the names that MLflow gives its own system metrics, and the trial's process

@@ -7,15 +7,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from data.pack.augment import Augment
+from data.pack.augmentation import Augment
 from data.pack.dataset import TileDataset
-from data.pack.gpu_dataset import GpuDataset, Plan
+from data.pack.gpu_dataset import EpochPlan, GpuDataset
 from tuning.metrics.histogram import check_mask
 from tuning.metrics.scores import count_bins, to_probs
-from tuning.train.cuda_graphs import Lane, Replay
+from tuning.train.cuda_graphs import GraphedCall, GraphStream
 from tuning.train.device_metrics import DeviceMetrics
-from tuning.train.evaluate import EVAL_BATCH, count_part
-from tuning.train.step import Steps
+from tuning.train.evaluate import EVAL_BATCH, count_dataset
+from tuning.train.training_step import TrainingStep
 
 Found = tuple[np.ndarray, float]  # histogram (2, BINS) and mean loss per tile
 Check = Callable[
@@ -23,7 +23,7 @@ Check = Callable[
 ]  # refuses a loss, named in the first argument, that is not finite
 
 
-class Epochs(Protocol):
+class EpochRunner(Protocol):
     """Trains epoch by epoch; both methods yield after each batch, so that trainings can take turns."""
 
     @property
@@ -40,7 +40,7 @@ class Epochs(Protocol):
         """Return what train and val gave, once both are through."""
 
 
-class HostEpochs:
+class HostEpochRunner:
     """Epochs whose batches the host makes; each loss is looked at as it comes.
 
     Attributes:
@@ -58,7 +58,7 @@ class HostEpochs:
 
     def __init__(
         self,
-        steps: Steps,
+        steps: TrainingStep,
         parts: tuple[TileDataset, TileDataset],
         augment: Augment,
         generator: torch.Generator,
@@ -87,7 +87,7 @@ class HostEpochs:
     def judge(self) -> Iterator[None]:
         """Judge every batch of val, at once."""
         self._steps.model.eval()
-        self._found.append(count_part(self._steps.model, self._val, self._val_loss))
+        self._found.append(count_dataset(self._steps.model, self._val, self._val_loss))
         yield
 
     def _val_loss(self, logits: Tensor, mask: Tensor) -> Tensor:
@@ -101,10 +101,10 @@ class HostEpochs:
         return train, val
 
 
-class DeviceEpochs:
+class DeviceEpochRunner:
     """Epochs on parts that live on the device: nothing waits for it before :meth:`read`.
 
-    Arguments as of :class:`HostEpochs`, and:
+    Arguments as of :class:`HostEpochRunner`, and:
 
     Args:
         graphs: Whether a GPU's steps are recorded as CUDA graphs.
@@ -112,7 +112,7 @@ class DeviceEpochs:
 
     def __init__(
         self,
-        steps: Steps,
+        steps: TrainingStep,
         parts: tuple[TileDataset, TileDataset],
         augment: Augment,
         generator: torch.Generator,
@@ -126,15 +126,15 @@ class DeviceEpochs:
             check_mask(*(float(value) for value in part.mask.aminmax()))
         self._tallies = DeviceMetrics(steps.device), DeviceMetrics(steps.device)
         # A step whose gradients are scaled is left out or not, which the host has to see.
-        self._lane = Lane(steps.device, graphs=graphs and not steps.scaler.is_enabled())
-        self._works: dict[tuple[bool, int], tuple[Tensor, Replay]] = {}
+        self._lane = GraphStream(steps.device, graphs=graphs and not steps.scaler.is_enabled())
+        self._works: dict[tuple[bool, int], tuple[Tensor, GraphedCall]] = {}
 
     @property
     def ahead(self) -> bool:
         """Whether every batch is a replay by now."""
         return bool(self._works) and all(replay.recorded for _, replay in self._works.values())
 
-    def _make_work(self, learns: bool, size: int) -> tuple[Tensor, Replay]:
+    def _make_work(self, learns: bool, size: int) -> tuple[Tensor, GraphedCall]:
         """Make the work on batches of one size, and the tensor ``(3, B)`` from which it reads which tiles."""
         part, tally = (self._train if learns else self._val), self._tallies[not learns]
         now = torch.zeros(3, size, dtype=torch.int64, device=self._steps.device)
@@ -145,9 +145,9 @@ class DeviceEpochs:
             loss, logits = use(batch)
             tally.add(loss, logits, batch.mask)
 
-        return now, Replay(work, self._lane, () if part.noise is None else (part.noise,))
+        return now, GraphedCall(work, self._lane, () if part.noise is None else (part.noise,))
 
-    def _walk(self, plan: Plan, learns: bool) -> Iterator[None]:
+    def _walk(self, plan: EpochPlan, learns: bool) -> Iterator[None]:
         """Queue the work on each batch of a plan."""
         part = self._train if learns else self._val
 
@@ -166,7 +166,7 @@ class DeviceEpochs:
             self._lane.run(lambda rows=rows, seed=seed: queue(rows, seed))  # type: ignore[misc]
             yield
 
-    def _plan(self, learns: bool) -> Plan:
+    def _plan(self, learns: bool) -> EpochPlan:
         """Draw the epoch and send it."""
         self._tallies[not learns].clear()
         if learns:
@@ -184,7 +184,7 @@ class DeviceEpochs:
         self._steps.model.eval()
         yield from self._walk(self._on_lane(learns=False), learns=False)
 
-    def _on_lane(self, *, learns: bool) -> Plan:
+    def _on_lane(self, *, learns: bool) -> EpochPlan:
         with torch.cuda.stream(self._lane.stream):
             return self._plan(learns)
 

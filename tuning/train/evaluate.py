@@ -2,22 +2,15 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from data.io.safe_checkpoint import checkpoint_error, load_tensors
-from data.io.safe_json import is_number
 from data.pack import Pack
 from data.pack.dataset import TileDataset
 from data.pack.log_ratio import log_ratio
-from data.pack.normalise import Normalisation
 from data.splits import Split
-from models import create_model
 from tuning.metrics.scores import (
     BINS,
     average_precision,
@@ -29,78 +22,13 @@ from tuning.metrics.scores import (
     to_bins,
     to_probs,
 )
-from tuning.trial.config import check_config
-from tuning.trial.folder import Config, TrialFolder
+from tuning.train.checkpoints import load_checkpoint
+from tuning.trial.folder import TrialFolder
 
 EVAL_BATCH = 16
 EXAMPLES = 4
 
 Predict = Callable[[Sequence[str]], np.ndarray]  # tile ids to probabilities (B, H, W), float32
-
-
-@dataclass(frozen=True)
-class Checkpoint:
-    """A trained network with all that is needed to use it.
-
-    Attributes:
-        config: The trial's config.
-        model: The network in eval mode: normalised ``(B, T, C, H, W)`` to logits ``(B, 1, H, W)``.
-        norm: Normalisation measured on the train tiles.
-        epoch: Epoch of the weights, from 1.
-        threshold: Probability from which a pixel counts as landslide, chosen on val.
-    """
-
-    config: Config
-    model: nn.Module
-    norm: Normalisation
-    epoch: int
-    threshold: float
-
-
-def load_checkpoint(path: Path, device: torch.device | None = None) -> Checkpoint:
-    """Load a ``best.pt``; nothing but tensors and plain values is unpickled, see :mod:`data.io.safe_checkpoint`.
-
-    Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If it is not what training wrote: another file, a config that no training takes, weights of
-            another network.
-    """
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"A checkpoint is a file best.pt that training wrote, but got {path}. "
-            "Train at least one epoch first."
-        )
-    saved = load_tensors(path, device or "cpu")
-    try:
-        config = check_config(saved["config"], path)
-        norm = _read_norm(saved["norm"], config["channels"])
-        model = make_model(config)
-        model.load_state_dict(saved["model"])
-        epoch, threshold = int(saved["epoch"]), float(saved["threshold"])
-    except (KeyError, TypeError, AttributeError, RuntimeError) as error:
-        raise checkpoint_error(error, path) from error
-    model.to(device or "cpu").eval()
-    return Checkpoint(config, model, norm, epoch, threshold)
-
-
-def _read_norm(values: dict[str, Any], channels: Sequence[str]) -> Normalisation:
-    """Make a norm of a checkpoint's values: a mean and a standard deviation for each channel."""
-    norm = Normalisation(**values)
-    numbers = (*norm.mean, *norm.std)
-    if tuple(norm.channels) != tuple(channels) or not len(norm.mean) == len(norm.std) == len(
-        channels
-    ):
-        raise TypeError("a norm of other channels")
-    if not all(is_number(value, -1e9, 1e9) for value in numbers) or min(norm.std) <= 0:
-        raise TypeError("a norm of no numbers")
-    return norm
-
-
-def make_model(config: Config) -> nn.Module:
-    """Create the network of a config."""
-    return create_model(
-        config["model"], len(config["channels"]), config["timesteps"], **config["arch"]
-    )
 
 
 @torch.no_grad()
@@ -109,7 +37,7 @@ def predict(model: nn.Module, x: Tensor) -> Tensor:
     return to_probs(model(x))
 
 
-def count_part(
+def count_dataset(
     model: nn.Module, tiles: TileDataset, loss: Callable[[Tensor, Tensor], Tensor] | None = None
 ) -> tuple[np.ndarray, float]:
     """Count a whole part; return its histogram ``(2, BINS)`` and the mean loss per tile."""

@@ -10,13 +10,13 @@ import torch
 
 from data.pack import Pack
 from data.splits import Split, make_split
-from tuning.train.datasets import Parts
 from tuning.train.environment import describe_environment
 from tuning.train.training import Training
+from tuning.train.training_data import TrainingData
 from tuning.trial.config import check_config
 from tuning.trial.folder import Config, Row, TrialFolder
 
-REQUIRED = (
+REQUIRED_KEYS = (
     *(
         "model",
         "arch",
@@ -31,10 +31,10 @@ REQUIRED = (
     *("bce_weight", "pos_weight", "clip", "augment", "epochs", "patience", "seed", "split", "data"),
 )
 
-Report = Callable[[Row], None]
+ReportRow = Callable[[Row], None]
 
 
-def pick_device() -> torch.device:
+def choose_device() -> torch.device:
     """Return the GPU where there is one, else the CPU."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
@@ -43,7 +43,7 @@ def fit(
     config: Config,
     pack: Pack,
     folder: Path,
-    report: Report,
+    report: ReportRow,
     *,
     device: torch.device | None = None,
 ) -> str:
@@ -63,24 +63,24 @@ def fit(
         ValueError: If the pack or the folder belongs to another config.
         BadTrialError: If the loss or val average precision is not finite, or all outputs are equal.
     """
-    begun = begin(config, pack, TrialFolder(folder), report, device or pick_device())
+    begun = start_training(config, pack, TrialFolder(folder), report, device or choose_device())
     if isinstance(begun, str):
         return begun
     try:
         while not is_training_finished(begun):
             report(begun.run_epoch())
-        return finish(begun)
+        return finish_training(begun)
     finally:
         begun.halt()
 
 
-def begin(
+def start_training(
     config: Config,
     pack: Pack,
     journal: TrialFolder,
-    report: Report,
+    report: ReportRow,
     device: torch.device,
-    parts: Parts | None = None,
+    parts: TrainingData | None = None,
 ) -> Training | str:
     """Make a training at the point that its folder has reached, or say why it has ended.
 
@@ -99,7 +99,7 @@ def begin(
             report(row)
         return str(ended["reason"])
     journal.write("environment", describe_environment(device))
-    training = Training(config, pack, split_of(config, pack), journal, device, parts=parts)
+    training = Training(config, pack, make_config_split(config, pack), journal, device, parts=parts)
     training.resume()
     for row in journal.history():
         report(row)
@@ -112,7 +112,7 @@ def is_training_finished(training: Training) -> bool:
     return bool(training.epoch >= config["epochs"] or training.stale >= config["patience"])
 
 
-def finish(training: Training) -> str:
+def finish_training(training: Training) -> str:
     """Leave in its folder what a training took and why it ended; return why."""
     training.halt()
     training.check_result()
@@ -124,14 +124,14 @@ def finish(training: Training) -> str:
     return reason
 
 
-def split_of(config: Config, pack: Pack) -> Split:
+def make_config_split(config: Config, pack: Pack) -> Split:
     """Make a config's split of a pack's tiles; a split from a file lies beside the pack."""
     return make_split(config["split"], pack.tile_ids, pack.path.parent)
 
 
 def _claim(journal: TrialFolder, config: Config, pack: Pack) -> None:
     """Check that pack and folder belong to the config, and leave the config in the folder."""
-    check_config(config, "it", REQUIRED)
+    check_config(config, "it", REQUIRED_KEYS)
     if config["data"] != pack.hash:
         raise ValueError(
             f"A config runs on the data that it names ({config['data']}), but the pack {pack.path} "

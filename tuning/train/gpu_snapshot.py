@@ -27,7 +27,7 @@ class _Place:
     stride: tuple[int, ...]
 
 
-class Snapshot:
+class StateSnapshot:
     """A copy of all tensors of a state, made on their device at once, and fetched from a GPU when it is wanted.
 
     Args:

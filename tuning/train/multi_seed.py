@@ -19,16 +19,22 @@ from torch import Tensor
 
 from data.pack import Pack
 from tuning.train.cuda_graphs import shared_generator
-from tuning.train.datasets import Parts
-from tuning.train.fit import Report, begin, finish, is_training_finished, pick_device
+from tuning.train.fit import (
+    ReportRow,
+    choose_device,
+    finish_training,
+    is_training_finished,
+    start_training,
+)
 from tuning.train.training import BadTrialError, Training
+from tuning.train.training_data import TrainingData
 from tuning.trial.folder import Config, TrialFolder
 
-Outcome = str | BadTrialError | ValueError  # why a seed ended, or why it has no result
+SeedResult = str | BadTrialError | ValueError  # why a seed ended, or why it has no result
 
 
 @dataclass(frozen=True)
-class Seed:
+class SeedRun:
     """One seed of a stack.
 
     Attributes:
@@ -39,10 +45,10 @@ class Seed:
 
     config: Config
     folder: Path
-    report: Report
+    report: ReportRow
 
 
-class Draws:
+class RandomState:
     """A training's own state of torch's shared generator, from which dropout draws; a context manager.
 
     Made right after what it belongs to was seeded. On a GPU a recorded graph keeps the state that was in place
@@ -86,11 +92,11 @@ class _Member:
     """A seed under way: its training until it ended, and how it ended."""
 
     def __init__(
-        self, seed: Seed, begun: Training | str | ValueError, device: torch.device
+        self, seed: SeedRun, begun: Training | str | ValueError, device: torch.device
     ) -> None:
-        self.report, self.draws = seed.report, Draws(device)
+        self.report, self.draws = seed.report, RandomState(device)
         self.training = begun if isinstance(begun, Training) else None
-        self.outcome: Outcome = "" if isinstance(begun, Training) else begun
+        self.outcome: SeedResult = "" if isinstance(begun, Training) else begun
         self._settle()
 
     def _settle(self) -> None:
@@ -98,7 +104,7 @@ class _Member:
         if self.training is None or not is_training_finished(self.training):
             return
         try:
-            self.outcome = finish(self.training)
+            self.outcome = finish_training(self.training)
         except BadTrialError as error:
             self.outcome = error
         self.training = None
@@ -146,8 +152,8 @@ class _Member:
 
 
 def fit_stacked(
-    seeds: Sequence[Seed], pack: Pack, *, device: torch.device | None = None
-) -> list[Outcome]:
+    seeds: Sequence[SeedRun], pack: Pack, *, device: torch.device | None = None
+) -> list[SeedResult]:
     """Train several seeds of one config at once, to the end of each.
 
     Args:
@@ -163,7 +169,7 @@ def fit_stacked(
     Raises:
         ValueError: If the configs differ in more than their seeds or have a seed twice.
     """
-    device = device or pick_device()
+    device = device or choose_device()
     _check_stack([seed.config for seed in seeds])
     members: list[_Member] = []
     parts = None
@@ -181,10 +187,12 @@ def fit_stacked(
 
 
 def _begin(
-    seed: Seed, pack: Pack, device: torch.device, parts: Parts | None
+    seed: SeedRun, pack: Pack, device: torch.device, parts: TrainingData | None
 ) -> Training | str | ValueError:
     try:
-        return begin(seed.config, pack, TrialFolder(seed.folder), seed.report, device, parts)
+        return start_training(
+            seed.config, pack, TrialFolder(seed.folder), seed.report, device, parts
+        )
     except ValueError as error:
         return error
 

@@ -13,20 +13,27 @@ import torch
 
 from data.io.safe_checkpoint import load_tensors
 from data.pack import Pack
-from data.pack.augment import make_augment
+from data.pack.augmentation import make_augment
 from data.splits import Split
 from tuning.metrics.scores import average_precision, choose_threshold, is_constant, score_at
-from tuning.train.checkpoints import keep_next, naming_last, settle_best, take_next
-from tuning.train.cuda_graphs import EAGER
-from tuning.train.datasets import Parts
-from tuning.train.environment import Usage
-from tuning.train.epochs import DeviceEpochs, Epochs, HostEpochs
-from tuning.train.evaluate import make_model
-from tuning.train.gpu_snapshot import Snapshot
-from tuning.train.step import Steps
+from tuning.train.checkpoints import (
+    explain_damage,
+    make_model,
+    promote_candidate,
+    save_candidate,
+    settle_candidate,
+)
+from tuning.train.cuda_graphs import WARMUP_CALLS
+from tuning.train.environment import ResourceUsage
+from tuning.train.epochs import DeviceEpochRunner, EpochRunner, HostEpochRunner
+from tuning.train.gpu_snapshot import StateSnapshot
+from tuning.train.training_data import TrainingData
+from tuning.train.training_step import TrainingStep
 from tuning.trial.folder import Config, Row, TrialFolder, write_atomically
 
-TRIED_STEPS = EAGER + 1  # on a GPU the last of them is recorded, which takes memory of its own
+TRIED_STEPS = (
+    WARMUP_CALLS + 1
+)  # on a GPU the last of them is recorded, which takes memory of its own
 
 
 class BadTrialError(RuntimeError):
@@ -54,28 +61,28 @@ class Training:
         journal: TrialFolder,
         device: torch.device,
         *,
-        parts: Parts | None = None,
+        parts: TrainingData | None = None,
         graphs: bool = True,
     ) -> None:
         torch.manual_seed(config["seed"])  # weights and dropout
         self.config, self.journal, self.device = config, journal, device
-        self.parts = parts or Parts.make(config, pack, split, device)
+        self.parts = parts or TrainingData.make(config, pack, split, device)
         self.model = make_model(config).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.generator = torch.Generator().manual_seed(config["seed"])  # order and turns
         steps = config["epochs"] * math.ceil(len(self.parts.train) / config["batch_size"])
-        self.steps = Steps(config, self.model, steps, device)
+        self.steps = TrainingStep(config, self.model, steps, device)
         self.epochs = self._make_epochs(graphs)
         self.epoch, self.stale, self.best = 0, 0, -1.0
         self._ahead = False  # whether the next epoch is queued already
-        self.usage = Usage(device)
+        self.usage = ResourceUsage(device)
 
-    def _make_epochs(self, graphs: bool) -> Epochs:
+    def _make_epochs(self, graphs: bool) -> EpochRunner:
         augment = make_augment(self.config["augment"])
         both = self.parts.train, self.parts.val
         given = self.steps, both, augment, self.generator, self._check_finite
         if self.parts.train.resident is None:
-            return HostEpochs(*given)
-        return DeviceEpochs(*given, graphs=graphs)
+            return HostEpochRunner(*given)
+        return DeviceEpochRunner(*given, graphs=graphs)
 
     def _check_finite(self, what: str, value: float) -> None:
         if not math.isfinite(value):
@@ -90,7 +97,7 @@ class Training:
             pass
         for _ in islice(self.epochs.judge(), 1):
             pass
-        Snapshot(self._state())  # what an epoch that begins ahead takes
+        StateSnapshot(self._state())  # what an epoch that begins ahead takes
 
     def walk_epoch(self) -> Iterator[None]:
         """Train one epoch and measure val, yielding after each batch; :meth:`end_epoch` is due then."""
@@ -124,7 +131,7 @@ class Training:
         self.epoch += 1
         lr, state, draws = self._lr, self._state(), self._draws()
         if self.epochs.ahead:
-            kept = {name: Snapshot(part) for name, part in state.items()}
+            kept = {name: StateSnapshot(part) for name, part in state.items()}
             self._go_ahead()
             state = {name: part.fetch() for name, part in kept.items()}
         row = _score_part("train", train, train_loss) | _score_part("val", val, val_loss)
@@ -136,7 +143,7 @@ class Training:
         self.journal.append(row)
         self._save_last(state | draws)
         if self.stale == 0:
-            take_next(self.journal)
+            promote_candidate(self.journal)
         return row
 
     def _stop_clock(self) -> float:
@@ -168,7 +175,7 @@ class Training:
             "epoch": self.epoch,
             "threshold": choose_threshold(counts),
         }
-        keep_next(self.journal, content, counts)
+        save_candidate(self.journal, content, counts)
 
     def cost(self) -> dict[str, float]:
         """Say what the training took: parameters, hours of cores or GPU, peak memory of its process."""
@@ -201,13 +208,13 @@ class Training:
         """Continue from ``last.pt`` where there is one, as if never interrupted."""
         if not self.journal.last.is_file():
             self.journal.rewrite_history([])
-            settle_best(self.journal, self.epoch)
+            settle_candidate(self.journal, self.epoch)
             return
-        with naming_last(self.journal):
+        with explain_damage(self.journal):
             self._restore(load_tensors(self.journal.last))
         # A kill between the row and its checkpoint leaves a row that will be made again.
         self.journal.rewrite_history(self.journal.history()[: self.epoch])
-        settle_best(self.journal, self.epoch)
+        settle_candidate(self.journal, self.epoch)
 
     def _restore(self, saved: dict[str, Any]) -> None:
         self.steps.restore(saved)

@@ -9,9 +9,9 @@ from typing import Any
 
 from data.io.errors import unknown_name
 from data.io.safe_json import is_number, is_safe_name, refused_error, show_value
-from data.pack.augment import make_augment
+from data.pack.augmentation import make_augment
 from data.pack.channels import CHANNELS, STEPS
-from data.pack.normalise import KINDS
+from data.pack.normalisation import KINDS
 from data.splits import check_split
 from data.tiles import ACQUISITIONS
 from models import list_models

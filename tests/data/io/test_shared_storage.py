@@ -8,7 +8,7 @@ import pytest
 from data.io import shared_storage
 from data.io.shared_storage import SharedStorage, SharedStorageError, check_shared_storage
 from data.pack import Pack, load_pack
-from data.pack.node_cache import CACHE_VARIABLE, cache_folder, fetch_copy, publish_pack
+from data.pack.node_cache import CACHE_VARIABLE, cache_folder, fetch_pack, publish_pack
 from tests.support.servers import serve_s3
 
 
@@ -101,9 +101,9 @@ def test_node_has_a_copy_of_the_pack_after_one_fetch(
     storage: SharedStorage, pack: Pack, tmp_path: Path
 ) -> None:
     source = publish_pack(pack, storage)
-    first = fetch_copy(source, tmp_path / "cache")
+    first = fetch_pack(source, tmp_path / "cache")
     made = first.stat().st_mtime_ns
-    assert fetch_copy(source, tmp_path / "cache") == first
+    assert fetch_pack(source, tmp_path / "cache") == first
     assert first.stat().st_mtime_ns == made
     copy = load_pack(first)
     assert copy.hash == pack.hash
@@ -130,10 +130,10 @@ def test_damaged_copy_is_refused_by_its_hash_and_leaves_nothing(
         SharedStorageError,
         match=r"must have the hash \w{12}, but got \w{12} for .*mask.u8 .* Remove it",
     ):
-        fetch_copy(source, tmp_path / "cache")
+        fetch_pack(source, tmp_path / "cache")
     assert not [entry for entry in (tmp_path / "cache/packs").iterdir() if entry.is_dir()]
     storage.subfolder("packs").delete(f"{pack.path.name}/mask.u8")
-    assert fetch_copy(publish_pack(pack, storage), tmp_path / "cache")  # the remedy helps
+    assert fetch_pack(publish_pack(pack, storage), tmp_path / "cache")  # the remedy helps
 
 
 def test_output_folder_serves_its_own_packs(
@@ -145,7 +145,7 @@ def test_output_folder_serves_its_own_packs(
         root = tmp_path
     monkeypatch.setattr(SharedStorage, "upload", lambda *_: pytest.fail("copied onto itself"))
     source = publish_pack(pack, SharedStorage(str(root)))
-    assert fetch_copy(source, tmp_path / "cache").name == pack.path.name
+    assert fetch_pack(source, tmp_path / "cache").name == pack.path.name
 
 
 def test_cache_is_where_the_environment_says(

@@ -8,7 +8,7 @@ import netCDF4
 import numpy as np
 import pytest
 
-from data.pack import DIED, Pack, load_pack, make_pack
+from data.pack import READER_CRASHED, Pack, load_pack, make_pack
 from data.pack.tile_row import measure_slope
 from data.tiles import BANDS, MODALITIES, ORBITS, TileError, open_tile, tile_path
 from tests.support.hostile_files import Canary
@@ -197,7 +197,7 @@ def test_loading_refuses_a_damaged_or_older_pack(pack: Pack, tmp_path: Path) -> 
     (copy / "manifest.json").write_text(json.dumps(manifest | {"format": 1}))
     with pytest.raises(ValueError, match=r"must have format 3, but got 1 in .*Make it again"):
         load_pack(copy)
-    assert "damaged" in DIED
+    assert "damaged" in READER_CRASHED
 
 
 @pytest.mark.parametrize(

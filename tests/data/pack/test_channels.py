@@ -6,9 +6,9 @@ from data.pack.channels import (
     SAR_CHANNELS,
     choose_channels,
     list_modalities,
-    pick_nearest,
-    pick_steps,
-    place_steps,
+    select_even_steps,
+    select_event_steps,
+    select_steps,
 )
 from data.tiles import EVENT
 
@@ -45,38 +45,38 @@ def test_input_without_radar_is_refused() -> None:
 
 
 def test_four_steps_are_the_published_ones() -> None:
-    assert pick_steps(4) == [0, 5, 9, 14]
-    assert pick_steps(15) == list(range(15))
+    assert select_even_steps(4) == [0, 5, 9, 14]
+    assert select_even_steps(15) == list(range(15))
 
 
 @pytest.mark.parametrize("timesteps", [0, 16])
 def test_steps_stay_within_the_acquisitions(timesteps: int) -> None:
     with pytest.raises(ValueError, match=f"15 acquisitions, but got timesteps={timesteps}"):
-        pick_steps(timesteps)
+        select_even_steps(timesteps)
 
 
 def test_nearest_steps_lie_on_both_sides_of_the_event() -> None:
     # Dates 0 to 6 before the event, 7 to 14 after.
-    assert pick_nearest(DAYS, 2) == [6, 7]
-    assert pick_nearest(DAYS, 4) == [5, 6, 7, 8]
-    assert pick_nearest(DAYS, 5) == [5, 6, 7, 8, 9]
-    assert pick_nearest(DAYS, 1) == [7]
-    assert pick_nearest(DAYS, 15) == list(range(15))
+    assert select_event_steps(DAYS, 2) == [6, 7]
+    assert select_event_steps(DAYS, 4) == [5, 6, 7, 8]
+    assert select_event_steps(DAYS, 5) == [5, 6, 7, 8, 9]
+    assert select_event_steps(DAYS, 1) == [7]
+    assert select_event_steps(DAYS, 15) == list(range(15))
 
 
 def test_nearest_steps_fill_up_where_a_side_has_too_few() -> None:
     month = np.timedelta64(30 * 24 * 60, "m")
-    assert pick_nearest(DAYS + 3 * month, 4) == [0, 1, 2, 3]  # nothing before
-    assert pick_nearest(DAYS - 4 * month, 4) == [11, 12, 13, 14]  # nothing after
+    assert select_event_steps(DAYS + 3 * month, 4) == [0, 1, 2, 3]  # nothing before
+    assert select_event_steps(DAYS - 4 * month, 4) == [11, 12, 13, 14]  # nothing after
 
 
 def test_all_steps_are_all_dates() -> None:
     times = np.broadcast_to(DAYS, (3, 2, 15))
-    assert place_steps(times, "all", 15)[2, 1].tolist() == list(range(15))
+    assert select_steps(times, "all", 15)[2, 1].tolist() == list(range(15))
     with pytest.raises(ValueError, match=r"Steps 'all' are the 15 .* but got timesteps=4\. Leave"):
-        place_steps(times, "all", 4)
+        select_steps(times, "all", 4)
 
 
 def test_unknown_choice_of_steps_is_refused() -> None:
     with pytest.raises(ValueError, match=r"Unknown choice of steps 'evn'\. Did you mean 'even'\?"):
-        place_steps(np.broadcast_to(DAYS, (1, 1, 15)), "evn", 4)
+        select_steps(np.broadcast_to(DAYS, (1, 1, 15)), "evn", 4)

@@ -5,10 +5,10 @@ import pytest
 import torch
 
 from data.pack import Pack
-from data.pack.augment import OFF, Augment
-from data.pack.channels import CHANNELS, SAR_CHANNELS, pick_nearest, pick_steps
-from data.pack.dataset import TileDataset, check_contract
-from data.pack.normalise import Normalisation, make_normalisation
+from data.pack.augmentation import NO_AUGMENT, Augment
+from data.pack.channels import CHANNELS, SAR_CHANNELS, select_even_steps, select_event_steps
+from data.pack.dataset import TileDataset, check_input_varies
+from data.pack.normalisation import Normalisation, make_normalisation
 from data.splits import Split
 
 CPU = torch.device("cpu")
@@ -45,7 +45,7 @@ def test_batch_is_the_pack_s_own_pixels(pack: Pack, split: Split) -> None:
     names = ("s1asc:VH", "s1dsc:VV", "DEM", "slope")
     tiles = serve(pack, split, "val", 4, names)
     x = tiles.batch([1]).x[0]  # (T, C, H, W)
-    row, steps = pack.rows(split.val)[1], pick_steps(4)
+    row, steps = pack.rows(split.val)[1], select_even_steps(4)
     wanted = [
         pack.bands["s1asc"][row, steps, 1],
         pack.bands["s1dsc"][row, steps, 0],
@@ -82,12 +82,12 @@ def test_event_steps_serve_each_orbit_s_nearest_dates(pack: Pack, split: Split) 
     row = pack.rows(split.test)[2]
     x = tiles.batch([2]).x[0]
     for number, orbit in enumerate(("s1asc", "s1dsc")):
-        at = pick_nearest(late[row, number], 4)
+        at = select_event_steps(late[row, number], 4)
         values = pack.bands[orbit][row, at, 0].astype(np.float64)
         channel = 2 * number
         wanted = (values - tiles.norm.mean[channel]) / tiles.norm.std[channel]
         np.testing.assert_allclose(x[:, channel], wanted, atol=1e-5)
-    assert pick_nearest(late[row, 0], 4) != pick_nearest(late[row, 1], 4)
+    assert select_event_steps(late[row, 0], 4) != select_event_steps(late[row, 1], 4)
 
 
 def test_every_tile_is_served_once_an_epoch(pack: Pack, split: Split) -> None:
@@ -137,13 +137,13 @@ def test_a_part_on_its_device_serves_what_the_pack_does(
 
 def test_serving_leaves_the_pack_alone(pack: Pack, split: Split) -> None:
     before = np.array(pack.bands["s1asc"][:2])
-    for batch in serve(pack, split).shuffled(2, torch.Generator(), OFF):
+    for batch in serve(pack, split).shuffled(2, torch.Generator(), NO_AUGMENT):
         batch.x.fill_(7.0)
     assert np.array_equal(pack.bands["s1asc"][:2], before)
 
 
 def test_contract_passes_what_varies(pack: Pack, split: Split) -> None:
-    check_contract(serve(pack, split, channels=CHANNELS[:4]))
+    check_input_varies(serve(pack, split, channels=CHANNELS[:4]))
 
 
 def test_contract_stops_at_power_clipped_as_if_it_were_db(pack: Pack, split: Split) -> None:
@@ -163,4 +163,4 @@ def test_contract_stops_at_power_clipped_as_if_it_were_db(pack: Pack, split: Spl
         ValueError,
         match=r"must vary after normalisation, but s1asc:VV has .* 0\.00.*check the unit",
     ):
-        check_contract(tiles)
+        check_input_varies(tiles)

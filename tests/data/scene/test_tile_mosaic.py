@@ -10,7 +10,7 @@ import torch
 import xarray as xr
 
 from data.pack import make_pack
-from data.pack.channels import pick_steps
+from data.pack.channels import select_even_steps
 from data.pack.reader import PackReader
 from data.scene.base import InputSpec
 from data.scene.georeference import Grid
@@ -50,7 +50,7 @@ def test_a_tile_is_read_as_training_and_serving_read_it(quad: Path, tmp_path: Pa
         reader.read(int(pack.rows([tile_id])[0]), packed)
         np.testing.assert_array_equal(x, packed.numpy())
         served = read_tile(tile_path(quad, tile_id, "s1asc"), ModelInput(NEED.channels, 4, "even"))
-        np.testing.assert_array_equal(x, served[0, pick_steps(4)])
+        np.testing.assert_array_equal(x, served[0, select_even_steps(4)])
 
 
 def test_a_network_around_the_event_gets_the_dates_that_serving_gives_it(quad: Path) -> None:

@@ -21,7 +21,7 @@ from tuning.baselines.baselines import (
     is_deterministic,
     list_baselines,
     make_baseline_config,
-    predict_baseline,
+    make_predictor,
     run_baseline,
     scale_change,
 )
@@ -57,7 +57,7 @@ def test_unknown_names_are_refused(pack: Pack, split: Split) -> None:
     with pytest.raises(ValueError, match=r"Unknown baseline 'forest'\..* Available: log_ratio_vv"):
         make_baseline_config("forest", "blocks", "x")
     with pytest.raises(ValueError, match="Unknown baseline 'unet'"):
-        predict_baseline({"model": "unet", "channels": []}, pack, split)
+        make_predictor({"model": "unet", "channels": []}, pack, split)
     with pytest.raises(ValueError, match="Unknown channel 's1up'"):
         list_baselines(["s1up"])
 
@@ -177,7 +177,7 @@ def test_probabilities_keep_the_share_of_landslides(pack: Pack, split: Split, ke
 @pytest.mark.parametrize("key", BASELINES)
 def test_tiles_are_answered_one_by_one_in_their_order(pack: Pack, split: Split, key: str) -> None:
     config = make_baseline_config(key, split.name, pack.hash) | {"sample_px": 4000}
-    predict = predict_baseline(config, pack, split)
+    predict = make_predictor(config, pack, split)
     probs = predict(split.test)
     assert probs.dtype == np.float32
     assert probs.shape == (len(split.test), TILE_PX, TILE_PX)

@@ -13,7 +13,7 @@ from tuning.cluster import ray_session
 from tuning.cluster.gpu_memory import find_heaviest, measure_footprint
 from tuning.cluster.preflight import measure_gpu
 from tuning.cluster.resources import NodeResources, Resources, choose_share, share_of_gpu, share_out
-from tuning.train.fit import split_of
+from tuning.train.fit import make_config_split
 from tuning.train.training import Training
 from tuning.trial.folder import Config, TrialFolder
 from tuning.trial.search_space import make_space
@@ -84,7 +84,7 @@ def test_one_step_of_each_part_is_tried_and_nothing_kept(
     pack: Pack, config: Config, tmp_path: Any
 ) -> None:
     journal = TrialFolder(tmp_path / "trial")
-    training = Training(config, pack, split_of(config, pack), journal, torch.device("cpu"))
+    training = Training(config, pack, make_config_split(config, pack), journal, torch.device("cpu"))
     before = [weights.detach().clone() for weights in training.model.parameters()]
     training.try_step()
     after = list(training.model.parameters())

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from data.pack import make_pack
-from data.pack.channels import pick_steps
+from data.pack.channels import select_even_steps
 from data.pack.dataset import TileDataset
 from data.scene.base import InputSpec, Scene
 from data.scene.datacube import open_cube
@@ -20,7 +20,8 @@ from tuning.predict.predictor import Predictor
 from tuning.predict.sliding_window import map_scene
 from tuning.serving.export import make_program, make_reference, save_program
 from tuning.serving.program import load_program
-from tuning.train.evaluate import load_checkpoint, predict
+from tuning.train.checkpoints import load_checkpoint
+from tuning.train.evaluate import predict
 
 S1 = ("s1asc:VV", "s1asc:VH", "s1dsc:VV", "s1dsc:VH")
 CPU = torch.device("cpu")
@@ -242,7 +243,7 @@ def test_a_network_around_the_event_gets_its_dates_alone(tmp_path: Path) -> None
     x = np.stack(layers, axis=1).astype(np.float16).astype(np.float32)[None]
     with torch.inference_mode():
         np.testing.assert_allclose(found, member.program(torch.from_numpy(x))[0], atol=1e-5)
-    assert pick_steps(2) == [0, 14]
+    assert select_even_steps(2) == [0, 14]
 
 
 def test_networks_that_read_different_things_are_no_ensemble(

@@ -40,7 +40,8 @@ from tuning.tracking.load_trials import read_trials
 from tuning.tracking.model_digest import DIGEST
 from tuning.tracking.payloads import CampaignContext
 from tuning.tracking.tracker import Tracker
-from tuning.train.evaluate import count_part, load_checkpoint, measure_test
+from tuning.train.checkpoints import load_checkpoint
+from tuning.train.evaluate import count_dataset, measure_test
 from tuning.train.fit import fit
 from tuning.trial.folder import Config, TrialFolder
 
@@ -90,7 +91,7 @@ def log_campaign(
         teach(checkpoint.model, gain)
         torch.save(saved | {"model": checkpoint.model.state_dict()}, folder / "best.pt")
         val = TileDataset(pack, split.val, checkpoint.norm, 2, CPU)
-        TrialFolder(folder).write_counts("val", count_part(checkpoint.model, val)[0])
+        TrialFolder(folder).write_counts("val", count_dataset(checkpoint.model, val)[0])
     measure_test(TrialFolder(folder), pack, split, CPU)
     gate = write_gate(pack, split.val, config["channels"], config["timesteps"], "even", folder)
     for file in (write_reference_layers(pack, split.test, folder), *gate):

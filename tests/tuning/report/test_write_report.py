@@ -24,7 +24,8 @@ from tuning.serving.export import check_program, make_program, make_reference
 from tuning.tracking.client import connect, find_runs
 from tuning.tracking.payloads import CampaignContext
 from tuning.tracking.tracker import Tracker
-from tuning.train.evaluate import load_checkpoint, measure_test
+from tuning.train.checkpoints import load_checkpoint
+from tuning.train.evaluate import measure_test
 from tuning.train.fit import fit
 from tuning.trial.folder import Config, TrialFolder
 

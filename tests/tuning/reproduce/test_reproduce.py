@@ -206,7 +206,7 @@ def test_gpu_s_trial_may_differ_a_little(
     logged: Logged, ask: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        "tuning.reproduce.__main__.pick_device", lambda: CPU
+        "tuning.reproduce.__main__.choose_device", lambda: CPU
     )  # also where there is a GPU
     folder = logged.copy(tmp_path / "gpu")
     logged.change_environment(folder, device="cuda")

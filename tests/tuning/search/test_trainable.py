@@ -11,7 +11,7 @@ from data.io.shared_storage import SharedStorage
 from data.pack import Pack
 from tests.support.training import TIMED_FIELDS, FaultyNet
 from tuning.search.trainable import run_trial
-from tuning.train.evaluate import make_model
+from tuning.train.checkpoints import make_model
 from tuning.trial.folder import Config, TrialFolder
 from tuning.trial.stage import MEMBER, StageJob, is_finished
 from tuning.trial.sync import TrialSync

@@ -13,7 +13,7 @@ from tuning.serving.export import count_inputs, make_program, make_reference, sa
 from tuning.serving.program import load_program
 from tuning.serving.pt2_archive import Pt2Error
 from tuning.serving.weight_swap import read_skeleton
-from tuning.train.evaluate import Checkpoint, load_checkpoint
+from tuning.train.checkpoints import Checkpoint, load_checkpoint
 
 CASES = {
     "unet": {"width": 4, "depth": 4, "conv": "separable", "norm": "layer"},  # as published

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from data.pack.channels import pick_steps
+from data.pack.channels import select_even_steps
 from models import list_models
 from models._blocks import CONVS, NORMS
 from tests.support.served_fixtures import make_norm, write_checkpoint
@@ -13,7 +13,7 @@ from tuning.serving.export import make_example, make_program, make_reference, sa
 from tuning.serving.fuse import fuse
 from tuning.serving.onednn import convolve
 from tuning.serving.program import Program, load_program
-from tuning.train.evaluate import load_checkpoint
+from tuning.train.checkpoints import load_checkpoint
 
 CPU = torch.device("cpu")
 
@@ -37,7 +37,7 @@ def test_a_fused_network_answers_as_it_was_logged(
     x[0, :, :, :7] = torch.nan
     with torch.inference_mode():
         wanted = program(x)
-        picked = x[:, pick_steps(4)]
+        picked = x[:, select_even_steps(4)]
         before = picked.clone()
         torch.testing.assert_close(fused(picked), wanted, atol=2e-6, rtol=0)
         torch.testing.assert_close(picked, before, equal_nan=True)  # the input is left as it is

@@ -16,7 +16,7 @@ from tests.support.served_fixtures import (
 )
 from tuning.serving import pt2_archive
 from tuning.serving.pt2_archive import CONFIGS, GRAPH, Pt2Error, read_archive
-from tuning.train.evaluate import load_checkpoint
+from tuning.train.checkpoints import load_checkpoint
 
 WEIGHTS = CONFIGS["data/weights/"]
 

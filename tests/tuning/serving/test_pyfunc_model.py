@@ -17,7 +17,7 @@ from tests.support.served_fixtures import write_checkpoint
 from tuning.serving.export import make_program
 from tuning.serving.pyfunc_model import InputError
 from tuning.tracking.log_model import save_model
-from tuning.train.evaluate import load_checkpoint
+from tuning.train.checkpoints import load_checkpoint
 
 
 @pytest.fixture(scope="module")

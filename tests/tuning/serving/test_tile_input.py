@@ -12,7 +12,7 @@ import xarray as xr
 from mlflow.models import Model
 
 from data.pack import Pack
-from data.pack.channels import EVENT, pick_nearest
+from data.pack.channels import EVENT, select_event_steps
 from data.pack.dataset import TileDataset
 from data.pack.reader import PackReader
 from data.tiles import rules, tile_path
@@ -21,7 +21,8 @@ from tests.support.tile_files import fill, make_dataset, put, to_linear, write
 from tuning.serving import tile_input
 from tuning.serving.tile_input import TILE_DIMS, ModelInput, read_tile
 from tuning.tracking.log_model import save_model
-from tuning.train.evaluate import load_checkpoint, predict
+from tuning.train.checkpoints import load_checkpoint
+from tuning.train.evaluate import predict
 
 Change = Callable[[xr.Dataset], xr.Dataset]
 
@@ -67,7 +68,7 @@ def test_dates_are_picked_on_either_side_of_the_event(tmp_path: Path, days: int)
     dataset["VV"].values[:] = np.arange(15)[:, None, None] - 20
     path = write(dataset.assign_coords(time=times), tmp_path)
     found = read_tile(path, ModelInput(("s1asc:VV",), 4, "event"))[0, :, 0, 0, 0] + 20
-    assert found.tolist() == pick_nearest(times, 4)
+    assert found.tolist() == select_event_steps(times, 4)
 
 
 def test_rows_run_from_north_to_south(tmp_path: Path) -> None:

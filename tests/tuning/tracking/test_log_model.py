@@ -24,7 +24,7 @@ from tuning.serving.export import make_program
 from tuning.tracking.client import EXPERIMENT, connect
 from tuning.tracking.log_model import collect_scores, join_code, log_model
 from tuning.tracking.model_digest import DIGEST, digest_folder, load_registered, read_digest
-from tuning.train.evaluate import load_checkpoint
+from tuning.train.checkpoints import load_checkpoint
 from tuning.trial.folder import TrialFolder
 
 FACTS = {"campaign": "first", "channels": "s1", "data_hash": "d" * 12}
@@ -182,7 +182,7 @@ def test_scores_of_a_trial_are_those_of_its_best_checkpoint(tmp_path: Path) -> N
 def test_model_of_a_trial_without_a_checkpoint_is_refused(
     client: MlflowClient, experiment_id: str, run_id: str, tmp_path: Path
 ) -> None:
-    with pytest.raises(FileNotFoundError, match=r"A checkpoint is a file best\.pt"):
+    with pytest.raises(FileNotFoundError, match=r"A checkpoint must be a best\.pt"):
         log_model(client, experiment_id, run_id, TrialFolder(tmp_path), FACTS, {})
 
 

@@ -10,7 +10,7 @@ import torch
 
 from data.pack import Pack
 from tuning.metrics.histogram import BINS
-from tuning.train.checkpoints import keep_next, settle_best
+from tuning.train.checkpoints import save_candidate, settle_candidate
 from tuning.train.fit import fit
 from tuning.trial.folder import Config, TrialFolder
 
@@ -27,12 +27,12 @@ def counts_of(value: int) -> np.ndarray:
 
 def test_better_checkpoint_counts_once_its_epoch_is_known(tmp_path: Path) -> None:
     journal = TrialFolder(tmp_path)
-    keep_next(journal, {"epoch": 1}, counts_of(1))
+    save_candidate(journal, {"epoch": 1}, counts_of(1))
     assert not journal.best.exists()
-    settle_best(journal, 1)
+    settle_candidate(journal, 1)
     assert torch.load(journal.best, weights_only=True) == {"epoch": 1}
-    keep_next(journal, {"epoch": 2}, counts_of(2))
-    settle_best(journal, 1)  # killed before last.pt knew of epoch 2
+    save_candidate(journal, {"epoch": 2}, counts_of(2))
+    settle_candidate(journal, 1)  # killed before last.pt knew of epoch 2
     assert torch.load(journal.best, weights_only=True) == {"epoch": 1}
     assert np.array_equal(journal.counts("val"), counts_of(1))  # type: ignore[arg-type]
     assert sorted(os.listdir(tmp_path)) == ["best.pt", "val_counts.npy"]
@@ -40,9 +40,9 @@ def test_better_checkpoint_counts_once_its_epoch_is_known(tmp_path: Path) -> Non
 
 def test_kill_between_histogram_and_checkpoint_is_made_good(tmp_path: Path) -> None:
     journal = TrialFolder(tmp_path)
-    keep_next(journal, {"epoch": 3}, counts_of(3))
+    save_candidate(journal, {"epoch": 3}, counts_of(3))
     os.replace(tmp_path / "next_counts.npy", tmp_path / "val_counts.npy")
-    settle_best(journal, 3)
+    settle_candidate(journal, 3)
     assert torch.load(journal.best, weights_only=True) == {"epoch": 3}
     assert np.array_equal(journal.counts("val"), counts_of(3))  # type: ignore[arg-type]
 
@@ -87,7 +87,9 @@ def test_damaged_checkpoint_is_named_with_the_remedy(
         torch.save({"epoch": 1, "model": {}}, journal.last)  # whole, and of another training
     else:
         journal.last.write_bytes(content)
-    told = r"A checkpoint must be what training wrote, but .*last\.pt.* Or remove it: the trial is"
+    told = (
+        r"A checkpoint must be what training wrote, but .*last\.pt.* Or delete it: the trial then"
+    )
     with pytest.raises(ValueError, match=told):
         fit(config, pack, tmp_path, lambda row: None, device=CPU)
     journal.last.unlink()

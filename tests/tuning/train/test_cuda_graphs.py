@@ -9,17 +9,18 @@ import pytest
 import torch
 
 from data.pack import Pack
-from data.pack.augment import Augment
+from data.pack.augmentation import Augment
 from models import known_good, list_models
 from tuning.cluster.gpu_memory import measure_footprint
 from tuning.doctor.machine import check_gpu
-from tuning.train.cuda_graphs import EAGER
-from tuning.train.datasets import Parts
-from tuning.train.epochs import DeviceEpochs, HostEpochs
-from tuning.train.evaluate import load_checkpoint, measure_test
-from tuning.train.fit import Report, fit, split_of
-from tuning.train.multi_seed import Seed, fit_stacked
+from tuning.train.checkpoints import load_checkpoint
+from tuning.train.cuda_graphs import WARMUP_CALLS
+from tuning.train.epochs import DeviceEpochRunner, HostEpochRunner
+from tuning.train.evaluate import measure_test
+from tuning.train.fit import ReportRow, fit, make_config_split
+from tuning.train.multi_seed import SeedRun, fit_stacked
 from tuning.train.training import Training
+from tuning.train.training_data import TrainingData
 from tuning.trial.folder import Config, Row, TrialFolder
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
@@ -42,7 +43,7 @@ def waiting_is_an_error() -> Iterator[None]:
 
 
 def make_training(config: Config, pack: Pack, folder: Path, *, graphs: bool = True) -> Training:
-    split = split_of(config, pack)
+    split = make_config_split(config, pack)
     return Training(config, pack, split, TrialFolder(folder), GPU, graphs=graphs)
 
 
@@ -63,7 +64,7 @@ def measure_gap(mine: torch.nn.Module, other: torch.nn.Module) -> float:
 
 
 def recorded(training: Training) -> int:
-    assert isinstance(training.epochs, DeviceEpochs)
+    assert isinstance(training.epochs, DeviceEpochRunner)
     return sum(replay.recorded for _, replay in training.epochs._works.values())
 
 
@@ -102,7 +103,7 @@ def test_epochs_on_the_device_are_close_to_the_host_s(
     host = make_training(config | {"augment": EVERYTHING}, pack, tmp_path / "host")
     parts = host.parts.train, host.parts.val
     augment = Augment(**EVERYTHING)  # type: ignore[arg-type]
-    host.epochs = HostEpochs(host.steps, parts, augment, host.generator, host._check_finite)
+    host.epochs = HostEpochRunner(host.steps, parts, augment, host.generator, host._check_finite)
     compare(rows, run_epochs(host, 3))
 
 
@@ -111,7 +112,7 @@ def test_host_waits_for_nothing_within_an_epoch(config: Config, pack: Pack, tmp_
         training = make_training(
             config | {"augment": EVERYTHING}, pack, tmp_path / str(graphs), graphs=graphs
         )
-        run_epochs(training, EAGER + 1)  # libraries are set up, and steps recorded
+        run_epochs(training, WARMUP_CALLS + 1)  # libraries are set up, and steps recorded
         with waiting_is_an_error():
             for _ in training.walk_epoch():
                 pass
@@ -140,7 +141,7 @@ def test_training_on_a_gpu_runs_to_its_end_and_is_measured(
     assert rows[-1]["train_loss"] < rows[0]["train_loss"]
     journal = TrialFolder(tmp_path)
     assert journal.read("cost")["peak_gpu_memory_mb"] > 1
-    scores = measure_test(journal, pack, split_of(config, pack), GPU)
+    scores = measure_test(journal, pack, make_config_split(config, pack), GPU)
     assert scores["n_samples"] == 4
 
 
@@ -168,7 +169,7 @@ def test_seeds_side_by_side_are_close_to_seeds_one_by_one(
     config["arch"] |= {"dropout": 0.2}
     config |= {"augment": EVERYTHING, "lr": 1e-3, "epochs": 5, "patience": 5}
     seeds = [
-        Seed(config | {"seed": n}, tmp_path / f"stack{n}", lambda row: None) for n in (1, 2, 3)
+        SeedRun(config | {"seed": n}, tmp_path / f"stack{n}", lambda row: None) for n in (1, 2, 3)
     ]
     assert fit_stacked(seeds, pack) == ["last epoch"] * 3
     for seed in seeds:
@@ -190,8 +191,8 @@ def test_interrupted_stack_is_close_to_an_undisturbed_one(
         if row["epoch"] == 4:  # of each seed an epoch is queued by then
             raise KeyboardInterrupt
 
-    def make_stack(name: str, report: Report) -> list[Seed]:
-        return [Seed(config | {"seed": n}, tmp_path / f"{name}{n}", report) for n in (1, 2)]
+    def make_stack(name: str, report: ReportRow) -> list[SeedRun]:
+        return [SeedRun(config | {"seed": n}, tmp_path / f"{name}{n}", report) for n in (1, 2)]
 
     whole, parts = (make_stack(name, lambda row: None) for name in ("whole", "parts"))
     assert fit_stacked(whole, pack) == ["last epoch"] * 2
@@ -205,8 +206,8 @@ def test_interrupted_stack_is_close_to_an_undisturbed_one(
 def test_tiles_are_shared_by_the_seeds_of_a_stack(
     config: Config, pack: Pack, tmp_path: Path
 ) -> None:
-    split = split_of(config, pack)
-    parts = Parts.make(config, pack, split, GPU)
+    split = make_config_split(config, pack)
+    parts = TrainingData.make(config, pack, split, GPU)
     both = [
         Training(
             config | {"seed": n}, pack, split, TrialFolder(tmp_path / str(n)), GPU, parts=parts

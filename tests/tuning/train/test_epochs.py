@@ -9,18 +9,18 @@ import torch
 
 from data.io.safe_checkpoint import load_tensors
 from data.pack import Pack
-from data.pack.augment import Augment
+from data.pack.augmentation import Augment
 from data.pack.dataset import TileDataset
 from data.pack.gpu_dataset import GpuDataset
-from data.pack.normalise import make_normalisation
+from data.pack.normalisation import make_normalisation
 from data.splits import Split
 from tuning.metrics.scores import count_bins, to_probs
-from tuning.train.cuda_graphs import Lane, Replay
-from tuning.train.datasets import Parts
+from tuning.train.cuda_graphs import GraphedCall, GraphStream
 from tuning.train.device_metrics import DeviceMetrics
-from tuning.train.epochs import DeviceEpochs, HostEpochs
-from tuning.train.fit import split_of
+from tuning.train.epochs import DeviceEpochRunner, HostEpochRunner
+from tuning.train.fit import make_config_split
 from tuning.train.training import BadTrialError, Training
+from tuning.train.training_data import TrainingData
 from tuning.trial.folder import Config, Row, TrialFolder, write_atomically
 
 CPU = torch.device("cpu")
@@ -29,17 +29,17 @@ EVERYTHING = Augment(turn=1, crop=64, speckle=1.0, jitter=0.5, drop=0.3)
 
 def make_training(config: Config, pack: Pack, folder: Path) -> Training:
     """Make a training whose tiles live on the device, here the CPU."""
-    split = split_of(config, pack)
-    parts = Parts.make(config, pack, split, CPU, resident=True)
+    split = make_config_split(config, pack)
+    parts = TrainingData.make(config, pack, split, CPU, resident=True)
     return Training(config, pack, split, TrialFolder(folder), CPU, parts=parts)
 
 
 def on_host(training: Training) -> Training:
     """Let the same tiles be trained on by the host's loop."""
     device = training.epochs
-    assert isinstance(device, DeviceEpochs)
+    assert isinstance(device, DeviceEpochRunner)
     parts, augment = (training.parts.train, training.parts.val), Augment()
-    training.epochs = HostEpochs(
+    training.epochs = HostEpochRunner(
         training.steps, parts, augment, training.generator, training._check_finite
     )
     return training
@@ -76,7 +76,7 @@ def test_epochs_begun_ahead_change_nothing(
     config["arch"] |= {"dropout": 0.2}
     rows, states, sizes = [], [], []
     for ahead in (False, True):
-        monkeypatch.setattr(DeviceEpochs, "ahead", ahead)
+        monkeypatch.setattr(DeviceEpochRunner, "ahead", ahead)
         whole = make_training(config, pack, tmp_path / str(ahead))
         whole.run_epoch()
         first = load_tensors(whole.journal.last)
@@ -148,17 +148,19 @@ def test_infinite_loss_is_found_at_the_end_of_the_epoch(
 
 
 def test_labels_other_than_0_and_1_are_refused(config: Config, pack: Pack, tmp_path: Path) -> None:
-    parts = Parts.make(config, pack, split_of(config, pack), CPU, resident=True)
+    parts = TrainingData.make(config, pack, make_config_split(config, pack), CPU, resident=True)
     assert parts.val.resident is not None
     parts.val.resident.mask[0, 0, 0] = 2
     with pytest.raises(ValueError, match=r"A mask must hold 0 .* but got 0 to 2"):
-        Training(config, pack, split_of(config, pack), TrialFolder(tmp_path), CPU, parts=parts)
+        Training(
+            config, pack, make_config_split(config, pack), TrialFolder(tmp_path), CPU, parts=parts
+        )
 
 
 def test_work_is_done_as_it_is_where_there_is_no_gpu() -> None:
     done = torch.zeros(())
-    lane = Lane(CPU)
-    replay = Replay(lambda: done.add_(1), lane)
+    lane = GraphStream(CPU)
+    replay = GraphedCall(lambda: done.add_(1), lane)
     for _ in range(5):
         lane.run(replay)
     lane.follow()

@@ -11,7 +11,8 @@ from data.pack import Pack
 from data.splits import Split
 from tests.support.training import CPU, FaultyNet, train_rows
 from tuning.train.__main__ import main
-from tuning.train.evaluate import load_checkpoint, measure_test, pick_examples
+from tuning.train.checkpoints import load_checkpoint
+from tuning.train.evaluate import measure_test, pick_examples
 from tuning.train.fit import fit
 from tuning.train.losses import bce_dice, soft_dice
 from tuning.train.training import BadTrialError
@@ -214,7 +215,7 @@ def test_folder_refuses_another_config(config: Config, pack: Pack, tmp_path: Pat
 
 
 def test_missing_checkpoint_is_named(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=r"best\.pt that training wrote, but got"):
+    with pytest.raises(FileNotFoundError, match=r"must be a best\.pt written by training, but got"):
         load_checkpoint(tmp_path / "best.pt")
 
 

@@ -7,7 +7,7 @@ from zipfile import ZipFile
 import torch
 
 from data.io.safe_checkpoint import load_tensors
-from tuning.train.gpu_snapshot import Snapshot
+from tuning.train.gpu_snapshot import StateSnapshot
 
 
 def make_network() -> torch.nn.Module:
@@ -22,7 +22,7 @@ def test_snapshot_keeps_the_state_of_its_moment() -> None:
     optimizer.step()
     before = {name: weights.clone() for name, weights in network.state_dict().items()}
     parts = {"network": network.state_dict(), "optimizer": optimizer.state_dict(), "epoch": 3}
-    taken = Snapshot(parts)
+    taken = StateSnapshot(parts)
     optimizer.step()
     found = taken.fetch()
     for name, weights in before.items():
@@ -37,7 +37,7 @@ def test_snapshot_keeps_the_state_of_its_moment() -> None:
 def test_snapshot_is_saved_as_the_state_itself_would_be(tmp_path: Path) -> None:
     network = make_network()
     state = {"network": network.state_dict(), "plain": [1, (2, None)]}
-    for name, content in (("state", state), ("taken", Snapshot(state).fetch())):
+    for name, content in (("state", state), ("taken", StateSnapshot(state).fetch())):
         torch.save(content, tmp_path / name)
     saved, taken = (load_tensors(tmp_path / name) for name in ("state", "taken"))
     assert taken.keys() == saved.keys()
@@ -51,7 +51,7 @@ def test_snapshot_is_saved_as_the_state_itself_would_be(tmp_path: Path) -> None:
 
 
 def test_snapshot_has_one_member_per_type(tmp_path: Path) -> None:
-    taken = Snapshot({"network": make_network().state_dict()})
+    taken = StateSnapshot({"network": make_network().state_dict()})
     torch.save(taken.fetch(), tmp_path / "taken")
     with ZipFile(tmp_path / "taken") as archive:
         members = [name for name in archive.namelist() if "/data/" in name]
@@ -61,6 +61,6 @@ def test_snapshot_has_one_member_per_type(tmp_path: Path) -> None:
 def test_tensors_of_no_plain_order_are_kept() -> None:
     numbers = torch.arange(12.0).view(3, 4)
     odd = {"every second": numbers[:, ::2], "same": torch.ones(1).expand(4), "none": numbers[:0]}
-    found = Snapshot(odd | {"number": torch.tensor(5.0)}).fetch()
+    found = StateSnapshot(odd | {"number": torch.tensor(5.0)}).fetch()
     assert all(torch.equal(found[name], odd[name]) for name in odd)
     assert float(found["number"]) == 5

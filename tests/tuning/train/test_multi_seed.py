@@ -7,8 +7,8 @@ import torch
 
 from data.pack import Pack
 from tests.support.training import CPU, TIMED_FIELDS, FaultyNet, train_rows
-from tuning.train.evaluate import load_checkpoint, make_model
-from tuning.train.multi_seed import Seed, fit_stacked
+from tuning.train.checkpoints import load_checkpoint, make_model
+from tuning.train.multi_seed import SeedRun, fit_stacked
 from tuning.train.training import BadTrialError
 from tuning.trial.folder import Config, Row, TrialFolder
 
@@ -22,7 +22,7 @@ def stack(config: Config, pack: Pack, folder: Path, stop: int = 0) -> list[str |
         if stop and row["epoch"] == stop:
             raise KeyboardInterrupt
 
-    seeds = [Seed(config | {"seed": seed}, folder / str(seed), report) for seed in SEEDS]
+    seeds = [SeedRun(config | {"seed": seed}, folder / str(seed), report) for seed in SEEDS]
     return fit_stacked(seeds, pack, device=CPU)
 
 
@@ -95,7 +95,7 @@ def test_stack_refuses_what_are_no_seeds_of_one_config(
     config: Config, pack: Pack, tmp_path: Path
 ) -> None:
     other = config | {"seed": 1, "lr": 1.0, "clip": 2.0}
-    seeds = [Seed(one, tmp_path / str(one["seed"]), print) for one in (config, other)]
+    seeds = [SeedRun(one, tmp_path / str(one["seed"]), print) for one in (config, other)]
     with pytest.raises(
         ValueError, match=r"must have one config, but two differ in clip, lr\. Train"
     ):

@@ -9,7 +9,7 @@ from data.pack import Pack
 from models import create_model
 from tests.support.hostile_files import DEEP, write_sparse
 from tuning.train.__main__ import main
-from tuning.train.fit import REQUIRED
+from tuning.train.fit import REQUIRED_KEYS
 from tuning.trial.config import check_config
 from tuning.trial.folder import Config, TrialFolder
 
@@ -101,7 +101,7 @@ def test_architectures_are_those_of_the_folder_alone(name: Any) -> None:
 
 
 def test_config_of_a_training_passes_as_it_is(config: Config) -> None:
-    assert check_config(config, "it", REQUIRED) is config
+    assert check_config(config, "it", REQUIRED_KEYS) is config
 
 
 def test_history_without_a_bottom_is_refused(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ WARMUP = 0.05  # share of all steps over which the learning rate rises
 FINAL_LR = 0.01  # share of the learning rate that the last step has
 
 
-def share_of_lr(step: int, steps: int) -> float:
+def lr_factor(step: int, steps: int) -> float:
     """Rise linearly, then fall along a half cosine (Loshchilov and Hutter 2017, arXiv 1608.03983)."""
     warm = max(1, int(WARMUP * steps))
     if step < warm:
@@ -23,7 +23,7 @@ def share_of_lr(step: int, steps: int) -> float:
     return FINAL_LR + (1 - FINAL_LR) * 0.5 * (1 + math.cos(math.pi * done))
 
 
-class Steps:
+class TrainingStep:
     """What turns a batch into better weights.
 
     Args:
@@ -46,7 +46,7 @@ class Steps:
         # The steps before the recording are no reason to warn.
         self.optimizer._warned_capturable_if_run_uncaptured = True
         self.schedule = torch.optim.lr_scheduler.LambdaLR(
-            self.optimizer, lambda step: share_of_lr(step, steps)
+            self.optimizer, lambda step: lr_factor(step, steps)
         )
         self._place_lr()
         self.half = torch.bfloat16 if cuda and torch.cuda.is_bf16_supported() else torch.float16
@@ -63,7 +63,7 @@ class Steps:
     @property
     def lr(self) -> float:
         """The learning rate of the next step."""
-        return float(self.config["lr"] * share_of_lr(self.schedule.last_epoch, self.steps))
+        return float(self.config["lr"] * lr_factor(self.schedule.last_epoch, self.steps))
 
     def loss(self, logits: Tensor, mask: Tensor) -> Tensor:
         """Measure the config's loss."""

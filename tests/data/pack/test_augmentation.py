@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from data.pack.augment import OFF, Augment, apply_augment, make_augment, parse_augment
-from data.pack.normalise import Normalisation
+from data.pack.augmentation import NO_AUGMENT, Augment, apply_augment, make_augment, parse_augment
+from data.pack.normalisation import Normalisation
 
 NORM = Normalisation(("s1asc:VV", "s1asc:VH", "DEM"), (-9.0, -15.0, 200.0), (4.0, 2.0, 100.0))
 TURN = Augment(turn=1)
@@ -80,14 +80,14 @@ def test_a_lost_acquisition_is_the_mean_in_all_channels() -> None:
 
 def test_nothing_asked_for_changes_nothing() -> None:
     x, mask = numbered(3, 8)
-    same, label = apply_augment(x, mask, OFF, NORM, seeded())
+    same, label = apply_augment(x, mask, NO_AUGMENT, NORM, seeded())
     assert same is x
     assert label is mask
 
 
 def test_words_become_an_augmentation() -> None:
     assert parse_augment(["turn"]) == Augment()
-    assert parse_augment(["none"]) == OFF
+    assert parse_augment(["none"]) == NO_AUGMENT
     assert parse_augment(["crop=96", "jitter=0.5"]) == Augment(turn=0, crop=96, jitter=0.5)
 
 

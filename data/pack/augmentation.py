@@ -9,7 +9,7 @@ from torch import Tensor
 
 from data.io.errors import unknown_name
 from data.pack.channels import SAR_CHANNELS
-from data.pack.normalise import Normalisation
+from data.pack.normalisation import Normalisation
 from data.tiles import TILE_PX
 
 
@@ -34,7 +34,7 @@ class Augment:
     drop: float = 0.0
 
 
-OFF = Augment(turn=0)
+NO_AUGMENT = Augment(turn=0)
 _LIMITS = {"turn": (0, 1), "crop": (0, TILE_PX), "speckle": (0, 10), "jitter": (0, 10)}
 
 
@@ -83,7 +83,7 @@ def make_augment(values: dict[str, Any]) -> Augment:
 
 
 @dataclass(frozen=True)
-class Draw:
+class AugmentParams:
     """What chance decided for a batch of B tiles, on the CPU.
 
     Attributes:
@@ -97,7 +97,9 @@ class Draw:
     seed: int | None
 
 
-def draw_changes(batch: int, side: int, augment: Augment, generator: torch.Generator) -> Draw:
+def draw_params(
+    batch: int, side: int, augment: Augment, generator: torch.Generator
+) -> AugmentParams:
     """Draw the changes of a batch, of tiles with *side* px, from a generator of the CPU."""
     turns = corners = torch.zeros(batch, dtype=torch.int64)
     seed = None
@@ -108,7 +110,7 @@ def draw_changes(batch: int, side: int, augment: Augment, generator: torch.Gener
         corners = row * side + column
     if is_noisy(augment):
         seed = int(torch.randint(2**62, (), generator=generator))
-    return Draw(turns, corners, seed)
+    return AugmentParams(turns, corners, seed)
 
 
 def is_noisy(augment: Augment) -> bool:
@@ -116,7 +118,7 @@ def is_noisy(augment: Augment) -> bool:
     return bool(augment.speckle or augment.jitter or augment.drop)
 
 
-def list_symmetries(side: int, size: int) -> Tensor:
+def make_symmetry_maps(side: int, size: int) -> Tensor:
     """List the source pixel of every pixel of a turned window at a tile's first pixel.
 
     Args:
@@ -137,7 +139,7 @@ def list_symmetries(side: int, size: int) -> Tensor:
     return row * side + column
 
 
-def move_pixels(layers: Tensor, symmetries: Tensor, turns: Tensor, corners: Tensor) -> Tensor:
+def flip_and_crop(layers: Tensor, symmetries: Tensor, turns: Tensor, corners: Tensor) -> Tensor:
     """Turn and cut layers ``(B, ..., H, W)``, each tile as it was drawn; on any device, without waiting for it."""
     source = symmetries.index_select(0, turns) + corners[:, None, None]
     flat = layers.reshape(len(layers), -1, layers.shape[-2] * layers.shape[-1])
@@ -160,38 +162,38 @@ def apply_augment(
     Returns:
         Both, changed alike.
     """
-    drawn = draw_changes(len(mask), mask.shape[1], augment, generator)
+    drawn = draw_params(len(mask), mask.shape[1], augment, generator)
     return apply_changes(x, mask, augment, norm, drawn)
 
 
 def apply_changes(
-    x: Tensor, mask: Tensor, augment: Augment, norm: Normalisation, drawn: Draw
+    x: Tensor, mask: Tensor, augment: Augment, norm: Normalisation, drawn: AugmentParams
 ) -> tuple[Tensor, Tensor]:
     """Change a batch as it was drawn; arguments and result as in :func:`apply_augment`."""
     if augment.turn or augment.crop:
-        symmetries = list_symmetries(mask.shape[1], augment.crop or mask.shape[1])
+        symmetries = make_symmetry_maps(mask.shape[1], augment.crop or mask.shape[1])
         how = [part.to(x.device) for part in (symmetries, drawn.turns, drawn.corners)]
-        x, mask = move_pixels(x, *how), move_pixels(mask[:, None], *how)[:, 0]
+        x, mask = flip_and_crop(x, *how), flip_and_crop(mask[:, None], *how)[:, 0]
     if drawn.seed is not None:
         noise = torch.Generator(x.device).manual_seed(drawn.seed)
-        disturb(x, augment, per_db(norm).to(x.device), noise)
+        add_noise(x, augment, units_per_db(norm).to(x.device), noise)
     return x, mask
 
 
-def per_db(norm: Normalisation) -> Tensor:
+def units_per_db(norm: Normalisation) -> Tensor:
     """Return what a dB is in each normalised channel, 0 where there is no backscatter; shape ``(C, 1, 1)``."""
     at = [name in SAR_CHANNELS for name in norm.channels]
     values = [is_sar / std for is_sar, std in zip(at, norm.std, strict=True)]
     return torch.tensor(values, dtype=torch.float32)[:, None, None]
 
 
-def disturb(x: Tensor, augment: Augment, db: Tensor, generator: torch.Generator) -> None:
+def add_noise(x: Tensor, augment: Augment, db: Tensor, generator: torch.Generator) -> None:
     """Add noise to the backscatter and lose acquisitions, in place.
 
     Args:
         x: Normalised input, shape ``(B, T, C, H, W)``.
         augment: What to do.
-        db: Of :func:`per_db`, on the device of *x*.
+        db: Of :func:`units_per_db`, on the device of *x*.
         generator: Generator of that device.
     """
 

@@ -6,7 +6,7 @@ import pytest
 
 from data.pack import Pack
 from data.pack.channels import SAR_CHANNELS
-from data.pack.normalise import PUBLISHED, keep_norm, make_normalisation
+from data.pack.normalisation import PUBLISHED, make_normalisation, save_normalisation
 from data.splits import Split
 
 
@@ -62,7 +62,7 @@ def test_norm_refuses_channels_out_of_order(pack: Pack, split: Split) -> None:
 
 def test_norm_is_kept_beside_the_manifest(pack: Pack, split: Split) -> None:
     norm = make_normalisation("train", pack, split.train, SAR_CHANNELS)
-    keep_norm(pack, split, norm)
+    save_normalisation(pack, split, norm)
     kept = json.loads((pack.path / f"norm-train-{split.hash}.json").read_text())
     assert kept["mean"] == list(norm.mean)
     assert (kept["split"], kept["channels"]) == ("blocks", list(SAR_CHANNELS))

@@ -85,7 +85,7 @@ def make_normalisation(
     """
     if kind not in KINDS:
         raise ValueError(unknown_name("norm", kind, KINDS))
-    measured = measure_norm(pack, train, channels)
+    measured = measure_normalisation(pack, train, channels)
     if kind == "train":
         return measured
     if lacking := [name for name in channels if name not in PUBLISHED]:
@@ -97,7 +97,9 @@ def make_normalisation(
     return Normalisation(tuple(channels), mean, std, kind)
 
 
-def measure_norm(pack: Pack, train: Sequence[str], channels: Sequence[str]) -> Normalisation:
+def measure_normalisation(
+    pack: Pack, train: Sequence[str], channels: Sequence[str]
+) -> Normalisation:
     """Measure each channel's mean and standard deviation over the train tiles alone.
 
     Raises:
@@ -125,7 +127,7 @@ def measure_norm(pack: Pack, train: Sequence[str], channels: Sequence[str]) -> N
     return Normalisation(tuple(channels), tuple(map(float, mean)), tuple(map(float, std)))
 
 
-def keep_norm(pack: Pack, split: Split, norm: Normalisation) -> None:
+def save_normalisation(pack: Pack, split: Split, norm: Normalisation) -> None:
     """Write a norm beside the pack's manifest, as ``norm-<kind>-<split hash>.json``."""
     file = pack.path / f"norm-{norm.kind}-{split.hash}.json"
     aside = file.with_suffix(f".{os.getpid()}")

@@ -7,13 +7,13 @@ import torch
 
 from data.pack import Pack
 from data.pack.dataset import TileDataset
-from data.pack.normalise import Normalisation, make_normalisation
+from data.pack.normalisation import Normalisation, make_normalisation
 from data.splits import Split
 from tuning.trial.folder import Config
 
 
 @dataclass(frozen=True)
-class Parts:
+class TrainingData:
     """What trainings of one data set share: the tiles of train and val, and their normalisation."""
 
     norm: Normalisation
