@@ -26,9 +26,9 @@ from data.splits import Split, make_split
 from models import list_models
 from tuning.baselines.baselines import is_deterministic, make_baseline_config
 from tuning.metrics.scores import choose_threshold, score_at
-from tuning.registry.gate_tiles import write_gate
+from tuning.registry.gate_tiles import write_gate_tiles
 from tuning.report.reference_layers import write_reference_layers, write_split_audit
-from tuning.report.write_report import EXCLUDED, EXPECTED, SUSPICIOUS
+from tuning.report.write_report import EXCLUDED_FILE, EXPECTED_RUNS_TAG, SUSPICIOUS_FILE
 from tuning.settings.presets import SEEDS, get_preset
 from tuning.settings.settings import list_folds
 from tuning.tracking.payloads import CampaignContext
@@ -107,16 +107,16 @@ def _open_campaign(
 ) -> str:
     expected = json.dumps({model: len(trials) for model, trials in plan.items()})
     run_id = tracker.open_run(
-        "campaign", "campaign", tracker.context.campaign, tags={EXPECTED: expected}
+        "campaign", "campaign", tracker.context.campaign, tags={EXPECTED_RUNS_TAG: expected}
     )
-    for name in (EXCLUDED, SUSPICIOUS):
+    for name in (EXCLUDED_FILE, SUSPICIOUS_FILE):
         tracker.client.log_dict(run_id, {}, name)
     files.mkdir(parents=True)
     test = sorted({tile for one in splits for tile in one.test})
     preset = get_preset("quick")
     for file in (
         write_reference_layers(pack, test, files),
-        *write_gate(pack, splits[0].val, SAR_CHANNELS, preset.timesteps, "even", files),
+        *write_gate_tiles(pack, splits[0].val, SAR_CHANNELS, preset.timesteps, "even", files),
         *write_split_audit(pack, splits, split, files),
     ):
         tracker.client.log_artifact(run_id, str(file))

@@ -13,7 +13,7 @@ from data.pack import Pack
 from data.splits import Split
 from tuning.baselines.baselines import make_baseline_config, run_baseline
 from tuning.report.reference_layers import write_reference_layers, write_split_audit
-from tuning.report.write_report import EXPECTED
+from tuning.report.write_report import EXPECTED_RUNS_TAG
 from tuning.tracking.payloads import CampaignContext
 from tuning.tracking.tracker import Tracker
 from tuning.trial.folder import TrialFolder
@@ -49,7 +49,7 @@ class Hostile:
             "c",
         )
         tracker, files = Tracker(self.root, context), self.root / "files" / key
-        expected = {EXPECTED: json.dumps({BASELINE: 1})}
+        expected = {EXPECTED_RUNS_TAG: json.dumps({BASELINE: 1})}
         # A name with quotes cannot be searched for: a stranger writes past the platform.
         tags = {"kind": "campaign", "campaign": name, **expected}
         client = tracker.client

@@ -9,7 +9,7 @@ from data.pack import Pack
 from data.splits import Split
 from tuning.baselines.baselines import make_baseline_config, run_baseline
 from tuning.report.reference_layers import write_reference_layers, write_split_audit
-from tuning.report.write_report import EXPECTED
+from tuning.report.write_report import EXPECTED_RUNS_TAG
 from tuning.tracking.descriptions import describe_campaign
 from tuning.tracking.payloads import CampaignContext, DataRecord
 from tuning.tracking.sender import MLflowSender
@@ -39,7 +39,7 @@ def track_campaign(root: Path, config: Config, pack: Pack, split: Split) -> Trac
     data = DataRecord("hokkaido-twin", pack.hash, "twin:1", {"channels": ["s1"]}, {})
     delivery = MLflowSender(root, context, data)
     tracker = delivery.tracker
-    expected = {EXPECTED: json.dumps({"unet": len(SEEDS), BASELINE: 1})}
+    expected = {EXPECTED_RUNS_TAG: json.dumps({"unet": len(SEEDS), BASELINE: 1})}
     campaign = tracker.open_run("campaign", "campaign", CAMPAIGN, tags=expected)
     tracker.describe(campaign, describe_campaign(context, {split.name: {"train": 4}}, "unet"))
     publish_views(tracker.client, tracker.experiment_id, CAMPAIGN)

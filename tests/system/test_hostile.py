@@ -16,8 +16,8 @@ from tests.support.hostile_files import DEEP, write_growing_npz, write_pickled_n
 from tuning.metrics.scores import BINS
 from tuning.registry.__main__ import format_versions
 from tuning.report.__main__ import main
-from tuning.report.reference_layers import GROUND
-from tuning.report.write_report import EXPECTED
+from tuning.report.reference_layers import REFERENCE_FILE
+from tuning.report.write_report import EXPECTED_RUNS_TAG
 from tuning.tracking.client import connect, find_runs, quote
 
 SCRIPT = "<script>alert(1)</script>"
@@ -188,10 +188,10 @@ def test_expected_runs_are_counts_of_models(
 ) -> None:
     client, experiment_id = connect(hostile.root)
     runs = find_runs(client, experiment_id, kind="campaign", campaign="good")
-    before = runs[0].data.tags[EXPECTED]
-    client.set_tag(runs[0].info.run_id, EXPECTED, text)
+    before = runs[0].data.tags[EXPECTED_RUNS_TAG]
+    client.set_tag(runs[0].info.run_id, EXPECTED_RUNS_TAG, text)
     code, _, err = report("--campaign", "good")
-    client.set_tag(runs[0].info.run_id, EXPECTED, before)
+    client.set_tag(runs[0].info.run_id, EXPECTED_RUNS_TAG, before)
     assert code == 1
     assert message in err
     assert runs[0].info.run_id in err
@@ -285,7 +285,7 @@ def test_files_of_a_run_are_refused_and_do_not_act(
         ("splits.json", '{"splits": [1]}', "An audit of splits must be as it was written"),
         ("excluded_tiles.json", "[]", "must be an object, but got a list"),
         ("suspicious_tiles.json", '{"a":' * 100_000, "must not be nested deeply"),
-        (GROUND, "no archive", "must be a whole archive of arrays"),
+        (REFERENCE_FILE, "no archive", "must be a whole archive of arrays"),
         ("splits.png", "<svg onload=alert(1)>", "An image must be PNG"),
     ],
 )

@@ -12,7 +12,7 @@ from data.pack import Pack
 from data.splits import Split
 from tests.support.mlflow_runs import BASELINE, CAMPAIGN, track_campaign
 from tests.support.servers import serve_mlflow
-from tuning.report.write_report import PAGES, write_report
+from tuning.report.write_report import PAGES_FILE, write_report
 from tuning.tracking.client import find_runs
 from tuning.tracking.tracker import Tracker
 from tuning.tracking.ui_links import LOCAL_UI
@@ -68,7 +68,7 @@ def visit(browser: Browser, server: str) -> Iterator[Callable[[str], Page]]:
 @pytest.fixture
 def pages(root: Path, tracker: Tracker) -> dict[str, str]:
     """The addresses that the report gives."""
-    found: dict[str, str] = json.loads((root / "reports" / CAMPAIGN / PAGES).read_text())
+    found: dict[str, str] = json.loads((root / "reports" / CAMPAIGN / PAGES_FILE).read_text())
     return found
 
 

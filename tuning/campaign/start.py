@@ -14,9 +14,9 @@ from data.io.shared_storage import SharedStorage
 from data.splits import PARTS, Split
 from tuning.baselines.baselines import is_deterministic
 from tuning.campaign.data import describe_data, prepare_data
-from tuning.registry.gate_tiles import write_gate
+from tuning.registry.gate_tiles import write_gate_tiles
 from tuning.report.reference_layers import write_reference_layers, write_split_audit
-from tuning.report.write_report import EXCLUDED, EXPECTED, SUSPICIOUS
+from tuning.report.write_report import EXCLUDED_FILE, EXPECTED_RUNS_TAG, SUSPICIOUS_FILE
 from tuning.settings.lock import lock_setup
 from tuning.settings.presets import get_preset
 from tuning.settings.settings import Settings, campaign_folder
@@ -81,7 +81,7 @@ class OpenedCampaign:
             IDENTITY: identity,
             "excluded_tiles": str(len(self.pack.excluded)),
             "suspicious_tiles": str(len(self.pack.suspicious)),
-            EXPECTED: json.dumps(self._expect()),
+            EXPECTED_RUNS_TAG: json.dumps(self._expect()),
         }
         name, params = self.settings.campaign, asdict(self.settings)
         run_id = self.tracker.open_run("campaign", "campaign", name, tags=tags, params=params)
@@ -89,8 +89,8 @@ class OpenedCampaign:
         self.tracker.reopen(run_id)
         self.tracker.describe(run_id, self._tell())
         publish_views(self.tracker.client, self.tracker.experiment_id, name)
-        self.tracker.client.log_dict(run_id, self.pack.excluded, EXCLUDED)
-        self.tracker.client.log_dict(run_id, self.pack.suspicious, SUSPICIOUS)
+        self.tracker.client.log_dict(run_id, self.pack.excluded, EXCLUDED_FILE)
+        self.tracker.client.log_dict(run_id, self.pack.suspicious, SUSPICIOUS_FILE)
         test = sorted({tile for split in self.splits for tile in split.test})
         with tempfile.TemporaryDirectory() as folder:
             files = [write_reference_layers(self.pack, test, Path(folder))]
@@ -103,7 +103,7 @@ class OpenedCampaign:
     def _write_gate(self, folder: Path) -> list[Path]:
         """Write the val tiles of the first split on which models are tried before promotion."""
         asked = self.settings
-        return write_gate(
+        return write_gate_tiles(
             self.pack, self.splits[0].val, asked.channels, asked.timesteps, asked.steps, folder
         )
 

@@ -13,8 +13,8 @@ from data.io.errors import unknown_name
 from data.io.safe_json import show_value
 from models import list_models, paper_name
 from tuning.registry import aliases as promotion
-from tuning.registry.model_card import OUTCOME
-from tuning.registry.register import try_gate
+from tuning.registry.model_card import GATE_TAG
+from tuning.registry.register import apply_gate
 from tuning.tracking.client import SQLITE, connect, database_file, tracking_uri
 from tuning.tracking.errors import end_command
 
@@ -35,7 +35,7 @@ def find_model(client: MlflowClient, word: str) -> str:
     """
     names: dict[str, str] = {}
     titles: dict[str, str] = {}
-    for name in promotion.list_names(client):
+    for name in promotion.list_registered_models(client):
         key = name.removeprefix(promotion.PREFIX).replace("-", "_")
         names |= {key: name, name: name}
         titles |= {paper_name(key): name} if key in list_models() else {}
@@ -56,7 +56,7 @@ def find_version(client: MlflowClient, name: str, word: str) -> int:
     Raises:
         ValueError: If there is no such version, with the list.
     """
-    there = [str(version.version) for version in promotion.list_versions(client, name)]
+    there = [str(version.version) for version in promotion.list_model_versions(client, name)]
     if word not in there:
         raise ValueError(unknown_name(f"version of {name}", word, there))
     return int(word)
@@ -65,9 +65,9 @@ def find_version(client: MlflowClient, name: str, word: str) -> int:
 def format_versions(client: MlflowClient) -> str:
     """Format a table of every registered version, by model and number."""
     rows: list[tuple[str, ...]] = [HEADINGS]
-    for name in promotion.list_names(client):
+    for name in promotion.list_registered_models(client):
         held = client.get_registered_model(name).aliases.items()
-        for version in promotion.list_versions(client, name):
+        for version in promotion.list_model_versions(client, name):
             aliases = sorted(alias for alias, of in held if int(of) == int(version.version))
             rows.append(_row(version, aliases))
     if len(rows) == 1:
@@ -93,7 +93,7 @@ def _row(version: ModelVersion, aliases: list[str]) -> tuple[str, ...]:
         _short(tags.get("val_pr_auc")),
         area,
         *(_plain(tags.get(name, "-")) for name in ("data", "split", "campaign")),
-        _plain(tags.get(OUTCOME, "not tried")),
+        _plain(tags.get(GATE_TAG, "not tried")),
         f"{made:%Y-%m-%d %H:%M}",
     )
 
@@ -124,17 +124,17 @@ def promote(client: MlflowClient, name: str, number: int) -> str:
         FileNotFoundError: If its gate was not tried and cannot be.
         ValueError: If it failed its gate.
     """
-    version = try_gate(client, name, number)
-    if not promotion.has_passed(version):
+    version = apply_gate(client, name, number)
+    if not promotion.has_passed_gate(version):
         raise ValueError(
             f"A champion must have passed its gate, but {name} version {number} has "
-            f"{version.tags[OUTCOME]!r}. Its description says why; promote another version."
+            f"{version.tags[GATE_TAG]!r}. Its description says why; promote another version."
         )
-    former = promotion.find_holder(client, name, promotion.CHAMPION)
+    former = promotion.find_version_by_alias(client, name, promotion.CHAMPION)
     if former is not None and int(former.version) == number:
         former = None
-    promotion.crown(client, version, "promote", former)
-    promotion.name_best(client)
+    promotion.set_champion(client, version, "promote", former)
+    promotion.update_best_alias(client)
     return f"{name} version {number} is the champion now.{_say_challenger(client, name)}"
 
 
@@ -144,14 +144,14 @@ def roll_back(client: MlflowClient, name: str) -> str:
     Raises:
         ValueError: If there was none.
     """
-    held, now = promotion.roll_back(client, name)
-    promotion.name_best(client)
+    held, now = promotion.restore_previous_champion(client, name)
+    promotion.update_best_alias(client)
     after = "" if held is None else f", after version {held}"
     return f"{name} version {now} is the champion again{after}.{_say_challenger(client, name)}"
 
 
 def _say_challenger(client: MlflowClient, name: str) -> str:
-    found = promotion.find_holder(client, name, promotion.CHALLENGER)
+    found = promotion.find_version_by_alias(client, name, promotion.CHALLENGER)
     return "" if found is None else f" Version {found.version} is its challenger."
 
 

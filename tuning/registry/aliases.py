@@ -14,7 +14,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 from data.io.safe_json import is_number, parse_json, refused_error, show_value
-from tuning.registry.model_card import OUTCOME, PASSED
+from tuning.registry.model_card import GATE_TAG, PASSED
 from tuning.tracking.client import explain_denied_access, quote, walk_pages
 
 PREFIX = "hokkaido-"
@@ -34,7 +34,7 @@ def registered_name(model: str) -> str:
     return PREFIX + model.replace("_", "-")
 
 
-def rank_of(tags: Mapping[str, str], score: str = "val_pr_auc") -> tuple[int, int, float]:
+def version_rank(tags: Mapping[str, str], score: str = "val_pr_auc") -> tuple[int, int, float]:
     """Rank a version: real data before synthetic, a longer preset before a shorter, then val AP."""
     real = int(tags.get("data") == "real")
     preset = tags.get("preset", "")
@@ -48,7 +48,7 @@ def rank_of(tags: Mapping[str, str], score: str = "val_pr_auc") -> tuple[int, in
         ) from error
 
 
-def list_names(client: MlflowClient) -> list[str]:
+def list_registered_models(client: MlflowClient) -> list[str]:
     """List the registered models of this project, by name."""
     wanted = f"name LIKE '{PREFIX}%'"
     found = walk_pages(
@@ -57,7 +57,7 @@ def list_names(client: MlflowClient) -> list[str]:
     return sorted(str(model.name) for model in found)
 
 
-def list_versions(client: MlflowClient, name: str, where: str = "") -> list[ModelVersion]:
+def list_model_versions(client: MlflowClient, name: str, where: str = "") -> list[ModelVersion]:
     """List a registered model's versions, oldest first."""
     wanted = f"name = {quote(name)}{where}"
     found = walk_pages(
@@ -66,7 +66,7 @@ def list_versions(client: MlflowClient, name: str, where: str = "") -> list[Mode
     return sorted(found, key=lambda version: int(version.version))
 
 
-def find_holder(client: MlflowClient, name: str, alias: str) -> ModelVersion | None:
+def find_version_by_alias(client: MlflowClient, name: str, alias: str) -> ModelVersion | None:
     """Return the version that holds an alias, None where there is none."""
     try:
         return client.get_model_version_by_alias(name, alias)
@@ -76,12 +76,12 @@ def find_holder(client: MlflowClient, name: str, alias: str) -> ModelVersion | N
         return None
 
 
-def has_passed(version: ModelVersion | None) -> bool:
+def has_passed_gate(version: ModelVersion | None) -> bool:
     """Tell whether there is a version, and its gate let it pass."""
-    return version is not None and version.tags.get(OUTCOME) == PASSED
+    return version is not None and version.tags.get(GATE_TAG) == PASSED
 
 
-def consider(client: MlflowClient, version: ModelVersion) -> None:
+def update_aliases(client: MlflowClient, version: ModelVersion) -> None:
     """Let a version whose gate was tried compete for the aliases of its model, once.
 
     A kill at any point leaves the version to be considered again, with the same end.
@@ -89,20 +89,20 @@ def consider(client: MlflowClient, version: ModelVersion) -> None:
     if CONSIDERED in version.tags:
         return
     name = version.name
-    if has_passed(version):
-        champion = find_holder(client, name, CHAMPION)
-        if champion is None or not has_passed(champion) or _beats(version, champion):
-            crown(client, version, "report")
+    if has_passed_gate(version):
+        champion = find_version_by_alias(client, name, CHAMPION)
+        if champion is None or not has_passed_gate(champion) or _beats(version, champion):
+            set_champion(client, version, "report")
         else:
             _name_challenger(client, name, int(champion.version))
     _mark(client, name, version.version)
 
 
 def _beats(version: ModelVersion, champion: ModelVersion) -> bool:
-    return rank_of(version.tags) >= rank_of(champion.tags)  # of two equals, the newer
+    return version_rank(version.tags) >= version_rank(champion.tags)  # of two equals, the newer
 
 
-def crown(
+def set_champion(
     client: MlflowClient, version: ModelVersion, by: str, former: ModelVersion | None = None
 ) -> None:
     """Make a version the champion of its model, and name the challenger.
@@ -130,30 +130,34 @@ def _name_challenger(
 ) -> None:
     others = [
         version
-        for version in list_versions(client, name)
-        if has_passed(version) and int(version.version) != champion
+        for version in list_model_versions(client, name)
+        if has_passed_gate(version) and int(version.version) != champion
     ]
     chosen = (
         former
-        if has_passed(former)
-        else max(others, key=lambda version: rank_of(version.tags), default=None)
+        if has_passed_gate(former)
+        else max(others, key=lambda version: version_rank(version.tags), default=None)
     )
     if chosen is not None:
         client.set_registered_model_alias(name, CHALLENGER, str(chosen.version))
-    elif find_holder(client, name, CHALLENGER) is not None:
+    elif find_version_by_alias(client, name, CHALLENGER) is not None:
         _take_alias(client, name, CHALLENGER)
 
 
-def name_best(client: MlflowClient) -> ModelVersion | None:
+def update_best_alias(client: MlflowClient) -> ModelVersion | None:
     """Give ``best`` to the champion of the architecture that is best on val, mean over seeds; return it."""
-    names = list_names(client)
-    champions = [find_holder(client, name, CHAMPION) for name in names]
-    passed = [version for version in champions if version is not None and has_passed(version)]
-    best = max(passed, key=lambda version: rank_of(version.tags, "val_pr_auc_mean"), default=None)
+    names = list_registered_models(client)
+    champions = [find_version_by_alias(client, name, CHAMPION) for name in names]
+    passed = [version for version in champions if version is not None and has_passed_gate(version)]
+    best = max(
+        passed, key=lambda version: version_rank(version.tags, "val_pr_auc_mean"), default=None
+    )
     if best is not None:
         client.set_registered_model_alias(best.name, BEST, str(best.version))
     for name in names:
-        if (best is None or name != best.name) and find_holder(client, name, BEST) is not None:
+        if (best is None or name != best.name) and find_version_by_alias(
+            client, name, BEST
+        ) is not None:
             _take_alias(client, name, BEST)
     return best
 
@@ -184,7 +188,7 @@ def _is_entry(entry: object) -> bool:
 def _note(client: MlflowClient, name: str, version: int, by: str) -> None:
     """Add a champion to the history, the one before it too where the history lacks it."""
     history, now = read_history(client, name), datetime.now(UTC).isoformat(timespec="seconds")
-    before = find_holder(client, name, CHAMPION)
+    before = find_version_by_alias(client, name, CHAMPION)
     if before is not None and int(before.version) not in [entry[0] for entry in history]:
         history.append([int(before.version), "found", now])
     if not history or history[-1][0] != version:
@@ -192,7 +196,7 @@ def _note(client: MlflowClient, name: str, version: int, by: str) -> None:
     client.set_registered_model_tag(name, HISTORY, json.dumps(history))
 
 
-def replay(history: Sequence[Sequence[Any]]) -> list[int]:
+def list_past_champions(history: Sequence[Sequence[Any]]) -> list[int]:
     """Return the champions that a rollback would go through, the present one last."""
     stack: list[int] = []
     for version, by, _ in history:
@@ -204,7 +208,7 @@ def replay(history: Sequence[Sequence[Any]]) -> list[int]:
     return stack
 
 
-def roll_back(client: MlflowClient, name: str) -> tuple[int | None, int]:
+def restore_previous_champion(client: MlflowClient, name: str) -> tuple[int | None, int]:
     """Make the previous champion of a model the champion again.
 
     Returns:
@@ -213,11 +217,13 @@ def roll_back(client: MlflowClient, name: str) -> tuple[int | None, int]:
     Raises:
         ValueError: If no other champion before it is there and passed its gate.
     """
-    every = list_versions(client, name)
-    there = {int(version.version): version for version in every if has_passed(version)}
-    current = find_holder(client, name, CHAMPION)
+    every = list_model_versions(client, name)
+    there = {int(version.version): version for version in every if has_passed_gate(version)}
+    current = find_version_by_alias(client, name, CHAMPION)
     held = None if current is None else int(current.version)
-    earlier = [version for version in replay(read_history(client, name)) if version in there]
+    earlier = [
+        version for version in list_past_champions(read_history(client, name)) if version in there
+    ]
     while earlier and earlier[-1] == held:
         earlier.pop()
     if not earlier:
@@ -225,7 +231,7 @@ def roll_back(client: MlflowClient, name: str) -> tuple[int | None, int]:
             f"A rollback needs an earlier champion that passed its gate, but {name} has none. "
             f"Promote a version with `python -m tuning.registry promote {name} VERSION`."
         )
-    crown(client, there[earlier[-1]], "rollback", current)
+    set_champion(client, there[earlier[-1]], "rollback", current)
     if held is not None:
         _mark(client, name, held)  # a later report must not bring it back
     return held, earlier[-1]

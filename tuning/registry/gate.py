@@ -37,7 +37,7 @@ Program = Callable[[Tensor], Tensor]  # (B, T, C, H, W) in dB to landslide proba
 
 
 @dataclass(frozen=True)
-class Check:
+class GateCheck:
     """What one law found.
 
     Attributes:
@@ -55,7 +55,7 @@ class Check:
     sentence: str
 
 
-def check_gate(program: Program, tiles: GateTiles, threshold: float) -> tuple[Check, ...]:
+def run_gate_checks(program: Program, tiles: GateTiles, threshold: float) -> tuple[GateCheck, ...]:
     """Try the three laws on a program.
 
     Args:
@@ -91,7 +91,7 @@ def _answer(program: Program, x: np.ndarray) -> np.ndarray:
     return probs
 
 
-def _check_flips(program: Program, tiles: GateTiles, probs: np.ndarray) -> Check:
+def _check_flips(program: Program, tiles: GateTiles, probs: np.ndarray) -> GateCheck:
     """Correlate the map with the flipped-back map of the flipped input.
 
     The correlation leaves out what maps have in common by chance: a map that is the same everywhere
@@ -105,7 +105,7 @@ def _check_flips(program: Program, tiles: GateTiles, probs: np.ndarray) -> Check
         f"Flips of the input should flip the map: the maps correlate by {value:.3f} (the least of "
         f"{len(FLIPS)} flips), at least {MIN_AGREEMENT} is asked for."
     )
-    return Check("flips", value >= MIN_AGREEMENT, value, MIN_AGREEMENT, sentence)
+    return GateCheck("flips", value >= MIN_AGREEMENT, value, MIN_AGREEMENT, sentence)
 
 
 def _correlate(a: np.ndarray, b: np.ndarray) -> float:
@@ -115,7 +115,7 @@ def _correlate(a: np.ndarray, b: np.ndarray) -> float:
     return float(np.corrcoef(a.ravel(), b.ravel())[0, 1])
 
 
-def _check_direction(program: Program, tiles: GateTiles, probs: np.ndarray) -> Check:
+def _check_direction(program: Program, tiles: GateTiles, probs: np.ndarray) -> GateCheck:
     """Raise the landslides' own change from none to once to twice, and look for the smallest rise."""
     slides = tiles.mask > 0
     steps = [
@@ -132,14 +132,14 @@ def _check_direction(program: Program, tiles: GateTiles, probs: np.ndarray) -> C
         f"{steps[0]:.3f} without their change, {steps[1]:.3f} with it, {steps[2]:.3f} with twice of it; "
         f"a fall by {MAX_FALL} is allowed."
     )
-    return Check("direction", value >= -MAX_FALL, value, -MAX_FALL, sentence)
+    return GateCheck("direction", value >= -MAX_FALL, value, -MAX_FALL, sentence)
 
 
-def _check_no_change(program: Program, tiles: GateTiles, threshold: float) -> Check:
+def _check_no_change(program: Program, tiles: GateTiles, threshold: float) -> GateCheck:
     """Show a series that never changes; what is no number counts as landslide."""
     value = float(np.mean(~(_answer(program, tiles.freeze()) < threshold)))
     sentence = (
         f"A series without change should yield no landslide: {100 * value:.2f} % of its pixels reach "
         f"{threshold:.3f}, {100 * MAX_SHARE:g} % is allowed."
     )
-    return Check("no_change", value <= MAX_SHARE, value, MAX_SHARE, sentence)
+    return GateCheck("no_change", value <= MAX_SHARE, value, MAX_SHARE, sentence)

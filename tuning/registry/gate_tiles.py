@@ -21,7 +21,7 @@ from data.tiles import ACQUISITIONS, EVENT, TILE_PX
 
 logger = logging.getLogger(__name__)
 
-GATE = "gate.npz"  # artifact of the campaign's run
+GATE_FILE = "gate.npz"  # artifact of the campaign's run
 WINDOW_PX = 64  # of a tile; a network takes multiples of 16
 STEP_PX = 16  # between the windows that are looked at
 MAX_TILES = 8
@@ -151,7 +151,7 @@ def _find_window(mask: np.ndarray) -> tuple[slice, slice]:
     return max(windows, key=lambda window: int(mask[window].sum()))
 
 
-def write_gate(
+def write_gate_tiles(
     pack: Pack,
     val: Sequence[str],
     channels: Sequence[str],
@@ -166,15 +166,15 @@ def write_gate(
         logger.warning("No model of this campaign can be promoted. %s", error)
         return []
     halves = {name: getattr(tiles, name).astype(np.float16) for name in ("x", "before")}
-    np.savez_compressed(folder / GATE, mask=tiles.mask, after=tiles.after, **halves)
-    return [folder / GATE]
+    np.savez_compressed(folder / GATE_FILE, mask=tiles.mask, after=tiles.after, **halves)
+    return [folder / GATE_FILE]
 
 
-def read_gate(file: Path) -> GateTiles:
+def read_gate_tiles(file: Path) -> GateTiles:
     """Read a ``gate.npz``; nothing but plain arrays is read, within the limits of :mod:`data.io.safe_arrays`.
 
     Raises:
-        ValueError: If the file is not what :func:`write_gate` writes.
+        ValueError: If the file is not what :func:`write_gate_tiles` writes.
     """
     found = read_arrays(file, _ARRAYS)
     x = found["x"]

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tuning.registry.gate import Check
+from tuning.registry.gate import GateCheck
 
 DOI = "10.1038/s41597-025-06167-2"
 SOURCES = {
@@ -16,7 +16,7 @@ LICENCES = {
     "synthetic": "Learnt from the synthetic twin, whose places, landslide sizes and terrain follow "
     f"Sen12Landslides (doi {DOI}), CC BY 4.0: give attribution. Code: Apache-2.0.",
 }
-OUTCOME = "gate"  # tag: passed, or failed with the laws' names
+GATE_TAG = "gate"  # tag: passed, or failed with the laws' names
 PASSED = "passed"
 _FACTS = (
     *("model", "channels", "acquisitions", "data", "split", "split_hash", "data_hash", "campaign"),
@@ -24,7 +24,7 @@ _FACTS = (
 )
 _AREAS = ("pr_auc_low", "pr_auc_high", "pr_auc_mean", "pr_auc", "val_pr_auc")
 _SCORES = ("precision", "recall", "f1_dice", "iou")
-NEEDED = (*_FACTS, *_AREAS, *_SCORES)  # tags that a card is made of
+CARD_TAGS = (*_FACTS, *_AREAS, *_SCORES)  # tags that a card is made of
 _LOAD = """```python
 import mlflow
 
@@ -46,11 +46,11 @@ def make_tags(row: Mapping[str, Any]) -> dict[str, str]:
     return {**tags, "licence": LICENCES[kind], "data_source": SOURCES[kind]}
 
 
-def make_gate_tags(checks: Sequence[Check]) -> dict[str, str]:
+def make_gate_tags(checks: Sequence[GateCheck]) -> dict[str, str]:
     """Make the tags of a gate's outcome, ``gate`` last: with it the outcome is whole."""
     failed = [check.name for check in checks if not check.passed]
-    tags = {f"{OUTCOME}_{check.name}": f"{check.value:.4f}" for check in checks}
-    return {**tags, OUTCOME: f"failed: {', '.join(failed)}" if failed else PASSED}
+    tags = {f"{GATE_TAG}_{check.name}": f"{check.value:.4f}" for check in checks}
+    return {**tags, GATE_TAG: f"failed: {', '.join(failed)}" if failed else PASSED}
 
 
 def describe_model(title: str) -> str:
@@ -66,14 +66,14 @@ def describe_model(title: str) -> str:
 
 
 def make_card(
-    name: str, version: int, tags: Mapping[str, str], checks: Sequence[Check] = ()
+    name: str, version: int, tags: Mapping[str, str], checks: Sequence[GateCheck] = ()
 ) -> str:
     """Write a version's model card in Markdown.
 
     Args:
         name: Registered model.
         version: Number of the version.
-        tags: The version's tags, at least those of ``NEEDED``.
+        tags: The version's tags, at least those of ``CARD_TAGS``.
         checks: What the gate found; none where it was not tried.
     """
     what = (
@@ -98,7 +98,7 @@ def make_card(
     return "\n\n".join(parts)
 
 
-def _tell_check(check: Check) -> str:
+def _tell_check(check: GateCheck) -> str:
     return f"- {'passed' if check.passed else '**failed**'}: {check.sentence}"
 
 

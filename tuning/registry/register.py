@@ -18,11 +18,11 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 from tuning.registry import aliases
-from tuning.registry.gate import check_gate
-from tuning.registry.gate_tiles import GATE, GateTiles, read_gate
+from tuning.registry.gate import run_gate_checks
+from tuning.registry.gate_tiles import GATE_FILE, GateTiles, read_gate_tiles
 from tuning.registry.model_card import (
-    NEEDED,
-    OUTCOME,
+    CARD_TAGS,
+    GATE_TAG,
     describe_model,
     make_card,
     make_gate_tags,
@@ -34,7 +34,7 @@ from tuning.tracking.model_digest import DIGEST, load_registered, read_digest
 logger = logging.getLogger(__name__)
 
 
-def register(
+def register_version(
     client: MlflowClient, model: str, uri: str, run_id: str, tags: Mapping[str, str]
 ) -> int:
     """Register a trial's logged model once.
@@ -55,7 +55,7 @@ def register(
     """
     name = aliases.registered_name(model)
     _make_model(client, name, tags.get("model", model))
-    for version in aliases.list_versions(client, name, f" and tags.run_id = {quote(run_id)}"):
+    for version in aliases.list_model_versions(client, name, f" and tags.run_id = {quote(run_id)}"):
         for key in tags.keys() - version.tags.keys():  # registered by an earlier release
             client.set_model_version_tag(name, str(version.version), key, tags[key])
         return int(version.version)
@@ -85,7 +85,7 @@ def _make_model(client: MlflowClient, name: str, title: str) -> None:
         client.create_registered_model(name, description=describe_model(title))
 
 
-def try_gate(
+def apply_gate(
     client: MlflowClient, name: str, number: int, campaign_run: Run | None = None
 ) -> ModelVersion:
     """Try the gate of a version unless its outcome is known; keep the outcome as tags and in its card.
@@ -104,16 +104,16 @@ def try_gate(
         ValueError: If the program does not answer with a map.
     """
     version = client.get_model_version(name, str(number))
-    if OUTCOME in version.tags:
+    if GATE_TAG in version.tags:
         return version
-    if lacking := [key for key in NEEDED if key not in version.tags]:
+    if lacking := [key for key in CARD_TAGS if key not in version.tags]:
         raise FileNotFoundError(
             f"A gate needs a version that a report registered, but {name} version {number} lacks the "
             f"tags {', '.join(lacking)}. Promote one that `python -m tuning.report` registered."
         )
     tiles = _fetch_tiles(client, campaign_run or _find_campaign(client, version))
     program = load_registered(client, f"models:/{name}/{number}")
-    checks = check_gate(program, tiles, float(version.tags["threshold"]))
+    checks = run_gate_checks(program, tiles, float(version.tags["threshold"]))
     card = make_card(name, number, version.tags, checks)
     client.update_model_version(name, str(number), card)
     for key, value in make_gate_tags(checks).items():
@@ -139,10 +139,10 @@ def _find_campaign(client: MlflowClient, version: ModelVersion) -> Run:
 
 def _fetch_tiles(client: MlflowClient, campaign: Run) -> GateTiles:
     run_id, name = campaign.info.run_id, campaign.data.tags["campaign"]
-    if GATE not in {file.path for file in client.list_artifacts(run_id)}:
+    if GATE_FILE not in {file.path for file in client.list_artifacts(run_id)}:
         raise FileNotFoundError(
-            f"A gate needs {GATE} in its campaign's run, but campaign {name!r} has none. "
+            f"A gate needs {GATE_FILE} in its campaign's run, but campaign {name!r} has none. "
             f"`python -m tuning.run --resume {name}` adds it."
         )
     with tempfile.TemporaryDirectory() as to:
-        return read_gate(Path(client.download_artifacts(run_id, GATE, to)))
+        return read_gate_tiles(Path(client.download_artifacts(run_id, GATE_FILE, to)))

@@ -20,7 +20,7 @@ from data.tiles.catalogue import GRID_M, read_places
 from data.twin.land_cover import read_cover
 from tuning.tracking.validate_runs import check_ids
 
-GROUND = "test_ground.npz"
+REFERENCE_FILE = "test_ground.npz"
 _MOST_CLASSES = 50
 _SHAPE = (None, TILE_PX, TILE_PX)
 _ARRAYS = {
@@ -74,7 +74,7 @@ def write_reference_layers(pack: Pack, tile_ids: Sequence[str], folder: Path) ->
     cover, names = np.zeros((0, 0, 0), np.uint8), tuple[str, ...]()
     if pack.seed is not None:
         cover, names = read_cover(pack.seed, tile_ids)
-    file = folder / GROUND
+    file = folder / REFERENCE_FILE
     np.savez_compressed(
         file,
         tile_ids=np.array(tile_ids),

@@ -8,10 +8,10 @@ from mlflow.tracking import MlflowClient
 
 from tuning.registry import aliases
 from tuning.registry.model_card import (
-    OUTCOME,
+    GATE_TAG,
     make_tags,
 )
-from tuning.registry.register import register, try_gate
+from tuning.registry.register import apply_gate, register_version
 from tuning.report.ranking import Ranking
 
 logger = logging.getLogger(__name__)
@@ -39,15 +39,17 @@ def register_models(
         if model.is_baseline:
             continue
         row = rows[model.title]
-        number = register(client, model.key, row["weights_path"], row["run_id"], make_tags(row))
+        number = register_version(
+            client, model.key, row["weights_path"], row["run_id"], make_tags(row)
+        )
         name = aliases.registered_name(model.key)
         try:
-            version = try_gate(client, name, number, campaign_run)
+            version = apply_gate(client, name, number, campaign_run)
         except FileNotFoundError as error:
             logger.warning("Not promoted: %s version %s. %s", name, number, error)
             continue
-        if not aliases.has_passed(version):
-            outcome = version.tags[OUTCOME]
+        if not aliases.has_passed_gate(version):
+            outcome = version.tags[GATE_TAG]
             logger.warning("Not promoted: %s version %s: its gate %s.", name, number, outcome)
-        aliases.consider(client, version)
-    aliases.name_best(client)
+        aliases.update_aliases(client, version)
+    aliases.update_best_alias(client)

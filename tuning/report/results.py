@@ -13,7 +13,7 @@ from tuning.baselines.baselines import baseline_title
 from tuning.metrics.compare import reduce_counts
 from tuning.metrics.objects import ObjectCounts, count_objects
 from tuning.metrics.scores import BINS, choose_threshold, count_stored, reach
-from tuning.report.reference_layers import GROUND, ReferenceLayers, load_reference_layers
+from tuning.report.reference_layers import REFERENCE_FILE, ReferenceLayers, load_reference_layers
 from tuning.tracking.client import open_artifact
 from tuning.tracking.validate_runs import check_repeat, read_counts, read_probs
 
@@ -138,7 +138,7 @@ class Results:
     ground: ReferenceLayers
 
 
-def confuse_tiles(bins: np.ndarray, mask: np.ndarray, first: int) -> np.ndarray:
+def count_tile_confusions(bins: np.ndarray, mask: np.ndarray, first: int) -> np.ndarray:
     """Count tp, fp, fn, tn of each tile, where bins from *first* on count as landslide.
 
     Args:
@@ -179,8 +179,8 @@ def reduce_run(
         tile_ids=tuple(ids),
         counts=counts,
         tiles=tiles,
-        at_half=confuse_tiles(bins, mask, reach(0.5)),
-        at_val=confuse_tiles(bins, mask, first),
+        at_half=count_tile_confusions(bins, mask, reach(0.5)),
+        at_val=count_tile_confusions(bins, mask, first),
         objects=count_objects(bins >= first, mask),
     )
 
@@ -193,13 +193,13 @@ def read_results(client: MlflowClient, campaign: Run, repeats: Sequence[Run]) ->
     """
     by_model: dict[str, list[Run]] = {}
     for run in repeats:
-        if is_measured(run):
+        if is_finished_repeat(run):
             check_repeat(run)
             by_model.setdefault(run.data.tags["study"], []).append(run)
     whole = {key: some for key, every in by_model.items() if (some := _complete(every))}
     if not whole:
         return None
-    with open_artifact(client, campaign, GROUND) as file:
+    with open_artifact(client, campaign, REFERENCE_FILE) as file:
         ground = load_reference_layers(file)
     models = (_read_model(client, key, runs, ground) for key, runs in whole.items())
     return Results(tuple(models), ground)
@@ -229,7 +229,7 @@ def _pick_shown(runs: Sequence[Run]) -> set[str]:
     return {run.info.run_id for run in (first[0], max(first, key=_val_pr_auc))}
 
 
-def is_measured(run: Run) -> bool:
+def is_finished_repeat(run: Run) -> bool:
     """Tell whether a repeat run came to its end and was measured on test."""
     return run.info.status == "FINISHED" and "test/pr_auc" in run.data.metrics
 

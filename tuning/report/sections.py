@@ -11,33 +11,33 @@ from tuning.metrics.compare import TOO_FEW, Comparison
 from tuning.report.context import ReportContext
 from tuning.report.html import Page
 from tuning.report.sections_runs import (
-    tell_cost,
-    tell_gallery,
-    tell_pages,
-    tell_provenance,
-    tell_search,
-    tell_splits,
+    build_cost_section,
+    build_examples_section,
+    build_pages_section,
+    build_provenance_section,
+    build_search_section,
+    build_splits_section,
 )
 from tuning.report.sections_scores import (
-    tell_curves,
-    tell_landslides,
-    tell_published,
-    tell_ranking,
-    tell_where,
+    build_conditions_section,
+    build_curves_section,
+    build_landslides_section,
+    build_published_section,
+    build_ranking_section,
 )
 
 SECTIONS = (
-    tell_ranking,
-    tell_curves,
-    tell_landslides,
-    tell_where,
-    tell_gallery,
-    tell_splits,
-    tell_search,
-    tell_cost,
-    tell_published,
-    tell_pages,
-    tell_provenance,
+    build_ranking_section,
+    build_curves_section,
+    build_landslides_section,
+    build_conditions_section,
+    build_examples_section,
+    build_splits_section,
+    build_search_section,
+    build_cost_section,
+    build_published_section,
+    build_pages_section,
+    build_provenance_section,
 )
 
 
@@ -55,10 +55,10 @@ def build_page(material: ReportContext) -> Page:
     ]
     title = f"Landslide benchmark: {first['campaign']}"
     sections = [tell_one(material) for tell_one in SECTIONS]
-    return Page(title, synthetic, list(say_result(material)), facts, sections)
+    return Page(title, synthetic, list(describe_result(material)), facts, sections)
 
 
-def say_result(material: ReportContext) -> Iterator[str]:
+def describe_result(material: ReportContext) -> Iterator[str]:
     """Say which model is better, by how much and how sure: networks among themselves, then the best baseline."""
     ranking = material.ranking
     networks = [model.title for model in ranking.models if not model.is_baseline]
@@ -87,7 +87,7 @@ def _say(pairs: list[Comparison]) -> str:
     if all(pair.note == TOO_FEW for pair in pairs):
         names = sorted({name for pair in pairs for name in (pair.a, pair.b)})
         return f"{' and '.join(names)} were repeated with too few seeds to tell them apart."
-    return say_verdict(pairs, "AP")
+    return describe_verdict(pairs, "AP")
 
 
 def _say_pair(pair: Comparison, metric: str) -> str:
@@ -102,7 +102,7 @@ def _say_pair(pair: Comparison, metric: str) -> str:
     return f"{names[0]} is better than {names[1]} by {size} {metric} (95 % interval {low} to {high}, {p})"
 
 
-def say_verdict(
+def describe_verdict(
     comparisons: Sequence[Comparison], metric: str = "AP", about: str | None = None
 ) -> str:
     """Say in plain words what is decided, then what is not; p is the adjusted one.

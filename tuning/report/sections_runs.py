@@ -18,7 +18,7 @@ BEST = 10  # search trials of each network on the page
 SHOWN = ("lr", "weight_decay", "pos_weight")  # of their hyperparameters
 
 
-def tell_gallery(material: ReportContext) -> Section:
+def build_examples_section(material: ReportContext) -> Section:
     """Examples of each model."""
     galleries = []
     baselines = [model for model in material.ranking.models if model.is_baseline][:1]
@@ -35,7 +35,7 @@ def tell_gallery(material: ReportContext) -> Section:
     return Section("Examples", [text, *galleries])
 
 
-def tell_splits(material: ReportContext) -> Section:
+def build_splits_section(material: ReportContext) -> Section:
     """Size of the parts, and who touches whom."""
     file = material.folder / "splits.json"
     try:
@@ -78,7 +78,7 @@ def _list_parts(document: dict[str, Any]) -> list[list[Any]]:
     return rows
 
 
-def tell_search(material: ReportContext) -> Section:
+def build_search_section(material: ReportContext) -> Section:
     """How the hyperparameters were found: each network's trials in one line, and the best of them."""
     text = Text(
         "Hyperparameters are searched on one seed and judged on val alone; test is never read."
@@ -131,7 +131,7 @@ def _list_trial(trial: dict[str, Any]) -> list[Any]:
     ]
 
 
-def tell_cost(material: ReportContext) -> Section:
+def build_cost_section(material: ReportContext) -> Section:
     """What each model takes."""
     rows = [
         [
@@ -160,7 +160,7 @@ def tell_cost(material: ReportContext) -> Section:
     )
 
 
-def tell_pages(material: ReportContext) -> Section:
+def build_pages_section(material: ReportContext) -> Section:
     """Ready-made pages of MLflow."""
     text = (
         "The same runs in MLflow's own pages: trials side by side, curves overlaid. They are served by "
@@ -170,7 +170,7 @@ def tell_pages(material: ReportContext) -> Section:
     return Section("In MLflow", [Text(text), *links])
 
 
-def tell_provenance(material: ReportContext) -> Section:
+def build_provenance_section(material: ReportContext) -> Section:
     """Where the numbers come from, and tiles left out."""
     first = material.table.iloc[0]
     rows = [[name, str(first[name])] for name in PROVENANCE]

@@ -10,7 +10,7 @@ from tuning.metrics.scores import NAN
 from tuning.metrics.stratified import make_groups, score_groups
 from tuning.report.context import ReportContext, format_spread
 from tuning.report.html import Gallery, Image, Section, Table, Text
-from tuning.report.tables import OBJECTS
+from tuning.report.tables import OBJECT_SCORES
 
 GROUP_COLUMNS = ("class", "pixels", "landslide px", "AP", "precision", "recall", "F1")
 # The published study's test scores at threshold 0.5, of one run each (repository
@@ -27,7 +27,7 @@ CAVEAT = (
 )
 
 
-def tell_ranking(material: ReportContext) -> Section:
+def build_ranking_section(material: ReportContext) -> Section:
     """Scores with intervals, and every pair of models."""
     rows = [
         [
@@ -91,7 +91,7 @@ def tell_ranking(material: ReportContext) -> Section:
     )
 
 
-def tell_curves(material: ReportContext) -> Section:
+def build_curves_section(material: ReportContext) -> Section:
     """Curves over all thresholds, and calibration."""
     rows = [
         [
@@ -120,16 +120,17 @@ def tell_curves(material: ReportContext) -> Section:
     )
 
 
-def tell_landslides(material: ReportContext) -> Section:
+def build_landslides_section(material: ReportContext) -> Section:
     """Landslides as objects."""
     rows = [
-        [row["model"], *(row[name] for name in OBJECTS)] for _, row in material.table.iterrows()
+        [row["model"], *(row[name] for name in OBJECT_SCORES)]
+        for _, row in material.table.iterrows()
     ]
     return Section(
         "Landslides as objects",
         [
             Table(
-                ["model", *OBJECTS.values()],
+                ["model", *OBJECT_SCORES.values()],
                 rows,
                 "Connected landslides, mean over seeds",
                 "Found and labelled areas are compared as wholes; objects end at the border of their tile.",
@@ -141,7 +142,7 @@ def tell_landslides(material: ReportContext) -> Section:
     )
 
 
-def tell_where(material: ReportContext) -> Section:
+def build_conditions_section(material: ReportContext) -> Section:
     """Scores by slope, orbit geometry, land cover and size."""
     blocks: list[Text | Table | Image | Gallery] = [
         Text("The first seed of each network, at the threshold that val chose for it.")
@@ -160,7 +161,7 @@ def tell_where(material: ReportContext) -> Section:
     return Section("Where it works", blocks)
 
 
-def tell_published(material: ReportContext) -> Section:
+def build_published_section(material: ReportContext) -> Section:
     """The published study's numbers, with their caveat."""
     ours = {row["model"]: row for _, row in material.table.iterrows()}
     rows = []

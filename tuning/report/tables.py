@@ -16,7 +16,7 @@ from tuning.report.results import ModelResult, RunResult
 from tuning.tracking.validate_runs import PROVENANCE
 
 # The published study's columns, in its order.
-PUBLISHED = (
+PUBLISHED_COLUMNS = (
     *(
         "model",
         "threshold",
@@ -34,7 +34,7 @@ PUBLISHED = (
     "n_samples",
 )
 # Mean and standard deviation over seeds of these.
-SPREAD = (
+SCORES_WITH_STD = (
     *(
         "pr_auc",
         "roc_auc",
@@ -50,7 +50,7 @@ SPREAD = (
     *("f1@0.5", "f1@thr_val", "f1@oracle"),
 )
 # Means over seeds of these scores of whole landslides, with their headings.
-OBJECTS = {
+OBJECT_SCORES = {
     "object_recall": "recall, IoU > 0.3",
     "object_precision": "precision, IoU > 0.3",
     "object_recall_any": "recall, any overlap",
@@ -177,13 +177,13 @@ def make_model_row(model: ModelResult, ranking: Ranking) -> dict[str, Any]:
         "weights_path": model.chosen.run.data.tags.get("model_uri", ""),
         "n_samples": tiles,
     }
-    row = {name: values[name] for name in PUBLISHED}
+    row = {name: values[name] for name in PUBLISHED_COLUMNS}
     row |= {name: chosen[name] for name in ("f1@0.5", "f1@thr_val", "f1@oracle")}
     row |= {"rank": ranking.groups.get(model.title, NAN), "pr_auc": chosen["pr_auc"]}
     row |= {"pr_auc_low": found.low, "pr_auc_high": found.high, "pr_auc_tile_iqm": found.iqm}
-    for name in SPREAD:
+    for name in SCORES_WITH_STD:
         row |= {f"{name}_mean": seeds[name].mean(), f"{name}_std": seeds[name].std()}
-    row |= {name: seeds[name].mean() for name in OBJECTS}
+    row |= {name: seeds[name].mean() for name in OBJECT_SCORES}
     row |= {
         "thr_val": float(np.mean([run.threshold for run in model.runs])),
         "val_pr_auc": model.chosen.val_pr_auc,
@@ -204,12 +204,14 @@ def make_model_row(model: ModelResult, ranking: Ranking) -> dict[str, Any]:
 def score_at_half(model: ModelResult, row: Mapping[str, Any]) -> dict[str, Any]:
     """Return the published columns of the chosen seed at threshold 0.5."""
     total = Confusion(*map(int, model.stack("at_half")[model.chosen_seed].sum(axis=0)))
-    return {**{name: row[name] for name in PUBLISHED}, "threshold": 0.5, **asdict(total)} | asdict(
-        score(total)
-    )
+    return {
+        **{name: row[name] for name in PUBLISHED_COLUMNS},
+        "threshold": 0.5,
+        **asdict(total),
+    } | asdict(score(total))
 
 
-def make_pair_rows(ranking: Ranking) -> list[dict[str, Any]]:
+def make_comparison_rows(ranking: Ranking) -> list[dict[str, Any]]:
     """Make the rows of ``pairwise.csv``."""
     rows = []
     for metric, pairs in (("pr_auc", ranking.comparisons), ("f1_dice", ranking.by_f1)):

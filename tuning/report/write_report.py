@@ -21,12 +21,12 @@ from tuning.report.html import write_page
 from tuning.report.ranking import Ranking, rank_models
 from tuning.report.reference_layers import ReferenceLayers
 from tuning.report.register_models import register_models
-from tuning.report.results import ModelResult, is_measured, read_results
+from tuning.report.results import ModelResult, is_finished_repeat, read_results
 from tuning.report.sections import build_page
 from tuning.report.tables import (
-    PUBLISHED,
+    PUBLISHED_COLUMNS,
+    make_comparison_rows,
     make_model_row,
-    make_pair_rows,
     make_run_rows,
     make_tile_rows,
     score_at_half,
@@ -37,17 +37,17 @@ from tuning.tracking.load_trials import SEARCH_TRIALS, read_trials
 from tuning.tracking.ui_links import list_pages, ui_address, ui_command
 from tuning.tracking.validate_runs import find_campaign, read_expected
 
-EXCLUDED = "excluded_tiles.json"  # artifact of the campaign's run: reason by tile
-SUSPICIOUS = "suspicious_tiles.json"  # likewise: findings by tile
+EXCLUDED_FILE = "excluded_tiles.json"  # artifact of the campaign's run: reason by tile
+SUSPICIOUS_FILE = "suspicious_tiles.json"  # likewise: findings by tile
 SPLITS = ("splits.json", "splits.png")
-PAGES = "pages.json"  # in the report's folder: addresses of MLflow's pages by label
-EXPECTED = "expected_runs"  # tag of the campaign's run: repeat runs by model, as JSON
+PAGES_FILE = "pages.json"  # in the report's folder: addresses of MLflow's pages by label
+EXPECTED_RUNS_TAG = "expected_runs"  # tag of the campaign's run: repeat runs by model, as JSON
 
 
-def list_lacking(campaign: Run, repeats: Sequence[Run]) -> list[str]:
+def describe_missing_runs(campaign: Run, repeats: Sequence[Run]) -> list[str]:
     """Name the repeat runs that a campaign should have and has not, one sentence per model."""
-    expected = read_expected(campaign, EXPECTED)
-    there = [run.data.tags.get("study") for run in repeats if is_measured(run)]
+    expected = read_expected(campaign, EXPECTED_RUNS_TAG)
+    there = [run.data.tags.get("study") for run in repeats if is_finished_repeat(run)]
     return [
         f"{model} has {there.count(model)} of {count} repeat runs."
         for model, count in expected.items()
@@ -85,7 +85,7 @@ def write_report(
     found = find_campaign(client, experiment_id, campaign)
     name = found.data.tags["campaign"]
     trials = read_trials(client, experiment_id, name)
-    lacking = list_lacking(found, trials.repeats)
+    lacking = describe_missing_runs(found, trials.repeats)
     if lacking and not partial:
         raise _refuse_partial(found, lacking)
     results = read_results(client, found, trials.repeats)
@@ -113,7 +113,7 @@ def _copy_artifacts(client: MlflowClient, campaign: Run, folder: Path) -> None:
     """Put what the campaign says of its tiles and splits beside the tables."""
     run_id = campaign.info.run_id
     there = {file.path for file in client.list_artifacts(run_id)}
-    for name in there.intersection((EXCLUDED, SUSPICIOUS, *SPLITS)):
+    for name in there.intersection((EXCLUDED_FILE, SUSPICIOUS_FILE, *SPLITS)):
         client.download_artifacts(run_id, name, str(folder))
 
 
@@ -125,7 +125,7 @@ def _write_tables(ranking: Ranking, searches: pd.DataFrame, folder: Path) -> pd.
     pd.DataFrame(runs).to_csv(folder / "benchmark_runs.csv", index=False)
     tiles = pd.DataFrame(make_tile_rows(ranking.models))
     tiles.to_csv(folder / "benchmark_tiles.csv", index=False)
-    pd.DataFrame(make_pair_rows(ranking)).to_csv(folder / "pairwise.csv", index=False)
+    pd.DataFrame(make_comparison_rows(ranking)).to_csv(folder / "pairwise.csv", index=False)
     if len(searches):
         searches.to_csv(folder / SEARCH_TRIALS, index=False)
     for model, row in zip(ranking.models, rows, strict=True):
@@ -140,7 +140,7 @@ def _write_model_files(
     """Write ``<Model>_benchmark_thr0.5.csv`` with the published columns, and all of it as JSON."""
     half = score_at_half(model, row)
     name = f"{model.title}_benchmark_thr0.5"
-    pd.DataFrame([half])[list(PUBLISHED)].to_csv(folder / f"{name}.csv", index=False)
+    pd.DataFrame([half])[list(PUBLISHED_COLUMNS)].to_csv(folder / f"{name}.csv", index=False)
     params = model.chosen.run.data.params
     content = {"thr0.5": half, "summary": row, "runs": runs, "params": params}
     (folder / f"{name}.json").write_text(json.dumps(content, indent=1, default=float))
@@ -162,7 +162,7 @@ def _write_figures_and_page(
         draw_model(client, model, ground, drawings / model.title, synthetic)
     compared = draw_comparisons(ranking, drawings, synthetic)
     pages = _list_pages(client, campaign, table, searches)
-    (folder / PAGES).write_text(json.dumps(pages, indent=1))
+    (folder / PAGES_FILE).write_text(json.dumps(pages, indent=1))
     note = describe_ranking(campaign.data.tags.get(NOTE, ""), table, pages)
     client.set_tag(campaign.info.run_id, NOTE, note)
     material = ReportContext(
@@ -196,7 +196,7 @@ def _list_pages(
 
 def format_pages(folder: Path) -> str:
     """Format the addresses that a report keeps for the terminal, a line each."""
-    pages = read_json(folder / PAGES)
+    pages = read_json(folder / PAGES_FILE)
     return "\n".join(f"  {label}: {address}" for label, address in pages.items())
 
 

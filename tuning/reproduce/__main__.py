@@ -78,7 +78,7 @@ def rerun(
     return journal
 
 
-def differ(logged: float | None, now: float | None) -> float:
+def absolute_difference(logged: float | None, now: float | None) -> float:
     """Return the absolute difference: infinite where one of the two is lacking, 0 where both are NaN."""
     if logged is None or now is None or math.isnan(logged) != math.isnan(now):
         return math.inf
@@ -92,12 +92,12 @@ def _print_head(first: str) -> None:
 def _print_line(name: str, logged: float | None, now: float | None) -> float:
     """Print one line of a table; return its difference."""
     cells = ["lacking" if value is None else f"{value:.8f}" for value in (logged, now)]
-    difference = differ(logged, now)
+    difference = absolute_difference(logged, now)
     print(f"{name:<14}{cells[0]:>13}{cells[1]:>13}{difference:>13.1e}", flush=True)
     return difference
 
 
-def compare(trial: LoggedTrial, folder: Path, device: torch.device, threads: int) -> float:
+def compare_rerun(trial: LoggedTrial, folder: Path, device: torch.device, threads: int) -> float:
     """Rerun a trial and print it beside what was logged; return the largest difference.
 
     Args:
@@ -181,7 +181,7 @@ def main(argv: list[str] | None = None) -> int:
     _describe(trial, device, threads, tolerance)
     try:
         with tempfile.TemporaryDirectory() as folder:
-            largest = compare(trial, args.to or Path(folder), device, threads)
+            largest = compare_rerun(trial, args.to or Path(folder), device, threads)
     except (ValueError, OSError, BadTrialError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

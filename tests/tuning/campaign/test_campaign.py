@@ -19,7 +19,7 @@ from data.tiles import list_tiles, tile_path
 from data.twin import make_twin
 from models import list_models
 from tuning.baselines.baselines import is_deterministic, list_baselines
-from tuning.report.tables import PUBLISHED
+from tuning.report.tables import PUBLISHED_COLUMNS
 from tuning.settings.presets import pick_tiles
 from tuning.tracking.client import connect, find_runs
 
@@ -88,7 +88,7 @@ def test_smoke_campaign_ends_well(smoke: subprocess.CompletedProcess[str], root:
 
 def test_table_has_a_row_per_model(smoke: subprocess.CompletedProcess[str], root: Path) -> None:
     table = pd.read_csv(root / "reports" / "smoke" / "benchmark_master.csv")
-    assert tuple(table.columns[: len(PUBLISHED)]) == PUBLISHED
+    assert tuple(table.columns[: len(PUBLISHED_COLUMNS)]) == PUBLISHED_COLUMNS
     baselines = list_baselines(["s1"])
     assert set(table["architecture"]) == {*list_models(), *baselines}
     assert set(table["data"]) == {"synthetic"}

@@ -20,7 +20,7 @@ from tuning.metrics.compare import (
     pooled_iou,
     rank_groups,
 )
-from tuning.report.sections import say_verdict
+from tuning.report.sections import describe_verdict
 
 BINS = 32
 EDGES = np.linspace(-8.0, 6.0, BINS + 1)[1:-1]  # of a pixel's logit
@@ -249,18 +249,18 @@ def test_a_ranking_groups_the_models_that_tie_with_its_best() -> None:
 def test_a_verdict_says_what_is_decided_and_what_is_not() -> None:
     tie, win = pair_of("B", "A", -0.003, "tie"), pair_of("C", "B", -0.0214, "worse")
     lone = pair_of("A", "D", 0.06, "tie", "too few seeds")
-    assert say_verdict([tie, win]) == (
+    assert describe_verdict([tie, win]) == (
         "B is better than C by 0.021 AP (95 % interval 0.008 to 0.033, p = 0.004); "
         "A and B tie (difference 0.003, -0.010 to 0.015)."
     )
-    assert say_verdict([tie, win, lone], "F1", about="D") == (
+    assert describe_verdict([tie, win, lone], "F1", about="D") == (
         "A and D tie (difference 0.060, 0.048 to 0.073, too few seeds)."
     )
     late = replace(win, verdict="tie", p_adjusted=0.08)
-    assert say_verdict([late]) == "B and C tie (difference 0.021, 0.008 to 0.033, p = 0.080)."
-    assert "p < 0.001" in say_verdict([replace(win, p_adjusted=0.0004)])
+    assert describe_verdict([late]) == "B and C tie (difference 0.021, 0.008 to 0.033, p = 0.080)."
+    assert "p < 0.001" in describe_verdict([replace(win, p_adjusted=0.0004)])
     with pytest.raises(ValueError, match=r"needs a comparison, but got none \(about='Z'\)"):
-        say_verdict([tie], about="Z")
+        describe_verdict([tie], about="Z")
 
 
 GOOD = np.ones((3, 4, 4), int)

@@ -15,17 +15,17 @@ from tuning.registry.aliases import (
     CHALLENGER,
     CHAMPION,
     CONSIDERED,
-    consider,
-    find_holder,
-    list_names,
-    name_best,
-    rank_of,
+    find_version_by_alias,
+    list_past_champions,
+    list_registered_models,
     read_history,
     registered_name,
-    replay,
-    roll_back,
+    restore_previous_champion,
+    update_aliases,
+    update_best_alias,
+    version_rank,
 )
-from tuning.registry.model_card import OUTCOME, PASSED
+from tuning.registry.model_card import GATE_TAG, PASSED
 from tuning.tracking.client import connect
 
 WRITES = (
@@ -80,9 +80,9 @@ def client(made: Path, tmp_path: Path) -> MlflowClient:
 
 def add(client: MlflowClient, val: float, name: str = NAME, **tags: str) -> ModelVersion:
     """Add a version that passed its gate."""
-    if name not in list_names(client):
+    if name not in list_registered_models(client):
         client.create_registered_model(name)
-    every = {"data": "synthetic", "preset": "quick", OUTCOME: PASSED, "val_pr_auc": str(val)}
+    every = {"data": "synthetic", "preset": "quick", GATE_TAG: PASSED, "val_pr_auc": str(val)}
     every |= {"val_pr_auc_mean": str(val), **tags}
     return client.create_model_version(name, "file:///nowhere", tags=every)
 
@@ -98,7 +98,7 @@ def aliases(client: MlflowClient, name: str = NAME) -> dict[str, int]:
 def test_champion_is_the_best_by_val_and_challenger_the_next(client: MlflowClient) -> None:
     seen = []
     for val in (0.5, 0.6, 0.55, 0.4, 0.7):
-        consider(client, add(client, val))
+        update_aliases(client, add(client, val))
         seen.append((aliases(client)[CHAMPION], aliases(client).get(CHALLENGER)))
     assert seen == [(1, None), (2, 1), (2, 3), (2, 3), (5, 2)]
     assert [entry[:2] for entry in read_history(client, NAME)] == [
@@ -109,12 +109,12 @@ def test_champion_is_the_best_by_val_and_challenger_the_next(client: MlflowClien
 
 
 def test_version_that_failed_gets_no_alias(client: MlflowClient) -> None:
-    bad = add(client, 0.9, **{OUTCOME: "failed: flips"})
-    consider(client, bad)
+    bad = add(client, 0.9, **{GATE_TAG: "failed: flips"})
+    update_aliases(client, bad)
     assert aliases(client) == {}
     assert CONSIDERED in again(client, bad).tags
-    consider(client, add(client, 0.5))
-    consider(client, add(client, 0.4))
+    update_aliases(client, add(client, 0.5))
+    update_aliases(client, add(client, 0.4))
     assert aliases(client) == {CHAMPION: 2, CHALLENGER: 3}
 
 
@@ -125,7 +125,7 @@ def test_real_data_and_long_presets_come_first(client: MlflowClient) -> None:
         (0.3, {"data": "real", "preset": "smoke"}),
         (0.8, {}),
     ):
-        consider(client, add(client, val, **tags))
+        update_aliases(client, add(client, val, **tags))
     assert aliases(client) == {CHAMPION: 3, CHALLENGER: 4}
 
 
@@ -136,76 +136,78 @@ def test_rank_puts_real_data_first_then_length_then_score() -> None:
         {"data": "real", "preset": "paper", "val_pr_auc": "0.2"},
         {"data": "real", "preset": "paper", "val_pr_auc": "0.3"},
     ]
-    assert sorted(ranked, key=rank_of) == ranked
+    assert sorted(ranked, key=version_rank) == ranked
     assert registered_name("attention_unet") == "hokkaido-attention-unet"
 
 
 def test_champion_whose_gate_nobody_tried_gives_way(client: MlflowClient) -> None:
-    add(client, 0.9, **{OUTCOME: "not known"})
+    add(client, 0.9, **{GATE_TAG: "not known"})
     client.set_registered_model_alias(NAME, CHAMPION, "1")
-    consider(client, add(client, 0.5))
+    update_aliases(client, add(client, 0.5))
     assert aliases(client) == {CHAMPION: 2}
     with pytest.raises(ValueError, match="that passed its gate, but hokkaido-unet has none"):
-        roll_back(client, NAME)
+        restore_previous_champion(client, NAME)
 
 
 @pytest.mark.parametrize("way", ["promote", "rollback"])
 def test_what_a_person_chose_outlasts_a_second_report(client: MlflowClient, way: str) -> None:
     versions = [add(client, val) for val in (0.5, 0.6)]
     for version in versions:
-        consider(client, version)
+        update_aliases(client, version)
     assert aliases(client) == {CHAMPION: 2, CHALLENGER: 1}
-    promote(client, NAME, 1) if way == "promote" else roll_back(client, NAME)
+    promote(client, NAME, 1) if way == "promote" else restore_previous_champion(client, NAME)
     for version in versions:
-        consider(client, again(client, version))
+        update_aliases(client, again(client, version))
     assert aliases(client)[CHAMPION] == 1
     assert aliases(client)[CHALLENGER] == 2
-    consider(client, add(client, 0.7))  # but a new version competes
+    update_aliases(client, add(client, 0.7))  # but a new version competes
     assert aliases(client)[CHAMPION] == 3
 
 
 def test_version_promoted_before_it_was_considered_can_be_rolled_back(client: MlflowClient) -> None:
-    consider(client, add(client, 0.5))
+    update_aliases(client, add(client, 0.5))
     better = add(client, 0.9)
     promote(client, NAME, 2)
-    roll_back(client, NAME)
-    consider(client, again(client, better))
+    restore_previous_champion(client, NAME)
+    update_aliases(client, again(client, better))
     assert aliases(client)[CHAMPION] == 1
 
 
 def test_rollback_goes_back_champion_by_champion(client: MlflowClient) -> None:
     for val in (0.5, 0.6, 0.7):
-        consider(client, add(client, val))
-    assert roll_back(client, NAME) == (3, 2)
+        update_aliases(client, add(client, val))
+    assert restore_previous_champion(client, NAME) == (3, 2)
     assert aliases(client) == {CHAMPION: 2, CHALLENGER: 3}
-    assert roll_back(client, NAME) == (2, 1)
+    assert restore_previous_champion(client, NAME) == (2, 1)
     with pytest.raises(ValueError, match=r"earlier champion that passed its gate, but .* none\."):
-        roll_back(client, NAME)
+        restore_previous_champion(client, NAME)
     assert [entry[0] for entry in read_history(client, NAME)] == [1, 2, 3, 2, 1]
     promote(client, NAME, 3)
-    assert roll_back(client, NAME) == (3, 1)
+    assert restore_previous_champion(client, NAME) == (3, 1)
 
 
 def test_rollback_leaves_out_a_version_that_is_gone(client: MlflowClient) -> None:
     for val in (0.5, 0.6, 0.7):
-        consider(client, add(client, val))
+        update_aliases(client, add(client, val))
     client.delete_model_version(NAME, "2")  # by hand, in MLflow
-    assert roll_back(client, NAME) == (3, 1)
+    assert restore_previous_champion(client, NAME) == (3, 1)
 
 
 def test_rollback_knows_a_champion_that_was_set_by_hand(client: MlflowClient) -> None:
     for val in (0.5, 0.4, 0.3):
-        consider(client, add(client, val))
+        update_aliases(client, add(client, val))
     client.set_registered_model_alias(NAME, CHAMPION, "2")
     promote(client, NAME, 3)
-    assert roll_back(client, NAME) == (3, 2)
+    assert restore_previous_champion(client, NAME) == (3, 2)
 
 
 def test_replay_undoes_what_was_rolled_back() -> None:
     history = [[1, "report", ""], [2, "report", ""], [1, "promote", ""], [3, "report", ""]]
-    assert replay(history) == [1, 2, 1, 3]
-    assert replay([*history, [1, "rollback", ""]]) == [1, 2, 1]
-    assert replay([*history, [1, "rollback", ""], [2, "rollback", ""], [4, "report", ""]]) == [
+    assert list_past_champions(history) == [1, 2, 1, 3]
+    assert list_past_champions([*history, [1, "rollback", ""]]) == [1, 2, 1]
+    assert list_past_champions(
+        [*history, [1, "rollback", ""], [2, "rollback", ""], [4, "report", ""]]
+    ) == [
         1,
         2,
         4,
@@ -218,20 +220,20 @@ def test_kill_between_any_two_steps_is_made_good(
 ) -> None:
     def do(who: MlflowClient, name: str) -> None:
         if act == "consider":
-            consider(who, client.get_model_version(name, "3"))
+            update_aliases(who, client.get_model_version(name, "3"))
         elif act == "promote":
             promote(who, name, 3)
         elif aliases(client, name)[CHAMPION] == 2:  # a person looks before going back once more
-            roll_back(who, name)
+            restore_previous_champion(who, name)
 
     def prepare(name: str) -> None:
         for val in (0.5, 0.6):
-            consider(client, add(client, val, name))
+            update_aliases(client, add(client, val, name))
         add(client, 0.7, name)
 
     prepare("hokkaido-whole")
     do(client, "hokkaido-whole")
-    name_best(client)
+    update_best_alias(client)
     wanted = aliases(client, "hokkaido-whole")
     wanted.pop(BEST)
     for writes in range(20):
@@ -253,43 +255,46 @@ def test_kill_between_any_two_steps_is_made_good(
 
 
 def test_best_is_held_by_one_model_alone(client: MlflowClient) -> None:
-    assert name_best(client) is None
+    assert update_best_alias(client) is None
     names = ("hokkaido-a", "hokkaido-b")
     for name, val in zip(names, (0.5, 0.6), strict=True):
-        consider(client, add(client, val, name))
+        update_aliases(client, add(client, val, name))
         client.set_registered_model_alias(name, BEST, "1")  # an earlier release gave each one
-    best = name_best(client)
+    best = update_best_alias(client)
     assert best is not None
     assert best.name == "hokkaido-b"
-    assert [find_holder(client, name, BEST) is not None for name in names] == [False, True]
+    assert [find_version_by_alias(client, name, BEST) is not None for name in names] == [
+        False,
+        True,
+    ]
 
 
 def test_best_follows_the_champions(client: MlflowClient) -> None:
-    consider(client, add(client, 0.5, "hokkaido-a"))
+    update_aliases(client, add(client, 0.5, "hokkaido-a"))
     for val in (0.4, 0.6):
-        consider(client, add(client, val, "hokkaido-b"))
-    name_best(client)
+        update_aliases(client, add(client, val, "hokkaido-b"))
+    update_best_alias(client)
     assert aliases(client, "hokkaido-b") == {CHAMPION: 2, CHALLENGER: 1, BEST: 2}
-    roll_back(client, "hokkaido-b")
-    name_best(client)
+    restore_previous_champion(client, "hokkaido-b")
+    update_best_alias(client)
     assert aliases(client, "hokkaido-b") == {CHAMPION: 1, CHALLENGER: 2}
     assert aliases(client, "hokkaido-a") == {CHAMPION: 1, BEST: 1}
 
 
 def test_best_compares_architectures_by_their_mean_over_seeds(client: MlflowClient) -> None:
-    consider(client, add(client, 0.70, "hokkaido-lucky", val_pr_auc_mean="0.55"))
-    consider(client, add(client, 0.65, "hokkaido-steady", val_pr_auc_mean="0.60"))
-    best = name_best(client)
+    update_aliases(client, add(client, 0.70, "hokkaido-lucky", val_pr_auc_mean="0.55"))
+    update_aliases(client, add(client, 0.65, "hokkaido-steady", val_pr_auc_mean="0.60"))
+    best = update_best_alias(client)
     assert best is not None
     assert best.name == "hokkaido-steady"
 
 
 def test_foreign_models_are_left_alone(client: MlflowClient) -> None:
     client.create_registered_model("churn")
-    client.create_model_version("churn", "file:///nowhere", tags={OUTCOME: PASSED})
+    client.create_model_version("churn", "file:///nowhere", tags={GATE_TAG: PASSED})
     client.set_registered_model_alias("churn", BEST, "1")
-    consider(client, add(client, 0.5))
-    name_best(client)
+    update_aliases(client, add(client, 0.5))
+    update_best_alias(client)
     assert aliases(client, "churn") == {BEST: 1}
     assert "churn" not in format_versions(client)
 
@@ -298,7 +303,7 @@ def test_rollback_command_says_what_is_so_now(
     client: MlflowClient, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for val in (0.5, 0.6):
-        consider(client, add(client, val))
+        update_aliases(client, add(client, val))
     assert main(["rollback", "unet", "--root", str(tmp_path)]) == 0
     said = capsys.readouterr().out
     assert (
@@ -312,7 +317,7 @@ def test_rollback_command_says_what_is_so_now(
 
 def test_champion_can_be_promoted_again(client: MlflowClient) -> None:
     for val in (0.5, 0.6):
-        consider(client, add(client, val))
+        update_aliases(client, add(client, val))
     before = read_history(client, NAME)
     assert "version 2 is the champion now" in promote(client, NAME, 2)
     assert read_history(client, NAME) == before

@@ -12,15 +12,22 @@ from data.pack import Pack
 from data.pack.channels import choose_channels
 from data.splits import Split
 from data.tiles import EVENT
-from tuning.registry.gate import MAX_FALL, MAX_SHARE, MIN_AGREEMENT, Check, Program, check_gate
+from tuning.registry.gate import (
+    MAX_FALL,
+    MAX_SHARE,
+    MIN_AGREEMENT,
+    GateCheck,
+    Program,
+    run_gate_checks,
+)
 from tuning.registry.gate_tiles import (
-    GATE,
+    GATE_FILE,
     MAX_BYTES,
     WINDOW_PX,
     GateTiles,
     make_gate_tiles,
-    read_gate,
-    write_gate,
+    read_gate_tiles,
+    write_gate_tiles,
 )
 
 S1 = choose_channels(["s1"])
@@ -46,8 +53,8 @@ def see_change(x: Tensor) -> Tensor:
     return torch.sigmoid(2 * (change - RISE_DB / 2))
 
 
-def outcomes(program: Program, tiles: GateTiles, threshold: float = 0.5) -> dict[str, Check]:
-    return {check.name: check for check in check_gate(program, tiles, threshold)}
+def outcomes(program: Program, tiles: GateTiles, threshold: float = 0.5) -> dict[str, GateCheck]:
+    return {check.name: check for check in run_gate_checks(program, tiles, threshold)}
 
 
 def failed(program: Program, tiles: GateTiles) -> set[str]:
@@ -138,7 +145,7 @@ def test_no_number_passes_no_law(tiles: GateTiles) -> None:
 
 def test_answer_of_another_shape_is_refused(tiles: GateTiles) -> None:
     with pytest.raises(ValueError, match=r"must answer with probabilities \(B, H, W\), but got"):
-        check_gate(lambda x: see_change(x)[:, None], tiles, 0.5)
+        run_gate_checks(lambda x: see_change(x)[:, None], tiles, 0.5)
 
 
 def test_change_is_scaled_in_landslides_after_the_event_alone(tiles: GateTiles) -> None:
@@ -217,10 +224,10 @@ def test_one_orbit_s_band_is_enough(pack: Pack, split: Split) -> None:
 def test_file_gives_the_tiles_back(pack: Pack, split: Split, tmp_path: Path) -> None:
     channels = choose_channels(["s1", "DEM"])
     tiles = make_gate_tiles(pack, split.val, channels, 4, "even")
-    (file,) = write_gate(pack, split.val, channels, 4, "even", tmp_path)
-    assert file == tmp_path / GATE
+    (file,) = write_gate_tiles(pack, split.val, channels, 4, "even", tmp_path)
+    assert file == tmp_path / GATE_FILE
     assert file.stat().st_size < MAX_BYTES
-    again = read_gate(file)
+    again = read_gate_tiles(file)
     for name in ("x", "before", "mask", "after"):
         assert np.array_equal(getattr(again, name), getattr(tiles, name)), name
     assert again.x.dtype == again.before.dtype == np.float32
@@ -228,18 +235,18 @@ def test_file_gives_the_tiles_back(pack: Pack, split: Split, tmp_path: Path) -> 
 
 def test_pickled_file_is_not_read(tmp_path: Path) -> None:
     spoilt = {name: np.array([{"a": 1}], dtype=object) for name in ("x", "before")}
-    np.savez(tmp_path / GATE, mask=np.zeros(1), after=np.zeros(1), **spoilt)
+    np.savez(tmp_path / GATE_FILE, mask=np.zeros(1), after=np.zeros(1), **spoilt)
     with pytest.raises(
         ValueError, match=r"x must be float16 .* but got objects, which are pickled"
     ):
-        read_gate(tmp_path / GATE)
+        read_gate_tiles(tmp_path / GATE_FILE)
 
 
 def test_val_without_a_landslide_writes_nothing_and_says_so(
     pack: Pack, split: Split, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     empty = [tile for tile in split.val if not pack.mask[pack.rows([tile])].any()]
-    assert write_gate(pack, empty, S1, 4, "even", tmp_path) == []
+    assert write_gate_tiles(pack, empty, S1, 4, "even", tmp_path) == []
     assert list(tmp_path.iterdir()) == []
     assert "No model of this campaign can be promoted. A gate needs a val tile" in caplog.text
 

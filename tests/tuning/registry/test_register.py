@@ -18,18 +18,25 @@ from data.pack.channels import SAR_CHANNELS
 from data.pack.dataset import TileDataset
 from data.splits import Split
 from tuning.registry.__main__ import main
-from tuning.registry.aliases import BEST, CHAMPION, CONSIDERED, HISTORY, list_versions, read_history
-from tuning.registry.gate_tiles import write_gate
+from tuning.registry.aliases import (
+    BEST,
+    CHAMPION,
+    CONSIDERED,
+    HISTORY,
+    list_model_versions,
+    read_history,
+)
+from tuning.registry.gate_tiles import write_gate_tiles
 from tuning.registry.model_card import (
+    CARD_TAGS,
+    GATE_TAG,
     LICENCES,
-    NEEDED,
-    OUTCOME,
     PASSED,
     SOURCES,
     make_card,
     make_tags,
 )
-from tuning.registry.register import register
+from tuning.registry.register import register_version
 from tuning.report.ranking import Ranking, rank_models
 from tuning.report.reference_layers import write_reference_layers
 from tuning.report.register_models import register_models
@@ -93,7 +100,9 @@ def log_campaign(
         val = TileDataset(pack, split.val, checkpoint.norm, 2, CPU)
         TrialFolder(folder).write_counts("val", count_dataset(checkpoint.model, val)[0])
     measure_test(TrialFolder(folder), pack, split, CPU)
-    gate = write_gate(pack, split.val, config["channels"], config["timesteps"], "even", folder)
+    gate = write_gate_tiles(
+        pack, split.val, config["channels"], config["timesteps"], "even", folder
+    )
     for file in (write_reference_layers(pack, split.test, folder), *gate):
         tracker.client.log_artifact(campaign, str(file))
     tags = {"study": "unet", "stage": "repeat", "seed": "42", "fold": "blocks"}
@@ -136,7 +145,7 @@ def report(client: MlflowClient, root: Path, name: str) -> ModelVersion:
     run = find_campaign(client, root, name)
     ranking, table = rank_campaign(client, run)
     register_models(client, ranking, table, run)
-    (version,) = list_versions(client, UNET, f" and tags.run_id = '{table['run_id'][0]}'")
+    (version,) = list_model_versions(client, UNET, f" and tags.run_id = '{table['run_id'][0]}'")
     return client.get_model_version(UNET, str(version.version))
 
 
@@ -153,7 +162,7 @@ def poor(client: MlflowClient, root: Path, good: ModelVersion) -> ModelVersion:
 @pytest.fixture
 def forget(client: MlflowClient, good: ModelVersion) -> Iterator[ModelVersion]:
     """The good version as a kill after its registration leaves it; whole again after the test."""
-    for tag in (OUTCOME, "gate_flips", "gate_direction", "gate_no_change", CONSIDERED):
+    for tag in (GATE_TAG, "gate_flips", "gate_direction", "gate_no_change", CONSIDERED):
         client.delete_model_version_tag(UNET, str(good.version), tag)
     for alias in client.get_registered_model(UNET).aliases:
         client.delete_registered_model_alias(UNET, alias)
@@ -168,7 +177,7 @@ def aliases(client: MlflowClient) -> dict[str, int]:
 def test_network_that_sees_change_becomes_champion(
     client: MlflowClient, good: ModelVersion
 ) -> None:
-    assert good.tags[OUTCOME] == PASSED
+    assert good.tags[GATE_TAG] == PASSED
     assert float(good.tags["gate_flips"]) > 0.99
     assert float(good.tags["gate_direction"]) > 0.01
     assert float(good.tags["gate_no_change"]) == 0
@@ -176,7 +185,9 @@ def test_network_that_sees_change_becomes_champion(
 
 
 def test_version_carries_where_it_comes_from(client: MlflowClient, good: ModelVersion) -> None:
-    assert {*NEEDED, "data_source", "licence", "run_id", "f1_at_0.5", CONSIDERED} <= set(good.tags)
+    assert {*CARD_TAGS, "data_source", "licence", "run_id", "f1_at_0.5", CONSIDERED} <= set(
+        good.tags
+    )
     assert good.tags["campaign"] == "good"
     assert good.tags["seed"] == "42"
     low, mean, high = (float(good.tags[f"pr_auc_{name}"]) for name in ("low", "mean", "high"))
@@ -200,7 +211,7 @@ def test_barely_trained_network_gets_no_alias_and_a_warning(
     client: MlflowClient, root: Path, good: ModelVersion, caplog: pytest.LogCaptureFixture
 ) -> None:
     poor = report(client, root, "poor")
-    assert poor.tags[OUTCOME] == "failed: flips, no_change"
+    assert poor.tags[GATE_TAG] == "failed: flips, no_change"
     assert f"Not promoted: {UNET} version {poor.version}: its gate failed: flips" in caplog.text
     assert "- **failed**: A series without change" in poor.description
     assert aliases(client) == {CHAMPION: int(good.version), BEST: int(good.version)}
@@ -210,11 +221,11 @@ def test_second_report_changes_nothing(
     client: MlflowClient, root: Path, good: ModelVersion, poor: ModelVersion
 ) -> None:
     def state() -> list[object]:
-        versions = list_versions(client, UNET)
+        versions = list_model_versions(client, UNET)
         return [aliases(client), read_history(client, UNET), [dict(v.tags) for v in versions]]
 
     before = state()
-    assert len(list_versions(client, UNET)) == 2
+    assert len(list_model_versions(client, UNET)) == 2
     for name in ("poor", "good"):
         report(client, root, name)
     assert state() == before
@@ -223,10 +234,10 @@ def test_second_report_changes_nothing(
 def test_version_whose_report_was_killed_is_considered_by_the_next(
     client: MlflowClient, root: Path, forget: ModelVersion
 ) -> None:
-    assert OUTCOME not in forget.tags
+    assert GATE_TAG not in forget.tags
     again = report(client, root, "good")
     assert again.version == forget.version
-    assert again.tags[OUTCOME] == PASSED
+    assert again.tags[GATE_TAG] == PASSED
     assert aliases(client) == {CHAMPION: int(forget.version), BEST: int(forget.version)}
 
 
@@ -238,7 +249,7 @@ def test_version_without_material_is_named_and_the_report_goes_on(
     register_models(client, *rank_campaign(client, campaign), bare)
     assert f"Not promoted: {UNET} version {forget.version}. A gate needs gate.npz" in caplog.text
     assert "campaign 'old' has none. `python -m tuning.run --resume old` adds it." in caplog.text
-    assert OUTCOME not in client.get_model_version(UNET, str(forget.version)).tags
+    assert GATE_TAG not in client.get_model_version(UNET, str(forget.version)).tags
     assert aliases(client) == {}
 
 
@@ -254,7 +265,7 @@ def test_version_repeats_the_digest_of_its_model(client: MlflowClient, good: Mod
     if DIGEST not in logged.tags:
         client.set_logged_model_tags(logged.model_id, {DIGEST: "0" * 64})
     digest = client.get_logged_model(logged.model_id).tags[DIGEST]
-    number = register(client, "copy", good.source, good.run_id, good.tags)
+    number = register_version(client, "copy", good.source, good.run_id, good.tags)
     assert client.get_model_version("hokkaido-copy", str(number)).tags[DIGEST] == digest
 
 
@@ -289,7 +300,7 @@ def test_promote_tries_a_gate_that_was_not_tried(
     said = capsys.readouterr().out
     assert said == f"{UNET} version {forget.version} is the champion now.\n"
     found = client.get_model_version(UNET, str(forget.version))
-    assert found.tags[OUTCOME] == PASSED
+    assert found.tags[GATE_TAG] == PASSED
     assert CONSIDERED in found.tags
     assert aliases(client) == {CHAMPION: int(found.version), BEST: int(found.version)}
 
@@ -309,7 +320,7 @@ def test_promote_refuses_a_version_that_failed(
 def test_promote_refuses_a_version_without_material(
     client: MlflowClient, root: Path, good: ModelVersion, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    tags = {name: good.tags[name] for name in NEEDED}
+    tags = {name: good.tags[name] for name in CARD_TAGS}
     client.create_registered_model("hokkaido-odd")
     for some in ({}, tags | {"campaign": "gone"}, tags):
         client.create_model_version("hokkaido-odd", "file:///nowhere", tags=some)

@@ -15,11 +15,11 @@ from data.splits import Split
 from tests.support.browsing import OVERFLOW, visit
 from tuning.baselines.baselines import make_baseline_config, run_baseline
 from tuning.metrics.scores import reach
-from tuning.registry.register import register
+from tuning.registry.register import register_version
 from tuning.report.__main__ import main
 from tuning.report.reference_layers import write_reference_layers, write_split_audit
-from tuning.report.tables import PUBLISHED
-from tuning.report.write_report import EXPECTED, list_lacking, write_report
+from tuning.report.tables import PUBLISHED_COLUMNS
+from tuning.report.write_report import EXPECTED_RUNS_TAG, describe_missing_runs, write_report
 from tuning.serving.export import check_program, make_program, make_reference
 from tuning.tracking.client import connect, find_runs
 from tuning.tracking.payloads import CampaignContext
@@ -46,7 +46,9 @@ def log_campaign(
             name, "smoke", "blocks", split.hash, pack.hash, "synthetic", "s1", "2 even", "c"
         ),
     )
-    campaign = tracker.open_run("campaign", "campaign", name, tags={EXPECTED: json.dumps(expected)})
+    campaign = tracker.open_run(
+        "campaign", "campaign", name, tags={EXPECTED_RUNS_TAG: json.dumps(expected)}
+    )
     files = root / name
     files.mkdir(parents=True)
     ground = write_reference_layers(pack, split.test, files)
@@ -86,7 +88,7 @@ def unet(table: pd.DataFrame) -> "pd.Series[float]":
 
 
 def test_table_starts_with_the_published_columns(table: pd.DataFrame) -> None:
-    assert tuple(table.columns[: len(PUBLISHED)]) == PUBLISHED
+    assert tuple(table.columns[: len(PUBLISHED_COLUMNS)]) == PUBLISHED_COLUMNS
     assert sorted(table["model"]) == ["LogRatioVV", "VanillaUNet"]
     assert set(table["data"]) == {"synthetic"}
 
@@ -156,7 +158,7 @@ def test_every_test_tile_has_a_row_that_adds_up(root: Path, table: pd.DataFrame)
 def test_half_s_table_has_the_published_columns(root: Path, table: pd.DataFrame) -> None:
     folder = root / "reports" / "first"
     half = pd.read_csv(folder / "VanillaUNet_benchmark_thr0.5.csv").iloc[0]
-    assert tuple(half.index) == PUBLISHED
+    assert tuple(half.index) == PUBLISHED_COLUMNS
     assert half["threshold"] == 0.5
     counts = np.load(root / "first" / str(unet(table)["seed"]) / "test_counts.npy")
     assert half["tp"] == counts[1, reach(0.5) :].sum()
@@ -226,8 +228,10 @@ def test_report_refuses_a_campaign_with_missing_repeats(
 ) -> None:
     client, experiment_id = connect(root)
     (campaign,) = find_runs(client, experiment_id, kind="campaign", campaign="first")
-    whole = campaign.data.tags[EXPECTED]
-    client.set_tag(campaign.info.run_id, EXPECTED, json.dumps({"unet": 5, "attention_unet": 5}))
+    whole = campaign.data.tags[EXPECTED_RUNS_TAG]
+    client.set_tag(
+        campaign.info.run_id, EXPECTED_RUNS_TAG, json.dumps({"unet": 5, "attention_unet": 5})
+    )
     try:
         arguments = ["--root", str(root), "--out", str(tmp_path / "out")]
         assert main(arguments) == 1
@@ -242,10 +246,10 @@ def test_report_refuses_a_campaign_with_missing_repeats(
         assert "report/diary.txt" not in {file.path for file in logged}
         assert "This report is partial" in (tmp_path / "out" / "report.html").read_text()
     finally:
-        client.set_tag(campaign.info.run_id, EXPECTED, whole)
+        client.set_tag(campaign.info.run_id, EXPECTED_RUNS_TAG, whole)
     (again,) = find_runs(client, experiment_id, kind="campaign", campaign="first")
     repeats = find_runs(client, experiment_id, campaign="first", kind="trial")
-    assert list_lacking(again, repeats) == []
+    assert describe_missing_runs(again, repeats) == []
 
 
 def test_report_reads_mlflow_alone(root: Path, table: pd.DataFrame) -> None:
@@ -316,7 +320,7 @@ def test_changed_model_is_not_registered(root: Path, table: pd.DataFrame, tmp_pa
     np.savez(file, **changed)
     client.log_artifact(other, str(file), "trial")
     with pytest.raises(ValueError, match="Do not use this model"):
-        register(client, "changed", uri, other, {})
+        register_version(client, "changed", uri, other, {})
     assert client.search_model_versions("name='hokkaido-changed'") == []
 
 

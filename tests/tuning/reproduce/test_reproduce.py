@@ -9,7 +9,7 @@ import torch
 
 from data.pack import Pack, make_pack
 from data.splits import Split
-from tuning.reproduce.__main__ import differ, main
+from tuning.reproduce.__main__ import absolute_difference, main
 from tuning.settings.settings import PACKS
 from tuning.tracking.payloads import CampaignContext
 from tuning.tracking.tracker import Tracker
@@ -220,9 +220,15 @@ def test_gpu_s_trial_may_differ_a_little(
 
 def test_difference_of_two_scores() -> None:
     nan, inf = float("nan"), float("inf")
-    assert differ(0.5, 0.25) == differ(0.25, 0.5) == 0.25
-    assert differ(nan, nan) == 0
-    assert differ(nan, 0.5) == differ(0.5, nan) == differ(None, 0.5) == differ(0.5, None) == inf
+    assert absolute_difference(0.5, 0.25) == absolute_difference(0.25, 0.5) == 0.25
+    assert absolute_difference(nan, nan) == 0
+    assert (
+        absolute_difference(nan, 0.5)
+        == absolute_difference(0.5, nan)
+        == absolute_difference(None, 0.5)
+        == absolute_difference(0.5, None)
+        == inf
+    )
 
 
 def test_rerun_that_breaks_is_a_failure(logged: Logged, ask: Ask, tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from tuning.report.reference_layers import write_reference_layers, write_split_a
 from tuning.report.results import Results, read_results
 from tuning.report.sections_runs import BEST
 from tuning.report.tables import make_tile_rows, score_run
-from tuning.report.write_report import EXPECTED, write_report
+from tuning.report.write_report import EXPECTED_RUNS_TAG, write_report
 from tuning.tracking import load_trials
 from tuning.tracking.client import (
     connect,
@@ -45,7 +45,7 @@ def open_campaign(root: Path, name: str, pack: Pack, split: Split) -> tuple[Trac
         name, "smoke", "blocks", split.hash, pack.hash, "synthetic", "s1", "2 even", "c"
     )
     tracker, files = Tracker(root, context), root / name
-    tags = {EXPECTED: json.dumps({BASELINE: 1})}
+    tags = {EXPECTED_RUNS_TAG: json.dumps({BASELINE: 1})}
     run_id = tracker.open_run("campaign", "campaign", name, tags=tags)
     files.mkdir(parents=True)
     ground = write_reference_layers(pack, split.test, files)
