@@ -28,7 +28,7 @@ from data.scene.base import InputSpec
 from models import create_model
 from models.unet import KNOWN_GOOD
 from tuning.predict import write_map
-from tuning.predict.cog import Rasters
+from tuning.predict.cog import RasterWriter
 from tuning.predict.ensemble import Member
 from tuning.predict.predictor import Predictor
 from tuning.predict.sliding_window import map_scene
@@ -89,7 +89,7 @@ def measure_mapping(job: write_map.MapJob) -> float:
     layers = {name: write_map.LAYERS[name] for name in (*predictor.layers, "mask", "relief")}
     with (
         tempfile.TemporaryDirectory() as folder,
-        Rasters(Path(folder), scene.grid, layers, {}) as rasters,
+        RasterWriter(Path(folder), scene.grid, layers, {}) as rasters,
     ):
         began = time.perf_counter()
         map_scene(scene, windows, predictor, rasters.write, threshold=job.threshold)

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from data.scene.georeference import Grid
-from tuning.predict.cog import MASK, PROBABILITY, RELIEF, SPREAD, Rasters
+from tuning.predict.cog import MASK, PROBABILITY, RELIEF, SPREAD, RasterWriter
 
 LAYERS = {"probability": PROBABILITY, "spread": SPREAD, "mask": MASK, "relief": RELIEF}
 
@@ -31,7 +31,7 @@ def write_map(folder: Path, mask: np.ndarray, **layers: np.ndarray) -> dict[str,
     """Write a mask and other layers at once; return their files."""
     values = {"mask": mask} | layers
     chosen = {name: LAYERS[name] for name in values if name != "relief"}
-    with Rasters(folder, make_grid(*mask.shape), chosen, {}) as rasters:
+    with RasterWriter(folder, make_grid(*mask.shape), chosen, {}) as rasters:
         for name in chosen:
             rasters.write(name, 0, values[name])
         return rasters.finish()

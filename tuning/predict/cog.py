@@ -1,7 +1,7 @@
-"""Maps as cloud-optimised GeoTIFF, written band by band of rows, so that a whole scene is never in memory.
+"""Cloud-optimised GeoTIFFs (COG), written row by row so that a whole scene is never in memory.
 
-Rows come from north to south. They go to a plain scratch file first, since the driver of cloud-optimised files copies a
-finished raster: overviews come before the full picture in such a file.
+GDAL's COG driver only copies a finished raster, because overviews precede the full resolution in such a file. Rows
+therefore go to a scratch GeoTIFF first; the driver then adds tiles, overviews, compression and predictor.
 
 Reference:
     OGC 21-026, OGC Cloud Optimized GeoTIFF Standard 1.0; GDAL's driver documentation, "COG".
@@ -9,49 +9,46 @@ Reference:
 
 import math
 import shutil
+import zlib
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
 import rasterio
 import rasterio.shutil
 from rasterio._err import CPLE_BaseError
-from rasterio.errors import RasterioIOError
 from rasterio.windows import Window
 
 from data.io.errors import format_error, unknown_name
 from data.io.processes import count_cpus
 from data.scene.georeference import Grid
-from tuning.predict.raster_io import add_checksum, bound_cache, sum_rows
+from tuning.predict.raster_io import bound_cache, checksum_raster
 
-BLOCK_PX = 512  # side of a delivered file's blocks
-SCRATCH_PX = 256  # smaller: a row of blocks of every layer must fit in the cache
-
-_COG: dict[str, Any] = {
-    "driver": "COG",
-    "COMPRESS": "DEFLATE",
-    "BLOCKSIZE": BLOCK_PX,
-    "BIGTIFF": "IF_SAFER",
-    "OVERVIEWS": "IGNORE_EXISTING",
+SCRATCH = {
+    "driver": "GTiff",
+    "tiled": True,
+    "compress": "deflate",
+    "zlevel": 1,
+    "bigtiff": "if_safer",
 }
+COG = {"driver": "COG", "COMPRESS": "DEFLATE", "PREDICTOR": "YES", "BIGTIFF": "IF_SAFER"}
 
 
 @dataclass(frozen=True)
 class Layer:
-    """What one raster holds.
+    """One raster of a map.
 
     Attributes:
-        dtype: numpy's name of its type.
-        nodata: Value of pixels without a value.
-        description: One line for the band.
-        limits: Least and greatest value, None where there is none.
-        overview: How GDAL resamples its overviews.
-        delivered: Whether it is kept as ``<name>.tif``, or gone when the writer closes.
+        dtype: NumPy's name of the pixel type.
+        nodata: Value of pixels without data.
+        description: The band's description, one line.
+        limits: Smallest and largest valid value, or None.
+        overview: GDAL's resampling method for the overviews.
+        delivered: Whether the layer is kept as ``<name>.tif``; if not, it is deleted when the writer closes.
     """
 
     dtype: str
@@ -64,78 +61,58 @@ class Layer:
 
 PROBABILITY = Layer("float32", math.nan, "landslide probability", (0.0, 1.0))
 SPREAD = Layer("float32", math.nan, "standard deviation of the probability over seeds", (0.0, 1.0))
-# By the nearest pixel: the mode would wipe small landslides out, and the nearest keeps the share of area.
+# Overviews by nearest neighbour keep the share of landslide area; the mode would remove small landslides.
 MASK = Layer("uint8", 255, "landslide mask: 1 landslide, 0 background", (0, 1), "nearest")
 RELIEF = Layer("float32", math.nan, "height or backscatter, for the picture", delivered=False)
 
 
-class Rasters:
-    """A folder's rasters while they are written; leave it by ``with``.
-
-    An error inside leaves no raster behind. Without one, :meth:`finish` is called on leaving unless it was before.
+class RasterWriter:
+    """Context manager that writes a map's rasters; after an error it leaves no raster in the folder.
 
     Args:
-        folder: Where ``<name>.tif`` come to lie; it is made if missing.
-        grid: Where all layers lie.
-        layers: What to write, by name.
-        tags: Facts for every file's metadata, such as the model's address and the threshold.
+        folder: Folder of the ``<name>.tif`` files; created if missing.
+        grid: Common grid of all layers.
+        layers: The layers to write, by name.
+        tags: Metadata of every file, such as the model's URI and the threshold.
     """
 
     def __init__(
         self, folder: Path, grid: Grid, layers: Mapping[str, Layer], tags: Mapping[str, str]
     ) -> None:
         self.folder, self.grid, self.layers, self.tags = folder, grid, dict(layers), dict(tags)
-        self._rows, self._sums = dict.fromkeys(self.layers, 0), dict.fromkeys(self.layers, 0)
-        self._open: dict[str, Any] = {}
+        self._next_row, self._checksum = dict.fromkeys(layers, 0), dict.fromkeys(layers, 0)
         self._paths: dict[str, Path] = {}
-        self._stack = ExitStack()
 
     def __enter__(self) -> Self:
-        for name, layer in self.layers.items():
-            if layer.delivered and (path := self.folder / f"{name}.tif").exists():
+        for path in (self.folder / f"{name}.tif" for name in self.layers):
+            if path.exists():
                 raise FileExistsError(
-                    f"A map must go to a folder without one, but {path} is there. Give another folder."
+                    f"The folder must not hold a map yet, but {path} exists. Choose another folder."
                 )
         self.folder.mkdir(parents=True, exist_ok=True)
-        with ExitStack() as stack:  # undone if a file cannot be opened
-            self._aside = Path(
-                stack.enter_context(TemporaryDirectory(prefix=".rasters-", dir=self.folder))
-            )
+        with ExitStack() as stack:  # cleans up if a file cannot be created
+            scratch = TemporaryDirectory(prefix=".rasters-", dir=self.folder)
+            self._scratch = Path(stack.enter_context(scratch))
             stack.enter_context(bound_cache())
-            for name, layer in self.layers.items():
-                self._open[name] = stack.enter_context(self._create(name, layer))
+            self._rasters = {name: stack.enter_context(self._create(name)) for name in self.layers}
             self._stack = stack.pop_all()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: object, *_: object) -> None:
         with self._stack:
             if kind is None:
                 self.finish()
 
-    def _create(self, name: str, layer: Layer) -> Any:
-        grid = self.grid
+    def _create(self, name: str) -> Any:
+        layer, grid = self.layers[name], self.grid
+        transform = rasterio.Affine(*grid.transform)
+        shape = {"count": 1, "width": grid.width, "height": grid.height}
+        pixels = {"dtype": layer.dtype, "nodata": layer.nodata}
         raster = rasterio.open(
-            self._aside / f"{name}.tif",
-            "w",
-            driver="GTiff",
-            width=grid.width,
-            height=grid.height,
-            count=1,
-            dtype=layer.dtype,
-            nodata=layer.nodata,
+            *(self._scratch / f"{name}.rows.tif", "w"),
+            **(SCRATCH | shape | pixels),
             crs=grid.crs,
-            transform=rasterio.Affine(*grid.transform),
-            tiled=True,
-            blockxsize=SCRATCH_PX,
-            blockysize=SCRATCH_PX,
-            compress="deflate",
-            zlevel=1,
-            bigtiff="if_safer",
+            transform=transform,
         )
         raster.set_band_description(1, layer.description)
         raster.update_tags(**self.tags)
@@ -146,91 +123,84 @@ class Rasters:
 
         Args:
             name: The layer.
-            first_row: Row of the grid where *values* begin: one after the last row written.
+            first_row: Grid row of the first row of *values*: the one after the last row written.
             values: Shape ``(rows, W)``, of the layer's type.
 
         Raises:
             ValueError: If the layer is unknown, the rows are not the next ones, or *values* have another
-                shape or type, or leave the layer's limits.
-            OSError: If they cannot be written.
+                shape or type, or exceed the layer's limits.
+            OSError: If GDAL cannot write them.
         """
         if name not in self.layers:
             raise ValueError(unknown_name("layer", name, self.layers))
-        self._check(name, first_row, values)
+        self._check_rows(name, first_row, values)
+        _check_limits(name, self.layers[name], values)
+        window = Window(0, first_row, self.grid.width, len(values))
         try:
-            self._open[name].write(values, 1, window=Window(0, first_row, *values.shape[::-1]))
-        except RasterioIOError as error:
-            raise OSError(self._say_broken(name, error.__cause__ or error)) from error
-        self._rows[name] += len(values)
-        self._sums[name] = add_checksum(values, self._sums[name])
+            self._rasters[name].write(values, 1, window=window)
+        except OSError as error:
+            raise self._write_error(name, error.__cause__ or error) from error
+        self._next_row[name] += len(values)
+        self._checksum[name] = zlib.crc32(np.ascontiguousarray(values).data, self._checksum[name])
 
-    def _check(self, name: str, first_row: int, values: np.ndarray) -> None:
-        layer, grid, next_row = self.layers[name], self.grid, self._rows[name]
-        if name in self._paths:
-            raise ValueError(f"Rows must come before the end, but {name!r} is finished.")
+    def _check_rows(self, name: str, first_row: int, values: np.ndarray) -> None:
+        grid, dtype, next_row = self.grid, self.layers[name].dtype, self._next_row[name]
         if first_row != next_row:
             raise ValueError(
-                f"Rows must be written in order, each once, but got row {first_row} of {name!r} where row "
-                f"{next_row} is next."
+                f"Rows must be written in order, each once, but got row {first_row} of {name!r}; the next is {next_row}."
             )
-        shape = (min(len(values), grid.height - next_row), grid.width)
-        if values.shape != shape or not len(values):
+        height = min(len(values), grid.height - next_row)
+        if values.shape != (height, grid.width) or not height or values.dtype != dtype:
             raise ValueError(
-                f"Rows must be whole and lie on the grid of {grid.height} x {grid.width} px, but got shape "
-                f"{values.shape} from row {next_row} of {name!r}."
+                f"Rows of {name!r} must be {dtype} on a grid of {grid.height} x {grid.width} px, but got "
+                f"{values.dtype} of shape {values.shape} from row {next_row}."
             )
-        if values.dtype != layer.dtype:
-            raise ValueError(f"Layer {name!r} must be {layer.dtype}, but got {values.dtype}.")
-        if layer.limits:
-            _check_limits(name, layer, values)
 
     def finish(self) -> dict[str, Path]:
-        """Turn what was written into cloud-optimised files; a second call changes nothing.
+        """Convert the rasters to COG; called on leaving the ``with`` block if not before.
 
         Returns:
-            The file of each layer. That of a layer which is not delivered is gone when the writer closes.
+            The file of each layer. A layer that is not delivered exists only until the writer closes.
 
         Raises:
-            ValueError: If a layer has rows that were never written.
-            OSError: If a file does not read back as it was written, such as on a full disk.
+            ValueError: If rows of a layer are missing.
+            OSError: If a file does not read back as written, for example because the disk is full.
         """
         if self._paths:
             return self._paths
-        for name, rows in self._rows.items():
+        for name, rows in self._next_row.items():
             if rows != self.grid.height:
                 raise ValueError(
-                    f"A map must be whole, but {name!r} has {rows} of {self.grid.height} rows. Write the rest."
+                    f"A map must be complete, but {name!r} has {rows} of {self.grid.height} rows. Write the rest."
                 )
-        for raster in self._open.values():
+        for raster in self._rasters.values():
             raster.close()
-        made = {name: self._copy(name) for name, kind in self.layers.items() if kind.delivered}
-        self._paths = {name: self._aside / f"{name}.tif" for name in self.layers}
-        for name, path in made.items():
-            self._paths[name] = path.rename(self.folder / f"{name}.tif")
+        delivered = [name for name, layer in self.layers.items() if layer.delivered]
+        made = {name: self._convert(name) for name in delivered}
+        self._paths = {name: self._scratch / f"{name}.rows.tif" for name in self.layers}
+        self._paths |= {name: path.rename(self.folder / path.name) for name, path in made.items()}
         return self._paths
 
-    def _copy(self, name: str) -> Path:
-        """Write a layer's delivered form aside and remove its scratch file."""
-        layer, scratch = self.layers[name], self._aside / f"{name}.tif"
-        made = self._aside / f"{name}.cog.tif"
-        predictor = "FLOATING_POINT" if np.dtype(layer.dtype).kind == "f" else "STANDARD"
-        options = _COG | {"PREDICTOR": predictor, "OVERVIEW_RESAMPLING": layer.overview.upper()}
+    def _convert(self, name: str) -> Path:
+        """Convert a layer to COG in the scratch folder and delete its rows."""
+        rows, cog = (self._scratch / f"{name}{suffix}" for suffix in (".rows.tif", ".tif"))
+        options = COG | {"OVERVIEW_RESAMPLING": self.layers[name].overview.upper()}
         try:
-            rasterio.shutil.copy(scratch, made, **options, NUM_THREADS=count_cpus())
-            whole = sum_rows(made) == self._sums[name]  # GDAL can cut a file short without an error
+            rasterio.shutil.copy(rows, cog, **options, NUM_THREADS=count_cpus())
+            checksum = checksum_raster(cog)  # GDAL can truncate a file without an error
         except (CPLE_BaseError, OSError) as error:
-            raise OSError(self._say_broken(name, error)) from error
-        if not whole:
-            raise OSError(self._say_broken(name, None))
-        scratch.unlink()
-        return made
+            raise self._write_error(name, error) from error
+        if checksum != self._checksum[name]:
+            raise self._write_error(name, None)
+        rows.unlink()
+        return cog
 
-    def _say_broken(self, name: str, error: BaseException | None) -> str:
+    def _write_error(self, name: str, error: BaseException | None) -> OSError:
         free_mb = shutil.disk_usage(self.folder).free / 1e6
         got = repr(format_error(error)) if error else "other rows"
-        return (
-            f"A raster must be written and read back, but got {got} for {name}.tif in {self.folder}, where "
-            f"{free_mb:,.0f} MB are free. Free space there or give another folder."
+        return OSError(
+            f"A raster must read back as written, but got {got} for {name}.tif in {self.folder} "
+            f"({free_mb:,.0f} MB free). Free space there or choose another folder."
         )
 
 

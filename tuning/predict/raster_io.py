@@ -1,4 +1,4 @@
-"""Rasters read from top to bottom, within bounded memory."""
+"""Rasters read from top to bottom in bounded memory."""
 
 import zlib
 from collections.abc import Iterator
@@ -8,15 +8,13 @@ import numpy as np
 import rasterio
 from rasterio.windows import Window
 
-CACHE_BYTES = 256 * 2**20  # GDAL's own default is a twentieth of the machine's memory
-STRIP_PX = 4_000_000  # pixels read at once, whatever the width
+CACHE_BYTES = 256 * 2**20  # GDAL's default is a twentieth of the machine's memory
+STRIP_PX = 4_000_000  # pixels per read, at any width
 
 
 def bound_cache() -> rasterio.Env:
-    """Keep GDAL's cache of blocks small in a ``with`` in which rasters are read or written."""
-    return rasterio.Env(
-        GDAL_CACHEMAX=CACHE_BYTES
-    )  # an integer is bytes, other than in GDAL's variable
+    """Return a context manager that limits GDAL's block cache to ``CACHE_BYTES``."""
+    return rasterio.Env(GDAL_CACHEMAX=CACHE_BYTES)
 
 
 def read_strips(
@@ -26,10 +24,10 @@ def read_strips(
 
     Args:
         raster: An open raster.
-        multiple: The rows of each strip but the last are a multiple of it.
+        multiple: The number of rows of each strip but the last is a multiple of it.
 
     Yields:
-        The first row of a strip and its values ``(rows, W)``, about four million pixels.
+        First row and values ``(rows, W)`` of a strip of about four million pixels.
     """
     rows = max(1, STRIP_PX // raster.width // multiple) * multiple
     for first in range(0, raster.height, rows):
@@ -37,15 +35,10 @@ def read_strips(
         yield first, raster.read(1, window=window)
 
 
-def add_checksum(rows: np.ndarray, checksum: int = 0) -> int:
-    """Go on with a checksum over further rows."""
-    return zlib.crc32(np.ascontiguousarray(rows).data, checksum)
-
-
-def sum_rows(path: Path) -> int:
-    """Return the checksum of a raster's rows from top to bottom."""
+def checksum_raster(path: Path) -> int:
+    """Return the CRC-32 of a raster's values, row by row from the top."""
     checksum = 0
     with rasterio.open(path) as raster:
         for _, rows in read_strips(raster):
-            checksum = add_checksum(rows, checksum)
+            checksum = zlib.crc32(rows.data, checksum)
     return checksum

@@ -16,7 +16,7 @@ from data.scene import open_scene
 from data.scene.base import Scene
 from data.tiles import TILE_PX
 from data.tiles.manifest import describe_origin
-from tuning.predict.cog import MASK, PROBABILITY, RELIEF, SPREAD, Rasters
+from tuning.predict.cog import MASK, PROBABILITY, RELIEF, SPREAD, RasterWriter
 from tuning.predict.ensemble import Member, load_members
 from tuning.predict.polygons import Totals, write_polygons
 from tuning.predict.predictor import Predictor
@@ -119,7 +119,7 @@ def make_map(job: MapJob, out: Path) -> Totals:
     scene, predictor = job.scene, job.predictor
     layers = {name: LAYERS[name] for name in (*predictor.layers, "mask", "relief")}
     tags = {name: str(value) for name, value in job.facts.items()}
-    with _aside(out) as folder, Rasters(folder, scene.grid, layers, tags) as rasters:
+    with _aside(out) as folder, RasterWriter(folder, scene.grid, layers, tags) as rasters:
         windows = scene.lay_windows(job.window_px, job.overlap_px)
         with tqdm(total=len(windows), desc="Mapping", unit="window") as bar:
             map_scene(

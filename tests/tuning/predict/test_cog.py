@@ -11,13 +11,13 @@ import pytest
 import rasterio
 
 from tests.support.map_files import LAYERS, call, draw_probability, make_grid
-from tuning.predict.cog import MASK, PROBABILITY, RELIEF, Rasters
+from tuning.predict.cog import MASK, PROBABILITY, RELIEF, RasterWriter
 from tuning.predict.raster_io import read_strips
 
 TAGS = {"model": "models:/hokkaido-unet/3", "threshold": "0.42", "synthetic": "true"}
 
 
-def write_bands(rasters: Rasters, name: str, values: np.ndarray, rows: int = 100) -> None:
+def write_bands(rasters: RasterWriter, name: str, values: np.ndarray, rows: int = 100) -> None:
     for first in range(0, len(values), rows):
         rasters.write(name, first, values[first : first + rows])
 
@@ -28,7 +28,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, n
     probability = draw_probability(0, 700, 530)
     values = {"probability": probability, "mask": call(probability, 0.5)}
     values |= {"spread": probability / 4, "relief": probability * 900}
-    with Rasters(folder, make_grid(700, 530), LAYERS, TAGS) as rasters:
+    with RasterWriter(folder, make_grid(700, 530), LAYERS, TAGS) as rasters:
         for name, layer in values.items():
             write_bands(rasters, name, layer)
     return folder, values
@@ -92,14 +92,16 @@ def test_a_small_raster_has_no_overview_and_relief_can_be_read_until_the_end(
     tmp_path: Path,
 ) -> None:
     layers = {"mask": MASK, "relief": RELIEF}
-    with Rasters(tmp_path, make_grid(3, 4), layers, {}) as rasters:
+    with RasterWriter(tmp_path, make_grid(3, 4), layers, {}) as rasters:
         rasters.write("mask", 0, np.ones((3, 4), np.uint8))
         rasters.write("relief", 0, np.full((3, 4), 7, np.float32))
         paths = rasters.finish()
         assert rasters.finish() == paths
         with rasterio.open(paths["relief"]) as raster:
             assert (raster.read(1) == 7).all()
-        with pytest.raises(ValueError, match=r"before the end, but 'mask' is finished"):
+        with pytest.raises(
+            ValueError, match=r"in order, each once, but got row 0 of 'mask'; the next is 3"
+        ):
             rasters.write("mask", 0, np.ones((3, 4), np.uint8))
     assert not paths["relief"].exists()
     with rasterio.open(paths["mask"]) as raster:
@@ -112,12 +114,17 @@ WRONG = [
         "mask",
         2,
         np.zeros((2, 4), np.uint8),
-        r"in order, each once, but got row 2 of 'mask' where row 0",
+        r"in order, each once, but got row 2 of 'mask'; the next is 0",
     ),
-    ("mask", 0, np.zeros((2, 3), np.uint8), r"grid of 5 x 4 px, but got shape \(2, 3\) from row 0"),
-    ("mask", 0, np.zeros((6, 4), np.uint8), r"but got shape \(6, 4\)"),
-    ("mask", 0, np.zeros((0, 4), np.uint8), r"but got shape \(0, 4\)"),
-    ("mask", 0, np.zeros((2, 4), bool), r"'mask' must be uint8, but got bool"),
+    (
+        "mask",
+        0,
+        np.zeros((2, 3), np.uint8),
+        r"grid of 5 x 4 px, but got uint8 of shape \(2, 3\) from row 0",
+    ),
+    ("mask", 0, np.zeros((6, 4), np.uint8), r"but got uint8 of shape \(6, 4\)"),
+    ("mask", 0, np.zeros((0, 4), np.uint8), r"but got uint8 of shape \(0, 4\)"),
+    ("mask", 0, np.zeros((2, 4), bool), r"'mask' must be uint8 on .*, but got bool of shape"),
     (
         "mask",
         0,
@@ -141,7 +148,7 @@ def test_wrong_rows_are_refused_and_leave_nothing(
     layers = {"mask": MASK, "probability": PROBABILITY}
     with (
         pytest.raises(ValueError, match=message),
-        Rasters(tmp_path, make_grid(5, 4), layers, {}) as rasters,
+        RasterWriter(tmp_path, make_grid(5, 4), layers, {}) as rasters,
     ):
         rasters.write(name, row, values)
     assert list(tmp_path.iterdir()) == []
@@ -149,7 +156,7 @@ def test_wrong_rows_are_refused_and_leave_nothing(
 
 def test_a_map_with_unwritten_rows_is_never_delivered(tmp_path: Path) -> None:
     layers = {"mask": MASK, "probability": PROBABILITY}
-    rasters = Rasters(tmp_path, make_grid(5, 4), layers, {}).__enter__()
+    rasters = RasterWriter(tmp_path, make_grid(5, 4), layers, {}).__enter__()
     rasters.write("mask", 0, np.zeros((5, 4), np.uint8))
     rasters.write("probability", 0, np.zeros((3, 4), np.float32))
     with pytest.raises(ValueError, match=r"'probability' has 3 of 5 rows"):
@@ -159,8 +166,8 @@ def test_a_map_with_unwritten_rows_is_never_delivered(tmp_path: Path) -> None:
 
 def test_an_existing_map_is_not_overwritten(tmp_path: Path) -> None:
     (tmp_path / "mask.tif").write_text("mine")
-    with pytest.raises(FileExistsError, match=r"without one, but .*mask\.tif is there"):
-        Rasters(tmp_path, make_grid(5, 4), {"mask": MASK}, {}).__enter__()
+    with pytest.raises(FileExistsError, match=r"must not hold a map yet, but .*mask\.tif exists"):
+        RasterWriter(tmp_path, make_grid(5, 4), {"mask": MASK}, {}).__enter__()
     assert (tmp_path / "mask.tif").read_text() == "mine"
 
 
@@ -181,13 +188,13 @@ def limit_files(limit_bytes: int) -> Iterator[None]:
 def test_a_full_disk_is_an_error_and_leaves_no_map(tmp_path: Path, short: int) -> None:
     """GDAL cuts the delivered file short in silence by 4000 bytes; with much less room it cannot write before."""
     noise, grid, layers = draw_probability(1, 600, 512), make_grid(600, 512), {"probability": PROBABILITY}  # fmt: skip
-    with Rasters(tmp_path / "whole", grid, layers, {}) as rasters:
+    with RasterWriter(tmp_path / "whole", grid, layers, {}) as rasters:
         rasters.write("probability", 0, noise)
     size = (tmp_path / "whole" / "probability.tif").stat().st_size
     with (
         limit_files(size - short),
-        pytest.raises(OSError, match=r"must be written and read back, but got .* MB are free"),
-        Rasters(tmp_path / "cut", grid, layers, {}) as rasters,
+        pytest.raises(OSError, match=r"must read back as written, but got .* MB free"),
+        RasterWriter(tmp_path / "cut", grid, layers, {}) as rasters,
     ):
         rasters.write("probability", 0, noise)
     assert list((tmp_path / "cut").iterdir()) == []
@@ -196,8 +203,8 @@ def test_a_full_disk_is_an_error_and_leaves_no_map(tmp_path: Path, short: int) -
 def test_a_file_whose_rows_differ_is_not_delivered(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tuning.predict.cog.sum_rows", lambda path: -1)
-    rasters = Rasters(tmp_path, make_grid(5, 4), {"mask": MASK}, {}).__enter__()
+    monkeypatch.setattr("tuning.predict.cog.checksum_raster", lambda path: -1)
+    rasters = RasterWriter(tmp_path, make_grid(5, 4), {"mask": MASK}, {}).__enter__()
     rasters.write("mask", 0, np.zeros((5, 4), np.uint8))
     with pytest.raises(OSError, match=r"but got other rows for mask\.tif"):
         rasters.__exit__(None, None, None)

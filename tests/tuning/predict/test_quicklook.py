@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import imread
 
 from tests.support.map_files import call, draw_probability, make_grid, write_map
-from tuning.predict.cog import RELIEF, Layer, Rasters
+from tuning.predict.cog import RELIEF, Layer, RasterWriter
 from tuning.predict.downsample import read_view
 from tuning.predict.legend import round_length
 from tuning.predict.quicklook import draw_quicklook, find_edges, shade
@@ -23,7 +23,7 @@ def small_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def write_relief(folder: Path, values: np.ndarray) -> Path:
     kept = Layer("float32", RELIEF.nodata, "height")
-    with Rasters(folder, make_grid(*values.shape), {"relief": kept}, {}) as rasters:
+    with RasterWriter(folder, make_grid(*values.shape), {"relief": kept}, {}) as rasters:
         rasters.write("relief", 0, values)
         return rasters.finish()["relief"]
 
