@@ -62,8 +62,8 @@ def make_member(folder: Path) -> tuple[Member, torch.nn.Module]:
     save_program(program, make_reference(program, NORM), folder / "program.pt2")
     with torch.no_grad():
         threshold = float(model(noise).sigmoid().quantile(0.999))
-    need = InputSpec(CHANNELS, 4, "even")
-    return Member("random", load_program(folder / "program.pt2"), need, threshold, True), model
+    spec = InputSpec(CHANNELS, 4, "even")
+    return Member("random", load_program(folder / "program.pt2"), spec, threshold, True), model
 
 
 @torch.inference_mode()
@@ -85,7 +85,7 @@ def measure_forward(
 def measure_mapping(job: write_map.MapJob) -> float:
     """Return the km2 per second of reading, predicting, blending and writing."""
     scene, predictor = job.scene, job.predictor
-    windows = scene.lay_windows(job.window_px, job.overlap_px)
+    windows = scene.list_windows(job.window_px, job.overlap_px)
     layers = {name: write_map.LAYERS[name] for name in (*predictor.layers, "mask", "relief")}
     with (
         tempfile.TemporaryDirectory() as folder,
@@ -101,7 +101,7 @@ def make_job(folder: Path, args: argparse.Namespace) -> tuple[write_map.MapJob, 
     """Open the scene with a random network."""
     member, model = make_member(folder)
     predictor = Predictor([member], torch.device(args.device))
-    scene = open_scene(args.scene, member.need)
+    scene = open_scene(args.scene, member.spec)
     facts = {"model": "random", "input": "scene", "data": "synthetic"}
     return write_map.MapJob(scene, predictor, member.threshold, args.window, 32, facts), model
 
@@ -112,7 +112,7 @@ def take_turns(args: argparse.Namespace) -> list[tuple[float, float]]:
     with tempfile.TemporaryDirectory() as name:
         job, model = make_job(Path(name), args)
         for _ in range(ROUNDS + 1):
-            count = len(job.scene.lay_windows(args.window, 32))
+            count = len(job.scene.list_windows(args.window, 32))
             forward = measure_forward(model, args.window, torch.device(args.device), count)
             rates.append((forward, measure_mapping(job)))
     return rates[1:]

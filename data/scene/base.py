@@ -40,7 +40,7 @@ class InputSpec:
 
 
 @dataclass(frozen=True)
-class Patch:
+class WindowData:
     """A window of a scene.
 
     Attributes:
@@ -62,7 +62,7 @@ class Scene:
 
     Attributes:
         grid: Where it lies.
-        need: What is read.
+        spec: What is read.
         has_heights: Whether the relief is heights.
         synthetic: Whether the pixels are the twin's.
         notes: What was converted or chosen, a sentence each.
@@ -70,73 +70,73 @@ class Scene:
     """
 
     grid: Grid
-    need: InputSpec
+    spec: InputSpec
     has_heights: bool = True
     synthetic: bool = False
     notes: list[str] = field(default_factory=list)
     excluded: dict[str, str] = field(default_factory=dict)
 
-    def lay_windows(self, side: int, overlap: int) -> list[Window]:
+    def list_windows(self, side: int, overlap: int) -> list[Window]:
         """Lay the windows that are to be mapped, by their first rows."""
         raise NotImplementedError
 
-    def read(self, window: Window) -> Patch | None:
+    def read(self, window: Window) -> WindowData | None:
         """Read a window; None where there is nothing to map."""
         raise NotImplementedError
 
-    def read_all(self, windows: Sequence[Window]) -> list[Patch | None]:
+    def read_all(self, windows: Sequence[Window]) -> list[WindowData | None]:
         """Read windows that lie side by side, in one go where that is faster."""
         return [self.read(window) for window in windows]
 
 
-def choose_steps(times: np.ndarray, need: InputSpec, place: object) -> list[int]:
+def choose_steps(times: np.ndarray, spec: InputSpec, place: object) -> list[int]:
     """Choose a series' acquisitions as in training: evenly over the series, or nearest to the event.
 
     Args:
         times: Acquisition times, UTC, shape ``(T,)``, ascending.
-        need: What the network reads.
+        spec: What the network reads.
         place: Where they stand, for the message.
 
     Returns:
-        ``need.timesteps`` ascending indices.
+        ``spec.timesteps`` ascending indices.
 
     Raises:
         ValueError: If there are too few, or not both before and after the event.
     """
-    if len(times) < need.timesteps:
+    if len(times) < spec.timesteps:
         raise ValueError(
-            f"The model reads {need.timesteps} acquisitions, but got {len(times)} ({show_dates(times)}) in "
+            f"The model reads {spec.timesteps} acquisitions, but got {len(times)} ({format_dates(times)}) in "
             f"{place}. Add dates, or use a model that reads fewer."
         )
-    if need.steps == "event":
-        picked = select_event_steps(times, need.timesteps, need.event)
+    if spec.steps == "event":
+        picked = select_event_steps(times, spec.timesteps, spec.event)
     else:
-        picked = [int(step) for step in np.linspace(0, len(times) - 1, need.timesteps).round()]
+        picked = [int(step) for step in np.linspace(0, len(times) - 1, spec.timesteps).round()]
     chosen = times[picked]
-    if not chosen[0] <= need.event < chosen[-1]:
+    if not chosen[0] <= spec.event < chosen[-1]:
         raise ValueError(
-            f"A map of landslides needs acquisitions before and after the event ({show_dates(need.event)}), "
-            f"but got {show_dates(chosen)} in {place}. Add dates, or name another event with --event."
+            f"A map of landslides needs acquisitions before and after the event ({format_dates(spec.event)}), "
+            f"but got {format_dates(chosen)} in {place}. Add dates, or name another event with --event."
         )
     return picked
 
 
-def show_dates(times: np.ndarray | np.datetime64) -> str:
+def format_dates(times: np.ndarray | np.datetime64) -> str:
     """List dates for a message, the last and a few others."""
     days = [str(one) for one in np.atleast_1d(times).astype("datetime64[D]")]
     return ", ".join(days if len(days) <= _SHOWN else [*days[: _SHOWN - 1], "…", days[-1]])
 
 
-def to_half(values: np.ndarray) -> np.ndarray:
+def to_float16(values: np.ndarray) -> np.ndarray:
     """Turn float32 into float16, as a pack stores backscatter and slope."""
     # Five times as fast as numpy, with the same rounding.
     half: np.ndarray = torch.from_numpy(np.ascontiguousarray(values)).half().numpy()
     return half
 
 
-def round_half(values: np.ndarray) -> np.ndarray:
+def round_to_float16(values: np.ndarray) -> np.ndarray:
     """Round float32 to half precision, and leave it float32."""
-    rounded: np.ndarray = torch.from_numpy(to_half(values)).float().numpy()
+    rounded: np.ndarray = torch.from_numpy(to_float16(values)).float().numpy()
     return rounded
 
 
@@ -163,7 +163,7 @@ def stack_channels(
     return stacked
 
 
-def find_seen(channels: Sequence[str], x: np.ndarray) -> np.ndarray:
+def find_backscatter(channels: Sequence[str], x: np.ndarray) -> np.ndarray:
     """Tell which pixels of ``x (T, C, H, W)`` have any backscatter, shape ``(H, W)``, bool."""
     if not np.isnan(x.sum(dtype=np.float32)):  # one pass over what has no gaps, as is usual
         return np.ones(x.shape[2:], bool)

@@ -13,48 +13,48 @@ from data.io.safe_json import refused_error
 from data.pack.tile_row import measure_slope
 from data.scene.base import (
     InputSpec,
-    Patch,
     Scene,
+    WindowData,
     choose_steps,
-    find_seen,
-    round_half,
-    show_dates,
+    find_backscatter,
+    format_dates,
+    round_to_float16,
     stack_channels,
 )
-from data.scene.chunk_rows import Edges, Strip, find_edges, read_steps
-from data.scene.georeference import Grid, find_grid
-from data.scene.open_datacube import DIMS, open_groups
-from data.scene.units import blank, guess_cube_units, to_db
-from data.scene.windows import Span, Window, cross, lay_spans, show_area
+from data.scene.datacube_file import DIMS, open_groups
+from data.scene.georeference import Grid, read_grid
+from data.scene.row_cache import ChunkLayout, RowCache, read_acquisitions, read_chunk_layout
+from data.scene.units import detect_cube_units, nodata_to_nan, to_db
+from data.scene.windows import Span, Window, combine_spans, format_area, make_spans
 from data.tiles.rules import BANDS, NODATA, ORBITS, SCENE_CLASS, Units, check_times
 
 logger = logging.getLogger(__name__)
 
 
-def open_cube(path: Path, need: InputSpec, units: Units | None = None) -> "Cube":
+def open_cube(path: Path, spec: InputSpec, units: Units | None = None) -> "Cube":
     """Open a datacube, reading its coordinates and a few pixels.
 
     Args:
-        path: A NetCDF file or a Zarr folder, laid out as `data.scene.open_datacube` says.
-        need: What the network reads.
+        path: A NetCDF file or a Zarr folder, laid out as `data.scene.datacube_file` says.
+        spec: What the network reads.
         units: Unit of the backscatter; told from a few pixels when left out.
 
     Raises:
         ValueError: If it is not what the network was made for: modality, band, dates, unit, pixel size or
             coordinate system.
     """
-    groups = open_groups(path, need.modalities)
+    groups = open_groups(path, spec.modalities)
     notes: list[str] = []
     grid = _find_common_grid(groups, path, notes)
-    edges = {name: find_edges(dataset[BANDS[name][0]]) for name, dataset in groups.items()}
+    edges = {name: read_chunk_layout(dataset[BANDS[name][0]]) for name, dataset in groups.items()}
     groups = {name: _turn(dataset) for name, dataset in groups.items()}
-    steps = {name: _pick(dataset, need, name, path, notes) for name, dataset in groups.items()}
+    steps = {name: _pick(dataset, spec, name, path, notes) for name, dataset in groups.items()}
     heights = next((one["DEM"] for one in groups.values() if "DEM" in one), None)
-    if heights is None and {"DEM", "slope"} & set(need.channels):
+    if heights is None and {"DEM", "slope"} & set(spec.channels):
         got = ", ".join(map(str, next(iter(groups.values()))))
         raise refused_error("The model reads heights: a datacube must have DEM", got, path)
     found = {
-        name: units or guess_cube_units(dataset, steps[name], name, path)
+        name: units or detect_cube_units(dataset, steps[name], name, path)
         for name, dataset in groups.items()
         if name in ORBITS
     }
@@ -62,7 +62,7 @@ def open_cube(path: Path, need: InputSpec, units: Units | None = None) -> "Cube"
         notes.append(f"Backscatter of {', '.join(linear)} was converted from linear power to dB.")
     return Cube(
         grid=grid,
-        need=need,
+        spec=spec,
         has_heights=heights is not None,
         synthetic=any("synthetic" in str(one.attrs).lower() for one in groups.values()),
         notes=notes,
@@ -76,7 +76,7 @@ def open_cube(path: Path, need: InputSpec, units: Units | None = None) -> "Cube"
 
 
 def _find_common_grid(groups: dict[str, xr.Dataset], path: Path, notes: list[str]) -> Grid:
-    found = {name: find_grid(dataset, f"{name} of {path}") for name, dataset in groups.items()}
+    found = {name: read_grid(dataset, f"{name} of {path}") for name, dataset in groups.items()}
     (first, (grid, note)), *others = found.items()
     for name, (other, _) in others:
         if other != grid:
@@ -98,15 +98,15 @@ def _turn(dataset: xr.Dataset) -> xr.Dataset:
 
 
 def _pick(
-    dataset: xr.Dataset, need: InputSpec, name: str, path: Path, notes: list[str]
+    dataset: xr.Dataset, spec: InputSpec, name: str, path: Path, notes: list[str]
 ) -> list[int]:
     """Choose a group's acquisitions, and say which."""
     place, times = f"{name} of {path}", dataset["time"].values
     if times.dtype.kind != "M":
         raise refused_error("time must be dates", f"type {times.dtype}", place)
     check_times(times, Path(place))
-    picked = choose_steps(times, need, place)
-    notes.append(f"Of {len(times)} acquisitions of {name}: {show_dates(times[picked])}.")
+    picked = choose_steps(times, spec, place)
+    notes.append(f"Of {len(times)} acquisitions of {name}: {format_dates(times[picked])}.")
     return picked
 
 
@@ -126,30 +126,32 @@ class Cube(Scene):
     path: Path
     groups: dict[str, xr.Dataset]
     steps: dict[str, list[int]]
-    edges: dict[str, Edges]
+    edges: dict[str, ChunkLayout]
     units: dict[str, Units]
     heights: xr.DataArray | None
-    _strips: dict[str, Strip] = field(init=False)  # by channel
+    _strips: dict[str, RowCache] = field(init=False)  # by channel
 
     def __post_init__(self) -> None:
         self._strips = self._make_strips(())
 
-    def lay_windows(self, side: int, overlap: int) -> list[Window]:
+    def list_windows(self, side: int, overlap: int) -> list[Window]:
         """Lay windows of *side* px over the scene, by their first rows, in which order they are read best."""
-        rows = lay_spans(self.grid.height, side, overlap)
+        rows = make_spans(self.grid.height, side, overlap)
         self._strips = self._make_strips([span.start for span in rows])
-        return cross(rows, lay_spans(self.grid.width, side, overlap))
+        return combine_spans(rows, make_spans(self.grid.width, side, overlap))
 
-    def _make_strips(self, starts: Sequence[int]) -> dict[str, Strip]:
+    def _make_strips(self, starts: Sequence[int]) -> dict[str, RowCache]:
         """Make a strip of each band, for windows that begin in these rows."""
         height, edges = self.grid.height, self.edges
         return {
-            name: Strip(partial(self._read_band, name), edges[name.split(":")[0]], height, starts)
-            for name in self.need.channels
+            name: RowCache(
+                partial(self._read_band, name), edges[name.split(":")[0]], height, starts
+            )
+            for name in self.spec.channels
             if ":" in name
         }
 
-    def read(self, window: Window) -> Patch | None:
+    def read(self, window: Window) -> WindowData | None:
         """Read a window; None where it has no backscatter at all.
 
         Raises:
@@ -157,7 +159,7 @@ class Cube(Scene):
         """
         return self.read_all([window])[0]
 
-    def read_all(self, windows: Sequence[Window]) -> list[Patch | None]:
+    def read_all(self, windows: Sequence[Window]) -> list[WindowData | None]:
         """Read windows of the same rows at once, since a chunk of the file often lies in several of them."""
         first, last = windows[0], windows[-1]
         width = last.columns.stop - first.columns.start
@@ -172,14 +174,14 @@ class Cube(Scene):
             raise refused_error(
                 "A datacube must be readable", error, f"{whole} of {self.path}"
             ) from error
-        x = stack_channels(self.need.channels, bands, maps)
-        seen = find_seen(self.need.channels, x)
+        x = stack_channels(self.spec.channels, bands, maps)
+        seen = find_backscatter(self.spec.channels, x)
         relief = maps["DEM"] if maps else next(iter(bands.values()))[-1].astype(np.float32)
         found = []
         for window in windows:
             start = window.columns.start - whole.columns.start
             cut = (..., slice(start, start + window.shape[1]))
-            found.append(Patch(x[cut], relief[cut], seen[cut]) if seen[cut].any() else None)
+            found.append(WindowData(x[cut], relief[cut], seen[cut]) if seen[cut].any() else None)
         return found
 
     def _read_band(self, channel: str, rows: slice, columns: slice) -> np.ndarray:
@@ -189,12 +191,14 @@ class Cube(Scene):
         if modality not in ORBITS:
             classes = self._cut(modality, SCENE_CLASS, rows, columns)
             return np.where((values == NODATA) | (classes == 0), np.float32(np.nan), values)
-        place = f"{channel}, {show_area(rows, columns)} of {self.path}"
+        place = f"{channel}, {format_area(rows, columns)} of {self.path}"
         return to_db(values, self.units[modality], place)
 
     def _cut(self, modality: str, name: str, rows: slice, columns: slice) -> np.ndarray:
         variable = self.groups[modality][name].transpose(*DIMS)
-        return read_steps(variable[:, rows, columns], self.steps[modality], self.edges[modality])
+        return read_acquisitions(
+            variable[:, rows, columns], self.steps[modality], self.edges[modality]
+        )
 
     def _read_maps(self, window: Window) -> dict[str, np.ndarray]:
         """Read height and slope, with a pixel around the window so that slopes have no seams."""
@@ -207,12 +211,14 @@ class Cube(Scene):
             for span, size in zip(spans, sizes, strict=True)
         ]
         layer = self.heights.isel(time=0) if "time" in self.heights.dims else self.heights
-        heights = blank(layer.transpose("y", "x")[outer[0], outer[1]].values.astype(np.float32))
+        heights = nodata_to_nan(
+            layer.transpose("y", "x")[outer[0], outer[1]].values.astype(np.float32)
+        )
         inner = tuple(
             slice(span.start - cut.start, span.stop - cut.start)
             for span, cut in zip(spans, outer, strict=True)
         )
         maps = {"DEM": heights[inner]}
-        if "slope" in self.need.channels:
-            maps["slope"] = round_half(measure_slope(heights))[inner]
+        if "slope" in self.spec.channels:
+            maps["slope"] = round_to_float16(measure_slope(heights))[inner]
         return maps

@@ -48,7 +48,7 @@ _CLOSE_M = 0.01  # of coordinates, which may be stored as float32 or come from a
 _MAPPING = ("crs_wkt", "spatial_ref")
 
 
-def find_grid(dataset: xr.Dataset, place: Path | str) -> tuple[Grid, str | None]:
+def read_grid(dataset: xr.Dataset, place: Path | str) -> tuple[Grid, str | None]:
     """Find out where a cube lies.
 
     Pixels' coordinates may be their upper left corners, as in the tiles, or their centres, as most programs write

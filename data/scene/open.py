@@ -4,17 +4,17 @@ from pathlib import Path
 
 from data.scene.base import InputSpec, Scene
 from data.scene.datacube import open_cube
-from data.scene.open_datacube import is_zarr
+from data.scene.datacube_file import is_zarr
 from data.scene.tile_mosaic import open_mosaic
 from data.tiles import TileError, Units, tile_id_of
 
 
-def open_scene(path: Path, need: InputSpec, units: Units | None = None) -> Scene:
+def open_scene(path: Path, spec: InputSpec, units: Units | None = None) -> Scene:
     """Open what is to be mapped.
 
     Args:
         path: A folder of tiles, one tile's file, or a datacube: a NetCDF file or a Zarr folder.
-        need: What the network reads.
+        spec: What the network reads.
         units: Unit of the backscatter; told from manifest or pixels when left out.
 
     Raises:
@@ -27,9 +27,9 @@ def open_scene(path: Path, need: InputSpec, units: Units | None = None) -> Scene
             "or a datacube."
         )
     if path.is_dir():
-        return open_cube(path, need, units) if is_zarr(path) else open_mosaic(path, need, units)
+        return open_cube(path, spec, units) if is_zarr(path) else open_mosaic(path, spec, units)
     try:
         tile_id_of(path)
     except TileError:
-        return open_cube(path, need, units)
-    return open_mosaic(path, need, units)
+        return open_cube(path, spec, units)
+    return open_mosaic(path, spec, units)

@@ -11,15 +11,15 @@ import numpy as np
 from data.pack.tile_row import measure_slope
 from data.scene.base import (
     InputSpec,
-    Patch,
     Scene,
+    WindowData,
     choose_steps,
-    find_seen,
-    round_half,
+    find_backscatter,
+    round_to_float16,
     stack_channels,
 )
 from data.scene.georeference import Grid
-from data.scene.windows import Window, cross, lay_tiles
+from data.scene.windows import Window, combine_spans, make_tile_spans
 from data.tiles import (
     BANDS,
     NODATA,
@@ -43,15 +43,15 @@ logger = logging.getLogger(__name__)
 
 _MOST_SIDE = 4096  # tiles between the outermost of a folder, 5,243 km
 
-Place = tuple[int, int]  # row and column of a tile in the mosaic
+Cell = tuple[int, int]  # row and column of a tile in the mosaic
 
 
-def open_mosaic(path: Path, need: InputSpec, units: Units | None = None) -> "Mosaic":
+def open_mosaic(path: Path, spec: InputSpec, units: Units | None = None) -> "Mosaic":
     """Look where a folder's tiles lie.
 
     Args:
         path: Folder with a folder for each modality, or a file of one tile in such a folder.
-        need: What the network reads.
+        spec: What the network reads.
         units: Unit of the backscatter; what the folder's manifest says, or its first file, when left out.
 
     Returns:
@@ -63,13 +63,13 @@ def open_mosaic(path: Path, need: InputSpec, units: Units | None = None) -> "Mos
     """
     root, wanted = (path, None) if path.is_dir() else (path.parent.parent, [tile_id_of(path)])
     source = read_manifest(root, units)
-    found = list_tiles(root, need.modalities) if wanted is None else wanted
-    lack = f"It lacks a file of {' or '.join(need.modalities)}."
-    excluded = {} if wanted else dict.fromkeys(list_unpaired(root, need.modalities), lack)
+    found = list_tiles(root, spec.modalities) if wanted is None else wanted
+    lack = f"It lacks a file of {' or '.join(spec.modalities)}."
+    excluded = {} if wanted else dict.fromkeys(list_unpaired(root, spec.modalities), lack)
     corners: dict[str, tuple[float, float]] = {}
     for tile_id in found:
         try:
-            place = survey_tile(tile_path(root, tile_id, need.modalities[0]))
+            place = survey_tile(tile_path(root, tile_id, spec.modalities[0]))
             corners[tile_id] = place.west_m, place.north_m
         except (TileError, FileNotFoundError) as error:
             excluded[tile_id] = str(error)
@@ -81,7 +81,7 @@ def open_mosaic(path: Path, need: InputSpec, units: Units | None = None) -> "Mos
     grid, tiles = _place_tiles(corners, root)
     scene = Mosaic(
         grid=grid,
-        need=need,
+        spec=spec,
         synthetic=source.synthetic,
         excluded=excluded,
         root=root,
@@ -95,11 +95,11 @@ def open_mosaic(path: Path, need: InputSpec, units: Units | None = None) -> "Mos
 
 def _place_tiles(
     corners: dict[str, tuple[float, float]], root: Path
-) -> tuple[Grid, dict[Place, str]]:
+) -> tuple[Grid, dict[Cell, str]]:
     """Give each tile its row and column."""
     side = TILE_PX * PIXEL_M
     west, north = min(x for x, _ in corners.values()), max(y for _, y in corners.values())
-    tiles: dict[Place, str] = {}
+    tiles: dict[Cell, str] = {}
     for tile_id, (x, y) in corners.items():
         row, column = (north - y) / side, (x - west) / side
         if row % 1 or column % 1 or max(row, column) >= _MOST_SIDE:
@@ -136,14 +136,14 @@ class Mosaic(Scene):
 
     root: Path
     units: Units
-    tiles: dict[Place, str]
+    tiles: dict[Cell, str]
 
     def __post_init__(self) -> None:
         columns = self.grid.width // TILE_PX
         # A row of tiles and the next, so that none is read twice.
         self._read_tile = lru_cache(2 * columns + 2)(self._open)
 
-    def lay_windows(self, side: int, overlap: int) -> list[Window]:
+    def list_windows(self, side: int, overlap: int) -> list[Window]:
         """Lay a window over each tile and each seam; *side* is the tiles', whatever is asked for.
 
         Half of *overlap* lies on either side of a seam; beyond it a tile is mapped as it is alone.
@@ -156,12 +156,13 @@ class Mosaic(Scene):
                 f"Tiles are blended over 2 to {TILE_PX} px at a seam, but got an overlap of {overlap}. Choose another."
             )
         rows, columns = (size // TILE_PX for size in (self.grid.height, self.grid.width))
-        windows = cross(
-            lay_tiles(rows, TILE_PX, overlap // 2), lay_tiles(columns, TILE_PX, overlap // 2)
+        windows = combine_spans(
+            make_tile_spans(rows, TILE_PX, overlap // 2),
+            make_tile_spans(columns, TILE_PX, overlap // 2),
         )
         return [window for window in windows if self.tiles.keys() >= set(_list_places(window))]
 
-    def read(self, window: Window) -> Patch | None:
+    def read(self, window: Window) -> WindowData | None:
         """Read a window; None where one of its tiles cannot be used."""
         places = _list_places(window)
         parts = [self._read_tile(self.tiles[place]) for place in places]
@@ -175,7 +176,7 @@ class Mosaic(Scene):
             _join([getattr(part, name) for part in found], rows, columns)[cut]
             for name in ("x", "heights")
         )
-        return Patch(x, heights, find_seen(self.need.channels, x))
+        return WindowData(x, heights, find_backscatter(self.spec.channels, x))
 
     def _open(self, tile_id: str) -> _Part | None:
         """Read a tile; None where it cannot be used, with the reason in ``excluded``."""
@@ -187,26 +188,26 @@ class Mosaic(Scene):
             return None
 
     def _make_part(self, tile_id: str) -> _Part:
-        need = self.need
-        paths = [tile_path(self.root, tile_id, modality) for modality in need.modalities]
+        spec = self.spec
+        paths = [tile_path(self.root, tile_id, modality) for modality in spec.modalities]
         tiles = [open_tile(path, self.units) for path in paths]
         compare_tiles(tiles)
-        bands = {name: band for tile in tiles for name, band in _pick_bands(tile, need).items()}
+        bands = {name: band for tile in tiles for name, band in _pick_bands(tile, spec).items()}
         heights = np.where(tiles[0].dem == NODATA, np.nan, tiles[0].dem.astype(np.float32))
-        maps = {"DEM": heights, "slope": round_half(measure_slope(heights))}
-        return _Part(stack_channels(need.channels, bands, maps), heights.astype(np.float32))
+        maps = {"DEM": heights, "slope": round_to_float16(measure_slope(heights))}
+        return _Part(stack_channels(spec.channels, bands, maps), heights.astype(np.float32))
 
 
-def _pick_bands(tile: Tile, need: InputSpec) -> dict[str, np.ndarray]:
+def _pick_bands(tile: Tile, spec: InputSpec) -> dict[str, np.ndarray]:
     """Take a tile's bands that are needed, and of those the chosen acquisitions."""
-    steps = choose_steps(tile.times, need, f"{tile.tile_id}, {tile.modality}")
+    steps = choose_steps(tile.times, spec, f"{tile.tile_id}, {tile.modality}")
     names = [f"{tile.modality}:{band}" for band in BANDS[tile.modality]]
     return {
-        name: tile.bands[steps, place] for place, name in enumerate(names) if name in need.channels
+        name: tile.bands[steps, place] for place, name in enumerate(names) if name in spec.channels
     }
 
 
-def _list_places(window: Window) -> list[Place]:
+def _list_places(window: Window) -> list[Cell]:
     """List the tiles that a window lies on, row by row."""
     rows, columns = (
         range(span.start // TILE_PX, (span.stop - 1) // TILE_PX + 1)

@@ -7,7 +7,7 @@ import numpy as np
 import xarray as xr
 
 from data.io.safe_json import refused_error
-from data.scene.open_datacube import DIMS
+from data.scene.datacube_file import DIMS
 from data.tiles.rules import BANDS, DB_RANGE, NODATA, Units, find_bounds
 
 _LOOKS = 16  # squares along the diagonal from which the unit is told
@@ -16,7 +16,7 @@ _ENOUGH = 1000  # pixels with data
 _MOST_BEYOND = 0.01  # share of pixels that may lie beyond DB_RANGE: strong scatterers do
 
 
-def guess_cube_units(dataset: xr.Dataset, steps: Sequence[int], name: str, path: Path) -> Units:
+def detect_cube_units(dataset: xr.Dataset, steps: Sequence[int], name: str, path: Path) -> Units:
     """Tell the unit from squares along the diagonal: dB where values are negative.
 
     Raises:
@@ -28,7 +28,7 @@ def guess_cube_units(dataset: xr.Dataset, steps: Sequence[int], name: str, path:
     for look in range(_LOOKS):
         top, left = (room * (2 * look + 1) // (2 * _LOOKS) for room in (rows, columns))
         square = band[steps[-1], top : top + _LOOK_PX, left : left + _LOOK_PX].values
-        values = blank(square.astype(np.float32))
+        values = nodata_to_nan(square.astype(np.float32))
         seen = np.concatenate([seen, values[np.isfinite(values)]])
     if not seen.size:
         raise refused_error(
@@ -47,7 +47,7 @@ def guess_cube_units(dataset: xr.Dataset, steps: Sequence[int], name: str, path:
     return "dB"
 
 
-def blank(values: np.ndarray) -> np.ndarray:
+def nodata_to_nan(values: np.ndarray) -> np.ndarray:
     """Make no data NaN."""
     return np.where(values == NODATA, np.float32(np.nan), values)
 
@@ -56,7 +56,7 @@ def to_db(values: np.ndarray, units: Units, place: str) -> np.ndarray:
     """Bring backscatter to dB within its bounds; each pass over the pixels only where it is needed."""
     low, high = find_bounds(values)
     if low <= NODATA:
-        values = blank(values)
+        values = nodata_to_nan(values)
         low, high = find_bounds(values)
     if np.isinf((low, high)).any():
         raise refused_error("Backscatter must be finite or NaN", "inf", place)

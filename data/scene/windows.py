@@ -54,15 +54,15 @@ class Window:
         return np.outer(self.rows.weights, self.columns.weights)
 
     def __str__(self) -> str:
-        return show_area(self.rows.slice, self.columns.slice)
+        return format_area(self.rows.slice, self.columns.slice)
 
 
-def show_area(rows: slice, columns: slice) -> str:
+def format_area(rows: slice, columns: slice) -> str:
     """Name a rectangle of a raster in a message."""
     return f"rows {rows.start} to {rows.stop - 1}, columns {columns.start} to {columns.stop - 1}"
 
 
-def lay_spans(length: int, side: int, overlap: int) -> list[Span]:
+def make_spans(length: int, side: int, overlap: int) -> list[Span]:
     """Lay spans evenly over an axis, the first at its start and the last, which may be shorter, at its end.
 
     All start at multiples of ``ALIGN_PX``: a network that pools sees the same pixels pooled together in each, and says
@@ -102,7 +102,7 @@ def _fade(start: int, side: int, overlap: int, before: bool, after: bool) -> Spa
     return Span(start, weights)
 
 
-def lay_tiles(count: int, side: int, margin: int) -> list[Span]:
+def make_tile_spans(count: int, side: int, margin: int) -> list[Span]:
     """Lay spans over a row of tiles that touch: every tile, and one over each seam.
 
     A tile alone has all weight but within *margin* px of a seam, where the span over the seam takes over.
@@ -120,6 +120,6 @@ def lay_tiles(count: int, side: int, margin: int) -> list[Span]:
     return sorted(spans, key=lambda span: span.start)
 
 
-def cross(rows: Iterable[Span], columns: Iterable[Span]) -> list[Window]:
+def combine_spans(rows: Iterable[Span], columns: Iterable[Span]) -> list[Window]:
     """Make the windows of spans over rows and columns, by their first rows."""
     return [Window(*pair) for pair in product(rows, columns)]

@@ -79,9 +79,9 @@ def main(argv: list[str] | None = None) -> int:
 def _map(args: argparse.Namespace) -> int:
     from tuning.predict import summary, write_map
 
-    job = write_map.prepare(args)
+    job = write_map.prepare_map(args)
     totals = write_map.make_map(job, args.out)
-    print(f"{summary.describe_totals(totals, job.threshold)}.\nMap: {args.out}/")
+    print(f"{summary.format_totals(totals, job.threshold)}.\nMap: {args.out}/")
     return _say_missing(job.scene.excluded)
 
 

@@ -12,7 +12,7 @@ from tuning.predict.cog import MASK
 Write = Callable[[str, int, np.ndarray], None]  # layer, first row, rows (h, W)
 
 
-class BlockWriter:
+class BackgroundWriter:
     """Writes in a thread of its own, what was released at once."""
 
     def __init__(self, write: Write, pool: ThreadPoolExecutor) -> None:
@@ -31,18 +31,18 @@ class BlockWriter:
 
 
 @contextmanager
-def writing_behind(write: Write) -> Iterator[BlockWriter]:
+def background_writer(write: Write) -> Iterator[BackgroundWriter]:
     """Give a writer, and wait for it at the end; after an error what is not begun is left."""
     pool = ThreadPoolExecutor(1)
     try:
-        writer = BlockWriter(write, pool)
+        writer = BackgroundWriter(write, pool)
         yield writer
         writer.wait()
     finally:
         pool.shutdown(cancel_futures=True)
 
 
-class Blend:
+class WindowBlender:
     """Weighted sums of the rows that windows may still reach.
 
     Args:
@@ -53,7 +53,7 @@ class Blend:
     """
 
     def __init__(
-        self, width: int, layers: Sequence[str], threshold: float, writer: BlockWriter
+        self, width: int, layers: Sequence[str], threshold: float, writer: BackgroundWriter
     ) -> None:
         self._threshold, self._writer = threshold, writer
         self._first = 0  # row of the scene that is row 0 here

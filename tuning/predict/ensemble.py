@@ -37,14 +37,14 @@ class Member:
     Attributes:
         uri: Where it was loaded from.
         program: ``(B, T, C, H, W)`` to probabilities ``(B, H, W)``, on the CPU.
-        need: What it reads.
+        spec: What it reads.
         threshold: Probability from which a pixel counts as landslide, chosen on val.
         synthetic: Whether it learnt from the twin.
     """
 
     uri: str
     program: Program
-    need: InputSpec
+    spec: InputSpec
     threshold: float
     synthetic: bool
 
@@ -72,12 +72,12 @@ def load_members(model: str, root: Path, *, ensemble: bool = False) -> list[Memb
             )
         return [_load_folder(Path(model), model, None)]
     client = open_registry(root)
-    uri = resolve(client, model)
+    uri = resolve_model_uri(client, model)
     uris = _list_seeds(client, uri) if ensemble else [uri]
     return [_load(client, one) for one in uris]
 
 
-def resolve(client: MlflowClient, model: str) -> str:
+def resolve_model_uri(client: MlflowClient, model: str) -> str:
     """Turn what a user typed into the URI of a version or of a logged model.
 
     Raises:
@@ -123,11 +123,11 @@ def _load_folder(folder: Path, uri: str, tags: Mapping[str, Any] | None) -> Memb
                 "MLflow downloaded."
             )
     facts = read_json(folder / FACTS)
-    need, threshold = _check_facts(facts, folder / FACTS)
+    spec, threshold = _check_facts(facts, folder / FACTS)
     program = load_program(folder / PROGRAM)
     if tags is None:
         tags = mlflow.models.Model.load(str(folder / "MLmodel")).metadata or {}
-    return Member(uri, program, need, threshold, tags.get("data") != "real")
+    return Member(uri, program, spec, threshold, tags.get("data") != "real")
 
 
 def _check_facts(facts: dict[str, Any], place: Path) -> tuple[InputSpec, float]:

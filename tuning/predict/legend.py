@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Polygon, Rectangle
 
 from tuning.plots.style import INK
-from tuning.predict.downsample import View
+from tuning.predict.preview import MapPreview
 
 OUTLINE = "#1d1147"
 NODATA: dict[str, Any] = {"fc": "#f6f6f6", "ec": "#c4c9ce", "hatch": "////", "lw": 0}
@@ -23,8 +23,8 @@ _STEPS = (1, 2, 5)
 _SMALL = 7.5  # points
 
 
-def add_foot(
-    figure: Figure, axes: Axes, view: View, colours: ScalarMappable, threshold: float
+def add_legend(
+    figure: Figure, axes: Axes, view: MapPreview, colours: ScalarMappable, threshold: float
 ) -> None:
     """Add a foot as wide as the map, and of at least 5.5 inches, centred below it.
 

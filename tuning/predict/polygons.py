@@ -37,7 +37,7 @@ _AT_ONCE = 10_000  # traced outlines that wait to become polygons
 
 
 @dataclass(frozen=True)
-class SizeTotal:
+class SizeClassTotal:
     """Landslides of one size class: how many, and their area."""
 
     count: int
@@ -45,7 +45,7 @@ class SizeTotal:
 
 
 @dataclass(frozen=True)
-class Totals:
+class MapTotals:
     """What a map holds in all.
 
     Attributes:
@@ -58,14 +58,14 @@ class Totals:
 
     count: int
     area_m2: float
-    by_size: Mapping[str, SizeTotal]
+    by_size: Mapping[str, SizeClassTotal]
     mapped_m2: float
     nodata_m2: float
 
 
 def write_polygons(
     folder: Path, mask: Path, probability: Path, spread: Path | None = None
-) -> Totals:
+) -> MapTotals:
     """Write the landslides of a map as ``landslides.gpkg`` and ``landslides.geojson``.
 
     The GeoPackage has them in the raster's coordinate system, exactly; GeoJSON in longitude and latitude, to a
@@ -178,16 +178,16 @@ def _first_pixels(parts: np.ndarray, raster: rasterio.DatasetReader) -> np.ndarr
     return np.asarray(row * width + column)
 
 
-def _sum_up(patches: Components, pixel_m2: float) -> Totals:
+def _sum_up(patches: Components, pixel_m2: float) -> MapTotals:
     area_m2 = patches.area_px * pixel_m2
     size = class_by_size(area_m2 / PIXEL_M**2)
     counts = np.bincount(size, minlength=len(SIZES))
     areas = np.bincount(size, area_m2, len(SIZES))
-    return Totals(
+    return MapTotals(
         count=len(area_m2),
         area_m2=float(area_m2.sum()),
         by_size={
-            name: SizeTotal(int(count), float(area))
+            name: SizeClassTotal(int(count), float(area))
             for name, count, area in zip(SIZES, counts, areas, strict=True)
         },
         mapped_m2=patches.mapped_px * pixel_m2,

@@ -24,7 +24,7 @@ class Predictor:
         flips: Whether to average over the input's four flips.
 
     Attributes:
-        need: What is read.
+        spec: What is read.
         threshold: The networks' mean threshold.
         layers: Names of what it says: ``probability``, and of several networks ``spread``.
         batch_px: Pixels of the windows that fit well into one batch.
@@ -37,18 +37,18 @@ class Predictor:
     def __init__(
         self, members: Sequence[Member], device: torch.device, *, flips: bool = False
     ) -> None:
-        self.need: InputSpec = members[0].need
-        if others := [member for member in members if member.need != self.need]:
+        self.spec: InputSpec = members[0].spec
+        if others := [member for member in members if member.spec != self.spec]:
             raise ValueError(
-                f"The networks of an ensemble must read the same, but {members[0].uri} reads {self.need} and "
-                f"{others[0].uri} reads {others[0].need}."
+                f"The networks of an ensemble must read the same, but {members[0].uri} reads {self.spec} and "
+                f"{others[0].uri} reads {others[0].spec}."
             )
         self.threshold = float(np.mean([member.threshold for member in members]))
         self.device = device
         self.layers = ("probability", "spread") if len(members) > 1 else ("probability",)
         self.batch_px = BATCH_PX * (8 if device.type == "cuda" else 1)
         self._programs: list[Program] = [
-            fuse(member.program, self.need.timesteps, device).to(
+            fuse(member.program, self.spec.timesteps, device).to(
                 device,
                 memory_format=torch.channels_last,  # type: ignore[call-overload]
             )

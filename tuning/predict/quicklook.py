@@ -23,8 +23,8 @@ from matplotlib.ticker import MaxNLocator
 
 from tuning.plots.style import INK
 from tuning.plots.trial_figures import title_of
-from tuning.predict.downsample import View, read_view
-from tuning.predict.legend import NODATA, OUTLINE, WIDTH_IN, add_foot
+from tuning.predict.legend import NODATA, OUTLINE, WIDTH_IN, add_legend
+from tuning.predict.preview import MapPreview, read_preview
 
 SUN_AZIMUTH, SUN_ALTITUDE = 315.0, 45.0  # degrees: north-west, as maps are lit
 DPI = 200
@@ -74,7 +74,7 @@ def draw_quicklook(
         raise FileExistsError(
             f"A picture must go to a folder without one, but {path} is there. Give another folder."
         )
-    view = read_view(probability, mask, relief)
+    view = read_preview(probability, mask, relief)
     figure, axes = _start(view, title_of(title, synthetic), caption)
     low = threshold / 2  # what lies below is left clear
     ramp, norm = _make_ramp(), Normalize(low, 1.0)
@@ -88,13 +88,13 @@ def draw_quicklook(
     axes.imshow(shown, cmap=ramp, norm=norm, zorder=2, **style)
     _outline(axes, view, _size_in(figure, axes)[1])
     _finish_axes(figure, axes, view)
-    add_foot(figure, axes, view, ScalarMappable(norm, ramp), threshold)
+    add_legend(figure, axes, view, ScalarMappable(norm, ramp), threshold)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=DPI)
     return path
 
 
-def shade(heights: np.ndarray, pixel_m: float) -> np.ndarray:
+def hillshade(heights: np.ndarray, pixel_m: float) -> np.ndarray:
     """Shade a relief lit from the north-west.
 
     Args:
@@ -120,13 +120,13 @@ def _make_ramp() -> Colormap:
     return ListedColormap(colours, "landslide")
 
 
-def _paint_ground(view: View, heights: bool) -> np.ndarray:
+def _paint_ground(view: MapPreview, heights: bool) -> np.ndarray:
     """Return the grey below the probabilities, clear where there is no data, shape ``(H, W, 4)``."""
     grey = np.full(view.landslide.shape, 0.92)
     if view.relief is not None:
         side = view.factor * view.grid.pixel_m
         tone = (
-            0.5 + 0.48 * shade(_EXAGGERATION * view.relief, side)
+            0.5 + 0.48 * hillshade(_EXAGGERATION * view.relief, side)
             if heights
             else _stretch(view.relief)
         )
@@ -144,7 +144,7 @@ def _stretch(values: np.ndarray) -> np.ndarray:
     return np.asarray(0.58 + 0.38 * np.clip((values - low) / max(high - low, 1e-6), 0, 1))
 
 
-def find_edges(on: np.ndarray) -> np.ndarray:
+def trace_edges(on: np.ndarray) -> np.ndarray:
     """Return the straight edges between cells on and off as ``(row, column)`` of both ends, shape ``(E, 2, 2)``."""
     padded = np.pad(on, 1).astype(np.int8)
     edges = []
@@ -165,11 +165,11 @@ def _size_in(figure: Figure, axes: Axes) -> tuple[float, float]:
     return float(box.width * width), float(box.height * height)
 
 
-def _outline(axes: Axes, view: View, height_in: float) -> None:
+def _outline(axes: Axes, view: MapPreview, height_in: float) -> None:
     """Draw the landslides' edges, thinner where cells are small."""
     left, _, _, top = view.extent_km
     side = view.factor * view.grid.pixel_m / 1000
-    edges = find_edges(view.landslide)
+    edges = trace_edges(view.landslide)
     ends = np.stack([left + side * edges[..., 1], top - side * edges[..., 0]], axis=-1)
     cell_pt = 72 * height_in * view.factor / view.grid.height
     width = float(np.clip(cell_pt / 3, 0.3, 1.1))
@@ -181,7 +181,7 @@ def _outline(axes: Axes, view: View, height_in: float) -> None:
         axes.add_artist(some)  # a patch would be searched for its limits, edge by edge
 
 
-def _start(view: View, title: str, caption: str) -> tuple[Figure, Axes]:
+def _start(view: MapPreview, title: str, caption: str) -> tuple[Figure, Axes]:
     """Start a figure with room for the map at its true shape, a head and a foot."""
     scale = _MAP_IN / max(view.grid.height, view.grid.width)
     map_width, map_height = (
@@ -203,7 +203,7 @@ def _start(view: View, title: str, caption: str) -> tuple[Figure, Axes]:
     return figure, figure.add_axes(place)
 
 
-def _finish_axes(figure: Figure, axes: Axes, view: View) -> None:
+def _finish_axes(figure: Figure, axes: Axes, view: MapPreview) -> None:
     """Hatch what lies below the map, and write its coordinates at the edges."""
     grid = view.grid
     west, north, side = grid.west_m / 1000, grid.north_m / 1000, grid.pixel_m / 1000

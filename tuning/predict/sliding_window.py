@@ -11,9 +11,9 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from data.scene.base import Patch, Scene
+from data.scene.base import Scene, WindowData
 from data.scene.windows import Window
-from tuning.predict.blend import Blend, Write, writing_behind
+from tuning.predict.blend import WindowBlender, Write, background_writer
 from tuning.predict.predictor import Predictor
 
 READ_PX = 2**20  # of the windows that are read at once
@@ -25,7 +25,7 @@ class _Batch(NamedTuple):
     """Windows of one size, and what was read of each."""
 
     windows: list[Window]
-    patches: list[Patch]
+    patches: list[WindowData]
 
 
 def map_scene(
@@ -41,7 +41,7 @@ def map_scene(
 
     Args:
         scene: What is mapped.
-        windows: Where, of ``scene.lay_windows``.
+        windows: Where, of ``scene.list_windows``.
         predictor: The networks.
         write: Takes finished rows, each once from the top: of the predictor's layers, ``mask`` and ``relief``.
         threshold: Probability from which a pixel is landslide.
@@ -54,10 +54,10 @@ def map_scene(
     # Reading and writing wait for the disk, pack and unpack, beside the networks.
     with (
         ThreadPoolExecutor(1) as reader,
-        writing_behind(write) as writer,
+        background_writer(write) as writer,
         _sharing_cores(predictor) as workers,
     ):
-        blend = Blend(scene.grid.width, predictor.layers, threshold, writer)
+        blend = WindowBlender(scene.grid.width, predictor.layers, threshold, writer)
         pending: deque[_Asked] = deque()
         for batch, done in _read_ahead(reader, scene, groups):
             progress(done - len(batch.windows))
@@ -124,7 +124,7 @@ class _Asked(NamedTuple):
     """Windows that the networks are asked about, and their answer to come."""
 
     windows: list[Window]
-    patches: list[Patch]
+    patches: list[WindowData]
     answer: Future[dict[str, np.ndarray]]
 
 
@@ -140,12 +140,12 @@ def _ask(pool: ThreadPoolExecutor, predictor: Predictor, batch: _Batch) -> Itera
         yield _Asked(windows, patches, pool.submit(_predict, predictor, patches))
 
 
-def _predict(predictor: Predictor, patches: list[Patch]) -> dict[str, np.ndarray]:
+def _predict(predictor: Predictor, patches: list[WindowData]) -> dict[str, np.ndarray]:
     first, *others = (patch.x for patch in patches)
     return predictor(np.stack([first, *others]) if others else first[None])
 
 
-def _add(blend: Blend, asked: _Asked) -> int:
+def _add(blend: WindowBlender, asked: _Asked) -> int:
     """Blend windows in, once they are mapped, above which nothing changes any more; return how many."""
     layers = asked.answer.result()
     for place, (window, patch) in enumerate(zip(asked.windows, asked.patches, strict=True)):

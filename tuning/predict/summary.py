@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tuning.predict.polygons import Totals
+from tuning.predict.polygons import MapTotals
 
 
-def summarise(totals: Totals, threshold: float, facts: Mapping[str, Any]) -> dict[str, Any]:
+def build_summary(totals: MapTotals, threshold: float, facts: Mapping[str, Any]) -> dict[str, Any]:
     """Return what a map holds in all.
 
     Args:
@@ -72,7 +72,7 @@ def _walk(value: Any, name: str = "") -> list[tuple[str, Any]]:
     return [leaf for key, one in pairs for leaf in _walk(one, key)]
 
 
-def describe_totals(totals: Totals, threshold: float) -> str:
+def format_totals(totals: MapTotals, threshold: float) -> str:
     """Say in one line what a map holds, for the picture's caption."""
     if not totals.mapped_m2:
         return f"no pixel has data; threshold {threshold:.3g}"

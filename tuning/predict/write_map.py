@@ -18,12 +18,12 @@ from data.tiles import TILE_PX
 from data.tiles.manifest import describe_origin
 from tuning.predict.cog import MASK, PROBABILITY, RELIEF, SPREAD, RasterWriter
 from tuning.predict.ensemble import Member, load_members
-from tuning.predict.polygons import Totals, write_polygons
+from tuning.predict.polygons import MapTotals, write_polygons
 from tuning.predict.predictor import Predictor
 from tuning.predict.quicklook import draw_quicklook
 from tuning.predict.sliding_window import map_scene
-from tuning.predict.summary import describe_totals, summarise, write_summary
-from tuning.serving.pyfunc_model import pick_device, read_threshold
+from tuning.predict.summary import build_summary, format_totals, write_summary
+from tuning.serving.pyfunc_model import parse_device, read_threshold
 from tuning.train.malloc import keep_freed_memory
 
 LAYERS = {"probability": PROBABILITY, "spread": SPREAD, "mask": MASK, "relief": RELIEF}
@@ -53,7 +53,7 @@ class MapJob:
     facts: dict[str, Any]
 
 
-def prepare(args: argparse.Namespace) -> MapJob:
+def prepare_map(args: argparse.Namespace) -> MapJob:
     """Load the networks and open the scene, before anything is written.
 
     Args:
@@ -65,12 +65,12 @@ def prepare(args: argparse.Namespace) -> MapJob:
         ValueError: If model, option or input is not what it must be.
     """
     keep_freed_memory()
-    check_out(args.out)
+    check_output_folder(args.out)
     members = load_members(args.model, args.root, ensemble=args.ensemble)
-    predictor = Predictor(members, pick_device(args.device), flips=args.tta)
+    predictor = Predictor(members, parse_device(args.device), flips=args.tta)
     limit = read_threshold({"threshold": args.threshold}, predictor.threshold)
-    need = replace(predictor.need, event=np.datetime64(args.event, "s"))
-    scene = open_scene(args.input, need, args.units)
+    spec = replace(predictor.spec, event=np.datetime64(args.event, "s"))
+    scene = open_scene(args.input, spec, args.units)
     facts = _find_facts(args, members, scene)
     print(f"Data: {describe_origin(facts['data'] == 'synthetic')}, {args.input}.")
     for note in scene.notes:
@@ -94,12 +94,12 @@ def _find_facts(args: argparse.Namespace, members: list[Member], scene: Scene) -
         "input": str(args.input),
         "data": "synthetic" if synthetic else "real",
         "flips": args.tta,
-        "event": str(scene.need.event),
+        "event": str(scene.spec.event),
         "notes": scene.notes,
     }
 
 
-def make_map(job: MapJob, out: Path) -> Totals:
+def make_map(job: MapJob, out: Path) -> MapTotals:
     """Map a scene into a folder, which appears when all is written.
 
     The folder gets ``probability.tif``, ``mask.tif``, of an ensemble ``spread.tif``, ``landslides.gpkg`` and
@@ -120,7 +120,7 @@ def make_map(job: MapJob, out: Path) -> Totals:
     layers = {name: LAYERS[name] for name in (*predictor.layers, "mask", "relief")}
     tags = {name: str(value) for name, value in job.facts.items()}
     with _aside(out) as folder, RasterWriter(folder, scene.grid, layers, tags) as rasters:
-        windows = scene.lay_windows(job.window_px, job.overlap_px)
+        windows = scene.list_windows(job.window_px, job.overlap_px)
         with tqdm(total=len(windows), desc="Mapping", unit="window") as bar:
             map_scene(
                 *(scene, windows, predictor, rasters.write),
@@ -130,7 +130,7 @@ def make_map(job: MapJob, out: Path) -> Totals:
         return _finish(job, folder, rasters.finish())
 
 
-def _finish(job: MapJob, folder: Path, files: dict[str, Path]) -> Totals:
+def _finish(job: MapJob, folder: Path, files: dict[str, Path]) -> MapTotals:
     """Write what is made of the rasters."""
     scene, threshold = job.scene, job.threshold
     totals = write_polygons(folder, files["mask"], files["probability"], files.get("spread"))
@@ -141,16 +141,16 @@ def _finish(job: MapJob, folder: Path, files: dict[str, Path]) -> Totals:
         *(folder / PICTURE, files["probability"], files["mask"], files["relief"]),
         threshold=threshold,
         title=f"Landslide probability, {job.facts['model']}",
-        caption=describe_totals(totals, threshold),
+        caption=format_totals(totals, threshold),
         synthetic=job.facts["data"] == "synthetic",
         heights=scene.has_heights,
     )
     facts = job.facts | {"missing_tiles": scene.excluded}
-    write_summary(folder / SUMMARY, summarise(totals, threshold, facts))
+    write_summary(folder / SUMMARY, build_summary(totals, threshold, facts))
     return totals
 
 
-def check_out(out: Path) -> None:
+def check_output_folder(out: Path) -> None:
     """Refuse a place that holds something."""
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise FileExistsError(
@@ -161,7 +161,7 @@ def check_out(out: Path) -> None:
 @contextmanager
 def _aside(out: Path) -> Iterator[Path]:
     """Make a folder beside *out*, which takes its place at the end, or is removed after an error."""
-    check_out(out)
+    check_output_folder(out)
     folder = out.with_name(f".{out.name}.{os.getpid()}")
     folder.mkdir(parents=True)
     try:

@@ -27,11 +27,14 @@ from tuning.trial.folder import Config
 logger = logging.getLogger(__name__)
 
 EXAMPLE_PX = 32  # small, since the example is stored with the model
-CHECKED = ((1, EXAMPLE_PX), (3, EXAMPLE_PX + 16))  # batch and pixels, unlike the exported example
+CHECK_SHAPES = (
+    (1, EXAMPLE_PX),
+    (3, EXAMPLE_PX + 16),
+)  # batch and pixels, unlike the exported example
 TOLERANCE = 1e-5  # largest difference of a probability between program and network
 # What of a config the graph depends on.
-SHAPING = ("model", "arch", "channels", "timesteps", "steps")
-KEPT = 8  # skeletons, of some 0.2 MB each
+GRAPH_KEYS = ("model", "arch", "channels", "timesteps", "steps")
+MAX_SKELETONS = 8  # skeletons, of some 0.2 MB each
 
 _skeletons: dict[str, Skeleton] = {}  # by LandslideProgram.structure, the latest last
 
@@ -69,14 +72,14 @@ class LandslideProgram(nn.Module):
 def make_program(checkpoint: Checkpoint) -> LandslideProgram:
     """Wrap a checkpoint's network, on the CPU and in eval mode."""
     config = checkpoint.config
-    structure = json.dumps({name: config.get(name) for name in SHAPING}, sort_keys=True)
+    structure = json.dumps({name: config.get(name) for name in GRAPH_KEYS}, sort_keys=True)
     program = LandslideProgram(
         checkpoint.model, checkpoint.norm, config["timesteps"], config["steps"], structure
     )
     return program.cpu().eval()  # a program saved in training mode would drop out at random
 
 
-def count_inputs(config: Config) -> int:
+def count_input_dates(config: Config) -> int:
     """Count the acquisitions that the program of a config expects."""
     return int(config["timesteps"]) if config["steps"] == "event" else ACQUISITIONS
 
@@ -96,7 +99,7 @@ def make_reference(
 ) -> dict[str, np.ndarray]:
     """Record the network's own answers at other batch and tile sizes, for :func:`check_program`."""
     answers = {"mean": np.array(norm.mean), "std": np.array(norm.std), "series": np.array(series)}
-    for batch, pixels in CHECKED:
+    for batch, pixels in CHECK_SHAPES:
         with torch.no_grad():
             answer = program(torch.from_numpy(make_example(norm, series, batch, pixels)))
         answers[f"probs_{batch}_{pixels}"] = answer.numpy()
@@ -110,7 +113,7 @@ def read_reference(file: Path) -> dict[str, np.ndarray]:
         ValueError: If the file is not that, see :mod:`data.io.safe_arrays`.
     """
     wanted = {"mean": ArraySpec("float64", (None,)), "std": ArraySpec("float64", (None,))}
-    probs = {f"probs_{b}_{px}": ArraySpec("float32", (b, px, px)) for b, px in CHECKED}
+    probs = {f"probs_{b}_{px}": ArraySpec("float32", (b, px, px)) for b, px in CHECK_SHAPES}
     found = read_arrays(file, {**wanted, **probs, "series": ArraySpec("int64", ())})
     mean, std, series = found["mean"], found["std"], int(found["series"])
     if not 0 < len(mean) == len(std) <= len(CHANNELS) or not 1 <= series <= ACQUISITIONS:
@@ -131,7 +134,7 @@ def check_program(loaded: Callable[[Tensor], Tensor], reference: Mapping[str, np
     """
     mean, std = (tuple(map(float, reference[name])) for name in ("mean", "std"))
     norm, series = Normalisation(("",) * len(mean), mean, std), int(reference["series"])
-    for batch, pixels in CHECKED:
+    for batch, pixels in CHECK_SHAPES:
         with torch.no_grad():
             answer = loaded(torch.from_numpy(make_example(norm, series, batch, pixels))).numpy()
         gap = float(np.abs(answer - reference[f"probs_{batch}_{pixels}"]).max())
@@ -178,7 +181,7 @@ def save_program(
     skeleton = read_skeleton(path) if program.structure else None
     if skeleton is not None:
         _skeletons[program.structure] = skeleton
-        while len(_skeletons) > KEPT:
+        while len(_skeletons) > MAX_SKELETONS:
             del _skeletons[next(iter(_skeletons))]
     return loaded
 

@@ -19,7 +19,7 @@ from mlflow.pyfunc.model import PythonModel
 from tuning.serving.program import Program, check_shape, load_program
 from tuning.serving.tile_input import ModelInput, read_tile
 
-TILES_AT_ONCE = 16  # so that memory does not grow with the batch
+BATCH_TILES = 16  # so that memory does not grow with the batch
 SERVING = "_MLFLOW_IS_IN_SERVING_ENVIRONMENT"  # set by `mlflow models serve`
 PARAMS = ("mask", "threshold")
 
@@ -62,7 +62,7 @@ class LandslideModel(PythonModel):
         facts = json.loads(Path(context.artifacts["facts"]).read_text())
         self.threshold = float(facts["threshold"])
         self.wanted = ModelInput(tuple(facts["channels"]), facts["timesteps"], facts["steps"])
-        self.device = pick_device((context.model_config or {}).get("device", "auto"))
+        self.device = parse_device((context.model_config or {}).get("device", "auto"))
         program = load_program(Path(context.artifacts["program"]), self.device)
         # Convolutions are faster in this layout, which spreads from the weights to what they give.
         self.program = program.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -121,14 +121,14 @@ class LandslideModel(PythonModel):
     @torch.inference_mode()
     def _run(self, x: np.ndarray) -> np.ndarray:
         parts = [
-            self.program(torch.from_numpy(x[start : start + TILES_AT_ONCE]).to(self.device)).cpu()
-            for start in range(0, len(x), TILES_AT_ONCE)
+            self.program(torch.from_numpy(x[start : start + BATCH_TILES]).to(self.device)).cpu()
+            for start in range(0, len(x), BATCH_TILES)
         ]
         probs: np.ndarray = torch.cat(parts).numpy()
         return probs
 
 
-def pick_device(name: str) -> torch.device:
+def parse_device(name: str) -> torch.device:
     """Return the device of a name, the GPU where there is one for ``auto``."""
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")

@@ -19,7 +19,7 @@ BANDS = {
     "s2": ("B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B11", "B12"),
 }
 TILE_DIMS = ("time", "x", "y")  # the files' order
-MOST_VALUES = 2**26  # of a variable, 256 MB as float32; a published tile has 245,760
+MAX_VALUES = 2**26  # of a variable, 256 MB as float32; a published tile has 245,760
 NODATA = -9999
 DB_RANGE = (-50.0, 10.0)
 PIXEL_M = 10.0
@@ -128,10 +128,10 @@ def _read_series(path: Path, wanted: ModelInput) -> _Series:
 def _check_layout(file: Any, modality: str, path: Path) -> None:
     needed = [*BANDS[modality], *(["SCL"] if modality == "s2" else []), "DEM"]
     for name in (*needed, *TILE_DIMS):  # before anything is read
-        if name in file.variables and file[name].size > MOST_VALUES:
+        if name in file.variables and file[name].size > MAX_VALUES:
             got = f"{file[name].size:,}"
             raise ValueError(
-                f"{name} must have at most {MOST_VALUES:,} values, but got {got} in {path}."
+                f"{name} must have at most {MAX_VALUES:,} values, but got {got} in {path}."
             )
     for name in needed:
         if name not in file.variables or file[name].dimensions != TILE_DIMS:

@@ -25,7 +25,7 @@ from mlflow.types.schema import ParamSchema, ParamSpec, Schema, TensorSpec
 
 from tuning.metrics.scores import average_precision
 from tuning.serving.export import (
-    count_inputs,
+    count_input_dates,
     make_example,
     make_program,
     make_reference,
@@ -123,7 +123,7 @@ def save_model(checkpoint: Checkpoint, meta: Model, folder: Path) -> dict[str, A
     Raises:
         ValueError: If the program, loaded back, does not answer as the network did.
     """
-    program, series = make_program(checkpoint), count_inputs(checkpoint.config)
+    program, series = make_program(checkpoint), count_input_dates(checkpoint.config)
     reference: dict[str, Any] = make_reference(program, checkpoint.norm, series)
     with tempfile.TemporaryDirectory() as name:
         code, network, facts = (

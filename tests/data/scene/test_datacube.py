@@ -30,7 +30,7 @@ from tests.support.cube_files import (
 )
 
 S1 = ("s1asc:VV", "s1asc:VH", "s1dsc:VV", "s1dsc:VH")
-NEED = InputSpec(S1, 4, "even")
+SPEC = InputSpec(S1, 4, "even")
 GRID = Grid("EPSG:32654", WEST, NORTH, 10.0, 64, 80)
 
 
@@ -56,7 +56,7 @@ def test_a_window_holds_the_files_numbers(tmp_path: Path, kind: str) -> None:
         path = write_netcdf(groups, tmp_path / "cube.nc")
     else:
         path = write_zarr(groups, tmp_path / "cube.zarr", version=int(kind[-1]))
-    cube = open_cube(path, NEED)
+    cube = open_cube(path, SPEC)
     assert cube.grid == GRID
     whole = expect(groups, [0, 5, 9, 14])
     np.testing.assert_array_equal(read(cube, window(3, 7, 32, 48)), whole[..., 3:35, 7:55])
@@ -73,7 +73,7 @@ def test_rows_run_south_and_dimensions_stand_in_order_whatever_the_file_does(
     turned = change_all(
         groups, lambda d: d.isel(y=slice(None, None, -1)).transpose("x", "time", "y")
     )
-    cube = open_cube(write_netcdf(turned, tmp_path / "cube.nc"), NEED)
+    cube = open_cube(write_netcdf(turned, tmp_path / "cube.nc"), SPEC)
     assert cube.grid == GRID
     whole = expect(groups, [0, 5, 9, 14])
     np.testing.assert_array_equal(read(cube, window(5, 2, 20, 30)), whole[..., 5:25, 2:32])
@@ -81,7 +81,7 @@ def test_rows_run_south_and_dimensions_stand_in_order_whatever_the_file_does(
 
 def test_coordinates_at_pixel_centres_give_the_same_grid(tmp_path: Path) -> None:
     centred = change_all(make_groups(), lambda d: d.assign_coords(x=d["x"] + 5, y=d["y"] - 5))
-    cube = open_cube(write_netcdf(centred, tmp_path / "cube.nc"), NEED)
+    cube = open_cube(write_netcdf(centred, tmp_path / "cube.nc"), SPEC)
     assert cube.grid == GRID
     assert "x and y were taken for the pixels' centres." in cube.notes
 
@@ -94,15 +94,15 @@ def test_a_geotransform_tells_the_corner(tmp_path: Path, transform: float, west:
         moved = dataset.assign_coords(x=dataset["x"] + (3 if west == 3 else 0))
         return moved.assign(spatial_ref=((), 0, {"GeoTransform": text}))
 
-    cube = open_cube(write_netcdf(change_all(make_groups(), tell), tmp_path / "cube.nc"), NEED)
+    cube = open_cube(write_netcdf(change_all(make_groups(), tell), tmp_path / "cube.nc"), SPEC)
     assert cube.grid.west_m == WEST + west
     assert not any("taken for" in note for note in cube.notes)
 
 
 def test_slopes_have_no_seam_between_windows(tmp_path: Path) -> None:
     groups = make_groups()
-    need = InputSpec((*S1, "DEM", "slope"), 4, "even")
-    cube = open_cube(write_netcdf(groups, tmp_path / "cube.nc"), need)
+    spec = InputSpec((*S1, "DEM", "slope"), 4, "even")
+    cube = open_cube(write_netcdf(groups, tmp_path / "cube.nc"), spec)
     heights = groups["s1asc"]["DEM"].values
     slope = measure_slope(heights).astype(np.float16).astype(np.float32)
     for at in (window(0, 0, 30, 40), window(30, 40, 34, 40)):
@@ -117,7 +117,7 @@ def test_linear_power_is_converted_and_said(tmp_path: Path) -> None:
     linear = change_all(
         groups, lambda d: d.assign(VV=10 ** (d["VV"] / 10), VH=10 ** (d["VH"] / 10))
     )
-    cube = open_cube(write_netcdf(linear, tmp_path / "cube.nc"), NEED)
+    cube = open_cube(write_netcdf(linear, tmp_path / "cube.nc"), SPEC)
     whole = expect(groups, [0, 5, 9, 14])
     np.testing.assert_allclose(read(cube, window(0, 0, 64, 80)), whole, atol=0.02)
     assert "Backscatter of s1asc, s1dsc was converted from linear power to dB." in cube.notes
@@ -127,7 +127,7 @@ def test_no_data_is_nan_and_strong_scatterers_are_bounded(tmp_path: Path) -> Non
     groups = make_groups()
     for at, value in (((0, 1, 1), -9999), ((0, 1, 2), 22.0)):
         groups["s1asc"]["VV"][at] = value
-    cube = open_cube(write_netcdf(groups, tmp_path / "cube.nc"), NEED)
+    cube = open_cube(write_netcdf(groups, tmp_path / "cube.nc"), SPEC)
     x = read(cube, window(0, 0, 8, 8))
     assert np.isnan(x[0, 0, 1, 1])
     assert x[0, 0, 1, 2] == 10
@@ -159,7 +159,7 @@ def test_a_window_without_backscatter_is_passed_over(tmp_path: Path) -> None:
             dataset[name][:, :20] = np.nan
         return dataset
 
-    cube = open_cube(write_netcdf(change_all(make_groups(), empty), tmp_path / "cube.nc"), NEED)
+    cube = open_cube(write_netcdf(change_all(make_groups(), empty), tmp_path / "cube.nc"), SPEC)
     assert cube.read(window(0, 0, 20, 80)) is None
     patch = cube.read(window(10, 0, 20, 80))
     assert patch is not None
@@ -169,7 +169,7 @@ def test_a_window_without_backscatter_is_passed_over(tmp_path: Path) -> None:
 def test_acquisitions_are_chosen_evenly_or_around_the_event(tmp_path: Path) -> None:
     times = np.datetime64("2018-06-01", "ns") + 12 * np.arange(20) * np.timedelta64(1, "D")
     path = write_netcdf(make_groups(times=times), tmp_path / "cube.nc")
-    even = open_cube(path, NEED)
+    even = open_cube(path, SPEC)
     assert even.steps["s1asc"] == [0, 6, 13, 19]
     near = open_cube(path, InputSpec(S1, 4, "event"))
     assert near.steps["s1asc"] == [7, 8, 9, 10]  # two before 5 September, two after
@@ -188,7 +188,7 @@ def test_one_modality_may_lie_at_the_root(tmp_path: Path) -> None:
     with pytest.raises(
         ValueError, match=r"reads the modalities s1asc, s1dsc.*got s1asc.*Add s1dsc"
     ):
-        open_cube(path, NEED)
+        open_cube(path, SPEC)
 
 
 def drop(name: str) -> Any:
@@ -242,12 +242,12 @@ def test_what_a_network_was_not_made_for_is_refused(
 ) -> None:
     path = write_netcdf(change(make_groups()), tmp_path / "cube.nc")
     with pytest.raises(ValueError, match=f"(?s){message}"):
-        open_cube(path, NEED)
+        open_cube(path, SPEC)
 
 
 def test_heights_that_a_network_reads_must_be_there(tmp_path: Path) -> None:
     path = write_netcdf(drop("DEM")(make_groups()), tmp_path / "cube.nc")
-    assert not open_cube(path, NEED).has_heights
+    assert not open_cube(path, SPEC).has_heights
     with pytest.raises(ValueError, match=r"reads heights: a datacube must have DEM, but got .*VV"):
         open_cube(path, InputSpec((*S1, "slope"), 4, "even"))
 
@@ -255,7 +255,7 @@ def test_heights_that_a_network_reads_must_be_there(tmp_path: Path) -> None:
 def test_infinite_backscatter_is_refused_where_it_is(tmp_path: Path) -> None:
     groups = make_groups(200, 80)
     groups["s1dsc"]["VH"][0, 150, 3] = np.inf
-    cube = open_cube(write_netcdf(groups, tmp_path / "cube.nc"), NEED)
+    cube = open_cube(write_netcdf(groups, tmp_path / "cube.nc"), SPEC)
     read(cube, window(0, 0, 100, 80))
     with pytest.raises(
         ValueError, match="must be finite or NaN, but got inf in s1dsc:VH, rows 100 to 199"
@@ -269,11 +269,11 @@ def test_a_file_that_is_none_is_refused(tmp_path: Path) -> None:
     with pytest.raises(
         ValueError, match=r"must be readable NetCDF or Zarr, but got OSError.*cube.nc"
     ):
-        open_cube(path, NEED)
+        open_cube(path, SPEC)
     (tmp_path / "z").mkdir()
     (tmp_path / "z" / "zarr.json").write_text(json.dumps({"zarr_format": 3, "node_type": "other"}))
     with pytest.raises(ValueError, match="must be readable NetCDF or Zarr"):
-        open_cube(tmp_path / "z", NEED)
+        open_cube(tmp_path / "z", SPEC)
 
 
 class Bomb:
@@ -297,7 +297,7 @@ def test_nothing_in_a_zarr_store_is_unpickled(tmp_path: Path, dtype: str) -> Non
     bomb = np.array([Bomb(tmp_path / "exploded")] * 80, dtype=object)
     (place / "0").write_bytes(trap.encode(bomb))
     with pytest.raises(ValueError, match="pickle"):
-        open_cube(path, NEED)
+        open_cube(path, SPEC)
     assert not (tmp_path / "exploded").exists()
     pickle.loads((place / "0").read_bytes())  # noqa: S301 - it would have gone off
     assert (tmp_path / "exploded").exists()

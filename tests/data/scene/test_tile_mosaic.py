@@ -20,13 +20,13 @@ from tests.support.tile_files import make_dataset, shift, to_linear, write
 from tuning.serving.tile_input import ModelInput, read_tile
 
 S1 = ("s1asc:VV", "s1asc:VH", "s1dsc:VV", "s1dsc:VH")
-NEED = InputSpec((*S1, "DEM", "slope"), 4, "even")
+SPEC = InputSpec((*S1, "DEM", "slope"), 4, "even")
 
 
 def read_all(scene: Mosaic) -> dict[tuple[int, int], np.ndarray]:
     """Read every window, by its first row and column."""
     found = {}
-    for window in scene.lay_windows(512, 32):
+    for window in scene.list_windows(512, 32):
         patch = scene.read(window)
         assert patch is not None
         found[window.rows.start, window.columns.start] = patch.x
@@ -42,14 +42,14 @@ def take(root: Path, to: Path, *tile_ids: str) -> Path:
 
 
 def test_a_tile_is_read_as_training_and_serving_read_it(quad: Path, tmp_path: Path) -> None:
-    scene, pack = open_mosaic(quad, NEED), make_pack(quad, tmp_path)
-    reader, windows = PackReader(pack, NEED.channels, 4), read_all(scene)
+    scene, pack = open_mosaic(quad, SPEC), make_pack(quad, tmp_path)
+    reader, windows = PackReader(pack, SPEC.channels, 4), read_all(scene)
     for (row, column), tile_id in scene.tiles.items():
         x = windows[row * 128, column * 128]
         packed = torch.empty(reader.shape)
         reader.read(int(pack.rows([tile_id])[0]), packed)
         np.testing.assert_array_equal(x, packed.numpy())
-        served = read_tile(tile_path(quad, tile_id, "s1asc"), ModelInput(NEED.channels, 4, "even"))
+        served = read_tile(tile_path(quad, tile_id, "s1asc"), ModelInput(SPEC.channels, 4, "even"))
         np.testing.assert_array_equal(x, served[0, select_even_steps(4)])
 
 
@@ -60,7 +60,7 @@ def test_a_network_around_the_event_gets_the_dates_that_serving_gives_it(quad: P
 
 
 def test_tiles_lie_where_their_files_say(quad: Path) -> None:
-    scene = open_mosaic(quad, NEED)
+    scene = open_mosaic(quad, SPEC)
     assert scene.grid == Grid("EPSG:32654", 576_000, 4_732_160, 10.0, 256, 256)
     assert scene.tiles == {
         (0, 0): "hokkaido_579",
@@ -72,7 +72,7 @@ def test_tiles_lie_where_their_files_say(quad: Path) -> None:
 
 
 def test_a_window_over_a_corner_holds_a_quarter_of_each_tile(quad: Path) -> None:
-    windows = read_all(open_mosaic(quad, NEED))
+    windows = read_all(open_mosaic(quad, SPEC))
     assert len(windows) == 9
     corner = windows[64, 64]
     np.testing.assert_array_equal(corner[..., :64, :64], windows[0, 0][..., 64:, 64:])
@@ -83,7 +83,7 @@ def test_a_window_over_a_corner_holds_a_quarter_of_each_tile(quad: Path) -> None
 
 def test_no_window_lies_over_a_missing_tile(quad: Path, tmp_path: Path) -> None:
     three = take(quad, tmp_path, "hokkaido_579", "hokkaido_619", "hokkaido_578")
-    windows = open_mosaic(three, NEED).lay_windows(512, 32)
+    windows = open_mosaic(three, SPEC).list_windows(512, 32)
     assert [(w.rows.start, w.columns.start) for w in windows] == [
         *((0, 0), (0, 64), (0, 128), (64, 0), (128, 0))
     ]
@@ -98,9 +98,9 @@ def test_a_tile_that_cannot_be_read_is_named_and_blends_with_nothing(
         spoiled = dataset.load()
     spoiled["VV"][:] = 0.01  # linear power
     spoiled.to_netcdf(path)
-    scene = open_mosaic(two, NEED)
+    scene = open_mosaic(two, SPEC)
     read: dict[int, object] = {
-        window.columns.start: scene.read(window) for window in scene.lay_windows(128, 32)
+        window.columns.start: scene.read(window) for window in scene.list_windows(128, 32)
     }
     assert [start for start, patch in read.items() if patch is not None] == [0]
     assert list(scene.excluded) == ["hokkaido_619"]
@@ -110,11 +110,11 @@ def test_a_tile_that_cannot_be_read_is_named_and_blends_with_nothing(
 def test_a_tile_without_one_of_the_orbits_is_named(quad: Path, tmp_path: Path) -> None:
     two = take(quad, tmp_path, "hokkaido_579", "hokkaido_619")
     tile_path(two, "hokkaido_619", "s1dsc").unlink()
-    assert open_mosaic(two, NEED).excluded == {"hokkaido_619": "It lacks a file of s1asc or s1dsc."}
+    assert open_mosaic(two, SPEC).excluded == {"hokkaido_619": "It lacks a file of s1asc or s1dsc."}
 
 
 def test_one_file_stands_for_its_tile(quad: Path) -> None:
-    scene = open_mosaic(tile_path(quad, "hokkaido_618", "s1dsc"), NEED)
+    scene = open_mosaic(tile_path(quad, "hokkaido_618", "s1dsc"), SPEC)
     assert list(scene.tiles.values()) == ["hokkaido_618"]
     assert (scene.grid.west_m, scene.grid.north_m) == (577_280, 4_730_880)
 
@@ -123,8 +123,8 @@ def test_a_folder_of_linear_power_is_converted_and_said(tmp_path: Path) -> None:
     for orbit in ORBITS:
         write(make_dataset(orbit), tmp_path / "dB", orbit)
         write(to_linear(make_dataset(orbit)), tmp_path / "linear", orbit)
-    wanted = read_all(open_mosaic(tmp_path / "dB", NEED))[0, 0]
-    scene = open_mosaic(tmp_path / "linear", NEED)
+    wanted = read_all(open_mosaic(tmp_path / "dB", SPEC))[0, 0]
+    scene = open_mosaic(tmp_path / "linear", SPEC)
     np.testing.assert_allclose(read_all(scene)[0, 0], wanted, atol=0.02)
     assert scene.notes == ["Backscatter was converted from linear power to dB."]
 
@@ -140,11 +140,11 @@ def test_tiles_off_the_grid_or_in_one_place_are_refused(tmp_path: Path) -> None:
     with pytest.raises(
         ValueError, match=r"one grid of 1280 m, but hokkaido_999999 is 19250 m east"
     ):
-        open_mosaic(tmp_path, NEED)
+        open_mosaic(tmp_path, SPEC)
     for orbit in ORBITS:
         write(make_dataset(orbit), tmp_path, orbit, number=999_999)
     with pytest.raises(ValueError, match="side by side, but hokkaido_579 and hokkaido_999999"):
-        open_mosaic(tmp_path, NEED)
+        open_mosaic(tmp_path, SPEC)
 
 
 def test_a_folder_without_a_usable_tile_is_refused(tmp_path: Path) -> None:
@@ -152,14 +152,14 @@ def test_a_folder_without_a_usable_tile_is_refused(tmp_path: Path) -> None:
         path = write(make_dataset(orbit), tmp_path, orbit)
         path.write_text("no NetCDF")
     with pytest.raises(ValueError, match=r"none of .* can be used. The first reason: .*readable"):
-        open_mosaic(tmp_path, NEED)
+        open_mosaic(tmp_path, SPEC)
     with pytest.raises(FileNotFoundError, match="no folder s1asc/"):
-        open_mosaic(tmp_path / "s1asc", NEED)
+        open_mosaic(tmp_path / "s1asc", SPEC)
 
 
 def test_dates_without_the_event_leave_a_tile_out(tmp_path: Path) -> None:
     for orbit in ORBITS:
         write(shift(-400)(make_dataset(orbit)), tmp_path, orbit)
-    scene = open_mosaic(tmp_path, NEED)
-    assert scene.read(scene.lay_windows(128, 32)[0]) is None
+    scene = open_mosaic(tmp_path, SPEC)
+    assert scene.read(scene.list_windows(128, 32)[0]) is None
     assert "before and after the event" in scene.excluded["hokkaido_579"]

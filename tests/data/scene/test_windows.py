@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from data.scene.windows import ALIGN_PX, Span, cross, lay_spans, lay_tiles
+from data.scene.windows import ALIGN_PX, Span, combine_spans, make_spans, make_tile_spans
 from tuning.serving.program import STEP_PX
 
 
@@ -20,7 +20,7 @@ def add_up(spans: list[Span], length: int) -> np.ndarray:
 def test_spans_cover_an_axis_from_its_start_to_its_end(
     length: int, side: int, overlap: int
 ) -> None:
-    spans = lay_spans(length, side, overlap)
+    spans = make_spans(length, side, overlap)
     assert (spans[0].start, spans[-1].stop) == (0, length)
     starts = [span.start for span in spans]
     assert not any(start % 16 for start in starts)
@@ -32,7 +32,7 @@ def test_spans_cover_an_axis_from_its_start_to_its_end(
 
 
 def test_a_window_fades_towards_its_neighbours_alone() -> None:
-    first, last = lay_spans(192, 112, 32)
+    first, last = make_spans(192, 112, 32)
     assert (first.start, last.start) == (0, 80)
     assert first.weights[0] == 1
     assert last.weights[-1] == 1
@@ -42,18 +42,18 @@ def test_a_window_fades_towards_its_neighbours_alone() -> None:
 
 
 def test_an_axis_shorter_than_a_window_is_one() -> None:
-    (span,) = lay_spans(48, 512, 32)
+    (span,) = make_spans(48, 512, 32)
     assert (span.start, span.stop, span.weights.min()) == (0, 48, 1)
 
 
 @pytest.mark.parametrize("overlap", [-1, 257])
 def test_an_overlap_is_at_most_half_of_a_window(overlap: int) -> None:
     with pytest.raises(ValueError, match=f"up to half of their side, but got {overlap} px of 512"):
-        lay_spans(1000, 512, overlap)
+        make_spans(1000, 512, overlap)
 
 
 def test_a_tile_has_all_weight_away_from_its_seams() -> None:
-    spans = lay_tiles(3, 128, 16)
+    spans = make_tile_spans(3, 128, 16)
     total = add_up(spans, 384)
     np.testing.assert_allclose(total[16:-16], 1, rtol=1e-6)
     assert [span.start for span in spans] == [0, 64, 128, 192, 256]
@@ -64,7 +64,7 @@ def test_a_tile_has_all_weight_away_from_its_seams() -> None:
 
 
 def test_windows_come_by_their_first_rows() -> None:
-    windows = cross(lay_tiles(2, 128, 16), lay_tiles(2, 128, 16))
+    windows = combine_spans(make_tile_spans(2, 128, 16), make_tile_spans(2, 128, 16))
     assert [window.rows.start for window in windows] == [0, 0, 0, 64, 64, 64, 128, 128, 128]
     assert str(windows[1]) == "rows 0 to 127, columns 64 to 191"
     assert windows[1].weights.shape == windows[1].shape == (128, 128)

@@ -14,7 +14,7 @@ from scipy import ndimage
 
 from tests.support.map_files import call, draw_probability, make_grid, write_map
 from tuning.metrics.objects import SIZES, class_by_size
-from tuning.predict.polygons import SizeTotal, Totals, write_polygons
+from tuning.predict.polygons import MapTotals, SizeClassTotal, write_polygons
 
 COLUMNS = ["id", "area_m2", "mean_probability", "max_probability", "size_class", "lon", "lat"]
 # Many small patches; one patch with many holes; one column, one row, all, nothing.
@@ -29,7 +29,7 @@ def short_strips(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def outline(
     folder: Path, mask: np.ndarray, probability: np.ndarray, **layers: np.ndarray
-) -> Totals:
+) -> MapTotals:
     paths = write_map(folder, mask, probability=probability, **layers)
     return write_polygons(folder, paths["mask"], paths["probability"], paths.get("spread"))
 
@@ -132,7 +132,7 @@ def test_a_geopackage_has_its_layer_its_system_and_its_columns(tmp_path: Path, s
 def test_a_map_without_landslides_gives_valid_files(tmp_path: Path) -> None:
     probability = np.full((20, 30), np.nan, np.float32)
     totals = outline(tmp_path, call(probability, 0.5), probability, spread=probability)
-    assert totals == Totals(0, 0.0, dict.fromkeys(SIZES, SizeTotal(0, 0.0)), 0.0, 60_000.0)
+    assert totals == MapTotals(0, 0.0, dict.fromkeys(SIZES, SizeClassTotal(0, 0.0)), 0.0, 60_000.0)
     table = gpd.read_file(tmp_path / "landslides.gpkg")
     assert list(table.columns) == [*COLUMNS[:4], "mean_spread", *COLUMNS[4:], "geometry"]
     assert json.loads((tmp_path / "landslides.geojson").read_text())["features"] == []
@@ -146,7 +146,7 @@ def test_totals_by_size_add_up(tmp_path: Path) -> None:
     area = np.bincount(labels.ravel())[1:]
     for number, name in enumerate(SIZES):
         some = area[class_by_size(area) == number]
-        assert totals.by_size[name] == SizeTotal(len(some), 100.0 * some.sum())
+        assert totals.by_size[name] == SizeClassTotal(len(some), 100.0 * some.sum())
     assert totals.count == count
     assert totals.area_m2 == 100.0 * (mask == 1).sum()
 

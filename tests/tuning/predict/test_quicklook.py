@@ -11,9 +11,9 @@ from matplotlib.image import imread
 
 from tests.support.map_files import call, draw_probability, make_grid, write_map
 from tuning.predict.cog import RELIEF, Layer, RasterWriter
-from tuning.predict.downsample import read_view
 from tuning.predict.legend import round_length
-from tuning.predict.quicklook import draw_quicklook, find_edges, shade
+from tuning.predict.preview import read_preview
+from tuning.predict.quicklook import draw_quicklook, hillshade, trace_edges
 
 
 @pytest.fixture(autouse=True)
@@ -56,7 +56,7 @@ def test_a_landslide_of_one_pixel_stays_in_a_small_picture(tmp_path: Path) -> No
     probability = np.full((100, 90), 0.1, np.float32)
     probability[57, 33] = 0.9
     paths = write_map(tmp_path, call(probability, 0.5), probability=probability)
-    view = read_view(paths["probability"], paths["mask"], longest_px=16)
+    view = read_preview(paths["probability"], paths["mask"], longest_px=16)
     assert view.factor == 7  # 100 / 16, up
     assert view.landslide.shape == (15, 13)
     assert np.argwhere(view.landslide).tolist() == [[57 // 7, 33 // 7]]
@@ -72,7 +72,7 @@ def test_cells_hold_the_highest_probability_and_the_mean_height(
     heights = draw_probability(1, 62, 41)
     paths = write_map(tmp_path, call(probability, 0.5), probability=probability)
     relief = write_relief(tmp_path / "relief", heights)
-    view = read_view(paths["probability"], paths["mask"], relief, longest_px=16)
+    view = read_preview(paths["probability"], paths["mask"], relief, longest_px=16)
     for row, column in np.ndindex(view.landslide.shape):
         cell = np.s_[4 * row : 4 * row + 4, 4 * column : 4 * column + 4]
         seen = probability[cell][np.isfinite(probability[cell])]
@@ -88,12 +88,12 @@ def test_rasters_of_two_grids_are_refused(tmp_path: Path) -> None:
     one = write_map(tmp_path / "a", np.zeros((4, 4), np.uint8))
     other = write_relief(tmp_path / "b", np.zeros((4, 5), np.float32))
     with pytest.raises(ValueError, match=r"on one grid, but relief\.tif has shape \(4, 5\)"):
-        read_view(other, one["mask"])
+        read_preview(other, one["mask"])
 
 
 def test_slopes_to_the_north_west_are_bright() -> None:
     rows, columns = np.mgrid[:9, :9] * 10.0
-    flat, north_west, south_east = (shade(z, 10.0)[4, 4] for z in (0 * rows, rows + columns, -rows - columns))  # fmt: skip
+    flat, north_west, south_east = (hillshade(z, 10.0)[4, 4] for z in (0 * rows, rows + columns, -rows - columns))  # fmt: skip
     # A slope of 1 to the east and south leans by atan(sqrt 2) = 54.7 degrees: cos(54.7 - 45) and cos(54.7 + 45) < 0.
     assert flat == pytest.approx(np.sqrt(0.5))
     assert north_west == pytest.approx(0.9856, abs=1e-3)
@@ -103,19 +103,19 @@ def test_slopes_to_the_north_west_are_bright() -> None:
 def test_shading_takes_gaps_and_single_rows() -> None:
     heights = np.ones((5, 6))
     heights[2, 2] = np.nan
-    lit = shade(heights, 10.0)
+    lit = hillshade(heights, 10.0)
     assert np.isnan(lit).sum() == 5  # the gap and its four neighbours
-    assert shade(np.ones((1, 1)), 10.0) == pytest.approx(np.sqrt(0.5))
+    assert hillshade(np.ones((1, 1)), 10.0) == pytest.approx(np.sqrt(0.5))
 
 
 def test_edges_are_drawn_once_and_enclose_the_cells() -> None:
     on = np.zeros((4, 5), bool)
     on[1:3, 1:4] = True
-    edges = {tuple(map(tuple, edge)) for edge in find_edges(on).tolist()}
+    edges = {tuple(map(tuple, edge)) for edge in trace_edges(on).tolist()}
     assert edges == {((1, 1), (1, 4)), ((3, 1), (3, 4)), ((1, 1), (3, 1)), ((1, 4), (3, 4))}
     noise = np.random.default_rng(0).random((30, 20)) < 0.5
     padded = np.pad(noise, 1)
-    length = np.abs(np.diff(find_edges(noise), axis=1)).sum()
+    length = np.abs(np.diff(trace_edges(noise), axis=1)).sum()
     assert length == sum((padded != np.roll(padded, 1, axis)).sum() for axis in (0, 1))
 
 
@@ -189,7 +189,7 @@ def test_no_data_is_clear(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_a_missing_raster_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(rasterio.errors.RasterioIOError, match=r"mask\.tif"):
-        read_view(tmp_path / "probability.tif", tmp_path / "mask.tif")
+        read_preview(tmp_path / "probability.tif", tmp_path / "mask.tif")
 
 
 def test_an_existing_picture_is_not_overwritten(

@@ -39,9 +39,9 @@ def make_member(folder: Path, *, seed: int = 0, **changes: object) -> Member:
     series = checkpoint.config["timesteps"] if checkpoint.config["steps"] == "event" else 15
     save_program(program, make_reference(program, checkpoint.norm, series), folder / "program.pt2")
     config = checkpoint.config
-    need = InputSpec(tuple(config["channels"]), config["timesteps"], config["steps"])
+    spec = InputSpec(tuple(config["channels"]), config["timesteps"], config["steps"])
     loaded = load_program(folder / "program.pt2")
-    return Member(f"seed {seed}", loaded, need, 0.25 + 0.1 * seed, synthetic=True)
+    return Member(f"seed {seed}", loaded, spec, 0.25 + 0.1 * seed, synthetic=True)
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +65,7 @@ def map_whole(
         assert first_row == sum(map(len, rows.setdefault(name, [])))
         rows[name].append(values)
 
-    windows = scene.lay_windows(side, overlap)
+    windows = scene.list_windows(side, overlap)
     seen: list[int] = []
     map_scene(scene, windows, predictor, write, threshold=predictor.threshold, progress=seen.append)
     assert sum(seen) == len(windows)
@@ -75,7 +75,7 @@ def map_whole(
 def test_a_mosaic_equals_training_away_from_seams(
     quad: Path, member: Member, tmp_path: Path
 ) -> None:
-    scene = open_mosaic(quad, member.need)
+    scene = open_mosaic(quad, member.spec)
     found = map_whole(scene, [member])["probability"]
     network = load_checkpoint(write_checkpoint(tmp_path).best)
     pack = make_pack(quad, tmp_path)
@@ -98,10 +98,10 @@ def test_a_mosaic_equals_training_away_from_seams(
 
 def test_a_seam_fades_from_tile_to_tile(quad: Path, member: Member) -> None:
     """Beside a seam a map is the weighted mean of the tile and of what lies over the seam."""
-    scene = open_mosaic(quad, member.need)
+    scene = open_mosaic(quad, member.spec)
     found = map_whole(scene, [member])["probability"]
     predictor, answers = Predictor([member], CPU), {}
-    for window in scene.lay_windows(64, 32):
+    for window in scene.list_windows(64, 32):
         patch = scene.read(window)
         assert patch is not None
         answer = predictor(patch.x[None])["probability"][0]
@@ -126,7 +126,7 @@ def test_a_cube_that_fits_into_a_window_is_what_the_network_says(
     tmp_path: Path, member: Member, size: tuple[int, int]
 ) -> None:
     groups = make_groups(*size)
-    cube = open_cube(write_netcdf(groups, tmp_path / "cube.nc"), member.need)
+    cube = open_cube(write_netcdf(groups, tmp_path / "cube.nc"), member.spec)
     layers = [groups[name.split(":")[0]][name.split(":")[1]].values for name in S1]
     x = np.stack(layers, axis=1).astype(np.float16).astype(np.float32)[None]
     padded = np.full((*x.shape[:3], *(-(-one // 16) * 16 for one in size)), np.nan, np.float32)
@@ -138,7 +138,7 @@ def test_a_cube_that_fits_into_a_window_is_what_the_network_says(
 
 
 def test_windows_say_the_same_far_from_their_edges(tmp_path: Path, member: Member) -> None:
-    cube = open_cube(write_netcdf(make_groups(64, 325), tmp_path / "cube.nc"), member.need)
+    cube = open_cube(write_netcdf(make_groups(64, 325), tmp_path / "cube.nc"), member.spec)
     whole = map_whole(cube, [member], side=336)["probability"]
     parts = map_whole(cube, [member], side=160)["probability"]
     np.testing.assert_allclose(parts[:, :80], whole[:, :80], atol=1e-5)
@@ -150,7 +150,7 @@ def test_a_map_does_not_depend_on_threads_and_leaves_their_number(
     tmp_path: Path, member: Member
 ) -> None:
     before = torch.get_num_threads()
-    cube = open_cube(write_netcdf(make_groups(200, 144), tmp_path / "cube.nc"), member.need)
+    cube = open_cube(write_netcdf(make_groups(200, 144), tmp_path / "cube.nc"), member.spec)
     found = []
     try:
         for threads in (1, 4):
@@ -170,7 +170,7 @@ def test_a_network_that_fails_ends_the_map(
 
     monkeypatch.setattr(Predictor, "__call__", fail)
     before = torch.get_num_threads()
-    cube = open_cube(write_netcdf(make_groups(200, 144), tmp_path / "cube.nc"), member.need)
+    cube = open_cube(write_netcdf(make_groups(200, 144), tmp_path / "cube.nc"), member.spec)
     with pytest.raises(RuntimeError, match="out of memory"):
         map_whole(cube, [member], side=48)
     assert torch.get_num_threads() == before
@@ -183,8 +183,8 @@ def test_rows_that_cannot_be_written_end_the_map(tmp_path: Path, member: Member)
             raise OSError("disk full")
 
     written: list[int] = []
-    cube = open_cube(write_netcdf(make_groups(400, 80), tmp_path / "cube.nc"), member.need)
-    windows = cube.lay_windows(48, 16)
+    cube = open_cube(write_netcdf(make_groups(400, 80), tmp_path / "cube.nc"), member.spec)
+    windows = cube.list_windows(48, 16)
     with pytest.raises(OSError, match="disk full"):
         map_scene(cube, windows, Predictor([member], CPU), write, threshold=0.5)
     assert max(written) < 200  # long before the end
@@ -196,7 +196,7 @@ def test_pixels_without_backscatter_have_no_value(tmp_path: Path, member: Member
         for name in ("VV", "VH"):
             dataset[name][:, :70, :30] = np.nan
     layers = map_whole(
-        open_cube(write_netcdf(groups, tmp_path / "cube.nc"), member.need), [member], 32, 8
+        open_cube(write_netcdf(groups, tmp_path / "cube.nc"), member.spec), [member], 32, 8
     )
     empty = np.zeros((96, 80), bool)
     empty[:70, :30] = True
@@ -211,7 +211,7 @@ def test_an_ensemble_averages_its_seeds_and_tells_their_spread(
     tmp_path: Path, member: Member
 ) -> None:
     members = [member, *(make_member(tmp_path / str(seed), seed=seed) for seed in (1, 2))]
-    cube = open_cube(write_netcdf(make_groups(), tmp_path / "cube.nc"), member.need)
+    cube = open_cube(write_netcdf(make_groups(), tmp_path / "cube.nc"), member.spec)
     single = np.stack([map_whole(cube, [one], 160)["probability"] for one in members])
     layers = map_whole(cube, members, 160)
     np.testing.assert_allclose(layers["probability"], single.mean(0), atol=1e-6)
@@ -222,12 +222,12 @@ def test_an_ensemble_averages_its_seeds_and_tells_their_spread(
 
 def test_flips_are_averaged_where_they_lie(tmp_path: Path, member: Member) -> None:
     groups = make_groups(64, 64)
-    cube = open_cube(write_netcdf(groups, tmp_path / "cube.nc"), member.need)
+    cube = open_cube(write_netcdf(groups, tmp_path / "cube.nc"), member.spec)
     answers = []
     for axes in ((), ("y",), ("x",), ("y", "x")):
         order = {axis: slice(None, None, -1) for axis in axes}
         turned = change_all(groups, lambda d, o=order: d.isel(o).assign_coords(y=d["y"], x=d["x"]))
-        part = map_whole(open_cube(write_netcdf(turned, tmp_path / "t.nc"), member.need), [member])
+        part = map_whole(open_cube(write_netcdf(turned, tmp_path / "t.nc"), member.spec), [member])
         flipped = tuple(-1 if axis in axes else 1 for axis in ("y", "x"))
         answers.append(part["probability"][:: flipped[0], :: flipped[1]])
     found = map_whole(cube, [member], flips=True)["probability"]
@@ -237,7 +237,7 @@ def test_flips_are_averaged_where_they_lie(tmp_path: Path, member: Member) -> No
 def test_a_network_around_the_event_gets_its_dates_alone(tmp_path: Path) -> None:
     member = make_member(tmp_path / "event", timesteps=2, steps="event")
     groups = make_groups()
-    cube = open_cube(write_netcdf(groups, tmp_path / "cube.nc"), member.need)
+    cube = open_cube(write_netcdf(groups, tmp_path / "cube.nc"), member.spec)
     found = map_whole(cube, [member], 160)["probability"]
     layers = [groups[name.split(":")[0]][name.split(":")[1]].values[[6, 7]] for name in S1]
     x = np.stack(layers, axis=1).astype(np.float16).astype(np.float32)[None]
@@ -277,13 +277,13 @@ def test_windows_of_one_padded_size_do_not_see_each_other(member: Member) -> Non
 def test_a_window_that_cannot_be_read_stops_the_map(tmp_path: Path, member: Member) -> None:
     groups = make_groups(200, 80)
     groups["s1asc"]["VV"][0, 190, 3] = np.inf
-    cube = open_cube(write_netcdf(groups, tmp_path / "cube.nc"), member.need)
+    cube = open_cube(write_netcdf(groups, tmp_path / "cube.nc"), member.spec)
     with pytest.raises(ValueError, match=r"must be finite.* inf in s1asc:VV, rows 160 to 199"):
         map_whole(cube, [member])
 
 
 def test_an_empty_mosaic_maps_nothing(quad: Path, member: Member) -> None:
-    scene = open_mosaic(quad, member.need)
+    scene = open_mosaic(quad, member.spec)
     assert isinstance(scene, Mosaic)
     scene.tiles.clear()
     layers = map_whole(scene, [member])

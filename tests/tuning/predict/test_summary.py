@@ -6,16 +6,18 @@ from pathlib import Path
 import pytest
 
 from tuning.metrics.objects import SIZES
-from tuning.predict.polygons import SizeTotal, Totals
-from tuning.predict.summary import describe_totals, summarise, write_summary
+from tuning.predict.polygons import MapTotals, SizeClassTotal
+from tuning.predict.summary import build_summary, format_totals, write_summary
 
-NONE = dict.fromkeys(SIZES, SizeTotal(0, 0.0))
-SOME = Totals(3, 30_000.0, NONE | {SIZES[1]: SizeTotal(3, 30_000.0)}, 1_500_000.0, 500_000.0)
-EMPTY = Totals(0, 0.0, NONE, 0.0, 400.0)
+NONE = dict.fromkeys(SIZES, SizeClassTotal(0, 0.0))
+SOME = MapTotals(
+    3, 30_000.0, NONE | {SIZES[1]: SizeClassTotal(3, 30_000.0)}, 1_500_000.0, 500_000.0
+)
+EMPTY = MapTotals(0, 0.0, NONE, 0.0, 400.0)
 
 
 def test_shares_follow_from_the_areas() -> None:
-    summary = summarise(SOME, 0.42, {"model": "models:/a/1"})
+    summary = build_summary(SOME, 0.42, {"model": "models:/a/1"})
     assert summary["area_share"] == 0.02  # 3 ha of 1.5 km2
     assert summary["nodata_share"] == 0.25  # 0.5 of 2 km2
     assert summary["mapped_km2"] == 1.5
@@ -25,7 +27,7 @@ def test_shares_follow_from_the_areas() -> None:
 
 
 def test_a_summary_is_strict_json(tmp_path: Path) -> None:
-    summary = summarise(EMPTY, 0.42, {"conversions": ["linear to dB"], "input": {"tiles": 3}})
+    summary = build_summary(EMPTY, 0.42, {"conversions": ["linear to dB"], "input": {"tiles": 3}})
     write_summary(tmp_path / "summary.json", summary)
     read = json.loads((tmp_path / "summary.json").read_text(), parse_constant=pytest.fail)
     assert read == summary
@@ -33,7 +35,7 @@ def test_a_summary_is_strict_json(tmp_path: Path) -> None:
 
 
 def test_a_number_that_is_none_is_refused_by_its_place(tmp_path: Path) -> None:
-    summary = summarise(SOME, 0.42, {"seeds": [{"score": 0.5}, {"score": float("nan")}]})
+    summary = build_summary(SOME, 0.42, {"seeds": [{"score": 0.5}, {"score": float("nan")}]})
     with pytest.raises(ValueError, match=r"finite, but got seeds\[1\]\.score = nan\. Give None"):
         write_summary(tmp_path / "summary.json", summary)
     assert list(tmp_path.iterdir()) == []
@@ -41,24 +43,24 @@ def test_a_number_that_is_none_is_refused_by_its_place(tmp_path: Path) -> None:
 
 def test_a_fact_cannot_hide_a_count() -> None:
     with pytest.raises(ValueError, match=r"its own name, but got 'area_m2'"):
-        summarise(SOME, 0.42, {"area_m2": 1.0})
+        build_summary(SOME, 0.42, {"area_m2": 1.0})
 
 
 def test_a_summary_is_not_overwritten(tmp_path: Path) -> None:
     (tmp_path / "summary.json").write_text("mine")
     with pytest.raises(FileExistsError):
-        write_summary(tmp_path / "summary.json", summarise(SOME, 0.42, {}))
+        write_summary(tmp_path / "summary.json", build_summary(SOME, 0.42, {}))
     assert (tmp_path / "summary.json").read_text() == "mine"
 
 
 def test_a_line_tells_count_area_share_and_threshold() -> None:
     assert (
-        describe_totals(SOME, 0.42)
+        format_totals(SOME, 0.42)
         == "3 landslides, 3.00 ha, 2.00% of 150.00 ha mapped; threshold 0.42"
     )
-    assert describe_totals(EMPTY, 0.42) == "no pixel has data; threshold 0.42"
-    large = Totals(1, 2e7, NONE, 8e9, 0.0)
+    assert format_totals(EMPTY, 0.42) == "no pixel has data; threshold 0.42"
+    large = MapTotals(1, 2e7, NONE, 8e9, 0.0)
     assert (
-        describe_totals(large, 0.5)
+        format_totals(large, 0.5)
         == "1 landslide, 20.0 km², 0.25% of 8,000.0 km² mapped; threshold 0.5"
     )

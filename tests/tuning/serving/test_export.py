@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from models import list_models
 from tests.support.served_fixtures import ARCH, write_checkpoint
-from tuning.serving.export import count_inputs, make_program, make_reference, save_program
+from tuning.serving.export import count_input_dates, make_program, make_reference, save_program
 from tuning.serving.program import load_program
 from tuning.serving.pt2_archive import Pt2Error
 from tuning.serving.weight_swap import read_skeleton
@@ -51,7 +51,7 @@ def test_file_answers_as_the_network_at_every_batch_and_size(tmp_path: Path, mod
 def test_every_skip_mode_and_few_dates_are_exported(tmp_path: Path, skip_mode: str) -> None:
     changes = {"model": "unet_convlstm", "arch": {**ARCH, "skip_mode": skip_mode}, "timesteps": 1}
     checkpoint = load_checkpoint(write_checkpoint(tmp_path, **changes, steps="event").best)
-    program, series = make_program(checkpoint), count_inputs(checkpoint.config)
+    program, series = make_program(checkpoint), count_input_dates(checkpoint.config)
     reference: dict[str, Any] = make_reference(program, checkpoint.norm, series)
     loaded = save_program(program, reference, tmp_path / "program.pt2")
     assert (loaded.series, loaded.channels) == (1, 4)

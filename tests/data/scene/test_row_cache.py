@@ -8,11 +8,11 @@ import pytest
 import xarray as xr
 
 from data.scene.base import InputSpec
-from data.scene.chunk_rows import Edges, Strip, find_edges, read_steps
 from data.scene.datacube import open_cube
+from data.scene.row_cache import ChunkLayout, RowCache, read_acquisitions, read_chunk_layout
 from tests.support.cube_files import Groups, change_all, make_groups, write_netcdf, write_zarr
 
-NEED = InputSpec(("s1asc:VV", "s1dsc:VH"), 4, "even")
+SPEC = InputSpec(("s1asc:VV", "s1dsc:VH"), 4, "even")
 CHUNK = 48
 
 
@@ -34,10 +34,10 @@ def store(groups: Groups, folder: Path, kind: str) -> Path:
 @pytest.mark.parametrize("kind", ["zarr", "netcdf", "north up", "all dates"])
 def test_windows_read_in_order_hold_what_each_alone_holds(tmp_path: Path, kind: str) -> None:
     path = store(make_groups(200, 112), tmp_path, kind)
-    cube, alone = open_cube(path, NEED), open_cube(path, NEED)
+    cube, alone = open_cube(path, SPEC), open_cube(path, SPEC)
     assert cube.edges["s1asc"].side == CHUNK
     for number in range(2):  # a scene may be mapped again
-        for window in cube.lay_windows(64, 16):
+        for window in cube.list_windows(64, 16):
             patch, wanted = cube.read(window), alone.read(window)
             assert patch is not None
             assert wanted is not None
@@ -49,7 +49,7 @@ def test_windows_read_in_order_hold_what_each_alone_holds(tmp_path: Path, kind: 
 def test_no_chunk_is_read_twice(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, first: int
 ) -> None:
-    cube = open_cube(store(make_groups(200, 112), tmp_path, kind), NEED)
+    cube = open_cube(store(make_groups(200, 112), tmp_path, kind), SPEC)
     usual, read = cube._cut, []
 
     def watch(modality: str, name: str, rows: slice, columns: slice) -> np.ndarray:
@@ -58,7 +58,7 @@ def test_no_chunk_is_read_twice(
         return usual(modality, name, rows, columns)
 
     monkeypatch.setattr(cube, "_cut", watch)
-    for window in cube.lay_windows(64, 16):
+    for window in cube.list_windows(64, 16):
         cube.read(window)
     tops, bottoms = zip(*read, strict=True)
     assert tops == (0, *bottoms[:-1])
@@ -68,8 +68,8 @@ def test_no_chunk_is_read_twice(
 
 def test_windows_in_any_order_are_read_anew(tmp_path: Path) -> None:
     path = store(make_groups(200, 112), tmp_path, "zarr")
-    cube, alone = open_cube(path, NEED), open_cube(path, NEED)
-    windows = cube.lay_windows(64, 16)
+    cube, alone = open_cube(path, SPEC), open_cube(path, SPEC)
+    windows = cube.list_windows(64, 16)
     for at in np.random.default_rng(0).permutation(len(windows)):
         patch, wanted = cube.read(windows[at]), alone.read(windows[at])
         assert patch is not None
@@ -81,8 +81,8 @@ def test_windows_in_any_order_are_read_anew(tmp_path: Path) -> None:
     ("row", "most", "wanted"), [(0, 99, 8), (8, 99, 8), (9, 99, 24), (24, 99, 24), (90, 99, 99)]
 )
 def test_an_edge_is_the_next_one_south(row: int, most: int, wanted: int) -> None:
-    assert Edges(16, 8, 1).after(row, most) == wanted
-    assert Edges(1, 0, 1).after(row, most) == row
+    assert ChunkLayout(16, 8, 1).after(row, most) == wanted
+    assert ChunkLayout(1, 0, 1).after(row, most) == row
 
 
 def test_dates_that_share_chunks_are_read_together() -> None:
@@ -99,19 +99,19 @@ def test_dates_that_share_chunks_are_read_together() -> None:
     band = Band(values, dims=("time", "y", "x"))
     for dates, reads in ((5, 0), (1, 2)):
         calls.clear()
-        found = read_steps(band, [1, 4], Edges(1, 0, dates))
+        found = read_acquisitions(band, [1, 4], ChunkLayout(1, 0, dates))
         np.testing.assert_array_equal(found, values[[1, 4]])
         assert len(calls) == reads
 
 
 def test_a_file_without_chunks_has_an_edge_at_every_row() -> None:
     band = xr.DataArray(np.zeros((2, 3, 4)), {"y": [3, 2, 1]}, ("time", "y", "x"))
-    assert find_edges(band) == Edges(1, 0, 1)
+    assert read_chunk_layout(band) == ChunkLayout(1, 0, 1)
 
 
 def test_rows_are_kept_for_the_next_windows_alone() -> None:
-    strip = Strip(
-        lambda rows, columns: np.zeros((1, 64, 10), np.float32), Edges(64, 0, 1), 64, [0, 48]
+    strip = RowCache(
+        lambda rows, columns: np.zeros((1, 64, 10), np.float32), ChunkLayout(64, 0, 1), 64, [0, 48]
     )
     strip.read(slice(0, 56), slice(0, 10))
     ((first, kept),) = strip._kept.values()

@@ -14,7 +14,7 @@ LONGEST_PX = 1600
 
 
 @dataclass(frozen=True)
-class View:
+class MapPreview:
     """A map in cells of ``factor x factor`` pixels, H x W of them; the last ones may reach beyond the grid.
 
     Attributes:
@@ -45,9 +45,9 @@ class View:
         return west, west + side * columns, north - side * rows, north
 
 
-def read_view(
+def read_preview(
     probability: Path, mask: Path, relief: Path | None = None, longest_px: int = LONGEST_PX
-) -> View:
+) -> MapPreview:
     """Read a map's rasters at a size of at most *longest_px* cells a side.
 
     Raises:
@@ -65,7 +65,7 @@ def read_view(
         landslide = np.concatenate(strips) > 0
         chance = _read_like(probability, grid, factor, _reduce_max)
         heights = _read_like(relief, grid, factor, _reduce_mean) if relief else None
-    return View(grid, factor, chance, landslide, heights)
+    return MapPreview(grid, factor, chance, landslide, heights)
 
 
 def _read_like(

@@ -8,12 +8,12 @@ from typing import NamedTuple
 import numpy as np
 import xarray as xr
 
-from data.scene.base import to_half
+from data.scene.base import to_float16
 
 Load = Callable[[slice, slice], np.ndarray]  # rows and columns -> (T, H, W), float32
 
 
-class Edges(NamedTuple):
+class ChunkLayout(NamedTuple):
     """Where a file's chunks end.
 
     Attributes:
@@ -31,16 +31,16 @@ class Edges(NamedTuple):
         return min(row + (self.first - row) % self.side, most)
 
 
-def find_edges(band: xr.DataArray) -> Edges:
+def read_chunk_layout(band: xr.DataArray) -> ChunkLayout:
     """Find the chunks of a band as it lies in its file, rows in either order."""
     sizes = band.encoding.get("chunks") or band.encoding.get("chunksizes") or ()
     chunk = dict(zip(band.dims, sizes, strict=False))
     side, y = int(chunk.get("y", 1)), band["y"].values
     first = band.sizes["y"] % side if y[0] < y[-1] else 0
-    return Edges(side, first, int(chunk.get("time", 1)))
+    return ChunkLayout(side, first, int(chunk.get("time", 1)))
 
 
-def read_steps(band: xr.DataArray, steps: Sequence[int], edges: Edges) -> np.ndarray:
+def read_acquisitions(band: xr.DataArray, steps: Sequence[int], edges: ChunkLayout) -> np.ndarray:
     """Read acquisitions of a band ``(time, y, x)``: one by one, in two thirds of the time, unless they share chunks."""
     if edges.dates > 1:
         return np.asarray(band.isel(time=list(steps)).values)
@@ -51,7 +51,7 @@ def read_steps(band: xr.DataArray, steps: Sequence[int], edges: Edges) -> np.nda
 
 
 @dataclass
-class Strip:
+class RowCache:
     """A band, of which the rows are kept that the next windows begin with.
 
     Attributes:
@@ -62,7 +62,7 @@ class Strip:
     """
 
     load: Load
-    edges: Edges
+    edges: ChunkLayout
     height: int
     starts: Sequence[int]
     _kept: dict[tuple[int, int], tuple[int, np.ndarray]] = field(default_factory=dict)
@@ -75,7 +75,7 @@ class Strip:
             parts, top = [there[:, top - first :]], first + there.shape[1]
         if top < rows.stop:
             bottom = self.edges.after(rows.stop, self.height)
-            parts.append(to_half(self.load(slice(top, bottom), columns)))
+            parts.append(to_float16(self.load(slice(top, bottom), columns)))
         whole = np.concatenate(parts, axis=1) if len(parts) > 1 else parts[0]
         if (place := bisect_right(self.starts, rows.start)) < len(self.starts):
             following = self.starts[place]
