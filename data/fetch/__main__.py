@@ -8,70 +8,75 @@ from pathlib import Path
 
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from data.fetch.download import check_request, fetch
-from data.fetch.hub import (
-    REPO,
-    VERSIONS,
-)
-from data.fetch.listing import FetchError
-from data.fetch.manifest import (
-    read_manifest,
-)
+from data.fetch.download import fetch
+from data.fetch.hub import REPO, VERSIONS, FetchError
+from data.fetch.manifest import FetchManifest
 from data.tiles import ORBITS
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the command; return 0, or 2 for a wrong request, 1 for a failure, 130 if interrupted."""
-    parser = argparse.ArgumentParser(
-        prog="python -m data.fetch", description="Fetch the real Hokkaido tiles."
-    )
-    parser.add_argument("--to", type=Path, required=True, metavar="PATH", help="tile folder")
-    parser.add_argument("--version", default="harmonized", help=" or ".join(VERSIONS))
-    parser.add_argument("--orbits", nargs="+", default=ORBITS, metavar="NAME", help="default: both")
-    parser.add_argument("--s2", action="store_true", help="Sentinel-2 as well")
-    parser.add_argument("--revision", metavar="REV", help="branch, tag or commit of the data set")
-    args = parser.parse_args(argv)
+    """Run the command; return 0, 1 if the fetch fails, 2 for an invalid argument, 130 if interrupted."""
+    args = _parse_arguments(argv)
     logging.basicConfig(level=logging.INFO, format="%(levelname)s: %(message)s")
     logging.getLogger("httpx2").setLevel(logging.WARNING)  # it logs every request
     modalities = (*args.orbits, "s2") if args.s2 else args.orbits
     try:
-        check_request(args.version, modalities)
-    except ValueError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    request = {"version": args.version, "modalities": modalities, "revision": args.revision}
-    try:
         with logging_redirect_tqdm():
-            summary = _summarise(fetch(args.to, **request))
-    except FetchError as error:
+            manifest = fetch(
+                args.to, version=args.version, modalities=modalities, revision=args.revision
+            )
+    except (ValueError, FetchError) as error:
         print(f"error: {error}", file=sys.stderr)
-        return 1
+        return 2 if isinstance(error, ValueError) else 1
     except KeyboardInterrupt:
         print(
-            f"interrupted: what is finished is kept in {args.to}; the same command continues",
+            f"interrupted: finished archives are kept in {args.to}; the same command continues",
             file=sys.stderr,
         )
         return 130
-    print(summary)
+    print(_format_summary(args.to, manifest))
     return 0
 
 
-def _summarise(root: Path) -> str:
-    """Say what the folder holds and what comes next."""
-    manifest = read_manifest(root)
-    if manifest is None:
-        raise FetchError(
-            f"A fetched folder must have its manifest, but it is gone from {root}. Fetch again."
-        )
+def _parse_arguments(argv: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m data.fetch",
+        description="Download the Hokkaido tiles of Sen12Landslides from the Hugging Face hub. "
+        "The same command continues an interrupted download.",
+    )
+    parser.add_argument(
+        "--to", type=Path, required=True, metavar="PATH", help="tile folder, created if missing"
+    )
+    parser.add_argument(
+        "--version",
+        default="harmonized",
+        metavar="NAME",
+        help=f"{' or '.join(VERSIONS)}; default: %(default)s",
+    )
+    parser.add_argument(
+        "--orbits",
+        nargs="+",
+        default=ORBITS,
+        metavar="NAME",
+        help=f"Sentinel-1 orbits to download: {', '.join(ORBITS)}; default: both",
+    )
+    parser.add_argument("--s2", action="store_true", help="download Sentinel-2 as well")
+    parser.add_argument(
+        "--revision", metavar="REV", help="branch, tag or commit of the data set; default: main"
+    )
+    return parser.parse_args(argv)
+
+
+def _format_summary(root: Path, manifest: FetchManifest) -> str:
+    """Return tiles and size of each modality, the source, and the next command."""
     lines = []
-    for modality in manifest["modalities"]:
-        names = [name for name in manifest["files"] if name.startswith(f"{modality}/")]
-        size = sum((root / name).stat().st_size for name in names)
-        lines.append(f"{modality}: {len(names)} tiles, {size / 1e6:.1f} MB")
+    for modality in manifest.modalities:
+        sizes = [(root / tile).stat().st_size for tile in manifest.list_tiles(modality)]
+        lines.append(f"{modality}: {len(sizes)} tiles, {sum(sizes) / 1e6:.1f} MB")
     return "\n".join(
         [
             *lines,
-            f"Folder: {root} ({manifest['version']}, {REPO} at {manifest['revision'][:10]})",
+            f"Folder: {root} ({manifest.version}, {REPO} at {manifest.revision[:10]})",
             "Data: CC BY 4.0, Höhn et al. 2025, doi 10.1038/s41597-025-06167-2",
             f"Next: python -m data.check {shlex.quote(str(root))}",
         ]

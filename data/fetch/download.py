@@ -1,8 +1,9 @@
 """The real tiles: Hokkaido's files of Sen12Landslides, from the Hugging Face hub.
 
-The data set's archives hold every region. They are read as a stream and never stored: only Hokkaido's tiles
-reach the disk, as ``PATH/<modality>/hokkaido_<modality>_<number>.nc``, with ``PATH/fetch.json``. A fetch
-that was stopped continues where it was; one that was finished needs no network.
+The data set's archives hold every region and have several GB each. They are read as a stream and not stored: the disk
+holds only Hokkaido's tiles, ``PATH/<modality>/hokkaido_<modality>_<number>.nc``, and ``PATH/fetch.json``. The tiles of
+an archive appear when the whole archive has been verified. An interrupted fetch continues with the first unfinished
+archive; a finished one needs no network.
 
     python -m data.fetch --to PATH [--version harmonized|raw] [--orbits s1asc s1dsc] [--s2] [--revision REV]
 
@@ -13,35 +14,25 @@ Reference:
 
 import errno
 import logging
+import os
+import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 
 from tqdm import tqdm
 
-from data.fetch.archive import unpack
-from data.fetch.hub import (
-    VERSIONS,
-    WAITS_S,
-    list_archives,
-    resolve_revision,
-    stream_archive,
-)
-from data.fetch.listing import Archive, FetchError
-from data.fetch.manifest import (
-    Manifest,
-    add_archive,
-    check_space,
-    count_tiles,
-    new_manifest,
-    open_folder,
-    write_manifest,
-)
+from data.fetch.archive import extract_tiles
+from data.fetch.folder import check_space, lock_folder, open_folder
+from data.fetch.hub import VERSIONS, FetchError, HubArchive, list_archives, resolve_revision
+from data.fetch.manifest import FetchManifest, write_fetch_manifest
+from data.fetch.stream import RETRY_WAITS_S, stream_archive
 from data.io.errors import unknown_name
-from data.io.lock import LockHeldError, try_lock
 from data.tiles import MODALITIES, ORBITS
 
 logger = logging.getLogger(__name__)
+
+_UNVERIFIED = ".fetch"  # folder of the tiles of the archive that is being read
 
 
 def fetch(
@@ -52,48 +43,46 @@ def fetch(
     revision: str | None = None,
     endpoint: str | None = None,
     progress: bool = True,
-    waits_s: Sequence[float] = WAITS_S,
-) -> Path:
-    """Bring the Hokkaido tiles below *root*, as far as they are not there.
+    waits_s: Sequence[float] = RETRY_WAITS_S,
+) -> FetchManifest:
+    """Download the Hokkaido tiles that *root* does not hold yet.
 
     Args:
-        root: The tile folder; it is made if missing. It holds one version at one commit.
+        root: The tile folder, created if missing. It holds one version at one commit.
         version: ``harmonized`` (Sentinel-1 in dB) or ``raw`` (linear power).
         modalities: Any of ``s1asc``, ``s1dsc``, ``s2``.
-        revision: Branch, tag or commit of the data set; what the folder has if None, else the main branch.
-        endpoint: The hub's address; the hub client's own choice (``HF_ENDPOINT``) if None.
+        revision: Branch, tag or commit of the data set; if None, the folder's own or else the main branch.
+        endpoint: The hub's address; the hub client's default (``HF_ENDPOINT``) if None.
         progress: Whether to show a progress bar on stderr.
-        waits_s: Seconds to wait before each new try where the connection is lost.
+        waits_s: Seconds to wait before each retry after a lost connection.
 
     Returns:
-        *root*.
+        The folder's manifest.
 
     Raises:
         ValueError: If the version or a modality is unknown.
-        FetchError: If it could not be finished; the message says why and what to do. What is finished
-            stays, and the same call continues.
+        FetchError: If the fetch could not be finished. Finished archives are kept, and the same call continues.
     """
-    check_request(version, modalities)
+    _check_names(version, modalities)
     root, endpoint = Path(root), endpoint and endpoint.rstrip("/")
     modalities = tuple(dict.fromkeys(modalities))
     try:
         root.mkdir(parents=True, exist_ok=True)
-        with _lock(root):
+        with lock_folder(root):
             manifest = open_folder(root, version, revision, endpoint, modalities)
-            if todo := [m for m in modalities if not manifest or m not in manifest["modalities"]]:
-                manifest = manifest or new_manifest(
-                    version, resolve_revision(revision, endpoint), revision
-                )
-                _fetch(root, manifest, todo, endpoint, progress, waits_s)
-            else:
+            if manifest and set(modalities) <= set(manifest.modalities):
                 logger.info("Nothing to fetch: all tiles in %s are as published", root)
+                return manifest
+            if manifest is None:
+                manifest = FetchManifest(version, resolve_revision(revision, endpoint), revision)
+            unfinished = [m for m in modalities if m not in manifest.modalities]
+            _fetch_modalities(root, manifest, unfinished, endpoint, progress, waits_s)
+            return manifest
     except OSError as error:
-        raise FetchError(_explain_disk(error, root)) from error
-    return root
+        raise FetchError(_explain_disk_error(error, root)) from error
 
 
-def check_request(version: str, modalities: Sequence[str]) -> None:
-    """Raise ValueError that says what is wrong with a request."""
+def _check_names(version: str, modalities: Sequence[str]) -> None:
     if version not in VERSIONS:
         raise ValueError(unknown_name("version", version, VERSIONS))
     for modality in modalities:
@@ -101,80 +90,72 @@ def check_request(version: str, modalities: Sequence[str]) -> None:
             raise ValueError(unknown_name("modality", modality, MODALITIES))
     if not modalities:
         choices = ", ".join(MODALITIES)
-        raise ValueError(f"A fetch must have a modality, but got none. Choose among {choices}.")
+        raise ValueError(f"A fetch must have a modality, but got none. Choose from {choices}.")
 
 
-@contextmanager
-def _lock(root: Path) -> Iterator[None]:
-    """Keep a second fetch out of the folder: both would write the same names."""
-    with ExitStack() as stack:
-        try:
-            stack.enter_context(try_lock(root))
-        except LockHeldError as error:
-            raise FetchError(
-                f"A folder must have one fetch at a time, but got another at work in {root}. "
-                "Wait for its end."
-            ) from error
-        except OSError as error:  # some network file systems have no locks
-            logger.warning("Could not lock %s (%s): let no other fetch write there", root, error)
-        yield
-
-
-def _fetch(
+def _fetch_modalities(
     root: Path,
-    manifest: Manifest,
+    manifest: FetchManifest,
     modalities: Sequence[str],
     endpoint: str | None,
     progress: bool,
     waits_s: Sequence[float],
 ) -> None:
-    """Fetch the archives that are not finished, and enter each in the manifest."""
-    commit = manifest["revision"]
-    listed = {m: list_archives(manifest["version"], m, commit, endpoint) for m in modalities}
-    left = {m: [a for a in listed[m] if a.path not in manifest["archives"]] for m in modalities}
+    """Fetch the archives of *modalities* that the manifest does not hold yet."""
+    commit = manifest.revision
+    listed = {m: list_archives(manifest.version, m, commit, endpoint) for m in modalities}
+    todo = {m: [a for a in listed[m] if a.path not in manifest.archives] for m in modalities}
     check_space(root, modalities)
-    manifest["begun"] = sorted({*manifest["begun"], *modalities})
-    write_manifest(root, manifest)
-    total = sum(archive.size for archives in left.values() for archive in archives)
+    manifest.begun = sorted({*manifest.begun, *modalities})
+    write_fetch_manifest(root, manifest)
+    total = sum(archive.size for archives in todo.values() for archive in archives)
     with tqdm(total=total, unit="B", unit_scale=True, disable=not progress) as bar:
         for modality in modalities:
-            (root / modality).mkdir(exist_ok=True)
-            for archive in left[modality]:
+            for archive in todo[modality]:
                 bar.set_description("/".join(archive.path.split("/")[1:]))
-                with closing(stream_archive(archive, commit, endpoint, waits_s)) as pieces:
-                    _fetch_archive(root, manifest, archive, pieces, bar)
-            if not count_tiles(manifest, modality):
+                with closing(stream_archive(archive, commit, endpoint, waits_s)) as chunks:
+                    _fetch_archive(root, manifest, archive, _count_bytes(chunks, bar))
+                bar.set_postfix_str(f"{len(manifest.files)} tiles")
+            if not manifest.list_tiles(modality):
                 raise FetchError(
                     f"A modality must have Hokkaido tiles, but got none of {modality} in "
                     f"{len(listed[modality])} archives. Choose another revision (--revision)."
                 )
-            done = {*manifest["modalities"], modality}
-            manifest["modalities"] = [name for name in MODALITIES if name in done]
-            write_manifest(root, manifest)
+            finished = {*manifest.modalities, modality}
+            manifest.modalities = [name for name in MODALITIES if name in finished]
+            write_fetch_manifest(root, manifest)
+
+
+def _count_bytes(chunks: Iterator[bytes], bar: "tqdm[None]") -> Iterator[bytes]:
+    for chunk in chunks:
+        bar.update(len(chunk))
+        yield chunk
 
 
 def _fetch_archive(
-    root: Path, manifest: Manifest, archive: Archive, pieces: Iterator[bytes], bar: "tqdm[None]"
+    root: Path, manifest: FetchManifest, archive: HubArchive, chunks: Iterator[bytes]
 ) -> None:
-    before = len(manifest["files"])
+    """Extract an archive's tiles to a folder aside, and move them to the tile folder once it is verified."""
+    known = {tile: (sha256, manifest.holders[tile]) for tile, sha256 in manifest.files.items()}
+    aside, target = root / _UNVERIFIED, root / archive.modality
+    aside.mkdir(exist_ok=True)
+    target.mkdir(exist_ok=True)
+    try:
+        sha256, tiles = extract_tiles(archive, chunks, aside, known)
+        for tile in tiles:
+            os.replace(aside / Path(tile).name, root / tile)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+    manifest.add_archive(archive, sha256, tiles)
+    write_fetch_manifest(root, manifest)
 
-    def report(size: int, tiles: int) -> None:
-        bar.set_postfix_str(f"{before + tiles} tiles", refresh=False)
-        bar.update(size)
 
-    holders = {
-        name: (manifest["files"][name], manifest["holders"][name]) for name in manifest["files"]
-    }
-    add_archive(manifest, archive, unpack(archive, pieces, root, holders, report))
-    write_manifest(root, manifest)
-
-
-def _explain_disk(error: OSError, root: Path) -> str:
+def _explain_disk_error(error: OSError, root: Path) -> str:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return (
-            f"A tile folder must have space, but got {error} for {root}. Free space there and run "
+            f"The tile folder must have space, but got {error} for {root}. Free space there and run "
             "the same command again: it continues where it stopped."
         )
     return (
-        f"A tile folder must be one to write to, but got {error} for {root}. Give another (--to)."
+        f"The tile folder must be writable, but got {error} for {root}. Choose another with --to."
     )

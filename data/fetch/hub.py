@@ -1,18 +1,18 @@
-"""The data set on the Hugging Face hub: which archives it has, and an archive's bytes as one stream.
+"""The data set on the Hugging Face hub: its commit, its archives, and what an error of the hub means.
 
-All requests go through the hub's own client: a stored login, ``HF_TOKEN``, ``HF_ENDPOINT`` and proxies
-work as they do elsewhere.
+All requests go through the hub's own client, so a stored login, ``HF_TOKEN``, ``HF_ENDPOINT`` and proxies work as usual.
+What the hub answers is not trusted.
 """
 
-import logging
 import re
-import time
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import islice
+from typing import cast
 
 import httpx2
-from huggingface_hub import HfApi, constants, hf_hub_url, hf_raise_for_status
+from huggingface_hub import HfApi, constants
 from huggingface_hub.errors import (
     HfHubHTTPError,
     OfflineModeIsEnabled,
@@ -21,216 +21,152 @@ from huggingface_hub.errors import (
     RevisionNotFoundError,
 )
 from huggingface_hub.hf_api import RepoFile
-from huggingface_hub.utils import build_hf_headers, http_stream_backoff  # type: ignore[attr-defined]
 
-from data.fetch.listing import Archive, ArchiveError, FetchError, check_archive
 from data.io.safe_json import show_value
+from data.tiles.rules import MODALITIES
 
-logger = logging.getLogger(__name__)
-
-VERSIONS = ("harmonized", "raw")
 REPO = "paulhoehn/Sen12Landslides"
-WAITS_S = (1.0, 2.0, 4.0, 8.0, 16.0)  # before each new try; a try that gets bytes starts over
+VERSIONS = ("harmonized", "raw")
+CONTINUE = "Run the same command again: it continues where it stopped."
+# The modality becomes a folder's name, so the path holds no '..' and no further '/'.
+ARCHIVE_PATH = re.compile(
+    rf"data_(?:harmonized|raw)/({'|'.join(MODALITIES)})/[A-Za-z0-9_][A-Za-z0-9_.-]{{0,99}}\.tar\.gz"
+)
 
-_MOST_FILES = 10_000  # that the hub may list in a folder
+_MAX_FILES = 10_000  # of one folder on the hub
 _COMMIT = re.compile(r"[0-9a-f]{40}")
-_PASSING = (408, 500, 502, 503, 504)  # states that a new try may find gone
-_CONTINUE = "Run the same command again: it continues where it stopped."
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+class FetchError(Exception):
+    """A fetch that could not be finished; the message names the place and the remedy."""
+
+
+@dataclass(frozen=True)
+class HubArchive:
+    """One archive as the hub lists it.
+
+    Attributes:
+        path: Path in the data set, such as ``data_harmonized/s1asc/part01.tar.gz``.
+        size: Length in bytes.
+        sha256: SHA-256 in hexadecimal digits; None if the hub does not state it.
+    """
+
+    path: str
+    size: int
+    sha256: str | None
+
+    @property
+    def modality(self) -> str:
+        """The modality of its tiles, such as ``s1asc``."""
+        return self.path.split("/")[1]
 
 
 def resolve_revision(revision: str | None, endpoint: str | None = None) -> str:
-    """Ask the hub which commit a revision is.
+    """Return the commit of a revision, 40 hexadecimal digits.
 
     Args:
         revision: Branch, tag or commit of the data set; its main branch if None.
-        endpoint: The hub's address; the client's own choice if None.
-
-    Returns:
-        The commit as 40 hexadecimal digits.
+        endpoint: The hub's address; the client's default if None.
 
     Raises:
-        FetchError: If the hub does not answer, or knows no such revision.
+        FetchError: If the hub does not answer or has no such revision.
     """
-    with _name_errors(endpoint):
+    with translate_errors(endpoint):
         info = HfApi(endpoint=endpoint).dataset_info(
             REPO, revision=revision, timeout=constants.HF_HUB_DOWNLOAD_TIMEOUT
         )
     if not isinstance(info.sha, str) or not _COMMIT.fullmatch(info.sha):
         got = show_value(info.sha) if info.sha else "none"
-        raise FetchError(f"The hub must name a commit, but got {got} from {_name(endpoint)}.")
+        raise FetchError(f"The hub must name a commit, but got {got} from {get_address(endpoint)}.")
     return info.sha
 
 
 def list_archives(
     version: str, modality: str, commit: str, endpoint: str | None = None
-) -> list[Archive]:
-    """List the archives of one modality, sorted by path.
+) -> list[HubArchive]:
+    """List the archives of one modality at a commit, at least one, sorted by path.
 
     Args:
         version: ``harmonized`` or ``raw``.
         modality: Such as ``s1asc``.
         commit: The data set's commit.
-        endpoint: The hub's address; the client's own choice if None.
-
-    Returns:
-        At least one archive.
+        endpoint: The hub's address; the client's default if None.
 
     Raises:
-        FetchError: If the hub does not answer, or has no archive there.
+        FetchError: If the hub does not answer, or has no archive in that folder.
     """
     folder = f"data_{version}/{modality}"
-    with _name_errors(endpoint):
+    with translate_errors(endpoint):
         tree = HfApi(endpoint=endpoint).list_repo_tree(
             REPO, folder, recursive=True, revision=commit, repo_type="dataset"
         )
-        entries = list(islice(tree, _MOST_FILES))
-    files = [entry for entry in entries if isinstance(entry, RepoFile)]
-    if not (packed := [file for file in files if str(file.path).endswith(".tar.gz")]):
+        files = [entry for entry in islice(tree, _MAX_FILES) if isinstance(entry, RepoFile)]
+    archives = [
+        check_archive(file.path, file.size, file.lfs.sha256 if file.lfs else None, folder)
+        for file in files
+        if str(file.path).endswith(".tar.gz")
+    ]
+    if not archives:
         got = f"none among {len(files)} files at revision {commit}"
         raise FetchError(
             f"The data set must have archives {folder}/*.tar.gz, but got {got}. "
             "Choose another revision (--revision)."
         )
-    archives = [
-        check_archive(file.path, file.size, file.lfs.sha256 if file.lfs else None, folder)
-        for file in packed
-    ]
     return sorted(archives, key=lambda archive: archive.path)
 
 
-def stream_archive(
-    archive: Archive, commit: str, endpoint: str | None = None, waits_s: Sequence[float] = WAITS_S
-) -> Generator[bytes, None, None]:
-    """Yield an archive's bytes in order; where the connection is lost, ask for the rest.
-
-    Args:
-        archive: What to read.
-        commit: The data set's commit.
-        endpoint: The hub's address; the client's own choice if None.
-        waits_s: Seconds to wait before each new try.
-
-    Yields:
-        ``archive.size`` bytes in pieces.
-
-    Raises:
-        ArchiveError: If the hub sends another number of bytes.
-        FetchError: If the last try fails too.
-    """
-    url = hf_hub_url(REPO, archive.path, repo_type="dataset", revision=commit, endpoint=endpoint)
-    reached, tries = 0, iter(waits_s)
-    with _name_errors(endpoint):
-        while reached < archive.size:
-            before, reason = reached, "it ended early"
-            try:
-                for piece in _read_from(url, reached):
-                    reached += len(piece)
-                    if reached > archive.size:
-                        raise _wrong_size(archive, f"more than {archive.size}")
-                    yield piece
-            except httpx2.TransportError as error:
-                reason = str(error) or type(error).__name__
-            except HfHubHTTPError as error:
-                if error.response.status_code == 416:  # asked for bytes behind the file's end
-                    raise _wrong_size(archive, str(reached)) from error
-                if error.response.status_code not in _PASSING:
-                    raise
-                reason = f"HTTP {error.response.status_code}"
-            if reached < archive.size:
-                tries = iter(waits_s) if reached > before else tries
-                _wait(next(tries, None), archive, reached, reason, endpoint)
-
-
-def _read_from(url: str, start: int) -> Iterator[bytes]:
-    # A server that compresses what it sends would count other bytes than the hub lists.
-    headers = build_hf_headers() | {"Accept-Encoding": "identity"}
-    if start:
-        headers["Range"] = f"bytes={start}-"
-    with http_stream_backoff(
-        "GET",
-        url,
-        headers=headers,
-        timeout=constants.HF_HUB_DOWNLOAD_TIMEOUT,
-        retry_on_exceptions=(),
-        retry_on_status_codes=(429,),  # waits for as long as the hub says
-    ) as response:
-        hf_raise_for_status(response)
-        skip = 0 if response.status_code == 206 else start  # 200: sends all from the first byte
-        for piece in response.iter_raw():
-            if len(piece) > skip:
-                yield piece[skip:]
-            skip = max(0, skip - len(piece))
-
-
-def _wait(
-    wait_s: float | None, archive: Archive, reached: int, reason: str, endpoint: str | None
-) -> None:
-    """Wait before the next try, or raise if there is none."""
-    at = f"at {reached / 1e6:.1f} of {archive.size / 1e6:.1f} MB of {archive.path}"
-    if wait_s is None:
-        raise FetchError(
-            f"The connection to {_name(endpoint)} must last, but got lost {at} ({reason}) "
-            f"in every try. {_CONTINUE}"
-        )
-    logger.warning("Connection lost %s (%s); trying again in %g s", at, reason, wait_s)
-    time.sleep(wait_s)
-
-
-def _wrong_size(archive: Archive, got: str) -> ArchiveError:
-    return ArchiveError(
-        f"The hub must send the {archive.size} bytes it lists, but got {got} of {archive.path}. "
-        "Try again later, or choose another revision (--revision)."
+def check_archive(path: object, size: object, sha256: object, folder: str) -> HubArchive:
+    """Return a listed file of *folder* (``data_harmonized/s1asc``); raise FetchError if a value is invalid."""
+    is_path = isinstance(path, str) and ARCHIVE_PATH.fullmatch(path)
+    is_length = isinstance(size, int) and size >= 0
+    is_hash = sha256 is None or (isinstance(sha256, str) and _SHA256.fullmatch(sha256))
+    if is_path and is_length and is_hash and str(path).startswith(f"{folder}/"):
+        return HubArchive(cast(str, path), cast(int, size), cast(str | None, sha256))
+    raise FetchError(
+        f"A hub must list {folder}/<name>.tar.gz with its length and a SHA-256 of 64 digits, but got "
+        f"{show_value(path)}, {show_value(size)}, {show_value(sha256)}. Check proxy and HF_ENDPOINT, or choose "
+        "another revision (--revision)."
     )
 
 
-def _name(endpoint: str | None) -> str:
+def get_address(endpoint: str | None) -> str:
+    """Return the hub's address for a message."""
     return endpoint or str(constants.ENDPOINT)
 
 
 @contextmanager
-def _name_errors(endpoint: str | None) -> Iterator[None]:
-    """Turn what the client raises into one sentence with the address and the remedy."""
-    place = _name(endpoint)
+def translate_errors(endpoint: str | None) -> Iterator[None]:
+    """Turn the client's errors into a FetchError with address and remedy."""
+    hub = get_address(endpoint)
     try:
         yield
     except HfHubHTTPError as error:
-        raise FetchError(_explain(error, place)) from error
-    except OfflineModeIsEnabled as error:
+        raise FetchError(_explain_status(error, hub)) from error
+    except (httpx2.HTTPError, httpx2.InvalidURL, OfflineModeIsEnabled) as error:
         raise FetchError(
-            f"A fetch must reach {place}, but got HF_HUB_OFFLINE in the environment. Unset it."
-        ) from error
-    except (httpx2.HTTPError, httpx2.InvalidURL) as error:
-        raise FetchError(
-            f"A fetch must reach {place}, but got no connection ({error or type(error).__name__}). "
-            f"Check the network, proxy and HF_ENDPOINT. {_CONTINUE}"
+            f"A fetch must reach {hub}, but got no connection ({error or type(error).__name__}). "
+            f"Check the network, proxy and HF_ENDPOINT. {CONTINUE}"
         ) from error
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        # a proxy's login page, for one
+        # such as a proxy's login page
         raise FetchError(
-            f"A hub must answer in its JSON, but got something else from {place} ({show_value(error)}). "
+            f"A hub must answer in its JSON, but got something else from {hub} ({show_value(error)}). "
             "Check proxy and HF_ENDPOINT."
         ) from error
 
 
-def _explain(error: HfHubHTTPError, place: str) -> str:
-    status = error.response.status_code
-    if isinstance(error, RevisionNotFoundError):
-        return f"A revision must exist, but got none for {error.response.request.url}. Check --revision."
-    if isinstance(error, RemoteEntryNotFoundError):
+def _explain_status(error: HfHubHTTPError, hub: str) -> str:
+    request, status = error.response.request, error.response.status_code
+    if isinstance(error, RevisionNotFoundError | RemoteEntryNotFoundError):
         return (
-            f"The data set must hold what is asked for, but got HTTP {status} for "
-            f"{error.response.request.url}. Choose another revision (--revision)."
+            f"The data set must hold the requested revision and folder, but got HTTP {status} for {request.url}. "
+            "Check --revision."
         )
     if isinstance(error, RepositoryNotFoundError) or status in (401, 403):
-        token = (
-            "with a token"
-            if "authorization" in error.response.request.headers
-            else "without a token"
-        )
+        token = "with a token" if "authorization" in request.headers else "without a token"
         return (
-            f"{place} must grant access to the data set {REPO}, but got HTTP {status} {token}. "
-            "Log in by `hf auth login` or set HF_TOKEN, and accept the data set's terms on "
-            f"{place}/datasets/{REPO}."
+            f"{hub} must grant access to the data set {REPO}, but got HTTP {status} {token}. Log in by "
+            f"`hf auth login` or set HF_TOKEN, and accept the data set's terms on {hub}/datasets/{REPO}."
         )
-    return (
-        f"{place} must answer, but got HTTP {status} for {error.response.request.url}. {_CONTINUE}"
-    )
+    return f"{hub} must answer, but got HTTP {status} for {request.url}. {CONTINUE}"

@@ -75,7 +75,8 @@ def get(hub: LoopbackHub, tmp_path: Path, no_own_settings: None) -> Get:
 
     def run(**request: object) -> Path:
         defaults = {"endpoint": hub.endpoint, "progress": False, "waits_s": (0, 0, 0)}
-        return fetch(tmp_path / "real", **(defaults | request))
+        fetch(tmp_path / "real", **(defaults | request))
+        return tmp_path / "real"
 
     return run
 

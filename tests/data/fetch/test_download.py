@@ -9,7 +9,7 @@ import pytest
 
 from data.fetch import FetchError
 from data.fetch.__main__ import main
-from data.fetch.listing import check_archive
+from data.fetch.hub import check_archive
 from data.tiles import hash_file, list_tiles
 from tests.support.fetch_fixtures import ASC, DSC, S2, Get, fetched_tiles, manifest_of, tiles_of
 from tests.support.loopback_hub import COMMIT, LoopbackHub
@@ -144,7 +144,9 @@ def test_an_answer_that_is_not_the_hub_s_is_named(get: Get, hub: LoopbackHub) ->
 
 def test_offline_mode_is_named(get: Get, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    with pytest.raises(FetchError, match="got HF_HUB_OFFLINE in the environment"):
+    with pytest.raises(
+        FetchError, match=r"must reach .*, but got no connection .*`HF_HUB_OFFLINE` environment"
+    ):
         get()
 
 
@@ -177,7 +179,7 @@ def test_a_killed_fetch_is_finished_by_the_next(
     root = tmp_path / "real"
     process = start(hub, root)
     assert hub.stalled.wait(60)
-    with pytest.raises(FetchError, match="one fetch at a time, but got another at work in"):
+    with pytest.raises(FetchError, match="one fetch at a time, but got another one running in"):
         get()
     process.kill()
     process.communicate()
@@ -196,7 +198,9 @@ def test_an_interrupted_command_says_how_to_continue(
     process.send_signal(signal.SIGINT)
     _, log = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert f"interrupted: what is finished is kept in {tmp_path / 'real'}; the same command" in log
+    assert (
+        f"interrupted: finished archives are kept in {tmp_path / 'real'}; the same command" in log
+    )
     hub.go.set()
     assert fetched_tiles(get()) == tiles_of(tiles, "s1asc", "s1dsc")
 
@@ -223,7 +227,7 @@ def test_a_failed_command_says_so_in_one_line(
 ) -> None:
     (tmp_path / "real").write_text("a file")
     assert main(["--to", str(tmp_path / "real")]) == 1
-    assert capsys.readouterr().err.startswith("error: A tile folder must be one to write to")
+    assert capsys.readouterr().err.startswith("error: The tile folder must be writable, but got")
 
 
 @pytest.mark.parametrize(
@@ -257,9 +261,9 @@ def test_a_path_that_a_hub_lists_cannot_leave_the_folder(
 @pytest.mark.parametrize(
     ("size", "sha256", "message"),
     [
-        ("9", "0" * 64, "A hub must list an archive's length, but got '9' for"),
-        (-1, "0" * 64, "A hub must list an archive's length, but got -1 for"),
-        (9, "../x", "A hub must list a SHA-256 of 64 digits, but got '../x' for"),
+        ("9", "0" * 64, f"its length and a SHA-256 of 64 digits, but got '{ASC[0]}', '9', '000"),
+        (-1, "0" * 64, f"its length and a SHA-256 of 64 digits, but got '{ASC[0]}', -1, '000"),
+        (9, "../x", f"its length and a SHA-256 of 64 digits, but got '{ASC[0]}', 9, '../x'."),
     ],
 )
 def test_length_and_hash_that_a_hub_lists_are_such(
