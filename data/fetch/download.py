@@ -24,9 +24,15 @@ from tqdm import tqdm
 
 from data.fetch.archive import extract_tiles
 from data.fetch.folder import check_space, lock_folder, open_folder
-from data.fetch.hub import VERSIONS, FetchError, HubArchive, list_archives, resolve_revision
+from data.fetch.hub import (
+    VERSIONS,
+    FetchError,
+    HubArchive,
+    list_archives,
+    resolve_revision,
+    stream_archive,
+)
 from data.fetch.manifest import FetchManifest, write_fetch_manifest
-from data.fetch.stream import RETRY_WAITS_S, stream_archive
 from data.io.errors import unknown_name
 from data.tiles import MODALITIES, ORBITS
 
@@ -41,20 +47,14 @@ def fetch(
     version: str = "harmonized",
     modalities: Sequence[str] = ORBITS,
     revision: str | None = None,
-    endpoint: str | None = None,
-    progress: bool = True,
-    waits_s: Sequence[float] = RETRY_WAITS_S,
 ) -> FetchManifest:
-    """Download the Hokkaido tiles that *root* does not hold yet.
+    """Download the Hokkaido tiles that *root* does not hold yet, with a progress bar on stderr.
 
     Args:
         root: The tile folder, created if missing. It holds one version at one commit.
         version: ``harmonized`` (Sentinel-1 in dB) or ``raw`` (linear power).
         modalities: Any of ``s1asc``, ``s1dsc``, ``s2``.
         revision: Branch, tag or commit of the data set; if None, the folder's own or else the main branch.
-        endpoint: The hub's address; the hub client's default (``HF_ENDPOINT``) if None.
-        progress: Whether to show a progress bar on stderr.
-        waits_s: Seconds to wait before each retry after a lost connection.
 
     Returns:
         The folder's manifest.
@@ -64,19 +64,18 @@ def fetch(
         FetchError: If the fetch could not be finished. Finished archives are kept, and the same call continues.
     """
     _check_names(version, modalities)
-    root, endpoint = Path(root), endpoint and endpoint.rstrip("/")
     modalities = tuple(dict.fromkeys(modalities))
     try:
         root.mkdir(parents=True, exist_ok=True)
         with lock_folder(root):
-            manifest = open_folder(root, version, revision, endpoint, modalities)
+            manifest = open_folder(root, version, revision, modalities)
             if manifest and set(modalities) <= set(manifest.modalities):
                 logger.info("Nothing to fetch: all tiles in %s are as published", root)
                 return manifest
             if manifest is None:
-                manifest = FetchManifest(version, resolve_revision(revision, endpoint), revision)
+                manifest = FetchManifest(version, resolve_revision(revision), revision)
             unfinished = [m for m in modalities if m not in manifest.modalities]
-            _fetch_modalities(root, manifest, unfinished, endpoint, progress, waits_s)
+            _fetch_modalities(root, manifest, unfinished)
             return manifest
     except OSError as error:
         raise FetchError(_explain_disk_error(error, root)) from error
@@ -93,27 +92,20 @@ def _check_names(version: str, modalities: Sequence[str]) -> None:
         raise ValueError(f"A fetch must have a modality, but got none. Choose from {choices}.")
 
 
-def _fetch_modalities(
-    root: Path,
-    manifest: FetchManifest,
-    modalities: Sequence[str],
-    endpoint: str | None,
-    progress: bool,
-    waits_s: Sequence[float],
-) -> None:
+def _fetch_modalities(root: Path, manifest: FetchManifest, modalities: Sequence[str]) -> None:
     """Fetch the archives of *modalities* that the manifest does not hold yet."""
     commit = manifest.revision
-    listed = {m: list_archives(manifest.version, m, commit, endpoint) for m in modalities}
+    listed = {m: list_archives(manifest.version, m, commit) for m in modalities}
     todo = {m: [a for a in listed[m] if a.path not in manifest.archives] for m in modalities}
     check_space(root, modalities)
     manifest.begun = sorted({*manifest.begun, *modalities})
     write_fetch_manifest(root, manifest)
     total = sum(archive.size for archives in todo.values() for archive in archives)
-    with tqdm(total=total, unit="B", unit_scale=True, disable=not progress) as bar:
+    with tqdm(total=total, unit="B", unit_scale=True) as bar:
         for modality in modalities:
             for archive in todo[modality]:
                 bar.set_description("/".join(archive.path.split("/")[1:]))
-                with closing(stream_archive(archive, commit, endpoint, waits_s)) as chunks:
+                with closing(stream_archive(archive, commit)) as chunks:
                     _fetch_archive(root, manifest, archive, _count_bytes(chunks, bar))
                 bar.set_postfix_str(f"{len(manifest.files)} tiles")
             if not manifest.list_tiles(modality):

@@ -52,7 +52,7 @@ def check_space(root: Path, modalities: Sequence[str]) -> None:
 
 
 def open_folder(
-    root: Path, version: str, revision: str | None, endpoint: str | None, modalities: Sequence[str]
+    root: Path, version: str, revision: str | None, modalities: Sequence[str]
 ) -> FetchManifest | None:
     """Check a folder before a fetch and return its manifest, without the archives of damaged tiles.
 
@@ -60,7 +60,6 @@ def open_folder(
         root: The tile folder.
         version: The requested version.
         revision: The requested revision; None for the folder's own.
-        endpoint: The hub's address, to resolve *revision*.
         modalities: The requested modalities.
 
     Returns:
@@ -85,7 +84,7 @@ def open_folder(
         )
     if revision not in (None, manifest.asked_revision, manifest.revision):
         is_commit = re.fullmatch(r"[0-9a-f]{40}", str(revision))
-        commit = revision if is_commit else resolve_revision(revision, endpoint)
+        commit = revision if is_commit else resolve_revision(revision)
         if commit != manifest.revision:
             raise FetchError(
                 f"A folder must hold one revision, but got {revision} for {root}, which holds "

@@ -70,12 +70,20 @@ def no_own_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def get(hub: LoopbackHub, tmp_path: Path, no_own_settings: None) -> Get:
-    """Fetch from the loopback hub, without waiting between tries."""
+def get(
+    hub: LoopbackHub, tmp_path: Path, no_own_settings: None, monkeypatch: pytest.MonkeyPatch
+) -> Get:
+    """Fetch from the loopback hub, without waiting between retries."""
+    constants = "huggingface_hub.constants"  # set by HF_ENDPOINT when the client is imported
+    monkeypatch.setattr(f"{constants}.ENDPOINT", hub.endpoint)
+    monkeypatch.setattr(
+        f"{constants}.HUGGINGFACE_CO_URL_TEMPLATE",
+        hub.endpoint + "/{repo_id}/resolve/{revision}/{filename}",
+    )
+    monkeypatch.setattr("data.fetch.hub.RETRY_WAITS_S", (0, 0, 0))
 
     def run(**request: object) -> Path:
-        defaults = {"endpoint": hub.endpoint, "progress": False, "waits_s": (0, 0, 0)}
-        fetch(tmp_path / "real", **(defaults | request))
+        fetch(tmp_path / "real", **request)
         return tmp_path / "real"
 
     return run

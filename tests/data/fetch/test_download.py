@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[3]
 def start(hub: LoopbackHub, root: Path, *words: str, **environment: str) -> subprocess.Popen[str]:
     """Start the command in a process of its own."""
     own = {
-        "HF_ENDPOINT": hub.endpoint,
+        "HF_ENDPOINT": f"{hub.endpoint}/",
         "HF_HUB_DISABLE_TELEMETRY": "1",
         "HF_HOME": str(root / ".."),
     }
@@ -71,7 +71,7 @@ def test_second_fetch_asks_nothing(get: Get, hub: LoopbackHub) -> None:
 def test_a_modality_added_later_is_all_that_is_fetched(
     get: Get, hub: LoopbackHub, tiles: dict[str, bytes]
 ) -> None:
-    get(modalities=["s1asc", "s1asc"], endpoint=f"{hub.endpoint}/")
+    get(modalities=["s1asc", "s1asc"])
     get(modalities=["s1asc", "s1dsc"])
     root = get(modalities=["s1asc", "s1dsc", "s2"])
     assert fetched_tiles(root) == tiles
