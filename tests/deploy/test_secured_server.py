@@ -222,17 +222,16 @@ def test_user_is_not_made_without_the_administrator(server: Secured) -> None:
         assert (done.returncode, message in done.stderr) == (code, True), done.stderr
 
 
-def test_doctor_says_whether_a_login_is_wanted_refused_or_right(
+def test_doctor_checks_the_login(
     as_user: Secured, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert matches(check_tracker(tmp_path), "ok", f"{as_user.uri} answers, version ")
+    assert matches(check_tracker(tmp_path), "ok", f"{as_user.uri} answers")
+    refused = "401.*Set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
     monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "wrong")
-    assert matches(check_tracker(tmp_path), "FAIL", r"refuses the credentials \(401\)", "PASSWORD")
+    assert matches(check_tracker(tmp_path), "FAIL", refused, "server's log")
     monkeypatch.delenv("MLFLOW_TRACKING_USERNAME")
     monkeypatch.delenv("MLFLOW_TRACKING_PASSWORD")
-    assert matches(
-        check_tracker(tmp_path), "FAIL", r"wants a login \(401\)", "MLFLOW_TRACKING_USER"
-    )
+    assert matches(check_tracker(tmp_path), "FAIL", refused, "server's log")
 
 
 def test_campaign_without_a_password_ends_at_its_start(

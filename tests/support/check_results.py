@@ -2,7 +2,7 @@
 
 import re
 
-from tuning.doctor.finding import CheckResult
+from tuning.doctor.check_result import CheckResult
 
 
 def matches(result: CheckResult, verdict: str, found: str, remedy: str = "") -> bool:

@@ -48,7 +48,7 @@ def start_ray(settings: Settings) -> Resources:
     """
     quiet_ray()
     if not ray.is_initialized():
-        _join(settings.address) if settings.address else start_local()
+        join_cluster(settings.address) if settings.address else start_local()
     _wait_for_nodes(settings)
     return share_out(settings, list_node_resources())
 
@@ -65,7 +65,12 @@ def start_local() -> None:
     )
 
 
-def _join(address: str) -> None:
+def join_cluster(address: str) -> None:
+    """Join a running cluster.
+
+    Raises:
+        ConnectionError: If it does not answer.
+    """
     try:
         ray.init(address, log_to_driver=False, logging_level=logging.ERROR)
     except (ConnectionError, RuntimeError, ValueError) as error:

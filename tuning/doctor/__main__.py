@@ -1,12 +1,12 @@
-"""Can this machine run the benchmark? One line per check: a verdict, what was found, and the remedy.
+"""Check whether this machine can run the benchmark; print a verdict and, where it helps, a remedy for each check.
 
 ``python -m tuning.doctor``
 
-The exit code is 1 when a check fails, 2 for a bad argument, else 0; warnings do not fail. Neither the
-output folder nor a database is made. Ray ends, and keeps its session's logs below /tmp/ray as always.
+The exit code is 1 if a check fails, 2 for a bad argument, else 0; warnings do not fail. The command creates neither the
+output folder nor a database. Ray's logs stay in its temporary folder.
 """
 
-from __future__ import annotations  # an older Python must be able to say that it is too old
+from __future__ import annotations  # the annotations must load in Pythons older than 3.10
 
 import argparse
 import io
@@ -16,95 +16,64 @@ import os
 import shlex
 import sys
 import textwrap
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from tuning.doctor.finding import FAIL, OK, WARN, CheckResult, guard
+from tuning.doctor.check_result import FAIL, OK, WARN, CheckResult, guard
 
 WIDTH = 100
-ROOT, TWIN = Path("mlruns"), "twin"  # as in tuning.run, which is given the same words
+ROOT, TWIN = Path("mlruns"), "twin"  # the defaults of tuning.run
 RUN = "python -m tuning.run --model all"
 
 
-@dataclass(frozen=True)
-class Asked:
-    """What the campaign to come would be told.
-
-    Attributes:
-        root: Output folder.
-        data: ``twin``, or the folder of the tiles.
-        address: Ray cluster; a local one when None.
-    """
-
-    root: Path
-    data: str
-    address: str | None
+def _load(module: str) -> Any:
+    """Import a module of checks late, so that a broken package fails only the checks that need it."""
+    return import_module(f"tuning.doctor.{module}")
 
 
-def _load(kind: str) -> Any:
-    """Import a module of checks when its turn comes, so that what it lacks costs its own lines alone."""
-    return import_module(f"tuning.doctor.{kind}")
-
-
-CHECKS: dict[str, Callable[[Asked], CheckResult]] = {
+CHECKS: dict[str, Callable[[argparse.Namespace], CheckResult]] = {
     "Python": lambda _: _load("machine").check_python(),
-    "platform": lambda _: _load("machine").check_platform(),
-    "packages": lambda _: _load("packages").check_packages(),
+    "packages": lambda _: _load("machine").check_packages(),
     "cores": lambda _: _load("machine").check_cores(),
     "memory": lambda _: _load("machine").check_memory(),
     "GPU": lambda _: _load("machine").check_gpu(),
-    "output": lambda asked: _load("folders").check_root(asked.root, asked.data),
+    "output": lambda options: _load("folders").check_output(options.root, options.data),
     "temporary": lambda _: _load("folders").check_temporary(),
-    "shared": lambda _: _load("folders").check_shared(),
-    "MLflow": lambda asked: _load("tracker").check_tracker(asked.root),
-    "Ray": lambda asked: _load("ray_check").check_ray(asked.address, asked.root),
-    "data": lambda asked: _load("tiles").check_data(asked.data, asked.root),
+    "MLflow": lambda options: _load("tracker").check_tracker(options.root),
+    "Ray": lambda options: _load("ray_check").check_ray(options.address, options.root),
+    "data": lambda options: _load("folders").check_tiles(options.data, options.root),
 }
 
 
-def make_checks(asked: Asked) -> Iterator[tuple[str, CheckResult]]:
-    """Make every check, one after another; yield its name and what it found."""
-    for name, check in CHECKS.items():
-        yield name, guard(partial(check, asked))
-
-
-def format_finding(name: str, finding: CheckResult) -> str:
-    """Lay a finding out in columns: verdict, name, what was found, and below it the remedy."""
+def format_result(name: str, result: CheckResult) -> str:
+    """Format a result in columns: verdict, name and finding, with the remedy below. Paths and commands stay whole."""
     indent = " " * (2 + max(map(len, (OK, WARN, FAIL))) + 2 + max(map(len, CHECKS)))
-    head = f"{finding.verdict:<4}  {name}"
-    text = _wrap(finding.found, f"{head:<{len(indent)}}", indent)
-    return text + (
-        "\n" + _wrap(finding.remedy, f"{indent}-> ", f"{indent}   ") if finding.remedy else ""
+    head = f"{result.verdict:<4}  {name}"
+    lines = [(f"{head:<{len(indent)}}", indent, result.found)]
+    if result.remedy:
+        lines.append((f"{indent}-> ", f"{indent}   ", result.remedy))
+    fill = partial(textwrap.fill, width=WIDTH, break_long_words=False, break_on_hyphens=False)
+    return "\n".join(
+        fill(text, initial_indent=first, subsequent_indent=further)
+        for first, further, text in lines
     )
 
 
-def _wrap(text: str, first: str, further: str) -> str:
-    # Paths and commands stay whole, even where they are longer than a line.
-    return textwrap.fill(
-        text,
-        WIDTH,
-        initial_indent=first,
-        subsequent_indent=further,
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
-
-
-def conclude(findings: Mapping[str, CheckResult], asked: Asked) -> str:
-    """Say in a sentence what all findings come to, and what to type next."""
-    failed = [name for name, finding in findings.items() if finding.verdict == FAIL]
-    warned = [name for name, finding in findings.items() if finding.verdict == WARN]
+def format_summary(results: Mapping[str, CheckResult], options: argparse.Namespace) -> str:
+    """Summarise all results in one sentence; if none failed, add the command to run."""
+    failed = [name for name, result in results.items() if result.verdict == FAIL]
+    warnings = sum(result.verdict == WARN for result in results.values())
     if failed:
-        return f"{len(failed)} of {len(findings)} checks failed: {', '.join(failed)}."
-    words = [RUN, *(["--data", shlex.quote(asked.data)] if asked.data != TWIN else [])]
-    words += ["--root", shlex.quote(str(asked.root))] if asked.root != ROOT else []
-    words += ["--address", shlex.quote(asked.address)] if asked.address else []
-    but = f", {len(warned)} with a warning" if warned else ""
-    return f"All {len(findings)} checks passed{but}: {' '.join(words)}"
+        return f"{len(failed)} of {len(results)} checks failed: {', '.join(failed)}."
+    words = [RUN, *(["--data", shlex.quote(options.data)] if options.data != TWIN else [])]
+    words += ["--root", shlex.quote(str(options.root))] if options.root != ROOT else []
+    words += ["--address", shlex.quote(options.address)] if options.address else []
+    note = f", {warnings} with a warning" if warnings else ""
+    return f"All {len(results)} checks passed{note}: {' '.join(words)}"
 
 
 def _parse(argv: list[str] | None) -> argparse.Namespace:
@@ -116,12 +85,15 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
         "--root", type=Path, default=ROOT, metavar="FOLDER", help=f"output folder (default: {ROOT})"
     )
     parser.add_argument(
-        "--data", default=TWIN, metavar="twin|PATH", help="synthetic twin or folder (default: twin)"
+        "--data",
+        default=TWIN,
+        metavar="twin|PATH",
+        help="the synthetic twin, or a tile folder (default: twin)",
     )
     parser.add_argument(
         "--address",
         default=os.environ.get("RAY_ADDRESS"),
-        help="Ray cluster to join (default: RAY_ADDRESS, else a local one)",
+        help="Ray cluster to join (default: RAY_ADDRESS if set, else a local Ray)",
     )
     parser.add_argument("--json", action="store_true", help="print one JSON document instead")
     return parser.parse_args(argv)
@@ -131,26 +103,29 @@ def main(argv: list[str] | None = None) -> int:
     """Run the command.
 
     Returns:
-        0 when no check failed, 1 when one did, 2 for a bad argument, 130 when the user interrupted.
+        0 if no check failed, 1 if one did, 2 for a bad argument, 130 if the user interrupted.
     """
-    args = _parse(argv)
-    asked = Asked(args.root, args.data, args.address or None)
+    options = _parse(argv)
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # paths and errors hold any letter
-    logging.getLogger().addHandler(logging.NullHandler())  # a warning is a finding's matter here
-    findings = {}
+        sys.stdout.reconfigure(errors="backslashreplace")  # for paths that are not valid UTF-8
+    logging.getLogger().addHandler(logging.NullHandler())  # only results are printed
+    results = {}
     try:
-        for name, finding in make_checks(asked):
-            findings[name] = finding
-            if not args.json:
-                print(format_finding(name, finding), flush=True)
+        for name, check in CHECKS.items():
+            results[name] = result = guard(partial(check, options))
+            if not options.json:
+                print(format_result(name, result), flush=True)
     except KeyboardInterrupt:
         print("\nInterrupted.", file=sys.stderr)
         return 130
-    end = conclude(findings, asked)
-    rows = [{"name": name, **asdict(finding)} for name, finding in findings.items()]
-    print(json.dumps({"checks": rows, "verdict": end}, indent=1) if args.json else f"\n{end}")
-    return int(any(finding.verdict == FAIL for finding in findings.values()))
+    summary = format_summary(results, options)
+    rows = [{"name": name, **asdict(result)} for name, result in results.items()]
+    print(
+        json.dumps({"checks": rows, "verdict": summary}, indent=1)
+        if options.json
+        else f"\n{summary}"
+    )
+    return int(any(result.verdict == FAIL for result in results.values()))
 
 
 if __name__ == "__main__":

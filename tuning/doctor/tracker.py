@@ -1,162 +1,106 @@
-"""Check of the MLflow tracker: the database below the output folder, or the server or database that is named."""
+"""Check of the MLflow tracker: the SQLite database in the output folder, a server, or another database."""
 
 import os
-import re
+import sqlite3
+from collections.abc import Iterable
+from contextlib import closing
 from pathlib import Path
+from urllib.parse import quote
 
 import mlflow
-from mlflow.exceptions import MlflowException
-from mlflow.utils.credentials import get_default_host_creds
-from mlflow.utils.rest_utils import http_request
+import psutil
+from alembic.script import ScriptDirectory
 
-from data.io import errors
-from tuning.doctor.database import check_database
-from tuning.doctor.finding import CheckResult, fail, first_line, ok, warn
-from tuning.tracking.client import SQLITE, URI_VARIABLE, tracking_uri
+from data.io.errors import hide_password
+from tuning.cluster.node_info import knock
+from tuning.doctor.check_result import CheckResult, failure, nearest_folder, passed
+from tuning.tracking.client import SQLITE, URI_VARIABLE, tracker_errors, tracking_uri
 
-ANSWER_S = 5
-UNSET = f"or unset {URI_VARIABLE} to use a database below --root"
+TIMEOUT_S = 5  # a campaign locks its database for milliseconds
+# SQLite's write-ahead log does not work on these file systems, because its readers share memory.
+NETWORK = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "lustre", "gpfs", "beegfs"}
+NETWORK |= {"glusterfs", "fuse.sshfs", "fuse.glusterfs", "fuse.ceph", "fuse.s3fs", "fuse.gcsfuse"}
 
 
 def check_tracker(root: Path) -> CheckResult:
-    """Check the tracker that a campaign below *root* would use."""
+    """Check the tracker that a campaign in *root* would use."""
     uri = tracking_uri(root)
     if uri.startswith(SQLITE):
-        return check_database(Path(uri.removeprefix(SQLITE)), root)
-    if uri.startswith(("http://", "https://")):
-        return check_server(uri)
-    if re.match(r"(postgresql|mysql|mssql)(\+\w+)?://", uri):
-        return _check_other_database(uri)
-    if uri.startswith("databricks"):
-        return _ask_client(uri)
-    return fail(
-        f"a tracker is http(s)://HOST:PORT, {SQLITE}FILE or a database's address, but {URI_VARIABLE} is {hide_password(uri)}",
-        f"Give one of those, {UNSET}.",
-    )
-
-
-def hide_password(uri: str) -> str:
-    """Return an address that shows that it holds a login, but not which."""
-    return errors.hide_password(uri, "***@")
-
-
-def check_server(uri: str) -> CheckResult:
-    """Check that a server answers as MLflow does, lets us in, and has the client's version."""
+        return check_sqlite(Path(uri.removeprefix(SQLITE)), root)
     shown = hide_password(uri)
+    if error := knock(uri):  # MLflow itself would retry for minutes
+        return failure(
+            f"the tracker {shown} cannot be reached: {error}",
+            f"Start it, correct {URI_VARIABLE} (http(s)://HOST:PORT, {SQLITE}FILE or a database's URI), or unset it.",
+        )
+    if not uri.startswith(("http://", "https://")):
+        return passed(f"{shown} accepts connections")  # a client would create its tables
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", str(TIMEOUT_S))
     try:
-        status, body = _ask(uri, "POST", "/api/2.0/mlflow/experiments/search", {"max_results": 1})
-    except MlflowException as error:
-        return _explain_silence(shown, str(error))
-    if status == 200 and "experiment" not in body and body.strip() != "{}":
-        status = 404  # something answers everything
-    if status != 200:
-        return _explain_refusal(shown, status, body)
+        with tracker_errors(root):
+            mlflow.MlflowClient(uri).search_experiments(max_results=1)
+    except ConnectionError as error:
+        return failure(str(error), f"Check {URI_VARIABLE} and the server's log.")
+    return passed(f"{shown} answers")
+
+
+def find_file_system(path: Path, mounts: Iterable[tuple[str, str]] | None = None) -> str:
+    """Return the type of the file system that holds an existing path, such as ``ext4``.
+
+    Args:
+        path: An existing path.
+        mounts: Mount points and their file systems; those of this machine if None.
+    """
+    if mounts is None:
+        mounts = [(part.mountpoint, part.fstype) for part in psutil.disk_partitions(all=True)]
+    parents = [(len(Path(at).parts), kind) for at, kind in mounts if path.is_relative_to(at)]
+    # Of several mounts on one point, the last one is visible.
+    return max(reversed(parents), key=lambda pair: pair[0])[1] if parents else "unknown"
+
+
+def check_sqlite(
+    file: Path, root: Path, mounts: Iterable[tuple[str, str]] | None = None
+) -> CheckResult:
+    """Check a SQLite database without creating or changing it."""
+    folder = nearest_folder(file)
+    if (kind := find_file_system(folder.resolve(), mounts)) in NETWORK:
+        return failure(
+            f"{file} is on a network file system ({kind}), which SQLite's write-ahead log does not support",
+            f"--root FOLDER on a local disk, or a server: {URI_VARIABLE}=http://HOST:PORT",
+        )
+    if file.exists():
+        return _check_sqlite_file(file)
+    creatable = folder in (file.parent.absolute(), nearest_folder(root))
+    if not creatable or not os.access(folder, os.W_OK):
+        return failure(
+            f"{file} cannot be created: its folder must exist and be writable",
+            f"mkdir -p {file.parent}, or choose another folder with --root.",
+        )
+    return passed(f"{file} (not created yet)")
+
+
+def _check_sqlite_file(file: Path) -> CheckResult:
+    """Check that a database can be written, and that its schema is the one that the installed MLflow requires."""
     try:
-        status, version = _ask(uri, "GET", "/version")
-    except MlflowException:
-        status, version = 0, ""
-    version = version.strip() if status == 200 and len(version) < 40 else "unknown"
-    found = f"{shown} answers, version {version}, client {mlflow.__version__}"
-    if version.split(".")[:2] != mlflow.__version__.split(".")[:2]:
-        return warn(
-            f"{found}; only equal versions are tested",
-            f"python -m pip install mlflow=={version}, or renew the server."
-            if version != "unknown"
-            else "Ask whoever runs the server for its version.",
+        uri = f"file:{quote(str(file))}?mode=rw"
+        with closing(sqlite3.connect(uri, uri=True, timeout=TIMEOUT_S)) as database:
+            database.isolation_level = None
+            database.execute("BEGIN IMMEDIATE")  # take a writer's lock, and release it unused
+            database.execute("ROLLBACK")
+            tables = {name for (name,) in database.execute("SELECT name FROM sqlite_master")}
+            query = "SELECT version_num FROM alembic_version"
+            row = database.execute(query).fetchone() if "alembic_version" in tables else None
+    except sqlite3.DatabaseError as error:
+        return failure(
+            f"{file} must be a writable database, but got: {error}",
+            f"'fuser {file}' names the programs that lock it; 'mv {file} {file}.damaged' starts a new one.",
         )
-    return ok(found)
-
-
-def _ask(
-    uri: str, method: str, endpoint: str, content: dict[str, int] | None = None
-) -> tuple[int, str]:
-    """Ask a server once, with the client's own credentials and certificates; return status and text."""
-    answer = http_request(  # type: ignore[no-untyped-call]
-        get_default_host_creds(uri),  # type: ignore[no-untyped-call]
-        endpoint,
-        method,
-        max_retries=0,
-        timeout=ANSWER_S,
-        raise_on_status=False,
-        **({} if content is None else {"json": content}),
-    )
-    return int(answer.status_code), str(answer.text)
-
-
-def _explain_silence(uri: str, error: str) -> CheckResult:
-    """Say why no answer came, from the words of the client's error."""
-    start = f"Start it (python -m mlflow server --host HOST --port PORT), {UNSET}."
-    for word, why, remedy in (
-        ("Connection refused", "refuses connections", start),
-        ("timed out", f"did not answer within {ANSWER_S} s", f"Look at the server's log, {UNSET}."),
-        ("resolve", "has an unknown host", f"Mend the name in {URI_VARIABLE}, {UNSET}."),
-        (
-            "CERTIFICATE",
-            "has a certificate that is not trusted",
-            "MLFLOW_TRACKING_SERVER_CERT_PATH=FILE",
-        ),
-        ("SSL", "does not speak TLS", f"Write http:// in {URI_VARIABLE}."),
-    ):
-        if word in error:
-            return fail(f"{uri} {why}", remedy)
-    return fail(f"{uri} gave no answer: {hide_password(error).splitlines()[0][-200:]}", start)
-
-
-def _explain_refusal(uri: str, status: int, body: str) -> CheckResult:
-    """Say what a status other than 200 means."""
-    if status == 401:
-        given = (
-            "refuses the credentials"
-            if os.environ.get("MLFLOW_TRACKING_USERNAME")
-            else "wants a login"
+    scripts = ScriptDirectory(str(Path(mlflow.__file__).parent / "store" / "db_migrations"))
+    needed, schema = scripts.get_current_head(), row[0] if row else "none"
+    if tables and schema != needed:
+        return failure(
+            f"{file} must have MLflow {mlflow.__version__}'s schema {needed}, but has {schema}",
+            f"cp {file} {file}.old && python -m mlflow db upgrade {SQLITE}{file}, or install the MLflow that created it.",
         )
-        return fail(
-            f"{uri} {given} (401)",
-            "MLFLOW_TRACKING_USERNAME=NAME MLFLOW_TRACKING_PASSWORD=WORD, or MLFLOW_TRACKING_TOKEN=TOKEN",
-        )
-    if status == 403 and "host" in body.lower():
-        return fail(
-            f"{uri} does not serve this host name (403: {first_line(body)[:80]})",
-            "Start the server with --allowed-hosts HOST:PORT, the name in the address.",
-        )
-    if status == 403:
-        return fail(
-            f"{uri} lets this user in, but not to its experiments (403)",
-            "Ask for the permission, or give MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD of another.",
-        )
-    if status >= 500:
-        return fail(f"{uri} is in trouble itself ({status})", "Look at the server's log.")
-    return fail(
-        f"{uri} answers, but not as MLflow does ({status})",
-        f"Mend host, port and path in {URI_VARIABLE}, {UNSET}.",
-    )
-
-
-def _check_other_database(uri: str) -> CheckResult:
-    """Check that a database that is named by its address can be reached; MLflow makes its tables."""
-    from sqlalchemy import create_engine, text
-    from sqlalchemy.exc import SQLAlchemyError
-
-    shown, wait = hide_password(uri), "timeout" if uri.startswith("mssql") else "connect_timeout"
-    try:
-        with create_engine(uri, connect_args={wait: ANSWER_S}).connect() as connection:
-            connection.execute(text("SELECT 1"))
-    except ImportError as error:
-        return fail(
-            f"{shown} needs a driver: {error}",
-            "python -m pip install that one; for PostgreSQL it is 'psycopg[binary]'",
-        )
-    except SQLAlchemyError as error:
-        return fail(
-            f"{shown} cannot be reached: {hide_password(first_line(error))}",
-            f"Start it or mend the address, {UNSET}.",
-        )
-    return ok(f"{shown} answers")
-
-
-def _ask_client(uri: str) -> CheckResult:
-    try:
-        mlflow.MlflowClient(uri).search_experiments(max_results=1)
-    except MlflowException as error:
-        return fail(f"{uri}: {first_line(error)}", f"Mend the login, {UNSET}.")
-    return ok(f"{uri} answers")
+    return passed(f"{file}, writable")

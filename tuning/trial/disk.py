@@ -1,11 +1,15 @@
 """Disk space: what a campaign keeps, what it deletes, and whether there is space for it."""
 
+from __future__ import annotations
+
 import errno
 import os
 import shutil
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from tuning.trial.folder import TrialFolder
+if TYPE_CHECKING:  # the module must load without numpy, for tuning.doctor
+    from tuning.trial.folder import TrialFolder
 
 
 def measure_bytes(path: Path) -> int:
