@@ -1,4 +1,7 @@
-"""The registry's commands: every version in a table, a promotion by hand, and the way back."""
+"""Registered models: list all versions, promote one to champion, or roll a promotion back.
+
+Nothing is ever deleted.
+"""
 
 import argparse
 import logging
@@ -12,7 +15,7 @@ from mlflow.tracking import MlflowClient
 from data.io.errors import unknown_name
 from data.io.safe_json import show_value
 from models import list_models, paper_name
-from tuning.registry import aliases as promotion
+from tuning.registry import aliases
 from tuning.registry.model_card import GATE_TAG
 from tuning.registry.register import apply_gate
 from tuning.tracking.client import SQLITE, connect, database_file, tracking_uri
@@ -22,54 +25,57 @@ HEADINGS = (
     *("model", "version", "aliases", "val AP", "test AP", "data", "split", "campaign", "gate"),
     "date",
 )
+_MAX_CHARS = 100  # of a tag in the table
 
 
-_MOST_CHARS = 100  # of a tag in the table
+def find_model(client: MlflowClient, text: str) -> str:
+    """Return the name of a registered model.
 
-
-def find_model(client: MlflowClient, word: str) -> str:
-    """Return the registered model that is called so: by registry key, paper name or registered name.
+    Args:
+        client: MLflow client.
+        text: Architecture (``unet``), name in tables (``VanillaUNet``) or registered name (``hokkaido-unet``).
 
     Raises:
-        ValueError: If there is none, with the nearest one and the list.
+        ValueError: If there is no such model; the message lists all.
     """
     names: dict[str, str] = {}
     titles: dict[str, str] = {}
-    for name in promotion.list_registered_models(client):
-        key = name.removeprefix(promotion.PREFIX).replace("-", "_")
+    for name in aliases.list_registered_models(client):
+        key = name.removeprefix(aliases.PREFIX).replace("-", "_")
         names |= {key: name, name: name}
         titles |= {paper_name(key): name} if key in list_models() else {}
-    every = names | titles
-    if word in every:
-        return every[word]
-    if not every:
+    choices = names | titles
+    if text in choices:
+        return choices[text]
+    if not choices:
         raise ValueError(
-            f"A registered model is needed, but got {word!r} and the registry has none. "
+            f"The registry must have a model, but got {text!r} and the registry is empty. "
             "Run `python -m tuning.run`."
         )
-    raise ValueError(unknown_name("registered model", word, every))
+    raise ValueError(unknown_name("registered model", text, choices))
 
 
-def find_version(client: MlflowClient, name: str, word: str) -> int:
-    """Return the number of a version.
+def find_version(client: MlflowClient, name: str, text: str) -> int:
+    """Return the number of an existing version.
 
     Raises:
-        ValueError: If there is no such version, with the list.
+        ValueError: If there is no such version; the message lists all.
     """
-    there = [str(version.version) for version in promotion.list_model_versions(client, name)]
-    if word not in there:
-        raise ValueError(unknown_name(f"version of {name}", word, there))
-    return int(word)
+    numbers = [str(version.version) for version in aliases.list_model_versions(client, name)]
+    if text not in numbers:
+        raise ValueError(unknown_name(f"version of {name}", text, numbers))
+    return int(text)
 
 
 def format_versions(client: MlflowClient) -> str:
-    """Format a table of every registered version, by model and number."""
+    """Format a table of all registered versions, sorted by model and number."""
     rows: list[tuple[str, ...]] = [HEADINGS]
-    for name in promotion.list_registered_models(client):
-        held = client.get_registered_model(name).aliases.items()
-        for version in promotion.list_model_versions(client, name):
-            aliases = sorted(alias for alias, of in held if int(of) == int(version.version))
-            rows.append(_row(version, aliases))
+    for name in aliases.list_registered_models(client):
+        by_alias = client.get_registered_model(name).aliases
+        for version in aliases.list_model_versions(client, name):
+            number = int(version.version)
+            own = sorted(alias for alias, other in by_alias.items() if int(other) == number)
+            rows.append(_make_row(version, own))
     if len(rows) == 1:
         return "No model is registered. Run `python -m tuning.run`."
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
@@ -80,127 +86,134 @@ def format_versions(client: MlflowClient) -> str:
     return "\n".join(line.rstrip() for line in lines)
 
 
-def _row(version: ModelVersion, aliases: list[str]) -> tuple[str, ...]:
+def _make_row(version: ModelVersion, own_aliases: list[str]) -> tuple[str, ...]:
     tags = version.tags
-    made = datetime.fromtimestamp(version.creation_timestamp / 1000, UTC)
-    area = _short(tags.get("pr_auc_mean"))
+    created = datetime.fromtimestamp(version.creation_timestamp / 1000, UTC)
+    test_ap = _format_number(tags.get("pr_auc_mean"))
     if "pr_auc_low" in tags:
-        area += f" ({_short(tags['pr_auc_low'])} to {_short(tags['pr_auc_high'])})"
+        low, high = (_format_number(tags.get(f"pr_auc_{end}")) for end in ("low", "high"))
+        test_ap += f" ({low} to {high})"
     return (
         version.name,
         str(version.version),
-        ", ".join(aliases) or "-",
-        _short(tags.get("val_pr_auc")),
-        area,
-        *(_plain(tags.get(name, "-")) for name in ("data", "split", "campaign")),
-        _plain(tags.get(GATE_TAG, "not tried")),
-        f"{made:%Y-%m-%d %H:%M}",
+        ", ".join(own_aliases) or "-",
+        _format_number(tags.get("val_pr_auc")),
+        test_ap,
+        *(_make_printable(tags.get(name, "-")) for name in ("data", "split", "campaign")),
+        _make_printable(tags.get(GATE_TAG, "not run")),
+        f"{created:%Y-%m-%d %H:%M}",
     )
 
 
-def _short(number: str | None) -> str:
+def _format_number(number: str | None) -> str:
     if number is None:
         return "-"
     try:
         return f"{float(number):.3f}"
     except ValueError:
-        return _plain(number)
+        return _make_printable(number)
 
 
-def _plain(text: str) -> str:
-    """Return a tag for the terminal: one short line, no character of which acts."""
-    return (
-        text if text.isprintable() and len(text) <= _MOST_CHARS else show_value(text)[:_MOST_CHARS]
-    )
+def _make_printable(text: str) -> str:
+    """Return a tag as one short line without control characters."""
+    return text if text.isprintable() and len(text) <= _MAX_CHARS else show_value(text)[:_MAX_CHARS]
 
 
 def promote(client: MlflowClient, name: str, number: int) -> str:
     """Make a version the champion of its model; the former champion becomes challenger.
 
     Returns:
-        One sentence that says what is so now.
+        A sentence for the terminal.
 
     Raises:
-        FileNotFoundError: If its gate was not tried and cannot be.
+        FileNotFoundError: If its gate has not run and the files that the gate needs are missing.
         ValueError: If it failed its gate.
     """
     version = apply_gate(client, name, number)
-    if not promotion.has_passed_gate(version):
+    if not aliases.has_passed_gate(version):
         raise ValueError(
             f"A champion must have passed its gate, but {name} version {number} has "
-            f"{version.tags[GATE_TAG]!r}. Its description says why; promote another version."
+            f"{version.tags[GATE_TAG]!r}. Its description in MLflow has the reason; promote another version."
         )
-    former = promotion.find_version_by_alias(client, name, promotion.CHAMPION)
+    former = aliases.find_version_by_alias(client, name, aliases.CHAMPION)
     if former is not None and int(former.version) == number:
         former = None
-    promotion.set_champion(client, version, "promote", former)
-    promotion.update_best_alias(client)
-    return f"{name} version {number} is the champion now.{_say_challenger(client, name)}"
+    aliases.set_champion(client, version, "promote", former)
+    aliases.update_best_alias(client)
+    return f"{name} version {number} is the champion now.{_format_challenger(client, name)}"
 
 
 def roll_back(client: MlflowClient, name: str) -> str:
-    """Make the champion before the present one the champion again; return one sentence.
+    """Make the previous champion the champion again; return a sentence for the terminal.
 
     Raises:
-        ValueError: If there was none.
+        ValueError: If there is no previous champion.
     """
-    held, now = promotion.restore_previous_champion(client, name)
-    promotion.update_best_alias(client)
-    after = "" if held is None else f", after version {held}"
-    return f"{name} version {now} is the champion again{after}.{_say_challenger(client, name)}"
+    former, restored = aliases.restore_previous_champion(client, name)
+    aliases.update_best_alias(client)
+    after = "" if former is None else f", after version {former}"
+    challenger = _format_challenger(client, name)
+    return f"{name} version {restored} is the champion again{after}.{challenger}"
 
 
-def _say_challenger(client: MlflowClient, name: str) -> str:
-    found = promotion.find_version_by_alias(client, name, promotion.CHALLENGER)
-    return "" if found is None else f" Version {found.version} is its challenger."
+def _format_challenger(client: MlflowClient, name: str) -> str:
+    version = aliases.find_version_by_alias(client, name, aliases.CHALLENGER)
+    return "" if version is None else f" Version {version.version} is its challenger."
 
 
-def _parse(argv: list[str] | None) -> argparse.Namespace:
+def _parse_arguments(argv: list[str] | None) -> argparse.Namespace:
     root = argparse.ArgumentParser(add_help=False)
-    root.add_argument("--root", type=Path, default=Path("mlruns"), help="output folder")
+    root.add_argument(
+        "--root",
+        type=Path,
+        default=Path("mlruns"),
+        help="output folder of the campaigns (default: mlruns)",
+    )
     parser = argparse.ArgumentParser("python -m tuning.registry", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("list", parents=[root], help="every version with its scores and aliases")
-    for name, does in (
+    commands.add_parser("list", parents=[root], help="list all versions with scores and aliases")
+    for name, summary in (
         ("promote", "make a version the champion"),
-        ("rollback", "make the champion before this one the champion again"),
+        ("rollback", "make the previous champion the champion again"),
     ):
-        command = commands.add_parser(name, parents=[root], help=does)
-        command.add_argument("model", help="such as unet, VanillaUNet or hokkaido-unet")
+        command = commands.add_parser(name, parents=[root], help=summary)
+        command.add_argument("model", help="for example unet, VanillaUNet or hokkaido-unet")
         if name == "promote":
-            command.add_argument("version", help="number of the version")
+            command.add_argument("version", help="number of the version, as `list` shows it")
     return parser.parse_args(argv)
 
 
 def open_registry(root: Path) -> MlflowClient:
-    """Open the tracker; unlike a campaign, a look makes no database."""
+    """Open the tracker without creating a database.
+
+    Raises:
+        FileNotFoundError: If there is no database.
+    """
     uri = tracking_uri(root)
     if uri.startswith(SQLITE) and database_file(uri) is None:
         raise FileNotFoundError(
-            f"A registry lies in a campaign's database, but there is no {uri.removeprefix(SQLITE)}. "
-            "Run `python -m tuning.run`, or name the folder with --root."
+            f"The registry is in a campaign's database, but there is no {uri.removeprefix(SQLITE)}. "
+            "Run `python -m tuning.run`, or choose the output folder with --root."
         )
     return connect(root)[0]
 
 
 def _run(args: argparse.Namespace) -> int:
-    print(_answer(args))
-    return 0
-
-
-def _answer(args: argparse.Namespace) -> str:
     client = open_registry(args.root)
     if args.command == "list":
-        return format_versions(client)
+        print(format_versions(client))
+        return 0
     name = find_model(client, args.model)
     if args.command == "promote":
-        return promote(client, name, find_version(client, name, args.version))
-    return roll_back(client, name)
+        print(promote(client, name, find_version(client, name, args.version)))
+    else:
+        print(roll_back(client, name))
+    return 0
 
 
 def main(argv: list[str] | None = None) -> int:
     """List versions, promote one or roll back; return the exit code."""
-    args = _parse(argv)
+    args = _parse_arguments(argv)
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     return end_command(lambda: _run(args))
 

@@ -1,7 +1,7 @@
-"""Which version users get: champion and challenger of each registered model, and the best of all champions.
+"""Aliases of the registered models: champion and challenger of each model, and the best of all champions.
 
-A version competes once, in the first report that knows its gate's outcome; what a person promotes or rolls back
-stays so. Every change of champion is kept in a tag of the registered model.
+A version competes for the aliases once, in the first report after its gate has run; later reports do not undo a
+promotion or a rollback by hand. A tag of the registered model records every change of champion.
 """
 
 import json
@@ -18,14 +18,12 @@ from tuning.registry.model_card import GATE_TAG, PASSED
 from tuning.tracking.client import explain_denied_access, quote, walk_pages
 
 PREFIX = "hokkaido-"
-CHAMPION = "champion"  # alias of an architecture's version in use
-CHALLENGER = "challenger"  # alias of the version next to it
-BEST = "best"  # alias of the best architecture's champion, held by one model at a time
+CHAMPION = "champion"  # alias of the version in use
+CHALLENGER = "challenger"  # alias of the second-best version, or of the former champion
+BEST = "best"  # alias of the best architecture's champion; one model at a time has it
 CONSIDERED = "considered"  # tag of a version: when it competed
-HISTORY = (
-    "champion_history"  # tag of a registered model: [version, by, time] of each champion, as JSON
-)
-_PRESETS = ("smoke", "quick", "paper")
+HISTORY = "champion_history"  # tag of a model: [version, by, time] of each champion, as JSON
+_PRESETS = ("smoke", "quick", "paper")  # shortest first
 _PAGE = 100
 
 
@@ -35,7 +33,11 @@ def registered_name(model: str) -> str:
 
 
 def version_rank(tags: Mapping[str, str], score: str = "val_pr_auc") -> tuple[int, int, float]:
-    """Rank a version: real data before synthetic, a longer preset before a shorter, then val AP."""
+    """Return a sort key of a version, higher is better: real data before synthetic, longer preset, val AP.
+
+    Raises:
+        ValueError: If the tag *score* is not a number.
+    """
     real = int(tags.get("data") == "real")
     preset = tags.get("preset", "")
     length = _PRESETS.index(preset) if preset in _PRESETS else -1
@@ -49,25 +51,31 @@ def version_rank(tags: Mapping[str, str], score: str = "val_pr_auc") -> tuple[in
 
 
 def list_registered_models(client: MlflowClient) -> list[str]:
-    """List the registered models of this project, by name."""
-    wanted = f"name LIKE '{PREFIX}%'"
-    found = walk_pages(
-        lambda token: client.search_registered_models(wanted, max_results=_PAGE, page_token=token)
+    """List the names of this project's registered models, sorted."""
+    query = f"name LIKE '{PREFIX}%'"
+    models = walk_pages(
+        lambda token: client.search_registered_models(query, max_results=_PAGE, page_token=token)
     )
-    return sorted(str(model.name) for model in found)
+    return sorted(str(model.name) for model in models)
 
 
-def list_model_versions(client: MlflowClient, name: str, where: str = "") -> list[ModelVersion]:
-    """List a registered model's versions, oldest first."""
-    wanted = f"name = {quote(name)}{where}"
-    found = walk_pages(
-        lambda token: client.search_model_versions(wanted, max_results=_PAGE, page_token=token)
+def list_model_versions(client: MlflowClient, name: str, condition: str = "") -> list[ModelVersion]:
+    """List a registered model's versions, oldest first.
+
+    Args:
+        client: MLflow client.
+        name: Registered model.
+        condition: Appended to MLflow's filter, such as ``" and tags.run_id = '…'"``.
+    """
+    query = f"name = {quote(name)}{condition}"
+    versions = walk_pages(
+        lambda token: client.search_model_versions(query, max_results=_PAGE, page_token=token)
     )
-    return sorted(found, key=lambda version: int(version.version))
+    return sorted(versions, key=lambda version: int(version.version))
 
 
 def find_version_by_alias(client: MlflowClient, name: str, alias: str) -> ModelVersion | None:
-    """Return the version that holds an alias, None where there is none."""
+    """Return the version with an alias, or None."""
     try:
         return client.get_model_version_by_alias(name, alias)
     except MlflowException as error:
@@ -77,14 +85,14 @@ def find_version_by_alias(client: MlflowClient, name: str, alias: str) -> ModelV
 
 
 def has_passed_gate(version: ModelVersion | None) -> bool:
-    """Tell whether there is a version, and its gate let it pass."""
+    """Return whether the version exists and passed its gate."""
     return version is not None and version.tags.get(GATE_TAG) == PASSED
 
 
 def update_aliases(client: MlflowClient, version: ModelVersion) -> None:
-    """Let a version whose gate was tried compete for the aliases of its model, once.
+    """Let a version with a gate result compete for the aliases of its model, once.
 
-    A kill at any point leaves the version to be considered again, with the same end.
+    If the process is killed at any point, the next call repeats the update with the same result.
     """
     if CONSIDERED in version.tags:
         return
@@ -94,8 +102,8 @@ def update_aliases(client: MlflowClient, version: ModelVersion) -> None:
         if champion is None or not has_passed_gate(champion) or _beats(version, champion):
             set_champion(client, version, "report")
         else:
-            _name_challenger(client, name, int(champion.version))
-    _mark(client, name, version.version)
+            _set_challenger(client, name, int(champion.version))
+    _mark_considered(client, name, version.version)
 
 
 def _beats(version: ModelVersion, champion: ModelVersion) -> bool:
@@ -103,49 +111,47 @@ def _beats(version: ModelVersion, champion: ModelVersion) -> bool:
 
 
 def set_champion(
-    client: MlflowClient, version: ModelVersion, by: str, former: ModelVersion | None = None
+    client: MlflowClient, version: ModelVersion, by: str, challenger: ModelVersion | None = None
 ) -> None:
-    """Make a version the champion of its model, and name the challenger.
+    """Make a version the champion of its model, and choose the challenger.
 
     Args:
         client: MLflow client.
         version: The new champion.
         by: ``report``, ``promote`` or ``rollback``.
-        former: Who becomes challenger; the best other version that passed when left out.
+        challenger: The new challenger if it passed its gate; otherwise the best other version that passed.
     """
     name, number = version.name, int(version.version)
-    _note(client, name, number, by)
-    _name_challenger(client, name, number, former)
+    _append_history(client, name, number, by)
+    _set_challenger(client, name, number, challenger)
     client.set_registered_model_alias(name, CHAMPION, str(number))
-    _mark(client, name, number)
+    _mark_considered(client, name, number)
 
 
-def _mark(client: MlflowClient, name: str, version: int | str) -> None:
+def _mark_considered(client: MlflowClient, name: str, version: int | str) -> None:
     now = datetime.now(UTC).isoformat(timespec="seconds")
     client.set_model_version_tag(name, str(version), CONSIDERED, now)
 
 
-def _name_challenger(
-    client: MlflowClient, name: str, champion: int, former: ModelVersion | None = None
+def _set_challenger(
+    client: MlflowClient, name: str, champion: int, preferred: ModelVersion | None = None
 ) -> None:
+    """Set the challenger to *preferred*, or to the best other version that passed; remove it if there is none."""
     others = [
         version
         for version in list_model_versions(client, name)
         if has_passed_gate(version) and int(version.version) != champion
     ]
-    chosen = (
-        former
-        if has_passed_gate(former)
-        else max(others, key=lambda version: version_rank(version.tags), default=None)
-    )
-    if chosen is not None:
-        client.set_registered_model_alias(name, CHALLENGER, str(chosen.version))
+    best = max(others, key=lambda version: version_rank(version.tags), default=None)
+    challenger = preferred if has_passed_gate(preferred) else best
+    if challenger is not None:
+        client.set_registered_model_alias(name, CHALLENGER, str(challenger.version))
     elif find_version_by_alias(client, name, CHALLENGER) is not None:
-        _take_alias(client, name, CHALLENGER)
+        _delete_alias(client, name, CHALLENGER)
 
 
 def update_best_alias(client: MlflowClient) -> ModelVersion | None:
-    """Give ``best`` to the champion of the architecture that is best on val, mean over seeds; return it."""
+    """Set ``best`` on the champion with the highest val AP, mean over seeds; return that version."""
     names = list_registered_models(client)
     champions = [find_version_by_alias(client, name, CHAMPION) for name in names]
     passed = [version for version in champions if version is not None and has_passed_gate(version)]
@@ -155,24 +161,27 @@ def update_best_alias(client: MlflowClient) -> ModelVersion | None:
     if best is not None:
         client.set_registered_model_alias(best.name, BEST, str(best.version))
     for name in names:
-        if (best is None or name != best.name) and find_version_by_alias(
-            client, name, BEST
-        ) is not None:
-            _take_alias(client, name, BEST)
+        is_best = best is not None and name == best.name
+        if not is_best and find_version_by_alias(client, name, BEST) is not None:
+            _delete_alias(client, name, BEST)
     return best
 
 
-def _take_alias(client: MlflowClient, name: str, alias: str) -> None:
+def _delete_alias(client: MlflowClient, name: str, alias: str) -> None:
     with explain_denied_access(f"alias {alias} of registered model {name}"):
         client.delete_registered_model_alias(name, alias)
 
 
 def read_history(client: MlflowClient, name: str) -> list[list[Any]]:
-    """Read the champions of a model so far: version, ``report``, ``promote`` or ``rollback``, and time."""
+    """Read a model's champions, oldest first: version, ``report``, ``promote`` or ``rollback``, and time.
+
+    Raises:
+        ValueError: If the tag is not a list of such entries.
+    """
     place = f"the tag {HISTORY} of {name}"
     history = parse_json(client.get_registered_model(name).tags.get(HISTORY, "[]"), place)
     if not isinstance(history, list) or not all(map(_is_entry, history)):
-        remedy = "Delete the tag in MLflow: the history then begins anew."
+        remedy = "Delete the tag in MLflow to start a new history."
         raise refused_error(
             "Entries must be [version, by, time]", show_value(history), place, remedy
         )
@@ -185,53 +194,56 @@ def _is_entry(entry: object) -> bool:
     return is_number(entry[0], 1, 1e9, whole=True) and all(isinstance(x, str) for x in entry[1:])
 
 
-def _note(client: MlflowClient, name: str, version: int, by: str) -> None:
-    """Add a champion to the history, the one before it too where the history lacks it."""
+def _append_history(client: MlflowClient, name: str, version: int, by: str) -> None:
+    """Append a champion to the history, preceded by the current champion if that is missing."""
     history, now = read_history(client, name), datetime.now(UTC).isoformat(timespec="seconds")
-    before = find_version_by_alias(client, name, CHAMPION)
-    if before is not None and int(before.version) not in [entry[0] for entry in history]:
-        history.append([int(before.version), "found", now])
+    current = find_version_by_alias(client, name, CHAMPION)
+    if current is not None and int(current.version) not in [entry[0] for entry in history]:
+        history.append([int(current.version), "found", now])
     if not history or history[-1][0] != version:
         history.append([version, by, now])
     client.set_registered_model_tag(name, HISTORY, json.dumps(history))
 
 
 def list_past_champions(history: Sequence[Sequence[Any]]) -> list[int]:
-    """Return the champions that a rollback would go through, the present one last."""
-    stack: list[int] = []
+    """Return the champions that repeated rollbacks restore, the current one last."""
+    champions: list[int] = []
     for version, by, _ in history:
-        if by == "rollback" and version in stack:
-            while stack[-1] != version:
-                stack.pop()
+        if by == "rollback" and version in champions:
+            while champions[-1] != version:
+                champions.pop()
         else:
-            stack.append(version)
-    return stack
+            champions.append(version)
+    return champions
 
 
 def restore_previous_champion(client: MlflowClient, name: str) -> tuple[int | None, int]:
     """Make the previous champion of a model the champion again.
 
     Returns:
-        The champion until now, and the champion now.
+        The former and the new champion's version.
 
     Raises:
-        ValueError: If no other champion before it is there and passed its gate.
+        ValueError: If no earlier champion exists that passed its gate.
     """
-    every = list_model_versions(client, name)
-    there = {int(version.version): version for version in every if has_passed_gate(version)}
+    passed = {
+        int(version.version): version
+        for version in list_model_versions(client, name)
+        if has_passed_gate(version)
+    }
     current = find_version_by_alias(client, name, CHAMPION)
-    held = None if current is None else int(current.version)
-    earlier = [
-        version for version in list_past_champions(read_history(client, name)) if version in there
+    former = None if current is None else int(current.version)
+    past = [
+        version for version in list_past_champions(read_history(client, name)) if version in passed
     ]
-    while earlier and earlier[-1] == held:
-        earlier.pop()
-    if not earlier:
+    while past and past[-1] == former:
+        past.pop()
+    if not past:
         raise ValueError(
             f"A rollback needs an earlier champion that passed its gate, but {name} has none. "
             f"Promote a version with `python -m tuning.registry promote {name} VERSION`."
         )
-    set_champion(client, there[earlier[-1]], "rollback", current)
-    if held is not None:
-        _mark(client, name, held)  # a later report must not bring it back
-    return held, earlier[-1]
+    set_champion(client, passed[past[-1]], "rollback", current)
+    if former is not None:
+        _mark_considered(client, name, former)  # or a later report would make it champion again
+    return former, past[-1]

@@ -1,7 +1,7 @@
-"""The val tiles on which a campaign's models are tried before promotion, kept as ``gate.npz``.
+"""Windows of val tiles for the gate, stored as the artifact ``gate.npz`` of a campaign's run.
 
-The report works from MLflow alone, so a campaign leaves it what the laws of :mod:`tuning.registry.gate` need. Val serves,
-so that test chooses nothing here either.
+The report reads MLflow alone, so the campaign logs the input of :mod:`tuning.registry.gate`. The windows come from
+val, because test must not influence which model is promoted.
 """
 
 import logging
@@ -22,10 +22,10 @@ from data.tiles import ACQUISITIONS, EVENT, TILE_PX
 logger = logging.getLogger(__name__)
 
 GATE_FILE = "gate.npz"  # artifact of the campaign's run
-WINDOW_PX = 64  # of a tile; a network takes multiples of 16
-STEP_PX = 16  # between the windows that are looked at
+WINDOW_PX = 64  # edge of a window; networks need multiples of 16
+STEP_PX = 16  # between candidate windows
 MAX_TILES = 8
-MAX_BYTES = 4_000_000  # of all inputs in float16
+MAX_BYTES = 4_000_000  # of ``x`` and ``before`` in float16
 _SQUARE = (WINDOW_PX, WINDOW_PX)
 _ARRAYS = {
     "x": ArraySpec("float16", (None, None, None, *_SQUARE)),
@@ -37,15 +37,14 @@ _ARRAYS = {
 
 @dataclass(frozen=True)
 class GateTiles:
-    """Windows of N val tiles, as a program wants its input.
+    """Windows of N val tiles as input of a program.
 
     Attributes:
-        x: Shape ``(N, T, C, H, W)``, float32: dB, reflectance numbers, m or degrees; NaN = no data.
+        x: Shape ``(N, T, C, H, W)``, float32: dB, reflectance, m or degrees; NaN = no data.
         before: The last acquisition before the event, shape ``(N, C, H, W)``, float32.
         mask: 1 = landslide, shape ``(N, H, W)``, uint8.
-        after: Place among the T acquisitions of the first one after the event, by channel, since each
-            modality has its own dates; shape ``(N, C)``, int64. T where there is none, as in heights and
-            slopes, which no law changes.
+        after: Index of the first acquisition after the event, shape ``(N, C)``, int64: each modality has its
+            own dates. T if there is none, as for the DEM and its slope, which no check changes.
     """
 
     x: np.ndarray
@@ -54,31 +53,32 @@ class GateTiles:
     after: np.ndarray
 
     def scale_change(self, factor: float) -> np.ndarray:
-        """Scale the landslides' own change: 0 takes it away, 1 leaves it, 2 doubles it.
+        """Return *x* with the landslides' change scaled: 0 removes it, 1 keeps it, 2 doubles it.
 
-        The change is the mean of after minus before over a tile's landslide pixels, by channel; what is
-        added to those pixels after the event is a multiple of it, so their speckle stays as it is.
+        The change is the mean after minus the mean before the event over a tile's landslide pixels, by channel.
+        A multiple of it is added to those pixels after the event, so their speckle does not change.
         """
         late = np.arange(self.x.shape[1])[:, None] >= self.after[:, None]  # (N, T, C)
-        slides = self.mask[:, None, None] > 0  # (N, 1, 1, H, W)
-        known = np.concatenate([self.x, self.before[:, None]], axis=1)  # some series start after it
+        landslides = self.mask[:, None, None] > 0  # (N, 1, 1, H, W)
+        # ``before`` is added because some series start after the event.
+        known = np.concatenate([self.x, self.before[:, None]], axis=1)
         early = np.concatenate([~late, np.ones_like(late[:, :1])], axis=1)
-        change = _average(self.x, late[..., None, None] & slides)
-        change = np.nan_to_num(change - _average(known, early[..., None, None] & slides))
+        change = _average(self.x, late[..., None, None] & landslides)
+        change = np.nan_to_num(change - _average(known, early[..., None, None] & landslides))
         added = ((factor - 1) * change)[:, None, :, None, None]
-        x: np.ndarray = np.where(late[..., None, None] & slides, self.x + added, self.x)
+        x: np.ndarray = np.where(late[..., None, None] & landslides, self.x + added, self.x)
         return x.astype(np.float32)
 
     def freeze(self) -> np.ndarray:
-        """Repeat the last acquisition before the event as the whole series."""
+        """Return a time series that repeats the last acquisition before the event, shape of *x*."""
         return np.broadcast_to(self.before[:, None], self.x.shape).astype(np.float32)
 
 
-def _average(values: np.ndarray, chosen: np.ndarray) -> np.ndarray:
-    """Average ``(N, T, C, H, W)`` over the chosen values with data, shape ``(N, C)``; NaN without any."""
-    chosen = chosen & np.isfinite(values)
-    count = chosen.sum(axis=(1, 3, 4))
-    total = np.where(chosen, values, 0.0).sum(axis=(1, 3, 4))
+def _average(values: np.ndarray, selection: np.ndarray) -> np.ndarray:
+    """Average the selected values with data: ``(N, T, C, H, W)`` to ``(N, C)``; NaN if there are none."""
+    selection = selection & np.isfinite(values)
+    count = selection.sum(axis=(1, 3, 4))
+    total = np.where(selection, values, 0.0).sum(axis=(1, 3, 4))
     mean: np.ndarray = np.where(count > 0, total / np.maximum(count, 1), np.nan)
     return mean
 
@@ -86,31 +86,32 @@ def _average(values: np.ndarray, chosen: np.ndarray) -> np.ndarray:
 def make_gate_tiles(
     pack: Pack, val: Sequence[str], channels: Sequence[str], timesteps: int, steps: str
 ) -> GateTiles:
-    """Cut the window with most landslide pixels out of each val tile that has most of them.
+    """Cut windows from the val tiles with most landslide pixels: in each tile, the window with most of them.
 
     Args:
         pack: The packed tiles.
-        val: Ids of the val part.
+        val: Ids of the val tiles.
         channels: Channels of the input.
-        timesteps: Acquisitions that a network reads.
-        steps: How they are chosen; a program reads all 15 and chooses by itself, unless it is ``event``.
+        timesteps: Number of acquisitions that the network reads.
+        steps: How acquisitions are chosen. For ``event`` the windows contain *timesteps* acquisitions, otherwise
+            all 15, from which the program chooses.
 
     Raises:
-        ValueError: If no val tile has both a landslide and an acquisition before the event.
+        ValueError: If no val tile has a landslide and an acquisition before the event.
     """
     series = ("event", timesteps) if steps == "event" else ("all", ACQUISITIONS)
-    picked, after = _place(pack, channels, *series)
-    last = _place(pack, channels, "all", ACQUISITIONS)[1] - 1  # before the event
-    amount = pack.mask.sum(axis=(1, 2), dtype=np.int64)
-    usable = [row for row in pack.rows(val) if amount[row] and last[row].min() >= 0]
+    picked, after = _locate_acquisitions(pack, channels, *series)
+    last = _locate_acquisitions(pack, channels, "all", ACQUISITIONS)[1] - 1  # before the event
+    landslide_px = pack.mask.sum(axis=(1, 2), dtype=np.int64)
+    usable = [row for row in pack.rows(val) if landslide_px[row] and last[row].min() >= 0]
     if not usable:
         raise ValueError(
             "A gate needs a val tile with a landslide and an acquisition before the event, but got "
             f"none among {len(val)} in {pack.path}. Choose another split or add tiles."
         )
-    room = MAX_BYTES // (2 * len(channels) * WINDOW_PX**2 * (picked.shape[1] + 1))
-    ranked = sorted(usable, key=lambda row: (-amount[row], pack.tile_ids[row]))
-    rows = np.array(ranked[: max(1, min(MAX_TILES, room))])
+    max_tiles = MAX_BYTES // (2 * len(channels) * WINDOW_PX**2 * (picked.shape[1] + 1))
+    ranked = sorted(usable, key=lambda row: (-landslide_px[row], pack.tile_ids[row]))
+    rows = np.array(ranked[: max(1, min(MAX_TILES, max_tiles))])
     reader = PackReader(pack, channels, ACQUISITIONS, "all")
     windows = [(..., *_find_window(pack.mask[row])) for row in rows]
     xs, befores = [], []
@@ -124,24 +125,24 @@ def make_gate_tiles(
     return GateTiles(np.stack(xs), np.stack(befores), mask, after[rows])
 
 
-def _place(
+def _locate_acquisitions(
     pack: Pack, channels: Sequence[str], steps: str, timesteps: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return each channel's acquisitions ``(N, T, C)`` and its first one after the event ``(N, C)``."""
-    picked = select_steps(pack.times, steps, timesteps)  # (N, modalities, T)
-    early = (np.take_along_axis(pack.times, picked, axis=2) <= EVENT).sum(axis=2)
-    places = np.zeros((len(early), timesteps, len(channels)), dtype=np.int64)
+    """Return each channel's acquisitions ``(N, T, C)`` and the index of the first after the event ``(N, C)``."""
+    steps_read = select_steps(pack.times, steps, timesteps)  # (N, modalities, T)
+    early = (np.take_along_axis(pack.times, steps_read, axis=2) <= EVENT).sum(axis=2)
+    positions = np.zeros((len(early), timesteps, len(channels)), dtype=np.int64)
     after = np.full((len(early), len(channels)), timesteps)
-    for at, name in enumerate(channels):
+    for column, name in enumerate(channels):
         modality = name.split(":")[0]
-        if modality in pack.modalities:  # the others are maps
-            of = pack.modalities.index(modality)
-            places[..., at], after[:, at] = picked[:, of], early[:, of]
-    return places, after
+        if modality in pack.modalities:  # DEM and slope have no dates
+            source = pack.modalities.index(modality)
+            positions[..., column], after[:, column] = steps_read[:, source], early[:, source]
+    return positions, after
 
 
 def _find_window(mask: np.ndarray) -> tuple[slice, slice]:
-    """Find the window with most landslide pixels, the first in reading order where several have."""
+    """Return the window with most landslide pixels; of equals, the first in reading order."""
     starts = range(0, TILE_PX - WINDOW_PX + 1, STEP_PX)
     windows = [
         (slice(top, top + WINDOW_PX), slice(left, left + WINDOW_PX))
@@ -159,7 +160,7 @@ def write_gate_tiles(
     steps: str,
     folder: Path,
 ) -> list[Path]:
-    """Write ``gate.npz`` into a folder; return the file, or nothing where no val tile serves."""
+    """Write ``gate.npz`` into a folder; return its path, or an empty list if no val tile is suitable."""
     try:
         tiles = make_gate_tiles(pack, val, channels, timesteps, steps)
     except ValueError as error:
@@ -171,18 +172,18 @@ def write_gate_tiles(
 
 
 def read_gate_tiles(file: Path) -> GateTiles:
-    """Read a ``gate.npz``; nothing but plain arrays is read, within the limits of :mod:`data.io.safe_arrays`.
+    """Read ``gate.npz``: plain arrays within the limits of :mod:`data.io.safe_arrays`.
 
     Raises:
-        ValueError: If the file is not what :func:`write_gate_tiles` writes.
+        ValueError: If the file has other arrays or shapes than :func:`write_gate_tiles` writes.
     """
-    found = read_arrays(file, _ARRAYS)
-    x = found["x"]
+    arrays = read_arrays(file, _ARRAYS)
+    x = arrays["x"]
     tiles, steps, channels = x.shape[:3]
     shapes = {"before": (tiles, channels), "mask": (tiles,), "after": (tiles, channels)}
-    wrong = [name for name, some in shapes.items() if found[name].shape[: len(some)] != some]
+    wrong = [name for name, shape in shapes.items() if arrays[name].shape[: len(shape)] != shape]
     if wrong or not x.size or tiles > MAX_TILES or steps > ACQUISITIONS:
-        got = f"{x.shape} and {', '.join(wrong) or 'others'} of another size"
-        raise refused_error(f"A gate has arrays of up to {MAX_TILES} tiles", got, file)
-    halves = {name: found[name].astype(np.float32) for name in ("x", "before")}
-    return GateTiles(mask=found["mask"], after=found["after"], **halves)
+        got = f"x of shape {x.shape} and {', '.join(wrong) or 'no array'} of another size"
+        raise refused_error(f"A gate must have equal arrays of 1 to {MAX_TILES} tiles", got, file)
+    halves = {name: arrays[name].astype(np.float32) for name in ("x", "before")}
+    return GateTiles(mask=arrays["mask"], after=arrays["after"], **halves)

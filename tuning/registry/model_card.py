@@ -1,4 +1,4 @@
-"""What a registered version says of itself: tags with every score, licence and source, and a model card."""
+"""A registered version's tags (scores, licence, data source) and its model card in Markdown."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,33 +10,33 @@ SOURCES = {
     "real": f"Sen12Landslides, Hokkaido (Höhn et al. 2025, doi {DOI})",
     "synthetic": "synthetic twin of Sen12Landslides' Hokkaido tiles; no pixel of the real data",
 }
-# The data set asks for attribution, and so does what was made of its statistics (data/ATTRIBUTION.md).
+# CC BY 4.0 requires attribution of the data set, also for the twin, which uses its statistics (data/ATTRIBUTION.md).
 LICENCES = {
-    "real": f"Learnt from Sen12Landslides (doi {DOI}), CC BY 4.0: give attribution. Code: Apache-2.0.",
-    "synthetic": "Learnt from the synthetic twin, whose places, landslide sizes and terrain follow "
+    "real": f"Trained on Sen12Landslides (doi {DOI}), CC BY 4.0: give attribution. Code: Apache-2.0.",
+    "synthetic": "Trained on the synthetic twin, whose tile locations, landslide sizes and terrain follow "
     f"Sen12Landslides (doi {DOI}), CC BY 4.0: give attribution. Code: Apache-2.0.",
 }
-GATE_TAG = "gate"  # tag: passed, or failed with the laws' names
+GATE_TAG = "gate"  # "passed", or "failed: " and the names of the failed checks
 PASSED = "passed"
-_FACTS = (
+_PROVENANCE = (
     *("model", "channels", "acquisitions", "data", "split", "split_hash", "data_hash", "campaign"),
     *("preset", "git_commit", "seeds", "seed", "threshold"),
 )
-_AREAS = ("pr_auc_low", "pr_auc_high", "pr_auc_mean", "pr_auc", "val_pr_auc")
+_APS = ("pr_auc_low", "pr_auc_high", "pr_auc_mean", "pr_auc", "val_pr_auc")
 _SCORES = ("precision", "recall", "f1_dice", "iou")
-CARD_TAGS = (*_FACTS, *_AREAS, *_SCORES)  # tags that a card is made of
+CARD_TAGS = (*_PROVENANCE, *_APS, *_SCORES)  # tags that a card needs
 _LOAD = """```python
 import mlflow
 
 mlflow.set_tracking_uri("…")  # of this registry
 model = mlflow.pyfunc.load_model("models:/{name}/{version}")
 probs = model.predict(x)  # x (B, T, C, H, W) in dB, NaN = no data; probs (B, H, W)
-mask = model.predict(x, params={{"mask": True}})  # at the threshold that val chose
+mask = model.predict(x, params={{"mask": True}})  # at the threshold chosen on val
 ```"""
 
 
 def make_tags(row: Mapping[str, Any]) -> dict[str, str]:
-    """Make a version's tags of its row in ``benchmark_master.csv``; MLflow takes no ``@`` in a name."""
+    """Make a version's tags from its row in ``benchmark_master.csv``; MLflow refuses ``@`` in names."""
     tags = {
         name.replace("@", "_at_"): str(value)
         for name, value in row.items()
@@ -47,7 +47,7 @@ def make_tags(row: Mapping[str, Any]) -> dict[str, str]:
 
 
 def make_gate_tags(checks: Sequence[GateCheck]) -> dict[str, str]:
-    """Make the tags of a gate's outcome, ``gate`` last: with it the outcome is whole."""
+    """Make the tags of a gate's result; ``gate`` is last and marks the result as complete."""
     failed = [check.name for check in checks if not check.passed]
     tags = {f"{GATE_TAG}_{check.name}": f"{check.value:.4f}" for check in checks}
     return {**tags, GATE_TAG: f"failed: {', '.join(failed)}" if failed else PASSED}
@@ -57,10 +57,10 @@ def describe_model(title: str) -> str:
     """Describe a registered model in Markdown."""
     return (
         f"**{title}**: landslide probability of each pixel from a Sentinel-1 time series. One version per "
-        "registered run, with scores, data, licence and gate as tags.\n\n"
+        "registered run, with scores, data, licence and gate result as tags.\n\n"
         "- `champion`: best on val among the versions that passed the gate, unless one was promoted or rolled "
         "back by hand\n- `challenger`: the best other version that passed, or the former champion\n"
-        "- `best`: the champion of the architecture that is best on val; one of all models has it\n\n"
+        "- `best`: the champion of the architecture that is best on val; one model has it\n\n"
         "`python -m tuning.registry list | promote | rollback`"
     )
 
@@ -68,15 +68,15 @@ def describe_model(title: str) -> str:
 def make_card(
     name: str, version: int, tags: Mapping[str, str], checks: Sequence[GateCheck] = ()
 ) -> str:
-    """Write a version's model card in Markdown.
+    """Make a version's model card in Markdown.
 
     Args:
         name: Registered model.
         version: Number of the version.
         tags: The version's tags, at least those of ``CARD_TAGS``.
-        checks: What the gate found; none where it was not tried.
+        checks: Results of the gate; empty if it has not run.
     """
-    what = (
+    summary = (
         "Landslide probability of each 10 m pixel from a Sentinel-1 time series "
         f"({tags['channels']}; acquisitions: {tags['acquisitions']})."
     )
@@ -85,30 +85,30 @@ def make_card(
         f"campaign {tags['campaign']}, preset {tags['preset']}, code {tags['git_commit']}."
     )
     warning = "**Synthetic data: these scores say nothing about Hokkaido.**"
-    parts = [
+    sections = [
         f"# {tags['model']}",
-        what,
+        summary,
         *([warning] if tags["data"] == "synthetic" else []),
-        _tell_scores(tags),
+        _format_scores(tags),
         f"## Data\n{data}",
         f"## Licence\n{LICENCES[tags['data']]}",
-        "## Gate\n" + ("\n".join(_tell_check(check) for check in checks) or "Not tried yet."),
+        "## Gate\n" + ("\n".join(_format_check(check) for check in checks) or "Not run yet."),
         "## Load\n" + _LOAD.format(name=name, version=version),
     ]
-    return "\n\n".join(parts)
+    return "\n\n".join(sections)
 
 
-def _tell_check(check: GateCheck) -> str:
+def _format_check(check: GateCheck) -> str:
     return f"- {'passed' if check.passed else '**failed**'}: {check.sentence}"
 
 
-def _tell_scores(tags: Mapping[str, str]) -> str:
-    low, high, mean, chosen, val = (_short(tags[name]) for name in _AREAS)
-    at = _short(tags["threshold"])
+def _format_scores(tags: Mapping[str, str]) -> str:
+    low, high, mean, own, val = (_short(tags[name]) for name in _APS)
+    threshold = _short(tags["threshold"])
     rows = [
         f"| average precision, mean over seeds ({tags['seeds']}) | {mean}, 95 % interval {low} to {high} |",
-        f"| average precision, this run (seed {tags['seed']}) | {chosen}; on val {val} |",
-        *(f"| {name} at {at} | {_short(tags[name])} |" for name in _SCORES),
+        f"| average precision, this run (seed {tags['seed']}) | {own}; on val {val} |",
+        *(f"| {name} at threshold {threshold} | {_short(tags[name])} |" for name in _SCORES),
     ]
     return "## Scores on test\n| score | value |\n|---|---|\n" + "\n".join(rows)
 

@@ -1,11 +1,4 @@
-"""Registered models: one per architecture, each version with its scores, provenance and the outcome of its gate.
-
-    python -m tuning.registry list [--root mlruns]
-    python -m tuning.registry promote MODEL VERSION [--root mlruns]
-    python -m tuning.registry rollback MODEL [--root mlruns]
-
-Nothing is ever deleted.
-"""
+"""Registered models: one per architecture, each version with scores, provenance and gate result as tags."""
 
 import logging
 import tempfile
@@ -37,46 +30,46 @@ logger = logging.getLogger(__name__)
 def register_version(
     client: MlflowClient, model: str, uri: str, run_id: str, tags: Mapping[str, str]
 ) -> int:
-    """Register a trial's logged model once.
+    """Register a trial's logged model, once.
 
     Args:
         client: MLflow client.
         model: Architecture.
         uri: The logged model, ``models:/m-…``.
-        run_id: Run that made it; a second call for the same run adds nothing.
-        tags: Scores and provenance of the version, of :func:`tuning.registry.model_card.make_tags`; must hold
-            ``run_id``.
+        run_id: Run that logged it; a second call for the same run returns the first call's version.
+        tags: Scores and provenance from :func:`tuning.registry.model_card.make_tags`, with ``run_id``.
 
     Returns:
         The version's number.
 
     Raises:
-        ValueError: If the model, loaded again, does not answer as its network did.
+        ValueError: If the loaded model's output differs from the network's.
     """
     name = aliases.registered_name(model)
-    _make_model(client, name, tags.get("model", model))
+    _create_registered_model(client, name, tags.get("model", model))
     for version in aliases.list_model_versions(client, name, f" and tags.run_id = {quote(run_id)}"):
         for key in tags.keys() - version.tags.keys():  # registered by an earlier release
             client.set_model_version_tag(name, str(version.version), key, tags[key])
         return int(version.version)
-    _check(client, uri, run_id)
-    every = {**tags, DIGEST: read_digest(client, uri)}
+    _check_output(client, uri, run_id)
+    all_tags = {**tags, DIGEST: read_digest(client, uri)}
     model_id = uri.removeprefix("models:/")
-    made = client.create_model_version(name, uri, run_id, tags=every, model_id=model_id)
-    client.update_model_version(name, str(made.version), make_card(name, int(made.version), every))
-    logger.info("Registered %s version %s.", name, made.version)
-    return int(made.version)
+    version = client.create_model_version(name, uri, run_id, tags=all_tags, model_id=model_id)
+    number = int(version.version)
+    client.update_model_version(name, str(number), make_card(name, number, all_tags))
+    logger.info("Registered %s version %s.", name, number)
+    return number
 
 
-def _check(client: MlflowClient, uri: str, run_id: str) -> None:
-    """Load the model as logged, and compare it with what its network answered in training."""
-    with tempfile.TemporaryDirectory() as to:
-        file = client.download_artifacts(run_id, "trial/reference.npz", to)
+def _check_output(client: MlflowClient, uri: str, run_id: str) -> None:
+    """Compare the loaded model's output with the reference that was stored after training."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = client.download_artifacts(run_id, "trial/reference.npz", folder)
         reference = read_reference(Path(file))
         check_program(load_registered(client, uri), reference)
 
 
-def _make_model(client: MlflowClient, name: str, title: str) -> None:
+def _create_registered_model(client: MlflowClient, name: str, title: str) -> None:
     try:
         client.get_registered_model(name)
     except MlflowException as error:
@@ -88,30 +81,30 @@ def _make_model(client: MlflowClient, name: str, title: str) -> None:
 def apply_gate(
     client: MlflowClient, name: str, number: int, campaign_run: Run | None = None
 ) -> ModelVersion:
-    """Try the gate of a version unless its outcome is known; keep the outcome as tags and in its card.
+    """Run a version's gate unless it has a result; store the result as tags and in the model card.
 
     Args:
         client: MLflow client.
         name: Registered model.
         number: Version.
-        campaign_run: Run that holds ``gate.npz``; that of the version's campaign when left out.
+        campaign_run: Run with the artifact ``gate.npz`` (default: the run of the version's campaign).
 
     Returns:
-        The version with its outcome.
+        The version with the gate's tags.
 
     Raises:
-        FileNotFoundError: If the campaign kept nothing to try the gate on.
-        ValueError: If the program does not answer with a map.
+        FileNotFoundError: If the version's tags, its campaign's run or ``gate.npz`` are missing.
+        ValueError: If the program's output does not have the shape ``(B, H, W)``.
     """
     version = client.get_model_version(name, str(number))
     if GATE_TAG in version.tags:
         return version
-    if lacking := [key for key in CARD_TAGS if key not in version.tags]:
+    if missing := [key for key in CARD_TAGS if key not in version.tags]:
         raise FileNotFoundError(
             f"A gate needs a version that a report registered, but {name} version {number} lacks the "
-            f"tags {', '.join(lacking)}. Promote one that `python -m tuning.report` registered."
+            f"tags {', '.join(missing)}. Promote one that `python -m tuning.report` registered."
         )
-    tiles = _fetch_tiles(client, campaign_run or _find_campaign(client, version))
+    tiles = _download_gate_tiles(client, campaign_run or _find_campaign(client, version))
     program = load_registered(client, f"models:/{name}/{number}")
     checks = run_gate_checks(program, tiles, float(version.tags["threshold"]))
     card = make_card(name, number, version.tags, checks)
@@ -126,23 +119,23 @@ def apply_gate(
 
 
 def _find_campaign(client: MlflowClient, version: ModelVersion) -> Run:
-    """Find the run of a version's campaign."""
+    """Return the run of a version's campaign."""
     campaign, experiment = version.tags["campaign"], client.get_experiment_by_name(EXPERIMENT)
     if experiment is not None:
         for run in find_runs(client, experiment.experiment_id, kind="campaign", campaign=campaign):
             return run
     raise FileNotFoundError(
-        f"A gate needs the run of the version's campaign, but MLflow holds none of {campaign!r}. "
-        "Promote a version of a campaign that is there."
+        f"A gate needs the run of the version's campaign, but MLflow has none of {campaign!r}. "
+        "Promote a version of a campaign that MLflow has."
     )
 
 
-def _fetch_tiles(client: MlflowClient, campaign: Run) -> GateTiles:
+def _download_gate_tiles(client: MlflowClient, campaign: Run) -> GateTiles:
     run_id, name = campaign.info.run_id, campaign.data.tags["campaign"]
     if GATE_FILE not in {file.path for file in client.list_artifacts(run_id)}:
         raise FileNotFoundError(
             f"A gate needs {GATE_FILE} in its campaign's run, but campaign {name!r} has none. "
             f"`python -m tuning.run --resume {name}` adds it."
         )
-    with tempfile.TemporaryDirectory() as to:
-        return read_gate_tiles(Path(client.download_artifacts(run_id, GATE_FILE, to)))
+    with tempfile.TemporaryDirectory() as folder:
+        return read_gate_tiles(Path(client.download_artifacts(run_id, GATE_FILE, folder)))

@@ -258,7 +258,7 @@ def test_an_input_that_is_not_there_is_named(
         )
         == 1
     )
-    assert "A registry lies in a campaign's database" in capsys.readouterr().err
+    assert "The registry is in a campaign's database" in capsys.readouterr().err
 
 
 def test_a_folder_that_holds_something_is_left_alone(

@@ -72,9 +72,15 @@ def test_program_that_sees_change_keeps_every_law(tiles: GateTiles) -> None:
     assert found["direction"].limit == -MAX_FALL
     assert found["no_change"].value == 0
     assert found["no_change"].limit == MAX_SHARE
-    assert "correlate by 1.000 (the least of 3 flips), at least 0.8 is" in found["flips"].sentence
-    assert " without their change, 0.97" in found["direction"].sentence
-    assert "0.00 % of its pixels reach 0.500, 1 % is allowed" in found["no_change"].sentence
+    assert (
+        "correlation is 1.000 (the lowest of 3 flips); the minimum is 0.8."
+        in found["flips"].sentence
+    )
+    assert " without the change, 0.97" in found["direction"].sentence
+    assert (
+        "0.00 % of the pixels reach the threshold 0.500; at most 1 % may"
+        in found["no_change"].sentence
+    )
 
 
 def test_answer_by_position_breaks_the_flips(tiles: GateTiles) -> None:
@@ -144,7 +150,7 @@ def test_no_number_passes_no_law(tiles: GateTiles) -> None:
 
 
 def test_answer_of_another_shape_is_refused(tiles: GateTiles) -> None:
-    with pytest.raises(ValueError, match=r"must answer with probabilities \(B, H, W\), but got"):
+    with pytest.raises(ValueError, match=r"must return probabilities \(B, H, W\), but got"):
         run_gate_checks(lambda x: see_change(x)[:, None], tiles, 0.5)
 
 

@@ -202,7 +202,7 @@ def test_version_has_a_card(client: MlflowClient, good: ModelVersion) -> None:
     assert card.startswith("# VanillaUNet\n")
     assert f"{float(good.tags['pr_auc_mean']):.3f}, 95 % interval" in card
     assert "Synthetic data: these scores say nothing about Hokkaido." in card
-    assert "- passed: Flips of the input should flip the map" in card
+    assert "- passed: A flipped input should yield the flipped map" in card
     assert f'load_model("models:/{UNET}/{good.version}")' in card
     assert "`champion`: best on val" in client.get_registered_model(UNET).description
 
@@ -213,7 +213,7 @@ def test_barely_trained_network_gets_no_alias_and_a_warning(
     poor = report(client, root, "poor")
     assert poor.tags[GATE_TAG] == "failed: flips, no_change"
     assert f"Not promoted: {UNET} version {poor.version}: its gate failed: flips" in caplog.text
-    assert "- **failed**: A series without change" in poor.description
+    assert "- **failed**: A time series without change" in poor.description
     assert aliases(client) == {CHAMPION: int(good.version), BEST: int(good.version)}
 
 
@@ -281,7 +281,7 @@ def test_tags_tell_real_data_from_the_twin_s(good: ModelVersion) -> None:
     assert "10.1038/s41597-025-06167-2" in SOURCES["real"]
     card = make_card(UNET, 3, {**good.tags, "data": "real"})
     assert "Synthetic" not in card
-    assert "Not tried yet." in card
+    assert "Not run yet." in card
 
 
 def call(root: Path, *words: str) -> int:
@@ -327,7 +327,7 @@ def test_promote_refuses_a_version_without_material(
     assert call(root, "promote", "odd", "1") == 1
     assert "that a report registered, but hokkaido-odd version 1 lacks" in capsys.readouterr().err
     assert call(root, "promote", "odd", "2") == 1
-    assert "campaign, but MLflow holds none of 'gone'" in capsys.readouterr().err
+    assert "campaign, but MLflow has none of 'gone'" in capsys.readouterr().err
     assert call(root, "promote", "odd", "3") == 1  # its model cannot be loaded
     assert capsys.readouterr().err.startswith("error: ")
     assert client.get_registered_model("hokkaido-odd").aliases == {}
@@ -381,7 +381,7 @@ def test_look_at_a_folder_without_a_registry_makes_none(
 ) -> None:
     for words in (["list"], ["promote", "unet", "1"], ["rollback", "unet"]):
         assert call(tmp_path / "typo", *words) == 1
-        assert "in a campaign's database, but there is no" in capsys.readouterr().err
+        assert "registry is in a campaign's database, but there is no" in capsys.readouterr().err
     assert not (tmp_path / "typo").exists()
 
 
