@@ -1,4 +1,4 @@
-"""Words of error messages: the answer to an unknown name, and what another error said."""
+"""Texts of error messages: an unknown name, the first line of another error, an address without its password."""
 
 import re
 from collections.abc import Iterable
@@ -6,31 +6,28 @@ from difflib import get_close_matches
 
 from data.io.safe_json import show_value
 
-_COMPARED = 200  # characters of a name
+_COMPARED_CHARS = 200
 
 
 def unknown_name(kind: str, name: object, choices: Iterable[str]) -> str:
-    """Say that *name* is no *kind*, with the nearest one and the whole list.
+    """Return the message for an unknown name, with the closest match and all valid names.
 
     Args:
-        kind: What was asked for, such as ``split``.
-        name: The name got.
-        choices: Every name that exists.
-
-    Returns:
-        One sentence for an error message.
+        kind: What the name stands for, such as ``split``.
+        name: The unknown name.
+        choices: All valid names.
     """
-    known = list(choices)
-    near = get_close_matches(str(name)[:_COMPARED], known, n=1, cutoff=0.4)
-    guess = f" Did you mean {near[0]!r}?" if near else ""
-    return f"Unknown {kind} {show_value(name)}.{guess} Available: {', '.join(known)}."
+    names = list(choices)
+    matches = get_close_matches(str(name)[:_COMPARED_CHARS], names, n=1, cutoff=0.4)
+    hint = f" Did you mean {matches[0]!r}?" if matches else ""
+    return f"Unknown {kind} {show_value(name)}.{hint} Available: {', '.join(names)}."
 
 
 def format_error(error: BaseException) -> str:
-    """Return the first line of an error's text, its class where it has none; without passwords."""
+    """Return the first line of an error's text without passwords, or its class if it has no text."""
     return hide_password(str(error).splitlines()[0]) if str(error) else type(error).__name__
 
 
-def hide_password(text: str, instead: str = "") -> str:
-    """Return text whose addresses have *instead* of the user and the password in them, so that it may be shown."""
-    return re.sub(r"//[^/@\s]*@", f"//{instead}", text)
+def hide_password(text: str, replacement: str = "") -> str:
+    """Replace the user and password in the addresses of a text by *replacement*."""
+    return re.sub(r"//[^/@\s]*@", f"//{replacement}", text)

@@ -1,4 +1,4 @@
-"""A process pool that survives a dead worker."""
+"""A process pool that survives the death of a worker."""
 
 import os
 from collections import deque
@@ -11,16 +11,8 @@ from typing import TypeVar
 
 from tqdm import tqdm
 
-
-def count_cpus() -> int:
-    """Count the cores that this process may use, which on Linux may be fewer than there are."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-AHEAD = 4  # results per process that may wait for their turn; more would fill the memory
-REPAID = 8  # items that repay a process's start
+QUEUED_PER_WORKER = 4  # results that may wait for their turn; more would fill the memory
+ITEMS_PER_WORKER = 8  # fewer items do not repay the start of a process
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -28,7 +20,14 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class WorkerDied:
-    """The answer for an item whose process died, as a damaged file can make a C library do."""
+    """The result for an item whose worker process died, for example in a C library that read a damaged file."""
+
+
+def count_cpus() -> int:
+    """Return the number of cores this process may use; on Linux its affinity may be less than all cores."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def map_processes(
@@ -39,49 +38,51 @@ def map_processes(
     workers: int | None = None,
     progress: bool = True,
 ) -> Iterator[Result | WorkerDied]:
-    """Call *work* on every item in processes of their own; yield the results in the items' order.
+    """Call *work* on each item in worker processes, and yield the results in the order of the items.
 
     Args:
-        work: Function of a module's top level, or a partial of one. What it raises is raised here.
-        items: What to work on.
-        title: What the progress bar says.
-        workers: Processes; when left out, the cores at hand, or fewer where a process would get less than
-            ``REPAID`` items.
+        work: Function at the top level of a module, or a partial of one. Its exceptions are raised here.
+        items: Its arguments.
+        title: Title of the progress bar.
+        workers: Number of processes; by default one per core, but at least ``ITEMS_PER_WORKER`` items for each.
         progress: Whether to show the bar on stderr.
 
     Yields:
-        One result per item, :class:`WorkerDied` where its process died.
+        One result per item, :class:`WorkerDied` if its process died.
     """
-    wanted = workers or min(count_cpus(), len(items) // REPAID)
-    count = max(1, min(wanted, len(items)))
+    count = max(1, min(workers or min(count_cpus(), len(items) // ITEMS_PER_WORKER), len(items)))
     with tqdm(total=len(items), desc=title, unit="tile", disable=not progress) as bar:
         done = 0
         while done < len(items):
-            for result in _until_broken(work, items[done:], count):
+            for result in _map_until_death(work, items[done:], count):
                 yield result
                 bar.update()
                 done += 1
-            if done < len(items):  # some process died: the next one dies alone if it is the cause
-                yield next(_until_broken(work, items[done : done + 1], 1), WorkerDied())
+            if done < len(
+                items
+            ):  # a worker died: run the next item alone to see if it is the cause
+                yield next(_map_until_death(work, items[done : done + 1], 1), WorkerDied())
                 bar.update()
                 done += 1
 
 
-def _until_broken(
+def _map_until_death(
     work: Callable[[Item], Result], items: Sequence[Item], workers: int
 ) -> Iterator[Result]:
-    """Yield results in order until one's process dies."""
-    # Spawned, not forked: a fork of a process with threads may hang.
+    """Yield results in order until a worker dies."""
+    # Spawn, not fork: forking a process with threads may deadlock.
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        waiting: deque[Future[Result]] = deque()
-        left = iter(items)
+        queue: deque[Future[Result]] = deque()
+        rest = iter(items)
         try:
             while True:
-                while len(waiting) < AHEAD * workers and (item := next(left, None)) is not None:
-                    waiting.append(pool.submit(work, item))
-                if not waiting:
+                while len(queue) < QUEUED_PER_WORKER * workers and (
+                    (item := next(rest, None)) is not None
+                ):
+                    queue.append(pool.submit(work, item))
+                if not queue:
                     return
-                yield waiting.popleft().result()
+                yield queue.popleft().result()
         except BrokenProcessPool:
             return
         finally:

@@ -1,33 +1,18 @@
-"""Arrays out of files that somebody else may have written: ``.npy`` and ``.npz``, without pickle and within limits.
+"""Load ``.npy`` and ``.npz`` files from outside: size-limited, without pickle, and with the expected types and shapes."""
 
-``numpy.load`` makes room for what a file's header declares, and unpacks a member to whatever size it grows to. Here the
-declared sizes are compared with a limit and with each other first.
-"""
-
-import math
 import zipfile
-import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 
-from data.io.safe_json import RefusedError, get_file_size, refused_error, show_value
+from data.io.safe_json import RefusedError, check_file_size, refused_error, show_value
 
-# The largest arrays of this project, of the ground of 290 test tiles, have 28 MB.
-MOST_ARRAY_BYTES = 2**27  # of a file, and of all arrays in it
-
-_HEADERS = {
-    (1, 0): np.lib.format.read_array_header_1_0,
-    (2, 0): np.lib.format.read_array_header_2_0,
-}
-# What zipfile, zlib and a header's parser raise of damage.
-_DAMAGES = (
-    *(zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, KeyError),
-    *(ValueError, TypeError, SyntaxError, MemoryError, OverflowError),
-)
+# The largest arrays of this project, the reference layers of 290 test tiles, have 28 MB.
+MAX_ARRAY_BYTES = 2**27  # per file, and for all arrays of a file together
 
 
 @dataclass(frozen=True)
@@ -35,8 +20,8 @@ class ArraySpec:
     """What an array must be.
 
     Attributes:
-        dtype: Such as ``uint16``; ``str`` for texts of any length.
-        shape: Its lengths, None where any will do.
+        dtype: Such as ``uint16``; ``str`` for strings of any length.
+        shape: Its shape; None accepts any length.
     """
 
     dtype: str
@@ -46,97 +31,70 @@ class ArraySpec:
         sizes = ", ".join("any" if size is None else str(size) for size in self.shape)
         return f"{self.dtype} of shape ({sizes})"
 
-    def fits(self, dtype: "np.dtype[Any]", shape: tuple[int, ...]) -> bool:
-        """Tell whether type and shape are as wanted."""
+    def fits(self, array: np.ndarray) -> bool:
+        """Return whether an array has this type and shape."""
+        dtype: np.dtype[Any] = array.dtype
         if not (dtype.kind == "U" if self.dtype == "str" else dtype == np.dtype(self.dtype)):
             return False
-        return len(shape) == len(self.shape) and all(
-            found >= 0 and wanted in (None, found)
-            for found, wanted in zip(shape, self.shape, strict=True)
+        return (
+            dtype.itemsize > 0
+            and len(array.shape) == len(self.shape)
+            and all(
+                size in (None, length) for length, size in zip(array.shape, self.shape, strict=True)
+            )
         )
 
 
-def read_array(path: Path, wanted: ArraySpec) -> np.ndarray:
-    """Read one array, ``.npy``, of at most ``MOST_ARRAY_BYTES``.
+def read_array(path: Path, spec: ArraySpec) -> np.ndarray:
+    """Read one array, ``.npy``, of at most ``MAX_ARRAY_BYTES``.
 
     Raises:
         RefusedError: If the file is too large or damaged, or holds another array or a pickle.
         OSError: If it cannot be read.
     """
-    size = get_file_size(path, MOST_ARRAY_BYTES)
-    try:
-        with path.open("rb") as file:
-            return _read(file, size, wanted, "the array", path)
-    except RefusedError:
-        raise
-    except _DAMAGES as error:
-        raise refused_error("The file must be a whole array", show_value(error), path) from error
+    check_file_size(path, MAX_ARRAY_BYTES)
+    with _refusing_damage("an .npy file", path):
+        # Mapped first: numpy then compares the header's shape with the file's size before it allocates memory.
+        return np.array(_check("the array", np.lib.format.open_memmap(path, mode="r"), spec, path))
 
 
-def read_arrays(path: Path, wanted: Mapping[str, ArraySpec]) -> dict[str, np.ndarray]:
-    """Read arrays by name, ``.npz``; what the file holds besides is not looked at.
+def read_arrays(path: Path, specs: Mapping[str, ArraySpec]) -> dict[str, np.ndarray]:
+    """Read arrays by name, ``.npz``; other arrays in the file are ignored.
 
     Args:
-        path: A file of at most ``MOST_ARRAY_BYTES``, whose arrays have no more together when unpacked.
-        wanted: What each array must be.
+        path: A file of at most ``MAX_ARRAY_BYTES``, both packed and unpacked.
+        specs: What each array must be.
 
     Raises:
-        RefusedError: If the file is too large or damaged, would grow beyond the limit, lacks an array, or
-            holds another one or a pickle in its place.
+        RefusedError: If the file is too large or damaged, or lacks an array, or an array is another one or a pickle.
         OSError: If it cannot be read.
     """
-    get_file_size(path, MOST_ARRAY_BYTES)
+    check_file_size(path, MAX_ARRAY_BYTES)
+    with _refusing_damage("an .npz file", path):
+        with zipfile.ZipFile(path) as archive:
+            sizes = {member.filename: member.file_size for member in archive.infolist()}
+        if missing := [name for name in specs if f"{name}.npy" not in sizes]:
+            raise refused_error(f"The file must hold {', '.join(specs)}", f"no {missing[0]}", path)
+        if (total := sum(sizes[f"{name}.npy"] for name in specs)) > MAX_ARRAY_BYTES:
+            rule = f"Arrays must have at most {MAX_ARRAY_BYTES:,} bytes when unpacked"
+            raise refused_error(rule, f"{total:,}", path)
+        with np.load(path, allow_pickle=False) as arrays:
+            return {name: _check(name, arrays[name], spec, path) for name, spec in specs.items()}
+
+
+def _check(name: str, array: np.ndarray, spec: ArraySpec, path: Path) -> np.ndarray:
+    if not spec.fits(array):
+        got = f"{show_value(array.dtype)} of shape {array.shape}"
+        raise refused_error(f"{name} must be {spec}", got, path)
+    return array
+
+
+@contextmanager
+def _refusing_damage(kind: str, path: Path) -> Iterator[None]:
     try:
-        with path.open("rb") as file, zipfile.ZipFile(file) as archive:
-            members = _find_members(archive, wanted, path)
-            found = {}
-            for name, member in members.items():
-                with archive.open(member) as stream:
-                    found[name] = _read(stream, member.file_size, wanted[name], name, path)
-            return found
-    except RefusedError:
+        yield
+    except (OSError, RefusedError):
         raise
-    except _DAMAGES as error:
-        raise refused_error(
-            "The file must be a whole archive of arrays", show_value(error), path
-        ) from error
-
-
-def _find_members(
-    archive: zipfile.ZipFile, wanted: Mapping[str, ArraySpec], path: Path
-) -> dict[str, zipfile.ZipInfo]:
-    """Find the arrays' members, and compare what they declare with the limit; none is read for that."""
-    there = {member.filename: member for member in archive.infolist()}
-    if missing := [name for name in wanted if f"{name}.npy" not in there]:
-        raise refused_error(f"The file must hold {', '.join(wanted)}", f"no {missing[0]}", path)
-    members = {name: there[f"{name}.npy"] for name in wanted}
-    if (total := sum(member.file_size for member in members.values())) > MOST_ARRAY_BYTES:
-        rule = f"Arrays must have at most {MOST_ARRAY_BYTES:,} bytes when unpacked"
-        raise refused_error(rule, f"{total:,}", path)
-    return members
-
-
-def _read(stream: IO[bytes], size: int, wanted: ArraySpec, name: str, path: Path) -> np.ndarray:
-    """Read an array of a stream of *size* bytes; its header must tell the truth before room is made."""
-    version = np.lib.format.read_magic(stream)
-    if version not in _HEADERS:
-        raise refused_error("An array must have numpy's format 1.0 or 2.0", version, path)
-    shape, by_column, dtype = _HEADERS[version](stream)
-    if dtype.hasobject:
-        raise refused_error(f"{name} must be {wanted}", "objects, which are pickled,", path)
-    if not wanted.fits(dtype, shape):
-        raise refused_error(
-            f"{name} must be {wanted}", f"{show_value(dtype)} of shape {show_value(shape)}", path
-        )
-    count = math.prod(int(length) for length in shape)
-    left, needed = size - stream.tell(), count * dtype.itemsize
-    if left != needed or (count and not dtype.itemsize):
-        raise refused_error(f"{name} must have {needed:,} bytes, as it says", f"{left:,}", path)
-    content = bytearray(stream.read(needed))
-    if len(content) != needed:
-        raise refused_error(
-            f"{name} must have {needed:,} bytes, as it says", f"{len(content):,}", path
-        )
-    if not needed:
-        return np.empty(shape, dtype)
-    return np.frombuffer(content, dtype).reshape(shape, order="F" if by_column else "C")
+    except Exception as error:  # a damaged or hostile header raises almost any type
+        rule = f"The file must be {kind} without pickled objects"
+        raise refused_error(rule, show_value(error), path) from error

@@ -1,4 +1,4 @@
-"""JSON files and names that somebody else may have written: measured before they are read, checked after.
+"""Read JSON files and names from outside: size-limited before, validated after they are read.
 
 `data.io.safe_arrays` does the same for arrays, `data.io.safe_checkpoint` for checkpoints.
 """
@@ -8,111 +8,110 @@ import re
 from pathlib import Path
 from typing import Any
 
-# The largest JSON of this project, the manifest of a pack of 290 tiles, has 0.1 MB. Parsed, JSON takes up to thirty
-# times its size.
-MOST_JSON_BYTES = 2**23
-MOST_NAME_CHARS = 100
-NAME_RULE = f"at most {MOST_NAME_CHARS} letters, digits, '.', '_' and '-'"
+# The largest JSON of this project, the manifest of a pack of 290 tiles, has 0.1 MB. Parsed JSON takes up to thirty
+# times its size in memory.
+MAX_JSON_BYTES = 2**23
+MAX_NAME_CHARS = 100
+NAME_RULE = f"at most {MAX_NAME_CHARS} letters, digits, '.', '_' and '-'"
 
 _SHOWN_CHARS = 200
-_NAME = re.compile(rf"\w[\w.-]{{0,{MOST_NAME_CHARS - 1}}}", re.ASCII)
-_RENEW = "Get the file again from where it was made."
+_NAME = re.compile(rf"\w[\w.-]{{0,{MAX_NAME_CHARS - 1}}}", re.ASCII)
+_REMEDY = "Get the file again from its source."
 
 
 class RefusedError(ValueError):
-    """A file or a name that is not what this project writes."""
+    """A file or name that this project does not write."""
 
 
 def show_value(value: object) -> str:
-    """Return a value for a message: as Python writes it, so that no character of it acts, and cut short."""
+    """Return a value's ``repr``, shortened; control characters are escaped, so it is safe in a message."""
     text = repr(value[: 2 * _SHOWN_CHARS] if isinstance(value, str | bytes | list) else value)
+    return _shorten(text)
+
+
+def _shorten(text: str) -> str:
     return text if len(text) <= _SHOWN_CHARS else f"{text[:_SHOWN_CHARS]}…"
 
 
-def refused_error(rule: str, got: object, place: Path | str, remedy: str = _RENEW) -> RefusedError:
-    """Make the error of a broken rule; what was got is cut short."""
-    text = str(got)
-    text = text if len(text) <= _SHOWN_CHARS else f"{text[:_SHOWN_CHARS]}…"
-    return RefusedError(f"{rule}, but got {text} in {place}. {remedy}")
+def refused_error(rule: str, got: object, place: Path | str, remedy: str = _REMEDY) -> RefusedError:
+    """Return the error for a broken rule, with the value got, shortened, the place and the remedy."""
+    return RefusedError(f"{rule}, but got {_shorten(str(got))} in {place}. {remedy}")
 
 
 def is_safe_name(text: object) -> bool:
-    """Tell whether a text may become the name of a file: ``NAME_RULE``, and neither '.' nor '-' first."""
+    """Return whether a text is safe as a file name: ``NAME_RULE``, without '.' or '-' at the start."""
     return isinstance(text, str) and _NAME.fullmatch(text) is not None
 
 
 def check_safe_name(kind: str, text: object) -> str:
-    """Return a text that may become the name of a file or folder.
+    """Return a text that is safe as the name of a file or folder.
 
     Args:
         kind: What it names, such as ``campaign``.
-        text: The text got.
+        text: The name.
 
     Raises:
-        RefusedError: If it might leave its folder.
+        RefusedError: If the name could lead out of its folder.
     """
     if not is_safe_name(text):
-        remedy = "Choose another, with a letter or a digit first."
-        raise RefusedError(f"A {kind}'s name has {NAME_RULE}, but got {show_value(text)}. {remedy}")
+        remedy = "Choose another that starts with a letter or a digit."
+        raise RefusedError(
+            f"A {kind}'s name must have {NAME_RULE}, but got {show_value(text)}. {remedy}"
+        )
     return str(text)
 
 
-def get_file_size(path: Path, most: int) -> int:
-    """Return a plain file's size in bytes.
+def check_file_size(path: Path, max_bytes: int) -> None:
+    """Check that a path is a regular file of at most *max_bytes*.
 
     Raises:
-        RefusedError: If it is larger than *most*, or no plain file.
+        RefusedError: If it is larger, or not a regular file.
         OSError: If there is no such file.
     """
     size = path.stat().st_size
-    if not path.is_file():  # a pipe or a device would never end
-        raise refused_error("The file must be a plain one", "another", path)
-    if size > most:
-        raise refused_error(f"The file must have at most {most:,} bytes", f"{size:,}", path)
-    return size
+    if not path.is_file():  # reading a pipe or a device would never end
+        raise refused_error("The path must be a regular file", "another type", path)
+    if size > max_bytes:
+        raise refused_error(f"The file must have at most {max_bytes:,} bytes", f"{size:,}", path)
 
 
-def read_text(path: Path, most: int = MOST_JSON_BYTES) -> str:
-    """Read a UTF-8 file of at most *most* bytes, whose size is looked at before.
+def read_text(path: Path, max_bytes: int = MAX_JSON_BYTES) -> str:
+    """Read a UTF-8 file of at most *max_bytes*.
 
     Raises:
-        RefusedError: If it is larger, or no UTF-8.
+        RefusedError: If it is larger, or not UTF-8.
         OSError: If it cannot be read.
     """
-    get_file_size(path, most)
+    check_file_size(path, max_bytes)
     with path.open("rb") as file:
-        content = file.read(most)
+        content = file.read(max_bytes)
     try:
-        return content.decode("utf-8-sig")  # spreadsheets put a mark at the start
+        return content.decode("utf-8-sig")  # spreadsheets write a byte order mark
     except UnicodeDecodeError as error:
-        raise refused_error("The file must be readable text", error, path) from error
+        raise refused_error("The file must be UTF-8 text", error, path) from error
 
 
 def parse_json(text: str, place: Path | str, **options: Any) -> Any:
     """Parse JSON of any type.
 
     Args:
-        text: At most ``MOST_JSON_BYTES`` characters.
-        place: Where it stands, for the message.
+        text: The JSON.
+        place: Its origin, for the message.
         **options: For ``json.loads``.
 
     Raises:
-        RefusedError: If it is too long, nested too deeply, or no JSON.
+        RefusedError: If it is invalid or nested too deeply.
     """
-    if len(text) > MOST_JSON_BYTES:
-        raise refused_error(
-            f"JSON must have at most {MOST_JSON_BYTES:,} bytes", f"{len(text):,}", place
-        )
     try:
         return json.loads(text, **options)
     except RecursionError as error:
         raise refused_error("JSON must not be nested deeply", "too many levels", place) from error
     except ValueError as error:
-        raise refused_error("The file must be JSON", error, place) from error
+        raise refused_error("The text must be JSON", error, place) from error
 
 
 def parse_object(text: str, place: Path | str) -> dict[str, Any]:
-    """Parse a JSON object; raise RefusedError if it is too long, nested too deeply, or something else."""
+    """Parse a JSON object; raise RefusedError if it is invalid, nested too deeply or of another type."""
     content = parse_json(text, place)
     if not isinstance(content, dict):
         raise refused_error("The JSON must be an object", f"a {type(content).__name__}", place)
@@ -120,21 +119,21 @@ def parse_object(text: str, place: Path | str) -> dict[str, Any]:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """Read a JSON object of at most ``MOST_JSON_BYTES``.
+    """Read a JSON object of at most ``MAX_JSON_BYTES``.
 
     Raises:
-        RefusedError: If the file is too large, no JSON, nested too deeply, or its JSON is no object.
+        RefusedError: If the file is too large, invalid or nested too deeply, or its JSON is not an object.
         OSError: If it cannot be read.
     """
     return parse_object(read_text(path), path)
 
 
 def is_string_map(content: object) -> bool:
-    """Tell whether parsed JSON is an object whose values are all texts."""
+    """Return whether parsed JSON is an object whose values are all strings."""
     return isinstance(content, dict) and all(isinstance(value, str) for value in content.values())
 
 
 def is_number(value: object, low: float, high: float, *, whole: bool = False) -> bool:
-    """Tell whether parsed JSON is a number from *low* to *high*, no bool and no NaN."""
+    """Return whether parsed JSON is a number from *low* to *high*; bool and NaN are none."""
     kinds = int if whole else int | float
     return isinstance(value, kinds) and not isinstance(value, bool) and low <= value <= high

@@ -229,7 +229,11 @@ WRONG_FILES: list[tuple[str, Callable[[Path], object], str]] = [
         "pickled",
     ),
     ("test_probs.npz", lambda f: write_growing_npz(f, "bins", 200), "must hold tile_ids, bins"),
-    ("test_probs.npz", lambda f: f.write_bytes(b"no archive"), "must be a whole archive of arrays"),
+    (
+        "test_probs.npz",
+        lambda f: f.write_bytes(b"no archive"),
+        "must be an .npz file without pickled objects",
+    ),
     ("test_probs.npz", lambda f: write_sparse(f, 2**28), "at most 134,217,728 bytes"),
     ("test_probs.npz", probs, "A test tile must be among the campaign's, but got hokkaido_1"),
     (
@@ -285,7 +289,7 @@ def test_files_of_a_run_are_refused_and_do_not_act(
         ("splits.json", '{"splits": [1]}', "An audit of splits must be as it was written"),
         ("excluded_tiles.json", "[]", "must be an object, but got a list"),
         ("suspicious_tiles.json", '{"a":' * 100_000, "must not be nested deeply"),
-        (REFERENCE_FILE, "no archive", "must be a whole archive of arrays"),
+        (REFERENCE_FILE, "no archive", "must be an .npz file without pickled objects"),
         ("splits.png", "<svg onload=alert(1)>", "An image must be PNG"),
     ],
 )

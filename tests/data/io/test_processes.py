@@ -4,7 +4,7 @@ from functools import partial
 
 import pytest
 
-from data.io.processes import REPAID, WorkerDied, map_processes
+from data.io.processes import ITEMS_PER_WORKER, WorkerDied, map_processes
 
 
 def double(number: int) -> int:
@@ -44,4 +44,4 @@ def where(number: int) -> int:
 
 
 def test_few_items_are_one_process_s_work() -> None:
-    assert len(set(map_processes(where, range(2 * REPAID - 1), "counting"))) == 1
+    assert len(set(map_processes(where, range(2 * ITEMS_PER_WORKER - 1), "counting"))) == 1

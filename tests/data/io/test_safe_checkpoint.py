@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from data.io.safe_checkpoint import MOST_CHECKPOINT_BYTES, load_tensors
+from data.io.safe_checkpoint import MAX_CHECKPOINT_BYTES, load_tensors
 from data.io.safe_json import RefusedError
 from data.pack import Pack
 from tests.support.hostile_files import Canary, fires, write_sparse
@@ -16,7 +16,7 @@ from tuning.train.checkpoints import load_checkpoint
 from tuning.train.fit import fit
 from tuning.trial.folder import Config, TrialFolder
 
-RULE = "A checkpoint must be what training wrote, but got "
+RULE = "A checkpoint must be a file that training wrote, but got "
 
 
 def save_zip(content: object, path: Path) -> None:
@@ -69,14 +69,14 @@ def test_packed_checkpoint_is_refused_before_it_grows(tmp_path: Path) -> None:
             new.writestr(name, old.read(name))
     assert path.stat().st_size < 1_000_000
     with pytest.raises(
-        RefusedError, match=r"members must not be packed, but got 'small/data\.pkl'"
+        RefusedError, match=r"members must not be compressed, but got 'small/data\.pkl'"
     ):
         load_tensors(path)
 
 
 def test_large_checkpoint_is_refused_before_it_is_read(tmp_path: Path) -> None:
-    path = write_sparse(tmp_path / "best.pt", MOST_CHECKPOINT_BYTES + 1)
-    with pytest.raises(RefusedError, match=f"at most {MOST_CHECKPOINT_BYTES:,} bytes"):
+    path = write_sparse(tmp_path / "best.pt", MAX_CHECKPOINT_BYTES + 1)
+    with pytest.raises(RefusedError, match=f"at most {MAX_CHECKPOINT_BYTES:,} bytes"):
         load_checkpoint(path)
 
 

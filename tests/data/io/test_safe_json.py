@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from data.io.errors import unknown_name
-from data.io.safe_arrays import MOST_ARRAY_BYTES, ArraySpec, read_array, read_arrays
+from data.io.safe_arrays import MAX_ARRAY_BYTES, ArraySpec, read_array, read_arrays
 from data.io.safe_json import (
-    MOST_JSON_BYTES,
+    MAX_JSON_BYTES,
     RefusedError,
     check_safe_name,
     is_safe_name,
@@ -30,7 +30,7 @@ BYTES = ArraySpec("uint8", (None,))
         ("null", "must be an object, but got a NoneType"),
         ("", "must be JSON, but got Expecting value"),
         ('{"a": ' + "9" * 5000 + "}", "must be JSON, but got Exceeds the limit"),
-        (b"\xff\xfe{}", "must be readable text, but got 'utf-8' codec"),
+        (b"\xff\xfe{}", "must be UTF-8 text, but got 'utf-8' codec"),
     ],
 )
 def test_json_that_is_no_object_is_refused(
@@ -45,7 +45,7 @@ def test_json_that_is_no_object_is_refused(
 def test_large_json_is_refused_before_it_is_read(tmp_path: Path) -> None:
     file = write_sparse(tmp_path / "a.json", 100_000_000)
     tracemalloc.start()
-    with pytest.raises(RefusedError, match=f"at most {MOST_JSON_BYTES:,} bytes, but got 100,000,0"):
+    with pytest.raises(RefusedError, match=f"at most {MAX_JSON_BYTES:,} bytes, but got 100,000,0"):
         read_json(file)
     assert tracemalloc.get_traced_memory()[1] < 1_000_000
     tracemalloc.stop()
@@ -53,7 +53,7 @@ def test_large_json_is_refused_before_it_is_read(tmp_path: Path) -> None:
 
 def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "a.json")
-    with pytest.raises(RefusedError, match="must be a plain one, but got another"):
+    with pytest.raises(RefusedError, match="must be a regular file, but got another type"):
         read_json(tmp_path / "a.json")
 
 
@@ -79,7 +79,9 @@ def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
 )
 def test_what_is_no_name_becomes_no_file(text: object) -> None:
     assert not is_safe_name(text)
-    with pytest.raises(RefusedError, match="A campaign's name has at most 100 letters, digits"):
+    with pytest.raises(
+        RefusedError, match="A campaign's name must have at most 100 letters, digits"
+    ):
         check_safe_name("campaign", text)
 
 
@@ -130,30 +132,30 @@ def test_pickled_arrays_are_refused_and_do_not_act(tmp_path: Path) -> None:
     assert canary.exists()  # so the file would act
     canary.unlink()
     with pytest.raises(
-        RefusedError, match=r"x must be uint8 .* but got objects, which are pickled"
+        RefusedError, match=r"must be an \.npz file without pickled objects, but got ValueError"
     ):
         read_arrays(file, {"x": BYTES})
     np.save(tmp_path / "a.npy", np.array([1, {}], dtype=object))
-    with pytest.raises(RefusedError, match="but got objects, which are pickled"):
+    with pytest.raises(RefusedError, match=r"must be an \.npy file without pickled objects"):
         read_array(tmp_path / "a.npy", BYTES)
     assert not canary.exists()
 
 
 def test_arrays_that_grow_are_refused_before_they_are_unpacked(tmp_path: Path) -> None:
-    file = write_growing_npz(tmp_path / "a.npz", "x", MOST_ARRAY_BYTES // 2**20 + 1)
+    file = write_growing_npz(tmp_path / "a.npz", "x", MAX_ARRAY_BYTES // 2**20 + 1)
     assert file.stat().st_size < 1_000_000
     tracemalloc.start()
-    with pytest.raises(RefusedError, match=f"at most {MOST_ARRAY_BYTES:,} bytes when unpacked"):
+    with pytest.raises(RefusedError, match=f"at most {MAX_ARRAY_BYTES:,} bytes when unpacked"):
         read_arrays(file, {"x": BYTES})
     assert tracemalloc.get_traced_memory()[1] < 5_000_000
     tracemalloc.stop()
 
 
 def test_large_arrays_are_refused_before_they_are_read(tmp_path: Path) -> None:
-    file = write_sparse(tmp_path / "a.npy", MOST_ARRAY_BYTES + 1)
-    with pytest.raises(RefusedError, match=f"at most {MOST_ARRAY_BYTES:,} bytes"):
+    file = write_sparse(tmp_path / "a.npy", MAX_ARRAY_BYTES + 1)
+    with pytest.raises(RefusedError, match=f"at most {MAX_ARRAY_BYTES:,} bytes"):
         read_array(file, BYTES)
-    with pytest.raises(RefusedError, match=f"at most {MOST_ARRAY_BYTES:,} bytes"):
+    with pytest.raises(RefusedError, match=f"at most {MAX_ARRAY_BYTES:,} bytes"):
         read_arrays(file, {"x": BYTES})
 
 
@@ -163,13 +165,13 @@ def test_large_arrays_are_refused_before_they_are_read(tmp_path: Path) -> None:
         (
             "|u1",
             (10**15,),
-            "the array must have 1,000,000,000,000,000 bytes, as it says, but got 8",
+            "but got ValueError('mmap length is greater than file size')",
         ),
-        ("|u1", (-1,), "must be uint8 of shape (any), but got dtype('uint8') of shape (-1,)"),
+        ("|u1", (-1,), "but got ValueError('negative dimensions are not allowed')"),
         ("|u1", (2, 4), "but got dtype('uint8') of shape (2, 4)"),
         ("<f8", (1,), "but got dtype('float64')"),
-        ("|O", (1,), "but got objects, which are pickled"),
-        ("(" * 5000, (1,), "must be a whole array"),
+        ("|O", (1,), "must be an .npy file without pickled objects"),
+        ("(" * 5000, (1,), "must be an .npy file without pickled objects"),
     ],
 )
 def test_headers_must_tell_the_truth(
@@ -189,7 +191,7 @@ def test_texts_without_letters_have_no_length(tmp_path: Path) -> None:
     with (tmp_path / "x.npy").open("wb") as out:
         header = {"descr": "<U0", "fortran_order": False, "shape": (10**12,)}
         np.lib.format.write_array_header_1_0(out, header)
-    with pytest.raises(RefusedError, match="as it says"):
+    with pytest.raises(RefusedError, match=r"must be str of shape \(any\), but got dtype\('<U'\)"):
         read_array(tmp_path / "x.npy", ArraySpec("str", (None,)))
 
 
@@ -197,7 +199,7 @@ def test_damaged_archives_are_named(tmp_path: Path) -> None:
     file = tmp_path / "a.npz"
     file.write_bytes(b"PK no archive")
     with pytest.raises(
-        RefusedError, match=r"must be a whole archive of arrays, but got BadZipFile"
+        RefusedError, match=r"must be an .npz file without pickled objects, but got BadZipFile"
     ):
         read_arrays(file, {"x": BYTES})
     np.savez(file, y=np.zeros(3, np.uint8))
@@ -207,5 +209,7 @@ def test_damaged_archives_are_named(tmp_path: Path) -> None:
     content = bytearray(file.read_bytes())
     content[1000] ^= 1  # its checksum no longer fits
     file.write_bytes(content)
-    with pytest.raises(RefusedError, match=r"must be a whole archive of arrays, .*Bad CRC"):
+    with pytest.raises(
+        RefusedError, match=r"must be an .npz file without pickled objects, .*Bad CRC"
+    ):
         read_arrays(file, {"x": BYTES})

@@ -310,7 +310,7 @@ def test_config_that_is_lost_or_broken_is_refused(logged: Logged, ask: Ask, tmp_
     (folder / "config.json").write_text("{")
     code, _, err = ask(logged.log("no-json", folder))
     assert code == 2
-    assert "The file must be JSON, but got Expecting" in err
+    assert "The text must be JSON, but got Expecting" in err
     assert "in the artifact trial/config.json of run" in err
     (folder / "config.json").unlink()
     code, _, err = ask(logged.log("no-config", folder))

@@ -96,7 +96,7 @@ def test_folder_that_cannot_be_continued_fails_its_seed_alone(
     damaged = job.journal({"config": config | {"epochs": 1, "seed": SEEDS[0]}})
     damaged.last.write_text("no checkpoint")
     first, second, _ = run_stack(config | {"epochs": 1}, job, *SEEDS).values()
-    assert "must be what training wrote, but" in first.read("failure")["message"]
+    assert "must be a file that training wrote, but" in first.read("failure")["message"]
     assert first.read("end") is None
     assert second.read("test")["n_samples"] == 4
     assert second.read("failure") is None

@@ -87,9 +87,7 @@ def test_damaged_checkpoint_is_named_with_the_remedy(
         torch.save({"epoch": 1, "model": {}}, journal.last)  # whole, and of another training
     else:
         journal.last.write_bytes(content)
-    told = (
-        r"A checkpoint must be what training wrote, but .*last\.pt.* Or delete it: the trial then"
-    )
+    told = r"A checkpoint must be a file that training wrote, but .*last\.pt.* Or delete it: the trial then"
     with pytest.raises(ValueError, match=told):
         fit(config, pack, tmp_path, lambda row: None, device=CPU)
     journal.last.unlink()
