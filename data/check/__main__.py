@@ -1,4 +1,4 @@
-"""`python -m data.check`: check every tile file of a folder."""
+"""`python -m data.check`: check every tile file in a folder."""
 
 import argparse
 import json
@@ -8,32 +8,39 @@ from pathlib import Path
 from typing import get_args
 
 from data.check.folder import check_folder
-from data.check.report import render
+from data.check.report import format_report
 from data.tiles import Units
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the command; return 0, or 1 where something is unusable, or 2 for a wrong request."""
+    """Run the command and return its exit code: 0, 1 if anything is unusable, 2 for invalid arguments."""
     parser = argparse.ArgumentParser(
-        prog="python -m data.check", description="Check every tile file of a folder."
+        prog="python -m data.check",
+        description="Check every tile file in a folder, and each tile across its files.",
+        epilog="Exit code: 0 if all files are usable, 1 if any file or tile is unusable, 2 if PATH is no tile folder.",
     )
-    parser.add_argument("path", type=Path, metavar="PATH", help="folder with s1asc/, s1dsc/ or s2/")
-    parser.add_argument("--units", choices=get_args(Units), help="default: what most files have")
-    parser.add_argument("--json", action="store_true", help="print one JSON document instead")
-    parser.add_argument("--workers", type=int, help="processes; default: one per CPU")
+    parser.add_argument(
+        "path", type=Path, metavar="PATH", help="folder above s1asc/, s1dsc/ or s2/"
+    )
+    parser.add_argument(
+        "--units",
+        choices=get_args(Units),
+        help="unit that all Sentinel-1 files must have; default: the unit of most files",
+    )
+    parser.add_argument("--json", action="store_true", help="print the report as JSON")
+    parser.add_argument(
+        "--workers", type=int, metavar="N", help="number of processes; default: one per core"
+    )
     args = parser.parse_args(argv)
     if args.workers is not None and args.workers < 1:
-        print(f"error: Workers must be 1 or more, but got {args.workers}.", file=sys.stderr)
+        print(f"error: --workers must be 1 or more, but got {args.workers}.", file=sys.stderr)
         return 2
     try:
         report = check_folder(args.path, args.units, args.workers)
-    except (FileNotFoundError, NotADirectoryError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
     except (OSError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
-        return 1
-    print(json.dumps(asdict(report), indent=1) if args.json else render(report))
+        return 2 if isinstance(error, FileNotFoundError | NotADirectoryError) else 1
+    print(json.dumps(asdict(report), indent=1) if args.json else format_report(report))
     return 1 if report.unusable else 0
 
 

@@ -1,4 +1,4 @@
-"""Checking one tile's files, each in a process that it may take down without harm to the others."""
+"""Check the files of one tile in a worker process, which a damaged file may crash."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from data.check.report import Facts, FileReport, TileReport, classify
+from data.check.report import UNUSABLE, USABLE, Facts, FileReport, TileReport, classify
 from data.io.processes import WorkerDied, map_processes
 from data.tiles import (
     DIMS,
@@ -25,101 +25,111 @@ from data.tiles import (
 
 @dataclass(frozen=True)
 class CheckJob:
-    """The files of one tile that are to be checked.
+    """The files of one tile to check.
 
     Attributes:
         tile_id: Such as ``hokkaido_579``.
-        hashes: Expected SHA-256 by modality, empty where no manifest has one.
-        lacks: Modalities that the folder has, but not of this tile.
+        hashes: Expected SHA-256 by modality; empty if no manifest lists the file.
+        missing: Modalities that the folder has, but not for this tile.
     """
 
     tile_id: str
     hashes: dict[str, str]
-    lacks: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
-class Checked:
-    """What came of a job."""
+class TileCheck:
+    """The reports on a job's tile and files."""
 
     tile: TileReport
     files: tuple[FileReport, ...]
 
 
 def check_each(
-    work: Callable[[CheckJob], Checked],
+    work: Callable[[CheckJob], TileCheck],
     jobs: Sequence[CheckJob],
     workers: int | None = None,
     progress: bool = True,
-) -> list[Checked]:
-    """Do every job, and blame a process's end on the very file that caused it.
+) -> list[TileCheck]:
+    """Run all jobs; where a process dies, find the file that crashed it.
 
     Args:
         work: Such as a partial of :func:`check_tile`.
-        jobs: One for each tile.
-        workers: Processes; the cores at hand when left out.
-        progress: Whether to show a bar on stderr.
+        jobs: One per tile.
+        workers: Number of processes; by default one per core.
+        progress: Whether to show a progress bar on stderr.
 
     Returns:
-        One result per job; a file that ends its process has the verdict ``ends-its-process``.
+        One result per job; a file that crashes its process has the verdict ``crash``.
     """
     results = list(map_processes(work, jobs, "checking tiles", workers=workers, progress=progress))
     return [
-        _blame(work, job) if isinstance(result, WorkerDied) else result
+        _check_file_by_file(work, job) if isinstance(result, WorkerDied) else result
         for job, result in zip(jobs, results, strict=True)
     ]
 
 
-def _blame(work: Callable[[CheckJob], Checked], job: CheckJob) -> Checked:
-    """Do a job again file by file, then once more without the files that end their process."""
-    alone = [replace(job, hashes={name: digest}) for name, digest in job.hashes.items()]
-    results = list(map_processes(work, alone, "file by file", progress=False))
-    fatal = [
-        name for name, one in zip(job.hashes, results, strict=True) if isinstance(one, WorkerDied)
+def _check_file_by_file(work: Callable[[CheckJob], TileCheck], job: CheckJob) -> TileCheck:
+    """Run a job for each of its files alone, then once more without the files that crash their process."""
+    single = [replace(job, hashes={name: digest}) for name, digest in job.hashes.items()]
+    results = list(map_processes(work, single, "file by file", progress=False))
+    crashing = [
+        name
+        for name, result in zip(job.hashes, results, strict=True)
+        if isinstance(result, WorkerDied)
     ]
-    alive = {name: digest for name, digest in job.hashes.items() if name not in fatal}
-    rest = replace(job, hashes=alive)
-    again = next(map_processes(work, [rest], "the others", progress=False))
-    if isinstance(again, WorkerDied):  # only together
-        fatal, again = list(job.hashes), Checked(TileReport(job.tile_id, (), "usable"), ())
-    dead = tuple(_report_death(job.tile_id, name) for name in fatal)
-    tile = replace(again.tile, modalities=tuple(job.hashes))
-    return Checked(tile, (*again.files, *dead))
+    rest = {name: digest for name, digest in job.hashes.items() if name not in crashing}
+    final = next(map_processes(work, [replace(job, hashes=rest)], "the others", progress=False))
+    if isinstance(final, WorkerDied):  # the files crash only together
+        crashing = list(job.hashes)
+        final = TileCheck(TileReport(job.tile_id, (), USABLE), ())
+    crashed = tuple(_report_crash(job.tile_id, name) for name in crashing)
+    return TileCheck(replace(final.tile, modalities=tuple(job.hashes)), (*final.files, *crashed))
 
 
-def _report_death(tile_id: str, modality: str) -> FileReport:
+def _report_crash(tile_id: str, modality: str) -> FileReport:
     path = tile_path(Path(), tile_id, modality).as_posix()
     reason = (
-        f"A tile must be readable NetCDF, but got the end of the process that read it in {path}. "
+        f"A tile must be readable NetCDF, but got a crash of the process that read {path}. "
         "Get the file again, or remove the tile from all folders."
     )
-    return FileReport(path, modality, tile_id, "unusable", "ends-its-process", reason)
+    return FileReport(path, modality, tile_id, UNUSABLE, "crash", reason)
 
 
-def check_tile(root: Path, units: Units | None, job: CheckJob) -> Checked:
-    """Check the files of one tile, and what can be read of them against each other.
+def check_tile(root: Path, units: Units | None, job: CheckJob) -> TileCheck:
+    """Check the files of one tile, and compare those that are readable.
 
     Args:
         root: The folder.
-        units: Unit that Sentinel-1's files must have; what each seems to have when left out.
+        units: Unit that Sentinel-1 files must have; by default guessed for each file.
         job: The tile.
     """
-    files, tiles, found = [], [], []
+    files: list[FileReport] = []
+    tiles: list[Tile] = []
     for modality, digest in job.hashes.items():
         report, tile = _check_file(root, job.tile_id, modality, units, digest)
         files.append(report)
         tiles += [tile] if tile else []
-    if job.lacks:
-        found.append(TileWarning("unpaired", f"It has no file of {' and '.join(job.lacks)}."))
+    warnings: list[TileWarning] = []
+    if job.missing:
+        text = f"It has no file of {' and '.join(job.missing)}."
+        warnings.append(TileWarning("unpaired", text))
     verdict = reason = ""
     try:
-        found += compare_tiles(tiles)
+        warnings += compare_tiles(tiles)
     except TileError as error:
         verdict, reason = error.verdict, str(error)
-    state = classify(verdict, found)
-    names = tuple(job.hashes)
-    return Checked(
-        TileReport(job.tile_id, names, state, verdict, reason, tuple(found)), tuple(files)
+    return TileCheck(
+        TileReport(
+            tile_id=job.tile_id,
+            modalities=tuple(job.hashes),
+            state=classify(verdict, warnings),
+            verdict=verdict,
+            reason=reason,
+            warnings=tuple(warnings),
+        ),
+        tuple(files),
     )
 
 
@@ -128,27 +138,27 @@ def _check_file(
 ) -> tuple[FileReport, Tile | None]:
     path = tile_path(root, tile_id, modality)
     name = path.relative_to(root).as_posix()
-    found = _find_change(path, digest)
+    warnings = _compare_hash(path, digest)
     try:
         guess = guess_units(path) if modality in ORBITS else None
         tile = open_tile(path, units or guess or "dB")
     except FileNotFoundError as error:
-        return FileReport(name, modality, tile_id, "unusable", "missing", str(error)), None
+        return FileReport(name, modality, tile_id, UNUSABLE, "missing", str(error)), None
     except TileError as error:
         verdict, reason = error.verdict, str(error)
-        return FileReport(name, modality, tile_id, "unusable", verdict, reason, found), None
-    found += tile.findings
+        return FileReport(name, modality, tile_id, UNUSABLE, verdict, reason, warnings), None
+    warnings += tile.warnings
     facts = _list_facts(tile, guess or "")
-    state = classify("", found)
-    return FileReport(name, modality, tile_id, state, findings=found, facts=facts), tile
+    state = classify("", warnings)
+    return FileReport(name, modality, tile_id, state, warnings=warnings, facts=facts), tile
 
 
-def _find_change(path: Path, digest: str) -> tuple[TileWarning, ...]:
+def _compare_hash(path: Path, digest: str) -> tuple[TileWarning, ...]:
     try:
         if digest and hash_file(path) != digest:
-            return (TileWarning("changed", "Its content is not what the manifest lists."),)
+            return (TileWarning("changed", "Its SHA-256 differs from the manifest's."),)
     except OSError:
-        pass  # reading it as a tile says more
+        pass  # open_tile reports it
     return ()
 
 

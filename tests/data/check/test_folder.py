@@ -15,7 +15,7 @@ import pytest
 
 from data.check import check_folder
 from data.check.__main__ import main
-from data.check.tile import Checked, CheckJob, check_each, check_tile
+from data.check.tile import CheckJob, TileCheck, check_each, check_tile
 from data.tiles import MODALITIES, ORBITS, TileError, list_tiles, open_tile, tile_path
 from data.tiles.catalogue import read_catalogue
 from data.twin import make_twin
@@ -45,14 +45,14 @@ def list_annotated(root: Path) -> list[str]:
 
 def list_outcomes(path: Path) -> list[str]:
     try:
-        return sorted({finding.name for finding in open_tile(path).findings}) or ["clean"]
+        return sorted({warning.name for warning in open_tile(path).warnings}) or ["clean"]
     except TileError as error:
         return [error.verdict]
 
 
 def run_mutations(twin: Path, folder: Path, count: int) -> dict[str, Counter[str]]:
     """Spoil *count* copies of the twin's files, print what became of them and return the same."""
-    rng, tally = np.random.default_rng(2018), defaultdict[str, Counter[str]](Counter)
+    rng, counts = np.random.default_rng(2018), defaultdict[str, Counter[str]](Counter)
     annotated = list_annotated(twin)
     for number in range(count):
         kind = list(KINDS)[number % len(KINDS)]
@@ -62,23 +62,23 @@ def run_mutations(twin: Path, folder: Path, count: int) -> dict[str, Counter[str
         shutil.copyfile(source, path)
         expected, outcomes = mutate(path, kind, rng), list_outcomes(path)
         assert expected in outcomes, f"{kind} must give {expected}, but got {outcomes} in {path}."
-        tally[kind][" + ".join(outcomes)] += 1
+        counts[kind][" + ".join(outcomes)] += 1
         shutil.rmtree(path.parent)
-    for kind, outcomes in tally.items():
+    for kind, outcomes in counts.items():
         print(f"{kind:>24}: {', '.join(f'{name} {n}' for name, n in outcomes.most_common())}")
-    return tally
+    return counts
 
 
 @pytest.mark.parametrize("count", [100, pytest.param(1000, marks=pytest.mark.slow)])
 def test_every_mutation_ends_in_its_verdict_or_finding(
     count: int, twin: Path, tmp_path: Path
 ) -> None:
-    tally = run_mutations(twin, tmp_path, count)
-    assert list(tally) == list(KINDS)
-    assert sum(outcomes.total() for outcomes in tally.values()) == count
-    assert not any("clean" in outcomes for outcomes in tally.values())
+    counts = run_mutations(twin, tmp_path, count)
+    assert list(counts) == list(KINDS)
+    assert sum(outcomes.total() for outcomes in counts.values()) == count
+    assert not any("clean" in outcomes for outcomes in counts.values())
     # Nothing else is found by the way: a blank step alone has two names, for it has no data either.
-    double = {kind for kind, outcomes in tally.items() if any(" + " in name for name in outcomes)}
+    double = {kind for kind, outcomes in counts.items() if any(" + " in name for name in outcomes)}
     assert double <= {"blank step"}
 
 
@@ -87,7 +87,7 @@ def test_the_untouched_twin_is_clean(twin: Path) -> None:
     assert (report.synthetic, report.units, report.modalities) == (True, "dB", ORBITS)
     assert len(report.files) == 24
     assert {one.state for one in (*report.files, *report.tiles)} == {"usable"}
-    assert all(one.findings == () for one in (*report.files, *report.tiles))
+    assert all(one.warnings == () for one in (*report.files, *report.tiles))
 
 
 def test_facts_are_the_files_own(twin: Path) -> None:
@@ -118,7 +118,7 @@ def test_the_folders_unit_is_that_of_most_files(tmp_path: Path) -> None:
     write(make_dataset("s2"), tmp_path, "s2")
     report = check_folder(tmp_path, workers=1, progress=False)
     assert (report.synthetic, report.units, report.modalities) == (None, "dB", MODALITIES)
-    assert [one.findings[0].text for one in report.tiles[1:]] == [
+    assert [one.warnings[0].text for one in report.tiles[1:]] == [
         "It has no file of s1dsc and s2."
     ] * 2
     assert report.files[-1].facts is not None
@@ -178,10 +178,8 @@ def test_the_command_groups_findings_and_gives_each_reason(
         f"{tile_path(Path(), third, 's1dsc')} (missing)\n  A tile file must exist, but got" in out
     )
     assert "s1asc/copy_of_1.nc (misnamed)\n  A tile file must be named" in out
-    assert (
-        "s1dsc/hokkaido_s1asc_1.nc (misnamed)\n  A tile file must lie in the folder of its" in out
-    )
-    assert "Not looked at, no .nc: s1asc/notes.txt" in out
+    assert "s1dsc/hokkaido_s1asc_1.nc (misnamed)\n  A tile file must be in the folder of its" in out
+    assert "ignored, not .nc: s1asc/notes.txt" in out
     assert "\n\n8 files: 2 usable, 2 suspicious, 4 unusable.\n3 tiles across" in out
 
 
@@ -191,7 +189,7 @@ def test_the_command_prints_json_alone(tiles: Path, capsys: pytest.CaptureFixtur
     assert main([str(tiles), "--json", "--workers", "1"]) == 1
     report = json.loads(capsys.readouterr().out)
     assert report["synthetic"] is None
-    assert [tile["findings"] for tile in report["tiles"]][2] == [
+    assert [tile["warnings"] for tile in report["tiles"]][2] == [
         {"name": "unpaired", "text": "It has no file of s1dsc."}
     ]
     assert {file["state"] for file in report["files"]} == {"usable", "suspicious", "unusable"}
@@ -206,17 +204,22 @@ def test_the_command_refuses_what_is_no_tile_folder(
     caught = capsys.readouterr()
     assert caught.out == ""
     rule = "error: A tile folder must hold NetCDF files in s1asc, s1dsc or s2, but got none in"
-    assert caught.err.startswith(f"{rule} {tmp_path / name}. Give the folder above those.")
+    assert caught.err.startswith(
+        f"{rule} {tmp_path / name}. Choose the folder above those subfolders."
+    )
 
 
 def test_the_command_refuses_a_wrong_request(
     tiles: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main([str(tiles), "--workers", "0"]) == 2
-    assert "error: Workers must be 1 or more, but got 0." in capsys.readouterr().err
+    assert "error: --workers must be 1 or more, but got 0." in capsys.readouterr().err
     (tiles / "twin.json").write_text("{}")
     assert main([str(tiles)]) == 1
-    assert "error: A manifest must name its files and whether it" in capsys.readouterr().err
+    assert (
+        "error: A manifest must have the keys files and synthetic, but got"
+        in capsys.readouterr().err
+    )
 
 
 def test_files_of_a_tile_on_two_grids_are_refused(tmp_path: Path) -> None:
@@ -225,12 +228,12 @@ def test_files_of_a_tile_on_two_grids_are_refused(tmp_path: Path) -> None:
     write(moved.assign_coords(x=moved["x"] + 20), tmp_path, "s1dsc")
     report = check_folder(tmp_path, workers=1, progress=False)
     assert [one.verdict for one in report.unusable] == ["grids-differ"]
-    assert "must lie on one grid, but got" in report.unusable[0].reason
+    assert "must have the same grid, but got" in report.unusable[0].reason
 
 
 def check_or_die(
-    fatal: tuple[str, str], work: Callable[[CheckJob], Checked], job: CheckJob
-) -> Checked:
+    fatal: tuple[str, str], work: Callable[[CheckJob], TileCheck], job: CheckJob
+) -> TileCheck:
     if job.tile_id == fatal[0] and fatal[1] in job.hashes:
         os.kill(os.getpid(), signal.SIGKILL)  # as a library's segmentation fault would
     return work(job)
@@ -243,13 +246,13 @@ def test_a_file_that_ends_its_process_is_blamed_alone(tiles: Path) -> None:
     checked = check_each(work, jobs, workers=1, progress=False)
     assert [one.tile.tile_id for one in checked] == names
     files = {file.path: file for one in checked for file in one.files}
-    dead = files.pop(tile_path(Path(), names[1], "s1dsc").as_posix())
-    assert (dead.state, dead.verdict) == ("unusable", "ends-its-process")
-    assert "must be readable NetCDF, but got the end of the process that read it" in dead.reason
+    crashed = files.pop(tile_path(Path(), names[1], "s1dsc").as_posix())
+    assert (crashed.state, crashed.verdict) == ("unusable", "crash")
+    assert "must be readable NetCDF, but got a crash of the process that read" in crashed.reason
     assert len(files) == 5
     assert {file.state for file in files.values()} == {"usable"}
     assert checked[1].tile.modalities == ORBITS
-    assert {one.tile.findings for one in checked} == {()}
+    assert {one.tile.warnings for one in checked} == {()}
 
 
 @pytest.mark.parametrize("text", ["[" * 100_000, '{"synthetic": true, "files": {"s1asc/a.nc": 7}}'])
@@ -258,7 +261,10 @@ def test_a_manifest_of_other_types_is_named(
 ) -> None:
     (tiles / "twin.json").write_text(text)
     assert main([str(tiles)]) == 1
-    assert "error: A manifest must name its files and whether it" in capsys.readouterr().err
+    assert (
+        "error: A manifest must have the keys files and synthetic, but got"
+        in capsys.readouterr().err
+    )
 
 
 def test_a_manifest_reaches_no_file_outside_the_folder(
