@@ -1,5 +1,5 @@
 """The synthetic twin of the Hokkaido tiles: terrain, backscatter, landslides, files."""
 
-from data.twin.write_twin import MANIFEST, is_synthetic, make_twin
+from data.twin.write_twin import MANIFEST, make_twin
 
-__all__ = ["MANIFEST", "is_synthetic", "make_twin"]
+__all__ = ["MANIFEST", "make_twin"]

@@ -5,32 +5,52 @@ import logging
 import sys
 from pathlib import Path
 
-from data.twin.write_twin import _VERSIONS, check_request, make_twin
+from data.twin.write_twin import VERSIONS, make_twin, select_sites
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the command; return 0, or 2 for a wrong request, or 1 for a folder that fails."""
+    """Run the command and return its exit code: 0, 1 if writing fails, 2 for invalid arguments."""
     parser = argparse.ArgumentParser(
-        prog="python -m data.twin", description="Write synthetic tiles."
+        prog="python -m data.twin",
+        description="Write synthetic tiles in the format of the real ones, and print their folder.",
     )
-    parser.add_argument("--to", type=Path, required=True, metavar="PATH", help="folder for twins")
-    parser.add_argument("--seed", type=int, default=2018, help="default: %(default)s")
-    parser.add_argument("--version", default="harmonized", help=" or ".join(_VERSIONS))
-    parser.add_argument("--tiles", nargs="+", metavar="ID", help="default: all 290")
-    parser.add_argument("--workers", type=int, help="processes; default: one per CPU")
+    parser.add_argument(
+        "--to",
+        type=Path,
+        required=True,
+        metavar="PATH",
+        help="folder in which to make the twin's folder",
+    )
+    parser.add_argument("--seed", type=int, default=2018, metavar="N", help="default: %(default)s")
+    parser.add_argument(
+        "--version",
+        default="harmonized",
+        metavar="|".join(VERSIONS),
+        help="harmonized: backscatter in dB (default); raw: linear power",
+    )
+    parser.add_argument("--tiles", nargs="+", metavar="ID", help="tile ids; default: all 290")
+    parser.add_argument(
+        "--workers", type=int, metavar="N", help="number of processes; default: one per core"
+    )
     args = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(levelname)s: %(message)s")
     try:
-        check_request(args.seed, args.version, args.tiles, args.workers)
+        select_sites(args.seed, args.version, args.tiles, args.workers)
     except ValueError as error:
-        print(error, file=sys.stderr)
+        print(f"error: {error}", file=sys.stderr)
         return 2
-    request = {"seed": args.seed, "version": args.version, "tile_ids": args.tiles}
     try:
-        print(make_twin(args.to, **request, workers=args.workers))
+        folder = make_twin(
+            args.to,
+            seed=args.seed,
+            version=args.version,
+            tile_ids=args.tiles,
+            workers=args.workers,
+        )
     except OSError as error:
-        print(error, file=sys.stderr)
+        print(f"error: {error}", file=sys.stderr)
         return 1
+    print(folder)
     return 0
 
 

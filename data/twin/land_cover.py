@@ -1,50 +1,45 @@
-"""Land cover of the synthetic twin's tiles, made again from its seed; real tiles have none.
+"""Land cover of the synthetic twin's tiles, recomputed from its seed.
 
-The files hold no land cover, as the real ones do not: it is made by the same code from the same seed as the tiles, so
-it is theirs as long as the twin was written by this version of the code (the folder's name has a hash of it).
+Like the real files, the twin's files hold no land cover. The same code and seed give the cover that the tiles were made
+with, provided that this version of the code wrote the twin (its folder's name contains a hash of the code).
 """
 
 from collections.abc import Sequence
-from functools import partial
 
 import numpy as np
 
-from data.tiles import TILE_PX
 from data.twin.noise import Noise, NoiseWindow
 from data.twin.terrain import crop_halo, make_cover, make_terrain, read_sites
-from data.twin.write_twin import check_request
+from data.twin.write_twin import select_sites
 
 COVER = ("conifers", "broadleaves", "field", "river", "sea", "house")
-_MIXED = 0.5  # share of deciduous trees from which a forest counts as broadleaved
+_MIN_DECIDUOUS = 0.5  # share of deciduous trees from which forest counts as broadleaved
 
 
 def read_cover(seed: int, tile_ids: Sequence[str]) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Make the land cover of some tiles of the twin again.
+    """Compute the land cover of tiles of the twin.
 
     Args:
-        seed: The twin's, as in its ``twin.json``.
-        tile_ids: Tiles, N of them, in any order.
+        seed: The twin's seed, as in its ``twin.json``.
+        tile_ids: N tiles in any order.
 
     Returns:
-        Class per pixel, shape ``(N, H, W)``, uint8, and the classes' names. Of what lies on one pixel
-        the last name counts: a house stands in a field.
+        Class per pixel, shape ``(N, H, W)``, uint8, and the names of the classes. If several classes apply to a pixel,
+        the last one counts: a house stands in a field.
 
     Raises:
-        ValueError: If the seed is none of the twin's, a tile is unknown, or there is none.
+        ValueError: If the seed is out of range, a tile is unknown or *tile_ids* is empty.
     """
-    check_request(seed, "harmonized", tile_ids)
-    read = partial(_read_tile, noise=Noise(seed))
-    cover = np.empty((len(tile_ids), TILE_PX, TILE_PX), np.uint8)
-    for place, tile_id in enumerate(tile_ids):
-        cover[place] = read(tile_id)
-    return cover, COVER
+    select_sites(seed, "harmonized", tile_ids)
+    noise = Noise(seed)
+    return np.stack([_classify_tile(tile_id, noise) for tile_id in tile_ids]), COVER
 
 
-def _read_tile(tile_id: str, noise: Noise) -> np.ndarray:
+def _classify_tile(tile_id: str, noise: Noise) -> np.ndarray:
     site = read_sites()[tile_id]
     window = NoiseWindow.around(site.column, site.row)
     cover = crop_halo(make_cover(window, make_terrain(window, noise), noise))
-    broadleaves = cover.forest & (cover.deciduous >= _MIXED)
+    broadleaves = cover.forest & (cover.deciduous >= _MIN_DECIDUOUS)
     layers = (cover.forest, broadleaves, cover.field, cover.river, cover.sea, cover.bright)
     classes = np.zeros(cover.sea.shape, np.uint8)
     for number, layer in enumerate(layers):

@@ -1,8 +1,8 @@
 """Landslides of the synthetic twin: heads on steep slopes, bodies that run downslope.
 
-Candidate heads sit on a 5 px lattice and are ranked by slope, height and clustering. A tile's mask is
-its N lowest-ranked pixels, N being the real tile's annotated pixels. What changed on the ground is
-more, and not quite where the mask says: drawn outlines are off, and some slides were not drawn.
+Candidate heads are on a 5 px lattice and are ranked by slope, height and clustering. A tile's mask is its N
+lowest-ranked pixels, N being the real tile's annotated pixels. The true landslides differ from the mask: drawn outlines
+are inaccurate, and some landslides are not drawn.
 
 Reference:
     Sizes: Kasai and Yamada (2019), Earth, Planets and Space 71 (mean 7,160 m2 for the 2018 Iburi event).
@@ -18,26 +18,26 @@ from data.twin.noise import HALO_PX, Noise, NoiseWindow
 from data.twin.terrain import Site, Terrain, measure_gradient
 
 _CELL_PX = 5  # one candidate head per cell
-_SLOPE_DEG = (24.0, 8.0)  # most frequent slope of heads, spread
-_PROMINENCE = (0.5, 0.9)  # most frequent height above the local mean, in units of relief, spread
-_CLUSTER = 0.9  # log hazard per deviation of a 40 px field
-_LOG_AREA = (3.95, 0.75)  # log px, spread: mean about 70 px
+_SLOPE_DEG = (24.0, 8.0)  # mode and width of the heads' slope
+_PROMINENCE = (0.5, 0.9)  # mode and width of the height above the local mean, in units of relief
+_CLUSTER = 0.9  # log hazard per standard deviation of a 40 px field
+_LOG_AREA = (3.95, 0.75)  # log px, mean and standard deviation; mean area about 70 px
 _AREA_PX = (8, 600)
 _LOG_ASPECT = (np.log(2.6), 0.3)  # length over width
-_STEPS = 60  # px a body runs at most
-_UNDRAWN = 0.22  # slides missing from the mask, as a share of those drawn
-_SHIFT_PX = 1.5  # offset between drawn and true outline, spread
-_LOG_WIDTH = 0.3  # log ratio of true and drawn width, spread
+_STEPS = 60  # maximum length of a body in px
+_UNDRAWN = 0.22  # landslides missing from the mask, as a share of those drawn
+_SHIFT_PX = 1.5  # offset between drawn and true outline, standard deviation
+_LOG_WIDTH = 0.3  # log ratio of true and drawn width, standard deviation
 
 
 @dataclass(frozen=True)
 class Landslides:
-    """The slides of one tile; maps of shape ``(H, W)``, objects as row numbers of *cells*, -1 = none.
+    """The landslides of one tile: maps of shape ``(H, W)`` with the landslide's row in *cells*, -1 = none.
 
     Attributes:
-        drawn: Object that each annotated pixel belongs to.
-        changed: Object that truly changed each pixel.
-        cells: Lattice cell of each object's head, shape ``(K, 2)``: its identity across tiles.
+        drawn: Landslide of each annotated pixel.
+        changed: Landslide that truly changed each pixel.
+        cells: Lattice cell of each landslide's head, shape ``(K, 2)``; it identifies the landslide across tiles.
     """
 
     drawn: np.ndarray
@@ -46,7 +46,7 @@ class Landslides:
 
     @property
     def mask(self) -> np.ndarray:
-        """True on annotated pixels."""
+        """True for annotated pixels."""
         return self.drawn >= 0
 
 
@@ -66,7 +66,7 @@ class _Heads:
 
 @dataclass(frozen=True)
 class _Discs:
-    """The discs that bodies are made of: centre, radius, head, way run from 0 to 1."""
+    """The discs that form the bodies: centre, radius, row of the head, position along the body from 0 to 1."""
 
     x: np.ndarray
     y: np.ndarray
@@ -76,7 +76,7 @@ class _Discs:
 
 
 def make_landslides(site: Site, window: NoiseWindow, terrain: Terrain, noise: Noise) -> Landslides:
-    """Slide until the mask has exactly the real tile's number of annotated pixels.
+    """Make landslides until the mask has exactly the real tile's number of annotated pixels.
 
     Args:
         site: The real tile.
@@ -85,7 +85,7 @@ def make_landslides(site: Site, window: NoiseWindow, terrain: Terrain, noise: No
         noise: The random fields.
 
     Returns:
-        The slides inside the tile, without the halo.
+        The landslides inside the tile, without the halo.
     """
     none = np.full((TILE_PX, TILE_PX), -1)
     if site.annotated_px == 0:
@@ -93,15 +93,15 @@ def make_landslides(site: Site, window: NoiseWindow, terrain: Terrain, noise: No
     heads = _rank_heads(window, terrain, noise)
     count = site.annotated_px // 14 + 60
     while True:
-        some = heads.first(count)
-        discs = _run_down(some, window, terrain)
+        candidates = heads.first(count)
+        discs = _trace_bodies(candidates, window, terrain)
         order = _stamp(discs, window)
         if np.isfinite(order).sum() >= site.annotated_px or count >= len(heads.x):
             break
         count *= 2
-    drawn = _draw(order, site.annotated_px, len(some.x) - 1)
-    changed = _change(discs, some, drawn.max(), window, noise)
-    return Landslides(drawn, changed, some.cells)
+    drawn = _draw_mask(order, site.annotated_px, len(candidates.x) - 1)
+    changed = _draw_changes(discs, candidates, drawn.max(), window, noise)
+    return Landslides(drawn, changed, candidates.cells)
 
 
 def _sample(values: np.ndarray, x: np.ndarray, y: np.ndarray, window: NoiseWindow) -> np.ndarray:
@@ -141,7 +141,7 @@ def _smooth_gradient(terrain: Terrain) -> tuple[np.ndarray, np.ndarray]:
     return measure_gradient(height)
 
 
-def _run_down(heads: _Heads, window: NoiseWindow, terrain: Terrain) -> _Discs:
+def _trace_bodies(heads: _Heads, window: NoiseWindow, terrain: Terrain) -> _Discs:
     east, north = (ndimage.gaussian_filter(part, 2) for part in _smooth_gradient(terrain))
     x, y = heads.x, heads.y
     dx = dy = np.zeros(len(x))
@@ -156,7 +156,7 @@ def _run_down(heads: _Heads, window: NoiseWindow, terrain: Terrain) -> _Discs:
         discs.append((x[active], y[active], radius, active, run))
         e, n = _sample(east, x, y, window), _sample(north, x, y, window)
         steep = np.hypot(e, n) + 1e-6
-        # Bodies keep some of their direction, so they bend rather than turn.
+        # Keep part of the direction, so that bodies bend smoothly.
         dx, dy = 0.6 * dx - 0.4 * e / steep, 0.6 * dy + 0.4 * n / steep
         pace = np.hypot(dx, dy) + 1e-6
         x, y = x + dx / pace, y + dy / pace
@@ -164,7 +164,7 @@ def _run_down(heads: _Heads, window: NoiseWindow, terrain: Terrain) -> _Discs:
 
 
 def _stamp(discs: _Discs, window: NoiseWindow) -> np.ndarray:
-    """Return when each pixel of the tile slides: head's rank plus a share for its place in the body."""
+    """Return the order in which the tile's pixels slide: the head's rank plus the position in the body."""
     x0, y0 = window.columns[HALO_PX], window.rows[HALO_PX]
     reach = int(np.ceil(discs.radius_px.max())) + 1
     ix, iy = np.floor(discs.x).astype(np.int64), np.floor(discs.y).astype(np.int64)
@@ -182,9 +182,9 @@ def _stamp(discs: _Discs, window: NoiseWindow) -> np.ndarray:
     return order.reshape(TILE_PX, TILE_PX)
 
 
-def _draw(order: np.ndarray, count: int, last: int) -> np.ndarray:
+def _draw_mask(order: np.ndarray, count: int, last: int) -> np.ndarray:
     hit = np.isfinite(order)
-    if hit.sum() < count:  # a flat tile with many annotated pixels: grow what there is
+    if hit.sum() < count:  # a flat tile with many annotated pixels: grow the bodies
         distance = ndimage.distance_transform_edt(~hit)
         order = np.where(hit, order, last + 0.99 * distance / (distance.max() + 1))
     first = np.argsort(order, axis=None, kind="stable")[:count]
@@ -193,10 +193,10 @@ def _draw(order: np.ndarray, count: int, last: int) -> np.ndarray:
     return drawn.reshape(order.shape)
 
 
-def _change(
+def _draw_changes(
     discs: _Discs, heads: _Heads, last: int, window: NoiseWindow, noise: Noise
 ) -> np.ndarray:
-    """Stamp the true bodies: shifted, wider or narrower than drawn, and more of them."""
+    """Stamp the true bodies: shifted, wider or narrower than the drawn ones, and more of them."""
     kept = discs.head <= last * (1 + _UNDRAWN)
     head = discs.head[kept]
     east, south, width = (

@@ -1,8 +1,8 @@
 """Random fields as pure functions of global pixel coordinates.
 
-A field's value at a pixel follows from the seed, the field's name and the pixel's place in the UTM
-grid alone. So adjacent windows join without a seam, and tiles can be made in any order by any number
-of processes. Fields are white noise on a coarse lattice, smoothed by the uniform cubic B-spline.
+A field's value at a pixel depends on the seed, the field's name and the pixel's position in the UTM grid alone. So
+adjacent windows join without a seam, and any number of processes can make tiles in any order. Fields are white noise on
+a coarse lattice, smoothed by the uniform cubic B-spline.
 
 Reference:
     Lattice noise: Perlin (1985), An Image Synthesizer, doi 10.1145/325165.325247. Hash: SplitMix64,
@@ -19,14 +19,14 @@ from scipy import ndimage
 
 from data.tiles import TILE_PX
 
-HALO_PX = 48  # covers the reach of every filter and of a landslide that starts outside its tile
+HALO_PX = 48  # covers all filters, and landslides that start outside the tile
 INNER = slice(HALO_PX, -HALO_PX)
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)  # SplitMix64's constants
 _MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
 _MIX_2 = np.uint64(0x94D049BB133111EB)
-_EDITION = b"b"  # another edition draws other fields; with this one seed 2018 is a typical seed
-_UNIT_VARIANCE = 2.086  # 1 / standard deviation that the B-spline leaves, averaged over a cell
+_EDITION = b"b"  # changes all fields; with this edition seed 2018 is a typical seed
+_UNIT_VARIANCE = 2.086  # 1 / standard deviation after the B-spline, averaged over a cell
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class NoiseWindow:
 
     @classmethod
     def around(cls, column: int, row: int, halo: int = HALO_PX) -> Self:
-        """Frame the tile in *column* and *row* of the 1280 m grid, with *halo* pixels around it."""
+        """Return the window of the tile at *column* and *row* of the 1280 m grid, with *halo* pixels around it."""
         reach = np.arange(-halo, TILE_PX + halo)
         return cls(column * TILE_PX + reach, -row * TILE_PX + reach)
 
@@ -56,7 +56,7 @@ class NoiseWindow:
 
 @dataclass(frozen=True)
 class Noise:
-    """All random fields of one seed; a field is drawn by its name.
+    """The random fields of one seed; each field has a name.
 
     Attributes:
         seed: From 0 to 2**32 - 1.
@@ -80,20 +80,20 @@ class Noise:
         return np.asarray((self.hash(name, ix, iy) >> np.uint64(11)) * 2.0**-53)
 
     def normal(self, name: str, ix: np.ndarray, iy: np.ndarray) -> np.ndarray:
-        """Draw one nearly normal number per lattice node: mean 0, deviation 1, within +-3.5."""
+        """Draw one nearly normal number per lattice node: mean 0, standard deviation 1, within ±3.5."""
         bits = self.hash(name, ix, iy)
         parts = [(bits >> np.uint64(shift)) & np.uint64(0xFFFF) for shift in (0, 16, 32, 48)]
         total = sum(part.astype(np.float64) for part in parts)
         return np.asarray((total / 65536 - 2) * np.sqrt(3))
 
     def smooth(self, name: str, wavelength_px: float, window: NoiseWindow) -> np.ndarray:
-        """Draw a band-limited field of mean 0 and deviation 1 over *window*, shape ``(H, W)``."""
+        """Draw a band-limited field of mean 0 and standard deviation 1 over *window*, shape ``(H, W)``."""
         x, y = window.columns / wavelength_px, window.rows / wavelength_px
         nodes, x0, y0 = self._draw_nodes(name, x, y)
         return (_UNIT_VARIANCE * interpolate(nodes, x - x0, y - y0)).astype(np.float32)
 
     def warped(self, name: str, wavelength_px: float, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-        """Draw the field of `smooth` at scattered pixel coordinates."""
+        """Evaluate the field of `smooth` at arbitrary pixel coordinates."""
         x, y = x / wavelength_px, y / wavelength_px
         nodes, x0, y0 = self._draw_nodes(name, x, y)
         at = ndimage.map_coordinates(nodes, [y - y0, x - x0], order=3, prefilter=False)
@@ -110,13 +110,13 @@ def interpolate(nodes: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
     Args:
         nodes: Spline coefficients, shape ``(rows, columns)``.
-        x: Fractional columns, shape ``(W,)``; ``x`` needs the nodes from ``x - 1`` to ``x + 2``.
+        x: Fractional columns, shape ``(W,)``; column ``x`` uses the nodes from ``x - 1`` to ``x + 2``.
         y: Fractional rows, shape ``(H,)``.
 
     Returns:
         The surface, shape ``(H, W)``.
     """
-    # Four taps per axis instead of a matrix product: no BLAS threads, the same bytes everywhere.
+    # Four taps per axis instead of a matrix product: BLAS threads would change the bytes.
     rows = _sum(weight[:, None] * nodes[i] for i, weight in _taps(y))
     return _sum(weight * rows[:, i] for i, weight in _taps(x))
 

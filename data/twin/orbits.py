@@ -1,4 +1,4 @@
-"""Sentinel-1 orbits over Hokkaido, the twin's acquisition dates and the seasons between them."""
+"""Sentinel-1 orbits over Hokkaido, the twin's acquisition dates and their seasons."""
 
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -19,11 +19,11 @@ class Orbit:
     """One orbit direction.
 
     Attributes:
-        name: As in file names.
-        satellite: As in the files' attribute.
-        look_deg: Direction that the radar looks to, clockwise from north.
-        pass_date: One of its passes.
-        offset_db: Mean brightness against the other direction, from the real tiles' statistics.
+        name: Name in file names.
+        satellite: Value of the files' attribute.
+        look_deg: Look direction of the radar, clockwise from north.
+        pass_date: Date of one pass.
+        offset_db: Mean brightness relative to the other direction, from the real tiles' statistics.
     """
 
     name: str
@@ -41,7 +41,7 @@ ORBIT_BY_NAME = {
 
 
 class Season(NamedTuple):
-    """How far a date is into leaf, frost and wet snow, each from 0 to 1."""
+    """Degree of leaf cover, frost and wet snow on a date, each from 0 to 1."""
 
     leaf: float
     frost: float
@@ -51,26 +51,25 @@ class Season(NamedTuple):
 def list_dates(orbit: Orbit) -> list[date]:
     """Choose 15 acquisitions over the year around the event.
 
-    The last pass before and the first after the event are always in. The list does not depend on the
-    tile: the real pipeline picks dates around the event on annotated tiles only, so that a network
-    could read the label off the dates.
+    The last pass before and the first pass after the event are always included. The dates are the same for all tiles:
+    the real pipeline picks dates around the event on annotated tiles only, from which a network could infer the label.
     """
     passes = [orbit.pass_date + k * _REPEAT for k in range(-40, 40)]
     passes = [day for day in passes if _FIRST <= day <= _LAST]
     edges = np.linspace(passes[0].toordinal(), passes[-1].toordinal(), ACQUISITIONS + 1)
     chosen = {passes[i] for i in np.searchsorted([day.toordinal() for day in passes], edges[:-1])}
-    pair = {
+    around_event = {
         max(day for day in passes if day < EVENT_DATE),
         min(day for day in passes if day > EVENT_DATE),
     }
-    spare = sorted(chosen - pair)
-    dates = pair | set(spare[max(0, len(chosen | pair) - ACQUISITIONS) :])
+    spare = sorted(chosen - around_event)
+    dates = around_event | set(spare[max(0, len(chosen | around_event) - ACQUISITIONS) :])
     rest = [day for day in passes if day not in dates]
     return sorted(dates | set(rest[: ACQUISITIONS - len(dates)]))
 
 
 def describe_season(day: date) -> Season:
-    """Describe the season of south-west Hokkaido: leaves May to October, frost December to March."""
+    """Return the season in south-west Hokkaido: leaves May to October, frost December to March."""
     n = day.timetuple().tm_yday
     return Season(
         leaf=_rise(n - 138, 6) * _rise(298 - n, 7),

@@ -1,10 +1,9 @@
-"""Heights and land cover of the synthetic twin: the smooth real DEM plus invented hills.
+"""Heights and land cover of the synthetic twin: the smooth real DEM plus synthetic hills.
 
-Real are the tiles' places and annotated pixels (`hokkaido_tiles.csv`) and the smooth mean height and
-relief (`dem_fields.npz`, fitted to published statistics per tile). All detail is synthetic.
+The tiles' positions and annotated pixels are real (`hokkaido_tiles.csv`), and so are the smooth mean height and relief
+(`dem_fields.npz`, fitted to published statistics per tile). All detail is synthetic.
 """
 
-import csv
 from dataclasses import dataclass, fields, replace
 from functools import cache
 from pathlib import Path
@@ -14,7 +13,7 @@ import numpy as np
 from scipy import ndimage
 
 from data.tiles import PIXEL_M, TILE_PX
-from data.tiles.catalogue import CATALOGUE_FILE
+from data.tiles.catalogue import read_catalogue
 from data.twin.noise import INNER, Noise, NoiseWindow, interpolate
 
 FIELDS_FILE = Path(__file__).with_name("dem_fields.npz")
@@ -29,7 +28,7 @@ Maps = TypeVar("Maps", "Terrain", "Cover")
 
 @dataclass(frozen=True)
 class Site:
-    """Where a real tile lies: column and row of its north-west corner in the 1280 m grid."""
+    """A real tile's position: column and row of its north-west corner in the 1280 m grid."""
 
     tile_id: str
     column: int
@@ -48,12 +47,12 @@ class Terrain:
     """Maps of shape ``(H, W)``.
 
     Attributes:
-        height: m.
+        height: Height in m.
         base: Smooth mean height in m.
         relief: Smooth standard deviation of the height in m.
         east: Rise per metre towards east.
         north: Rise per metre towards north.
-        slope: Degrees.
+        slope: Slope in degrees.
     """
 
     height: np.ndarray
@@ -65,13 +64,13 @@ class Terrain:
 
     @property
     def prominence(self) -> np.ndarray:
-        """Height above the smooth mean in units of relief: negative in valleys."""
+        """Height above the smooth mean in units of relief; negative in valleys."""
         return np.asarray((self.height - self.base) / np.maximum(self.relief, 1))
 
 
 @dataclass(frozen=True)
 class Cover:
-    """Maps of shape ``(H, W)``: classes (boolean), deciduous share in [0, 1], parcel numbers."""
+    """Maps of shape ``(H, W)``: boolean classes, deciduous share in [0, 1], parcel numbers."""
 
     sea: np.ndarray
     river: np.ndarray
@@ -83,28 +82,21 @@ class Cover:
 
     @property
     def forest(self) -> np.ndarray:
-        """What is neither field nor water."""
+        """All pixels that are neither field nor water."""
         return np.asarray(~(self.field | self.river | self.sea))
 
 
 @cache
 def read_sites() -> dict[str, Site]:
-    """Read the 290 tiles of the real data set, by id."""
-    size_m = TILE_PX * PIXEL_M
-    with CATALOGUE_FILE.open(newline="", encoding="utf-8") as file:
-        return {
-            row["tile_id"]: Site(
-                tile_id=row["tile_id"],
-                column=round((float(row["easting_m"]) - size_m / 2) / size_m),
-                row=round((float(row["northing_m"]) + size_m / 2) / size_m),
-                annotated_px=int(row["annotated_px"]),
-            )
-            for row in csv.DictReader(file)
-        }
+    """Return the 290 tiles of the real data set by id."""
+    return {
+        tile_id: Site(tile_id, tile.column, tile.row + 1, tile.annotated_px)
+        for tile_id, tile in read_catalogue().items()
+    }
 
 
 def make_terrain(window: NoiseWindow, noise: Noise) -> Terrain:
-    """Raise billow noise (rounded hills, narrow valleys) on the smooth real heights."""
+    """Add billow noise (rounded hills, narrow valleys) to the smooth real heights."""
     base, log_relief = _smooth_heights(window)
     relief = np.exp(log_relief)
     x, y = window.mesh
@@ -127,7 +119,7 @@ def measure_gradient(height: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def make_cover(window: NoiseWindow, terrain: Terrain, noise: Noise) -> Cover:
-    """Lay forest, fields in parcels on flat ground, rivers, sea and a few bright scatterers."""
+    """Make forest, fields in parcels on flat terrain, rivers, sea and a few bright scatterers."""
     sea = terrain.height <= 0.5
     flat = ndimage.gaussian_filter(terrain.slope, 4)
     valley = ((flat < 7) & (terrain.prominence < -0.3)) | ((flat < 4) & (terrain.base < 70))
@@ -150,7 +142,7 @@ def make_cover(window: NoiseWindow, terrain: Terrain, noise: Noise) -> Cover:
 
 
 def crop_halo(maps: Maps) -> Maps:
-    """Cut all maps down to the tile inside its halo."""
+    """Crop all maps to the tile inside the halo."""
     inner = {part.name: getattr(maps, part.name)[INNER, INNER] for part in fields(maps)}
     return replace(maps, **inner)
 

@@ -1,4 +1,4 @@
-"""Writing one synthetic tile in the layout of the published files (`data.tiles` says which)."""
+"""Write one synthetic tile in the layout of the published files (see `data.tiles.rules`)."""
 
 from datetime import date
 from pathlib import Path
@@ -27,7 +27,7 @@ from data.twin.terrain import Site
 
 Version = Literal["harmonized", "raw"]
 
-_STEP_DB = 1 / 16  # storage step: files compress well, and speckle hides it
+_STEP_DB = 1 / 16  # storage step: far below speckle, and files compress well
 _LEVEL = 4  # zlib
 _WKT = (
     'PROJCS["WGS 84 / UTM zone 54N",GEOGCS["WGS 84",DATUM["WGS_1984",SPHEROID["WGS 84",6378137,'
@@ -44,11 +44,11 @@ _WKT = (
 def write_site(
     root: Path, site: Site, orbits: tuple[str, ...], seed: int, version: Version
 ) -> dict[str, str]:
-    """Make one tile and write its files.
+    """Simulate one tile and write its files.
 
     Args:
-        root: Folder that gets ``<orbit>/hokkaido_<orbit>_<number>.nc``.
-        site: The real tile that lends its place and its number of annotated pixels.
+        root: Folder for ``<orbit>/hokkaido_<orbit>_<number>.nc``.
+        site: The real tile, for its position and its number of annotated pixels.
         orbits: Orbit directions to write.
         seed: Seed of all random fields.
         version: ``harmonized`` writes dB, ``raw`` linear power.
@@ -60,24 +60,26 @@ def write_site(
         OSError: If a file cannot be written.
     """
     noise = Noise(seed)
-    scene = make_surface(site, noise)
+    surface = make_surface(site, noise)
     hashes = {}
     for orbit in orbits:
         path = tile_path(root, site.tile_id, orbit)
-        power = observe(scene, ORBIT_BY_NAME[orbit], noise)
-        _write(_lay_out(scene, ORBIT_BY_NAME[orbit], power, version), path)
+        power = observe(surface, ORBIT_BY_NAME[orbit], noise)
+        _write(_make_dataset(surface, ORBIT_BY_NAME[orbit], power, version), path)
         hashes[path.relative_to(root).as_posix()] = hash_file(path)
     return hashes
 
 
-def _lay_out(scene: Surface, orbit: Orbit, power: np.ndarray, version: Version) -> xr.Dataset:
-    (x0, y0), dates = scene.site.corner_m, list_dates(orbit)
+def _make_dataset(
+    surface: Surface, orbit: Orbit, power: np.ndarray, version: Version
+) -> xr.Dataset:
+    (x0, y0), dates = surface.site.corner_m, list_dates(orbit)
     bands = _encode(power, version)
     maps = {
         "VH": bands[:, 1],
         "VV": bands[:, 0],
-        "MASK": _repeat(scene.slides.mask.astype(np.uint8)),
-        "DEM": _repeat(scene.terrain.height.clip(*DEM_RANGE).astype(np.int16)),
+        "MASK": _repeat_dates(surface.slides.mask.astype(np.uint8)),
+        "DEM": _repeat_dates(surface.terrain.height.clip(*DEM_RANGE).astype(np.int16)),
     }
     grid = {"grid_mapping": "spatial_ref"}
     crs = {"crs_wkt": _WKT, "spatial_ref": _WKT, "GeoTransform": f"{x0} 10.0 0.0 {y0} 0.0 -10.0"}
@@ -89,7 +91,7 @@ def _lay_out(scene: Surface, orbit: Orbit, power: np.ndarray, version: Version) 
             "x": x0 + PIXEL_M * np.arange(TILE_PX),
             "y": y0 - PIXEL_M * np.arange(TILE_PX),
         },
-        attrs=_describe(scene, orbit, dates),
+        attrs=_list_attributes(surface, orbit, dates),
     )
 
 
@@ -99,19 +101,19 @@ def _encode(power: np.ndarray, version: Version) -> np.ndarray:
     if version == "harmonized":
         return np.asarray(decibels)
     bits = (10 ** (decibels / 10)).astype(np.float32).view(np.uint32)
-    # Nine bits of mantissa, 0.1 %, for the same reason as the step in dB.
+    # Nine bits of mantissa, 0.1 %, for the same reason as the dB step.
     return np.asarray(((bits + np.uint32(1 << 13)) & np.uint32(0xFFFFC000)).view(np.float32))
 
 
-def _repeat(values: np.ndarray) -> np.ndarray:
+def _repeat_dates(values: np.ndarray) -> np.ndarray:
     return np.repeat(values[None], ACQUISITIONS, axis=0)
 
 
-def _describe(scene: Surface, orbit: Orbit, dates: list[date]) -> dict[str, str]:
-    """Return the attributes; the annotation's are empty on a tile without landslides, as published."""
-    annotated = scene.site.annotated_px > 0
-    x0, y0 = scene.site.corner_m
-    boxes = _outline(scene.slides, x0, y0)
+def _list_attributes(surface: Surface, orbit: Orbit, dates: list[date]) -> dict[str, str]:
+    """Return the file's attributes; as published, annotation attributes are empty without landslides."""
+    annotated = surface.site.annotated_px > 0
+    x0, y0 = surface.site.corner_m
+    boxes = _list_boxes(surface.slides, x0, y0)
     before = sum(day <= EVENT_DATE for day in dates)
     return {
         "ann_id": ",".join(boxes),
@@ -127,13 +129,13 @@ def _describe(scene: Surface, orbit: Orbit, dates: list[date]) -> dict[str, str]
     }
 
 
-def _outline(slides: Landslides, x0: float, y0: float) -> dict[str, str]:
-    """Return each drawn object's box in m (west, south, east, north), by its annotation number."""
+def _list_boxes(slides: Landslides, x0: float, y0: float) -> dict[str, str]:
+    """Return each drawn landslide's box in m (west, south, east, north) by its annotation number."""
     boxes = {}
-    for row, found in enumerate(ndimage.find_objects(slides.drawn + 1)):
-        if found is None:
+    for row, box in enumerate(ndimage.find_objects(slides.drawn + 1)):
+        if box is None:
             continue
-        south, east = found
+        south, east = box
         west_m, east_m = x0 + PIXEL_M * east.start, x0 + PIXEL_M * east.stop
         south_m, north_m = y0 - PIXEL_M * south.stop, y0 - PIXEL_M * south.start
         number = int(Noise(0).hash("annotation", *slides.cells[row]) % np.uint64(90_000))
@@ -156,6 +158,6 @@ def _write(dataset: xr.Dataset, path: Path) -> None:
         dataset.to_netcdf(path, engine="netcdf4", encoding=encoding)
     except (OSError, RuntimeError) as error:
         raise OSError(
-            f"A synthetic tile must be written whole, but got {error} in {path}. Free space there or "
-            "give another folder."
+            f"A synthetic tile must be written completely, but got {error} in {path}. Free disk space or "
+            "choose another folder."
         ) from error

@@ -90,7 +90,7 @@ def test_unknown_tile_is_refused() -> None:
 
 
 def test_no_tile_and_a_wrong_seed_are_refused() -> None:
-    with pytest.raises(ValueError, match="must have a tile, but got an empty list"):
+    with pytest.raises(ValueError, match="must have at least one tile, but got an empty list"):
         read_cover(2018, [])
     with pytest.raises(ValueError, match="from 0 to 4294967295, but got -1"):
         read_cover(-1, ["hokkaido_1006"])

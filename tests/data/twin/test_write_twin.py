@@ -18,11 +18,11 @@ import xarray as xr
 from data.splits import split as split_module
 from data.tiles import EVENT, ORBITS, TILE_PX, hash_file, list_tiles, open_tile, tile_path
 from data.tiles.catalogue import CATALOGUE_FILE
-from data.twin import MANIFEST, is_synthetic, make_twin, write_twin
+from data.twin import MANIFEST, make_twin, write_twin
 from data.twin.__main__ import main
 from data.twin.noise import HALO_PX, Noise, NoiseWindow
 from data.twin.orbits import EVENT_DATE, ORBIT_BY_NAME, list_dates
-from data.twin.surface import PHYSICS, make_surface, see_base
+from data.twin.surface import PHYSICS, make_base, make_surface
 from data.twin.terrain import (
     Cover,
     Terrain,
@@ -68,11 +68,6 @@ def test_twin_has_both_orbits_and_a_manifest_written_for_them(folder: Path) -> N
     assert {Path(name).name: value for name, value in manifest["files"].items()} == hashes_of(
         folder
     )
-
-
-def test_twin_is_known_as_synthetic(folder: Path, tmp_path: Path) -> None:
-    assert is_synthetic(folder)
-    assert not is_synthetic(tmp_path)
 
 
 @pytest.mark.parametrize("orbit", ORBITS)
@@ -200,7 +195,7 @@ def map_out(window: NoiseWindow) -> tuple[Terrain, Cover, np.ndarray]:
     cover = crop_halo(make_cover(window, terrain, noise))
     inner = NoiseWindow(window.columns[HALO_PX:-HALO_PX], window.rows[HALO_PX:-HALO_PX])
     terrain = crop_halo(terrain)
-    base, _ = see_base(inner, terrain, cover, ORBIT_BY_NAME["s1asc"], noise, PHYSICS)
+    base, _ = make_base(inner, terrain, cover, ORBIT_BY_NAME["s1asc"], noise, PHYSICS)
     return terrain, cover, base
 
 
@@ -248,7 +243,7 @@ def test_damaged_file_is_made_again_and_named(
     whole = tile_path(spoilt, EMPTY, "s1asc").stat().st_mtime_ns
     with caplog.at_level(logging.WARNING):
         assert make(spoilt.parent) == spoilt
-    assert f"Made again, damaged or missing in {spoilt}: {path.name}" in caplog.text
+    assert f"Rewriting damaged or missing files in {spoilt}: {path.name}" in caplog.text
     assert hashes_of(spoilt) == hashes_of(folder)
     assert tile_path(spoilt, EMPTY, "s1asc").stat().st_mtime_ns == whole
 
@@ -273,7 +268,7 @@ def test_nothing_is_left_when_writing_fails(
 
     monkeypatch.setattr(xr.Dataset, "to_netcdf", refuse)
     with pytest.raises(
-        OSError, match=r"must be written whole, but got NetCDF: HDF error in .*\.nc"
+        OSError, match=r"must be written completely, but got NetCDF: HDF error in .*\.nc"
     ):
         make(tmp_path)
     assert list(tmp_path.iterdir()) == []
@@ -325,7 +320,7 @@ def test_full_or_unwritable_folder_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(OSError, match=r"must have a folder with space to write to, .* \(--to\)"):
+    with pytest.raises(OSError, match=r"must be writable and have space, .* with --to"):
         make(tmp_path / "file" / "below")
     usage = shutil.disk_usage(tmp_path)._replace(free=1_000_000)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
@@ -340,7 +335,7 @@ def test_full_or_unwritable_folder_is_refused(
         ({"version": "harmonised"}, "Unknown version 'harmonised'. Did you mean 'harmonized'?"),
         ({"workers": 0}, "Workers must be 1 or more, but got 0"),
         ({"tile_ids": ["hokkaido_7433"]}, "but got 'hokkaido_7433'. Did you mean 'hokkaido_743'?"),
-        ({"tile_ids": []}, "A twin must have a tile, but got an empty list"),
+        ({"tile_ids": []}, "A twin must have at least one tile, but got an empty list"),
     ],
 )
 def test_wrong_request_is_refused(
@@ -374,4 +369,4 @@ def test_command_prints_the_folder(
     assert capsys.readouterr().out == f"{folder}\n"
     (tmp_path / "file").touch()
     assert main(["--to", str(tmp_path / "file"), "--tiles", EMPTY]) == 1
-    assert "folder with space to write to" in capsys.readouterr().err
+    assert "must be writable and have space" in capsys.readouterr().err
