@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO, cast
 
 from data.fetch.hub import FetchError, HubArchive
+from data.tiles import is_tile_file
 
 # A tile has at most 15 x 128 x 128 px of eleven 16-bit bands, height, classes and mask: 6.1 MB.
 MAX_TILE_BYTES = 32_000_000
@@ -140,7 +141,7 @@ def _read_tiles(archive: HubArchive, source: _HashedReader) -> Iterator[tuple[st
 def _get_tile_name(member: tarfile.TarInfo, archive: HubArchive) -> str | None:
     """Return a tile's published name, None for a member that is no Hokkaido tile of the archive's modality."""
     *folders, name = re.split(r"[/\\:]", member.name)
-    if not re.fullmatch(rf"hokkaido_{archive.modality}_[0-9]+\.nc", name):
+    if not is_tile_file(name, archive.modality):
         return None
     if not member.isreg() or member.issparse():
         got = f"a link, folder or device (type {member.type!r})"

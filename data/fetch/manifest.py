@@ -5,7 +5,6 @@ It is written before the first tile and after each archive, so a killed fetch re
 
 import json
 import os
-import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -13,11 +12,9 @@ from typing import Any
 
 from data.fetch.hub import ARCHIVE_PATH, REPO, FetchError, HubArchive
 from data.io.safe_json import is_number, is_string_map, read_json, show_value
-from data.tiles import MODALITIES
+from data.tiles import MODALITIES, is_tile_file
 
 MANIFEST = "fetch.json"
-
-_TILE_PATH = re.compile(rf"({'|'.join(MODALITIES)})/hokkaido_\1_[0-9]+\.nc")
 
 
 @dataclass
@@ -99,6 +96,11 @@ def write_fetch_manifest(root: Path, manifest: FetchManifest) -> None:
     os.replace(aside, root / MANIFEST)
 
 
+def _is_tile_path(path: str) -> bool:
+    modality, _, name = path.partition("/")
+    return is_tile_file(name, modality)
+
+
 def _check_manifest(manifest: FetchManifest) -> None:
     """Raise ValueError unless every value has its type and no path leaves the folder."""
     texts = (manifest.repo, manifest.revision, manifest.version, manifest.asked_revision or "")
@@ -106,7 +108,7 @@ def _check_manifest(manifest: FetchManifest) -> None:
         raise ValueError("a version or revision that is no text")
     if not (is_string_map(manifest.files) and is_string_map(manifest.holders)):
         raise ValueError("files without their SHA-256")
-    if unknown := [path for path in manifest.files if not _TILE_PATH.fullmatch(path)]:
+    if unknown := [path for path in manifest.files if not _is_tile_path(path)]:
         raise ValueError(f"{show_value(unknown[0])}, which is no tile's path")
     for path, entry in manifest.archives.items():
         if not ARCHIVE_PATH.fullmatch(path) or not is_number(entry["bytes"], 0, 2**63, whole=True):

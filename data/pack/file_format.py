@@ -15,14 +15,13 @@ from data.io.safe_arrays import ArraySpec, read_array
 from data.io.safe_json import is_number, is_string_map, read_json, refused_error, show_value
 from data.pack.channels import CHANNELS, MAPS
 from data.pack.tile_row import TileRow
-from data.tiles import ACQUISITIONS, BANDS, MODALITIES, TILE_PX
+from data.tiles import ACQUISITIONS, BANDS, MODALITIES, TILE_ID_RULE, TILE_PX, is_tile_id
 
 FORMAT = 3  # raise when the files' layout changes: older packs are then made again
 MANIFEST = "manifest.json"
 _MAPS = {"mask.u8": np.uint8, "dem.i16": np.int16, "slope.f16": np.float16}
 _TABLES = ("times", "moments")
 _HASH = re.compile(r"[0-9a-f]{12}")
-_ID = re.compile(r"hokkaido_[0-9]{1,9}")
 _REMEDY = "Remove the pack's folder; it is made again."
 
 
@@ -193,10 +192,8 @@ def _check_manifest(manifest: dict[str, Any], path: Path) -> None:
     if not (isinstance(ids, list) and isinstance(modalities, list) and ids and modalities):
         got = f"{show_value(ids)} and {show_value(modalities)}"
         raise refused_error("A pack's tile_ids and modalities must be lists", got, path, _REMEDY)
-    if strange := [one for one in ids if not isinstance(one, str) or not _ID.fullmatch(one)]:
-        raise refused_error(
-            "A tile id must look like hokkaido_579", show_value(strange[0]), path, _REMEDY
-        )
+    if strange := [one for one in ids if not is_tile_id(one)]:
+        raise refused_error(TILE_ID_RULE, show_value(strange[0]), path, _REMEDY)
     if len(set(ids)) < len(ids):
         raise refused_error("A tile must stand once in a pack", "one twice", path, _REMEDY)
     if modalities != [name for name in MODALITIES if name in modalities]:

@@ -64,7 +64,7 @@ def read_tile_row(
     """Read the modalities of a tile, or say why it cannot be used."""
     try:
         tiles = [open_tile(tile_path(root, tile_id, name), units) for name in modalities]
-        findings = (*(f for tile in tiles for f in tile.findings), *compare_tiles(tiles))
+        findings = (*(f for tile in tiles for f in tile.warnings), *compare_tiles(tiles))
     except (TileError, FileNotFoundError) as error:
         return str(error)
     first = tiles[0]

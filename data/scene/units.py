@@ -8,7 +8,8 @@ import xarray as xr
 
 from data.io.safe_json import refused_error
 from data.scene.datacube_file import DIMS
-from data.tiles.rules import BANDS, DB_RANGE, NODATA, Units, find_bounds
+from data.tiles.rules import BANDS, DB_RANGE, NODATA, Units
+from data.tiles.values import find_bounds
 
 _LOOKS = 16  # squares along the diagonal from which the unit is told
 _LOOK_PX = 64

@@ -9,20 +9,19 @@ import csv
 import hashlib
 import json
 import os
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from data.io.errors import unknown_name
 from data.io.safe_json import parse_json, read_text, show_value
+from data.tiles import TILE_ID_RULE, is_tile_id
 
 PARTS = ("train", "val", "test")
 BUFFER = "buffer"
 SUFFIXES = (".json", ".csv")
 
 _COLUMNS = ("tile_id", "part")
-_ID = re.compile(r"hokkaido_[0-9]+")
 
 Parts = dict[str, tuple[str, ...]]
 
@@ -122,8 +121,8 @@ def _check(groups: list[tuple[str, list[Any]]], path: Path) -> Parts:
         if part not in known:
             raise ValueError(f"{unknown_name('part', part, known)} It stands in {path}.")
         for tile in ids:
-            if not isinstance(tile, str) or not _ID.fullmatch(tile):
-                raise _error("A tile id must look like hokkaido_579", show_value(tile), path)
+            if not is_tile_id(tile):
+                raise _error(TILE_ID_RULE, show_value(tile), path)
             if tile in seen:
                 where = f"twice in {part}" if seen[tile] == part else f"in {seen[tile]} and {part}"
                 raise _error("A tile must stand once in a split", f"{tile} {where}", path)

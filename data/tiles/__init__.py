@@ -1,6 +1,14 @@
 """One Sentinel-1 NetCDF tile: its path, its rules and warnings, its values."""
 
-from data.tiles.paths import list_tiles, list_unpaired, tile_id_of, tile_path
+from data.tiles.paths import (
+    TILE_ID_RULE,
+    is_tile_file,
+    is_tile_id,
+    list_tiles,
+    list_unpaired,
+    tile_id_of,
+    tile_path,
+)
 from data.tiles.rules import (
     ACQUISITIONS,
     BANDS,
@@ -38,6 +46,7 @@ __all__ = [
     "NODATA",
     "ORBITS",
     "PIXEL_M",
+    "TILE_ID_RULE",
     "TILE_PX",
     "Tile",
     "TileError",
@@ -47,6 +56,8 @@ __all__ = [
     "compare_tiles",
     "guess_units",
     "hash_file",
+    "is_tile_file",
+    "is_tile_id",
     "list_tiles",
     "list_unpaired",
     "open_tile",

@@ -1,4 +1,4 @@
-"""The 290 Hokkaido tiles of Sen12Landslides: where each lies, and how many landslide pixels it has.
+"""The catalogue of the 290 Hokkaido tiles of Sen12Landslides: their positions and landslide pixels.
 
 Source and licence: ``ATTRIBUTION.md``.
 """
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-GRID_M = 1280  # tiles lie on a grid of this step in UTM 54N, so neighbours share an edge
+GRID_M = 1280  # step of the tile grid in UTM 54N; neighbouring tiles share an edge
 CATALOGUE_FILE = Path(__file__).with_name("hokkaido_tiles.csv")
 
 
@@ -22,7 +22,7 @@ class CatalogueTile:
         column: Tiles east of the grid's origin.
         row: Tiles north of the grid's origin.
         annotated_px: Landslide pixels of the tile's mask.
-        official: Part in the data set's S12LS-LD split, empty where the tile is not in it.
+        official: Split part in the data set's S12LS-LD split; empty if the tile is not in it.
     """
 
     tile_id: str
@@ -34,7 +34,7 @@ class CatalogueTile:
 
 @cache
 def read_catalogue() -> dict[str, CatalogueTile]:
-    """Read the 290 Hokkaido tiles, by id in the file's order."""
+    """Return the 290 Hokkaido tiles by id, in the order of the file."""
     with CATALOGUE_FILE.open(newline="") as lines:
         return {row["tile_id"]: _catalogue_tile(row) for row in csv.DictReader(lines)}
 
@@ -50,12 +50,12 @@ def _catalogue_tile(row: dict[str, str]) -> CatalogueTile:
 
 
 def count_positives(tile_ids: Iterable[str]) -> int:
-    """Sum the annotated landslide pixels of catalogue tiles."""
+    """Return the number of annotated landslide pixels in these tiles of the catalogue."""
     return sum(read_catalogue()[tile].annotated_px for tile in tile_ids)
 
 
 def read_places() -> dict[str, tuple[int, int]]:
-    """Return each catalogue tile's column and row on the grid."""
+    """Return the column and row of each catalogue tile."""
     return {tile.tile_id: (tile.column, tile.row) for tile in read_catalogue().values()}
 
 
@@ -66,26 +66,28 @@ def find_touching(
     corner: bool = True,
     places: Mapping[str, tuple[int, int]] | None = None,
 ) -> list[str]:
-    """List the tiles of *first* that border a tile of *second*.
+    """Return the tiles of *first* that touch a tile of *second*.
 
     Args:
-        first: Tile ids, such as a test part.
-        second: Tile ids, such as a train part.
-        corner: Whether a shared corner counts, or only a shared edge.
-        places: Column and row of every such tile on the grid; the catalogue's when left out.
+        first: Tile ids, such as the test tiles.
+        second: Tile ids, such as the train tiles.
+        corner: Whether a shared corner counts as touching; otherwise only a shared edge does.
+        places: Column and row of each tile; by default the catalogue's.
 
     Returns:
-        Sorted ids of *first* with at least one such neighbour.
+        Sorted ids of tiles in *first*.
     """
-    at = read_places() if places is None else places
-    taken = {at[tile] for tile in second}
-    reach = 2 if corner else 1
+    positions = read_places() if places is None else places
+    occupied = {positions[tile] for tile in second}
     steps = [
-        (right, up)
-        for right in (-1, 0, 1)
-        for up in (-1, 0, 1)
-        if 0 < abs(right) + abs(up) <= reach
+        (x, y)
+        for x in (-1, 0, 1)
+        for y in (-1, 0, 1)
+        if 0 < abs(x) + abs(y) <= (2 if corner else 1)
     ]
-    return sorted(
-        tile for tile in first if any((at[tile][0] + x, at[tile][1] + y) in taken for x, y in steps)
-    )
+
+    def touches(tile: str) -> bool:
+        column, row = positions[tile]
+        return any((column + x, row + y) in occupied for x, y in steps)
+
+    return sorted(filter(touches, first))

@@ -1,4 +1,4 @@
-"""Where a folder of tiles comes from: the synthetic twin, a fetch, or somewhere else."""
+"""Read where a folder's tiles come from: the synthetic twin, a download, or an unknown source."""
 
 import logging
 from dataclasses import dataclass
@@ -19,12 +19,12 @@ _UNITS: dict[str, Units] = {"harmonized": "dB", "raw": "linear"}
 
 @dataclass(frozen=True)
 class TileManifest:
-    """What is known of a folder of tiles.
+    """The origin of a folder of tiles.
 
     Attributes:
         root: The folder.
-        synthetic: Whether the tiles are the twin's.
-        origin: A few words on where they come from.
+        synthetic: Whether the tiles come from the synthetic twin.
+        origin: Release and repository, for display.
         units: Unit of the backscatter in the files.
         seed: The twin's seed; None for other tiles.
     """
@@ -41,24 +41,21 @@ class TileManifest:
 
 
 def describe_origin(synthetic: bool) -> str:
-    """Say in a word or two whether tiles are the twin's or real."""
+    """Return whether tiles are synthetic or real, for display."""
     return "SYNTHETIC (the twin's)" if synthetic else "real"
 
 
 def read_manifest(root: Path, units: Units | None = None) -> TileManifest:
-    """Find out where a folder's tiles come from, by the manifest that their maker left.
+    """Read the manifest of a folder of tiles.
 
     Args:
         root: Folder that holds ``s1asc/`` or ``s1dsc/``.
-        units: Unit of the backscatter, where the user says it; else the manifest's release
-            (``harmonized``: dB, ``raw``: linear), else what the first file looks like.
-
-    Returns:
-        The source.
+        units: Unit of the backscatter. By default it follows from the manifest's release (``harmonized``: dB, ``raw``:
+            linear); without a manifest it is guessed from the first readable file.
 
     Raises:
         FileNotFoundError: If there is no manifest and no tile.
-        ValueError: If the manifest cannot be read.
+        ValueError: If the manifest is invalid.
     """
     for name in MANIFESTS:
         if (root / name).is_file():
@@ -74,7 +71,7 @@ def read_manifest(root: Path, units: Units | None = None) -> TileManifest:
                 units=units or _UNITS[version],
                 seed=manifest.get("seed"),
             )
-    return TileManifest(root, False, "no manifest", units or _guess(root))
+    return TileManifest(root, False, "no manifest", units or _guess_units(root))
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -86,19 +83,19 @@ def _read(path: Path) -> dict[str, Any]:
             raise ValueError(f"seed {show_value(seed)}")
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(
-            f"A manifest must name its version and whether it is synthetic, but got {error!r} in {path}. "
-            "Make or fetch the tiles again, or remove the file."
+            f"A manifest must have the keys version and synthetic, but got {error!r} in {path}. "
+            "Make or fetch the tiles again, or delete the file."
         ) from error
     return manifest
 
 
-def _guess(root: Path) -> Units:
-    """Return what the first readable file looks like; dB where none is, so that each gets its verdict."""
+def _guess_units(root: Path) -> Units:
+    """Return the unit of the first readable file; dB if none is, since each file gets its own error later."""
     orbits = [orbit for orbit in ORBITS if (root / orbit).is_dir()] or ORBITS
     for orbit in orbits:
         for tile_id in list_tiles(root, (orbit,)):
             try:
                 return guess_units(tile_path(root, tile_id, orbit))
             except TileError as error:
-                logger.debug("Not taken for the unit: %s", error)
+                logger.debug("Skipped while guessing the unit: %s", error)
     return "dB"

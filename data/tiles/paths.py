@@ -1,6 +1,6 @@
-"""Where tiles lie: the names of files and folders, and what a folder holds.
+"""Names of tile ids, files and folders, and lists of the tiles in a folder.
 
-A file is ``<root>/<modality>/hokkaido_<modality>_<number>.nc``.
+A tile id is ``hokkaido_<number>``; a tile's file is ``<root>/<modality>/hokkaido_<modality>_<number>.nc``.
 """
 
 import logging
@@ -13,81 +13,109 @@ from data.tiles.rules import MODALITIES, ORBITS, TileError
 
 logger = logging.getLogger(__name__)
 
-_NAME = re.compile(rf"hokkaido_({'|'.join(MODALITIES)})_(\d+)\.nc")
+_TILE_ID = re.compile(r"hokkaido_([0-9]{1,9})")
+_FILE_NAME = re.compile(rf"hokkaido_({'|'.join(MODALITIES)})_([0-9]{{1,9}})\.nc")
+TILE_ID_RULE = "A tile id must look like hokkaido_579"
 
 
-def parse_name(path: Path) -> tuple[str, str]:
-    """Read modality and number off a file's name, or raise TileError."""
-    match = _NAME.fullmatch(Path(path).name)
+def is_tile_id(value: object) -> bool:
+    """Return whether a value is a tile id, such as ``hokkaido_579``."""
+    return isinstance(value, str) and _TILE_ID.fullmatch(value) is not None
+
+
+def is_tile_file(name: str, modality: str) -> bool:
+    """Return whether a file name, without folders, is that of a tile of this modality."""
+    match = _FILE_NAME.fullmatch(name)
+    return match is not None and match[1] == modality
+
+
+def parse_tile_path(path: Path) -> tuple[str, str]:
+    """Return the modality and the tile id that a file's name stands for.
+
+    Raises:
+        TileError: If it is no tile's file name.
+    """
+    match = _FILE_NAME.fullmatch(Path(path).name)
     if match is None:
         raise TileError(
             f"A tile file must be named hokkaido_<modality>_<number>.nc, but got {path}. "
-            "Give it the name it was published under.",
+            "Restore its published name.",
             "misnamed",
         )
-    return match[1], match[2]
-
-
-def tile_path(root: Path, tile_id: str, modality: str) -> Path:
-    """Name the file of one modality of a tile."""
-    if modality not in MODALITIES:
-        raise ValueError(unknown_name("modality", modality, MODALITIES))
-    if not re.fullmatch(r"hokkaido_\d+", tile_id):
-        raise ValueError(f"A tile id must look like hokkaido_579, but got {tile_id!r}.")
-    return Path(root) / modality / f"hokkaido_{modality}_{tile_id.removeprefix('hokkaido_')}.nc"
+    return match[1], f"hokkaido_{match[2]}"
 
 
 def tile_id_of(path: Path) -> str:
-    """Read the tile id off a file's name."""
-    return f"hokkaido_{parse_name(path)[1]}"
+    """Return the tile id in a file's name; raise TileError if it is no tile's file name."""
+    return parse_tile_path(path)[1]
+
+
+def tile_number(tile_id: str) -> int:
+    """Return the number in a tile id."""
+    return int(tile_id.removeprefix("hokkaido_"))
+
+
+def tile_path(root: Path, tile_id: str, modality: str) -> Path:
+    """Return the path of a tile's file in one modality.
+
+    Raises:
+        ValueError: If the modality is unknown or the tile id malformed.
+    """
+    if modality not in MODALITIES:
+        raise ValueError(unknown_name("modality", modality, MODALITIES))
+    if not (match := _TILE_ID.fullmatch(tile_id)):
+        raise ValueError(f"{TILE_ID_RULE}, but got {tile_id!r}.")
+    return Path(root) / modality / f"hokkaido_{modality}_{match[1]}.nc"
 
 
 def list_tiles(root: Path, modalities: Sequence[str] = ORBITS) -> list[str]:
-    """List the tiles that have all of the modalities.
+    """List the tiles that have a file in each of the modalities.
 
     Args:
-        root: Folder that holds one folder for each modality.
+        root: Folder with one subfolder per modality.
         modalities: Of :data:`MODALITIES`.
 
     Returns:
-        Tile ids, sorted as strings. Files left out are named in a warning.
+        Tile ids, sorted as strings. Incomplete tiles are skipped with a warning.
 
     Raises:
-        FileNotFoundError: If a folder is missing or no tile has all modalities.
+        FileNotFoundError: If a subfolder is missing or no tile is complete.
     """
-    found = _list_folders(root, modalities)
-    if not (whole := set[str].intersection(*found)):
-        raise FileNotFoundError(_explain_layout(root, modalities, "no tile that has all files"))
-    if unpaired := sorted(set[str].union(*found) - whole):
+    ids = _list_subfolders(root, modalities)
+    if not (complete := set[str].intersection(*ids)):
+        raise FileNotFoundError(_layout_error(root, modalities, "no tile that has all files"))
+    if unpaired := sorted(set[str].union(*ids) - complete):
         names = ", ".join(modalities)
-        logger.warning("Left out, without a file of each of %s: %s", names, ", ".join(unpaired))
-    return sorted(whole)
+        logger.warning("Skipped tiles without a file in each of %s: %s", names, ", ".join(unpaired))
+    return sorted(complete)
 
 
 def list_unpaired(root: Path, modalities: Sequence[str] = ORBITS) -> list[str]:
-    """List the tiles that have some of the modalities but not all, sorted as strings."""
-    found = _list_folders(root, modalities)
-    return sorted(set[str].union(*found) - set[str].intersection(*found))
+    """List the tiles that have files in some of the modalities but not in all, sorted as strings."""
+    ids = _list_subfolders(root, modalities)
+    return sorted(set[str].union(*ids) - set[str].intersection(*ids))
 
 
-def _explain_layout(root: Path, modalities: Sequence[str], found: str) -> str:
+def _layout_error(root: Path, modalities: Sequence[str], got: str) -> str:
     files = " and ".join(f"{name}/hokkaido_{name}_<number>.nc" for name in modalities)
     return (
-        f"A tile folder must hold {files}, but got {found} in {root}. Give the folder above "
-        f"{modalities[0]}/; `python -m tuning.run --data twin` works without any data."
+        f"A tile folder must hold {files}, but got {got} in {root}. Choose the folder above "
+        f"{modalities[0]}/, or run `python -m tuning.run --data twin`, which needs no data."
     )
 
 
-def _list_folders(root: Path, modalities: Sequence[str]) -> list[set[str]]:
-    """List the tiles of each modality's folder."""
-    found = []
+def _list_subfolders(root: Path, modalities: Sequence[str]) -> list[set[str]]:
+    """Return the ids of the tiles in each modality's subfolder."""
+    ids = []
     for modality in modalities:
         folder = tile_path(root, "hokkaido_0", modality).parent
         if not folder.is_dir():
-            raise FileNotFoundError(_explain_layout(root, modalities, f"no folder {modality}/"))
-        matches = {path.name: _NAME.fullmatch(path.name) for path in folder.glob("*.nc")}
-        tiles = {name: f"hokkaido_{m[2]}" for name, m in matches.items() if m and m[1] == modality}
-        if strange := sorted(set(matches) - set(tiles)):
-            logger.warning("Left out of %s, not a tile's name: %s", folder, ", ".join(strange))
-        found.append(set(tiles.values()))
-    return found
+            raise FileNotFoundError(_layout_error(root, modalities, f"no folder {modality}/"))
+        names = {path.name for path in folder.glob("*.nc")}
+        tiles = {name for name in names if is_tile_file(name, modality)}
+        if others := sorted(names - tiles):
+            logger.warning(
+                "Skipped files in %s that are not named like tiles: %s", folder, ", ".join(others)
+            )
+        ids.append({tile_id_of(Path(name)) for name in tiles})
+    return ids

@@ -1,7 +1,7 @@
-"""The rules for a tile file: what was published, what makes a file unusable, what is suspicious.
+"""Rules for a tile file: the published layout, and checks that raise for an unusable file.
 
-A broken rule that leaves nothing to work with is a :class:`TileError` with a short name, its verdict.
-What can be used but deserves a look is a :class:`TileWarning`.
+An unusable file raises a :class:`TileError`; its ``verdict`` is the short name of the broken rule. A usable but
+suspicious file gets a :class:`TileWarning`.
 
 Reference:
     Höhn et al. (2025), Sen12Landslides, Scientific Data, doi 10.1038/s41597-025-06167-2;
@@ -24,7 +24,7 @@ BANDS = {
     "s1dsc": ("VV", "VH"),
     "s2": ("B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B11", "B12"),
 }
-SCENE_CLASS = "SCL"  # of Sentinel-2: what each pixel shows; 0 = no data
+SCENE_CLASS = "SCL"  # Sentinel-2 scene classification; 0 = no data
 TILE_PX = 128
 PIXEL_M = 10.0
 ACQUISITIONS = 15
@@ -40,13 +40,12 @@ DEM_RANGE = (0, 8800)  # m; bounds of both releases
 
 Units = Literal["dB", "linear"]
 
-_MAX_CLIPPED = 0.01  # share of linear power that may lie above DB_RANGE: strong scatterers do
 _MAX_SHIFT_M = GRID_M / 2
 _RENEW = "Get the file again, or remove the tile from all folders."
 
 
 class TileError(ValueError):
-    """A tile file that breaks the format; the message names the file and the remedy.
+    """A tile file that breaks a rule; the message names the file and the remedy.
 
     Attributes:
         verdict: Short name of the broken rule, such as ``unreadable``.
@@ -63,7 +62,7 @@ class TileWarning:
 
     Attributes:
         name: Short name, such as ``mask-empty``.
-        text: What was seen, as one sentence.
+        text: One sentence.
     """
 
     name: str
@@ -71,12 +70,12 @@ class TileWarning:
 
 
 def tile_error(verdict: str, rule: str, got: str, path: Path, remedy: str = _RENEW) -> TileError:
-    """Make the error of a broken rule: rule, value got, place and remedy in one message."""
+    """Return the error for a broken rule; its message has the rule, the value got, the path and the remedy."""
     return TileError(f"{rule}, but got {got} in {path}. {remedy}", verdict)
 
 
 def list_variables(modality: str) -> dict[str, str]:
-    """Return the published storage type of each variable over (time, x, y), such as ``float32``."""
+    """Return the published dtype of each variable over (time, x, y), such as ``float32``."""
     if modality in ORBITS:
         bands = dict.fromkeys(BANDS[modality], "float32")
     else:
@@ -85,20 +84,20 @@ def list_variables(modality: str) -> dict[str, str]:
 
 
 def check_layout(variables: Mapping[str, Any], crs: str, modality: str, path: Path) -> None:
-    """Check names, dims, shapes and kinds of number, before anything large is read.
+    """Check variable names, dims, shapes and dtypes before any large array is read.
 
     Args:
         variables: The file's variables by name, each with ``dimensions``, ``shape`` and ``dtype``.
-        crs: The file's attribute of that name, empty where it has none.
-        modality: What the file's name says it is.
+        crs: The file's ``crs`` attribute, empty if it has none.
+        modality: The modality in the file's name.
         path: The file, for the message.
 
     Raises:
-        TileError: If the file is not laid out as published.
+        TileError: If the layout is not the published one.
     """
     stored = list_variables(modality)
     if missing := [name for name in (*stored, *DIMS) if name not in variables]:
-        rule = f"A tile must have {', '.join(missing)}"
+        rule = f"A tile must have the variables {', '.join(missing)}"
         raise tile_error("missing-variable", rule, "none", path)
     _check_crs(crs, path)
     for name in (*stored, *DIMS):
@@ -106,10 +105,9 @@ def check_layout(variables: Mapping[str, Any], crs: str, modality: str, path: Pa
     for name in (*stored, "x", "y"):
         kinds = {"f": "f", "i": "iu", "u": "iu"}[stored[name][0]] if name in stored else "fiu"
         if np.dtype(variables[name].dtype).kind not in kinds:
-            word = {"f": "floating point", "iu": "integer", "fiu": "numbers"}[kinds]
-            raise tile_error(
-                "wrong-dtype", f"{name} must be {word}", str(variables[name].dtype), path
-            )
+            kind = {"f": "floating point", "iu": "integer", "fiu": "numeric"}[kinds]
+            got = str(variables[name].dtype)
+            raise tile_error("wrong-dtype", f"{name} must be {kind}", got, path)
 
 
 def _check_crs(crs: str, path: Path) -> None:
@@ -123,27 +121,26 @@ def _check_shape(name: str, variable: Any, path: Path) -> None:
     dims, sizes = (DIMS, SIZES) if name not in DIMS else ((name,), (SIZES[DIMS.index(name)],))
     if (variable.dimensions, variable.shape) != (dims, sizes):
         verdict = "wrong-dims" if variable.dimensions != dims else "wrong-shape"
-        got = f"{variable.dimensions} of {variable.shape}"
-        raise tile_error(verdict, f"{name} must have {dims} of {sizes}", got, path)
+        got = f"{variable.dimensions} of shape {variable.shape}"
+        raise tile_error(verdict, f"{name} must have dims {dims} of shape {sizes}", got, path)
 
 
 def check_times(times: np.ndarray, path: Path) -> None:
-    """Check that acquisition times, shape ``(T,)``, are known and ascend."""
+    """Check that acquisition times, shape ``(T,)``, are valid dates in strictly ascending order."""
     if np.isnat(times).any():
-        raise tile_error("time-not-dates", "time must be dates", "not-a-time", path)
-    steps, got = np.diff(times), str(times.astype("M8[s]"))
-    if (steps < np.timedelta64(0)).any():
-        raise tile_error("time-unsorted", "time must ascend without repeats", got, path)
-    if (steps == np.timedelta64(0)).any():
-        raise tile_error("time-duplicate", "time must ascend without repeats", got, path)
+        raise tile_error("time-not-dates", "time must be dates", "NaT", path)
+    steps, got = np.diff(times).astype(np.int64), str(times.astype("M8[s]"))
+    for verdict, broken in (("time-unsorted", steps < 0), ("time-duplicate", steps == 0)):
+        if broken.any():
+            raise tile_error(verdict, "time must be strictly ascending", got, path)
 
 
 def check_grid(tile_id: str, x: np.ndarray, y: np.ndarray, path: Path) -> None:
-    """Check that coordinates in m, shape ``(W,)`` and ``(H,)``, are a north-up grid in its place."""
+    """Check that coordinates in m, shape ``(W,)`` and ``(H,)``, form a north-up grid at the tile's position."""
     for name, values, step in (("x", x, PIXEL_M), ("y", y, -PIXEL_M)):
         if not np.allclose(np.diff(values), step):
             got = f"{values[0]}, {values[1]} .. {values[-1]}"
-            raise tile_error("wrong-grid", f"{name} must go by {step:+g} m", got, path)
+            raise tile_error("wrong-grid", f"{name} must have steps of {step:+g} m", got, path)
     if measure_shift(tile_id, x, y) > _MAX_SHIFT_M:
         west, north = _corner_m(tile_id)
         rule = f"{tile_id} must have its upper left corner at ({west}, {north}) m"
@@ -152,96 +149,28 @@ def check_grid(tile_id: str, x: np.ndarray, y: np.ndarray, path: Path) -> None:
 
 def _corner_m(tile_id: str) -> tuple[int, int]:
     tile = read_catalogue()[tile_id]
-    return tile.column * GRID_M, (tile.row + 1) * GRID_M  # a tile's row counts its southern edge
+    return tile.column * GRID_M, (tile.row + 1) * GRID_M  # the row is that of the southern edge
 
 
 def measure_shift(tile_id: str, x: np.ndarray, y: np.ndarray) -> float:
-    """Return how far a grid lies from the tile's place, in m; 0 for a tile not in the catalogue."""
+    """Return a grid's distance from the tile's position in the catalogue, in m; 0 if it is not listed there."""
     if tile_id not in read_catalogue():
         return 0.0
     west, north = _corner_m(tile_id)
     return float(max(abs(x[0] - west), abs(y[0] - north)))
 
 
-def check_mask(mask: np.ndarray, path: Path) -> None:
-    """Check a mask, shape ``(T, W, H)``: 0 or 1, and the same in every step."""
+def check_tile_mask(mask: np.ndarray, path: Path) -> None:
+    """Check that a mask, shape ``(T, W, H)``, is 0 or 1 and the same on every date."""
     if mask.max() > 1 or mask.min() < 0:
         raise tile_error("mask-not-binary", "MASK must be 0 or 1", str(np.unique(mask)[:5]), path)
     if (mask != mask[0]).any():
-        raise tile_error("mask-changes", "MASK must be the same in every step", "a change", path)
+        raise tile_error("mask-changes", "MASK must not change over time", "a change", path)
 
 
-def check_heights(dem: np.ndarray, path: Path) -> None:
+def check_dem(dem: np.ndarray, path: Path) -> None:
     """Check heights in m, shape ``(W, H)``, -9999 = no data."""
     heights = dem[dem != NODATA]
     if heights.size and (heights.min() < DEM_RANGE[0] or heights.max() > DEM_RANGE[1]):
         got = f"{heights.min()} to {heights.max()}"
         raise tile_error("dem-out-of-range", f"DEM must be in {DEM_RANGE} m", got, path)
-
-
-def check_power(values: np.ndarray, name: str, units: Units, path: Path) -> np.ndarray:
-    """Check Sentinel-1 values and bring them to dB.
-
-    Args:
-        values: One band as stored, shape ``(T, W, H)``, float; NaN or -9999 = no data.
-        name: The band's name, for the message.
-        units: What the values are.
-        path: The file, for the message.
-
-    Returns:
-        The values in dB, within :data:`DB_RANGE`, float32; NaN = no data, linear power of 0 among it.
-
-    Raises:
-        TileError: If a value is infinite, in the other unit or out of bounds, or none is left.
-    """
-    values = np.where(values == NODATA, np.float32(np.nan), values)
-    with np.errstate(over="ignore"):  # what is too large for float32 is refused as infinite
-        values = values.astype(np.float32, copy=False)
-    low, high = find_bounds(values)
-    if np.isinf((low, high)).any():
-        raise tile_error("infinite", f"{name} must be finite or NaN", "inf", path)
-    if units == "linear" and low < 0:
-        remedy = "That looks like dB (harmonized release): use --units dB."
-        raise tile_error("wrong-unit", f"{name} must be linear power", f"{low:.4g}", path, remedy)
-    if units == "dB" and low >= 0 and (median := np.nanmedian(values)) < 1:
-        remedy = "That looks like linear power (raw release): use --units linear."
-        raise tile_error(
-            "wrong-unit", f"{name} must be dB", f"a median of {median:.4g}", path, remedy
-        )
-    if units == "linear":
-        values = 10 * np.log10(np.where(values > 0, values, np.float32(np.nan)))
-        low, high = find_bounds(values)
-    if np.isnan(low):
-        raise tile_error("no-data", f"{name} must have data", "no usable pixel", path)
-    return _bound(values, name, units, path)
-
-
-def find_bounds(values: np.ndarray) -> tuple[float, float]:
-    """Return the least and the greatest value but NaN; NaN where there is no other."""
-    return float(np.fmin.reduce(values, axis=None)), float(np.fmax.reduce(values, axis=None))
-
-
-def _bound(values: np.ndarray, name: str, units: Units, path: Path) -> np.ndarray:
-    (low, high), (least, greatest) = DB_RANGE, find_bounds(values)
-    # Power near zero over water is real: the harmonized release has it at the lower bound.
-    outside = (
-        least < low or greatest > high if units == "dB" else np.mean(values > high) > _MAX_CLIPPED
-    )
-    if outside:
-        rule, got = f"{name} must be in [{low:g}, {high:g}] dB", f"{least:.4g} to {greatest:.4g}"
-        raise tile_error("out-of-range", rule, got, path)
-    return values if units == "dB" else np.asarray(np.clip(values, low, high), np.float32)
-
-
-def check_reflectance(
-    values: np.ndarray, scene_class: np.ndarray, name: str, path: Path
-) -> np.ndarray:
-    """Return Sentinel-2 numbers, shape ``(T, W, H)``, as float32; NaN where there is no data.
-
-    Raises:
-        TileError: If nothing is left.
-    """
-    gaps = (values == NODATA) | (scene_class == 0)
-    if gaps.all():
-        raise tile_error("no-data", f"{name} must have data", "no usable pixel", path)
-    return np.where(gaps, np.float32(np.nan), values).astype(np.float32, copy=False)

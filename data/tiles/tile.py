@@ -1,85 +1,61 @@
-"""One NetCDF tile of Sen12Landslides: names, reading, and a light look.
+"""Read one NetCDF tile of Sen12Landslides: 128 x 128 px, 15 acquisitions, one modality.
 
-The one door to the files: `data.tiles.rules` says what a file must be, `data.tiles.netcdf` decodes it. A tile is one 128 x 128 px
-patch with 15 acquisitions of one modality; its files lie as
-``<root>/<modality>/hokkaido_<modality>_<number>.nc``.
+`data.tiles.rules` defines what a file must be, `data.tiles.netcdf` decodes it, `data.tiles.warnings` lists what is
+suspicious about it.
 """
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
 
-from data.tiles import rules
-from data.tiles import warnings as findings
-from data.tiles.netcdf import read, reading
-from data.tiles.paths import list_tiles, list_unpaired, parse_name, tile_id_of, tile_path
+from data.tiles.netcdf import open_netcdf, read_netcdf
+from data.tiles.paths import parse_tile_path
 from data.tiles.rules import (
     ACQUISITIONS,
     BANDS,
-    DB_RANGE,
-    DEM_RANGE,
-    DIMS,
-    EVENT,
-    MODALITIES,
+    CRS,
     NODATA,
     ORBITS,
-    PIXEL_M,
     SCENE_CLASS,
     TILE_PX,
     TileError,
     TileWarning,
     Units,
+    check_dem,
+    check_grid,
+    check_tile_mask,
+    check_times,
 )
-
-__all__ = [
-    "ACQUISITIONS",
-    "BANDS",
-    "DB_RANGE",
-    "DEM_RANGE",
-    "DIMS",
-    "EVENT",
-    "MODALITIES",
-    "NODATA",
-    "ORBITS",
-    "PIXEL_M",
-    "TILE_PX",
-    "Tile",
-    "TileError",
-    "TileSurvey",
-    "TileWarning",
-    "Units",
-    "compare_tiles",
-    "guess_units",
-    "hash_file",
-    "list_tiles",
-    "list_unpaired",
-    "open_tile",
-    "survey_tile",
-    "tile_id_of",
-    "tile_path",
-]
+from data.tiles.values import convert_backscatter, convert_reflectance
+from data.tiles.warnings import (
+    find_date_warnings,
+    find_flat_bands,
+    find_gap_warnings,
+    find_mask_warnings,
+    find_position_warnings,
+)
 
 
 @dataclass(frozen=True)
 class Tile:
-    """One modality of one tile, as a map: rows run south, columns run east.
+    """One modality of one tile, north up: rows run south, columns run east.
 
     Attributes:
-        tile_id: Such as ``hokkaido_579``; all modalities share it.
+        tile_id: Such as ``hokkaido_579``; the same in all modalities.
         modality: ``s1asc``, ``s1dsc`` or ``s2``.
-        bands: Shape ``(T, C, H, W)``, float32, in the order of :data:`BANDS`: gamma nought in dB
-            of Sentinel-1, the stored reflectance numbers of Sentinel-2; NaN = no data.
+        bands: Shape ``(T, C, H, W)``, float32, in the order of :data:`BANDS`: Sentinel-1 as gamma nought in dB,
+            Sentinel-2 as stored reflectance numbers; NaN = no data.
         dem: Height in m, shape ``(H, W)``; -9999 = no data.
         mask: 1 = landslide, 0 = background, shape ``(H, W)``.
         times: Acquisition times in UTC, shape ``(T,)``, ascending.
         x: Easting of each column's left edge in m, shape ``(W,)``, ascending.
         y: Northing of each row's upper edge in m, shape ``(H,)``, descending.
         crs: Such as ``EPSG:32654``.
-        findings: What is suspicious about the file.
+        warnings: What is suspicious about the file.
     """
 
     tile_id: str
@@ -91,12 +67,12 @@ class Tile:
     x: np.ndarray
     y: np.ndarray
     crs: str
-    findings: tuple[TileWarning, ...] = ()
+    warnings: tuple[TileWarning, ...] = ()
 
 
 @dataclass(frozen=True)
 class TileSurvey:
-    """A tile's place and label, without its bands.
+    """A tile's position and label, without its bands.
 
     Attributes:
         tile_id: Such as ``hokkaido_579``.
@@ -116,25 +92,25 @@ def open_tile(path: Path, units: Units = "dB") -> Tile:
 
     Args:
         path: File named ``hokkaido_<modality>_<number>.nc``.
-        units: What a Sentinel-1 file holds: ``dB`` (harmonized release) or ``linear`` power (raw
-            release). Sentinel-2 has no choice.
+        units: Unit of a Sentinel-1 file: ``dB`` (harmonized release) or ``linear`` power (raw release). Ignored for
+            Sentinel-2.
 
     Returns:
-        The tile, Sentinel-1 in dB. Linear power of zero becomes NaN; what lies beyond [-50, 10] dB
-        is set to that bound, as in the harmonized release. Sentinel-2 is NaN where SCL says no data.
+        The tile, with Sentinel-1 in dB. Linear power of zero becomes NaN; values outside [-50, 10] dB are clipped, as
+        in the harmonized release. Sentinel-2 is NaN where the scene classification (SCL) is "no data".
 
     Raises:
         FileNotFoundError: If there is no such file.
-        TileError: If the file cannot be used; its ``verdict`` names the broken rule.
+        TileError: If the file is unusable; its ``verdict`` names the broken rule.
     """
     if units not in get_args(Units):
         raise ValueError(f"Units must be 'dB' or 'linear', but got {units!r}.")
-    modality, number = parse_name(path)
-    tile_id, raw = f"hokkaido_{number}", read(Path(path), modality)
-    rules.check_times(raw["time"], path)
-    rules.check_grid(tile_id, raw["x"], raw["y"], path)
-    rules.check_mask(raw["MASK"], path)
-    rules.check_heights(raw["DEM"][0], path)
+    modality, tile_id = parse_tile_path(path)
+    raw = read_netcdf(Path(path), modality)
+    check_times(raw["time"], path)
+    check_grid(tile_id, raw["x"], raw["y"], path)
+    check_tile_mask(raw["MASK"], path)
+    check_dem(raw["DEM"][0], path)
     tile = Tile(
         tile_id=tile_id,
         modality=modality,
@@ -144,37 +120,37 @@ def open_tile(path: Path, units: Units = "dB") -> Tile:
         times=raw["time"],
         x=raw["x"],
         y=raw["y"],
-        crs=rules.CRS,
+        crs=CRS,
     )
-    return replace(tile, findings=(*raw["storage"], *_suspect(tile, raw["annotated"])))
+    return replace(tile, warnings=(*raw["storage_warnings"], *_warn(tile, raw["annotated"])))
 
 
 def survey_tile(path: Path) -> TileSurvey:
-    """Read a file's place and label, and none of its bands.
+    """Read a file's position and label without its bands.
 
     Raises:
         FileNotFoundError: If there is no such file.
-        TileError: If the file cannot be read or is not laid out as published.
+        TileError: If the file is unreadable or its layout is not the published one.
     """
-    modality, number = parse_name(path)
-    with reading(Path(path), modality) as file:
+    modality, tile_id = parse_tile_path(path)
+    with open_netcdf(Path(path), modality) as file:
         west_m, north_m = float(file["x"][0]), float(file["y"][0])
-        return TileSurvey(f"hokkaido_{number}", west_m, north_m, int((file["MASK"][0] == 1).sum()))
+        return TileSurvey(tile_id, west_m, north_m, int((file["MASK"][0] == 1).sum()))
 
 
 def guess_units(path: Path) -> Units:
-    """Tell the unit of a Sentinel-1 file: dB when it has negative values.
+    """Return the unit of a Sentinel-1 file: dB if it has negative values, else linear power.
 
     Raises:
         FileNotFoundError: If there is no such file.
-        TileError: If the file cannot be read or is not laid out as published.
+        TileError: If the file is unreadable or its layout is not the published one.
     """
-    modality, _ = parse_name(path)
+    modality, _ = parse_tile_path(path)
     if modality not in ORBITS:
-        raise ValueError(f"A file with a unit to guess must be Sentinel-1, but got {path}.")
-    with reading(Path(path), modality) as file:
+        raise ValueError(f"Units can be guessed for Sentinel-1 files only, but got {path}.")
+    with open_netcdf(Path(path), modality) as file:
         for name in BANDS[modality]:
-            for step in range(ACQUISITIONS):  # the first one tells, in a file in dB
+            for step in range(ACQUISITIONS):  # step by step: the first one decides in a dB file
                 values = file[name][step]
                 if ((values < 0) & (values != NODATA)).any():
                     return "dB"
@@ -188,27 +164,29 @@ def compare_tiles(tiles: Sequence[Tile]) -> tuple[TileWarning, ...]:
         tiles: The same tile in one or more modalities.
 
     Returns:
-        What differs: ``masks-differ``, ``heights-differ``.
+        Warnings ``masks-differ`` and ``heights-differ``.
 
     Raises:
-        TileError: If they do not lie on one grid (verdict ``grids-differ``).
+        TileError: If their grids differ (verdict ``grids-differ``).
     """
-    found: list[TileWarning] = []
+    warnings: list[TileWarning] = []
     for other in tiles[1:]:
         first = tiles[0]
         pair = f"{first.modality} and {other.modality}"
         if not (np.array_equal(first.x, other.x) and np.array_equal(first.y, other.y)):
             raise TileError(
-                f"All files of a tile must lie on one grid, but got upper left corners at "
+                f"All files of a tile must have the same grid, but got upper left corners at "
                 f"({first.x[0]:.0f}, {first.y[0]:.0f}) and ({other.x[0]:.0f}, {other.y[0]:.0f}) in "
                 f"{pair} of {first.tile_id}. Get the files again, or remove the tile.",
                 "grids-differ",
             )
         if count := int((first.mask != other.mask).sum()):
-            found.append(TileWarning("masks-differ", f"{count} mask pixels differ between {pair}."))
+            text = f"{count} mask pixels differ between {pair}."
+            warnings.append(TileWarning("masks-differ", text))
         if count := int((first.dem != other.dem).sum()):
-            found.append(TileWarning("heights-differ", f"{count} heights differ between {pair}."))
-    return tuple(found)
+            text = f"{count} heights differ between {pair}."
+            warnings.append(TileWarning("heights-differ", text))
+    return tuple(warnings)
 
 
 def hash_file(path: Path) -> str:
@@ -221,16 +199,18 @@ def _stack_bands(raw: dict[str, Any], modality: str, units: Units, path: Path) -
     bands = np.empty((ACQUISITIONS, len(BANDS[modality]), TILE_PX, TILE_PX), np.float32)
     for i, name in enumerate(BANDS[modality]):
         if modality in ORBITS:
-            values = rules.check_power(raw[name], name, units, path)
+            values = convert_backscatter(raw[name], name, units, path)
         else:
-            values = rules.check_reflectance(raw[name], raw[SCENE_CLASS], name, path)
+            values = convert_reflectance(raw[name], raw[SCENE_CLASS], name, path)
         bands[:, i] = values.swapaxes(-1, -2)
     return bands
 
 
-def _suspect(tile: Tile, annotated: str) -> Iterator[TileWarning]:
-    yield from findings.find_place(tile.tile_id, tile.x, tile.y)
-    yield from findings.find_gaps(tile.bands, tile.dem, tile.times, tile.modality)
-    yield from findings.find_flat(tile.bands, tile.modality)
-    yield from findings.find_mask(tile.tile_id, tile.mask, annotated)
-    yield from findings.find_dates(tile.times)
+def _warn(tile: Tile, annotated: str) -> list[TileWarning]:
+    return [
+        *find_position_warnings(tile.tile_id, tile.x, tile.y),
+        *find_gap_warnings(tile.bands, tile.dem, tile.times, tile.modality),
+        *find_flat_bands(tile.bands, tile.modality),
+        *find_mask_warnings(tile.tile_id, tile.mask, annotated),
+        *find_date_warnings(tile.times),
+    ]

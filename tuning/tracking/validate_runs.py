@@ -26,7 +26,7 @@ from data.io.safe_json import (
     show_value,
 )
 from data.splits import check_split
-from data.tiles import TILE_PX
+from data.tiles import TILE_ID_RULE, TILE_PX, is_tile_id
 from models import list_models
 from tuning.baselines.baselines import BASELINES
 from tuning.metrics.scores import BINS
@@ -52,7 +52,6 @@ PROBS = {
 }
 COUNTS = ArraySpec("int64", (2, BINS))
 _MODEL_URI = re.compile(r"(?:models:/m-[0-9a-f]{32})?")
-_TILE_ID = re.compile(r"hokkaido_[0-9]{1,9}")
 _REMEDY = "Somebody changed or forged it: restore it, or delete the run in MLflow."
 
 
@@ -172,10 +171,8 @@ def check_environment(found: dict[str, Any], place: str) -> None:
 
 def check_ids(ids: Collection[str], path: Path) -> tuple[str, ...]:
     """Return tile ids if each is one, and none comes twice; raise ValueError otherwise."""
-    if strange := [one for one in ids if not _TILE_ID.fullmatch(one)]:
-        raise refused_error(
-            "A tile id must look like hokkaido_579", show_value(strange[0]), path, _REMEDY
-        )
+    if strange := [one for one in ids if not is_tile_id(one)]:
+        raise refused_error(TILE_ID_RULE, show_value(strange[0]), path, _REMEDY)
     if len(set(ids)) < len(ids) or not ids:
         raise refused_error(
             "Tiles must come once", f"{len(ids)} ids of {len(set(ids))} tiles", path, _REMEDY

@@ -223,7 +223,7 @@ WRONG: list[tuple[str, Any, str]] = [
     ("strange crs", lambda g: change_all(g, lambda d: d.assign_attrs(crs="moon")), r"crs must be a coordinate system, but got 'moon'"),
     ("two grids", shift_one, r"must lie on one grid, but got s1asc .*576000.*s1dsc .*576010"),
     ("off", lambda g: change_all(g, lambda d: d.assign_coords(x=d["x"] + 2)), r"corners or the centres of the pixels, but got \(576002.00, 4732160.00\).*write_transform"),
-    ("unsorted", lambda g: change_all(g, lambda d: d.isel(time=slice(None, None, -1))), r"time must ascend"),
+    ("unsorted", lambda g: change_all(g, lambda d: d.isel(time=slice(None, None, -1))), r"time must be strictly ascending"),
     ("no dates", lambda g: change_all(g, lambda d: d.assign_coords(time=np.arange(15.0))), r"time must be dates, but got type float64"),
     ("amplitude", lambda g: change_all(g, lambda d: d.assign(VV=-100 * d["VV"])), r"Backscatter must be in \(-50.0, 10.0\) dB, but got"),
     ("words", lambda g: change_all(g, lambda d: d.assign(VV=d["VV"].astype(str))), r"VV must hold numbers, but got"),

@@ -43,7 +43,10 @@ def test_tiles_without_a_manifest_count_as_real(copy_tiles: Callable[[], Path]) 
 def test_a_manifest_that_says_nothing_is_refused(copy_tiles: Callable[[], Path], text: str) -> None:
     tiles = copy_tiles()
     (tiles / "fetch.json").write_text(text)
-    with pytest.raises(ValueError, match=r"manifest must name its version .*fetch\.json\. Make or"):
+    with pytest.raises(
+        ValueError,
+        match=r"manifest must have the keys version and synthetic, .*fetch\.json\. Make or",
+    ):
         read_manifest(tiles)
 
 
@@ -82,5 +85,7 @@ def test_an_empty_folder_is_explained(tmp_path: Path) -> None:
 def test_a_manifest_of_other_types_is_refused(copy_tiles: Callable[[], Path], text: str) -> None:
     tiles = copy_tiles()
     (tiles / "twin.json").write_text(text)
-    with pytest.raises(ValueError, match=r"manifest must name its version .*twin\.json"):
+    with pytest.raises(
+        ValueError, match=r"manifest must have the keys version and synthetic, .*twin\.json"
+    ):
         read_manifest(tiles)

@@ -61,14 +61,14 @@ def test_power_of_zero_is_nan_and_strong_scatterers_are_bounded(tmp_path: Path) 
     tile = open_tile(write(dataset, tmp_path), units="linear")
     assert np.isnan(tile.bands[0, 0, 0, 0])
     assert tile.bands[0, 0, 0, 1] == 10
-    assert {one.name for one in tile.findings} == {"nodata"}
+    assert {one.name for one in tile.warnings} == {"nodata"}
 
 
 def test_power_near_zero_is_set_to_the_lower_bound(tmp_path: Path) -> None:
     dataset = put("VH", (slice(None), slice(64), slice(None)), 1e-9)(to_linear(make_dataset()))
     tile = open_tile(write(dataset, tmp_path), units="linear")
     assert (tile.bands[:, 1, :, :64] == -50).all()  # a lake: 1e-9 is -90 dB
-    assert tile.findings == ()
+    assert tile.warnings == ()
 
 
 def test_sentinel_2_is_its_stored_numbers_and_nan_where_there_is_no_data(tmp_path: Path) -> None:
@@ -85,15 +85,19 @@ def test_sentinel_2_is_its_stored_numbers_and_nan_where_there_is_no_data(tmp_pat
     shares = ", ".join(
         f"{'0.00081' if name == 'B11' else '0.00041'} % of {name}" for name in BANDS["s2"]
     )
-    assert [one.text for one in tile.findings] == [f"No data in {shares}."]
+    assert [one.text for one in tile.warnings] == [f"No data in {shares}."]
 
 
 @pytest.mark.parametrize(
     ("change", "verdict", "message"),
     [
-        (lambda d: d.drop_vars("SCL"), "missing-variable", "must have SCL, but got none"),
+        (
+            lambda d: d.drop_vars("SCL"),
+            "missing-variable",
+            "must have the variables SCL, but got none",
+        ),
         (cast("B04", "float32"), "wrong-dtype", "B04 must be integer, but got float32"),
-        (put("SCL", slice(None), 0), "no-data", "B02 must have data, but got no usable pixel"),
+        (put("SCL", slice(None), 0), "no-data", "B02 must have data, but got no valid pixel"),
     ],
 )
 def test_sentinel_2_is_refused_by_rule(
@@ -140,8 +144,8 @@ def test_list_has_pairs_only_and_names_the_rest(
     touch(tmp_path, *pair, "s1asc/hokkaido_s1asc_7.nc", "s1dsc/copy_of_1.nc")
     with caplog.at_level(logging.WARNING):
         assert list_tiles(tmp_path) == ["hokkaido_20", "hokkaido_3"]
-    assert "without a file of each of s1asc, s1dsc: hokkaido_7" in caplog.text
-    assert "not a tile's name: copy_of_1.nc" in caplog.text
+    assert "without a file in each of s1asc, s1dsc: hokkaido_7" in caplog.text
+    assert "not named like tiles: copy_of_1.nc" in caplog.text
     assert list_unpaired(tmp_path) == ["hokkaido_7"]
 
 
@@ -157,7 +161,9 @@ def test_list_takes_the_modalities_asked_for(tmp_path: Path) -> None:
 
 
 def test_list_explains_the_layout_when_nothing_is_there(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=r"no folder s1asc/ .*--data twin` works without"):
+    with pytest.raises(
+        FileNotFoundError, match=r"no folder s1asc/ .*--data twin`, which needs no data"
+    ):
         list_tiles(tmp_path)
     touch(tmp_path, "s1asc/hokkaido_s1asc_7.nc")
     with pytest.raises(FileNotFoundError, match=r"must hold s1asc/.* but got no tile that has all"):
@@ -178,7 +184,7 @@ def test_units_are_told_by_negative_values(tmp_path: Path) -> None:
     linear = put("VV", (0, 0, 0), -9999)(to_linear(make_dataset()))
     path = write(linear, tmp_path, "s1dsc")
     assert guess_units(path) == "linear"
-    with pytest.raises(ValueError, match=r"must be Sentinel-1, but got .*hokkaido_s2_1\.nc"):
+    with pytest.raises(ValueError, match=r"for Sentinel-1 files only, but got .*hokkaido_s2_1\.nc"):
         guess_units(tmp_path / "hokkaido_s2_1.nc")
     path.write_text("no NetCDF")
     with pytest.raises(TileError, match="must be readable NetCDF"):
@@ -203,7 +209,7 @@ def test_modalities_of_a_tile_are_compared(tmp_path: Path) -> None:
 def test_modalities_on_two_grids_are_refused(tmp_path: Path) -> None:
     first = open_tile(write(make_dataset(), tmp_path))
     moved = replace(first, modality="s1dsc", x=first.x + 10)
-    match = r"lie on one grid, but got .* \(576000, 4732160\) and \(576010, 4732160\) in s1asc and s1dsc"
+    match = r"have the same grid, but got .* \(576000, 4732160\) and \(576010, 4732160\) in s1asc and s1dsc"
     with pytest.raises(TileError, match=match) as caught:
         compare_tiles([first, moved])
     assert caught.value.verdict == "grids-differ"

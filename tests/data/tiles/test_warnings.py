@@ -1,4 +1,4 @@
-"""Findings: what is suspicious about a usable tile is named, and a published tile has none."""
+"""Warnings name what is suspicious about a usable tile; a published tile has none."""
 
 from pathlib import Path
 
@@ -24,18 +24,18 @@ SUSPICIOUS = {
     ),
     "no landslide": (
         fill(0, "MASK"),
-        TileWarning("mask-empty", "MASK has no landslide pixel, but 8415 in the catalogue."),
+        TileWarning("mask-empty", "MASK has no landslide pixel, but the catalogue has 8415."),
     ),
     "another mask": (
         fill(1, "MASK"),
         TileWarning(
             "mask-differs-from-catalogue",
-            "MASK has 16384 landslide pixels, but 8415 in the catalogue.",
+            "MASK has 16384 landslide pixels, but the catalogue has 8415.",
         ),
     ),
     "flat": (
         fill(-10.0, "VH"),
-        TileWarning("constant-band", "VH has a standard deviation of 0 dB only."),
+        TileWarning("constant-band", "VH has a standard deviation of only 0 dB."),
     ),
     "double": (
         cast("VV", "float64"),
@@ -49,19 +49,19 @@ SUSPICIOUS = {
         shift(-365),
         TileWarning(
             "no-date-after-event",
-            "All acquisitions (2017-03-29 to 2018-02-28) lie before the event.",
+            "All acquisitions (2017-03-29 to 2018-02-28) are before the event.",
         ),
     ),
     "late": (
         shift(365),
         TileWarning(
             "no-date-before-event",
-            "All acquisitions (2019-03-29 to 2020-02-28) lie after the event.",
+            "All acquisitions (2019-03-29 to 2020-02-28) are after the event.",
         ),
     ),
     "half a pixel": (
         lambda d: d.assign_coords(x=d["x"] + 5),
-        TileWarning("shifted", "It lies 5 m beside its place in the catalogue."),
+        TileWarning("shifted", "It is 5 m off its position in the catalogue."),
     ),
 }
 
@@ -69,21 +69,21 @@ SUSPICIOUS = {
 @pytest.mark.parametrize("case", SUSPICIOUS)
 def test_what_is_suspicious_is_found_and_nothing_else(case: str, tmp_path: Path) -> None:
     change, finding = SUSPICIOUS[case]
-    found = open_tile(write(change(make_dataset()), tmp_path)).findings
+    found = open_tile(write(change(make_dataset()), tmp_path)).warnings
     assert finding in found
     assert {one.name for one in found} <= {finding.name, "nodata"}
 
 
-def test_a_published_tile_has_no_finding(tmp_path: Path) -> None:
+def test_a_published_tile_has_no_warning(tmp_path: Path) -> None:
     for modality in ("s1asc", "s1dsc", "s2"):
-        assert open_tile(write(make_dataset(modality), tmp_path, modality)).findings == ()
+        assert open_tile(write(make_dataset(modality), tmp_path, modality)).warnings == ()
 
 
 def test_a_tile_outside_the_catalogue_is_found_and_may_lie_anywhere(tmp_path: Path) -> None:
     dataset = make_dataset().assign_coords(x=10.0 * np.arange(128))
-    found = open_tile(write(dataset, tmp_path, number=99_999)).findings
+    found = open_tile(write(dataset, tmp_path, number=99_999)).warnings
     text = "hokkaido_99999 is not in the catalogue of Hokkaido's tiles."
     assert found == (TileWarning("not-in-catalogue", text),)
     path = write(fill(0, "MASK")(dataset), tmp_path, number=99_999)
-    said = "MASK has no landslide pixel, but an annotated tile by its attribute."
-    assert TileWarning("mask-empty", said) in open_tile(path).findings
+    said = "MASK has no landslide pixel, but the tile's attribute says that it is annotated."
+    assert TileWarning("mask-empty", said) in open_tile(path).warnings
