@@ -25,7 +25,8 @@ from data.pack.normalisation import make_normalisation
 from data.splits import Split, make_split
 from models import list_models
 from tuning.baselines.baselines import is_deterministic, make_baseline_config
-from tuning.metrics.scores import choose_threshold, score_at
+from tuning.metrics.curve import choose_threshold
+from tuning.metrics.scores import score_at
 from tuning.registry.gate_tiles import write_gate_tiles
 from tuning.report.reference_layers import write_reference_layers, write_split_audit
 from tuning.report.write_report import EXCLUDED_FILE, EXPECTED_RUNS_TAG, SUSPICIOUS_FILE

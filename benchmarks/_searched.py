@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from data.pack.channels import SAR_CHANNELS
-from tuning.metrics.scores import BINS
+from tuning.metrics.histogram import BINS
 from tuning.search.callback import TrackingCallback
 from tuning.tracking.payloads import EPOCH_METRICS, CampaignContext, DataRecord
 from tuning.tracking.sender import MLflowSender

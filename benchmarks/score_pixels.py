@@ -19,12 +19,8 @@ import numpy as np
 import torch
 from sklearn.metrics import average_precision_score, precision_recall_curve
 
-from tuning.metrics.scores import (
-    average_precision,
-    bound_average_precision,
-    count_bins,
-    trace_curve,
-)
+from tuning.metrics.curve import average_precision, bound_average_precision, trace_curve
+from tuning.metrics.histogram import count_bins
 
 PIXELS = 2_000_000
 ROUNDS = 5

@@ -13,7 +13,8 @@ from tuning.baselines.baselines import (
     make_baseline_config,
     make_predictor,
 )
-from tuning.metrics.scores import average_precision, count_bins
+from tuning.metrics.curve import average_precision
+from tuning.metrics.histogram import count_bins
 
 LEARNED_BASELINES = [key for key in BASELINES if not is_deterministic(key)]
 

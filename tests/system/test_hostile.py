@@ -13,7 +13,7 @@ from data.pack import Pack
 from data.splits import Split
 from tests.support.hostile_campaigns import Elements, Hostile
 from tests.support.hostile_files import DEEP, write_growing_npz, write_pickled_npz, write_sparse
-from tuning.metrics.scores import BINS
+from tuning.metrics.histogram import BINS
 from tuning.registry.__main__ import format_versions
 from tuning.report.__main__ import main
 from tuning.report.reference_layers import REFERENCE_FILE

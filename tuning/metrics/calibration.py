@@ -8,10 +8,11 @@ they only say that its scale is no probability.
 """
 
 from dataclasses import dataclass
+from math import nan
 
 import numpy as np
 
-from tuning.metrics.scores import NAN, check_counts, edges, reach
+from tuning.metrics.histogram import check_counts, edges, reach
 
 MOST_BINS = 1000  # of a reliability diagram; far below it no bin is so narrow that rounding shows
 
@@ -55,7 +56,7 @@ def brier(counts: np.ndarray) -> float:
     middle = _middles()
     pixels = int(counts.sum())
     total = float(background @ middle**2 + landslides @ (1 - middle) ** 2)
-    return total / pixels if pixels else NAN
+    return total / pixels if pixels else nan
 
 
 def reliability(counts: np.ndarray, bins: int = 15) -> Reliability:
@@ -79,7 +80,7 @@ def reliability(counts: np.ndarray, bins: int = 15) -> Reliability:
     total = np.add.reduceat(counts.sum(axis=0) * _middles(), starts)
     some = pixels > 0
     predicted, observed = (
-        np.divide(part, pixels, out=np.full(bins, NAN), where=some) for part in (total, landslides)
+        np.divide(part, pixels, out=np.full(bins, nan), where=some) for part in (total, landslides)
     )
     return Reliability(predicted, observed, pixels)
 
@@ -102,4 +103,4 @@ def calibration_error(counts: np.ndarray, bins: int = 15) -> float:
     found = reliability(counts, bins)
     some = found.pixels > 0
     gaps = np.abs(found.predicted - found.observed)[some]
-    return float(gaps @ found.pixels[some] / found.pixels.sum()) if some.any() else NAN
+    return float(gaps @ found.pixels[some] / found.pixels.sum()) if some.any() else nan

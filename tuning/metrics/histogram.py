@@ -85,6 +85,11 @@ def to_bins_unchecked(probs: Tensor) -> Tensor:
     return _step(probs).clamp_(0, BINS - 1)
 
 
+def to_probs(logits: Tensor) -> Tensor:
+    """Turn logits ``(B, 1, H, W)`` into probabilities ``(B, H, W)``, float32."""
+    return logits.squeeze(1).float().sigmoid()
+
+
 @cache
 def edges() -> np.ndarray:
     """Return the lowest probability of each bin, shape ``(BINS,)``, float64, ascending; read-only.
@@ -157,6 +162,19 @@ def count_stored(bins: np.ndarray, mask: np.ndarray) -> np.ndarray:
     check_mask(float(mask.min()), float(mask.max()))
     at = bins.ravel().astype(np.intp) + mask.ravel().astype(np.intp) * BINS
     return np.bincount(at, minlength=2 * BINS).reshape(2, BINS)
+
+
+def check_counts(counts: np.ndarray) -> None:
+    """Refuse a histogram of other bins.
+
+    Raises:
+        ValueError: If its shape is not ``(2, BINS)``.
+    """
+    if counts.shape != (2, BINS):
+        raise ValueError(
+            f"A histogram must have shape (2, {BINS}), but got {counts.shape}. "
+            "It may come from other bins: measure the trial again."
+        )
 
 
 def check_stored(bins: np.ndarray) -> None:

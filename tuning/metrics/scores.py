@@ -1,49 +1,21 @@
-"""Scores of a landslide map from integer histograms of probability by class.
+"""The registry of pixel metrics: every score that the benchmark computes from pixels pooled over tiles.
 
-Every batch adds to one histogram per class, so memory is constant and batches add up exactly. The bins are those of
-:mod:`tuning.metrics.histogram`: a probability reaches the threshold ``edges()[k]`` exactly when it falls into bin k or above.
-All scores pool pixels over tiles, as the published study does: they follow from the sum of the tiles' histograms.
+To add a metric, write one function and add one entry to ``METRICS``. Training logs it to MLflow as ``test/<name>``, the
+report's tables have it as a column, with mean and standard deviation over seeds, and the report page shows it.
+
+Pixels are pooled over tiles, as the published study does: a score follows from the sum of the tiles' histograms
+(:mod:`tuning.metrics.histogram`) or from the pixel counts at one threshold.
 """
 
-from dataclasses import asdict, dataclass
-from math import sqrt
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import nan, sqrt
 
 import numpy as np
-from scipy.special import digamma
-from torch import Tensor
 
-from tuning.metrics.histogram import BINS, count_bins, count_stored, edges, reach, to_bins
-
-__all__ = [
-    "BINS",
-    "NAN",
-    "Confusion",
-    "Curve",
-    "Scores",
-    "average_precision",
-    "bound_average_precision",
-    "check_counts",
-    "choose_threshold",
-    "confuse",
-    "count_bins",
-    "count_stored",
-    "edges",
-    "f1_oracle",
-    "reach",
-    "roc_auc",
-    "score",
-    "score_at",
-    "to_bins",
-    "to_probs",
-    "trace_curve",
-]
-
-NAN = float("nan")
-
-
-def to_probs(logits: Tensor) -> Tensor:
-    """Turn logits ``(B, 1, H, W)`` into probabilities ``(B, H, W)``, float32."""
-    return logits.squeeze(1).float().sigmoid()
+from tuning.metrics.calibration import brier, calibration_error
+from tuning.metrics.curve import average_precision, roc_auc
+from tuning.metrics.histogram import check_counts, reach
 
 
 @dataclass(frozen=True)
@@ -56,50 +28,15 @@ class Confusion:
     tn: int
 
 
-@dataclass(frozen=True)
-class Scores:
-    """Scores at one threshold, of pixels pooled over tiles, NaN where the denominator is 0.
-
-    All lie in [0, 1], the Matthews correlation in [-1, 1].
-
-    Attributes:
-        precision: tp / (tp + fp).
-        recall: tp / (tp + fn).
-        f1_dice: 2 tp / (2 tp + fp + fn).
-        iou: tp / (tp + fp + fn).
-        accuracy: (tp + tn) / all pixels.
-        mcc: Matthews correlation, (tp tn - fp fn) / sqrt((tp + fp) (tp + fn) (tn + fp) (tn + fn)):
-            the correlation of label and decision, 0 for chance. scikit-learn says 0 where this is NaN:
-            one label alone, or all pixels decided alike.
-    """
-
-    precision: float
-    recall: float
-    f1_dice: float
-    iou: float
-    accuracy: float
-    mcc: float
-
-
-def _ratio(part: int, whole: float) -> float:
-    return part / whole if whole else NAN
-
-
-def check_counts(counts: np.ndarray) -> None:
-    """Refuse a histogram of other bins."""
-    if counts.shape != (2, BINS):
-        raise ValueError(
-            f"A histogram must have shape (2, {BINS}), but got {counts.shape}. "
-            "It may come from other bins: measure the trial again."
-        )
-
-
 def confuse(counts: np.ndarray, threshold: float) -> Confusion:
     """Split the pixels at a threshold; a probability equal to it counts as landslide.
 
     Args:
-        counts: Histogram of :func:`count_bins`, shape ``(2, BINS)``.
+        counts: Histogram of :func:`tuning.metrics.histogram.count_bins`, shape ``(2, BINS)``.
         threshold: In [0, 1]; rounded up to an edge of a bin.
+
+    Raises:
+        ValueError: If the histogram has another shape or the threshold is outside [0, 1].
     """
     check_counts(counts)
     first = reach(threshold)
@@ -107,128 +44,101 @@ def confuse(counts: np.ndarray, threshold: float) -> Confusion:
     return Confusion(tp=int(above[1]), fp=int(above[0]), fn=int(below[1]), tn=int(below[0]))
 
 
-def score(confusion: Confusion) -> Scores:
-    """Turn pixel counts into scores."""
-    tp, fp, fn, tn = confusion.tp, confusion.fp, confusion.fn, confusion.tn
-    spread = (tp + fp) * (tp + fn) * (tn + fp) * (tn + fn)  # Python's integers do not overflow
-    return Scores(
-        precision=_ratio(tp, tp + fp),
-        recall=_ratio(tp, tp + fn),
-        f1_dice=_ratio(2 * tp, 2 * tp + fp + fn),
-        iou=_ratio(tp, tp + fp + fn),
-        accuracy=_ratio(tp + tn, tp + fp + fn + tn),
-        mcc=_ratio(tp * tn - fp * fn, sqrt(spread)),
-    )
+def _divide(part: int, whole: float) -> float:
+    return part / whole if whole else nan
 
 
-def score_at(counts: np.ndarray, threshold: float) -> dict[str, float]:
-    """Score a histogram at a threshold, as a dict by the names of :class:`Scores`."""
-    return asdict(score(confuse(counts, threshold)))
+def precision(pixels: Confusion) -> float:
+    """Tp / (tp + fp)."""
+    return _divide(pixels.tp, pixels.tp + pixels.fp)
+
+
+def recall(pixels: Confusion) -> float:
+    """Tp / (tp + fn)."""
+    return _divide(pixels.tp, pixels.tp + pixels.fn)
+
+
+def f1_dice(pixels: Confusion) -> float:
+    """2 tp / (2 tp + fp + fn)."""
+    return _divide(2 * pixels.tp, 2 * pixels.tp + pixels.fp + pixels.fn)
+
+
+def iou(pixels: Confusion) -> float:
+    """Tp / (tp + fp + fn)."""
+    return _divide(pixels.tp, pixels.tp + pixels.fp + pixels.fn)
+
+
+def accuracy(pixels: Confusion) -> float:
+    """(tp + tn) / all pixels."""
+    return _divide(pixels.tp + pixels.tn, pixels.tp + pixels.fp + pixels.fn + pixels.tn)
+
+
+def mcc(pixels: Confusion) -> float:
+    """Matthews correlation, (tp tn - fp fn) / sqrt((tp + fp) (tp + fn) (tn + fp) (tn + fn)).
+
+    The correlation of label and decision, 0 for chance. scikit-learn returns 0 where this is NaN: all pixels have one
+    label, or one decision.
+    """
+    tp, fp, fn, tn = pixels.tp, pixels.fp, pixels.fn, pixels.tn
+    product = (tp + fp) * (tp + fn) * (tn + fp) * (tn + fn)  # Python's integers do not overflow
+    return _divide(tp * tn - fp * fn, sqrt(product))
 
 
 @dataclass(frozen=True)
-class Curve:
-    """Precision and recall by ascending threshold, each of shape ``(K,)``."""
+class PixelMetric:
+    """A score of pixels pooled over tiles; NaN where it is not defined, such as 0 / 0.
 
-    thresholds: np.ndarray
-    precision: np.ndarray
-    recall: np.ndarray
-
-
-def _reached(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the bins that hold a pixel, and how many pixels of either class reach each, float64."""
-    check_counts(counts)
-    some = np.flatnonzero(counts.any(axis=0))
-    negatives, positives = np.cumsum(counts[:, some[::-1]], axis=1)[:, ::-1].astype(np.float64)
-    return some, negatives, positives
-
-
-def trace_curve(counts: np.ndarray) -> Curve:
-    """Trace precision over recall at every edge whose bin holds a pixel."""
-    some, negatives, positives = _reached(counts)
-    return Curve(
-        thresholds=edges()[some],
-        precision=positives / (negatives + positives),
-        recall=positives / max(float(counts[1].sum()), 1.0),
-    )
-
-
-def average_precision(counts: np.ndarray) -> float:
-    """Area under precision over recall as a sum of steps: sum of (R_n - R_n-1) P_n.
-
-    The definition of scikit-learn's ``average_precision_score``, on pixels pooled over tiles, whose
-    probabilities count as the lower edge of their bin. In [0, 1]; the landslides' share for a constant
-    map; NaN when the histogram has no landslide pixel.
-
-    The bins hardly matter: :func:`bound_average_precision` limits the difference to scikit-learn on the
-    probabilities themselves. Measured on a million pixels it is 1.1e-4 at most for logits that spread by
-    2 or more, 1e-5 for a log-ratio scaled to [0, 1], and 3e-3 at worst, for a map whose logits all lie
-    within 0.4 of -14. A handful of pixels that share a bin may be off by more.
+    Attributes:
+        label: Heading in the report.
+        function: Takes the :class:`Confusion` at one threshold if *at_threshold*, else the histogram ``(2, BINS)``.
+        at_threshold: Whether the score depends on a threshold.
+        low, high: Its range.
+        best: Its value for a perfect map, one end of the range.
     """
-    if not counts[1].sum():
-        return NAN
-    curve = trace_curve(counts)
-    steps = curve.recall - np.append(curve.recall[1:], 0.0)
-    return float((steps * curve.precision).sum())
+
+    label: str
+    function: Callable[..., float]
+    at_threshold: bool
+    low: float = 0.0
+    high: float = 1.0
+    best: float = 1.0
 
 
-def bound_average_precision(counts: np.ndarray) -> tuple[float, float]:
-    """Bound the average precision of the probabilities before they were put into bins.
+# By name: the column of the tables, and the metric ``test/<name>`` in MLflow.
+METRICS = {
+    "pr_auc": PixelMetric("AP", average_precision, at_threshold=False),
+    "roc_auc": PixelMetric("ROC AUC", roc_auc, at_threshold=False),
+    "precision": PixelMetric("precision", precision, at_threshold=True),
+    "recall": PixelMetric("recall", recall, at_threshold=True),
+    "f1_dice": PixelMetric("F1", f1_dice, at_threshold=True),
+    "iou": PixelMetric("IoU", iou, at_threshold=True),
+    "accuracy": PixelMetric("accuracy", accuracy, at_threshold=True),
+    "mcc": PixelMetric("MCC", mcc, at_threshold=True, low=-1.0),
+    "brier": PixelMetric("Brier score", brier, at_threshold=False, best=0.0),
+    "ece": PixelMetric("calibration error", calibration_error, at_threshold=False, best=0.0),
+}
 
-    Inside a bin the order of pixels is unknown. The lower bound puts each bin's background before its
-    landslides and those apart, the upper one all its landslides together before its background: no order,
-    with any ties, gives less or more. Both are NaN when the histogram has no landslide pixel.
+
+def score_confusion(pixels: Confusion) -> dict[str, float]:
+    """Compute every metric of ``METRICS`` that depends on a threshold, by name."""
+    return {
+        name: metric.function(pixels) for name, metric in METRICS.items() if metric.at_threshold
+    }
+
+
+def score_at(counts: np.ndarray, threshold: float) -> dict[str, float]:
+    """Compute every metric that depends on a threshold from a histogram ``(2, BINS)``, by name."""
+    return score_confusion(confuse(counts, threshold))
+
+
+def score_all(counts: np.ndarray, pixels: Confusion) -> dict[str, float]:
+    """Compute every metric of ``METRICS``, by name.
+
+    Args:
+        counts: Histogram of all pixels, shape ``(2, BINS)``.
+        pixels: The same pixels at one threshold.
     """
-    total = float(counts[1].sum())
-    if not total:
-        return NAN, NAN
-    some, negatives, positives = _reached(counts)
-    background, landslides = counts[:, some].astype(np.float64)
-    start = positives - landslides
-    # sum over i = 1 ... n of (start + i) / (start + i + negatives), by the digamma function
-    harmonic = digamma(positives + negatives + 1) - digamma(start + negatives + 1)
-    low = landslides - negatives * harmonic
-    high = landslides * positives / np.maximum(positives + negatives - background, 1.0)
-    return float(low.sum()) / total, float(high.sum()) / total
-
-
-def roc_auc(counts: np.ndarray) -> float:
-    """Area under the receiver operating characteristic: recall over the false alarm rate.
-
-    The chance that a landslide pixel, drawn from all tiles, has a higher probability than a background
-    pixel; a tie (the same bin) counts half. In [0, 1], 0.5 for a constant map; NaN without pixels of
-    either class.
-    """
-    check_counts(counts)
-    background, landslides = counts.astype(np.float64)
-    pairs = float(background.sum() * landslides.sum())
-    lower = np.cumsum(background) - background / 2
-    return float(landslides @ lower) / pairs if pairs else NAN
-
-
-def _best(counts: np.ndarray) -> tuple[float, float]:
-    """Return the highest F1 and the lowest threshold that has it."""
-    some, negatives, positives = _reached(counts)
-    f1 = 2 * positives / (positives + negatives + counts[1].sum())
-    at = int(f1.argmax())
-    return float(f1[at]), float(edges()[some[at]])
-
-
-def choose_threshold(counts: np.ndarray) -> float:
-    """Choose the threshold of the highest F1; the lowest one among equals, 0.5 without landslides."""
-    return _best(counts)[1] if counts[1].sum() else 0.5
-
-
-def f1_oracle(counts: np.ndarray) -> float:
-    """F1 at the best of all thresholds on this very histogram: what choosing on test would claim.
-
-    Never below the F1 at a threshold from elsewhere; the difference is what that threshold loses. Of
-    pixels pooled over tiles, in [0, 1]; NaN when the histogram has no landslide pixel.
-    """
-    return _best(counts)[0] if counts[1].sum() else NAN
-
-
-def is_constant(counts: np.ndarray) -> bool:
-    """Tell whether all pixels have the same probability, to within a bin: such a network tells nothing apart."""
-    filled = np.flatnonzero(counts.sum(axis=0))
-    return len(filled) == 0 or int(filled[-1] - filled[0]) <= 1
+    return {
+        name: metric.function(pixels if metric.at_threshold else counts)
+        for name, metric in METRICS.items()
+    }

@@ -6,14 +6,16 @@ serves the whole. A rare class has few landslide pixels: its row says how many.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import nan
 
 import numpy as np
 
 from data.pack.tile_row import measure_slope
 from data.tiles import NODATA, PIXEL_M
+from tuning.metrics.curve import average_precision
 from tuning.metrics.histogram import BINS, check_mask, check_stored
 from tuning.metrics.objects import SIZES, class_by_size, label_objects
-from tuning.metrics.scores import NAN, average_precision, score_at
+from tuning.metrics.scores import score_at
 
 SLOPE_DEG = (10.0, 20.0, 30.0)
 FLAT_DEG = 5.0  # below it an aspect says little
@@ -205,12 +207,12 @@ def _count(bins: np.ndarray, mask: np.ndarray, classes: np.ndarray, length: int)
 def _score(group: str, name: str, counts: np.ndarray, threshold: float) -> GroupRow:
     scores = score_at(counts, threshold)
     if group == SIZE:
-        scores |= dict.fromkeys(("precision", "f1_dice"), NAN)
+        scores |= dict.fromkeys(("precision", "f1_dice"), nan)
     return GroupRow(
         group=group,
         name=name,
         pixels=int(counts.sum()),
         landslide_px=int(counts[1].sum()),
-        average_precision=NAN if group == SIZE else average_precision(counts),
+        average_precision=nan if group == SIZE else average_precision(counts),
         **{key: scores[key] for key in ("precision", "recall", "f1_dice")},
     )

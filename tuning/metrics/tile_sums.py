@@ -31,7 +31,7 @@ def reduce_counts(counts: np.ndarray, bins: int = 1024) -> np.ndarray:
     if counts.ndim < 2 or counts.shape[-2] != 2:
         raise ValueError(
             f"Histograms must have shape (..., 2, BINS), but got {counts.shape}. "
-            "Count pixels by class with tuning.metrics.scores.count_bins."
+            "Count pixels by class with tuning.metrics.histogram.count_bins."
         )
     if not 1 <= bins <= counts.shape[-1]:
         raise ValueError(
@@ -62,7 +62,7 @@ def pooled_ap(total: np.ndarray) -> np.ndarray:
         total: Shape ``(..., 2 * K)``: K background bins, then K landslide bins, by ascending probability.
 
     Returns:
-        Shape ``(...)``, as :func:`tuning.metrics.scores.average_precision`; NaN without landslide pixels.
+        Shape ``(...)``, as :func:`tuning.metrics.curve.average_precision`; NaN without landslide pixels.
 
     Raises:
         ValueError: If the last axis is odd.

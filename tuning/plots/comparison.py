@@ -10,7 +10,7 @@ from textwrap import fill
 import numpy as np
 from matplotlib.figure import Figure
 
-from tuning.metrics.scores import Curve
+from tuning.metrics.curve import Curve
 from tuning.plots import style
 
 RECALL_GRID = np.linspace(0.0, 1.0, 401)[1:]

@@ -9,7 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from tuning.metrics.scores import Confusion, Curve
+from tuning.metrics.curve import Curve
+from tuning.metrics.scores import Confusion
 
 # Okabe and Ito's colours (2008) stay apart for colour-blind readers.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")

@@ -21,7 +21,7 @@ from tuning.metrics.compare import (
     resample,
     summarise,
 )
-from tuning.metrics.scores import average_precision
+from tuning.metrics.curve import average_precision
 from tuning.report.reference_layers import ReferenceLayers
 from tuning.report.results import ModelResult
 

@@ -11,8 +11,9 @@ from mlflow.tracking import MlflowClient
 from models import list_models, paper_name
 from tuning.baselines.baselines import baseline_title
 from tuning.metrics.compare import reduce_counts
+from tuning.metrics.curve import choose_threshold
+from tuning.metrics.histogram import BINS, count_stored, reach
 from tuning.metrics.objects import ObjectCounts, count_objects
-from tuning.metrics.scores import BINS, choose_threshold, count_stored, reach
 from tuning.report.reference_layers import REFERENCE_FILE, ReferenceLayers, load_reference_layers
 from tuning.tracking.client import open_artifact
 from tuning.tracking.validate_runs import check_repeat, read_counts, read_probs

@@ -1,5 +1,6 @@
 """The sections on runs: examples, split, search, cost, provenance."""
 
+from math import nan
 from typing import Any
 
 import numpy as np
@@ -7,7 +8,6 @@ import pandas as pd
 
 from data.io.safe_json import read_json, refused_error, show_value
 from models import paper_name
-from tuning.metrics.scores import NAN
 from tuning.report.context import ReportContext
 from tuning.report.html import Gallery, Image, Section, Table, Text
 from tuning.tracking.load_trials import SEARCH_TRIALS
@@ -70,9 +70,9 @@ def _list_parts(document: dict[str, Any]) -> list[list[Any]]:
                     found["tiles"],
                     found["with_landslides"],
                     found["positive_px"],
-                    NAN if share is None else f"{100 * share:.2f} %",
-                    NAN if part == "train" else by_edge,
-                    NAN if part == "train" else by_any,
+                    nan if share is None else f"{100 * share:.2f} %",
+                    nan if part == "train" else by_edge,
+                    nan if part == "train" else by_any,
                 ]
             )
     return rows

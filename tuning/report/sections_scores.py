@@ -1,17 +1,19 @@
 """The sections on scores: ranking, curves, landslides, groups of pixels, and the published study's numbers."""
 
 from dataclasses import asdict
+from math import nan
 
 import numpy as np
 
 from tuning.baselines.baselines import DESCRIPTION, KIND
 from tuning.metrics.bootstrap import DRAWS
-from tuning.metrics.scores import NAN
+from tuning.metrics.scores import METRICS
 from tuning.metrics.stratified import make_groups, score_groups
 from tuning.report.context import ReportContext, format_spread
 from tuning.report.html import Gallery, Image, Section, Table, Text
 from tuning.report.tables import OBJECT_SCORES
 
+RANKING_METRICS = ("pr_auc", "f1_dice", "iou")  # the table of the ranking shows these
 GROUP_COLUMNS = ("class", "pixels", "landslide px", "AP", "precision", "recall", "F1")
 # The published study's test scores at threshold 0.5, of one run each (repository
 # snfatih/SEN12Landslide-Hokkaido-SAR, commit faba61f); its second run of AttentionUNet gave 0.5918 and 0.4202.
@@ -93,14 +95,9 @@ def build_ranking_section(material: ReportContext) -> Section:
 
 def build_curves_section(material: ReportContext) -> Section:
     """Curves over all thresholds, and calibration."""
+    further = {name: metric for name, metric in METRICS.items() if name not in RANKING_METRICS}
     rows = [
-        [
-            row["model"],
-            format_spread(row, "roc_auc"),
-            format_spread(row, "mcc"),
-            format_spread(row, "brier"),
-            format_spread(row, "ece"),
-        ]
+        [row["model"], *(format_spread(row, name) for name in further)]
         for _, row in material.table.iterrows()
     ]
     return Section(
@@ -112,9 +109,10 @@ def build_curves_section(material: ReportContext) -> Section:
             ),
             material.image("reliability", "Observed landslide share over predicted probability"),
             Table(
-                ["model", "ROC AUC", "MCC", "Brier score", "calibration error"],
+                ["model", *(metric.label for metric in further.values())],
                 rows,
-                "Threshold-free scores and calibration (a log-ratio is no probability)",
+                "Further scores on test; those of a decision are at the threshold that val chose",
+                "Brier score and calibration error: lower is better; a log-ratio is no probability.",
             ),
         ],
     )
@@ -168,7 +166,7 @@ def build_published_section(material: ReportContext) -> Section:
     for name, f1, iou in STUDY:
         row = ours.get(name)
         mine = (
-            [NAN, NAN] if row is None else [format_spread(row, "f1@0.5"), format_spread(row, "iou")]
+            [nan, nan] if row is None else [format_spread(row, "f1@0.5"), format_spread(row, "iou")]
         )
         rows.append([name, f1, iou, *mine])
     columns = ["model", "F1 at 0.5, published", "IoU at 0.5, published", "F1 at 0.5, here"]

@@ -2,53 +2,29 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from math import nan
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from tuning.metrics.calibration import brier, calibration_error
 from tuning.metrics.compare import pooled_ap
+from tuning.metrics.curve import f1_oracle
 from tuning.metrics.objects import ObjectCounts, score_objects
-from tuning.metrics.scores import NAN, Confusion, average_precision, f1_oracle, roc_auc, score
+from tuning.metrics.scores import METRICS, Confusion, f1_dice, score_all, score_confusion
 from tuning.report.ranking import Ranking
 from tuning.report.results import ModelResult, RunResult
 from tuning.tracking.validate_runs import PROVENANCE
 
 # The published study's columns, in its order.
 PUBLISHED_COLUMNS = (
-    *(
-        "model",
-        "threshold",
-        "precision",
-        "recall",
-        "f1_dice",
-        "iou",
-        "accuracy",
-        "tp",
-        "fp",
-        "fn",
-        "tn",
-    ),
+    *("model", "threshold", "precision", "recall", "f1_dice", "iou", "accuracy"),
+    *("tp", "fp", "fn", "tn"),
     *("pos_pixels", "pos_ratio", "infer_seconds_total", "infer_seconds_per_sample", "weights_path"),
     "n_samples",
 )
-# Mean and standard deviation over seeds of these.
-SCORES_WITH_STD = (
-    *(
-        "pr_auc",
-        "roc_auc",
-        "precision",
-        "recall",
-        "f1_dice",
-        "iou",
-        "accuracy",
-        "mcc",
-        "brier",
-        "ece",
-    ),
-    *("f1@0.5", "f1@thr_val", "f1@oracle"),
-)
+# F1 at 0.5, at the threshold that val chose, and at the best threshold on test.
+F1_AT = ("f1@0.5", "f1@thr_val", "f1@oracle")
 # Means over seeds of these scores of whole landslides, with their headings.
 OBJECT_SCORES = {
     "object_recall": "recall, IoU > 0.3",
@@ -61,7 +37,7 @@ OBJECT_SCORES = {
 COSTS = ("parameters", "cpu_hours", "gpu_hours", "peak_memory_mb", "peak_gpu_memory_mb")
 
 
-def score_all(
+def score_pixels_and_objects(
     counts: np.ndarray, at_half: np.ndarray, at_val: np.ndarray, objects: ObjectCounts
 ) -> dict[str, float]:
     """Score one run, or one seed pooled over its folds.
@@ -74,14 +50,10 @@ def score_all(
     """
     half, chosen = (Confusion(*map(int, some)) for some in (at_half, at_val))
     return {
-        **asdict(score(chosen)),
+        **score_all(counts, chosen),
         **asdict(chosen),
-        "pr_auc": average_precision(counts),
-        "roc_auc": roc_auc(counts),
-        "brier": brier(counts),
-        "ece": calibration_error(counts),
-        "f1@0.5": score(half).f1_dice,
-        "f1@thr_val": score(chosen).f1_dice,
+        "f1@0.5": f1_dice(half),
+        "f1@thr_val": f1_dice(chosen),
         "f1@oracle": f1_oracle(counts),
         **score_objects(objects),
     }
@@ -89,7 +61,7 @@ def score_all(
 
 def score_run(run: RunResult) -> dict[str, float]:
     """Score one repeat run on its own test tiles."""
-    return score_all(run.counts, run.at_half.sum(0), run.at_val.sum(0), run.objects)
+    return score_pixels_and_objects(run.counts, run.at_half.sum(0), run.at_val.sum(0), run.objects)
 
 
 def pool_objects(runs: Sequence[RunResult]) -> ObjectCounts:
@@ -107,7 +79,7 @@ def score_seeds(model: ModelResult) -> pd.DataFrame:
             np.concatenate([getattr(run, name) for run in runs]).sum(0)
             for name in ("at_half", "at_val")
         )
-        rows.append(score_all(counts, halves, chosen, pool_objects(runs)))
+        rows.append(score_pixels_and_objects(counts, halves, chosen, pool_objects(runs)))
     return pd.DataFrame(rows, index=list(model.seeds))
 
 
@@ -141,8 +113,8 @@ def make_run_rows(models: Sequence[ModelResult]) -> list[dict[str, Any]]:
 def make_tile_rows(models: Sequence[ModelResult]) -> list[dict[str, Any]]:
     """Make the rows of ``benchmark_tiles.csv``: one per test tile of every repeat run.
 
-    F1 and IoU are those at the threshold that val chose; NaN where a tile has nothing to find and nothing
-    was found, as is the average precision of a tile without landslides.
+    Scores at a threshold use the one that val chose. They are NaN where their denominator is 0, such as F1 and IoU of
+    a tile without landslides and without found pixels, or the average precision of a tile without landslides.
     """
     rows = []
     for model in models:
@@ -150,9 +122,9 @@ def make_tile_rows(models: Sequence[ModelResult]) -> list[dict[str, Any]]:
             areas = pooled_ap(run.tiles)
             for tile, counts, area in zip(run.tile_ids, run.at_val, areas, strict=True):
                 found = Confusion(*map(int, counts))
-                scores = {name: getattr(score(found), name) for name in ("f1_dice", "iou")}
                 where = {"model": model.title, "seed": run.seed, "fold": run.fold, "tile_id": tile}
-                rows.append({**where, **asdict(found), **scores, "pr_auc": float(area)})
+                scores = score_confusion(found) | {"pr_auc": float(area)}
+                rows.append({**where, **asdict(found), **scores})
     return rows
 
 
@@ -178,10 +150,10 @@ def make_model_row(model: ModelResult, ranking: Ranking) -> dict[str, Any]:
         "n_samples": tiles,
     }
     row = {name: values[name] for name in PUBLISHED_COLUMNS}
-    row |= {name: chosen[name] for name in ("f1@0.5", "f1@thr_val", "f1@oracle")}
-    row |= {"rank": ranking.groups.get(model.title, NAN), "pr_auc": chosen["pr_auc"]}
+    row |= {name: chosen[name] for name in F1_AT}
+    row |= {"rank": ranking.groups.get(model.title, nan), "pr_auc": chosen["pr_auc"]}
     row |= {"pr_auc_low": found.low, "pr_auc_high": found.high, "pr_auc_tile_iqm": found.iqm}
-    for name in SCORES_WITH_STD:
+    for name in (*METRICS, *F1_AT):
         row |= {f"{name}_mean": seeds[name].mean(), f"{name}_std": seeds[name].std()}
     row |= {name: seeds[name].mean() for name in OBJECT_SCORES}
     row |= {
@@ -204,11 +176,8 @@ def make_model_row(model: ModelResult, ranking: Ranking) -> dict[str, Any]:
 def score_at_half(model: ModelResult, row: Mapping[str, Any]) -> dict[str, Any]:
     """Return the published columns of the chosen seed at threshold 0.5."""
     total = Confusion(*map(int, model.stack("at_half")[model.chosen_seed].sum(axis=0)))
-    return {
-        **{name: row[name] for name in PUBLISHED_COLUMNS},
-        "threshold": 0.5,
-        **asdict(total),
-    } | asdict(score(total))
+    published = {name: row[name] for name in PUBLISHED_COLUMNS}
+    return {**published, "threshold": 0.5, **asdict(total), **score_confusion(total)}
 
 
 def make_comparison_rows(ranking: Ranking) -> list[dict[str, Any]]:

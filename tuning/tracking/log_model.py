@@ -23,7 +23,7 @@ from mlflow.models import Model, ModelSignature
 from mlflow.tracking import MlflowClient
 from mlflow.types.schema import ParamSchema, ParamSpec, Schema, TensorSpec
 
-from tuning.metrics.scores import average_precision
+from tuning.metrics.curve import average_precision
 from tuning.serving.export import (
     count_input_dates,
     make_example,

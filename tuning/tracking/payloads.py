@@ -9,7 +9,7 @@ import numpy as np
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric
 
 from tuning.metrics.calibration import reliability
-from tuning.metrics.scores import Curve
+from tuning.metrics.curve import Curve
 from tuning.trial.folder import Row
 
 SYSTEM = "system/"  # prefix of what MLflow shows under "System metrics"

@@ -8,7 +8,7 @@ import numpy as np
 from mlflow.entities import Metric, RunTag
 from mlflow.tracking import MlflowClient
 
-from tuning.metrics.scores import Curve, average_precision, trace_curve
+from tuning.metrics.curve import Curve, average_precision, trace_curve
 from tuning.plots import trial_figures
 from tuning.tracking.payloads import (
     flatten,

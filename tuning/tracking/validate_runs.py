@@ -29,7 +29,8 @@ from data.splits import check_split
 from data.tiles import TILE_ID_RULE, TILE_PX, is_tile_id
 from models import list_models
 from tuning.baselines.baselines import BASELINES
-from tuning.metrics.scores import BINS
+from tuning.metrics.histogram import BINS
+from tuning.metrics.scores import METRICS
 from tuning.tracking.client import find_runs
 
 logger = logging.getLogger(__name__)
@@ -41,9 +42,10 @@ PROVENANCE = (
     *("campaign", "preset", "split", "split_hash", "data_hash", "data", "channels", "acquisitions"),
     "git_commit",
 )
-# Greatest value of each metric that a report needs; sums of floats may end a little above 1.
-SCORES = {
-    **dict.fromkeys(("best/val_pr_auc", "test/threshold", "test/pr_auc"), 1.001),
+ROUNDING = 0.001  # sums of floats may end a little outside a score's range
+# Greatest value of each metric that a report needs.
+NEEDED_METRICS = {
+    **dict.fromkeys(("best/val_pr_auc", "test/threshold", "test/pr_auc"), 1 + ROUNDING),
     **dict.fromkeys(("test/infer_seconds_total", "test/infer_seconds_per_sample"), 1e9),
 }
 PROBS = {
@@ -131,11 +133,19 @@ def check_repeat(run: Run) -> None:
             "The tag model_uri must be a logged model's", show_value(uri), place, _REMEDY
         )
     check_split(tags["fold"])
-    for name, most in SCORES.items():
+    for name, most in NEEDED_METRICS.items():
         if not 0 <= (value := run.data.metrics.get(name, math.nan)) <= most:
             raise refused_error(
                 f"The metric {name} must be from 0 to {most:g}", value, place, _REMEDY
             )
+    for (
+        name,
+        metric,
+    ) in METRICS.items():  # a run of an older version may lack some; NaN is a score of 0 / 0
+        value = run.data.metrics.get(f"test/{name}", math.nan)
+        if value < metric.low - ROUNDING or value > metric.high + ROUNDING:
+            rule = f"The metric test/{name} must be from {metric.low:g} to {metric.high:g}"
+            raise refused_error(rule, value, place, _REMEDY)
 
 
 def check_search(run_id: str, row: dict[str, Any]) -> dict[str, Any]:

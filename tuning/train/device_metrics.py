@@ -4,8 +4,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tuning.metrics.histogram import BINS, to_bins_unchecked
-from tuning.metrics.scores import to_probs
+from tuning.metrics.histogram import BINS, to_bins_unchecked, to_probs
 
 # A sure network puts most pixels into few bins, and additions to one number wait for each other. Neighbouring
 # pixels therefore count into histograms of their own; a tile's row has a multiple of 32 pixels.

@@ -10,8 +10,7 @@ from torch import Tensor
 from data.pack.augmentation import Augment
 from data.pack.dataset import TileDataset
 from data.pack.gpu_dataset import EpochPlan, GpuDataset
-from tuning.metrics.histogram import check_mask
-from tuning.metrics.scores import count_bins, to_probs
+from tuning.metrics.histogram import check_mask, count_bins, to_probs
 from tuning.train.cuda_graphs import GraphedCall, GraphStream
 from tuning.train.device_metrics import DeviceMetrics
 from tuning.train.evaluate import EVAL_BATCH, count_dataset

@@ -11,17 +11,9 @@ from data.pack import Pack
 from data.pack.dataset import TileDataset
 from data.pack.log_ratio import log_ratio
 from data.splits import Split
-from tuning.metrics.scores import (
-    BINS,
-    average_precision,
-    choose_threshold,
-    confuse,
-    count_bins,
-    count_stored,
-    score_at,
-    to_bins,
-    to_probs,
-)
+from tuning.metrics.curve import choose_threshold
+from tuning.metrics.histogram import BINS, count_bins, count_stored, to_bins, to_probs
+from tuning.metrics.scores import confuse, score_all
 from tuning.train.checkpoints import load_checkpoint
 from tuning.trial.folder import TrialFolder
 
@@ -158,9 +150,8 @@ def summarise_test(
     pixels = int(test.sum())
     return {
         "threshold": threshold,
-        **score_at(test, threshold),
+        **score_all(test, confusion),
         **vars(confusion),
-        "pr_auc": average_precision(test),
         "pos_pixels": int(test[1].sum()),
         "pos_ratio": float(test[1].sum() / pixels),
         "infer_seconds_total": seconds,

@@ -3,7 +3,7 @@
 from torch import Tensor
 from torch.nn import functional as F
 
-from tuning.metrics.scores import to_probs
+from tuning.metrics.histogram import to_probs
 
 SMOOTH = 1.0  # pixels; keeps Dice defined on a batch without landslides
 

@@ -15,7 +15,8 @@ from data.io.safe_checkpoint import load_tensors
 from data.pack import Pack
 from data.pack.augmentation import make_augment
 from data.splits import Split
-from tuning.metrics.scores import average_precision, choose_threshold, is_constant, score_at
+from tuning.metrics.curve import average_precision, choose_threshold, is_constant
+from tuning.metrics.scores import score_at
 from tuning.train.checkpoints import (
     explain_damage,
     make_model,

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from data.pack.node_cache import PackSource
-from tuning.metrics.scores import is_constant
+from tuning.metrics.curve import is_constant
 from tuning.trial.folder import Config, TrialFolder
 from tuning.trial.search_space import compose, make_key
 from tuning.trial.sync import StopMarker, TrialSync

@@ -15,7 +15,8 @@ from tuning.metrics.compare import (
     pooled_iou,
     reduce_counts,
 )
-from tuning.metrics.scores import average_precision, count_bins
+from tuning.metrics.curve import average_precision
+from tuning.metrics.histogram import count_bins
 
 DRAWS = 400
 GOOD = np.ones((3, 4, 4), int)

@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.text import Text
 
+from tuning.metrics.curve import Curve, average_precision, trace_curve
 from tuning.metrics.histogram import count_bins
-from tuning.metrics.scores import Curve, average_precision, trace_curve
 from tuning.plots.comparison import (
     RECALL_GRID,
     draw_cost,

@@ -14,7 +14,7 @@ from data.pack import Pack
 from data.splits import Split
 from tests.support.browsing import OVERFLOW, visit
 from tuning.baselines.baselines import make_baseline_config, run_baseline
-from tuning.metrics.scores import reach
+from tuning.metrics.histogram import reach
 from tuning.registry.register import register_version
 from tuning.report.__main__ import main
 from tuning.report.reference_layers import write_reference_layers, write_split_audit

@@ -19,7 +19,7 @@ import yaml
 from mlflow.tracking import MlflowClient
 
 from tests.support.served_fixtures import write_checkpoint
-from tuning.metrics.scores import BINS
+from tuning.metrics.histogram import BINS
 from tuning.serving.export import make_program
 from tuning.tracking.client import EXPERIMENT, connect
 from tuning.tracking.log_model import collect_scores, join_code, log_model

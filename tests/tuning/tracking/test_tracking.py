@@ -11,7 +11,8 @@ from mlflow.exceptions import ErrorCode, MlflowException
 
 from data.io.errors import hide_password
 from data.pack import Pack
-from tuning.metrics.scores import BINS, trace_curve
+from tuning.metrics.curve import trace_curve
+from tuning.metrics.histogram import BINS
 from tuning.tracking.client import (
     connect,
     explain_denied_access,

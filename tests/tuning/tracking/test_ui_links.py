@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tuning.metrics.scores import BINS, edges
+from tuning.metrics.histogram import BINS, edges
 from tuning.tracking.client import connect
 from tuning.tracking.descriptions import describe_campaign, describe_ranking
 from tuning.tracking.payloads import CampaignContext, make_best, make_reliability

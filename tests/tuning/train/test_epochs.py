@@ -14,7 +14,7 @@ from data.pack.dataset import TileDataset
 from data.pack.gpu_dataset import GpuDataset
 from data.pack.normalisation import make_normalisation
 from data.splits import Split
-from tuning.metrics.scores import count_bins, to_probs
+from tuning.metrics.histogram import count_bins, to_probs
 from tuning.train.cuda_graphs import GraphedCall, GraphStream
 from tuning.train.device_metrics import DeviceMetrics
 from tuning.train.epochs import DeviceEpochRunner, HostEpochRunner
