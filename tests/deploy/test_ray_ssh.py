@@ -153,7 +153,7 @@ def test_token_and_login_shell_reach_both_machines(cluster: Cluster) -> None:
 
 def test_stale_code_is_refused_until_it_is_brought(cluster: Cluster) -> None:
     old = cluster.fingerprint()
-    with (cluster.project / "tuning" / "presets.py").open("a") as file:
+    with (cluster.project / "tuning" / "settings" / "presets.py").open("a") as file:
         file.write("\nPRESETS = PRESETS | {'fresh': PRESETS['smoke']}\n")
     new = cluster.fingerprint()
     assert new != old
