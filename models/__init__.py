@@ -1,11 +1,8 @@
-"""The segmentation networks, one file each.
+"""Landslide segmentation networks: ``x (B, T, C, H, W)`` in, ``logits (B, 1, H, W)`` out.
 
-They map ``x (B, T, C, H, W)`` to ``logits (B, 1, H, W)``.
-
-Each module whose name has no leading underscore is one architecture, and its file name is the key.
-It holds ``build`` (the class), ``SPACE`` (the arch values to search), ``KNOWN_GOOD`` (where a search
-starts), ``PUBLISHED`` (the published network) and ``PAPER_NAME``. A further architecture is one
-further file; nothing else has to change.
+Each module without a leading underscore is one architecture, named by its file. It defines ``build`` (the class),
+``SPACE`` (the arch values to search), ``KNOWN_GOOD`` (the values a search tries first), ``PUBLISHED`` (those of the
+published network) and ``PAPER_NAME``. A new architecture is one new file; nothing else changes.
 """
 
 from models._registry import (

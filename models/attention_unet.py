@@ -1,72 +1,26 @@
-"""Attention U-Net on all acquisitions at once: the published study's AttentionUNet.
+"""Attention U-Net on all acquisitions at once, the published study's AttentionUNet.
 
 Paper: Oktay et al. (2018), Attention U-Net: Learning Where to Look for the Pancreas,
 arXiv:1804.03999.
-Published setting: repository snfatih/SEN12Landslide-Hokkaido-SAR, commit faba61f. Unlike the paper:
-two dimensions, a gate at every level that is steered by the upsampled map, and the U-Net's
-separable convolutions, LayerNorm and spatial dropout. Written from the description; no code was
-copied.
+Published setting: repository snfatih/SEN12Landslide-Hokkaido-SAR, commit faba61f. It differs from the paper in
+two dimensions instead of three, a gate at every level that the upsampled map steers, and the U-Net's separable
+convolutions, LayerNorm and spatial dropout. Written from the description; no code was copied.
 """
 
-import torch
-from torch import nn
-
-from models._blocks import CONVS, NORMS, Decoder, Encoder, Plan
-from models._checks import check_at_least_one, check_input
+from models import unet
 
 
-class AttentionUNet(nn.Module):
-    """The U-Net with an attention gate on each skip; time is folded into the channels.
+class AttentionUNet(unet.UNet):
+    """The U-Net with an attention gate on each skip; a gate has the width of its level.
 
-    Args:
-        in_channels: Channels per acquisition, C.
-        timesteps: Acquisitions, T.
-        width: Channels of the first level; a gate works in the width of its level.
-        depth: Number of 2x2 poolings.
-        dropout: Share of feature maps dropped in the wide blocks.
-        conv: ``"separable"`` or ``"plain"``.
-        norm: ``"layer"``, ``"batch"`` or ``"group"``.
-
-    Shape:
-        x ``(B, T, C, H, W)``, H and W multiples of ``2**depth``; logits ``(B, 1, H, W)``.
+    Arguments and shapes are those of `models.unet.UNet`.
     """
 
-    def __init__(
-        self,
-        in_channels: int,
-        timesteps: int,
-        width: int = 16,
-        depth: int = 4,
-        dropout: float = 0.1,
-        conv: str = "separable",
-        norm: str = "layer",
-    ) -> None:
-        super().__init__()
-        check_at_least_one(in_channels=in_channels, timesteps=timesteps)
-        plan = Plan(width, depth, dropout, conv, norm)
-        self.in_channels, self.timesteps, self.depth = in_channels, timesteps, depth
-        self.encoder = Encoder(in_channels * timesteps, plan)
-        self.decoder = Decoder(plan, gated=True)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Return the logits ``(B, 1, H, W)`` of ``x (B, T, C, H, W)``."""
-        check_input(x, self.in_channels, self.timesteps, self.depth)
-        # Variable-major, time-minor: channel c * T + t, the published order.
-        x = x.transpose(1, 2).flatten(1, 2)  # (B, C * T, H, W)
-        logits: torch.Tensor = self.decoder(self.encoder(x))
-        return logits
+    gated = True
 
 
 build = AttentionUNet
-SPACE = {
-    "width": [8, 16, 24, 32],
-    "depth": [3, 4],
-    "dropout": [0.0, 0.1, 0.2],
-    "conv": list(CONVS),
-    "norm": list(NORMS),
-}
-PUBLISHED = {"width": 16, "depth": 4, "dropout": 0.1, "conv": "separable", "norm": "layer"}
-# Batch norm learns in fewer steps than the published LayerNorm here, plain convolutions learn as
-# well as separable ones or better, and the fifth level costs a quarter more time for no gain.
-KNOWN_GOOD = {"width": 16, "depth": 3, "dropout": 0.1, "conv": "plain", "norm": "batch"}
+SPACE = unet.SPACE
+PUBLISHED = unet.PUBLISHED
+KNOWN_GOOD = unet.KNOWN_GOOD
 PAPER_NAME = "AttentionUNet"

@@ -4,10 +4,10 @@ from data.splits.split import (
     SPLITS,
     Split,
     check_split,
-    fold_names,
+    list_fold_names,
     list_parts,
     make_split,
-    restrict,
+    restrict_split,
     store_split,
 )
 from data.splits.split_file import PARTS
@@ -17,9 +17,9 @@ __all__ = [
     "SPLITS",
     "Split",
     "check_split",
-    "fold_names",
+    "list_fold_names",
     "list_parts",
     "make_split",
-    "restrict",
+    "restrict_split",
     "store_split",
 ]

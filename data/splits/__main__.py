@@ -1,30 +1,71 @@
 """`python -m data.splits`: audit the splits of a folder of tiles."""
 
+import argparse
 import json
 import sys
+from pathlib import Path
 
-from data.splits.audit import _is_terminal, _parse, as_document, as_table, audit_splits, draw_audit
+from data.splits.audit import audit_splits, audit_to_dict, draw_audit, format_audit
+from data.splits.split import SPLITS
 from data.splits.split_map import save_map
+
+DEFAULT_SPLITS = (*SPLITS, "blocks:5")
+DEFAULT_MAP = Path("mlruns/splits.png")
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the command; return 0, 1 for a tile or map that fails, or 2 for a wrong request."""
-    args = _parse(argv)
+    """Run the command; return 0, 1 if a tile is unusable or the map cannot be written, 2 for an invalid argument."""
+    args = _parse_arguments(argv)
+    splits = list(dict.fromkeys(args.split))
     try:
-        audit = audit_splits(args.tiles, list(dict.fromkeys(args.split)), progress=_is_terminal())
+        audit = audit_splits(args.tiles, splits, progress=sys.stderr.isatty())
     except (ValueError, FileNotFoundError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     try:
         save_map(draw_audit(audit), args.map)
     except OSError as error:
-        print(f"error: The map must be writable, but got {error}.", file=sys.stderr)
+        print(
+            f"error: The map must be writable, but got {error}. Choose another file with --map.",
+            file=sys.stderr,
+        )
         return 1
     if args.json:
-        print(json.dumps(as_document(audit) | {"map": str(args.map)}, indent=1))
+        print(json.dumps(audit_to_dict(audit) | {"map": str(args.map)}, indent=1))
     else:
-        print(as_table(audit), f"Map: {args.map}", sep="\n")
-    return 1 if audit.found.unusable else 0
+        print(format_audit(audit), f"Map: {args.map}", sep="\n")
+    return 1 if audit.survey.unusable else 0
+
+
+def _parse_arguments(argv: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m data.splits",
+        description="Audit splits on a folder of tiles: the size and landslide share of each part, "
+        "and the val and test tiles that touch a train tile.",
+    )
+    parser.add_argument(
+        "tiles", type=Path, metavar="PATH", help="folder that holds s1asc/ and s1dsc/"
+    )
+    parser.add_argument(
+        "--split",
+        nargs="+",
+        default=list(DEFAULT_SPLITS),
+        metavar="NAME_OR_FILE",
+        help="split names, blocks:K for all K folds, or .json and .csv files; "
+        f"default: {' '.join(DEFAULT_SPLITS)}",
+    )
+    parser.add_argument(
+        "--map",
+        type=Path,
+        default=DEFAULT_MAP,
+        metavar="FILE.png",
+        help="map to write; default: %(default)s",
+    )
+    parser.add_argument("--json", action="store_true", help="print the audit as one JSON document")
+    args = parser.parse_args(argv)
+    if args.map.suffix != ".png":
+        parser.error(f"A map must end in .png, but got {args.map}.")
+    return args
 
 
 if __name__ == "__main__":

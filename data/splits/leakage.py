@@ -1,4 +1,4 @@
-"""What the audit measures: a folder's tiles, a split's parts on them, and who touches whom."""
+"""Statistics of splits: a folder's tiles, the parts of a split on them, and which tiles touch train tiles."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -23,13 +23,13 @@ from data.tiles.catalogue import GRID_M, find_touching
 
 
 @dataclass(frozen=True)
-class Surveyed:
+class FolderSurvey:
     """The tiles of a folder.
 
     Attributes:
-        tiles: Place and label of every usable tile, by id.
-        unusable: Reason by id for every tile that has a file that cannot be read.
-        unpaired: Ids with a file of one orbit direction where the folder holds both.
+        tiles: Position and label of every usable tile, by id.
+        unusable: Reason for every tile with an unreadable file, by id.
+        unpaired: Ids of tiles with one orbit direction only, if the folder holds both.
     """
 
     tiles: dict[str, TileSurvey]
@@ -38,15 +38,15 @@ class Surveyed:
 
 
 @dataclass(frozen=True)
-class PartMeasure:
-    """One part of a split.
+class PartStatistics:
+    """Statistics of one part of a split.
 
     Attributes:
         tiles: Number of tiles.
         with_landslides: Number of tiles with a landslide pixel.
         positive_px: Landslide pixels.
-        share: Landslide pixels of all pixels; None in an empty part.
-        ratio: The share as a multiple of the share in all tiles; None where there is none.
+        share: Landslide pixels divided by all pixels; None for an empty part.
+        ratio: The share divided by the share in all tiles; None for an empty part, or if no tile has landslides.
     """
 
     tiles: int
@@ -57,32 +57,32 @@ class PartMeasure:
 
 
 @dataclass(frozen=True)
-class SplitMeasure:
-    """A split on the tiles at hand.
+class SplitStatistics:
+    """Statistics of a split on the tiles of a folder.
 
     Attributes:
         split: The split, restricted to those tiles.
-        parts: Measures of ``train``, ``val`` and ``test``.
-        by_edge: Tiles of ``val`` and ``test`` that share an edge with a train tile.
-        by_any: Tiles of ``val`` and ``test`` that share an edge or a corner with a train tile.
+        parts: Statistics of ``train``, ``val`` and ``test``.
+        touching_by_edge: Tiles of ``val`` and of ``test`` that share an edge with a train tile.
+        touching: Tiles of ``val`` and of ``test`` that share an edge or a corner with a train tile.
     """
 
     split: Split
-    parts: dict[str, PartMeasure]
-    by_edge: dict[str, list[str]]
-    by_any: dict[str, list[str]]
+    parts: dict[str, PartStatistics]
+    touching_by_edge: dict[str, list[str]]
+    touching: dict[str, list[str]]
 
 
-def survey_folder(root: Path, *, progress: bool = False) -> Surveyed:
-    """Read place and label of a folder's tiles, in processes.
+def survey_folder(root: Path, *, progress: bool = False) -> FolderSurvey:
+    """Read position and label of a folder's tiles in worker processes.
 
     Args:
         root: Folder that holds ``s1asc/`` and ``s1dsc/``, one of them, or else ``s2/``.
         progress: Whether to show a progress bar on stderr.
 
     Returns:
-        The tiles that have a file of every orbit direction in the folder. The label is the first
-        one's; whether the others agree is for the check of tiles.
+        The tiles that have a file of every orbit direction in the folder. The label is that of the first
+        file; :mod:`data.check` compares it with the others.
 
     Raises:
         FileNotFoundError: If the folder holds no tiles.
@@ -97,13 +97,13 @@ def survey_folder(root: Path, *, progress: bool = False) -> Surveyed:
         if isinstance(result, TileSurvey):
             tiles[tile_id] = result
         else:
-            died = f"The process that read {tile_id} died. Get its files again."
-            unusable[tile_id] = died if isinstance(result, WorkerDied) else result
-    return Surveyed(tiles, unusable, tuple(list_unpaired(root, modalities)))
+            crash = f"The process that read {tile_id} died. Get its files again."
+            unusable[tile_id] = crash if isinstance(result, WorkerDied) else result
+    return FolderSurvey(tiles, unusable, tuple(list_unpaired(root, modalities)))
 
 
 def _survey_tile(root: Path, modalities: tuple[str, ...], tile_id: str) -> TileSurvey | str:
-    """Survey all files of a tile, or say why it cannot be used."""
+    """Survey all files of a tile; return the reason if it is unusable."""
     try:
         first, *others = (
             survey_tile(tile_path(root, tile_id, modality)) for modality in modalities
@@ -113,43 +113,41 @@ def _survey_tile(root: Path, modalities: tuple[str, ...], tile_id: str) -> TileS
     for other in others:
         if (other.west_m, other.north_m) != (first.west_m, first.north_m):
             return (
-                f"All files of a tile must lie in one place, but {tile_id} lies at "
-                f"({first.west_m:.0f}, {first.north_m:.0f}) and ({other.west_m:.0f}, "
-                f"{other.north_m:.0f}) m. Get its files again."
+                f"All files of a tile must have one position, but got ({first.west_m:.0f}, "
+                f"{first.north_m:.0f}) and ({other.west_m:.0f}, {other.north_m:.0f}) m for {tile_id}. "
+                "Get its files again."
             )
     return first
 
 
-def measure_split(split: Split, tiles: Mapping[str, TileSurvey]) -> SplitMeasure:
-    """Measure a split on surveyed tiles.
+def compute_split_statistics(split: Split, tiles: Mapping[str, TileSurvey]) -> SplitStatistics:
+    """Compute the statistics of a split; tiles touch if they are neighbours on the grid of 1280 m.
 
     Args:
-        split: A split of no other tiles than those.
-        tiles: Place and label by id; together they are what a part's share is compared with.
-
-    Returns:
-        The measures. Places are compared on the grid of 1280 m.
+        split: A split of a subset of *tiles*.
+        tiles: Position and label by id; the ratio of a part refers to the share in all of them.
     """
-    whole = measure_part(tiles, tiles).share
-    parts = {part: measure_part(split.part(part), tiles, whole) for part in PARTS}
-    places = {
-        tile: (round(at.west_m / GRID_M), round(at.north_m / GRID_M)) for tile, at in tiles.items()
+    share = compute_part_statistics(tiles, tiles).share
+    parts = {part: compute_part_statistics(split.part(part), tiles, share) for part in PARTS}
+    cells = {
+        tile: (round(survey.west_m / GRID_M), round(survey.north_m / GRID_M))
+        for tile, survey in tiles.items()
     }
-    by_edge, by_any = (
+    by_edge, touching = (
         {
-            part: find_touching(split.part(part), split.train, corner=corner, places=places)
+            part: find_touching(split.part(part), split.train, corner=corner, places=cells)
             for part in ("val", "test")
         }
         for corner in (False, True)
     )
-    return SplitMeasure(split, parts, by_edge, by_any)
+    return SplitStatistics(split, parts, by_edge, touching)
 
 
-def measure_part(
-    tile_ids: Collection[str], tiles: Mapping[str, TileSurvey], whole: float | None = None
-) -> PartMeasure:
-    """Measure one part, against the share *whole* of landslide pixels where that is given."""
+def compute_part_statistics(
+    tile_ids: Collection[str], tiles: Mapping[str, TileSurvey], overall_share: float | None = None
+) -> PartStatistics:
+    """Compute the statistics of one part, with its ratio to *overall_share* if given."""
     counts = [tiles[tile].annotated_px for tile in tile_ids]
     share = sum(counts) / (len(counts) * TILE_PX**2) if counts else None
-    ratio = share / whole if share is not None and whole else None
-    return PartMeasure(len(counts), sum(px > 0 for px in counts), sum(counts), share, ratio)
+    ratio = share / overall_share if share is not None and overall_share else None
+    return PartStatistics(len(counts), sum(px > 0 for px in counts), sum(counts), share, ratio)

@@ -1,8 +1,6 @@
-"""Which tiles train, validate and test: named splits, folds, a user's own, and their hash.
+"""Splits into train, val and test tiles: named splits, folds, a user's own split, and their hash.
 
-    python -m data.splits PATH [--split NAME_OR_FILE ...] [--map FILE.png] [--json]
-
-audits splits on the tiles in PATH: how large and how rich each part is, and which tiles touch which.
+``python -m data.splits`` audits them (:mod:`data.splits.audit`).
 """
 
 import json
@@ -14,7 +12,14 @@ from pathlib import Path
 
 from data.io.errors import unknown_name
 from data.splits.folds import FOLDS, make_fold
-from data.splits.split_file import BUFFER, PARTS, hash_parts, keep_copy, read_copy, read_split_file
+from data.splits.split_file import (
+    BUFFER,
+    PARTS,
+    hash_parts,
+    read_split_copy,
+    read_split_file,
+    write_split_copy,
+)
 from data.tiles.catalogue import read_catalogue
 
 __all__ = [
@@ -22,10 +27,10 @@ __all__ = [
     "SPLITS",
     "Split",
     "check_split",
-    "fold_names",
+    "list_fold_names",
     "list_parts",
     "make_split",
-    "restrict",
+    "restrict_split",
     "store_split",
 ]
 
@@ -34,21 +39,21 @@ CHOICES = (*SPLITS, "blocks:K/F", "file:HASH")  # every form of a split's name
 
 _BLOCKS = Path(__file__).with_name("split_blocks.json")
 _FOLD = re.compile(r"blocks:([0-9]{1,4})(?:/([0-9]{1,4}))?")
-_KEPT = re.compile(r"file:([0-9a-f]{12})")
+_STORED = re.compile(r"file:([0-9a-f]{12})")
 
 
 @dataclass(frozen=True)
 class Split:
-    """Tile ids by part, with the tiles that the data has and no part uses.
+    """Tile ids by part, and the available tiles that no part uses. All ids are sorted.
 
     Attributes:
-        name: Name under which the split was asked for.
-        train: Sorted ids that fit weights and normalisation.
-        val: Sorted ids that choose epoch, threshold and hyperparameters.
-        test: Sorted ids that are read once per repeat trial.
-        buffer: Ids set aside between test and train: the data has them, no part uses them.
-        unused: Ids present in the data that the split does not name.
-        missing: Ids of the parts that the data lacks.
+        name: The split's name, such as ``blocks``.
+        train: Tiles that fit weights and normalisation.
+        val: Tiles that choose epoch, threshold and hyperparameters.
+        test: Tiles that measure the final score, once per repeat trial.
+        buffer: Available tiles between test and train that no part uses.
+        unused: Available tiles that the split does not list.
+        missing: Tiles of the parts that are not available.
     """
 
     name: str
@@ -61,11 +66,11 @@ class Split:
 
     @property
     def hash(self) -> str:
-        """Twelve hex digits of the parts' contents, whatever the split is called."""
+        """Twelve hexadecimal digits that depend on the parts' tiles only, not on the name."""
         return hash_parts({part: self.part(part) for part in PARTS})
 
     def part(self, name: str) -> tuple[str, ...]:
-        """Return the ids of the part *name* (``train``, ``val`` or ``test``)."""
+        """Return the ids of ``train``, ``val`` or ``test``; raise ValueError for another name."""
         if name not in PARTS:
             raise ValueError(unknown_name("part", name, PARTS))
         ids: tuple[str, ...] = getattr(self, name)
@@ -75,83 +80,81 @@ class Split:
 def make_split(
     name: str, available: Collection[str] | None = None, store: Path | None = None
 ) -> Split:
-    """Make a named split of the tiles that are available.
+    """Return a named split, restricted to the available tiles.
 
     Args:
         name: ``blocks`` (no test tile touches a train tile by edge or corner), ``seed42`` (the
             published study's random split), ``s12ls-ld`` (the data set's official split),
-            ``blocks:K/F`` (fold F of K, see :mod:`data.splits.folds`) or ``file:<hash>`` (what
-            :func:`store_split` returned).
-        available: Tile ids of the data at hand; the catalogue's 290 when left out.
-        store: Folder that keeps users' splits; needed for ``file:<hash>`` alone.
-
-    Returns:
-        The split, restricted to *available*, with what is unused or missing by name.
+            ``blocks:K/F`` (fold F of K, see :mod:`data.splits.folds`) or ``file:<hash>`` (a user's
+            split, stored by :func:`store_split`).
+        available: Ids of the available tiles; the catalogue's 290 if None.
+        store: Folder of the stored splits; only ``file:<hash>`` needs it.
 
     Raises:
-        ValueError: If the name is unknown, a kept split is gone or changed, or a part would hold no
-            tile.
+        ValueError: If the name is unknown, a stored split is missing or changed, or a part has no
+            available tile.
     """
     parts = list_parts(name, store)
-    split = restrict(name, parts, available)
+    split = restrict_split(name, parts, available)
     for part in PARTS:
         if not split.part(part):
-            here = len(read_catalogue() if available is None else available)
+            count = len(read_catalogue() if available is None else available)
             raise ValueError(
                 f"Every part of a split needs a tile, but none of the {len(parts[part])} {part} "
-                f"tiles of split {name!r} is among the {here} tiles at hand. "
+                f"tiles of split {name!r} is among the {count} available tiles. "
                 "Choose another split or add tiles."
             )
     return split
 
 
 def list_parts(name: str, store: Path | None = None) -> Mapping[str, Sequence[str]]:
-    """List all tiles of a named split by part, ``buffer`` where it has one; see :func:`make_split`."""
+    """Return all tiles of a named split by part, including ``buffer`` if it has one; see :func:`make_split`."""
     check_split(name)
     if fold := _FOLD.fullmatch(name):
         return make_fold(int(fold[1]), int(fold[2]))
-    if kept := _KEPT.fullmatch(name):
+    if stored := _STORED.fullmatch(name):
         if store is None:
-            raise ValueError(f"A split from a file needs the folder that keeps it, got {name!r}.")
-        return read_copy(kept[1], store)
+            raise ValueError(
+                f"A stored split needs the folder that holds it, but got none for {name!r}. "
+                "Pass the split's own file instead."
+            )
+        return read_split_copy(stored[1], store)
     return {"blocks": _blocks, "seed42": _seed42, "s12ls-ld": _official}[name]()
 
 
-def restrict(
+def restrict_split(
     name: str, parts: Mapping[str, Sequence[str]], available: Collection[str] | None = None
 ) -> Split:
-    """Restrict a split's parts to the tiles at hand; unlike in :func:`make_split` a part may be empty.
+    """Return a split of the parts' available tiles; unlike in :func:`make_split`, a part may be empty.
 
     Args:
-        name: What to call the split.
-        parts: Tile ids by part: ``train``, ``val``, ``test`` and perhaps ``buffer``.
-        available: Tile ids of the data at hand; the catalogue's 290 when left out.
-
-    Returns:
-        The split of the tiles that are in both.
+        name: The split's name.
+        parts: Tile ids by part: ``train``, ``val``, ``test`` and optionally ``buffer``.
+        available: Ids of the available tiles; the catalogue's 290 if None.
     """
-    here = set(read_catalogue() if available is None else available)
+    tiles = set(read_catalogue() if available is None else available)
     listed = {tile for part in PARTS for tile in parts[part]}
     return Split(
         name,
         **{
-            part: tuple(sorted(here.intersection(parts.get(part, ())))) for part in (*PARTS, BUFFER)
+            part: tuple(sorted(tiles.intersection(parts.get(part, ()))))
+            for part in (*PARTS, BUFFER)
         },
-        unused=tuple(sorted(here - listed - set(parts.get(BUFFER, ())))),
-        missing=tuple(sorted(listed - here)),
+        unused=tuple(sorted(tiles - listed - set(parts.get(BUFFER, ())))),
+        missing=tuple(sorted(listed - tiles)),
     )
 
 
 def check_split(name: str) -> None:
-    """Check a split's name; whether a ``file:<hash>`` is kept anywhere is not looked up.
+    """Check a split's name, but not whether a ``file:<hash>`` is stored anywhere.
 
     Raises:
-        ValueError: If there is no such split, with the names that there are.
+        ValueError: If there is no such split; the message lists the names.
     """
-    if name in SPLITS or _KEPT.fullmatch(name):
+    if name in SPLITS or _STORED.fullmatch(name):
         return
     if name.startswith("file:"):
-        raise ValueError(f"A kept split must be file:<12 hexadecimal digits>, but got {name!r}.")
+        raise ValueError(f"A stored split must be file:<12 hexadecimal digits>, but got {name!r}.")
     fold = _FOLD.fullmatch(name)
     if fold is None:
         raise ValueError(unknown_name("split", name, CHOICES))
@@ -162,8 +165,8 @@ def check_split(name: str) -> None:
         )
 
 
-def fold_names(name: str) -> tuple[str, ...]:
-    """List the folds of a cross-validation, such as ``blocks:5/1`` to ``blocks:5/5`` of ``blocks:5``.
+def list_fold_names(name: str) -> tuple[str, ...]:
+    """Return the names of a cross-validation's folds, such as ``blocks:5/1`` to ``blocks:5/5`` of ``blocks:5``.
 
     Raises:
         ValueError: If *name* is not ``blocks:K`` with a K from 2 to 10.
@@ -183,29 +186,28 @@ def _list_folds(count: int, name: str) -> tuple[str, ...]:
 
 
 def store_split(path: Path, store: Path) -> str:
-    """Check a user's split and keep a copy of it under its hash.
+    """Check a user's split and store a copy of it under its hash.
 
     Args:
-        path: JSON ``{"train": [...], "val": [...], "test": [...], "buffer": [...]}``, the buffer
-            left out or not, or CSV with the columns ``tile_id`` and ``part``. Tiles that are not in
-            the catalogue are allowed.
-        store: Folder that keeps the copy, ``split-<hash>.json``; it is made if missing.
+        path: JSON ``{"train": [...], "val": [...], "test": [...], "buffer": [...]}`` with an optional buffer,
+            or CSV with the columns ``tile_id`` and ``part``. Tiles that are not in the catalogue are allowed.
+        store: Folder of the copy, ``split-<hash>.json``; created if missing.
 
     Returns:
         The split's name, ``file:<hash>``.
 
     Raises:
-        ValueError: If the file cannot be read, has another format, names an unknown part, leaves a part
-            empty, or has a tile twice or under a name that is no tile id.
+        ValueError: If the file cannot be read or has another format, or if it has an unknown or empty part, an
+            invalid tile id, or a tile twice.
         OSError: If the copy cannot be written.
     """
-    return f"file:{keep_copy(read_split_file(Path(path)), Path(store))}"
+    return f"file:{write_split_copy(read_split_file(Path(path)), Path(store))}"
 
 
 def _seed42() -> dict[str, list[str]]:
-    """Shuffle the sorted ids as the published study does: 80 % train, 10 % val, rest test."""
+    """Shuffle the sorted ids like the published study: 80 % train, 10 % val, the rest test."""
     ids = sorted(read_catalogue())
-    random.Random(42).shuffle(ids)  # noqa: S311 - no secret: a split that anyone can make again
+    random.Random(42).shuffle(ids)  # noqa: S311 - a reproducible split, no secret
     train, val = int(0.8 * len(ids)), int(0.1 * len(ids))
     return {"train": ids[:train], "val": ids[train : train + val], "test": ids[train + val :]}
 
@@ -216,6 +218,6 @@ def _official() -> dict[str, list[str]]:
 
 
 def _blocks() -> dict[str, list[str]]:
-    """Read the spatial blocks: test in the north-west, val the belt between it and train."""
+    """Return the spatial blocks: test in the north-west, val as the belt between test and train."""
     parts: dict[str, list[str]] = json.loads(_BLOCKS.read_text())
     return parts

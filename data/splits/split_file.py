@@ -1,8 +1,8 @@
-"""A user's own split: a JSON or CSV file read and checked, and the copy of it that is kept.
+"""A user's own split: reading and checking its JSON or CSV file, and the stored copy.
 
     {"train": ["hokkaido_579", ...], "val": [...], "test": [...], "buffer": [...]}
 
-or a table with the columns ``tile_id`` and ``part``. The buffer may be left out.
+or a table with the columns ``tile_id`` and ``part``. The buffer is optional.
 """
 
 import csv
@@ -27,7 +27,7 @@ Parts = dict[str, tuple[str, ...]]
 
 
 def hash_parts(parts: Mapping[str, Sequence[str]]) -> str:
-    """Hash tile ids by part as twelve hex digits."""
+    """Return twelve hexadecimal digits that identify the tiles of each part."""
     return hashlib.sha256(_dump(parts).encode()).hexdigest()[:12]
 
 
@@ -35,14 +35,14 @@ def read_split_file(path: Path) -> Parts:
     """Read and check a user's split.
 
     Args:
-        path: A file that ends in ``.json`` or ``.csv``, as this module's head shows, of 8 MiB at most.
+        path: A ``.json`` or ``.csv`` file of 8 MiB at most, in the format described above.
 
     Returns:
-        Sorted tile ids by part; ``buffer`` only where the file has one.
+        Sorted tile ids by part; ``buffer`` only if the file has one.
 
     Raises:
-        ValueError: If the file cannot be read, has another format, names an unknown part, leaves a part
-            empty, or has a tile twice or under a name that is no tile id.
+        ValueError: If the file cannot be read or has another format, or if it has an unknown or empty part, an
+            invalid tile id, or a tile twice.
     """
     if path.suffix not in SUFFIXES:
         raise _error("A split file must end in .json or .csv", repr(path.name), path)
@@ -54,10 +54,10 @@ def read_split_file(path: Path) -> Parts:
     return _check(pairs, path)
 
 
-def keep_copy(parts: Mapping[str, Sequence[str]], store: Path) -> str:
-    """Write the canonical copy of a split, under its hash; return the hash."""
+def write_split_copy(parts: Mapping[str, Sequence[str]], store: Path) -> str:
+    """Write the canonical copy of a split to ``split-<hash>.json`` and return the hash."""
     digest = hash_parts(parts)
-    path = _kept_path(digest, store)
+    path = _copy_path(digest, store)
     store.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(f"{path.name}.{os.getpid()}")
     aside.write_text(_dump(parts), encoding="utf-8")
@@ -65,22 +65,22 @@ def keep_copy(parts: Mapping[str, Sequence[str]], store: Path) -> str:
     return digest
 
 
-def read_copy(digest: str, store: Path) -> Parts:
-    """Read the copy of a split that *store* keeps.
+def read_split_copy(digest: str, store: Path) -> Parts:
+    """Read a stored split.
 
     Raises:
-        ValueError: If there is no such copy, or its content is not what its name says.
+        ValueError: If there is no such copy, or its content does not match its hash.
     """
-    path, remedy = _kept_path(digest, store), "Give the split's own file again (--split FILE)."
+    path, remedy = _copy_path(digest, store), "Pass the split's own file again (--split FILE)."
     if not path.is_file():
-        rule = f"The split file:{digest} must be kept as {path.name}"
+        rule = f"The split file:{digest} must be stored as {path.name}"
         raise _error(rule, "no such file", store, remedy)
     if hashlib.sha256(read_text(path).encode()).hexdigest()[:12] != digest:
-        raise _error("A kept split must have the content it is named for", "other", path, remedy)
+        raise _error("A stored split must match its hash", "another content", path, remedy)
     return read_split_file(path)
 
 
-def _kept_path(digest: str, store: Path) -> Path:
+def _copy_path(digest: str, store: Path) -> Path:
     return store / f"split-{digest}.json"
 
 
@@ -89,7 +89,7 @@ def _dump(parts: Mapping[str, Sequence[str]]) -> str:
 
 
 def _parse_json(text: str, path: Path) -> list[tuple[str, list[Any]]]:
-    """Return the lists of a JSON object, each with its part."""
+    """Return part and tile ids of each list of a JSON object."""
     content = parse_json(text, path, object_pairs_hook=list)  # a dict would drop a repeated part
     rule = 'A split file must be a JSON object such as {"train": ["hokkaido_579"], ...}'
     if not text.lstrip().startswith("{"):
@@ -101,7 +101,7 @@ def _parse_json(text: str, path: Path) -> list[tuple[str, list[Any]]]:
 
 
 def _parse_csv(text: str, path: Path) -> list[tuple[str, list[Any]]]:
-    """Return the rows of a table as lists of one tile, each with its part."""
+    """Return part and tile id of each row of a table."""
     try:
         table = csv.DictReader(text.splitlines())
         rows = list(table)
@@ -114,18 +114,18 @@ def _parse_csv(text: str, path: Path) -> list[tuple[str, list[Any]]]:
 
 
 def _check(groups: list[tuple[str, list[Any]]], path: Path) -> Parts:
-    """Sort the ids by part, each once, and none empty but the buffer."""
+    """Return the sorted ids by part; raise ValueError for a repeated or invalid id, or an unknown or empty part."""
     known = (*PARTS, BUFFER)
     seen: dict[str, str] = {}
     for part, ids in groups:
         if part not in known:
-            raise ValueError(f"{unknown_name('part', part, known)} It stands in {path}.")
+            raise ValueError(f"{unknown_name('part', part, known)} Correct {path}.")
         for tile in ids:
             if not is_tile_id(tile):
                 raise _error(TILE_ID_RULE, show_value(tile), path)
             if tile in seen:
                 where = f"twice in {part}" if seen[tile] == part else f"in {seen[tile]} and {part}"
-                raise _error("A tile must stand once in a split", f"{tile} {where}", path)
+                raise _error("A tile must appear once in a split", f"{tile} {where}", path)
             seen[tile] = part
     parts = {part: tuple(sorted(t for t in seen if seen[t] == part)) for part in known}
     if empty := [part for part in PARTS if not parts[part]]:

@@ -1,4 +1,4 @@
-"""The map of splits: every tile at its true place and size, coloured by the part it is in."""
+"""The map of splits: every tile at its true position and size, coloured by its part."""
 
 import math
 import statistics
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Okabe and Ito's colours (2008) stay apart for colour-blind readers.
+# Okabe and Ito's colours (2008), which colour-blind readers can distinguish.
 PART_COLOURS = {
     "train": "#56B4E9",
     "val": "#F0E442",
@@ -22,7 +22,7 @@ PART_COLOURS = {
     "buffer": "#999999",
     "unused": "#E6E6E6",
 }
-# Paul Tol's muted scheme, in an order that keeps neighbouring folds apart; the last is a grey.
+# Paul Tol's muted scheme, ordered so that neighbouring folds contrast; the last is grey.
 FOLD_COLOURS = (
     "#88CCEE",
     "#CC6677",
@@ -37,27 +37,27 @@ FOLD_COLOURS = (
 )
 
 _TILE_KM = GRID_M / 1000
-_PANEL_IN = (4.5, 5.4)  # width and height without legend in inches, as all that follows
+_PANEL_IN = (4.5, 5.4)  # width and height without the legend; these sizes are in inches
 _MAP_IN = (3.8, 4.35)
 _MAP_LEFT_IN = 0.6
 _MAP_BOTTOM_IN = 0.5
 _LINE_IN = 0.16
 _TITLE_IN = 0.35
-_MAX_LINES = 5  # of a legend, before it gets a second column
+_MAX_LINES = 5  # of a legend column
 _DPI = 100
-_SLIDES = "inner square: share of landslides"
+_LANDSLIDES = "inner square: share of landslides"
 _OUTLINED = "test tile that touches train"
 
 
 @dataclass(frozen=True)
-class Group:
+class TileGroup:
     """Tiles of one colour.
 
     Attributes:
-        label: What the legend says.
-        colour: Such as ``#D55E00``.
+        label: Legend entry.
+        colour: Hexadecimal, such as ``#D55E00``.
         tile_ids: The tiles.
-        mark: Short text to write over the tiles' middle, such as a fold's number.
+        mark: Short text drawn over the median tile, such as the number of a fold.
     """
 
     label: str
@@ -71,25 +71,25 @@ class Panel:
     """One map of the figure.
 
     Attributes:
-        title: One line, bold.
-        subtitle: One line below it.
-        groups: Tiles by colour, each tile in one of them.
-        outlined: Tiles with a black outline.
+        title: One bold line.
+        subtitle: One line below the title.
+        groups: Disjoint groups of tiles.
+        outlined: Tiles drawn with a black outline.
     """
 
     title: str
     subtitle: str
-    groups: tuple[Group, ...]
+    groups: tuple[TileGroup, ...]
     outlined: tuple[str, ...] = ()
 
 
 def draw_map(title: str, panels: Sequence[Panel], tiles: Mapping[str, TileSurvey]) -> "Figure":
-    """Draw panels of 4.5 inches' width, two or three in a row.
+    """Draw panels of 4.5 inches width, two or three in a row.
 
     Args:
         title: The figure's title.
-        panels: At least one.
-        tiles: Place and landslide pixels of every tile in the panels.
+        panels: At least one panel.
+        tiles: Position and landslide pixels of every tile in the panels.
 
     Returns:
         The figure, for :func:`save_map`.
@@ -115,7 +115,7 @@ def draw_map(title: str, panels: Sequence[Panel], tiles: Mapping[str, TileSurvey
 
 
 def save_map(figure: "Figure", path: Path) -> None:
-    """Write a map as PNG, 450 px per panel's width; its folder is made if missing.
+    """Write a map as PNG with panels of 450 px width; create its folder if missing.
 
     Raises:
         OSError: If the file cannot be written.
@@ -140,15 +140,15 @@ def _draw_panel(axes: "Axes", panel: Panel, tiles: Mapping[str, TileSurvey]) -> 
     _add_legends(axes, panel)
 
 
-def _draw_group(axes: "Axes", group: Group, tiles: Mapping[str, TileSurvey]) -> None:
-    """Draw tiles, and in each a dark square whose area is its share of landslide pixels."""
+def _draw_group(axes: "Axes", group: TileGroup, tiles: Mapping[str, TileSurvey]) -> None:
+    """Draw tiles, each with a dark square whose relative area is its share of landslide pixels."""
     from matplotlib import patheffects
 
     _add_squares(axes, group.tile_ids, tiles, group.label, fc=group.colour, ec="white", lw=0.4)
-    slides = [tile for tile in group.tile_ids if tiles[tile].annotated_px]
-    _add_squares(axes, slides, tiles, _SLIDES, fc=_darken(group.colour), scaled=True)
+    with_landslides = [tile for tile in group.tile_ids if tiles[tile].annotated_px]
+    _add_squares(axes, with_landslides, tiles, _LANDSLIDES, fc=_darken(group.colour), scaled=True)
     if group.mark and group.tile_ids:
-        corners = [_corner_km(tiles[tile]) for tile in slides or group.tile_ids]
+        corners = [_corner_km(tiles[tile]) for tile in with_landslides or group.tile_ids]
         east, north = (statistics.median(side) for side in zip(*corners, strict=True))
         half = _TILE_KM / 2
         mark = axes.text(east + half, north + half, group.mark, ha="center", va="center")
@@ -165,22 +165,22 @@ def _add_squares(
     scaled: bool = False,
     **style: Any,
 ) -> None:
-    """Add a square per tile: its outline, or *scaled* to its share of landslide pixels."""
+    """Add one square per tile, of the tile's size or *scaled* to its share of landslide pixels."""
     from matplotlib.collections import PolyCollection
 
     corners = []
     for tile in tile_ids:
         west, south = _corner_km(tiles[tile])
         side = _TILE_KM * (math.sqrt(tiles[tile].annotated_px) / TILE_PX if scaled else 1)
-        low = (_TILE_KM - side) / 2
-        left, bottom = west + low, south + low
+        margin = (_TILE_KM - side) / 2
+        left, bottom = west + margin, south + margin
         right, top = left + side, bottom + side
         corners.append([(left, bottom), (right, bottom), (right, top), (left, top)])
     axes.add_collection(PolyCollection(corners, label=label, **style))
 
 
 def _corner_km(tile: TileSurvey) -> tuple[float, float]:
-    """Return a tile's lower left corner."""
+    """Return easting and northing of a tile's lower left corner in km."""
     return tile.west_m / 1000, tile.north_m / 1000 - _TILE_KM
 
 
@@ -193,15 +193,15 @@ def _legend_rows(panel: Panel) -> int:
 
 
 def _add_legends(axes: "Axes", panel: Panel) -> None:
-    """Explain colours below the map on the left, signs on the right."""
+    """Add the legend of colours below the map on the left, that of symbols on the right."""
     from matplotlib.legend import Legend
     from matplotlib.patches import Patch
 
     colours = [Patch(fc=group.colour, label=group.label) for group in panel.groups]
-    signs = [Patch(fc="#444444", label=_SLIDES)]
+    symbols = [Patch(fc="#444444", label=_LANDSLIDES)]
     if panel.outlined:
-        signs.append(Patch(fc="none", ec="black", lw=1.2, label=_OUTLINED))
-    for entries, side, columns in ((colours, 0, _legend_columns(panel)), (signs, 1, 1)):
+        symbols.append(Patch(fc="none", ec="black", lw=1.2, label=_OUTLINED))
+    for entries, side, columns in ((colours, 0, _legend_columns(panel)), (symbols, 1, 1)):
         legend = Legend(
             axes,
             entries,

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import nn
 
 import models
-from models._blocks import AttentionGate, ChannelLayerNorm, Plan, make_conv, make_norm_layer
+from models._blocks import AttentionGate, ChannelLayerNorm, UNetConfig, make_conv, make_norm_layer
 from models._convlstm import ConvLSTM
 
 NAMES = models.list_models()
@@ -149,8 +149,8 @@ def test_group_norm_groups_divide_the_channels(channels: int) -> None:
     assert channels == 1 or channels // norm.num_groups >= 2
 
 
-def test_plan_doubles_the_width_per_level() -> None:
-    assert Plan(width=16, depth=4).widths == [16, 32, 64, 128, 256]
+def test_config_doubles_the_width_per_level() -> None:
+    assert UNetConfig(width=16, depth=4).widths == [16, 32, 64, 128, 256]
 
 
 def test_attention_lies_between_zero_and_one_and_scales_the_skip() -> None:
@@ -181,11 +181,11 @@ def test_convlstm_starts_with_a_forget_bias_of_one() -> None:
 
 
 @pytest.mark.parametrize(("mode", "reduce"), [("mean", torch.mean), ("max", torch.amax)])
-def test_skips_reduce_over_time(mode: str, reduce: Callable[..., torch.Tensor]) -> None:
+def test_skips_reduce_reduce_time(mode: str, reduce: Callable[..., torch.Tensor]) -> None:
     level = tile(4, 2, 3, 6, 6)  # (T, B, C, H, W)
-    reduced = build("unet_convlstm", skip_mode=mode)._over_time(level)
+    reduced = build("unet_convlstm", skip_mode=mode)._reduce_time(level)
     torch.testing.assert_close(reduced, reduce(level, 0))
-    assert torch.equal(build("unet_convlstm", skip_mode="last")._over_time(level), level[3])
+    assert torch.equal(build("unet_convlstm", skip_mode="last")._reduce_time(level), level[3])
 
 
 def test_convlstm_alone_sees_the_order_of_time() -> None:

@@ -12,8 +12,8 @@ from data.io.safe_json import refused_error, show_value
 from data.pack import Pack
 from data.pack.log_ratio import log_ratio
 from data.splits import PARTS, Split
-from data.splits.audit import Audit, as_document, draw_audit
-from data.splits.leakage import Surveyed, measure_split
+from data.splits.audit import Audit, audit_to_dict, draw_audit
+from data.splits.leakage import FolderSurvey, compute_split_statistics
 from data.splits.split_map import save_map
 from data.tiles import TILE_PX, TileSurvey
 from data.tiles.catalogue import GRID_M, read_places
@@ -129,11 +129,10 @@ def write_split_audit(pack: Pack, splits: Sequence[Split], name: str, folder: Pa
         if tile in places
     }
     known = [_restrict(split, tiles) for split in splits]
-    found = Audit(
-        pack.path, pack.synthetic, Surveyed(tiles), {name: [measure_split(s, tiles) for s in known]}
-    )
-    (folder / "splits.json").write_text(json.dumps(as_document(found), indent=1))
-    save_map(draw_audit(found), folder / "splits.png")
+    statistics = [compute_split_statistics(split, tiles) for split in known]
+    audit = Audit(pack.path, pack.synthetic, FolderSurvey(tiles), {name: statistics})
+    (folder / "splits.json").write_text(json.dumps(audit_to_dict(audit), indent=1))
+    save_map(draw_audit(audit), folder / "splits.png")
     return [folder / "splits.json", folder / "splits.png"]
 
 

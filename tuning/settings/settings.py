@@ -12,7 +12,7 @@ from data.io.safe_json import check_safe_name
 from data.pack.augmentation import make_augment
 from data.pack.channels import check_steps, choose_channels, list_modalities
 from data.pack.normalisation import KINDS
-from data.splits import check_split, fold_names
+from data.splits import check_split, list_fold_names
 from data.tiles import Units, list_tiles
 from models import list_models
 from tuning.baselines.baselines import list_baselines
@@ -155,7 +155,7 @@ def _check_inputs(settings: Settings) -> None:
 
 def list_folds(split: str) -> tuple[str, ...]:
     """List the splits that a campaign's repeat trials run on: all folds of ``blocks:K``, else the one."""
-    return fold_names(split) if FOLDS.fullmatch(split) else (split,)
+    return list_fold_names(split) if FOLDS.fullmatch(split) else (split,)
 
 
 def campaign_folder(root: Path, campaign: str) -> Path:

@@ -10,8 +10,8 @@ import pytest
 from data.io.processes import WorkerDied
 from data.splits import make_split
 from data.splits.__main__ import main
-from data.splits.audit import as_table, audit_splits, draw_audit
-from data.splits.leakage import SplitMeasure, measure_split
+from data.splits.audit import audit_splits, draw_audit, format_audit
+from data.splits.leakage import SplitStatistics, compute_split_statistics
 from data.tiles import TileSurvey, list_tiles
 from data.tiles.catalogue import GRID_M, read_catalogue
 
@@ -37,13 +37,13 @@ def survey_catalogue() -> dict[str, TileSurvey]:
     }
 
 
-def measure(name: str) -> SplitMeasure:
-    return measure_split(make_split(name), survey_catalogue())
+def compute_statistics(name: str) -> SplitStatistics:
+    return compute_split_statistics(make_split(name), survey_catalogue())
 
 
-def count_touching(found: SplitMeasure) -> tuple[int, ...]:
-    return tuple(len(found.by_edge[p]) for p in ("val", "test")) + tuple(
-        len(found.by_any[p]) for p in ("val", "test")
+def count_touching(split: SplitStatistics) -> tuple[int, ...]:
+    return tuple(len(split.touching_by_edge[p]) for p in ("val", "test")) + tuple(
+        len(split.touching[p]) for p in ("val", "test")
     )
 
 
@@ -57,11 +57,11 @@ def count_touching(found: SplitMeasure) -> tuple[int, ...]:
     ],
 )
 def test_audit_counts_who_touches_train(name: str, touching: tuple[int, ...]) -> None:
-    assert count_touching(measure(name)) == touching
+    assert count_touching(compute_statistics(name)) == touching
 
 
 def test_audit_weighs_the_parts() -> None:
-    found = measure("blocks")
+    found = compute_statistics("blocks")
     assert [part.tiles for part in found.parts.values()] == [184, 27, 79]
     assert [part.with_landslides for part in found.parts.values()] == [97, 17, 36]
     assert sum(part.positive_px for part in found.parts.values()) == 337_491
@@ -75,15 +75,15 @@ def test_audit_takes_places_from_the_files() -> None:
     tiles, split = survey_catalogue(), make_split("blocks")
     at = tiles[split.train[0]]
     tiles[split.test[0]] = TileSurvey(split.test[0], at.west_m + GRID_M, at.north_m, 0)
-    found = measure_split(split, tiles)
-    assert split.test[0] in found.by_edge["test"]
+    found = compute_split_statistics(split, tiles)
+    assert split.test[0] in found.touching_by_edge["test"]
 
 
 def test_audit_reads_the_tiles_of_a_folder(twin: Path) -> None:
     audit = audit_splits(twin, ["blocks"])
     assert audit.synthetic
-    assert sorted(audit.found.tiles) == list_tiles(twin)
-    for tile in audit.found.tiles.values():
+    assert sorted(audit.survey.tiles) == list_tiles(twin)
+    for tile in audit.survey.tiles.values():
         known = read_catalogue()[tile.tile_id]
         assert tile.annotated_px == known.annotated_px
         assert (tile.west_m / GRID_M, tile.north_m / GRID_M) == (known.column, known.row + 1)
@@ -94,7 +94,7 @@ def test_audit_reads_one_orbit_direction_where_there_is_one(copy_tiles: Copy) ->
     for file in (tiles / "s1asc").iterdir():
         file.unlink()
     (tiles / "s1asc").rmdir()
-    assert len(audit_splits(tiles, ["blocks"]).found.tiles) == 12
+    assert len(audit_splits(tiles, ["blocks"]).survey.tiles) == 12
 
 
 def test_audit_names_a_tile_with_one_orbit_direction(
@@ -105,7 +105,7 @@ def test_audit_names_a_tile_with_one_orbit_direction(
     lone.unlink()
     assert main([str(tiles), "--split", "blocks"]) == 0
     number = lone.stem.split("_")[-1]
-    assert f"Left out, one orbit direction only: hokkaido_{number}" in capsys.readouterr().out
+    assert f"Skipped, one orbit direction only: hokkaido_{number}" in capsys.readouterr().out
 
 
 def test_command_prints_a_table_and_draws_a_map(
@@ -119,7 +119,7 @@ def test_command_prints_a_table_and_draws_a_map(
     assert [row[1] for row in rows[1:5]] == ["12", "4", "4", "4"]
     for name in ("seed42", "s12ls-ld", "blocks:5/1", "blocks:5/5"):
         assert any(line.startswith(f"{name}  hash ") for line in lines)
-    assert any("cannot be used here: no tile for" in line for line in lines)
+    assert any("not usable with this folder: no tile in" in line for line in lines)
     image = matplotlib.image.imread(elsewhere / "mlruns" / "splits.png")
     assert image.shape[1] == 900  # four panels, two by two
     assert image.shape[0] > 1000
@@ -151,17 +151,17 @@ def test_command_names_a_bad_tile_and_goes_on(
     assert main([str(tiles), "--split", "blocks"]) == 1
     out = capsys.readouterr().out
     assert out.startswith(f"Data: real tiles in {tiles}")
-    assert f"Left out, unusable: {bad}: A tile must be readable NetCDF" in out
+    assert f"Skipped, unusable: {bad}: A tile must be readable NetCDF" in out
     assert next(line.split()[1] for line in out.splitlines() if line.startswith("  all")) == "11"
 
 
 def test_audit_names_a_tile_whose_process_died(twin: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        "data.splits.leakage.run_each", lambda work, items, *_, **__: [WorkerDied()] * 12
+        "data.splits.leakage.map_processes", lambda work, items, *_, **__: [WorkerDied()] * 12
     )
     audit = audit_splits(twin, ["blocks"])
-    assert audit.found.unusable[list_tiles(twin)[0]].startswith("The process that read hokkaido_")
-    assert "share" in as_table(audit)
+    assert audit.survey.unusable[list_tiles(twin)[0]].startswith("The process that read hokkaido_")
+    assert "share" in format_audit(audit)
     assert len(draw_audit(audit).axes) == 1
 
 
@@ -173,7 +173,9 @@ def test_command_refuses_files_of_a_tile_in_two_places(
     files = [tiles / "s1asc" / f"hokkaido_s1asc_{number}.nc" for number in (first, second)]
     files[0].write_bytes(files[1].read_bytes())
     assert main([str(tiles), "--split", "blocks"]) == 1
-    assert f"must lie in one place, but hokkaido_{first} lies at" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "must have one position, but got (" in out
+    assert f" m for hokkaido_{first}." in out
 
 
 def test_command_audits_a_split_file(
@@ -186,7 +188,7 @@ def test_command_audits_a_split_file(
     assert main([str(twin), "--split", str(file)]) == 0
     out = capsys.readouterr().out
     assert f" = {file}  hash " in out
-    assert "1 set aside, none missing, none unused" in out
+    assert "1 in the buffer, none missing, none unused" in out
     assert f"  buffer        1  {ids[-1]}" in out
 
 
@@ -196,7 +198,10 @@ def test_command_audits_a_split_file(
         ("blok", r"error: Unknown split 'blok'. Did you mean 'blocks'?"),
         ("blocks:12", "error: K of blocks:K/F must be from 2 to 10, but got 12"),
         ("none.json", "error: A split file must be readable text"),
-        ("file:0123456789ab", "error: A split from a file needs the folder that keeps it"),
+        (
+            "file:0123456789ab",
+            "error: A stored split needs the folder that holds it, but got none for",
+        ),
     ],
 )
 def test_command_refuses_a_split(

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.spatial import Delaunay
 
-from data.splits import PARTS, fold_names, make_split
+from data.splits import PARTS, list_fold_names, make_split
 from data.splits.folds import FOLDS, MIN_VAL, make_fold
 from data.tiles.catalogue import count_positives, find_touching, read_catalogue, read_places
 
@@ -60,7 +60,7 @@ def test_folds_are_convex_blocks(folds: list[Fold]) -> None:
 
 
 def test_folds_never_change() -> None:
-    names = [name for folds in FOLDS for name in fold_names(f"blocks:{folds}")]
+    names = [name for folds in FOLDS for name in list_fold_names(f"blocks:{folds}")]
     hashes = " ".join(make_split(name).hash for name in names)
     assert hashlib.sha256(hashes.encode()).hexdigest()[:12] == "b9082e92da72"
     assert make_split("blocks:5/1").hash == "5cef0918dac1"

@@ -4,7 +4,7 @@ from data.io.errors import unknown_name
 from data.splits import (
     SPLITS,
     check_split,
-    fold_names,
+    list_fold_names,
     make_split,
 )
 from data.tiles.catalogue import count_positives, find_touching, read_catalogue, read_places
@@ -152,7 +152,7 @@ def test_check_refuses_a_name(name: str, message: str) -> None:
 
 
 def test_fold_names_are_splits() -> None:
-    names = fold_names("blocks:5")
+    names = list_fold_names("blocks:5")
     assert names == ("blocks:5/1", "blocks:5/2", "blocks:5/3", "blocks:5/4", "blocks:5/5")
     assert [make_split(name).name for name in names] == list(names)
 
@@ -160,12 +160,12 @@ def test_fold_names_are_splits() -> None:
 @pytest.mark.parametrize("name", ["blocks", "blocks:5/1", "seed42"])
 def test_fold_names_refuse_what_has_no_folds(name: str) -> None:
     with pytest.raises(ValueError, match=f"must be named blocks:K, but got '{name}'"):
-        fold_names(name)
+        list_fold_names(name)
 
 
 def test_fold_names_refuse_too_many() -> None:
     with pytest.raises(ValueError, match="from 2 to 10, but got 12 in 'blocks:12'"):
-        fold_names("blocks:12")
+        list_fold_names("blocks:12")
 
 
 def test_unknown_name_lists_all_when_nothing_is_near() -> None:

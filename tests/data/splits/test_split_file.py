@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from data.splits import list_parts, make_split, restrict, store_split
+from data.splits import list_parts, make_split, restrict_split, store_split
 
 SMALL = {"train": ["hokkaido_579"], "val": ["hokkaido_1006"], "test": ["hokkaido_7", "hokkaido_5"]}
 
@@ -52,7 +52,7 @@ def test_buffer_is_set_aside_and_not_unused(tmp_path: Path) -> None:
 
 
 def test_restrict_leaves_a_part_empty() -> None:
-    split = restrict("mine", SMALL, ["hokkaido_579", "hokkaido_8"])
+    split = restrict_split("mine", SMALL, ["hokkaido_579", "hokkaido_8"])
     assert (split.train, split.val, split.test) == (("hokkaido_579",), (), ())
     assert split.missing == ("hokkaido_1006", "hokkaido_5", "hokkaido_7")
 
@@ -92,13 +92,13 @@ def test_restrict_leaves_a_part_empty() -> None:
         (
             "my.json",
             {**SMALL, "val": ["hokkaido_7"]},
-            "must stand once .* hokkaido_7 in val and test",
+            "must appear once .* hokkaido_7 in val and test",
         ),
-        ("my.json", {**SMALL, "buffer": ["hokkaido_7"]}, "must stand once .* in test and buffer"),
+        ("my.json", {**SMALL, "buffer": ["hokkaido_7"]}, "must appear once .* in test and buffer"),
         (
             "my.json",
             {**SMALL, "val": ["hokkaido_1"] * 2},
-            "must stand once .* hokkaido_1 twice in val",
+            "must appear once .* hokkaido_1 twice in val",
         ),
     ],
 )
@@ -127,7 +127,7 @@ def test_kept_split_refuses_a_changed_copy(tmp_path: Path) -> None:
     copy = tmp_path / f"split-{name[5:]}.json"
     copy.write_text(copy.read_text().replace("1006", "1007"))
     with pytest.raises(
-        ValueError, match=r"the content it is named for, but got other.*--split FILE"
+        ValueError, match=r"must match its hash, but got another content.*--split FILE"
     ):
         make_split(name, store=tmp_path)
     store_split(tmp_path / "my.json", tmp_path)
@@ -135,7 +135,7 @@ def test_kept_split_refuses_a_changed_copy(tmp_path: Path) -> None:
 
 
 def test_kept_split_refuses_a_lost_copy(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"must be kept as split-0123456789ab\.json, but got no"):
+    with pytest.raises(ValueError, match=r"must be stored as split-0123456789ab\.json, but got no"):
         make_split("file:0123456789ab", store=tmp_path)
-    with pytest.raises(ValueError, match="needs the folder that keeps it"):
+    with pytest.raises(ValueError, match="needs the folder that holds it, but got none for"):
         make_split("file:0123456789ab")

@@ -4,7 +4,7 @@ import pytest
 
 from data.splits import make_split
 from data.splits.audit import audit_splits, draw_audit
-from data.splits.split_map import Group, Panel, draw_map, save_map
+from data.splits.split_map import Panel, TileGroup, draw_map, save_map
 from data.tiles import TileSurvey, list_tiles
 from data.tiles.catalogue import GRID_M, read_catalogue
 
@@ -20,7 +20,9 @@ def survey_catalogue() -> dict[str, TileSurvey]:
 
 def test_map_draws_every_tile_of_every_part() -> None:
     tiles, split = survey_catalogue(), make_split("seed42")
-    groups = tuple(Group(part, "#336699", split.part(part)) for part in ("train", "val", "test"))
+    groups = tuple(
+        TileGroup(part, "#336699", split.part(part)) for part in ("train", "val", "test")
+    )
     outlined = split.test[:20]
     (axes,) = draw_map("SYNTHETIC", [Panel("a", "b", groups, outlined)], tiles).axes
     drawn = [(str(some.get_label()), len(some.get_paths())) for some in axes.collections]
@@ -38,7 +40,7 @@ def test_map_draws_every_tile_of_every_part() -> None:
 
 def test_map_shows_places_and_shares_true_to_scale() -> None:
     tile = TileSurvey("hokkaido_1", 580_480.0, 4_736_000.0, 128 * 128 // 4)
-    group = Group("test", "#D55E00", ("hokkaido_1",))
+    group = TileGroup("test", "#D55E00", ("hokkaido_1",))
     (axes,) = draw_map("", [Panel("a", "b", (group,))], {"hokkaido_1": tile}).axes
     whole, slides, _ = (some.get_paths() for some in axes.collections)
     assert whole[0].get_extents().extents == pytest.approx([580.48, 4734.72, 581.76, 4736.0])
