@@ -1,4 +1,4 @@
-"""Opening whatever a user names as a scene: a folder of tiles, one tile's file, or a datacube."""
+"""Opens any input of a map as a scene: a folder of tiles, one tile's file, or a datacube."""
 
 from pathlib import Path
 
@@ -10,21 +10,21 @@ from data.tiles import TileError, Units, tile_id_of
 
 
 def open_scene(path: Path, spec: InputSpec, units: Units | None = None) -> Scene:
-    """Open what is to be mapped.
+    """Open the input of a map.
 
     Args:
         path: A folder of tiles, one tile's file, or a datacube: a NetCDF file or a Zarr folder.
-        spec: What the network reads.
-        units: Unit of the backscatter; told from manifest or pixels when left out.
+        spec: The network's input.
+        units: Unit of the backscatter; by default read from the manifest or detected from the pixels.
 
     Raises:
-        FileNotFoundError: If there is nothing.
-        ValueError: If it is not what the network was made for.
+        FileNotFoundError: If the path does not exist.
+        ValueError: If the data do not fit the network.
     """
     if not path.exists():
         raise FileNotFoundError(
-            f"A map needs tiles or a datacube, but there is no {path}. Give a folder of tiles, a tile's file, "
-            "or a datacube."
+            f"The input must be tiles or a datacube, but {path} does not exist. Choose a folder of tiles, a "
+            "tile's file, or a datacube."
         )
     if path.is_dir():
         return open_cube(path, spec, units) if is_zarr(path) else open_mosaic(path, spec, units)

@@ -1,4 +1,4 @@
-"""A folder of tiles, or one tile, as a scene: each tile mapped on its own, seams blended by windows that lie over them."""
+"""A folder of tiles, or one tile, as a scene: each tile is a window, and windows over the seams blend them."""
 
 import logging
 from collections.abc import Sequence
@@ -41,42 +41,42 @@ from data.tiles.rules import CRS
 
 logger = logging.getLogger(__name__)
 
-_MOST_SIDE = 4096  # tiles between the outermost of a folder, 5,243 km
+MAX_TILES = 4096  # along a side of the mosaic, 5,243 km
 
 Cell = tuple[int, int]  # row and column of a tile in the mosaic
 
 
 def open_mosaic(path: Path, spec: InputSpec, units: Units | None = None) -> "Mosaic":
-    """Look where a folder's tiles lie.
+    """Open a folder of tiles; reads their coordinates.
 
     Args:
         path: Folder with a folder for each modality, or a file of one tile in such a folder.
-        spec: What the network reads.
-        units: Unit of the backscatter; what the folder's manifest says, or its first file, when left out.
+        spec: The network's input.
+        units: Unit of the backscatter; by default the manifest's, or detected from the first file.
 
     Returns:
-        The scene. A tile that lacks a modality or cannot be opened is in its ``excluded``.
+        The scene. Tiles that lack a modality or cannot be opened are in its ``excluded``.
 
     Raises:
-        FileNotFoundError: If no tile has all that is needed.
-        ValueError: If no tile can be opened, or they do not lie on one grid of tiles.
+        FileNotFoundError: If no tile has all modalities.
+        ValueError: If no tile can be opened, or the tiles are not on a common grid.
     """
-    root, wanted = (path, None) if path.is_dir() else (path.parent.parent, [tile_id_of(path)])
+    root, chosen = (path, None) if path.is_dir() else (path.parent.parent, [tile_id_of(path)])
     source = read_manifest(root, units)
-    found = list_tiles(root, spec.modalities) if wanted is None else wanted
-    lack = f"It lacks a file of {' or '.join(spec.modalities)}."
-    excluded = {} if wanted else dict.fromkeys(list_unpaired(root, spec.modalities), lack)
+    tile_ids = list_tiles(root, spec.modalities) if chosen is None else chosen
+    reason = f"It lacks a file of {' or '.join(spec.modalities)}."
+    excluded = {} if chosen else dict.fromkeys(list_unpaired(root, spec.modalities), reason)
     corners: dict[str, tuple[float, float]] = {}
-    for tile_id in found:
+    for tile_id in tile_ids:
         try:
-            place = survey_tile(tile_path(root, tile_id, spec.modalities[0]))
-            corners[tile_id] = place.west_m, place.north_m
+            survey = survey_tile(tile_path(root, tile_id, spec.modalities[0]))
+            corners[tile_id] = survey.west_m, survey.north_m
         except (TileError, FileNotFoundError) as error:
             excluded[tile_id] = str(error)
     if not corners:
         reason = next(iter(excluded.values()))
         raise ValueError(
-            f"A map needs a tile, but none of {root} can be used. The first reason: {reason}"
+            f"A map needs a usable tile, but {root} has none. The first reason: {reason}"
         )
     grid, tiles = _place_tiles(corners, root)
     scene = Mosaic(
@@ -96,29 +96,29 @@ def open_mosaic(path: Path, spec: InputSpec, units: Units | None = None) -> "Mos
 def _place_tiles(
     corners: dict[str, tuple[float, float]], root: Path
 ) -> tuple[Grid, dict[Cell, str]]:
-    """Give each tile its row and column."""
+    """Return the mosaic's grid and each tile's row and column."""
     side = TILE_PX * PIXEL_M
     west, north = min(x for x, _ in corners.values()), max(y for _, y in corners.values())
     tiles: dict[Cell, str] = {}
     for tile_id, (x, y) in corners.items():
         row, column = (north - y) / side, (x - west) / side
-        if row % 1 or column % 1 or max(row, column) >= _MOST_SIDE:
+        if row % 1 or column % 1 or max(row, column) >= MAX_TILES:
             raise ValueError(
-                f"Tiles must lie on one grid of {side:g} m, but {tile_id} is {x - west:g} m east and "
-                f"{north - y:g} m south of the corner of the others in {root}. Map it alone, by its file."
+                f"Tiles must be on one grid of {side:g} m, but {tile_id} is {x - west:g} m east and "
+                f"{north - y:g} m south of the mosaic's corner in {root}. Map it alone: pass its file."
             )
         if (other := tiles.setdefault((int(row), int(column)), tile_id)) != tile_id:
             raise ValueError(
-                f"Tiles must lie side by side, but {other} and {tile_id} lie in one place in {root}. "
+                f"Tiles must not overlap, but {other} and {tile_id} have the same coordinates in {root}. "
                 "Remove one of them."
             )
-    rows, columns = (max(place[axis] for place in tiles) + 1 for axis in (0, 1))
+    rows, columns = (max(cell[axis] for cell in tiles) + 1 for axis in (0, 1))
     return Grid(CRS, west, north, PIXEL_M, rows * TILE_PX, columns * TILE_PX), tiles
 
 
 @dataclass(frozen=True)
-class _Part:
-    """A tile as it is kept; shapes as in a `Patch`."""
+class _TileData:
+    """The cached content of a tile; shapes as in ``WindowData``."""
 
     x: np.ndarray
     heights: np.ndarray
@@ -126,12 +126,12 @@ class _Part:
 
 @dataclass(kw_only=True)
 class Mosaic(Scene):
-    """Tiles side by side; a window is a tile, or lies over the seam of two or the corner of four.
+    """Adjacent tiles; a window covers one tile, the seam of two, or the corner of four.
 
     Attributes:
         root: Folder with a folder for each modality.
         units: Unit of the backscatter in the files.
-        tiles: Ids by row and column in the mosaic.
+        tiles: Tile ids by row and column in the mosaic.
     """
 
     root: Path
@@ -140,75 +140,74 @@ class Mosaic(Scene):
 
     def __post_init__(self) -> None:
         columns = self.grid.width // TILE_PX
-        # A row of tiles and the next, so that none is read twice.
-        self._read_tile = lru_cache(2 * columns + 2)(self._open)
+        # Caches two rows of tiles, so that no tile is read twice.
+        self._read_tile = lru_cache(2 * columns + 2)(self._read_or_exclude)
 
     def list_windows(self, side: int, overlap: int) -> list[Window]:
-        """Lay a window over each tile and each seam; *side* is the tiles', whatever is asked for.
+        """List a window per tile and per seam; *side* is ignored, since windows have the tiles' size.
 
-        Half of *overlap* lies on either side of a seam; beyond it a tile is mapped as it is alone.
+        Half of *overlap* is blended on either side of a seam; elsewhere the map equals the tile's own.
 
         Raises:
-            ValueError: If *overlap* is not from 2 to the tiles' side.
+            ValueError: If *overlap* is not between 2 and the tiles' side.
         """
         if not 2 <= overlap <= TILE_PX:
             raise ValueError(
-                f"Tiles are blended over 2 to {TILE_PX} px at a seam, but got an overlap of {overlap}. Choose another."
+                f"The overlap of tiles must be 2 to {TILE_PX} px, but got {overlap}. Choose another with --overlap."
             )
         rows, columns = (size // TILE_PX for size in (self.grid.height, self.grid.width))
         windows = combine_spans(
             make_tile_spans(rows, TILE_PX, overlap // 2),
             make_tile_spans(columns, TILE_PX, overlap // 2),
         )
-        return [window for window in windows if self.tiles.keys() >= set(_list_places(window))]
+        return [window for window in windows if self.tiles.keys() >= set(_list_cells(window))]
 
     def read(self, window: Window) -> WindowData | None:
-        """Read a window; None where one of its tiles cannot be used."""
-        places = _list_places(window)
-        parts = [self._read_tile(self.tiles[place]) for place in places]
-        if any(part is None for part in parts):
+        """Read a window; return None if one of its tiles cannot be read."""
+        cells = _list_cells(window)
+        tiles = [tile for cell in cells if (tile := self._read_tile(self.tiles[cell])) is not None]
+        if len(tiles) < len(cells):
             return None
-        found = [part for part in parts if part is not None]
-        rows, columns = (len({place[axis] for place in places}) for axis in (0, 1))
+        rows, columns = (len({cell[axis] for cell in cells}) for axis in (0, 1))
         top, left = window.rows.start % TILE_PX, window.columns.start % TILE_PX
         cut = (..., slice(top, top + TILE_PX), slice(left, left + TILE_PX))
         x, heights = (
-            _join([getattr(part, name) for part in found], rows, columns)[cut]
+            _join([getattr(tile, name) for tile in tiles], rows, columns)[cut]
             for name in ("x", "heights")
         )
         return WindowData(x, heights, find_backscatter(self.spec.channels, x))
 
-    def _open(self, tile_id: str) -> _Part | None:
-        """Read a tile; None where it cannot be used, with the reason in ``excluded``."""
+    def _read_or_exclude(self, tile_id: str) -> _TileData | None:
+        """Read a tile; return None if it cannot be read, and add the reason to ``excluded``."""
         try:
-            return self._make_part(tile_id)
+            return self._load_tile(tile_id)
         except (TileError, FileNotFoundError, ValueError) as error:
             self.excluded[tile_id] = str(error)
-            logger.warning("Left out: %s. %s", tile_id, error)
+            logger.warning("Excluded %s: %s", tile_id, error)
             return None
 
-    def _make_part(self, tile_id: str) -> _Part:
+    def _load_tile(self, tile_id: str) -> _TileData:
         spec = self.spec
         paths = [tile_path(self.root, tile_id, modality) for modality in spec.modalities]
         tiles = [open_tile(path, self.units) for path in paths]
         compare_tiles(tiles)
-        bands = {name: band for tile in tiles for name, band in _pick_bands(tile, spec).items()}
+        bands = {name: band for tile in tiles for name, band in _select_bands(tile, spec).items()}
         heights = np.where(tiles[0].dem == NODATA, np.nan, tiles[0].dem.astype(np.float32))
         maps = {"DEM": heights, "slope": round_to_float16(measure_slope(heights))}
-        return _Part(stack_channels(spec.channels, bands, maps), heights.astype(np.float32))
+        return _TileData(stack_channels(spec.channels, bands, maps), heights.astype(np.float32))
 
 
-def _pick_bands(tile: Tile, spec: InputSpec) -> dict[str, np.ndarray]:
-    """Take a tile's bands that are needed, and of those the chosen acquisitions."""
+def _select_bands(tile: Tile, spec: InputSpec) -> dict[str, np.ndarray]:
+    """Return the chosen acquisitions of the bands that the network reads."""
     steps = choose_steps(tile.times, spec, f"{tile.tile_id}, {tile.modality}")
     names = [f"{tile.modality}:{band}" for band in BANDS[tile.modality]]
     return {
-        name: tile.bands[steps, place] for place, name in enumerate(names) if name in spec.channels
+        name: tile.bands[steps, index] for index, name in enumerate(names) if name in spec.channels
     }
 
 
-def _list_places(window: Window) -> list[Cell]:
-    """List the tiles that a window lies on, row by row."""
+def _list_cells(window: Window) -> list[Cell]:
+    """List the tiles that a window covers, row by row."""
     rows, columns = (
         range(span.start // TILE_PX, (span.stop - 1) // TILE_PX + 1)
         for span in (window.rows, window.columns)
@@ -216,9 +215,9 @@ def _list_places(window: Window) -> list[Cell]:
     return [(row, column) for row in rows for column in columns]
 
 
-def _join(parts: Sequence[np.ndarray], rows: int, columns: int) -> np.ndarray:
-    """Join tiles, given row by row."""
-    if len(parts) == 1:
-        return parts[0]
-    lines = [np.concatenate(parts[row * columns : (row + 1) * columns], -1) for row in range(rows)]
-    return np.concatenate(lines, -2)
+def _join(tiles: Sequence[np.ndarray], rows: int, columns: int) -> np.ndarray:
+    """Join tiles, which come row by row."""
+    if len(tiles) == 1:
+        return tiles[0]
+    strips = [np.concatenate(tiles[row * columns : (row + 1) * columns], -1) for row in range(rows)]
+    return np.concatenate(strips, -2)

@@ -197,7 +197,7 @@ def test_server_refuses_what_does_not_fit(
     for bad, message in (
         (
             x[0],
-            "Tiles come in a batch (B, T=15, C=4, H, W), but got one tile (15, 4, 32, 32). Give",
+            "The input must be a batch (B, T=15, C=4, H, W), but got one tile (15, 4, 32, 32). Pass",
         ),
         (
             x[:, :, :3],
@@ -212,5 +212,5 @@ def test_server_refuses_what_does_not_fit(
     status, found = post(url, {"inputs": path})
     assert (status, found["message"]) == (
         400,
-        "A server takes arrays, but got a path. Send the tile's values.",
+        "A server accepts arrays, but got a path. Send the tile's values.",
     )

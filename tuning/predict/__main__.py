@@ -1,8 +1,8 @@
-"""From a registered model to a map: tiles or a datacube in, GeoTIFFs, landslide polygons and a picture out.
+"""Map landslides with a registered model: from tiles or a datacube to GeoTIFFs, polygons and a picture.
 
     python -m tuning.predict --model models:/hokkaido-unet@champion --input TILES --out DIR
 
-Input is a folder of tiles, one tile's file, or a datacube of any size (NetCDF or Zarr). docs/write_map.md tells more.
+The input is a folder of tiles, one tile's file, or a datacube of any size (NetCDF or Zarr); see docs/maps.md.
 """
 
 import argparse
@@ -24,25 +24,46 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
     add(
         "--model",
         required=True,
-        help="models:/NAME@ALIAS, models:/NAME/VERSION, or a model's folder",
+        help="models:/NAME@ALIAS, models:/NAME/VERSION, or a downloaded model's folder",
     )
     add("--input", required=True, type=Path, help="folder of tiles, a tile's file, or a datacube")
-    add("--out", required=True, type=Path, help="new folder for the map")
-    add("--root", type=Path, default=Path("mlruns"), help="output folder of the campaign")
-    add("--threshold", type=float, help="landslide from this probability (default: the model's)")
-    add("--tta", action="store_true", help="average over flips of the input: four times the work")
-    add("--ensemble", action="store_true", help="average over all seeds of the model's study")
+    add("--out", required=True, type=Path, help="new or empty folder for the map")
     add(
-        "--units", choices=("dB", "linear"), help="of the backscatter (default: told from the data)"
+        "--root",
+        type=Path,
+        default=Path("mlruns"),
+        help="output folder of the campaign (default: %(default)s)",
     )
-    add("--event", type=_read_event, default=str(EVENT), help="UTC (default: %(default)s)")
-    add("--device", default="auto", help="auto, cpu, cuda, …")
+    add(
+        "--threshold",
+        type=float,
+        help="minimum probability of a landslide pixel (default: the model's threshold)",
+    )
+    add(
+        "--tta",
+        action="store_true",
+        help="average over four flips of the input; takes four times as long",
+    )
+    add("--ensemble", action="store_true", help="average over all seeds of the model's study")
+    add("--units", choices=("dB", "linear"), help="unit of the backscatter (default: detected)")
+    add(
+        "--event",
+        type=_read_event,
+        default=str(EVENT),
+        help="time of the earthquake, UTC (default: %(default)s)",
+    )
+    add("--device", default="auto", help="auto, cpu, cuda, … (default: %(default)s)")
     add(
         "--window",
         type=_read_window,
-        help="px, of a datacube (default: 512, or 128 for a network with GroupNorm)",
+        help="side of a datacube's windows in px (default: 512, or 128 for a network with GroupNorm)",
     )
-    add("--overlap", type=int, default=OVERLAP_PX, help="px (default: %(default)s)")
+    add(
+        "--overlap",
+        type=int,
+        default=OVERLAP_PX,
+        help="px shared by neighbouring windows (default: %(default)s)",
+    )
     return parser.parse_args(argv)
 
 
@@ -63,34 +84,36 @@ def _read_window(text: str) -> int:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Make a map; return the exit code, 1 where a tile is missing in it."""
+    """Make a map; return the exit code: 1 if a tile is missing in it."""
     args = _parse(argv)
-    from tuning.tracking.errors import end_command  # imports take seconds: --help does without
+    from tuning.tracking.errors import (
+        end_command,
+    )  # imported late: takes seconds that --help need not wait
 
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     logging.getLogger("pyogrio").setLevel(logging.WARNING)
     try:
-        return end_command(lambda: _map(args))
+        return end_command(lambda: _make_map(args))
     except KeyboardInterrupt:
-        print("Stopped; nothing was written.", file=sys.stderr)
+        print("Interrupted; no map was written.", file=sys.stderr)
         return 130
 
 
-def _map(args: argparse.Namespace) -> int:
+def _make_map(args: argparse.Namespace) -> int:
     from tuning.predict import summary, write_map
 
     job = write_map.prepare_map(args)
     totals = write_map.make_map(job, args.out)
     print(f"{summary.format_totals(totals, job.threshold)}.\nMap: {args.out}/")
-    return _say_missing(job.scene.excluded)
+    return _report_missing(job.scene.excluded)
 
 
-def _say_missing(excluded: Collection[str]) -> int:
+def _report_missing(excluded: Collection[str]) -> int:
     if not excluded:
         return 0
     names = ", ".join(sorted(excluded))
     print(
-        f"error: {len(excluded)} tiles are missing in the map, with reasons in summary.json: {names}.",
+        f"error: {len(excluded)} tiles are missing in the map (reasons in summary.json): {names}.",
         file=sys.stderr,
     )
     return 1

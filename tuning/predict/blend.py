@@ -1,4 +1,4 @@
-"""Windows blended into whole rows, which are written while the next ones are mapped."""
+"""Blends windows into whole rows and writes finished rows while later windows are mapped."""
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -9,30 +9,30 @@ import numpy as np
 from data.scene.windows import Window
 from tuning.predict.cog import MASK
 
-Write = Callable[[str, int, np.ndarray], None]  # layer, first row, rows (h, W)
+Write = Callable[[str, int, np.ndarray], None]  # layer, first row, values (rows, W)
 
 
 class BackgroundWriter:
-    """Writes in a thread of its own, what was released at once."""
+    """Writes rows in a thread of its own."""
 
     def __init__(self, write: Write, pool: ThreadPoolExecutor) -> None:
         self._write, self._pool = write, pool
-        self._begun: list[Future[None]] = []
+        self._pending: list[Future[None]] = []
 
     def submit(self, layer: str, row: int, values: np.ndarray) -> None:
-        """Write soon."""
-        self._begun.append(self._pool.submit(self._write, layer, row, values))
+        """Queue rows for writing; the caller must not change *values* any more."""
+        self._pending.append(self._pool.submit(self._write, layer, row, values))
 
     def wait(self) -> None:
-        """Wait until all is written, so that no more than one strip is on its way; raises what went wrong."""
-        begun, self._begun = self._begun, []
-        for one in begun:
-            one.result()
+        """Wait until all queued rows are written; raise the first error of a write."""
+        pending, self._pending = self._pending, []
+        for future in pending:
+            future.result()
 
 
 @contextmanager
 def background_writer(write: Write) -> Iterator[BackgroundWriter]:
-    """Give a writer, and wait for it at the end; after an error what is not begun is left."""
+    """Yield a writer and wait for it at the end; after an error, queued rows are dropped."""
     pool = ThreadPoolExecutor(1)
     try:
         writer = BackgroundWriter(write, pool)
@@ -43,85 +43,84 @@ def background_writer(write: Write) -> Iterator[BackgroundWriter]:
 
 
 class WindowBlender:
-    """Weighted sums of the rows that windows may still reach.
+    """Weighted sums over the rows that later windows may still change.
 
     Args:
         width: Columns of the scene.
-        layers: What is blended, ``probability`` among it.
-        threshold: Probability from which a pixel is landslide.
-        writer: Takes finished rows, which are not changed any more.
+        layers: The blended layers, among them ``probability``.
+        threshold: Minimum probability of a landslide pixel.
+        writer: Receives finished rows.
     """
 
     def __init__(
         self, width: int, layers: Sequence[str], threshold: float, writer: BackgroundWriter
     ) -> None:
         self._threshold, self._writer = threshold, writer
-        self._first = 0  # row of the scene that is row 0 here
-        self._sums = {name: _Rows(width, np.float32, 0) for name in layers}
-        self._weights = _Rows(width, np.float32, 0)
-        self._relief = _Rows(width, np.float32, np.nan)
-        self._seen = _Rows(width, bool, 0)
-        self._every = (*self._sums.values(), self._weights, self._relief, self._seen)
+        self._first_row = 0  # scene row of the buffers' row 0
+        self._sums = {name: _RowBuffer(width, np.float32, 0) for name in layers}
+        self._weights = _RowBuffer(width, np.float32, 0)
+        self._relief = _RowBuffer(width, np.float32, np.nan)
+        self._valid = _RowBuffer(width, bool, 0)
+        self._buffers = (*self._sums.values(), self._weights, self._relief, self._valid)
 
     def add(
-        self, window: Window, layers: dict[str, np.ndarray], seen: np.ndarray, relief: np.ndarray
+        self, window: Window, layers: dict[str, np.ndarray], valid: np.ndarray, relief: np.ndarray
     ) -> None:
-        """Add a window's layers ``(H, W)``."""
-        self._reach(window.rows.stop - self._first)
-        rows = slice(window.rows.start - self._first, window.rows.stop - self._first)
-        at = (rows, window.columns.slice)
+        """Add a window: its layers, valid pixels and relief, each of shape ``(H, W)``."""
+        self._grow(window.rows.stop - self._first_row)
+        rows = slice(window.rows.start - self._first_row, window.rows.stop - self._first_row)
+        area = (rows, window.columns.slice)
         weights = window.weights
         for name, values in layers.items():
-            self._sums[name].all[at] += values * weights
-        self._weights.all[at] += weights
-        self._seen.all[at] |= seen
-        self._relief.all[at] = relief
+            self._sums[name].values[area] += values * weights
+        self._weights.values[area] += weights
+        self._valid.values[area] |= valid
+        self._relief.values[area] = relief
 
-    def _reach(self, height: int) -> None:
-        """Make room for the rows down to a window's last."""
-        for rows in self._every:
-            rows.reach(height)
+    def _grow(self, height: int) -> None:
+        for buffer in self._buffers:
+            buffer.grow(height)
 
     def release(self, row: int) -> None:
-        """Write what lies above a row of the scene, which no later window reaches."""
-        count = row - self._first
+        """Write all rows above *row* of the scene, which later windows do not change."""
+        count = row - self._first_row
         if count <= 0:
             return
-        self._writer.wait()
-        self._reach(count)
-        weights, seen = self._weights.all[:count], self._seen.all[:count]
+        self._writer.wait()  # so that at most one strip is queued
+        self._grow(count)
+        weights, valid = self._weights.values[:count], self._valid.values[:count]
         for name, total in self._sums.items():
             values = np.full(weights.shape, np.nan, np.float32)
-            np.divide(total.all[:count], weights, out=values, where=seen)
-            self._writer.submit(name, self._first, values)
+            np.divide(total.values[:count], weights, out=values, where=valid)
+            self._writer.submit(name, self._first_row, values)
             if name == "probability":
-                mask = np.where(seen, values >= self._threshold, MASK.nodata)
-                self._writer.submit("mask", self._first, mask.astype(MASK.dtype))
-        self._writer.submit("relief", self._first, self._relief.all[:count].copy())
-        for rows in self._every:
-            rows.drop(count)
-        self._first = row
+                mask = np.where(valid, values >= self._threshold, MASK.nodata)
+                self._writer.submit("mask", self._first_row, mask.astype(MASK.dtype))
+        self._writer.submit("relief", self._first_row, self._relief.values[:count].copy())
+        for buffer in self._buffers:
+            buffer.drop(count)
+        self._first_row = row
 
 
-class _Rows:
-    """Rows of a layer, of which the upper ones go and empty ones come below, in the same memory all the time.
+class _RowBuffer:
+    """Rows of a layer in one array that is reused: upper rows are dropped, empty rows follow below.
 
     Attributes:
-        all: Shape ``(H, W)``.
+        values: Shape ``(H, W)``.
     """
 
     def __init__(self, width: int, dtype: type, fill: float) -> None:
         self._fill = fill
-        self.all: np.ndarray = np.empty((0, width), dtype)
+        self.values: np.ndarray = np.empty((0, width), dtype)
 
-    def reach(self, height: int) -> None:
-        """Have *height* rows at least."""
-        if (missing := height - len(self.all)) > 0:
-            more = np.full((missing, self.all.shape[1]), self._fill, self.all.dtype)
-            self.all = np.concatenate([self.all, more])
+    def grow(self, height: int) -> None:
+        """Extend the buffer to at least *height* rows."""
+        if (missing := height - len(self.values)) > 0:
+            rows = np.full((missing, self.values.shape[1]), self._fill, self.values.dtype)
+            self.values = np.concatenate([self.values, rows])
 
     def drop(self, count: int) -> None:
-        """Let the upper rows go."""
-        rest = len(self.all) - count
-        self.all[:rest] = self.all[count:]
-        self.all[rest:] = self._fill
+        """Drop the upper *count* rows."""
+        kept = len(self.values) - count
+        self.values[:kept] = self.values[count:]
+        self.values[kept:] = self._fill

@@ -1,6 +1,6 @@
-"""The networks of a map: a registered model, a study's seeds, or a model's folder, each with what it reads.
+"""Loads the networks of a map: a registered model, all seeds of its study, or a downloaded model's folder.
 
-No code of a model is run: its graph and facts alone are read (`tuning.tracking.model_digest`).
+No code of a logged model runs: only its graph and ``facts.json`` are read (`tuning.tracking.model_digest`).
 """
 
 import logging
@@ -35,11 +35,11 @@ class Member:
     """One trained network.
 
     Attributes:
-        uri: Where it was loaded from.
-        program: ``(B, T, C, H, W)`` to probabilities ``(B, H, W)``, on the CPU.
-        spec: What it reads.
-        threshold: Probability from which a pixel counts as landslide, chosen on val.
-        synthetic: Whether it learnt from the twin.
+        uri: Its model URI or folder.
+        program: Maps ``(B, T, C, H, W)`` to probabilities ``(B, H, W)``, on the CPU.
+        spec: Its input.
+        threshold: Minimum probability of a landslide pixel, chosen on val.
+        synthetic: Whether it was trained on the synthetic twin.
     """
 
     uri: str
@@ -50,38 +50,38 @@ class Member:
 
 
 def load_members(model: str, root: Path, *, ensemble: bool = False) -> list[Member]:
-    """Load a model, or all seeds of the study that it is of.
+    """Load a model, or all seeds of its study.
 
     Args:
-        model: ``models:/NAME@ALIAS``, ``models:/NAME/VERSION``, ``models:/m-…``, a registered model's name for its
-            champion, or the folder of a model.
-        root: Output folder, whose registry is asked unless ``MLFLOW_TRACKING_URI`` names a server.
-        ensemble: Whether to load every seed.
+        model: ``models:/NAME@ALIAS``, ``models:/NAME/VERSION``, ``models:/m-…``, a registered model's name (its
+            champion), or a downloaded model's folder.
+        root: The campaign's output folder with its registry, unless ``MLFLOW_TRACKING_URI`` names a server.
+        ensemble: Whether to load all seeds.
 
     Returns:
-        One, or the seeds' networks in the order of their seeds.
+        One network, or the networks of all seeds, ordered by seed.
 
     Raises:
         FileNotFoundError: If there is no registry.
-        ValueError: If the name, alias or version is unknown, or the files are not those that were logged.
+        ValueError: If the name, alias or version is unknown, or a file differs from what was logged.
     """
     if Path(model).is_dir():
         if ensemble:
             raise ValueError(
-                f"An ensemble needs a study in MLflow, but got the folder {model}. Name a registered model."
+                f"An ensemble needs a study in MLflow, but got the folder {model}. Choose a registered model."
             )
         return [_load_folder(Path(model), model, None)]
     client = open_registry(root)
     uri = resolve_model_uri(client, model)
     uris = _list_seeds(client, uri) if ensemble else [uri]
-    return [_load(client, one) for one in uris]
+    return [_load(client, uri) for uri in uris]
 
 
 def resolve_model_uri(client: MlflowClient, model: str) -> str:
-    """Turn what a user typed into the URI of a version or of a logged model.
+    """Return the URI of the version or logged model that a user named.
 
     Raises:
-        ValueError: If there is none, with the nearest name and the list.
+        ValueError: If it does not exist; the message suggests the nearest name.
     """
     word = model.removeprefix(URI)
     if word.startswith("m-"):
@@ -91,16 +91,15 @@ def resolve_model_uri(client: MlflowClient, model: str) -> str:
     name = find_model(client, name)
     if version:
         return f"{URI}{name}/{find_version(client, name, version)}"
-    held = client.get_registered_model(name).aliases
-    if (alias or CHAMPION) not in held:
-        there = (
-            f"{unknown_name('alias', alias or CHAMPION, held)} " if held else "It holds no alias. "
-        )
+    aliases = client.get_registered_model(name).aliases
+    alias = alias or CHAMPION
+    if alias not in aliases:
+        reason = unknown_name("alias", alias, aliases) if aliases else "It has no alias."
         raise ValueError(
-            f"{name}: {there}Give a version, such as {URI}{name}/1; "
-            "`python -m tuning.registry list` shows them, and why one was not promoted."
+            f"{name}: {reason} Choose a version, such as {URI}{name}/1; `python -m tuning.registry list` shows "
+            "them and why none was promoted."
         )
-    return f"{URI}{name}@{alias or CHAMPION}"
+    return f"{URI}{name}@{alias}"
 
 
 def _load(client: MlflowClient, uri: str) -> Member:
@@ -115,52 +114,52 @@ def _load(client: MlflowClient, uri: str) -> Member:
 
 
 def _load_folder(folder: Path, uri: str, tags: Mapping[str, Any] | None) -> Member:
-    """Read a model's folder; its tags stand in its metadata, too."""
+    """Load a model's folder; without *tags* they are read from its metadata."""
     for name in (PROGRAM, FACTS, "MLmodel"):
         if not (folder / name).is_file():
             raise FileNotFoundError(
-                f"A model's folder must hold {name}, but {folder} does not. Give the folder that "
+                f"A model's folder must hold {name}, but {folder} does not. Choose the folder that "
                 "MLflow downloaded."
             )
     facts = read_json(folder / FACTS)
-    spec, threshold = _check_facts(facts, folder / FACTS)
+    spec, threshold = _read_facts(facts, folder / FACTS)
     program = load_program(folder / PROGRAM)
     if tags is None:
         tags = mlflow.models.Model.load(str(folder / "MLmodel")).metadata or {}
     return Member(uri, program, spec, threshold, tags.get("data") != "real")
 
 
-def _check_facts(facts: dict[str, Any], place: Path) -> tuple[InputSpec, float]:
-    """Read what a network's input is, and its threshold."""
-    check_config(facts, place, ("channels", "timesteps", "steps"))
+def _read_facts(facts: dict[str, Any], path: Path) -> tuple[InputSpec, float]:
+    """Return a network's input and threshold."""
+    check_config(facts, path, ("channels", "timesteps", "steps"))
     check_steps(facts["steps"], facts["timesteps"])
     threshold = facts.get("threshold")
     if threshold is None or not is_number(threshold, 0, 1):
-        raise refused_error("A threshold must lie in [0, 1]", show_value(threshold), place)
+        raise refused_error("A threshold must be in [0, 1]", show_value(threshold), path)
     return InputSpec(tuple(facts["channels"]), facts["timesteps"], facts["steps"]), float(threshold)
 
 
 def _list_seeds(client: MlflowClient, uri: str) -> list[str]:
-    """List the logged models of all repeat trials that differ from this one by their seed alone."""
+    """List the logged models of all repeat trials that differ from this one only in their seed."""
     model = client.get_logged_model(find_model_id(client, uri))
     run = client.get_run(str(model.source_run_id))
-    same = {
+    study = {
         name: run.data.tags[name] for name in ("campaign", "study", "fold") if name in run.data.tags
     }
-    runs = find_runs(client, run.info.experiment_id, kind="trial", stage="repeat", **same)
-    found = {
-        _seed_of(one): one.data.tags["model_uri"] for one in runs if "model_uri" in one.data.tags
+    runs = find_runs(client, run.info.experiment_id, kind="trial", stage="repeat", **study)
+    uris = {
+        _read_seed(run): run.data.tags["model_uri"] for run in runs if "model_uri" in run.data.tags
     }
-    if len(found) < 2:
+    if len(uris) < 2:
         raise ValueError(
-            f"An ensemble needs two seeds or more, but the study of {uri} has {len(found)}. Leave --ensemble "
-            "out, or tune with more --seeds."
+            f"An ensemble needs two seeds or more, but the study of {uri} has {len(uris)}. Drop --ensemble, "
+            "or run the benchmark with more --seeds."
         )
-    logger.info("Ensemble of seeds %s.", ", ".join(map(str, sorted(found))))
-    return [found[seed] for seed in sorted(found)]
+    logger.info("Ensemble of seeds %s.", ", ".join(map(str, sorted(uris))))
+    return [uris[seed] for seed in sorted(uris)]
 
 
-def _seed_of(run: Run) -> int:
+def _read_seed(run: Run) -> int:
     seed = run.data.tags.get("seed", "")
     if not seed.isdecimal():
         raise refused_error(

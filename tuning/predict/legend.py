@@ -1,4 +1,4 @@
-"""What stands below a map: north and scale, the signs, the colours with the threshold."""
+"""The legend below a map: north arrow, scale bar, symbols, and colour bar with the threshold."""
 
 import math
 from typing import Any
@@ -13,73 +13,73 @@ from tuning.predict.preview import MapPreview
 
 OUTLINE = "#1d1147"
 NODATA: dict[str, Any] = {"fc": "#f6f6f6", "ec": "#c4c9ce", "hatch": "////", "lw": 0}
-WIDTH_IN = 5.5  # least width of the foot
+WIDTH_IN = 5.5  # minimum width of the legend
 
 _HEIGHT_IN = 0.8
-_BAR_IN = 2.1  # width of the colours
-_SCALE_IN = 1.4  # greatest length of the scale
+_BAR_IN = 2.1  # width of the colour bar
+_SCALE_IN = 1.4  # maximum length of the scale bar
 _SCALE_LEFT_IN, _SCALE_LOW_IN = 0.55, 0.33
 _STEPS = (1, 2, 5)
 _SMALL = 7.5  # points
 
 
 def add_legend(
-    figure: Figure, axes: Axes, view: MapPreview, colours: ScalarMappable, threshold: float
+    figure: Figure, axes: Axes, preview: MapPreview, colours: ScalarMappable, threshold: float
 ) -> None:
-    """Add a foot as wide as the map, and of at least 5.5 inches, centred below it.
+    """Add a legend centred below the map, as wide as the map but at least 5.5 inches.
 
     Args:
         figure: The figure, with 1.3 inches below the map.
-        axes: The map.
-        view: What it shows.
-        colours: The probabilities' colours.
-        threshold: Probability to mark.
+        axes: The map's axes.
+        preview: The map.
+        colours: Colour map and norm of the probabilities.
+        threshold: Probability to mark on the colour bar.
     """
     width, height = figure.get_size_inches()
     box = axes.get_position()
     map_in = box.width * width
-    room = max(map_in, WIDTH_IN)
-    left = (box.x0 + box.width / 2) * width - room / 2
-    foot = figure.add_axes((left / width, 0, room / width, _HEIGHT_IN / height))
-    foot.set(xlim=(0, room), ylim=(0, _HEIGHT_IN))
-    foot.axis("off")
-    _draw_north(foot)
-    _draw_scale(foot, view.grid.width * view.grid.pixel_m / map_in)
-    _draw_signs(foot, bool(view.nodata.any()))
-    place = (left + room - _BAR_IN) / width, 0.42 / height, _BAR_IN / width, 0.13 / height
-    _draw_colours(figure, figure.add_axes(place), colours, threshold, view.factor)
+    legend_in = max(map_in, WIDTH_IN)
+    left = (box.x0 + box.width / 2) * width - legend_in / 2
+    legend = figure.add_axes((left / width, 0, legend_in / width, _HEIGHT_IN / height))
+    legend.set(xlim=(0, legend_in), ylim=(0, _HEIGHT_IN))
+    legend.axis("off")
+    _draw_north(legend)
+    _draw_scale(legend, preview.grid.width * preview.grid.pixel_m / map_in)
+    _draw_symbols(legend, bool(preview.nodata.any()))
+    bar = (left + legend_in - _BAR_IN) / width, 0.42 / height, _BAR_IN / width, 0.13 / height
+    _draw_colour_bar(figure, figure.add_axes(bar), colours, threshold, preview.factor)
 
 
-def _draw_north(foot: Axes) -> None:
+def _draw_north(legend: Axes) -> None:
     arrow = [(0.09, 0.28), (0.17, 0.58), (0.25, 0.28), (0.17, 0.35)]
-    foot.add_patch(Polygon(arrow, fc=INK, ec=INK, lw=0.5))
-    foot.text(0.17, 0.6, "N", fontsize=8, ha="center", va="bottom", color=INK)
+    legend.add_patch(Polygon(arrow, fc=INK, ec=INK, lw=0.5))
+    legend.text(0.17, 0.6, "N", fontsize=8, ha="center", va="bottom", color=INK)
 
 
 def round_length(longest_m: float) -> float:
-    """Return the greatest of 1, 2 and 5 times a power of ten that is not above *longest_m*."""
+    """Return the largest of 1, 2 and 5 times a power of ten that does not exceed *longest_m*."""
     power = 10.0 ** math.floor(math.log10(longest_m))
     return max(step * power for step in _STEPS if step * power <= longest_m)
 
 
-def _draw_scale(foot: Axes, metres_per_in: float) -> None:
+def _draw_scale(legend: Axes, metres_per_in: float) -> None:
     length_m = round_length(_SCALE_IN * metres_per_in)
     inches = length_m / metres_per_in
     for half, colour in ((0, INK), (1, "white")):
         corner = (_SCALE_LEFT_IN + half * inches / 2, _SCALE_LOW_IN)
-        foot.add_patch(Rectangle(corner, inches / 2, 0.07, fc=colour, ec=INK, lw=0.6))
+        legend.add_patch(Rectangle(corner, inches / 2, 0.07, fc=colour, ec=INK, lw=0.6))
     name = f"{length_m / 1000:g} km" if length_m >= 1000 else f"{length_m:g} m"
     for text, at in (("0", 0.0), (name, inches)):
         x, y = _SCALE_LEFT_IN + at, _SCALE_LOW_IN + 0.12
-        foot.text(x, y, text, fontsize=_SMALL, ha="center", va="bottom", color=INK)
+        legend.text(x, y, text, fontsize=_SMALL, ha="center", va="bottom", color=INK)
 
 
-def _draw_signs(foot: Axes, nodata: bool) -> None:
-    signs = [Patch(fc="none", ec=OUTLINE, lw=1.1, label="landslide")]
+def _draw_symbols(legend: Axes, nodata: bool) -> None:
+    symbols = [Patch(fc="none", ec=OUTLINE, lw=1.1, label="landslide")]
     if nodata:
-        signs.append(Patch(label="no data", **NODATA))
-    foot.legend(
-        handles=signs,
+        symbols.append(Patch(label="no data", **NODATA))
+    legend.legend(
+        handles=symbols,
         loc="center",
         bbox_to_anchor=(0.47, 0.55),
         frameon=False,
@@ -89,7 +89,7 @@ def _draw_signs(foot: Axes, nodata: bool) -> None:
     )
 
 
-def _draw_colours(
+def _draw_colour_bar(
     figure: Figure, bar: Axes, colours: ScalarMappable, threshold: float, factor: int
 ) -> None:
     drawn = figure.colorbar(colours, cax=bar, orientation="horizontal")

@@ -1,8 +1,8 @@
-"""Landslides as polygons: the outlines of a mask's patches, which overlay its pixels exactly.
+"""Landslide polygons: the outlines of a mask's connected components, which overlay its pixels exactly.
 
-GDAL traces 4-connected parts, which are valid polygons; the parts of an 8-connected patch touch at corners alone, so
-that together they are a valid multipolygon. (8-connected outlines may touch themselves, and GDAL warns that they can be
-invalid.) Nothing is smoothed or simplified: the area is the pixels' area.
+GDAL traces 4-connected pieces, which are valid polygons. The pieces of an 8-connected component touch only at corners, so
+together they are a valid multipolygon. (GDAL warns that 8-connected outlines may touch themselves and be invalid.)
+Nothing is smoothed or simplified: a polygon's area is its pixels' area.
 
 Reference:
     RFC 7946, The GeoJSON Format: longitude and latitude on WGS 84, outer rings anticlockwise.
@@ -30,15 +30,15 @@ from tuning.predict.raster_io import bound_cache
 
 LAYER = "landslides"
 WGS84 = "EPSG:4326"
-DIGITS = 6  # of a probability in a table: rasters hold seven
+DIGITS = 6  # of a probability in a table; rasters hold seven
 
 _DRIVERS = {f"{LAYER}.gpkg": "GPKG", f"{LAYER}.geojson": "GeoJSON"}
-_AT_ONCE = 10_000  # traced outlines that wait to become polygons
+_CHUNK = 10_000  # outlines converted at once
 
 
 @dataclass(frozen=True)
 class SizeClassTotal:
-    """Landslides of one size class: how many, and their area."""
+    """Number and area of the landslides of one size class."""
 
     count: int
     area_m2: float
@@ -46,14 +46,14 @@ class SizeClassTotal:
 
 @dataclass(frozen=True)
 class MapTotals:
-    """What a map holds in all.
+    """Totals of a map.
 
     Attributes:
-        count: Landslides.
+        count: Number of landslides.
         area_m2: Their area.
-        by_size: The same by each class of ``tuning.metrics.objects.SIZES``.
+        by_size: Number and area per class of ``tuning.metrics.objects.SIZES``.
         mapped_m2: Area with data.
-        nodata_m2: Area without.
+        nodata_m2: Area without data.
     """
 
     count: int
@@ -68,40 +68,40 @@ def write_polygons(
 ) -> MapTotals:
     """Write the landslides of a map as ``landslides.gpkg`` and ``landslides.geojson``.
 
-    The GeoPackage has them in the raster's coordinate system, exactly; GeoJSON in longitude and latitude, to a
-    centimetre. Both hold, largest first: ``id`` from 1, ``area_m2``, ``mean_probability`` and ``max_probability``
-    over its pixels, ``mean_spread`` where there is one, ``size_class``, and ``lon`` and ``lat`` of its centroid.
+    The GeoPackage has exact coordinates in the raster's coordinate system; GeoJSON has longitude and latitude, to a
+    centimetre. Both list the landslides, largest first, with ``id`` from 1, ``area_m2``, ``mean_probability`` and
+    ``max_probability`` over the pixels, ``mean_spread`` of an ensemble, ``size_class``, and the centroid's ``lon`` and ``lat``.
 
     Args:
-        folder: Where the two files come to lie.
+        folder: Folder of the two files.
         mask: Raster with 1 = landslide, 0 = background, other = no data.
         probability: Raster of the probabilities on the same grid.
-        spread: Raster of their standard deviations over the models of an ensemble.
+        spread: Raster of their standard deviations over the seeds of an ensemble.
 
     Raises:
-        FileExistsError: If one of the files is there.
-        ValueError: If the rasters do not fit each other.
+        FileExistsError: If one of the files exists.
+        ValueError: If the rasters are not on one grid, or a landslide pixel has no probability.
         OSError: If a file cannot be read or written.
     """
     for name in _DRIVERS:
         if (folder / name).exists():
             raise FileExistsError(
-                f"Outlines must go to a folder without them, but {folder / name} is there. Give another folder."
+                f"The folder must not hold polygons yet, but {folder / name} exists. Choose another folder."
             )
-    patches = find_components(
+    components = find_components(
         mask, {"probability": probability} | ({"spread": spread} if spread else {})
     )
-    pixel_m, table = _tabulate(mask, patches)
+    pixel_m, table = _tabulate(mask, components)
     folder.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix=".outlines-", dir=folder) as aside:
         made = [_write(table, Path(aside) / name, driver) for name, driver in _DRIVERS.items()]
         for path in made:
             path.rename(folder / path.name)
-    return _sum_up(patches, pixel_m**2)
+    return _compute_totals(components, pixel_m**2)
 
 
 def _write(table: gpd.GeoDataFrame, path: Path, driver: str) -> Path:
-    """Write one file and see that it is whole: a full disk may show at its end alone."""
+    """Write one file and count its features, because a full disk may truncate it without an error."""
     options: dict[str, Any] = {"RFC7946": "YES"} if driver == "GeoJSON" else {}
     options |= {"layer": LAYER, "driver": driver, "geometry_type": "MultiPolygon"}
     count: object
@@ -112,74 +112,74 @@ def _write(table: gpd.GeoDataFrame, path: Path, driver: str) -> Path:
         count = format_error(error)
     if count != len(table):
         raise OSError(
-            f"Outlines must read back as they were written, {len(table)} of them, but got {count!r} for "
-            f"{path.name} in {path.parent.parent}. Free space there or give another folder."
+            f"All {len(table)} polygons must read back as written, but got {count!r} for "
+            f"{path.name} in {path.parent.parent}. Free space there or choose another folder."
         )
     return path
 
 
-def _tabulate(mask: Path, patches: Components) -> tuple[float, gpd.GeoDataFrame]:
-    """Return the pixel's side and the landslides, largest first."""
+def _tabulate(mask: Path, components: Components) -> tuple[float, gpd.GeoDataFrame]:
+    """Return the pixel size and the table of landslides, largest first."""
     with bound_cache(), rasterio.open(mask) as raster:
         pixel_m, crs = raster.transform.a, raster.crs
-        outlines = _trace(raster, patches)
-    area_m2 = patches.area_px * pixel_m**2
+        outlines = _trace(raster, components)
+    area_m2 = components.area_px * pixel_m**2
     columns = {
         "area_m2": area_m2,
-        "mean_probability": patches.mean["probability"].round(DIGITS),
-        "max_probability": patches.greatest["probability"].round(DIGITS),
+        "mean_probability": components.mean["probability"].round(DIGITS),
+        "max_probability": components.maximum["probability"].round(DIGITS),
     }
-    if "spread" in patches.mean:
-        columns["mean_spread"] = patches.mean["spread"].round(DIGITS)
+    if "spread" in components.mean:
+        columns["mean_spread"] = components.mean["spread"].round(DIGITS)
     columns["size_class"] = np.array(SIZES, object)[class_by_size(area_m2 / PIXEL_M**2)]
     table = gpd.GeoDataFrame(columns, geometry=outlines, crs=crs)
-    table = table.iloc[np.argsort(-patches.area_px, kind="stable")].reset_index(drop=True)
+    table = table.iloc[np.argsort(-components.area_px, kind="stable")].reset_index(drop=True)
     table.insert(0, "id", np.arange(1, len(table) + 1))
     centre = table.geometry.centroid.to_crs(WGS84)
     table["lon"], table["lat"] = centre.x.round(7), centre.y.round(7)
     return pixel_m, table
 
 
-def _trace(raster: rasterio.DatasetReader, patches: Components) -> np.ndarray:
-    """Return each patch's outline, shape ``(N,)`` of multipolygons."""
-    parts = np.concatenate([np.empty(0, object), *_trace_parts(raster)])
-    at = np.searchsorted(patches.part_first_px, _first_pixels(parts, raster))
-    patch = patches.part_patch[at]
-    order = np.argsort(patch, kind="stable")
-    made = np.empty(len(patches.area_px), object)
-    shapely.multipolygons(parts[order], indices=patch[order], out=made)
-    return made
+def _trace(raster: rasterio.DatasetReader, components: Components) -> np.ndarray:
+    """Return each component's multipolygon, shape ``(N,)``."""
+    pieces = np.concatenate([np.empty(0, object), *_trace_pieces(raster)])
+    index = np.searchsorted(components.piece_first_px, _first_pixels(pieces, raster))
+    component = components.piece_component[index]
+    order = np.argsort(component, kind="stable")
+    outlines = np.empty(len(components.area_px), object)
+    shapely.multipolygons(pieces[order], indices=component[order], out=outlines)
+    return outlines
 
 
-def _trace_parts(raster: rasterio.DatasetReader) -> Iterator[np.ndarray]:
-    """Yield the outlines of the 4-connected parts, some thousands at a time."""
+def _trace_pieces(raster: rasterio.DatasetReader) -> Iterator[np.ndarray]:
+    """Yield the polygons of the 4-connected pieces, some thousands at a time."""
     band = rasterio.band(raster, 1)
-    waiting = []
+    polygons = []
     for shape, value in shapes(band, mask=band, connectivity=4):
         if value != 1:
             continue  # no data
         shell, *holes = shape["coordinates"]
-        waiting.append(shapely.Polygon(shell, holes))
-        if len(waiting) == _AT_ONCE:
-            yield np.array(waiting, object)
-            waiting = []
-    yield np.array(waiting, object)
+        polygons.append(shapely.Polygon(shell, holes))
+        if len(polygons) == _CHUNK:
+            yield np.array(polygons, object)
+            polygons = []
+    yield np.array(polygons, object)
 
 
-def _first_pixels(parts: np.ndarray, raster: rasterio.DatasetReader) -> np.ndarray:
-    """Return each part's first pixel in reading order: the uppermost corner, and of these the leftmost."""
-    corners, owner = shapely.get_coordinates(shapely.get_exterior_ring(parts), return_index=True)
-    place, width = raster.transform, raster.width
-    column = np.rint((corners[:, 0] - place.c) / place.a).astype(np.int64)
-    row = np.rint((corners[:, 1] - place.f) / place.e).astype(np.int64)
-    first = np.full(len(parts), np.iinfo(np.int64).max)
-    np.minimum.at(first, owner, row * (width + 1) + column)  # a right edge is column W
+def _first_pixels(pieces: np.ndarray, raster: rasterio.DatasetReader) -> np.ndarray:
+    """Return each piece's first pixel in reading order: the leftmost of its uppermost corners."""
+    corners, owner = shapely.get_coordinates(shapely.get_exterior_ring(pieces), return_index=True)
+    transform, width = raster.transform, raster.width
+    column = np.rint((corners[:, 0] - transform.c) / transform.a).astype(np.int64)
+    row = np.rint((corners[:, 1] - transform.f) / transform.e).astype(np.int64)
+    first = np.full(len(pieces), np.iinfo(np.int64).max)
+    np.minimum.at(first, owner, row * (width + 1) + column)  # the grid's right edge is column W
     row, column = np.divmod(first, width + 1)
     return np.asarray(row * width + column)
 
 
-def _sum_up(patches: Components, pixel_m2: float) -> MapTotals:
-    area_m2 = patches.area_px * pixel_m2
+def _compute_totals(components: Components, pixel_m2: float) -> MapTotals:
+    area_m2 = components.area_px * pixel_m2
     size = class_by_size(area_m2 / PIXEL_M**2)
     counts = np.bincount(size, minlength=len(SIZES))
     areas = np.bincount(size, area_m2, len(SIZES))
@@ -190,6 +190,6 @@ def _sum_up(patches: Components, pixel_m2: float) -> MapTotals:
             name: SizeClassTotal(int(count), float(area))
             for name, count, area in zip(SIZES, counts, areas, strict=True)
         },
-        mapped_m2=patches.mapped_px * pixel_m2,
-        nodata_m2=patches.nodata_px * pixel_m2,
+        mapped_m2=components.mapped_px * pixel_m2,
+        nodata_m2=components.nodata_px * pixel_m2,
     )

@@ -1,4 +1,4 @@
-"""Probabilities of windows of any size: one network or several, on flips of the input where that is wanted."""
+"""Predicts windows of any size with one or several networks, optionally averaged over flips of the input."""
 
 from collections.abc import Sequence
 
@@ -12,26 +12,26 @@ from tuning.serving.fuse import fuse
 from tuning.serving.program import STEP_PX, Program
 
 BATCH_PX = 2**18
-FLIPS: tuple[tuple[int, ...], ...] = ((), (-1,), (-2,), (-2, -1))  # axes to turn
+FLIPS: tuple[tuple[int, ...], ...] = ((), (-1,), (-2,), (-2, -1))  # axes to flip
 
 
 class Predictor:
-    """Networks on their device.
+    """One or several networks on a device.
 
     Args:
-        members: One network, or a study's seeds, which read the same.
-        device: Where they run.
+        members: One network, or a study's seeds, all with the same input.
+        device: The device they run on.
         flips: Whether to average over the input's four flips.
 
     Attributes:
-        spec: What is read.
+        spec: The networks' input.
         threshold: The networks' mean threshold.
-        layers: Names of what it says: ``probability``, and of several networks ``spread``.
-        batch_px: Pixels of the windows that fit well into one batch.
-        local: Whether a pixel's probability depends on its surroundings alone: GroupNorm looks at the whole window.
+        layers: Names of the predicted layers: ``probability``, and for several networks ``spread``.
+        batch_px: Recommended number of pixels in a batch.
+        local: Whether a pixel's probability depends only on its surroundings; GroupNorm depends on the whole window.
 
     Raises:
-        ValueError: If the networks read different things.
+        ValueError: If the networks have different inputs.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class Predictor:
         self.spec: InputSpec = members[0].spec
         if others := [member for member in members if member.spec != self.spec]:
             raise ValueError(
-                f"The networks of an ensemble must read the same, but {members[0].uri} reads {self.spec} and "
+                f"The networks of an ensemble must read the same input, but {members[0].uri} reads {self.spec} and "
                 f"{others[0].uri} reads {others[0].spec}."
             )
         self.threshold = float(np.mean([member.threshold for member in members]))
@@ -60,29 +60,29 @@ class Predictor:
 
     @torch.inference_mode()
     def __call__(self, x: np.ndarray) -> dict[str, np.ndarray]:
-        """Map windows.
+        """Predict windows.
 
         Args:
             x: The acquisitions that the networks use, shape ``(B, T, C, H, W)``, float32, any H and W; NaN = no data.
 
         Returns:
-            By layer, shape ``(B, H, W)``, float32: mean probability, and its standard deviation over networks.
+            Mean probability and its standard deviation over networks, by layer, shape ``(B, H, W)``, float32.
         """
         height, width = x.shape[-2:]
         below, right = (-size % STEP_PX for size in (height, width))
         series = torch.from_numpy(x).to(self.device)
         if below or right:
             series = torch.nn.functional.pad(series, (0, right, 0, below), value=torch.nan)
-        answers = torch.stack([self._ask(program, series) for program in self._programs])
-        answers = answers[..., :height, :width]
-        found = {"probability": answers.mean(0)}
+        probs = torch.stack([self._predict(program, series) for program in self._programs])
+        probs = probs[..., :height, :width]
+        layers = {"probability": probs.mean(0)}
         if "spread" in self.layers:
-            found["spread"] = answers.std(0)
-        return {name: layer.cpu().numpy() for name, layer in found.items()}
+            layers["spread"] = probs.std(0)
+        return {name: layer.cpu().numpy() for name, layer in layers.items()}
 
-    def _ask(self, program: Program, series: Tensor) -> Tensor:
+    def _predict(self, program: Program, series: Tensor) -> Tensor:
         if len(self._flips) == 1:
             probs: Tensor = program(series)
             return probs
-        answers = [program(series.flip(axes)).flip(axes) for axes in self._flips]
-        return torch.stack(answers).mean(0)
+        flipped = [program(series.flip(axes)).flip(axes) for axes in self._flips]
+        return torch.stack(flipped).mean(0)

@@ -1,4 +1,4 @@
-"""A map at the size of a picture, read strip by strip; a landslide of one pixel is still there."""
+"""A map reduced to picture size, read strip by strip; landslides of one pixel stay visible."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,14 +15,14 @@ LONGEST_PX = 1600
 
 @dataclass(frozen=True)
 class MapPreview:
-    """A map in cells of ``factor x factor`` pixels, H x W of them; the last ones may reach beyond the grid.
+    """A map reduced to H x W cells of ``factor x factor`` pixels; the last cells may extend beyond the grid.
 
     Attributes:
-        grid: Where the whole map lies, at full size.
+        grid: The map's grid at full resolution.
         factor: Pixels along a cell's side.
-        probability: The highest of each cell, NaN where no pixel has data, shape ``(H, W)``, float32.
+        probability: Maximum per cell, NaN if no pixel has data, shape ``(H, W)``, float32.
         landslide: Cells with a landslide pixel, shape ``(H, W)``, bool.
-        relief: Mean of each cell, NaN where there is none, shape ``(H, W)``, float32; or None.
+        relief: Mean per cell, NaN if no pixel has data, shape ``(H, W)``, float32; or None.
     """
 
     grid: Grid
@@ -38,7 +38,7 @@ class MapPreview:
 
     @property
     def extent_km(self) -> tuple[float, float, float, float]:
-        """Left, right, lower and upper edge of all cells."""
+        """Left, right, lower and upper edge of the cells."""
         side = self.factor * self.grid.pixel_m / 1000
         west, north = self.grid.west_m / 1000, self.grid.north_m / 1000
         rows, columns = self.landslide.shape
@@ -48,24 +48,26 @@ class MapPreview:
 def read_preview(
     probability: Path, mask: Path, relief: Path | None = None, longest_px: int = LONGEST_PX
 ) -> MapPreview:
-    """Read a map's rasters at a size of at most *longest_px* cells a side.
+    """Read a map's rasters, reduced to at most *longest_px* cells per side.
 
     Raises:
-        ValueError: If the rasters do not lie on one grid.
+        ValueError: If the rasters are not on one grid.
         rasterio.errors.RasterioIOError: If a file cannot be read.
     """
     with bound_cache(), rasterio.open(mask) as raster:
-        place = raster.transform
-        grid = Grid(raster.crs.to_string(), place.c, place.f, place.a, raster.height, raster.width)
+        corner = raster.transform
+        grid = Grid(
+            *(raster.crs.to_string(), corner.c, corner.f, corner.a, raster.height, raster.width)
+        )
         factor = -(-max(grid.height, grid.width) // longest_px)
         strips = [
             _reduce_max((rows == 1).astype(np.uint8), factor)
             for _, rows in read_strips(raster, factor)
         ]
         landslide = np.concatenate(strips) > 0
-        chance = _read_like(probability, grid, factor, _reduce_max)
+        maximum = _read_like(probability, grid, factor, _reduce_max)
         heights = _read_like(relief, grid, factor, _reduce_mean) if relief else None
-    return MapPreview(grid, factor, chance, landslide, heights)
+    return MapPreview(grid, factor, maximum, landslide, heights)
 
 
 def _read_like(
@@ -74,18 +76,18 @@ def _read_like(
     with rasterio.open(path) as raster:
         if raster.shape != (grid.height, grid.width) or raster.transform[:6] != grid.transform:
             raise ValueError(
-                f"A picture's rasters must lie on one grid, but {path.name} has shape {raster.shape} and the "
+                f"A picture's rasters must be on one grid, but {path.name} has shape {raster.shape} and the "
                 f"mask {(grid.height, grid.width)}. Write both on the same grid."
             )
         return np.concatenate([reduce(rows, factor) for _, rows in read_strips(raster, factor)])
 
 
 def _split(values: np.ndarray, factor: int) -> np.ndarray:
-    """Cut an array into cells, filled up with NaN or 0, shape ``(H, factor, W, factor)``."""
+    """Split an array into cells, padded with NaN or 0, shape ``(H, factor, W, factor)``."""
     fill = np.nan if values.dtype.kind == "f" else 0
     rows, columns = (-(-side // factor) for side in values.shape)
-    short = rows * factor - values.shape[0], columns * factor - values.shape[1]
-    padded = np.pad(values, ((0, short[0]), (0, short[1])), constant_values=fill)
+    below, right = rows * factor - values.shape[0], columns * factor - values.shape[1]
+    padded = np.pad(values, ((0, below), (0, right)), constant_values=fill)
     return padded.reshape(rows, factor, columns, factor)
 
 
@@ -95,7 +97,7 @@ def _reduce_max(values: np.ndarray, factor: int) -> np.ndarray:
 
 def _reduce_mean(values: np.ndarray, factor: int) -> np.ndarray:
     cells = _split(values, factor)
-    seen = np.isfinite(cells)
-    count = seen.sum(axis=(1, 3))
-    total = np.where(seen, cells, 0).sum(axis=(1, 3), dtype=np.float64)
+    finite = np.isfinite(cells)
+    count = finite.sum(axis=(1, 3))
+    total = np.where(finite, cells, 0).sum(axis=(1, 3), dtype=np.float64)
     return np.where(count > 0, total / np.maximum(count, 1), np.nan).astype(np.float32)

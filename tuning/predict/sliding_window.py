@@ -1,4 +1,4 @@
-"""A scene mapped window by window, top to bottom: read, predict, blend, write, with memory for one row of windows."""
+"""Maps a scene window by window from north to south, with memory for one row of windows: read, predict, blend, write."""
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -16,16 +16,16 @@ from data.scene.windows import Window
 from tuning.predict.blend import WindowBlender, Write, background_writer
 from tuning.predict.predictor import Predictor
 
-READ_PX = 2**20  # of the windows that are read at once
-MOST_WORKERS = 8  # each holds the maps of a window inside the network, some 0.15 GB
-_AHEAD = 1  # batches that are read while one is mapped
+READ_PX = 2**20  # pixels of the windows in one read
+MAX_WORKERS = 8  # each holds a window's feature maps, about 0.15 GB
+READ_AHEAD = 1  # batches that are read while another is mapped
 
 
 class _Batch(NamedTuple):
-    """Windows of one size, and what was read of each."""
+    """Windows of one size and their data."""
 
     windows: list[Window]
-    patches: list[WindowData]
+    data: list[WindowData]
 
 
 def map_scene(
@@ -40,48 +40,48 @@ def map_scene(
     """Map a scene.
 
     Args:
-        scene: What is mapped.
-        windows: Where, of ``scene.list_windows``.
+        scene: The scene.
+        windows: Its windows, of ``scene.list_windows``.
         predictor: The networks.
-        write: Takes finished rows, each once from the top: of the predictor's layers, ``mask`` and ``relief``.
-        threshold: Probability from which a pixel is landslide.
-        progress: Called with the number of windows that were mapped since.
+        write: Receives finished rows, each once and from the top, of the predictor's layers, ``mask`` and ``relief``.
+        threshold: Minimum probability of a landslide pixel.
+        progress: Called with the number of windows mapped since the last call.
 
     Raises:
         ValueError: If a window cannot be read.
     """
     groups = _group(windows, max(READ_PX, predictor.batch_px))
-    # Reading and writing wait for the disk, pack and unpack, beside the networks.
+    # Reading and writing (disk and compression) run beside the networks.
     with (
         ThreadPoolExecutor(1) as reader,
         background_writer(write) as writer,
-        _sharing_cores(predictor) as workers,
+        _worker_threads(predictor) as workers,
     ):
-        blend = WindowBlender(scene.grid.width, predictor.layers, threshold, writer)
-        pending: deque[_Asked] = deque()
-        for batch, done in _read_ahead(reader, scene, groups):
-            progress(done - len(batch.windows))
-            pending.extend(_ask(workers.pool, predictor, batch))
+        blender = WindowBlender(scene.grid.width, predictor.layers, threshold, writer)
+        pending: deque[_Prediction] = deque()
+        for batch, count in _read_ahead(reader, scene, groups):
+            progress(count - len(batch.windows))  # windows without data
+            pending.extend(_submit(workers.pool, predictor, batch))
             while len(pending) > 2 * workers.count:
-                progress(_add(blend, pending.popleft()))
-        for asked in pending:
-            progress(_add(blend, asked))
-        blend.release(scene.grid.height)
+                progress(_blend(blender, pending.popleft()))
+        for prediction in pending:
+            progress(_blend(blender, prediction))
+        blender.release(scene.grid.height)
 
 
 @dataclass(frozen=True)
 class _Workers:
-    """Threads that ask the networks, and their number."""
+    """A pool of prediction threads and their number."""
 
     pool: ThreadPoolExecutor
     count: int
 
 
 @contextmanager
-def _sharing_cores(predictor: Predictor) -> Iterator[_Workers]:
-    """Give threads that map a window each: side by side they wait less than when all cores share one window."""
+def _worker_threads(predictor: Predictor) -> Iterator[_Workers]:
+    """Yield threads that map one window each: on a CPU this is faster than one window on all cores."""
     cores = torch.get_num_threads()
-    count = min(cores, MOST_WORKERS) if predictor.device.type == "cpu" else 1
+    count = min(cores, MAX_WORKERS) if predictor.device.type == "cpu" else 1
     torch.set_num_threads(max(1, cores // count))
     pool = ThreadPoolExecutor(count)
     try:
@@ -92,7 +92,7 @@ def _sharing_cores(predictor: Predictor) -> Iterator[_Workers]:
 
 
 def _group(windows: Sequence[Window], read_px: int) -> Iterator[list[Window]]:
-    """Yield windows that begin in one row and have one size, those that are read together."""
+    """Yield the windows of each read: the same first row and size, about *read_px* pixels."""
     for _, row in groupby(windows, lambda window: (window.rows.start, window.shape)):
         same = list(row)
         size = max(1, read_px // (same[0].shape[0] * same[0].shape[1]))
@@ -103,53 +103,54 @@ def _group(windows: Sequence[Window], read_px: int) -> Iterator[list[Window]]:
 def _read_ahead(
     pool: ThreadPoolExecutor, scene: Scene, groups: Iterator[list[Window]]
 ) -> Iterator[tuple[_Batch, int]]:
-    """Yield what was read, and of how many windows, while the next batches are being read."""
-    coming: list[tuple[Future[_Batch], int]] = []
+    """Yield each batch and its number of windows, while the next batches are being read."""
+    pending: list[tuple[Future[_Batch], int]] = []
     for group in groups:
-        coming.append((pool.submit(_read, scene, group), len(group)))
-        if len(coming) > _AHEAD:
-            future, count = coming.pop(0)
+        pending.append((pool.submit(_read, scene, group), len(group)))
+        if len(pending) > READ_AHEAD:
+            future, count = pending.pop(0)
             yield future.result(), count
-    for future, count in coming:
+    for future, count in pending:
         yield future.result(), count
 
 
 def _read(scene: Scene, windows: list[Window]) -> _Batch:
-    read = zip(windows, scene.read_all(windows), strict=True)
-    found = [(window, patch) for window, patch in read if patch is not None]
-    return _Batch([window for window, _ in found], [patch for _, patch in found])
+    """Read windows and drop those without data."""
+    pairs = zip(windows, scene.read_all(windows), strict=True)
+    mapped = [(window, data) for window, data in pairs if data is not None]
+    return _Batch([window for window, _ in mapped], [data for _, data in mapped])
 
 
-class _Asked(NamedTuple):
-    """Windows that the networks are asked about, and their answer to come."""
+class _Prediction(NamedTuple):
+    """Windows whose prediction runs in a worker thread."""
 
     windows: list[Window]
-    patches: list[WindowData]
-    answer: Future[dict[str, np.ndarray]]
+    data: list[WindowData]
+    layers: Future[dict[str, np.ndarray]]
 
 
-def _ask(pool: ThreadPoolExecutor, predictor: Predictor, batch: _Batch) -> Iterator[_Asked]:
-    """Hand a batch over, in parts that fit the predictor."""
+def _submit(pool: ThreadPoolExecutor, predictor: Predictor, batch: _Batch) -> Iterator[_Prediction]:
+    """Start the predictions of a batch, split to the predictor's batch size."""
     if not batch.windows:
         return
     height, width = batch.windows[0].shape
     size = max(1, predictor.batch_px // (height * width))
     for start in range(0, len(batch.windows), size):
         windows = batch.windows[start : start + size]
-        patches = batch.patches[start : start + size]
-        yield _Asked(windows, patches, pool.submit(_predict, predictor, patches))
+        data = batch.data[start : start + size]
+        yield _Prediction(windows, data, pool.submit(_predict, predictor, data))
 
 
-def _predict(predictor: Predictor, patches: list[WindowData]) -> dict[str, np.ndarray]:
-    first, *others = (patch.x for patch in patches)
+def _predict(predictor: Predictor, windows: list[WindowData]) -> dict[str, np.ndarray]:
+    first, *others = (data.x for data in windows)
     return predictor(np.stack([first, *others]) if others else first[None])
 
 
-def _add(blend: WindowBlender, asked: _Asked) -> int:
-    """Blend windows in, once they are mapped, above which nothing changes any more; return how many."""
-    layers = asked.answer.result()
-    for place, (window, patch) in enumerate(zip(asked.windows, asked.patches, strict=True)):
-        blend.release(window.rows.start)
-        values = {name: layer[place] for name, layer in layers.items()}
-        blend.add(window, values, patch.seen, patch.relief)
-    return len(asked.windows)
+def _blend(blender: WindowBlender, prediction: _Prediction) -> int:
+    """Wait for a prediction, write the rows above it and blend it; return the number of windows."""
+    layers = prediction.layers.result()
+    for index, (window, data) in enumerate(zip(prediction.windows, prediction.data, strict=True)):
+        blender.release(window.rows.start)
+        values = {name: layer[index] for name, layer in layers.items()}
+        blender.add(window, values, data.valid, data.relief)
+    return len(prediction.windows)

@@ -1,4 +1,4 @@
-"""A map in numbers: ``summary.json``, and one line for the picture."""
+"""A map's totals as ``summary.json`` and as the picture's caption."""
 
 import json
 import math
@@ -10,79 +10,79 @@ from tuning.predict.polygons import MapTotals
 
 
 def build_summary(totals: MapTotals, threshold: float, facts: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a map holds in all.
+    """Return the content of ``summary.json``.
 
     Args:
-        totals: What :func:`tuning.predict.polygons.write_polygons` counted.
-        threshold: Probability from which a pixel counts as landslide.
-        facts: What else is known, such as the model and the input.
+        totals: The totals of :func:`tuning.predict.polygons.write_polygons`.
+        threshold: Minimum probability of a landslide pixel.
+        facts: Further entries, such as the model and the input.
 
     Returns:
-        ``landslides``, ``area_m2``, ``area_share`` of the mapped area (None where nothing is mapped),
+        ``landslides``, ``area_m2``, ``area_share`` of the mapped area (None if nothing is mapped),
         ``mapped_km2``, ``nodata_share`` of the whole grid, ``threshold``, ``by_size`` with ``landslides`` and
-        ``area_m2`` of each class, then *facts*.
+        ``area_m2`` per size class, then *facts*.
 
     Raises:
-        ValueError: If a fact has the name of one of these.
+        ValueError: If *facts* has one of these keys.
     """
-    whole = totals.mapped_m2 + totals.nodata_m2
-    counted = {
+    grid_m2 = totals.mapped_m2 + totals.nodata_m2
+    summary = {
         "landslides": totals.count,
         "area_m2": totals.area_m2,
         "area_share": totals.area_m2 / totals.mapped_m2 if totals.mapped_m2 else None,
         "mapped_km2": totals.mapped_m2 / 1e6,
-        "nodata_share": totals.nodata_m2 / whole,
+        "nodata_share": totals.nodata_m2 / grid_m2,
         "threshold": threshold,
         "by_size": {
             name: {"landslides": size.count, "area_m2": size.area_m2}
             for name, size in totals.by_size.items()
         },
     }
-    if taken := sorted(counted.keys() & facts.keys()):
-        raise ValueError(f"A fact must have its own name, but got {taken[0]!r}. Rename it.")
-    return counted | dict(facts)
+    if taken := sorted(summary.keys() & facts.keys()):
+        raise ValueError(f"A fact must have a key of its own, but got {taken[0]!r}. Rename it.")
+    return summary | dict(facts)
 
 
 def write_summary(path: Path, summary: Mapping[str, Any]) -> None:
     """Write a summary as strict JSON.
 
     Raises:
-        FileExistsError: If the file is there.
+        FileExistsError: If the file exists.
         ValueError: If a number is not finite.
         OSError: If the file cannot be written.
     """
-    for name, value in _walk(summary):
+    for name, value in _list_leaves(summary):
         if isinstance(value, float) and not math.isfinite(value):
             raise ValueError(
-                f"A number of a summary must be finite, but got {name} = {value}. Give None where there is none."
+                f"A number in a summary must be finite, but got {name} = {value}. Use None for a missing number."
             )
     text = json.dumps(summary, indent=2, ensure_ascii=False, allow_nan=False)
     with path.open("x", encoding="utf-8") as file:
         file.write(text + "\n")
 
 
-def _walk(value: Any, name: str = "") -> list[tuple[str, Any]]:
-    """Return every leaf with its path, such as ``by_size.from 2.88 ha.area_m2``."""
+def _list_leaves(value: Any, name: str = "") -> list[tuple[str, Any]]:
+    """Return each leaf with its path, such as ``by_size.from 2.88 ha.area_m2``."""
     if isinstance(value, Mapping):
-        pairs = [(f"{name}.{key}" if name else str(key), one) for key, one in value.items()]
+        items = [(f"{name}.{key}" if name else str(key), item) for key, item in value.items()]
     elif isinstance(value, list | tuple):
-        pairs = [(f"{name}[{place}]", one) for place, one in enumerate(value)]
+        items = [(f"{name}[{index}]", item) for index, item in enumerate(value)]
     else:
         return [(name, value)]
-    return [leaf for key, one in pairs for leaf in _walk(one, key)]
+    return [leaf for key, item in items for leaf in _list_leaves(item, key)]
 
 
 def format_totals(totals: MapTotals, threshold: float) -> str:
-    """Say in one line what a map holds, for the picture's caption."""
+    """Format a map's totals in one line, for the picture's caption."""
     if not totals.mapped_m2:
         return f"no pixel has data; threshold {threshold:.3g}"
     landslides = "1 landslide" if totals.count == 1 else f"{totals.count:,} landslides"
     share = totals.area_m2 / totals.mapped_m2
     return (
-        f"{landslides}, {_area(totals.area_m2)}, {share:.2%} of {_area(totals.mapped_m2)} mapped; "
+        f"{landslides}, {_format_area(totals.area_m2)}, {share:.2%} of {_format_area(totals.mapped_m2)} mapped; "
         f"threshold {threshold:.3g}"
     )
 
 
-def _area(area_m2: float) -> str:
+def _format_area(area_m2: float) -> str:
     return f"{area_m2 / 1e6:,.1f} km²" if area_m2 >= 1e7 else f"{area_m2 / 1e4:,.2f} ha"

@@ -1,4 +1,4 @@
-"""A map's folder: rasters, landslides, picture and summary, which appear together when all are written."""
+"""Writes a map's folder: rasters, polygons, picture and summary. The folder appears once all files are written."""
 
 import argparse
 import os
@@ -27,22 +27,22 @@ from tuning.serving.pyfunc_model import parse_device, read_threshold
 from tuning.train.malloc import keep_freed_memory
 
 LAYERS = {"probability": PROBABILITY, "spread": SPREAD, "mask": MASK, "relief": RELIEF}
-WINDOW_PX = 512  # larger ones waste less on overlap, smaller ones need less memory
+WINDOW_PX = 512  # larger windows waste less on overlap, smaller ones need less memory
 PICTURE = "quicklook.png"
 SUMMARY = "summary.json"
 
 
 @dataclass(frozen=True)
 class MapJob:
-    """What is mapped, and how.
+    """A scene, the networks and the options of a map.
 
     Attributes:
-        scene: What is mapped.
+        scene: The scene to map.
         predictor: The networks.
-        threshold: Probability from which a pixel is landslide.
-        window_px: Side of the windows of a datacube.
-        overlap_px: Pixels that windows share.
-        facts: What summary and rasters say of the map besides.
+        threshold: Minimum probability of a landslide pixel.
+        window_px: Side of a datacube's windows.
+        overlap_px: Pixels shared by neighbouring windows.
+        facts: Provenance for the summary and the rasters' tags.
     """
 
     scene: Scene
@@ -54,39 +54,39 @@ class MapJob:
 
 
 def prepare_map(args: argparse.Namespace) -> MapJob:
-    """Load the networks and open the scene, before anything is written.
+    """Load the networks and open the scene; writes nothing.
 
     Args:
-        args: The words of ``python -m tuning.predict``.
+        args: Parsed arguments of ``python -m tuning.predict``.
 
     Raises:
-        FileExistsError: If the map's folder holds something.
-        FileNotFoundError: If there is no registry or no input.
-        ValueError: If model, option or input is not what it must be.
+        FileExistsError: If the output folder is not empty.
+        FileNotFoundError: If the registry or the input does not exist.
+        ValueError: If the model, an option or the input is invalid.
     """
     keep_freed_memory()
     check_output_folder(args.out)
     members = load_members(args.model, args.root, ensemble=args.ensemble)
     predictor = Predictor(members, parse_device(args.device), flips=args.tta)
-    limit = read_threshold({"threshold": args.threshold}, predictor.threshold)
+    threshold = read_threshold({"threshold": args.threshold}, predictor.threshold)
     spec = replace(predictor.spec, event=np.datetime64(args.event, "s"))
     scene = open_scene(args.input, spec, args.units)
-    facts = _find_facts(args, members, scene)
+    facts = _collect_facts(args, members, scene)
     print(f"Data: {describe_origin(facts['data'] == 'synthetic')}, {args.input}.")
     for note in scene.notes:
         print(note)
     return MapJob(
         scene,
         predictor,
-        predictor.threshold if limit is None else limit,
+        predictor.threshold if threshold is None else threshold,
         args.window or (WINDOW_PX if predictor.local else TILE_PX),
         args.overlap,
         facts,
     )
 
 
-def _find_facts(args: argparse.Namespace, members: list[Member], scene: Scene) -> dict[str, Any]:
-    """Collect where a map comes from."""
+def _collect_facts(args: argparse.Namespace, members: list[Member], scene: Scene) -> dict[str, Any]:
+    """Collect a map's provenance."""
     synthetic = scene.synthetic or any(member.synthetic for member in members)
     return {
         "model": args.model,
@@ -100,26 +100,29 @@ def _find_facts(args: argparse.Namespace, members: list[Member], scene: Scene) -
 
 
 def make_map(job: MapJob, out: Path) -> MapTotals:
-    """Map a scene into a folder, which appears when all is written.
+    """Map a scene into a folder, which appears once all files are written.
 
-    The folder gets ``probability.tif``, ``mask.tif``, of an ensemble ``spread.tif``, ``landslides.gpkg`` and
+    The files are ``probability.tif``, ``mask.tif``, for an ensemble ``spread.tif``, ``landslides.gpkg`` and
     ``.geojson``, ``quicklook.png`` and ``summary.json``.
 
     Args:
-        job: What is mapped, and how.
+        job: The scene, networks and options.
         out: A new or empty folder.
 
     Returns:
-        What the map holds in all.
+        The map's totals.
 
     Raises:
-        FileExistsError: If *out* holds something.
-        ValueError: If the scene cannot be read, or none of it can be mapped.
+        FileExistsError: If *out* is not empty.
+        ValueError: If the scene cannot be read, or no pixel can be mapped.
     """
     scene, predictor = job.scene, job.predictor
     layers = {name: LAYERS[name] for name in (*predictor.layers, "mask", "relief")}
     tags = {name: str(value) for name, value in job.facts.items()}
-    with _aside(out) as folder, RasterWriter(folder, scene.grid, layers, tags) as rasters:
+    with (
+        _temporary_folder(out) as folder,
+        RasterWriter(folder, scene.grid, layers, tags) as rasters,
+    ):
         windows = scene.list_windows(job.window_px, job.overlap_px)
         with tqdm(total=len(windows), desc="Mapping", unit="window") as bar:
             map_scene(
@@ -127,16 +130,16 @@ def make_map(job: MapJob, out: Path) -> MapTotals:
                 threshold=job.threshold,
                 progress=bar.update,
             )
-        return _finish(job, folder, rasters.finish())
+        return _write_products(job, folder, rasters.finish())
 
 
-def _finish(job: MapJob, folder: Path, files: dict[str, Path]) -> MapTotals:
-    """Write what is made of the rasters."""
+def _write_products(job: MapJob, folder: Path, files: dict[str, Path]) -> MapTotals:
+    """Write polygons, picture and summary from the rasters."""
     scene, threshold = job.scene, job.threshold
     totals = write_polygons(folder, files["mask"], files["probability"], files.get("spread"))
     if not totals.mapped_m2:
         reason = next(iter(scene.excluded.values()), "No pixel has backscatter.")
-        raise ValueError(f"A map needs data, but got none of {job.facts['input']}. {reason}")
+        raise ValueError(f"A map needs data, but {job.facts['input']} has none. {reason}")
     draw_quicklook(
         *(folder / PICTURE, files["probability"], files["mask"], files["relief"]),
         threshold=threshold,
@@ -151,16 +154,16 @@ def _finish(job: MapJob, folder: Path, files: dict[str, Path]) -> MapTotals:
 
 
 def check_output_folder(out: Path) -> None:
-    """Refuse a place that holds something."""
+    """Raise if the output folder is not new or empty."""
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise FileExistsError(
-            f"A map goes to a new or empty folder, but {out} is there. Give another with --out."
+            f"A map needs a new or empty folder, but {out} is not empty. Choose another with --out."
         )
 
 
 @contextmanager
-def _aside(out: Path) -> Iterator[Path]:
-    """Make a folder beside *out*, which takes its place at the end, or is removed after an error."""
+def _temporary_folder(out: Path) -> Iterator[Path]:
+    """Make a folder beside *out* that replaces it at the end, or is deleted after an error."""
     check_output_folder(out)
     folder = out.with_name(f".{out.name}.{os.getpid()}")
     folder.mkdir(parents=True)

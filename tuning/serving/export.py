@@ -1,7 +1,7 @@
-"""A trained network as one program: backscatter in dB in, landslide probability out.
+"""Exports a trained network as a program: backscatter in dB in, landslide probability out.
 
-The program holds weights, normalisation and the choice of acquisitions. Its file is a graph of operators and raw
-weights, without pickle or code, which `tuning.serving.program` loads.
+A program contains weights, normalisation and the selection of acquisitions. Its file holds a graph of operators and raw
+weights, no pickle and no code; `tuning.serving.program` loads it.
 """
 
 import json
@@ -26,30 +26,30 @@ from tuning.trial.folder import Config
 
 logger = logging.getLogger(__name__)
 
-EXAMPLE_PX = 32  # small, since the example is stored with the model
+EXAMPLE_PX = 32  # small, because the example is stored with the model
 CHECK_SHAPES = (
     (1, EXAMPLE_PX),
     (3, EXAMPLE_PX + 16),
-)  # batch and pixels, unlike the exported example
-TOLERANCE = 1e-5  # largest difference of a probability between program and network
-# What of a config the graph depends on.
+)  # batch and pixels, other than the exported example's
+TOLERANCE = 1e-5  # maximum difference of a probability between program and network
+# Config entries that determine the graph.
 GRAPH_KEYS = ("model", "arch", "channels", "timesteps", "steps")
-MAX_SKELETONS = 8  # skeletons, of some 0.2 MB each
+MAX_SKELETONS = 8  # of about 0.2 MB each
 
-_skeletons: dict[str, Skeleton] = {}  # by LandslideProgram.structure, the latest last
+_skeletons: dict[str, Skeleton] = {}  # by LandslideProgram.structure, oldest first
 
 
 class LandslideProgram(nn.Module):
-    """A network with its normalisation inside.
+    """A network with its normalisation.
 
     Shape:
         Input ``(B, T, C, H, W)``, backscatter in dB (heights in m, slopes in degrees), NaN = no data; output
         ``(B, H, W)``, landslide probability. H and W are multiples of ``2**depth``.
-        T is 15, of which the program takes its own; a network on the acquisitions nearest to the event
-        wants just those, since only their dates tell which they are.
+        T is 15, from which the program selects its own acquisitions. A network on the acquisitions nearest to the event
+        expects only those, because their selection needs the dates.
 
     Attributes:
-        structure: What tells it from programs of another graph; empty where that is not known.
+        structure: Key of the graph: programs with equal keys differ only in weights. Empty if unknown.
     """
 
     def __init__(
@@ -57,8 +57,8 @@ class LandslideProgram(nn.Module):
     ) -> None:
         super().__init__()
         self.model, self.structure = model, structure
-        picked = list(range(timesteps)) if steps == "event" else select_even_steps(timesteps)
-        self.register_buffer("steps", torch.tensor(picked))
+        steps_used = list(range(timesteps)) if steps == "event" else select_even_steps(timesteps)
+        self.register_buffer("steps", torch.tensor(steps_used))
         self.register_buffer("mean", torch.tensor(norm.mean)[:, None, None])
         self.register_buffer("std", torch.tensor(norm.std)[:, None, None])
 
@@ -76,18 +76,18 @@ def make_program(checkpoint: Checkpoint) -> LandslideProgram:
     program = LandslideProgram(
         checkpoint.model, checkpoint.norm, config["timesteps"], config["steps"], structure
     )
-    return program.cpu().eval()  # a program saved in training mode would drop out at random
+    return program.cpu().eval()  # in training mode dropout would be exported
 
 
 def count_input_dates(config: Config) -> int:
-    """Count the acquisitions that the program of a config expects."""
+    """Return the number of acquisitions that the program of a config expects."""
     return int(config["timesteps"]) if config["steps"] == "event" else ACQUISITIONS
 
 
 def make_example(
     norm: Normalisation, series: int = ACQUISITIONS, batch: int = 2, pixels: int = EXAMPLE_PX
 ) -> np.ndarray:
-    """Make a plausible input ``(B, series, C, pixels, pixels)``, float32, from an own generator."""
+    """Make a plausible input ``(batch, series, C, pixels, pixels)``, float32, from a fixed seed."""
     shape = (batch, series, len(norm.channels), pixels, pixels)
     noise = np.random.default_rng(0).standard_normal(shape)
     mean, std = (np.array(values)[:, None, None] for values in (norm.mean, norm.std))
@@ -97,37 +97,37 @@ def make_example(
 def make_reference(
     program: LandslideProgram, norm: Normalisation, series: int = ACQUISITIONS
 ) -> dict[str, np.ndarray]:
-    """Record the network's own answers at other batch and tile sizes, for :func:`check_program`."""
-    answers = {"mean": np.array(norm.mean), "std": np.array(norm.std), "series": np.array(series)}
+    """Record the network's probabilities at other batch and tile sizes, for :func:`check_program`."""
+    reference = {"mean": np.array(norm.mean), "std": np.array(norm.std), "series": np.array(series)}
     for batch, pixels in CHECK_SHAPES:
         with torch.no_grad():
-            answer = program(torch.from_numpy(make_example(norm, series, batch, pixels)))
-        answers[f"probs_{batch}_{pixels}"] = answer.numpy()
-    return answers
+            probs = program(torch.from_numpy(make_example(norm, series, batch, pixels)))
+        reference[f"probs_{batch}_{pixels}"] = probs.numpy()
+    return reference
 
 
 def read_reference(file: Path) -> dict[str, np.ndarray]:
-    """Read the ``reference.npz`` that holds :func:`make_reference`'s answers.
+    """Read ``reference.npz`` with the probabilities of :func:`make_reference`.
 
     Raises:
-        ValueError: If the file is not that, see :mod:`data.io.safe_arrays`.
+        ValueError: If the file has other arrays; see :mod:`data.io.safe_arrays`.
     """
-    wanted = {"mean": ArraySpec("float64", (None,)), "std": ArraySpec("float64", (None,))}
+    stats = {"mean": ArraySpec("float64", (None,)), "std": ArraySpec("float64", (None,))}
     probs = {f"probs_{b}_{px}": ArraySpec("float32", (b, px, px)) for b, px in CHECK_SHAPES}
-    found = read_arrays(file, {**wanted, **probs, "series": ArraySpec("int64", ())})
-    mean, std, series = found["mean"], found["std"], int(found["series"])
+    reference = read_arrays(file, {**stats, **probs, "series": ArraySpec("int64", ())})
+    mean, std, series = reference["mean"], reference["std"], int(reference["series"])
     if not 0 < len(mean) == len(std) <= len(CHANNELS) or not 1 <= series <= ACQUISITIONS:
         got = f"{series} acquisitions of {len(mean)} and {len(std)} channels"
-        raise refused_error("A reference must be of a network's input", got, file)
-    return found
+        raise refused_error("A reference must match a network's input", got, file)
+    return reference
 
 
 def check_program(loaded: Callable[[Tensor], Tensor], reference: Mapping[str, np.ndarray]) -> None:
-    """Compare a reloaded program with the network that it was made from.
+    """Compare a reloaded program with the network it was exported from.
 
     Args:
         loaded: The program as a user loads it.
-        reference: What :func:`make_reference` recorded in the training process.
+        reference: Probabilities that :func:`make_reference` recorded in the training process.
 
     Raises:
         ValueError: If a probability differs by more than ``TOLERANCE``.
@@ -136,11 +136,11 @@ def check_program(loaded: Callable[[Tensor], Tensor], reference: Mapping[str, np
     norm, series = Normalisation(("",) * len(mean), mean, std), int(reference["series"])
     for batch, pixels in CHECK_SHAPES:
         with torch.no_grad():
-            answer = loaded(torch.from_numpy(make_example(norm, series, batch, pixels))).numpy()
-        gap = float(np.abs(answer - reference[f"probs_{batch}_{pixels}"]).max())
+            probs = loaded(torch.from_numpy(make_example(norm, series, batch, pixels))).numpy()
+        gap = float(np.abs(probs - reference[f"probs_{batch}_{pixels}"]).max())
         if not gap <= TOLERANCE:
             raise ValueError(
-                f"A saved program must equal its network to {TOLERANCE}, but differs by {gap:.2g} "
+                f"An exported program must equal its network to {TOLERANCE}, but differs by {gap:.2g} "
                 f"at batch {batch} and {pixels} px. Do not use this model."
             )
 
@@ -148,26 +148,26 @@ def check_program(loaded: Callable[[Tensor], Tensor], reference: Mapping[str, np
 def save_program(
     program: LandslideProgram, reference: Mapping[str, np.ndarray], path: Path
 ) -> Program:
-    """Export a program into a file, load it back, and compare.
+    """Export a program to a file, load it back and compare it with the network.
 
-    A program of the structure of one before takes that one's graph, where its answers are right with it.
-    The export for one shape takes a quarter of the time, and holds for every shape unless a network reads its
-    input's size; then it is exported anew for any shape.
+    If an earlier program had the same structure, its graph is reused with the new weights, provided that the result is
+    correct. Otherwise the network is exported for one shape, which takes a quarter of the time and is correct for all
+    shapes unless the network reads its input's size. In that case it is exported again for any shape.
 
     Args:
         program: The network.
-        reference: Its answers at other shapes than the exported one, of :func:`make_reference`.
+        reference: Its probabilities at other shapes than the exported one, from :func:`make_reference`.
         path: File to write, named ``*.pt2``.
 
     Returns:
         The program as a user loads it.
 
     Raises:
-        ArchiveError: If the network needs an operator that is not known to be harmless.
-        ValueError: If the program loaded back does not answer as the network did.
+        Pt2Error: If the network uses an operator that is not in the list of allowed operators.
+        ValueError: If the reloaded program's probabilities differ from the network's.
     """
-    if (again := _put_in(program, reference, path)) is not None:
-        return again
+    if (reused := _reuse_graph(program, reference, path)) is not None:
+        return reused
     mean, std = (tuple(map(float, reference[name])) for name in ("mean", "std"))
     example = make_example(Normalisation(("",) * len(mean), mean, std), int(reference["series"]))
     auto = torch.export.Dim.AUTO
@@ -176,7 +176,7 @@ def save_program(
     except Pt2Error:
         raise
     except (ValueError, RuntimeError) as error:
-        logger.info("Exported for any shape, since for one it gave: %s", error)
+        logger.info("Exporting for any shape, because the export for one shape failed: %s", error)
         loaded = _export(program, example, ({0: auto, 3: auto, 4: auto},), reference, path)
     skeleton = read_skeleton(path) if program.structure else None
     if skeleton is not None:
@@ -186,10 +186,10 @@ def save_program(
     return loaded
 
 
-def _put_in(
+def _reuse_graph(
     program: LandslideProgram, reference: Mapping[str, np.ndarray], path: Path
 ) -> Program | None:
-    """Write the program by the skeleton of one of its structure; None if there is none that serves."""
+    """Write the program with the graph of an earlier one; return None if no graph fits."""
     skeleton = _skeletons.get(program.structure)
     if skeleton is None:
         return None
@@ -198,7 +198,9 @@ def _put_in(
         loaded = load_program(path)
         check_program(loaded, reference)
     except ValueError as error:
-        logger.info("Exported anew, since with the graph of another trial it gave: %s", error)
+        logger.info(
+            "Exporting again, because the graph of an earlier trial does not fit: %s", error
+        )
         return None
     return loaded
 
@@ -210,9 +212,9 @@ def _export(
     reference: Mapping[str, np.ndarray],
     path: Path,
 ) -> Program:
-    """Export for the example's shape or for all, without what only a compiler or a debugger reads."""
+    """Export for the example's shape or any shape, without data for compilers and debuggers."""
     exported = torch.export.export(program, (torch.from_numpy(example),), dynamic_shapes=shapes)
-    for node in exported.graph.nodes:  # stack traces hold this machine's paths
+    for node in exported.graph.nodes:  # stack traces contain local paths
         node.meta = {name: value for name, value in node.meta.items() if name == "val"}
     exported._example_inputs = None  # would be pickled
     exported._guards_code = []

@@ -1,8 +1,8 @@
-"""A logged network made ready for large scenes: the same answers to rounding, in less time than its own forward pass.
+"""Optimises a logged network for large scenes: equal output up to rounding, faster than its own forward pass.
 
-Batch norm in eval mode is a factor and a shift for each channel, which go into the convolution before it (Jacob et al.
-2018, arXiv 1712.05877, section 3.2). The choice of acquisitions is left to whoever reads the scene, so that what the
-network does not use is neither read nor copied.
+Batch norm in eval mode is a scale and a shift per channel, which are folded into the preceding convolution (Jacob et al.
+2018, arXiv 1712.05877, section 3.2). The fused program does not select acquisitions: the scene's reader does, so that
+unused acquisitions are neither read nor copied.
 """
 
 from collections import Counter
@@ -53,7 +53,7 @@ def _skip_choice(graph: Graph, timesteps: int) -> Graph:
     first, *others = graph.steps
     if first.function is not _ATEN.index_select.default or first.args[0] != Value(graph.entry):
         raise ValueError(
-            f"A logged network must pick its acquisitions first, but begins with {first.function}. Log it again."
+            f"A logged network must first select its acquisitions, but starts with {first.function}. Log it again."
         )
     (name,) = first.outputs
     return replace(graph, steps=tuple(others), entry=name, shape=(timesteps, graph.shape[1]))

@@ -1,8 +1,8 @@
-"""On a CPU: a convolution of maps that need not be joined first, with the ReLU that follows, in one pass over its result.
+"""Faster convolutions on a CPU: concatenation, convolution and ReLU in one pass over the result.
 
-A convolution of maps side by side is the sum of a convolution of each. oneDNN adds to what is there and applies a ReLU while
-it writes; joining two maps of 512 x 512 px took as long as convolving them. These are the operators that `torch.compile`
-uses on a CPU; where this torch has none, a network stays as it is.
+A convolution of concatenated feature maps is the sum of a convolution of each. oneDNN adds to an existing result and applies
+the ReLU while writing; concatenating two maps of 512 x 512 px took as long as convolving them. `torch.compile` uses these
+operators on a CPU too; if this torch lacks them, a network stays unchanged.
 """
 
 from collections import Counter

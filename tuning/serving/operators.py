@@ -1,7 +1,7 @@
-"""The operators that a network's file may call: functions of tensors and numbers alone.
+"""The operators that a network's file may call: pure functions of tensors and numbers.
 
-Not all of torch's are harmless: ``aten::from_file`` opens and makes files. What a further network needs is added here, after
-a look at what it does. This module goes into every logged model, so it needs torch alone.
+Some of torch's operators are unsafe: ``aten::from_file`` opens and creates files. Review an operator before adding it here.
+This module becomes part of every logged model, so it needs only torch.
 """
 
 import operator
@@ -33,14 +33,14 @@ TARGET = re.compile(r"torch\.ops\.aten\.([a-z0-9_]+)\.([A-Za-z0-9_]+)|_operator\
 
 
 def find_operator(target: str, path: Path) -> Callable[..., Any]:
-    """Look an operator up among the harmless ones.
+    """Return an allowed operator.
 
     Args:
         target: Its name in the graph, such as ``torch.ops.aten.conv2d.default``.
         path: The network's file, for the message.
 
     Raises:
-        ArchiveError: If it is not one of them.
+        Pt2Error: If it is not allowed.
     """
     match = TARGET.fullmatch(target)
     if match and match[1] in OPERATORS:
@@ -51,4 +51,4 @@ def find_operator(target: str, path: Path) -> Callable[..., Any]:
     if match and match[3] in NUMBERS:
         number: Callable[..., Any] = getattr(operator, match[3])
         return number
-    raise pt2_error("An operator must be one of tuning/serving/operators.py's", repr(target), path)
+    raise pt2_error("An operator must be listed in tuning/serving/operators.py", repr(target), path)

@@ -1,6 +1,6 @@
-"""A network as logged: its graph run operator by operator, at the price of the network's own forward.
+"""A logged network: runs its graph operator by operator, as fast as the network's own forward pass.
 
-This module goes into every logged model, so it needs torch alone.
+This module becomes part of every logged model, so it needs only torch.
 """
 
 from collections.abc import Mapping
@@ -76,11 +76,13 @@ def check_shape(got: tuple[int, ...], series: int, channels: int) -> None:
     """Refuse an input that a network of *series* acquisitions and *channels* channels cannot take."""
     wanted = f"(B, T={series}, C={channels}, H, W)"
     if len(got) == 4:
-        raise ValueError(f"Tiles come in a batch {wanted}, but got one tile {got}. Give x[None].")
+        raise ValueError(
+            f"The input must be a batch {wanted}, but got one tile {got}. Pass x[None]."
+        )
     if len(got) != 5 or got[1:3] != (series, channels) or not got[0]:
         raise ValueError(
-            f"The input must have shape {wanted}, but got {got}. Give the acquisitions and channels that "
-            "the model was trained on, in that order; its metadata names them."
+            f"The input must have shape {wanted}, but got {got}. Pass the acquisitions and channels that "
+            "the model was trained on, in the order of its metadata."
         )
     if any(not size or size % STEP_PX for size in got[3:]):
         raise ValueError(
@@ -89,10 +91,10 @@ def check_shape(got: tuple[int, ...], series: int, channels: int) -> None:
 
 
 def load_program(path: Path, device: torch.device | str = "cpu") -> Program:
-    """Load a network's file; nothing out of it runs but the operators listed in ``OPERATORS``.
+    """Load a network's file; only operators in ``OPERATORS`` can run.
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ArchiveError: If the file is not what this project writes.
+        Pt2Error: If the file is not one that this project writes.
     """
     return Program(make_graph(read_archive(path))).eval().to(device)

@@ -1,10 +1,10 @@
-"""The file of a network, read as plain data: whoever wrote it, nothing in it can run.
+"""Reads a network's file as plain data, so that no code in an untrusted file can run.
 
-The file is what ``torch.export.save`` writes: a zip archive with the graph as JSON and the weights as raw bytes. This
-project never hands it to ``torch.export.load``, which runs parts of a file as Python: it unpickles payloads that say so,
-evaluates symbolic expressions, and compiles guards and names of nodes into code (torch 2.13, `_package.py`, `serialize.py`,
-`_unlift.py`, `graph_module.py`). Here a file is checked, and its numbers are copied; `tuning.serving.program` runs its
-graph, operator by operator. This module goes into every logged model, so it needs torch alone.
+``torch.export.save`` writes a zip archive with the graph as JSON and the weights as raw bytes. This project never calls
+``torch.export.load``, which runs parts of a file as Python: it unpickles payloads marked as pickled, evaluates symbolic
+expressions, and compiles guards and node names into code (torch 2.13, `_package.py`, `serialize.py`,
+`_unlift.py`, `graph_module.py`). This module checks the file and copies its numbers; `tuning.serving.program` runs the graph
+operator by operator. It becomes part of every logged model, so it needs only torch.
 """
 
 import json
@@ -19,7 +19,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-# The largest network of the search space has 0.3 GB. Nothing is compressed, so a file cannot grow when it is read.
+# The largest network of the search space has 0.3 GB. Members are not compressed, so a file cannot grow when read.
 MOST_BYTES = 2**30
 MOST_JSON_BYTES = 2**26
 MOST_MEMBERS = 10_000
@@ -50,7 +50,7 @@ DTYPES = {
 
 
 class Pt2Error(ValueError):
-    """A network's file that is not what this project writes."""
+    """A network's file is not one that this project writes."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Pt2Archive:
     Attributes:
         path: The file.
         program: The graph with its signature, plain JSON.
-        weights: Parameters, buffers and constants by their names in the signature.
+        weights: Parameters, buffers and constants, by their names in the signature.
     """
 
     path: Path
@@ -73,8 +73,8 @@ def pt2_error(rule: str, got: object, path: Path) -> Pt2Error:
     text = str(got)
     text = text if len(text) <= 200 else f"{text[:200]}…"
     return Pt2Error(
-        f"{rule}, but got {text} in {path}. Do not use this file: get the model again from where it "
-        "was trained."
+        f"{rule}, but got {text} in {path}. Do not use this file; download the model again from "
+        "where it was trained."
     )
 
 
@@ -85,11 +85,11 @@ def read_archive(path: Path) -> Pt2Archive:
         path: Such as ``artifacts/program.pt2`` of a logged model.
 
     Returns:
-        Graph and weights. The graph is read, not checked: that is for :func:`tuning.serving.program.make_steps`.
+        Graph and weights. The graph is not checked here but in :func:`tuning.serving.pt2_graph.make_graph`.
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ArchiveError: If a member, its size or a payload is not as ``torch.export.save`` writes it, or a
+        Pt2Error: If a member, its size or a payload is not as ``torch.export.save`` writes it, or a
             payload is pickled.
     """
     path = Path(path)
@@ -98,7 +98,7 @@ def read_archive(path: Path) -> Pt2Archive:
             members = _list_members(archive, os.fstat(file.fileno()).st_size, path)
             return _read_members(archive, members, path)
     except zipfile.BadZipFile as error:
-        raise pt2_error("A network's file must be a whole zip archive", error, path) from error
+        raise pt2_error("A network's file must be a complete zip archive", error, path) from error
     except (KeyError, TypeError, AttributeError, RecursionError, UnicodeError) as error:
         got = f"{type(error).__name__}: {error}"
         raise pt2_error(
@@ -107,7 +107,7 @@ def read_archive(path: Path) -> Pt2Archive:
 
 
 def _list_members(archive: zipfile.ZipFile, size: int, path: Path) -> dict[str, zipfile.ZipInfo]:
-    """List the members by their names below the one root folder, checked before any is read."""
+    """Check all members before any is read; return them by their names below the root folder."""
     found = archive.infolist()
     if size > MOST_BYTES:
         raise pt2_error(f"A network's file must have at most {MOST_BYTES} bytes", size, path)
@@ -124,18 +124,24 @@ def _list_members(archive: zipfile.ZipFile, size: int, path: Path) -> dict[str, 
     for member in found:
         name = member.filename.partition("/")[2]
         if member.compress_type != zipfile.ZIP_STORED or member.flag_bits & 1:
-            raise pt2_error("A member must be stored as it is", f"{member.filename} packed", path)
+            raise pt2_error(
+                "A member must be stored uncompressed", f"{member.filename} compressed", path
+            )
         known = {GRAPH, SAMPLES, *CONFIGS.values(), *STAMPS, *NOTES}
         if name not in known and not PAYLOAD.fullmatch(name):
-            raise pt2_error("A network's file must hold nothing else", repr(member.filename), path)
+            raise pt2_error(
+                "A network's file must hold only known members", repr(member.filename), path
+            )
         if name in members or len(roots) > 1:
-            raise pt2_error("Each member must come once, in one folder", member.filename, path)
+            raise pt2_error(
+                "Each member must be unique and in the root folder", member.filename, path
+            )
         members[name] = member
     if missing := sorted({GRAPH, *CONFIGS.values(), *STAMPS} - set(members)):
         raise pt2_error(f"A network's file must hold {', '.join(missing)}", "none", path)
     if SAMPLES in members and members[SAMPLES].file_size:
         got = f"{members[SAMPLES].file_size} bytes"
-        raise pt2_error("Sample inputs must be empty, since they are pickled", got, path)
+        raise pt2_error("Sample inputs must be empty, because they are pickled", got, path)
     return members
 
 
@@ -156,7 +162,7 @@ def _read_members(
             )
             used.add(member)
     if spare := sorted({name for name in members if PAYLOAD.fullmatch(name)} - used):
-        raise pt2_error("Each payload must belong to the network", spare[0], path)
+        raise pt2_error("Each payload must belong to a weight", spare[0], path)
     return Pt2Archive(path, _read_json(archive, members[GRAPH], path), weights)
 
 
@@ -174,7 +180,7 @@ def _read_json(archive: zipfile.ZipFile, member: zipfile.ZipInfo, path: Path) ->
 def _find_payload(
     folder: str, key: str, meta: dict[str, Any], members: dict[str, zipfile.ZipInfo], path: Path
 ) -> str:
-    """Name the member that holds a weight, as raw bytes."""
+    """Return the member with a weight's raw bytes."""
     if meta["use_pickle"] is not False:
         raise pt2_error("A weight must be raw bytes, never a pickle", f"use_pickle for {key}", path)
     member = f"{folder}{meta['path_name']}"
@@ -190,12 +196,12 @@ def _make_tensor(data: bytes, meta: dict[str, Any], key: str, path: Path) -> Ten
     strides = [int(stride["as_int"]) for stride in meta["strides"]]
     if dtype is None or not data or math.prod(sizes) * dtype.itemsize > len(data):
         got = f"{len(data)} bytes for {sizes} of type {meta['dtype']}"
-        raise pt2_error(f"{key} must have a number for each of its places", got, path)
+        raise pt2_error(f"{key} must have a number for each element", got, path)
     try:
         flat = torch.frombuffer(bytearray(data), dtype=dtype)
         offset = int(meta["storage_offset"]["as_int"])
         return flat.as_strided(sizes, strides, offset).clone()
     except (RuntimeError, ValueError) as error:
         raise pt2_error(
-            f"{key} must lie within its payload", str(error).split("\n")[0], path
+            f"{key} must fit in its payload", str(error).split("\n")[0], path
         ) from error

@@ -1,7 +1,7 @@
-"""The graph of a network, turned into calls of the operators that `tuning.serving.operators` lists.
+"""Converts a network's graph to calls of the operators in `tuning.serving.operators`.
 
-Nothing out of a file is compiled or evaluated, and the shapes that it tells are not used, so that what a graph holds
-for one batch and size it holds for all. This module goes into every logged model, so it needs torch alone.
+Nothing from the file is compiled or evaluated. Its shapes are ignored, so a graph exported for one batch and size runs for
+all. This module becomes part of every logged model, so it needs only torch.
 """
 
 import re
@@ -95,8 +95,8 @@ def make_graph(archive: Pt2Archive) -> Graph:
     """Check a graph and turn it into calls.
 
     Raises:
-        ArchiveError: If it has guards, custom objects, a foreign operator, a name or an expression that
-            could be code, or is not laid out as exported.
+        Pt2Error: If it has guards, custom objects, an unknown operator, a name or an expression that
+            could be code, or another layout than torch exports.
     """
     try:
         _check_texts(archive.program, archive.path)
@@ -120,7 +120,7 @@ def _check_texts(program: dict[str, Any], path: Path) -> None:
     if (version := program["schema_version"]["major"]) != SCHEMA:
         raise pt2_error(f"A graph must have schema {SCHEMA}", version, path)
     if guards := program["guards_code"]:
-        raise pt2_error("A graph must have no guards, which are code", repr(guards[0]), path)
+        raise pt2_error("A graph must have no guards, because they are code", repr(guards[0]), path)
     module = program["graph_module"]
     if found := module["graph"]["custom_obj_values"]:
         raise pt2_error("A graph must have no custom objects", ", ".join(found), path)

@@ -1,7 +1,7 @@
-"""The model that MLflow loads and serves: an array or the path of a tile in, probabilities or a mask out.
+"""The model that MLflow loads and serves: an array or a tile's path in, probabilities or a mask out.
 
-It is logged as code, with the other modules named `served_…` before it in one file, so that it loads where this project
-is not installed, and without a pickle.
+It is logged as code (`tuning.tracking.log_model` joins it with the modules it needs into one file), so that it loads without
+this project and without a pickle.
 """
 
 import json
@@ -19,95 +19,99 @@ from mlflow.pyfunc.model import PythonModel
 from tuning.serving.program import Program, check_shape, load_program
 from tuning.serving.tile_input import ModelInput, read_tile
 
-BATCH_TILES = 16  # so that memory does not grow with the batch
+BATCH_TILES = 16  # bounds memory for large batches
 SERVING = "_MLFLOW_IS_IN_SERVING_ENVIRONMENT"  # set by `mlflow models serve`
 PARAMS = ("mask", "threshold")
 
 
 class InputError(MlflowException, ValueError):
-    """An input that the model cannot take; a server answers 400 with the message."""
+    """Invalid input; a server responds with status 400 and the message."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message, error_code=INVALID_PARAMETER_VALUE)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        # MLflow's server puts the whole input before the message, which may be megabytes.
+        # MLflow's server prepends the whole input, possibly megabytes, to the message.
         if name == "message" and str(value).startswith("Failed to predict data"):
             value = str(value).rpartition("\nError: ")[2]
         super().__setattr__(name, value)
 
 
 class LandslideModel(PythonModel):
-    """Landslide probability of each pixel from a Sentinel-1 series.
+    """Predicts landslide probability per pixel from a Sentinel-1 series.
 
     Attributes:
-        program: The network with its normalisation, a torch module: ``(B, T, C, H, W)`` to ``(B, H, W)``.
-        threshold: Probability from which a pixel counts as landslide, chosen on val.
-        wanted: Channels and acquisitions of the input.
-        device: Where the network runs.
+        program: The network with its normalisation, a torch module from ``(B, T, C, H, W)`` to ``(B, H, W)``.
+        threshold: Minimum probability of a landslide pixel, chosen on val.
+        spec: Channels and acquisitions of the input.
+        device: The network's device.
     """
 
     program: Program
     threshold: float
-    wanted: ModelInput
+    spec: ModelInput
     device: torch.device
 
     def load_context(self, context: Any) -> None:
-        """Load the network onto the device that ``model_config={"device": "cuda"}`` asks for.
+        """Load the network onto the device of ``model_config``, such as ``{"device": "cuda"}``.
 
         Raises:
-            ArchiveError: If the network's file is not what training wrote.
-            ValueError: If the device is unknown or missing.
+            Pt2Error: If the network's file is not one that training wrote.
+            ValueError: If the device is unknown or not available.
         """
         facts = json.loads(Path(context.artifacts["facts"]).read_text())
         self.threshold = float(facts["threshold"])
-        self.wanted = ModelInput(tuple(facts["channels"]), facts["timesteps"], facts["steps"])
+        self.spec = ModelInput(tuple(facts["channels"]), facts["timesteps"], facts["steps"])
         self.device = parse_device((context.model_config or {}).get("device", "auto"))
         program = load_program(Path(context.artifacts["program"]), self.device)
-        # Convolutions are faster in this layout, which spreads from the weights to what they give.
+        # Convolutions are faster in this layout; activations inherit it from the weights.
         self.program = program.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def predict(
         self, context: Any, model_input: np.ndarray, params: dict[str, Any] | None = None
     ) -> np.ndarray:
-        """Map tiles.
+        """Predict tiles.
 
         Args:
             context: Unused.
             model_input: An array or nested lists ``(B, T, C, H, W)``: dB, heights in m, slopes in degrees; NaN or
-                null = no data. Or the path of a NetCDF tile, whose other modalities lie beside it.
-            params: ``{"mask": True}`` asks for the mask at the threshold that val chose, ``{"threshold": 0.4}`` for
-                the mask at another one.
+                null = no data. Or the path of a NetCDF tile, with its other modalities in the folders beside it.
+            params: ``{"mask": True}`` returns the mask at the threshold chosen on val, ``{"threshold": 0.4}`` the mask
+                at another threshold.
 
         Returns:
-            Probabilities ``(B, H, W)``, float32; or the mask, uint8, 1 = landslide. Rows of a tile's file run north
-            to south.
+            Probabilities ``(B, H, W)``, float32; or the mask, uint8, 1 = landslide. Rows of a tile run from north to
+            south.
 
         Raises:
-            InputError: If the input or a param is not as said; in a server, also for any path.
+            InputError: If the input or a param is invalid; in a server, also for any path.
         """
         try:
-            limit = read_threshold(params or {}, self.threshold)
+            threshold = read_threshold(params or {}, self.threshold)
             x = self._read(model_input)
             check_shape(x.shape, self.program.series, self.program.channels)
             check_values(x)
         except (TypeError, ValueError) as error:
             raise error if isinstance(error, InputError) else InputError(str(error)) from error
         probs = self._run(x)
-        return probs if limit is None else (probs >= limit).astype(np.uint8)
+        return probs if threshold is None else (probs >= threshold).astype(np.uint8)
 
     def _read(self, model_input: Any) -> np.ndarray:
-        """Turn what a user gave into float32."""
+        """Read or convert the input to float32."""
         if isinstance(model_input, (str, Path)):
             if os.environ.get(SERVING, "").lower() in ("true", "1"):
-                raise InputError("A server takes arrays, but got a path. Send the tile's values.")
-            return read_tile(Path(model_input), self.wanted)
+                raise InputError("A server accepts arrays, but got a path. Send the tile's values.")
+            return read_tile(Path(model_input), self.spec)
         try:
             array = np.asarray(model_input)
             if array.dtype.kind not in "fiuO":
-                raise InputError(f"The input must be numbers, but got {array.dtype}. Give dB.")
-            with np.errstate(over="ignore"):  # what is too large becomes infinite, and is refused
-                # torch wants an array that can be written to
+                raise InputError(
+                    f"The input must be numbers, but got {array.dtype}. Pass backscatter in dB."
+                )
+            with np.errstate(
+                over="ignore"
+            ):  # too large values become infinite and are rejected later
+                # torch needs a writable array
                 return array.astype(np.float32, copy=not array.flags.writeable)
         except (TypeError, ValueError) as error:
             if isinstance(error, InputError):
@@ -120,16 +124,16 @@ class LandslideModel(PythonModel):
 
     @torch.inference_mode()
     def _run(self, x: np.ndarray) -> np.ndarray:
-        parts = [
+        batches = [
             self.program(torch.from_numpy(x[start : start + BATCH_TILES]).to(self.device)).cpu()
             for start in range(0, len(x), BATCH_TILES)
         ]
-        probs: np.ndarray = torch.cat(parts).numpy()
+        probs: np.ndarray = torch.cat(batches).numpy()
         return probs
 
 
 def parse_device(name: str) -> torch.device:
-    """Return the device of a name, the GPU where there is one for ``auto``."""
+    """Return the device of a name; ``auto`` is the GPU if there is one, else the CPU."""
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
@@ -138,31 +142,31 @@ def parse_device(name: str) -> torch.device:
     except (RuntimeError, AssertionError) as error:
         got = str(error).split("\n")[0]
         raise ValueError(
-            f"A device is auto, cpu or a GPU of this machine such as cuda, but got {name!r}: {got}"
+            f"The device must be auto, cpu or a GPU of this machine such as cuda, but got {name!r}: {got}"
         ) from error
 
 
 def check_values(x: np.ndarray) -> None:
-    """Refuse infinite values, and tiles without any."""
-    if np.isfinite(x).all():  # one look is enough for most
+    """Raise on infinite values and on tiles without data."""
+    if np.isfinite(x).all():  # the usual case
         return
     if np.isinf(x).any():
         raise ValueError(
-            f"Values must be finite, or NaN for no data, but got {np.isinf(x).sum()} infinite ones. Set "
-            "what has no data to NaN."
+            f"Values must be finite, or NaN for no data, but got {np.isinf(x).sum()} infinite ones. Replace "
+            "them with NaN."
         )
     if empty := np.flatnonzero(np.isnan(x).all(axis=(1, 2, 3, 4))).tolist():
-        raise ValueError(f"A tile must have data, but got NaN alone in {empty}. Leave it out.")
+        raise ValueError(f"A tile must have data, but got only NaN in {empty}. Remove these tiles.")
 
 
 def read_threshold(params: Mapping[str, Any], stored: float) -> float | None:
-    """Return the threshold of the mask that is asked for, None for probabilities."""
+    """Return the threshold of the requested mask, or None if probabilities are requested."""
     for name in params:
         if name not in PARAMS:
-            raise ValueError(f"A param is one of {', '.join(PARAMS)}, but got {name!r}.")
+            raise ValueError(f"A param must be one of {', '.join(PARAMS)}, but got {name!r}.")
     limit = params.get("threshold")
     if limit is None:
         return stored if params.get("mask") else None
     if isinstance(limit, bool) or not isinstance(limit, (int, float)) or not 0 <= limit <= 1:
-        raise ValueError(f"A threshold lies in [0, 1], but got {limit!r}.")
+        raise ValueError(f"A threshold must be in [0, 1], but got {limit!r}.")
     return float(limit)

@@ -1,7 +1,7 @@
-"""A network's file without its weights: other weights of the same network are put in, without tracing it anew.
+"""Writes a network's file from the graph of an earlier export and new weights, without tracing the network again.
 
-`torch.export` follows a network operator by operator in Python and writes the graph down, half of what it costs a driver to log
-a model; seeds of a config differ in their weights alone.
+`torch.export` traces a network operator by operator in Python, which takes half of the time to log a model; the seeds of a
+config differ only in their weights.
 """
 
 import json
@@ -49,7 +49,7 @@ class Skeleton:
         found = {name: (tuple(one.shape), one.dtype) for name, one in weights.items()}
         if found != {name: (place.shape, place.dtype) for name, place in self.places.items()}:
             odd = sorted(set(found) ^ set(self.places))[:3] or "other shapes"
-            raise ValueError(f"Weights must be of the skeleton's network, but got {odd}.")
+            raise ValueError(f"Weights must match the skeleton's network, but got {odd}.")
         with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
             for name, place in self.places.items():
                 flat = weights[name].detach().cpu().contiguous().reshape(-1).view(torch.uint8)

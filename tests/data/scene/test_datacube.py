@@ -39,9 +39,9 @@ def window(top: int, left: int, height: int, width: int) -> Window:
 
 
 def read(cube: Cube, at: Window) -> np.ndarray:
-    patch = cube.read(at)
-    assert patch is not None
-    return patch.x
+    window_data = cube.read(at)
+    assert window_data is not None
+    return window_data.x
 
 
 def expect(groups: Groups, steps: list[int]) -> np.ndarray:
@@ -61,9 +61,9 @@ def test_a_window_holds_the_files_numbers(tmp_path: Path, kind: str) -> None:
     whole = expect(groups, [0, 5, 9, 14])
     np.testing.assert_array_equal(read(cube, window(3, 7, 32, 48)), whole[..., 3:35, 7:55])
     assert cube.has_heights
-    patch = cube.read(window(3, 7, 32, 48))
-    assert patch is not None
-    np.testing.assert_array_equal(patch.relief, groups["s1asc"]["DEM"].values[3:35, 7:55])
+    window_data = cube.read(window(3, 7, 32, 48))
+    assert window_data is not None
+    np.testing.assert_array_equal(window_data.relief, groups["s1asc"]["DEM"].values[3:35, 7:55])
 
 
 def test_rows_run_south_and_dimensions_stand_in_order_whatever_the_file_does(
@@ -146,7 +146,7 @@ def test_optical_bands_have_no_data_where_their_scene_class_says(tmp_path: Path)
     assert np.isnan(x[1, 1, 2, 3])
     wanted = optical["B04"].values[0, :8, :8].astype(np.float16)
     np.testing.assert_array_equal(x[0, 1], wanted)
-    with pytest.raises(ValueError, match=r"Add s2, or take a model without"):
+    with pytest.raises(ValueError, match=r"Add s2, or choose a model without"):
         open_cube(
             write_netcdf(groups, tmp_path / "radar.nc"),
             InputSpec(("s1asc:VV", "s2:B04"), 2, "even"),
@@ -161,9 +161,9 @@ def test_a_window_without_backscatter_is_passed_over(tmp_path: Path) -> None:
 
     cube = open_cube(write_netcdf(change_all(make_groups(), empty), tmp_path / "cube.nc"), SPEC)
     assert cube.read(window(0, 0, 20, 80)) is None
-    patch = cube.read(window(10, 0, 20, 80))
-    assert patch is not None
-    assert patch.seen.any(axis=1).tolist() == [False] * 10 + [True] * 10
+    window_data = cube.read(window(10, 0, 20, 80))
+    assert window_data is not None
+    assert window_data.valid.any(axis=1).tolist() == [False] * 10 + [True] * 10
 
 
 def test_acquisitions_are_chosen_evenly_or_around_the_event(tmp_path: Path) -> None:
@@ -218,7 +218,7 @@ WRONG: list[tuple[str, Any, str]] = [
     ("few dates", lambda g: change_all(g, lambda d: d.isel(time=[0, 14])), r"reads 4 acquisitions, but got 2 \(2018-03-29, 2019-02-28\)"),
     ("before", before_event, r"before and after the event \(2018-09-05\), but got 2017-02-22, .* --event"),
     ("20 m", at_10_km, r"Pixels must be 10 m \(x\), but got 20 to 20 m in s1asc.*gdalwarp -tr 10 10"),
-    ("degrees", in_degrees, r"must be projected, in m, but got WGS 84 in .*Project it to UTM"),
+    ("degrees", in_degrees, r"must be projected, in m, but got WGS 84 in .*Reproject it to UTM"),
     ("no crs", lambda g: change_all(g, lambda d: d.drop_attrs()), r"must name its coordinate system, but got none.*EPSG:32654"),
     ("strange crs", lambda g: change_all(g, lambda d: d.assign_attrs(crs="moon")), r"crs must be a coordinate system, but got 'moon'"),
     ("two grids", shift_one, r"must lie on one grid, but got s1asc .*576000.*s1dsc .*576010"),

@@ -35,14 +35,14 @@ def store(groups: Groups, folder: Path, kind: str) -> Path:
 def test_windows_read_in_order_hold_what_each_alone_holds(tmp_path: Path, kind: str) -> None:
     path = store(make_groups(200, 112), tmp_path, kind)
     cube, alone = open_cube(path, SPEC), open_cube(path, SPEC)
-    assert cube.edges["s1asc"].side == CHUNK
+    assert cube.layouts["s1asc"].rows == CHUNK
     for number in range(2):  # a scene may be mapped again
         for window in cube.list_windows(64, 16):
-            patch, wanted = cube.read(window), alone.read(window)
-            assert patch is not None
+            window_data, wanted = cube.read(window), alone.read(window)
+            assert window_data is not None
             assert wanted is not None
-            np.testing.assert_array_equal(patch.x, wanted.x, err_msg=f"{number}: {window}")
-            np.testing.assert_array_equal(patch.relief, wanted.relief)
+            np.testing.assert_array_equal(window_data.x, wanted.x, err_msg=f"{number}: {window}")
+            np.testing.assert_array_equal(window_data.relief, wanted.relief)
 
 
 @pytest.mark.parametrize(("kind", "first"), [("zarr", 48), ("netcdf", 48), ("north up", 200 % 48)])
@@ -50,14 +50,14 @@ def test_no_chunk_is_read_twice(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, first: int
 ) -> None:
     cube = open_cube(store(make_groups(200, 112), tmp_path, kind), SPEC)
-    usual, read = cube._cut, []
+    usual, read = cube._read_raw, []
 
     def watch(modality: str, name: str, rows: slice, columns: slice) -> np.ndarray:
         if (modality, columns.start) == ("s1asc", 0):
             read.append((rows.start, rows.stop))
         return usual(modality, name, rows, columns)
 
-    monkeypatch.setattr(cube, "_cut", watch)
+    monkeypatch.setattr(cube, "_read_raw", watch)
     for window in cube.list_windows(64, 16):
         cube.read(window)
     tops, bottoms = zip(*read, strict=True)
@@ -71,18 +71,18 @@ def test_windows_in_any_order_are_read_anew(tmp_path: Path) -> None:
     cube, alone = open_cube(path, SPEC), open_cube(path, SPEC)
     windows = cube.list_windows(64, 16)
     for at in np.random.default_rng(0).permutation(len(windows)):
-        patch, wanted = cube.read(windows[at]), alone.read(windows[at])
-        assert patch is not None
+        window_data, wanted = cube.read(windows[at]), alone.read(windows[at])
+        assert window_data is not None
         assert wanted is not None
-        np.testing.assert_array_equal(patch.x, wanted.x)
+        np.testing.assert_array_equal(window_data.x, wanted.x)
 
 
 @pytest.mark.parametrize(
-    ("row", "most", "wanted"), [(0, 99, 8), (8, 99, 8), (9, 99, 24), (24, 99, 24), (90, 99, 99)]
+    ("row", "height", "wanted"), [(0, 99, 8), (8, 99, 8), (9, 99, 24), (24, 99, 24), (90, 99, 99)]
 )
-def test_an_edge_is_the_next_one_south(row: int, most: int, wanted: int) -> None:
-    assert ChunkLayout(16, 8, 1).after(row, most) == wanted
-    assert ChunkLayout(1, 0, 1).after(row, most) == row
+def test_an_edge_is_the_next_one_south(row: int, height: int, wanted: int) -> None:
+    assert ChunkLayout(16, 8, 1).next_edge(row, height) == wanted
+    assert ChunkLayout(1, 0, 1).next_edge(row, height) == row
 
 
 def test_dates_that_share_chunks_are_read_together() -> None:
@@ -114,7 +114,7 @@ def test_rows_are_kept_for_the_next_windows_alone() -> None:
         lambda rows, columns: np.zeros((1, 64, 10), np.float32), ChunkLayout(64, 0, 1), 64, [0, 48]
     )
     strip.read(slice(0, 56), slice(0, 10))
-    ((first, kept),) = strip._kept.values()
+    ((first, kept),) = strip._cached.values()
     assert (first, kept.shape, kept.dtype) == (48, (1, 16, 10), np.float16)
     strip.read(slice(48, 64), slice(0, 10))
-    assert not strip._kept
+    assert not strip._cached

@@ -27,9 +27,9 @@ def read_all(scene: Mosaic) -> dict[tuple[int, int], np.ndarray]:
     """Read every window, by its first row and column."""
     found = {}
     for window in scene.list_windows(512, 32):
-        patch = scene.read(window)
-        assert patch is not None
-        found[window.rows.start, window.columns.start] = patch.x
+        window_data = scene.read(window)
+        assert window_data is not None
+        found[window.rows.start, window.columns.start] = window_data.x
     return found
 
 
@@ -102,7 +102,7 @@ def test_a_tile_that_cannot_be_read_is_named_and_blends_with_nothing(
     read: dict[int, object] = {
         window.columns.start: scene.read(window) for window in scene.list_windows(128, 32)
     }
-    assert [start for start, patch in read.items() if patch is not None] == [0]
+    assert [start for start, window_data in read.items() if window_data is not None] == [0]
     assert list(scene.excluded) == ["hokkaido_619"]
     assert "probably linear power" in scene.excluded["hokkaido_619"]
 
@@ -138,12 +138,12 @@ def test_tiles_off_the_grid_or_in_one_place_are_refused(tmp_path: Path) -> None:
         write(make_dataset(orbit), tmp_path, orbit)
         write(move(15 * 1280 + 50.0)(make_dataset(orbit)), tmp_path, orbit, number=999_999)
     with pytest.raises(
-        ValueError, match=r"one grid of 1280 m, but hokkaido_999999 is 19250 m east"
+        ValueError, match=r"on one grid of 1280 m, but hokkaido_999999 is 19250 m east"
     ):
         open_mosaic(tmp_path, SPEC)
     for orbit in ORBITS:
         write(make_dataset(orbit), tmp_path, orbit, number=999_999)
-    with pytest.raises(ValueError, match="side by side, but hokkaido_579 and hokkaido_999999"):
+    with pytest.raises(ValueError, match="not overlap, but hokkaido_579 and hokkaido_999999"):
         open_mosaic(tmp_path, SPEC)
 
 
@@ -151,7 +151,9 @@ def test_a_folder_without_a_usable_tile_is_refused(tmp_path: Path) -> None:
     for orbit in ORBITS:
         path = write(make_dataset(orbit), tmp_path, orbit)
         path.write_text("no NetCDF")
-    with pytest.raises(ValueError, match=r"none of .* can be used. The first reason: .*readable"):
+    with pytest.raises(
+        ValueError, match=r"needs a usable tile, but .* has none. The first reason: .*readable"
+    ):
         open_mosaic(tmp_path, SPEC)
     with pytest.raises(FileNotFoundError, match="no folder s1asc/"):
         open_mosaic(tmp_path / "s1asc", SPEC)

@@ -48,7 +48,7 @@ def test_an_axis_shorter_than_a_window_is_one() -> None:
 
 @pytest.mark.parametrize("overlap", [-1, 257])
 def test_an_overlap_is_at_most_half_of_a_window(overlap: int) -> None:
-    with pytest.raises(ValueError, match=f"up to half of their side, but got {overlap} px of 512"):
+    with pytest.raises(ValueError, match=f"0 to half of their side, but got {overlap} px of 512"):
         make_spans(1000, 512, overlap)
 
 

@@ -168,14 +168,14 @@ def test_rasters_of_two_grids_are_refused(tmp_path: Path) -> None:
 def test_a_probability_is_no_mask(tmp_path: Path) -> None:
     chance = np.full((4, 4), 0.5, np.float32)
     paths = write_map(tmp_path, np.zeros((4, 4), np.uint8), probability=chance)
-    with pytest.raises(ValueError, match=r"must hold 0, 1 and nodata .*Give the mask"):
+    with pytest.raises(ValueError, match=r"must hold 0, 1 and nodata .*Pass the mask"):
         write_polygons(tmp_path, paths["probability"], paths["probability"])
 
 
 @pytest.mark.parametrize("name", ["landslides.gpkg", "landslides.geojson"])
 def test_existing_outlines_are_not_overwritten(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_text("mine")
-    with pytest.raises(FileExistsError, match=rf"without them, but .*{name} is there"):
+    with pytest.raises(FileExistsError, match=rf"must not hold polygons yet, but .*{name} exists"):
         outline(tmp_path, np.zeros((4, 4), np.uint8), np.zeros((4, 4), np.float32))
     assert (tmp_path / name).read_text() == "mine"
 
@@ -187,6 +187,8 @@ def test_a_full_disk_is_an_error_and_leaves_no_outlines(
         raise pyogrio.errors.DataLayerError("disk I/O error")
 
     monkeypatch.setattr(gpd.GeoDataFrame, "to_file", fail)
-    with pytest.raises(OSError, match=r"0 of them, but got 'disk I/O error' for landslides\.gpkg"):
+    with pytest.raises(
+        OSError, match=r"All 0 polygons .*, but got 'disk I/O error' for landslides\.gpkg"
+    ):
         outline(tmp_path, np.zeros((4, 4), np.uint8), np.zeros((4, 4), np.float32))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["mask.tif", "probability.tif"]

@@ -165,7 +165,7 @@ def test_a_models_folder_needs_no_tracker(run: Run, root: Path, quad: Path, tmp_
         ({"channels": ["s1asc:VX"]}, "Unknown channel 's1asc:VX'"),
         ({"timesteps": 16}, "timesteps must be a whole number from 1 to 15, but got 16"),
         ({"steps": "odd"}, "Unknown steps 'odd'"),
-        ({"threshold": 2}, r"A threshold must lie in \[0, 1\], but got 2"),
+        ({"threshold": 2}, r"A threshold must be in \[0, 1\], but got 2"),
         (None, "A model's folder must hold artifacts/facts.json"),
     ],
 )
@@ -217,14 +217,14 @@ def test_a_datacube_becomes_a_map_of_its_size(
         ((), "models:/hokkaido-unet@best", "alias 'best'.*champion.*models:/hokkaido-unet/1"),
         ((), "models:/hokkaido-unet/7", "version of hokkaido-unet '7'"),
         ((), "models:/m-0123456789abcdef0123456789abcdef", "logged model must exist"),
-        (("--threshold", "1.5"), NAME, r"threshold lies in \[0, 1\], but got 1.5"),
-        (("--device", "abacus"), NAME, "device is auto, cpu or a GPU.*'abacus'"),
+        (("--threshold", "1.5"), NAME, r"threshold must be in \[0, 1\], but got 1.5"),
+        (("--device", "abacus"), NAME, "device must be auto, cpu or a GPU.*'abacus'"),
         (
             ("--event", "2021-01-01"),
             NAME,
-            "A map needs data, but got none of .*before and after the event",
+            "A map needs data, but .* has none.*before and after the event",
         ),
-        (("--overlap", "129"), NAME, "2 to 128 px at a seam, but got an overlap of 129"),
+        (("--overlap", "129"), NAME, "overlap of tiles must be 2 to 128 px, but got 129"),
         (("--overlap", "400"), NAME, "none"),
     ],
 )
@@ -239,7 +239,7 @@ def test_what_cannot_be_done_is_said_and_nothing_written(
     if message == "none":
         cube = write_netcdf(make_groups(600, 20), tmp_path / "scene.nc")
         assert run(*words, model=model, given=cube) == 1
-        message = "up to half of their side, but got 400 px of 512"
+        message = "0 to half of their side, but got 400 px of 512"
     else:
         assert run(*words, model=model) == 1
     error = capsys.readouterr().err
@@ -251,7 +251,7 @@ def test_an_input_that_is_not_there_is_named(
     run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(given=tmp_path / "nowhere") == 1
-    assert "there is no" in capsys.readouterr().err
+    assert "does not exist" in capsys.readouterr().err
     assert (
         main(
             ["--model", NAME, "--input", ".", "--out", str(tmp_path / "m"), "--root", str(tmp_path)]

@@ -196,6 +196,8 @@ def test_an_existing_picture_is_not_overwritten(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "quicklook.png").write_text("mine")
-    with pytest.raises(FileExistsError, match=r"without one, but .*quicklook\.png is there"):
+    with pytest.raises(
+        FileExistsError, match=r"must not hold a picture yet, but .*quicklook\.png exists"
+    ):
         draw(tmp_path, draw_probability(0, 4, 4), None, monkeypatch)
     assert (tmp_path / "quicklook.png").read_text() == "mine"

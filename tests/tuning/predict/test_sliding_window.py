@@ -102,9 +102,9 @@ def test_a_seam_fades_from_tile_to_tile(quad: Path, member: Member) -> None:
     found = map_whole(scene, [member])["probability"]
     predictor, answers = Predictor([member], CPU), {}
     for window in scene.list_windows(64, 32):
-        patch = scene.read(window)
-        assert patch is not None
-        answer = predictor(patch.x[None])["probability"][0]
+        window_data = scene.read(window)
+        assert window_data is not None
+        answer = predictor(window_data.x[None])["probability"][0]
         answers[window.rows.start, window.columns.start] = answer
     west, over, east = answers[0, 0], answers[0, 64], answers[0, 128]
     for away in range(
@@ -251,7 +251,7 @@ def test_networks_that_read_different_things_are_no_ensemble(
 ) -> None:
     other = make_member(tmp_path / "other", channels=list(S1[:2]))
     with pytest.raises(
-        ValueError, match=r"must read the same, but seed 0 reads .* and seed 0 reads"
+        ValueError, match=r"must read the same input, but seed 0 reads .* and seed 0 reads"
     ):
         Predictor([member, other], CPU)
 

@@ -36,13 +36,13 @@ def test_a_summary_is_strict_json(tmp_path: Path) -> None:
 
 def test_a_number_that_is_none_is_refused_by_its_place(tmp_path: Path) -> None:
     summary = build_summary(SOME, 0.42, {"seeds": [{"score": 0.5}, {"score": float("nan")}]})
-    with pytest.raises(ValueError, match=r"finite, but got seeds\[1\]\.score = nan\. Give None"):
+    with pytest.raises(ValueError, match=r"finite, but got seeds\[1\]\.score = nan\. Use None"):
         write_summary(tmp_path / "summary.json", summary)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_fact_cannot_hide_a_count() -> None:
-    with pytest.raises(ValueError, match=r"its own name, but got 'area_m2'"):
+    with pytest.raises(ValueError, match=r"a key of its own, but got 'area_m2'"):
         build_summary(SOME, 0.42, {"area_m2": 1.0})
 
 

@@ -76,6 +76,6 @@ def test_convolving_parts_is_convolving_them_joined(sizes: tuple[int, ...], relu
 
 def test_what_does_not_pick_acquisitions_first_is_refused(tmp_path: Path) -> None:
     with pytest.raises(
-        ValueError, match=r"must pick its acquisitions first, but begins with aten\.sub"
+        ValueError, match=r"must first select its acquisitions, but starts with aten\.sub"
     ):
         fuse(fuse(make(tmp_path), 4, CPU), 4, CPU)

@@ -94,10 +94,10 @@ def trap_guard(members: Members, canary: Path) -> Members:
 TRAPS = {
     trap_weight: "must be raw bytes, never a pickle, but got use_pickle for",
     trap_constant: "must be raw bytes, never a pickle, but got use_pickle for c",
-    trap_object: r"must hold nothing else, but got 'program/data/constants/opaque_obj_0'",
-    trap_sample: r"Sample inputs must be empty, since they are pickled, but got \d+ bytes",
+    trap_object: r"must hold only known members, but got 'program/data/constants/opaque_obj_0'",
+    trap_sample: r"Sample inputs must be empty, because they are pickled, but got \d+ bytes",
     trap_expression: r"An expression must be a shape, but got \"open\(",
-    trap_guard: r"Sample inputs must be empty, since they are pickled, but got \d+ bytes",
+    trap_guard: r"Sample inputs must be empty, because they are pickled, but got \d+ bytes",
 }
 
 
@@ -140,7 +140,7 @@ def test_foreign_operator_is_refused(members: Members, tmp_path: Path, target: s
         content["graph_module"]["graph"]["nodes"][-1]["target"] = target
 
     path = write_members(tmp_path / "program.pt2", change_json(members, GRAPH, change))
-    with pytest.raises(Pt2Error, match=f"An operator must be one of .*, but got '{target}'"):
+    with pytest.raises(Pt2Error, match=f"An operator must be listed in .*, but got '{target}'"):
         load_program(path)
 
 
@@ -177,7 +177,7 @@ def drop_graph(content: Any) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (put_guard, r"A graph must have no guards, which are code, but got \"bool\(open"),
+        (put_guard, r"A graph must have no guards, because they are code, but got \"bool\(open"),
         (put_object, "A graph must have no custom objects, but got obj"),
         (put_name, r"A name must be letters, digits and _, but got \"x = open"),
         (put_string, "An argument must be tensors or numbers, but got as_string '/etc/passwd'"),

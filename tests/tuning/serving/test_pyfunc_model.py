@@ -107,13 +107,13 @@ def change(x: np.ndarray, index: Any, value: float) -> np.ndarray:
     [
         (
             lambda x: x[0],
-            r"in a batch \(B, T=15, C=4, H, W\), but got one tile \(15, 4, 48, 32\)\. Give",
+            r"must be a batch \(B, T=15, C=4, H, W\), but got one tile \(15, 4, 48, 32\)\. Pass",
         ),
         (
             lambda x: x[:, :4],
             r"must have shape \(B, T=15, C=4, H, W\), but got \(3, 4, 4, 48, 32\)",
         ),
-        (lambda x: x[:, :, :2], r"T=15, C=4, H, W\), but got \(3, 15, 2, 48, 32\)\. Give"),
+        (lambda x: x[:, :, :2], r"T=15, C=4, H, W\), but got \(3, 15, 2, 48, 32\)\. Pass"),
         (lambda x: x[:0], r"must have shape .*, but got \(0, 15, 4, 48, 32\)"),
         (lambda x: x[0, 0, 0], r"must have shape .*, but got \(48, 32\)"),
         (lambda x: x[..., :20], r"H and W must be multiples of 16, but got 48 x 20\. Pad"),
@@ -122,7 +122,7 @@ def change(x: np.ndarray, index: Any, value: float) -> np.ndarray:
             "must be finite, or NaN for no data, but got 1",
         ),
         (lambda x: x.astype(np.float64) * 1e300, r"must be finite, or NaN .* but got \d+ infinite"),
-        (lambda x: change(x, 1, np.nan), r"A tile must have data, but got NaN alone in \[1\]"),
+        (lambda x: change(x, 1, np.nan), r"A tile must have data, but got only NaN in \[1\]"),
         (lambda x: x.astype(str), r"must be numbers, but got <U\d+"),
         (lambda x: x > 0, "must be numbers, but got bool"),
         (lambda x: [[1.0], [1.0, 2.0]], r"must be an array .* or the path of a tile, but got list"),
@@ -141,12 +141,12 @@ def test_input_that_does_not_fit_is_refused(
 def test_threshold_outside_0_to_1_is_refused(
     model: PyFuncModel, x: np.ndarray, limit: float
 ) -> None:
-    with pytest.raises(MlflowException, match=rf"A threshold lies in \[0, 1\], but got {limit}"):
+    with pytest.raises(MlflowException, match=rf"A threshold must be in \[0, 1\], but got {limit}"):
         model.predict(x, params={"threshold": limit})
     inner = model.unwrap_python_model()
-    with pytest.raises(ValueError, match=r"A threshold lies in \[0, 1\], but got 'low'"):
+    with pytest.raises(ValueError, match=r"A threshold must be in \[0, 1\], but got 'low'"):
         inner.predict(None, x, {"threshold": "low"})
-    with pytest.raises(ValueError, match=r"A param is one of mask, threshold, but got 'maks'"):
+    with pytest.raises(ValueError, match=r"A param must be one of mask, threshold, but got 'maks'"):
         inner.predict(None, x, {"maks": True})
 
 
@@ -157,7 +157,7 @@ def test_network_is_at_hand_as_a_module(
     assert isinstance(program, torch.nn.Module)
     with torch.no_grad():
         assert np.abs(program(torch.from_numpy(x)).numpy() - probs).max() <= 1e-5
-    with pytest.raises(ValueError, match=r"Give x\[None\]"):
+    with pytest.raises(ValueError, match=r"Pass x\[None\]"):
         program(torch.from_numpy(x[0]))
 
 
@@ -168,13 +168,13 @@ def test_device_is_chosen_at_loading(uri: str, x: np.ndarray, probs: np.ndarray)
     assert {weight.device.type for weight in program.unwrap_python_model().program.buffers()} == {
         "meta"
     }
-    with pytest.raises(ValueError, match=r"A device is auto, cpu or .* but got 'gpu'"):
+    with pytest.raises(ValueError, match=r"The device must be auto, cpu or .* but got 'gpu'"):
         mlflow.pyfunc.load_model(uri, model_config={"device": "gpu"})
 
 
 def test_path_is_refused_in_a_server(model: PyFuncModel, serving: None, tmp_path: Path) -> None:
     for path in (str(tmp_path / "hokkaido_s1asc_579.nc"), tmp_path):
-        with pytest.raises(MlflowException, match="A server takes arrays, but got a path"):
+        with pytest.raises(MlflowException, match="A server accepts arrays, but got a path"):
             model.predict(path)
 
 
@@ -196,7 +196,7 @@ def test_server_s_refusal_is_short(model: PyFuncModel, serving: None, x: np.ndar
         ask(model, {"inputs": x[0].tolist()})
     assert caught.value.get_http_status_code() == 400
     text = json.loads(caught.value.serialize_as_json())["message"]
-    assert text.startswith("Tiles come in a batch (B, T=15, C=4, H, W), but")
+    assert text.startswith("The input must be a batch (B, T=15, C=4, H, W), but")
     assert len(text) < 200
 
 

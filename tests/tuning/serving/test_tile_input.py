@@ -134,7 +134,7 @@ def spoil_grid(dataset: xr.Dataset) -> xr.Dataset:
         ),
         (fill(11.0), r"VV must be in \(-50\.0, 10\.0\) dB, but got 11 to 11"),
         (fill(-np.inf), r"VV must be in \(-50\.0, 10\.0\) dB, but got -inf to -inf"),
-        (fill(np.nan), "VV must have data, but got no usable pixel"),
+        (fill(np.nan), "VV must have data, but has no valid pixel"),
         (
             lambda d: d.drop_vars("VH"),
             r"A tile must have VH over \('time', 'x', 'y'\), but got none",
@@ -143,7 +143,7 @@ def spoil_grid(dataset: xr.Dataset) -> xr.Dataset:
             lambda d: d.transpose("time", "y", "x"),
             r"must have VV over .*but got \('time', 'y', 'x'\)",
         ),
-        (spoil_grid, r"y must go by -10 m, but does not in"),
+        (spoil_grid, r"y must have a spacing of -10 m, but does not in"),
     ],
 )
 def test_tile_that_does_not_fit_is_refused(tmp_path: Path, change: Change, message: str) -> None:
@@ -155,13 +155,15 @@ def test_tile_that_does_not_fit_is_refused(tmp_path: Path, change: Change, messa
 def test_dates_must_be_enough_and_ascend(tmp_path: Path) -> None:
     dataset = make_dataset()
     path = write(dataset.isel(time=slice(None, None, -1)), tmp_path)
-    with pytest.raises(ValueError, match=r"must have 4 dates or more, ascending, but got "):
+    with pytest.raises(ValueError, match=r"must have at least 4 ascending dates, but got "):
         read_tile(path, ModelInput(S1[:2], 4, "event"))
 
 
 def test_misnamed_misplaced_and_damaged_files_are_named(tmp_path: Path) -> None:
     path = write(make_dataset(), tmp_path)
-    with pytest.raises(ValueError, match=r"but there is no .*s1dsc/hokkaido_s1dsc_579\.nc\. Put"):
+    with pytest.raises(
+        ValueError, match=r"but .*s1dsc/hokkaido_s1dsc_579\.nc does not exist\. Put"
+    ):
         read_tile(path, BOTH)
     with pytest.raises(
         ValueError, match=r"named hokkaido_<modality>_<number>\.nc, but got .*a\.nc"
@@ -177,7 +179,7 @@ def test_files_of_one_tile_lie_on_one_grid(tmp_path: Path) -> None:
     path = write(make_dataset(), tmp_path)
     moved = make_dataset("s1dsc")
     write(moved.assign_coords(x=moved["x"] + 10), tmp_path, "s1dsc")
-    with pytest.raises(ValueError, match=r"must lie on one grid, but .*s1asc_579.* do not"):
+    with pytest.raises(ValueError, match=r"must be on one grid, but .*s1asc_579.* are not"):
         read_tile(path, BOTH)
 
 
