@@ -84,7 +84,7 @@ def _find_common_grid(groups: dict[str, xr.Dataset], path: Path, notes: list[str
         if other != grid:
             remedy = "Resample one onto the other's grid, for example with gdalwarp."
             raise refused_error(
-                "All groups of a datacube must lie on one grid",
+                "All groups of a datacube must be on one grid",
                 f"{first} {grid}, {name} {other}",
                 path,
                 remedy,

@@ -1,4 +1,4 @@
-"""Datacubes made from numbers, for tests: a group for each orbit, NetCDF or Zarr."""
+"""Synthetic datacubes for tests: a group per orbit, NetCDF or Zarr."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path

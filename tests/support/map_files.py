@@ -1,4 +1,4 @@
-"""Tiny maps on disk, as the mapping command writes them."""
+"""Tiny maps on disk, as `python -m tuning.predict` writes them."""
 
 from pathlib import Path
 
@@ -14,15 +14,15 @@ def make_grid(height: int, width: int) -> Grid:
     return Grid("EPSG:32654", 570_880.0, 4_738_560.0, 10.0, height, width)
 
 
-def draw_probability(seed: int, height: int, width: int) -> np.ndarray:
-    """Draw noise, which makes touching corners and holes, with some pixels without data."""
+def make_probability(seed: int, height: int, width: int) -> np.ndarray:
+    """Make random probabilities, whose masks have touching corners and holes, with some pixels without data."""
     rng = np.random.default_rng(seed)
     probability = rng.random((height, width), dtype=np.float32)
     probability[rng.random((height, width)) < 0.05] = np.nan
     return probability
 
 
-def call(probability: np.ndarray, threshold: float) -> np.ndarray:
+def make_mask(probability: np.ndarray, threshold: float) -> np.ndarray:
     """Return the mask of probabilities: 1 landslide, 0 background, 255 no data."""
     return np.where(np.isnan(probability), 255, probability >= threshold).astype(np.uint8)
 

@@ -1,4 +1,4 @@
-"""Sentinel-2 files in the real format for the twin's tiles, which have none: made-up reflectances on the same grid."""
+"""Synthetic Sentinel-2 files in the published format for the twin's tiles, on the same grid."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Checkpoints and network files for the tests of logged models, without a training."""
+"""Checkpoints and network files for tests of logged models, without training."""
 
 import json
 import zipfile
@@ -35,7 +35,7 @@ def write_checkpoint(folder: Path, **changes: Any) -> TrialFolder:
     for module in model.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
             module.momentum = 1.0
-    with torch.no_grad():  # statistics of noise, so that the answers differ from pixel to pixel
+    with torch.no_grad():  # batch statistics of noise, so that predictions differ between pixels
         model(torch.randn(4, config["timesteps"], len(config["channels"]), 32, 32))
     journal = TrialFolder(folder)
     norm = asdict(make_norm(tuple(config["channels"])))
@@ -53,7 +53,7 @@ def write_network(folder: Path) -> Path:
 
 
 def read_members(path: Path) -> Members:
-    """Read a network's file, members by their names below the root."""
+    """Read a network's file: its members by their names below the root folder."""
     with zipfile.ZipFile(path) as archive:
         return {name.partition("/")[2]: archive.read(name) for name in archive.namelist()}
 
@@ -66,7 +66,7 @@ def write_members(path: Path, members: Members, **settings: Any) -> Path:
 
 
 def change_json(members: Members, name: str, change: Callable[[Any], object]) -> Members:
-    """Change one of the file's JSON members in place of the parsed content."""
+    """Apply a change to one of the JSON members."""
     content = json.loads(members[name])
     change(content)
     return members | {name: json.dumps(content).encode()}

@@ -1,4 +1,4 @@
-"""Tile files made from numbers, for tests that need one in a special state."""
+"""Synthetic tile files that tests change as they need."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +14,7 @@ SHAPE = (15, 128, 128)
 
 
 def make_dataset(modality: str = "s1asc") -> xr.Dataset:
-    """Make the content of hokkaido_579, in its place and with its number of landslide pixels."""
+    """Make a tile with the coordinates and the number of landslide pixels of hokkaido_579."""
     rng = np.random.default_rng(0)
     mask = np.zeros(SHAPE[1:], np.uint8)
     mask.flat[rng.permutation(mask.size)[: read_catalogue()["hokkaido_579"].annotated_px]] = 1

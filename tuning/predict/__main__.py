@@ -86,9 +86,7 @@ def _read_window(text: str) -> int:
 def main(argv: list[str] | None = None) -> int:
     """Make a map; return the exit code: 1 if a tile is missing in it."""
     args = _parse(argv)
-    from tuning.tracking.errors import (
-        end_command,
-    )  # imported late: takes seconds that --help need not wait
+    from tuning.tracking.errors import end_command  # takes seconds, which --help does not need
 
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     logging.getLogger("pyogrio").setLevel(logging.WARNING)

@@ -1,4 +1,4 @@
-"""A datacube is read as its file says, and refused or converted where it is not what a network was made for."""
+"""A datacube is read with its file's values, and converted or refused if it does not fit the network."""
 
 import json
 import pickle
@@ -66,7 +66,7 @@ def test_a_window_holds_the_files_numbers(tmp_path: Path, kind: str) -> None:
     np.testing.assert_array_equal(window_data.relief, groups["s1asc"]["DEM"].values[3:35, 7:55])
 
 
-def test_rows_run_south_and_dimensions_stand_in_order_whatever_the_file_does(
+def test_rows_run_south_and_dimensions_are_in_order_for_any_file(
     tmp_path: Path,
 ) -> None:
     groups = make_groups()
@@ -87,14 +87,16 @@ def test_coordinates_at_pixel_centres_give_the_same_grid(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(("transform", "west"), [(WEST + 3, 3.0), (WEST - 5, -5.0)])
-def test_a_geotransform_tells_the_corner(tmp_path: Path, transform: float, west: float) -> None:
-    def tell(dataset: xr.Dataset) -> xr.Dataset:
+def test_a_geotransform_defines_the_corner(tmp_path: Path, transform: float, west: float) -> None:
+    def add_transform(dataset: xr.Dataset) -> xr.Dataset:
         north = NORTH if west == 3 else NORTH + 5
         text = f"{transform} 10 0 {north} 0 -10"
         moved = dataset.assign_coords(x=dataset["x"] + (3 if west == 3 else 0))
         return moved.assign(spatial_ref=((), 0, {"GeoTransform": text}))
 
-    cube = open_cube(write_netcdf(change_all(make_groups(), tell), tmp_path / "cube.nc"), SPEC)
+    cube = open_cube(
+        write_netcdf(change_all(make_groups(), add_transform), tmp_path / "cube.nc"), SPEC
+    )
     assert cube.grid.west_m == WEST + west
     assert not any("taken for" in note for note in cube.notes)
 
@@ -112,7 +114,7 @@ def test_slopes_have_no_seam_between_windows(tmp_path: Path) -> None:
         np.testing.assert_array_equal(x[2, 5], slope[cut])
 
 
-def test_linear_power_is_converted_and_said(tmp_path: Path) -> None:
+def test_linear_power_is_converted_and_noted(tmp_path: Path) -> None:
     groups = make_groups()
     linear = change_all(
         groups, lambda d: d.assign(VV=10 ** (d["VV"] / 10), VH=10 ** (d["VH"] / 10))
@@ -123,7 +125,7 @@ def test_linear_power_is_converted_and_said(tmp_path: Path) -> None:
     assert "Backscatter of s1asc, s1dsc was converted from linear power to dB." in cube.notes
 
 
-def test_no_data_is_nan_and_strong_scatterers_are_bounded(tmp_path: Path) -> None:
+def test_no_data_is_nan_and_strong_scatterers_are_clipped(tmp_path: Path) -> None:
     groups = make_groups()
     for at, value in (((0, 1, 1), -9999), ((0, 1, 2), 22.0)):
         groups["s1asc"]["VV"][at] = value
@@ -133,7 +135,7 @@ def test_no_data_is_nan_and_strong_scatterers_are_bounded(tmp_path: Path) -> Non
     assert x[0, 0, 1, 2] == 10
 
 
-def test_optical_bands_have_no_data_where_their_scene_class_says(tmp_path: Path) -> None:
+def test_optical_bands_have_no_data_in_scene_class_0(tmp_path: Path) -> None:
     groups = make_groups()
     shape, rng = (15, 64, 80), np.random.default_rng(1)
     bands = {name: (DIMS, rng.integers(1, 4000, shape, np.int16)) for name in BANDS["s2"]}
@@ -153,7 +155,7 @@ def test_optical_bands_have_no_data_where_their_scene_class_says(tmp_path: Path)
         )
 
 
-def test_a_window_without_backscatter_is_passed_over(tmp_path: Path) -> None:
+def test_a_window_without_backscatter_is_none(tmp_path: Path) -> None:
     def empty(dataset: xr.Dataset) -> xr.Dataset:
         for name in ("VV", "VH"):
             dataset[name][:, :20] = np.nan
@@ -180,7 +182,7 @@ def test_acquisitions_are_chosen_evenly_or_around_the_event(tmp_path: Path) -> N
     assert other.steps["s1asc"] == [2, 3, 4, 5]
 
 
-def test_one_modality_may_lie_at_the_root(tmp_path: Path) -> None:
+def test_one_modality_may_be_in_the_root_group(tmp_path: Path) -> None:
     alone = make_groups()["s1asc"].assign_attrs(modality="s1asc")
     path = tmp_path / "cube.nc"
     alone.to_netcdf(path)
@@ -195,7 +197,7 @@ def drop(name: str) -> Any:
     return lambda groups: change_all(groups, lambda d: d.drop_vars(name))
 
 
-def at_10_km(groups: Groups) -> Groups:
+def at_20_m(groups: Groups) -> Groups:
     return change_all(groups, lambda d: d.assign_coords(x=d["x"] * 2))
 
 
@@ -217,11 +219,11 @@ WRONG: list[tuple[str, Any, str]] = [
     ("no VH", drop("VH"), r"must have VH, but got .*VV.* in s1asc of .*docs/maps.md"),
     ("few dates", lambda g: change_all(g, lambda d: d.isel(time=[0, 14])), r"reads 4 acquisitions, but got 2 \(2018-03-29, 2019-02-28\)"),
     ("before", before_event, r"before and after the event \(2018-09-05\), but got 2017-02-22, .* --event"),
-    ("20 m", at_10_km, r"Pixels must be 10 m \(x\), but got 20 to 20 m in s1asc.*gdalwarp -tr 10 10"),
+    ("20 m", at_20_m, r"Pixels must be 10 m \(x\), but got 20 to 20 m in s1asc.*gdalwarp -tr 10 10"),
     ("degrees", in_degrees, r"must be projected, in m, but got WGS 84 in .*Reproject it to UTM"),
     ("no crs", lambda g: change_all(g, lambda d: d.drop_attrs()), r"must name its coordinate system, but got none.*EPSG:32654"),
     ("strange crs", lambda g: change_all(g, lambda d: d.assign_attrs(crs="moon")), r"crs must be a coordinate system, but got 'moon'"),
-    ("two grids", shift_one, r"must lie on one grid, but got s1asc .*576000.*s1dsc .*576010"),
+    ("two grids", shift_one, r"must be on one grid, but got s1asc .*576000.*s1dsc .*576010"),
     ("off", lambda g: change_all(g, lambda d: d.assign_coords(x=d["x"] + 2)), r"corners or the centres of the pixels, but got \(576002.00, 4732160.00\).*write_transform"),
     ("unsorted", lambda g: change_all(g, lambda d: d.isel(time=slice(None, None, -1))), r"time must be strictly ascending"),
     ("no dates", lambda g: change_all(g, lambda d: d.assign_coords(time=np.arange(15.0))), r"time must be dates, but got type float64"),
@@ -237,7 +239,7 @@ WRONG: list[tuple[str, Any, str]] = [
 @pytest.mark.parametrize(
     ("change", "message"), [one[1:] for one in WRONG], ids=[one[0] for one in WRONG]
 )
-def test_what_a_network_was_not_made_for_is_refused(
+def test_a_cube_that_does_not_fit_the_network_is_refused(
     tmp_path: Path, change: Any, message: str
 ) -> None:
     path = write_netcdf(change(make_groups()), tmp_path / "cube.nc")
@@ -245,14 +247,14 @@ def test_what_a_network_was_not_made_for_is_refused(
         open_cube(path, SPEC)
 
 
-def test_heights_that_a_network_reads_must_be_there(tmp_path: Path) -> None:
+def test_a_network_that_reads_heights_needs_a_dem(tmp_path: Path) -> None:
     path = write_netcdf(drop("DEM")(make_groups()), tmp_path / "cube.nc")
     assert not open_cube(path, SPEC).has_heights
     with pytest.raises(ValueError, match=r"reads heights: a datacube must have DEM, but got .*VV"):
         open_cube(path, InputSpec((*S1, "slope"), 4, "even"))
 
 
-def test_infinite_backscatter_is_refused_where_it_is(tmp_path: Path) -> None:
+def test_infinite_backscatter_is_refused_with_its_window(tmp_path: Path) -> None:
     groups = make_groups(200, 80)
     groups["s1dsc"]["VH"][0, 150, 3] = np.inf
     cube = open_cube(write_netcdf(groups, tmp_path / "cube.nc"), SPEC)
@@ -263,7 +265,7 @@ def test_infinite_backscatter_is_refused_where_it_is(tmp_path: Path) -> None:
         cube.read(window(100, 0, 100, 80))
 
 
-def test_a_file_that_is_none_is_refused(tmp_path: Path) -> None:
+def test_a_file_that_is_no_datacube_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "cube.nc"
     path.write_bytes(b"no cube")
     with pytest.raises(
@@ -277,7 +279,7 @@ def test_a_file_that_is_none_is_refused(tmp_path: Path) -> None:
 
 
 class Bomb:
-    """Leaves a file behind when it is unpickled."""
+    """Creates a file when it is unpickled."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -299,11 +301,11 @@ def test_nothing_in_a_zarr_store_is_unpickled(tmp_path: Path, dtype: str) -> Non
     with pytest.raises(ValueError, match="pickle"):
         open_cube(path, SPEC)
     assert not (tmp_path / "exploded").exists()
-    pickle.loads((place / "0").read_bytes())  # noqa: S301 - it would have gone off
+    pickle.loads((place / "0").read_bytes())  # noqa: S301 - shows that the bomb works
     assert (tmp_path / "exploded").exists()
 
 
-def test_a_chunk_may_not_fill_the_memory(tmp_path: Path) -> None:
+def test_too_large_chunks_are_refused(tmp_path: Path) -> None:
     groups, side = make_groups(2, 2, TIMES), 9000
     path = write_netcdf({"s1asc": groups["s1asc"]}, tmp_path / "cube.nc")
     with netCDF4.Dataset(path, "w") as file:
@@ -319,7 +321,7 @@ def test_a_chunk_may_not_fill_the_memory(tmp_path: Path) -> None:
         open_cube(path, InputSpec(S1[:2], 4, "even"))
 
 
-def test_a_coordinate_may_not_fill_the_memory(tmp_path: Path) -> None:
+def test_too_long_coordinates_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "cube.nc"
     with netCDF4.Dataset(path, "w") as file:
         group = file.createGroup("s1asc")

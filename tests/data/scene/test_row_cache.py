@@ -1,4 +1,4 @@
-"""A datacube's windows are read in order, each chunk of the file once, and hold what a window alone holds."""
+"""Windows read in order equal windows read alone, and each chunk of the file is read once."""
 
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ SPEC = InputSpec(("s1asc:VV", "s1dsc:VH"), 4, "even")
 CHUNK = 48
 
 
-def store(groups: Groups, folder: Path, kind: str) -> Path:
+def write_cube(groups: Groups, folder: Path, kind: str) -> Path:
     """Write a cube in chunks of ``CHUNK`` rows."""
     if kind == "north up":
         groups = change_all(groups, lambda dataset: dataset.isel(y=slice(None, None, -1)))
@@ -32,11 +32,11 @@ def store(groups: Groups, folder: Path, kind: str) -> Path:
 
 
 @pytest.mark.parametrize("kind", ["zarr", "netcdf", "north up", "all dates"])
-def test_windows_read_in_order_hold_what_each_alone_holds(tmp_path: Path, kind: str) -> None:
-    path = store(make_groups(200, 112), tmp_path, kind)
+def test_windows_read_in_order_equal_windows_read_alone(tmp_path: Path, kind: str) -> None:
+    path = write_cube(make_groups(200, 112), tmp_path, kind)
     cube, alone = open_cube(path, SPEC), open_cube(path, SPEC)
     assert cube.layouts["s1asc"].rows == CHUNK
-    for number in range(2):  # a scene may be mapped again
+    for number in range(2):  # a scene can be mapped again
         for window in cube.list_windows(64, 16):
             window_data, wanted = cube.read(window), alone.read(window)
             assert window_data is not None
@@ -49,13 +49,13 @@ def test_windows_read_in_order_hold_what_each_alone_holds(tmp_path: Path, kind: 
 def test_no_chunk_is_read_twice(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, first: int
 ) -> None:
-    cube = open_cube(store(make_groups(200, 112), tmp_path, kind), SPEC)
-    usual, read = cube._read_raw, []
+    cube = open_cube(write_cube(make_groups(200, 112), tmp_path, kind), SPEC)
+    original, read = cube._read_raw, []
 
     def watch(modality: str, name: str, rows: slice, columns: slice) -> np.ndarray:
         if (modality, columns.start) == ("s1asc", 0):
             read.append((rows.start, rows.stop))
-        return usual(modality, name, rows, columns)
+        return original(modality, name, rows, columns)
 
     monkeypatch.setattr(cube, "_read_raw", watch)
     for window in cube.list_windows(64, 16):
@@ -66,8 +66,8 @@ def test_no_chunk_is_read_twice(
     assert {bottom % CHUNK for bottom in bottoms[:-1]} == {first % CHUNK}
 
 
-def test_windows_in_any_order_are_read_anew(tmp_path: Path) -> None:
-    path = store(make_groups(200, 112), tmp_path, "zarr")
+def test_windows_may_be_read_in_any_order(tmp_path: Path) -> None:
+    path = write_cube(make_groups(200, 112), tmp_path, "zarr")
     cube, alone = open_cube(path, SPEC), open_cube(path, SPEC)
     windows = cube.list_windows(64, 16)
     for at in np.random.default_rng(0).permutation(len(windows)):
@@ -80,7 +80,7 @@ def test_windows_in_any_order_are_read_anew(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("row", "height", "wanted"), [(0, 99, 8), (8, 99, 8), (9, 99, 24), (24, 99, 24), (90, 99, 99)]
 )
-def test_an_edge_is_the_next_one_south(row: int, height: int, wanted: int) -> None:
+def test_next_edge_is_the_first_one_to_the_south(row: int, height: int, wanted: int) -> None:
     assert ChunkLayout(16, 8, 1).next_edge(row, height) == wanted
     assert ChunkLayout(1, 0, 1).next_edge(row, height) == row
 
@@ -104,12 +104,12 @@ def test_dates_that_share_chunks_are_read_together() -> None:
         assert len(calls) == reads
 
 
-def test_a_file_without_chunks_has_an_edge_at_every_row() -> None:
+def test_an_unchunked_file_has_an_edge_at_every_row() -> None:
     band = xr.DataArray(np.zeros((2, 3, 4)), {"y": [3, 2, 1]}, ("time", "y", "x"))
     assert read_chunk_layout(band) == ChunkLayout(1, 0, 1)
 
 
-def test_rows_are_kept_for_the_next_windows_alone() -> None:
+def test_only_rows_of_the_next_windows_are_cached() -> None:
     strip = RowCache(
         lambda rows, columns: np.zeros((1, 64, 10), np.float32), ChunkLayout(64, 0, 1), 64, [0, 48]
     )

@@ -1,4 +1,4 @@
-"""Tiles side by side become one scene, each read as training read it."""
+"""Adjacent tiles become one scene, with the values of training."""
 
 import shutil
 from collections.abc import Callable
@@ -33,7 +33,7 @@ def read_all(scene: Mosaic) -> dict[tuple[int, int], np.ndarray]:
     return found
 
 
-def take(root: Path, to: Path, *tile_ids: str) -> Path:
+def copy_tiles(root: Path, to: Path, *tile_ids: str) -> Path:
     """Copy some tiles into another folder."""
     for path in (tile_path(Path(), tile_id, orbit) for tile_id in tile_ids for orbit in ORBITS):
         (to / path.parent).mkdir(parents=True, exist_ok=True)
@@ -53,13 +53,13 @@ def test_a_tile_is_read_as_training_and_serving_read_it(quad: Path, tmp_path: Pa
         np.testing.assert_array_equal(x, served[0, select_even_steps(4)])
 
 
-def test_a_network_around_the_event_gets_the_dates_that_serving_gives_it(quad: Path) -> None:
+def test_event_steps_are_the_dates_of_the_served_model(quad: Path) -> None:
     scene = open_mosaic(quad, InputSpec(S1, 4, "event"))
     served = read_tile(tile_path(quad, "hokkaido_579", "s1asc"), ModelInput(S1, 4, "event"))
     np.testing.assert_array_equal(read_all(scene)[0, 0], served[0])
 
 
-def test_tiles_lie_where_their_files_say(quad: Path) -> None:
+def test_the_grid_follows_the_files_coordinates(quad: Path) -> None:
     scene = open_mosaic(quad, SPEC)
     assert scene.grid == Grid("EPSG:32654", 576_000, 4_732_160, 10.0, 256, 256)
     assert scene.tiles == {
@@ -81,18 +81,16 @@ def test_a_window_over_a_corner_holds_a_quarter_of_each_tile(quad: Path) -> None
     np.testing.assert_array_equal(corner[..., 64:, 64:], windows[128, 128][..., :64, :64])
 
 
-def test_no_window_lies_over_a_missing_tile(quad: Path, tmp_path: Path) -> None:
-    three = take(quad, tmp_path, "hokkaido_579", "hokkaido_619", "hokkaido_578")
+def test_no_window_covers_a_missing_tile(quad: Path, tmp_path: Path) -> None:
+    three = copy_tiles(quad, tmp_path, "hokkaido_579", "hokkaido_619", "hokkaido_578")
     windows = open_mosaic(three, SPEC).list_windows(512, 32)
     assert [(w.rows.start, w.columns.start) for w in windows] == [
         *((0, 0), (0, 64), (0, 128), (64, 0), (128, 0))
     ]
 
 
-def test_a_tile_that_cannot_be_read_is_named_and_blends_with_nothing(
-    quad: Path, tmp_path: Path
-) -> None:
-    two = take(quad, tmp_path, "hokkaido_579", "hokkaido_619")
+def test_an_unreadable_tile_is_excluded_with_its_windows(quad: Path, tmp_path: Path) -> None:
+    two = copy_tiles(quad, tmp_path, "hokkaido_579", "hokkaido_619")
     path = tile_path(two, "hokkaido_619", "s1dsc")
     with xr.open_dataset(path) as dataset:
         spoiled = dataset.load()
@@ -107,19 +105,19 @@ def test_a_tile_that_cannot_be_read_is_named_and_blends_with_nothing(
     assert "probably linear power" in scene.excluded["hokkaido_619"]
 
 
-def test_a_tile_without_one_of_the_orbits_is_named(quad: Path, tmp_path: Path) -> None:
-    two = take(quad, tmp_path, "hokkaido_579", "hokkaido_619")
+def test_a_tile_that_lacks_an_orbit_is_excluded(quad: Path, tmp_path: Path) -> None:
+    two = copy_tiles(quad, tmp_path, "hokkaido_579", "hokkaido_619")
     tile_path(two, "hokkaido_619", "s1dsc").unlink()
     assert open_mosaic(two, SPEC).excluded == {"hokkaido_619": "It lacks a file of s1asc or s1dsc."}
 
 
-def test_one_file_stands_for_its_tile(quad: Path) -> None:
+def test_a_file_opens_its_tile(quad: Path) -> None:
     scene = open_mosaic(tile_path(quad, "hokkaido_618", "s1dsc"), SPEC)
     assert list(scene.tiles.values()) == ["hokkaido_618"]
     assert (scene.grid.west_m, scene.grid.north_m) == (577_280, 4_730_880)
 
 
-def test_a_folder_of_linear_power_is_converted_and_said(tmp_path: Path) -> None:
+def test_a_folder_of_linear_power_is_converted_and_noted(tmp_path: Path) -> None:
     for orbit in ORBITS:
         write(make_dataset(orbit), tmp_path / "dB", orbit)
         write(to_linear(make_dataset(orbit)), tmp_path / "linear", orbit)
@@ -133,7 +131,7 @@ def move(east_m: float) -> Callable[[xr.Dataset], xr.Dataset]:
     return lambda dataset: dataset.assign_coords(x=dataset["x"] + east_m)
 
 
-def test_tiles_off_the_grid_or_in_one_place_are_refused(tmp_path: Path) -> None:
+def test_tiles_off_the_grid_or_overlapping_are_refused(tmp_path: Path) -> None:
     for orbit in ORBITS:
         write(make_dataset(orbit), tmp_path, orbit)
         write(move(15 * 1280 + 50.0)(make_dataset(orbit)), tmp_path, orbit, number=999_999)
@@ -159,7 +157,7 @@ def test_a_folder_without_a_usable_tile_is_refused(tmp_path: Path) -> None:
         open_mosaic(tmp_path / "s1asc", SPEC)
 
 
-def test_dates_without_the_event_leave_a_tile_out(tmp_path: Path) -> None:
+def test_a_tile_without_dates_around_the_event_is_excluded(tmp_path: Path) -> None:
     for orbit in ORBITS:
         write(shift(-400)(make_dataset(orbit)), tmp_path, orbit)
     scene = open_mosaic(tmp_path, SPEC)

@@ -1,4 +1,4 @@
-"""Windows cover a raster and blend without a seam."""
+"""Windows cover a raster, and their weights blend without seams."""
 
 import numpy as np
 import pytest
@@ -31,7 +31,7 @@ def test_spans_cover_an_axis_from_its_start_to_its_end(
     assert add_up(spans, length).min() > 0.99
 
 
-def test_a_window_fades_towards_its_neighbours_alone() -> None:
+def test_a_window_fades_only_towards_its_neighbours() -> None:
     first, last = make_spans(192, 112, 32)
     assert (first.start, last.start) == (0, 80)
     assert first.weights[0] == 1
@@ -41,7 +41,7 @@ def test_a_window_fades_towards_its_neighbours_alone() -> None:
     np.testing.assert_allclose(add_up([first, last], 192), 1)
 
 
-def test_an_axis_shorter_than_a_window_is_one() -> None:
+def test_an_axis_shorter_than_a_window_is_one_span() -> None:
     (span,) = make_spans(48, 512, 32)
     assert (span.start, span.stop, span.weights.min()) == (0, 48, 1)
 
@@ -52,7 +52,7 @@ def test_an_overlap_is_at_most_half_of_a_window(overlap: int) -> None:
         make_spans(1000, 512, overlap)
 
 
-def test_a_tile_has_all_weight_away_from_its_seams() -> None:
+def test_a_tile_has_weight_one_away_from_its_seams() -> None:
     spans = make_tile_spans(3, 128, 16)
     total = add_up(spans, 384)
     np.testing.assert_allclose(total[16:-16], 1, rtol=1e-6)
@@ -63,12 +63,12 @@ def test_a_tile_has_all_weight_away_from_its_seams() -> None:
         assert (tile.weights[16:112] == 1).all()
 
 
-def test_windows_come_by_their_first_rows() -> None:
+def test_windows_are_ordered_by_their_first_rows() -> None:
     windows = combine_spans(make_tile_spans(2, 128, 16), make_tile_spans(2, 128, 16))
     assert [window.rows.start for window in windows] == [0, 0, 0, 64, 64, 64, 128, 128, 128]
     assert str(windows[1]) == "rows 0 to 127, columns 64 to 191"
     assert windows[1].weights.shape == windows[1].shape == (128, 128)
 
 
-def test_windows_are_aligned_as_a_logged_network_asks() -> None:
+def test_windows_are_aligned_as_a_logged_network_expects() -> None:
     assert ALIGN_PX % STEP_PX == 0

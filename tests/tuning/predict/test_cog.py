@@ -1,4 +1,4 @@
-"""GeoTIFF from bands of rows: whole, in place, and nothing at all when something is missing."""
+"""GeoTIFFs written row by row: complete and georeferenced, or not delivered at all."""
 
 import resource
 import signal
@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import rasterio
 
-from tests.support.map_files import LAYERS, call, draw_probability, make_grid
+from tests.support.map_files import LAYERS, make_grid, make_mask, make_probability
 from tuning.predict.cog import MASK, PROBABILITY, RELIEF, RasterWriter
 from tuning.predict.raster_io import read_strips
 
@@ -25,8 +25,8 @@ def write_bands(rasters: RasterWriter, name: str, values: np.ndarray, rows: int 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, np.ndarray]]:
     folder = tmp_path_factory.mktemp("maps") / "map"
-    probability = draw_probability(0, 700, 530)
-    values = {"probability": probability, "mask": call(probability, 0.5)}
+    probability = make_probability(0, 700, 530)
+    values = {"probability": probability, "mask": make_mask(probability, 0.5)}
     values |= {"spread": probability / 4, "relief": probability * 900}
     with RasterWriter(folder, make_grid(700, 530), LAYERS, TAGS) as rasters:
         for name, layer in values.items():
@@ -34,7 +34,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, n
     return folder, values
 
 
-def test_what_is_read_is_what_was_written(written: tuple[Path, dict[str, np.ndarray]]) -> None:
+def test_values_read_back_as_written(written: tuple[Path, dict[str, np.ndarray]]) -> None:
     folder, values = written
     for name in ("probability", "spread", "mask"):
         with rasterio.open(folder / f"{name}.tif") as raster:
@@ -53,7 +53,7 @@ def test_files_are_cloud_optimised(written: tuple[Path, dict[str, np.ndarray]], 
         assert raster.overviews(1) == [2]
 
 
-def test_files_lie_where_the_grid_says(written: tuple[Path, dict[str, np.ndarray]]) -> None:
+def test_files_have_the_grids_coordinates(written: tuple[Path, dict[str, np.ndarray]]) -> None:
     with rasterio.open(written[0] / "mask.tif") as raster:
         assert raster.crs == rasterio.CRS.from_epsg(32654)
         assert raster.transform[:6] == make_grid(700, 530).transform
@@ -61,7 +61,9 @@ def test_files_lie_where_the_grid_says(written: tuple[Path, dict[str, np.ndarray
         assert raster.tags()["AREA_OR_POINT"] == "Area"
 
 
-def test_files_carry_their_facts(written: tuple[Path, dict[str, np.ndarray]]) -> None:
+def test_files_carry_tags_description_and_nodata(
+    written: tuple[Path, dict[str, np.ndarray]],
+) -> None:
     with rasterio.open(written[0] / "mask.tif") as raster:
         assert TAGS.items() <= raster.tags().items()
         assert raster.descriptions == (MASK.description,)
@@ -70,7 +72,7 @@ def test_files_carry_their_facts(written: tuple[Path, dict[str, np.ndarray]]) ->
         assert np.isnan(raster.nodata)
 
 
-def test_overviews_average_probabilities_and_keep_the_mask_s_values(
+def test_overviews_average_probabilities_and_keep_mask_values(
     written: tuple[Path, dict[str, np.ndarray]],
 ) -> None:
     folder, values = written
@@ -83,12 +85,12 @@ def test_overviews_average_probabilities_and_keep_the_mask_s_values(
         assert set(np.unique(raster.read(1))) == {0, 1, 255}
 
 
-def test_only_delivered_layers_stay(written: tuple[Path, dict[str, np.ndarray]]) -> None:
+def test_only_delivered_layers_are_kept(written: tuple[Path, dict[str, np.ndarray]]) -> None:
     names = sorted(path.name for path in written[0].iterdir())
     assert names == ["mask.tif", "probability.tif", "spread.tif"]
 
 
-def test_a_small_raster_has_no_overview_and_relief_can_be_read_until_the_end(
+def test_a_small_raster_has_no_overview_and_relief_exists_until_closing(
     tmp_path: Path,
 ) -> None:
     layers = {"mask": MASK, "relief": RELIEF}
@@ -173,7 +175,7 @@ def test_an_existing_map_is_not_overwritten(tmp_path: Path) -> None:
 
 @contextmanager
 def limit_files(limit_bytes: int) -> Iterator[None]:
-    """Let no file grow further, as on a full disk."""
+    """Limit the size of files, as on a full disk."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit_bytes, before[1]))
@@ -186,8 +188,8 @@ def limit_files(limit_bytes: int) -> Iterator[None]:
 
 @pytest.mark.parametrize("short", [4000, 500_000])
 def test_a_full_disk_is_an_error_and_leaves_no_map(tmp_path: Path, short: int) -> None:
-    """GDAL cuts the delivered file short in silence by 4000 bytes; with much less room it cannot write before."""
-    noise, grid, layers = draw_probability(1, 600, 512), make_grid(600, 512), {"probability": PROBABILITY}  # fmt: skip
+    """GDAL silently truncates the delivered file by 4000 bytes; with much less space it fails earlier with an error."""
+    noise, grid, layers = make_probability(1, 600, 512), make_grid(600, 512), {"probability": PROBABILITY}  # fmt: skip
     with RasterWriter(tmp_path / "whole", grid, layers, {}) as rasters:
         rasters.write("probability", 0, noise)
     size = (tmp_path / "whole" / "probability.tif").stat().st_size

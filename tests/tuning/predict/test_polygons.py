@@ -1,4 +1,4 @@
-"""Landslides as polygons: they overlay the mask exactly, and their numbers are those of their pixels."""
+"""Landslide polygons overlay the mask exactly, and their attributes follow from their pixels."""
 
 import json
 from pathlib import Path
@@ -12,7 +12,7 @@ from pyproj import Transformer
 from rasterio.features import rasterize
 from scipy import ndimage
 
-from tests.support.map_files import call, draw_probability, make_grid, write_map
+from tests.support.map_files import make_grid, make_mask, make_probability, write_map
 from tuning.metrics.objects import SIZES, class_by_size
 from tuning.predict.polygons import MapTotals, SizeClassTotal, write_polygons
 
@@ -52,8 +52,8 @@ def burn(table: gpd.GeoDataFrame, height: int, width: int) -> np.ndarray:
 def test_polygons_overlay_the_mask_exactly(
     tmp_path: Path, seed: int, height: int, width: int, threshold: float
 ) -> None:
-    probability = draw_probability(seed, height, width)
-    mask = call(probability, threshold)
+    probability = make_probability(seed, height, width)
+    mask = make_mask(probability, threshold)
     totals = outline(tmp_path, mask, probability, spread=probability / 2)
     table = gpd.read_file(tmp_path / "landslides.gpkg")
     ids = burn(table, height, width)
@@ -73,7 +73,7 @@ def test_polygons_overlay_the_mask_exactly(
     assert totals.nodata_m2 == 100 * (mask == 255).sum()
 
 
-def test_a_patch_is_one_whatever_borders_it_crosses(tmp_path: Path) -> None:
+def test_a_component_is_one_across_strip_borders(tmp_path: Path) -> None:
     mask = np.zeros((60, 50), np.uint8)  # strips of 10 rows
     mask[5:55, 3] = mask[5:55, 40] = mask[54, 3:41] = 1  # a U, whose arms meet in the last strip
     mask[8:12, 10:12] = mask[12:14, 12] = 1  # two parts that touch at a corner
@@ -89,8 +89,8 @@ def test_a_patch_is_one_whatever_borders_it_crosses(tmp_path: Path) -> None:
 
 
 def test_geojson_is_in_longitude_and_latitude(tmp_path: Path) -> None:
-    probability = draw_probability(6, 60, 50)
-    outline(tmp_path, call(probability, 0.6), probability)
+    probability = make_probability(6, 60, 50)
+    outline(tmp_path, make_mask(probability, 0.6), probability)
     exact = gpd.read_file(tmp_path / "landslides.gpkg")
     text = json.loads((tmp_path / "landslides.geojson").read_text())
     assert "crs" not in text  # RFC 7946 knows one system
@@ -114,9 +114,9 @@ def test_geojson_is_in_longitude_and_latitude(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("seed", [0, 4])
-def test_a_geopackage_has_its_layer_its_system_and_its_columns(tmp_path: Path, seed: int) -> None:
-    probability = draw_probability(seed, 40, 30)
-    outline(tmp_path, call(probability, 0.6 if seed == 0 else 2.0), probability)
+def test_a_geopackage_has_layer_coordinate_system_and_columns(tmp_path: Path, seed: int) -> None:
+    probability = make_probability(seed, 40, 30)
+    outline(tmp_path, make_mask(probability, 0.6 if seed == 0 else 2.0), probability)
     assert pyogrio.list_layers(tmp_path / "landslides.gpkg").tolist() == [["landslides", "MultiPolygon"]]  # fmt: skip
     info = pyogrio.read_info(tmp_path / "landslides.gpkg")
     assert info["crs"] == "EPSG:32654"
@@ -129,9 +129,9 @@ def test_a_geopackage_has_its_layer_its_system_and_its_columns(tmp_path: Path, s
     ]
 
 
-def test_a_map_without_landslides_gives_valid_files(tmp_path: Path) -> None:
+def test_a_map_without_landslides_has_valid_files(tmp_path: Path) -> None:
     probability = np.full((20, 30), np.nan, np.float32)
-    totals = outline(tmp_path, call(probability, 0.5), probability, spread=probability)
+    totals = outline(tmp_path, make_mask(probability, 0.5), probability, spread=probability)
     assert totals == MapTotals(0, 0.0, dict.fromkeys(SIZES, SizeClassTotal(0, 0.0)), 0.0, 60_000.0)
     table = gpd.read_file(tmp_path / "landslides.gpkg")
     assert list(table.columns) == [*COLUMNS[:4], "mean_spread", *COLUMNS[4:], "geometry"]
@@ -139,8 +139,8 @@ def test_a_map_without_landslides_gives_valid_files(tmp_path: Path) -> None:
 
 
 def test_totals_by_size_add_up(tmp_path: Path) -> None:
-    probability = draw_probability(7, 90, 70)
-    mask = call(probability, 0.62)
+    probability = make_probability(7, 90, 70)
+    mask = make_mask(probability, 0.62)
     totals = outline(tmp_path, mask, probability)
     labels, count = label(mask)
     area = np.bincount(labels.ravel())[1:]
@@ -158,14 +158,14 @@ def test_a_landslide_pixel_without_probability_is_refused(tmp_path: Path) -> Non
         outline(tmp_path, mask, probability)
 
 
-def test_rasters_of_two_grids_are_refused(tmp_path: Path) -> None:
+def test_rasters_on_two_grids_are_refused(tmp_path: Path) -> None:
     one = write_map(tmp_path / "a", np.zeros((4, 4), np.uint8))
     other = write_map(tmp_path / "b", np.zeros((4, 5), np.uint8), probability=np.zeros((4, 5), np.float32))  # fmt: skip
     with pytest.raises(ValueError, match=r"on one grid, but probability.tif has shape \(4, 5\)"):
         write_polygons(tmp_path, one["mask"], other["probability"])
 
 
-def test_a_probability_is_no_mask(tmp_path: Path) -> None:
+def test_a_probability_raster_is_refused_as_mask(tmp_path: Path) -> None:
     chance = np.full((4, 4), 0.5, np.float32)
     paths = write_map(tmp_path, np.zeros((4, 4), np.uint8), probability=chance)
     with pytest.raises(ValueError, match=r"must hold 0, 1 and nodata .*Pass the mask"):

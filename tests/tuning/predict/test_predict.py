@@ -1,4 +1,4 @@
-"""One command from a registered model to a map, and what it says where it cannot."""
+"""The command from a registered model to a map, and its error messages."""
 
 import json
 import math
@@ -32,7 +32,7 @@ FILES = {"probability.tif", "mask.tif", "landslides.gpkg", "landslides.geojson",
 
 
 def log_seed(client: MlflowClient, experiment: str, folder: Path, seed: int) -> tuple[str, str]:
-    """Log the model of one seed as a campaign leaves it; return run and URI."""
+    """Log the model of one seed as a campaign does; return run and URI."""
     tags = {"kind": "trial", "stage": "repeat", "campaign": "first", "study": "unet"}
     run = client.create_run(experiment, tags=tags | {"fold": "blocks", "seed": str(seed)})
     folder.mkdir()
@@ -67,7 +67,7 @@ Run = Callable[..., int]
 
 @pytest.fixture
 def run(root: Path, quad: Path, tmp_path: Path) -> Run:
-    """Call the command, with the champion on the four tiles unless told otherwise."""
+    """Run the command, by default with the champion on the four tiles."""
 
     def call(*words: str, model: str = f"models:/{NAME}@{CHAMPION}", given: Path = quad) -> int:
         return main(
@@ -86,7 +86,7 @@ def read(path: Path) -> np.ndarray:
     return band
 
 
-def test_a_map_lies_where_its_tiles_lie(run: Run, quad: Path, tmp_path: Path) -> None:
+def test_a_map_has_its_tiles_coordinates(run: Run, quad: Path, tmp_path: Path) -> None:
     assert run() == 0
     folder = tmp_path / "map"
     assert {file.name for file in folder.iterdir()} == FILES | {"summary.json"}
@@ -103,7 +103,7 @@ def test_a_map_lies_where_its_tiles_lie(run: Run, quad: Path, tmp_path: Path) ->
             assert raster.tags()["data"] == "synthetic"
 
 
-def test_a_map_says_what_the_logged_model_says(
+def test_a_map_equals_the_logged_models_prediction(
     run: Run, root: Path, quad: Path, tmp_path: Path
 ) -> None:
     mlflow.set_tracking_uri(f"sqlite:///{root / 'mlflow.db'}")
@@ -113,7 +113,7 @@ def test_a_map_says_what_the_logged_model_says(
     probs = read(tmp_path / "map" / "probability.tif")
     np.testing.assert_allclose(probs, model.predict(str(path))[0], atol=1e-5)
     mask = model.predict(str(path), params={"mask": True})[0]
-    assert (read(tmp_path / "map" / "mask.tif") != mask).mean() < 1e-3  # but where both round
+    assert (read(tmp_path / "map" / "mask.tif") != mask).mean() < 1e-3  # apart from rounding
     summary = json.loads((tmp_path / "map" / "summary.json").read_text())
     assert summary["threshold"] == pytest.approx(0.42)
     assert summary["mapped_km2"] == pytest.approx(1.6384)
@@ -169,7 +169,7 @@ def test_a_models_folder_needs_no_tracker(run: Run, root: Path, quad: Path, tmp_
         (None, "A model's folder must hold artifacts/facts.json"),
     ],
 )
-def test_a_models_folder_that_was_spoiled_is_refused(
+def test_a_corrupted_models_folder_is_refused(
     root: Path, tmp_path: Path, changes: dict[str, object] | None, message: str
 ) -> None:
     client, _ = connect(root)
@@ -205,9 +205,9 @@ def test_a_datacube_becomes_a_map_of_its_size(
     cube = write_netcdf(groups, tmp_path / "scene.nc")
     assert run("--window", "64", "--overlap", "16", given=cube) == 0
     assert read(tmp_path / "map" / "probability.tif").shape == (90, 150)
-    said = capsys.readouterr().out
-    assert "Of 15 acquisitions of s1asc: 2018-03-29, 2018-07-27, 2018-10-31, 2019-02-28." in said
-    assert "landslides" in said
+    output = capsys.readouterr().out
+    assert "Of 15 acquisitions of s1asc: 2018-03-29, 2018-07-27, 2018-10-31, 2019-02-28." in output
+    assert "landslides" in output
 
 
 @pytest.mark.parametrize(
@@ -228,7 +228,7 @@ def test_a_datacube_becomes_a_map_of_its_size(
         (("--overlap", "400"), NAME, "none"),
     ],
 )
-def test_what_cannot_be_done_is_said_and_nothing_written(
+def test_an_impossible_request_is_refused_and_writes_nothing(
     run: Run,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
@@ -247,7 +247,7 @@ def test_what_cannot_be_done_is_said_and_nothing_written(
     assert not [path for path in tmp_path.iterdir() if "map" in path.name]
 
 
-def test_an_input_that_is_not_there_is_named(
+def test_a_missing_input_is_named(
     run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(given=tmp_path / "nowhere") == 1
@@ -261,7 +261,7 @@ def test_an_input_that_is_not_there_is_named(
     assert "The registry is in a campaign's database" in capsys.readouterr().err
 
 
-def test_a_folder_that_holds_something_is_left_alone(
+def test_a_folder_that_is_not_empty_is_not_changed(
     run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "map").mkdir()
@@ -283,7 +283,7 @@ def test_a_missing_tile_fails_the_command_but_not_the_map(
     assert summary["nodata_share"] == 0.25
 
 
-def test_files_that_were_changed_are_refused(
+def test_changed_model_files_are_refused(
     run: Run, root: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     program = next((root / "artifacts").rglob("program.pt2"))
@@ -309,7 +309,7 @@ def test_files_that_were_changed_are_refused(
         (("--units", "bel"), "invalid choice: 'bel'"),
     ],
 )
-def test_wrong_words_are_refused_by_the_parser(
+def test_wrong_arguments_are_refused_by_the_parser(
     run: Run, capsys: pytest.CaptureFixture[str], words: tuple[str, ...], message: str
 ) -> None:
     with pytest.raises(SystemExit) as ended:

@@ -1,4 +1,4 @@
-"""The picture of a map: nothing small gets lost, nothing lies where it is not, and it says what it shows."""
+"""The picture of a map shows small landslides, correct positions and labels."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ import rasterio
 from matplotlib.figure import Figure
 from matplotlib.image import imread
 
-from tests.support.map_files import call, draw_probability, make_grid, write_map
+from tests.support.map_files import make_grid, make_mask, make_probability, write_map
 from tuning.predict.cog import RELIEF, Layer, RasterWriter
 from tuning.predict.legend import round_length
 from tuning.predict.preview import read_preview
@@ -35,11 +35,11 @@ def draw(
     monkeypatch: pytest.MonkeyPatch,
     **about: object,
 ) -> Figure:
-    """Draw a picture; return its figure besides."""
+    """Draw a picture and return its figure."""
     kept: list[Figure] = []
     save = Figure.savefig
     monkeypatch.setattr(Figure, "savefig", lambda self, *a, **k: (kept.append(self), save(self, *a, **k)))  # fmt: skip
-    paths = write_map(folder, call(probability, 0.42), probability=probability)
+    paths = write_map(folder, make_mask(probability, 0.42), probability=probability)
     heights = None if relief is None else write_relief(folder / "relief", relief)
     words = {"threshold": 0.42, "title": "a model", "caption": "a caption", "synthetic": False}
     made = draw_quicklook(folder / "quicklook.png", paths["probability"], paths["mask"], heights, **(words | about))  # type: ignore[arg-type]  # fmt: skip
@@ -52,10 +52,10 @@ def texts(figure: Figure) -> str:
     return "\n".join(text for text in found if text)
 
 
-def test_a_landslide_of_one_pixel_stays_in_a_small_picture(tmp_path: Path) -> None:
+def test_a_landslide_of_one_pixel_is_visible_in_a_small_picture(tmp_path: Path) -> None:
     probability = np.full((100, 90), 0.1, np.float32)
     probability[57, 33] = 0.9
-    paths = write_map(tmp_path, call(probability, 0.5), probability=probability)
+    paths = write_map(tmp_path, make_mask(probability, 0.5), probability=probability)
     view = read_preview(paths["probability"], paths["mask"], longest_px=16)
     assert view.factor == 7  # 100 / 16, up
     assert view.landslide.shape == (15, 13)
@@ -63,14 +63,14 @@ def test_a_landslide_of_one_pixel_stays_in_a_small_picture(tmp_path: Path) -> No
     assert view.probability[57 // 7, 33 // 7] == np.float32(0.9)
 
 
-def test_cells_hold_the_highest_probability_and_the_mean_height(
+def test_cells_hold_the_maximum_probability_and_the_mean_height(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tuning.predict.raster_io.STRIP_PX", 300)
-    probability = draw_probability(0, 62, 41)
+    probability = make_probability(0, 62, 41)
     probability[:8, :8] = np.nan
-    heights = draw_probability(1, 62, 41)
-    paths = write_map(tmp_path, call(probability, 0.5), probability=probability)
+    heights = make_probability(1, 62, 41)
+    paths = write_map(tmp_path, make_mask(probability, 0.5), probability=probability)
     relief = write_relief(tmp_path / "relief", heights)
     view = read_preview(paths["probability"], paths["mask"], relief, longest_px=16)
     for row, column in np.ndindex(view.landslide.shape):
@@ -84,7 +84,7 @@ def test_cells_hold_the_highest_probability_and_the_mean_height(
     assert view.extent_km == pytest.approx((570.88, 571.32, 4737.92, 4738.56))
 
 
-def test_rasters_of_two_grids_are_refused(tmp_path: Path) -> None:
+def test_rasters_on_two_grids_are_refused(tmp_path: Path) -> None:
     one = write_map(tmp_path / "a", np.zeros((4, 4), np.uint8))
     other = write_relief(tmp_path / "b", np.zeros((4, 5), np.float32))
     with pytest.raises(ValueError, match=r"on one grid, but relief\.tif has shape \(4, 5\)"):
@@ -100,7 +100,7 @@ def test_slopes_to_the_north_west_are_bright() -> None:
     assert south_east == 0
 
 
-def test_shading_takes_gaps_and_single_rows() -> None:
+def test_shading_accepts_gaps_and_single_rows() -> None:
     heights = np.ones((5, 6))
     heights[2, 2] = np.nan
     lit = hillshade(heights, 10.0)
@@ -134,7 +134,7 @@ SHAPES = [(128, 128), (3, 300), (300, 3), (1, 1)]
 def test_pictures_of_any_shape_keep_square_pixels(
     tmp_path: Path, shape: tuple[int, int], empty: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    probability = draw_probability(0, *shape)
+    probability = make_probability(0, *shape)
     if empty:
         probability[:] = np.nan
     figure = draw(tmp_path, probability, np.zeros(shape, np.float32), monkeypatch)
@@ -148,17 +148,17 @@ def test_pictures_of_any_shape_keep_square_pixels(
     assert ("no data" in texts(figure)) == bool(np.isnan(probability).any())
 
 
-def test_a_picture_says_what_it_shows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    figure = draw(tmp_path, draw_probability(0, 30, 40), None, monkeypatch, synthetic=True, title="a $model$")  # fmt: skip
+def test_a_picture_is_labelled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    figure = draw(tmp_path, make_probability(0, 30, 40), None, monkeypatch, synthetic=True, title="a $model$")  # fmt: skip
     said = texts(figure)
     for words in ("a $model$\n(synthetic data)", "a caption", "EPSG:32654", "threshold 0.42", "N", "50 m"):  # fmt: skip
         assert words in said
-    assert "synthetic" not in texts(draw(tmp_path / "b", draw_probability(0, 30, 40), None, monkeypatch))  # fmt: skip
+    assert "synthetic" not in texts(draw(tmp_path / "b", make_probability(0, 30, 40), None, monkeypatch))  # fmt: skip
 
 
 def test_a_long_title_is_wrapped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     words = " ".join(["hokkaido-attention-unet"] * 12)
-    figure = draw(tmp_path, draw_probability(0, 300, 3), None, monkeypatch, title=words, caption=words)  # fmt: skip
+    figure = draw(tmp_path, make_probability(0, 300, 3), None, monkeypatch, title=words, caption=words)  # fmt: skip
     figure.draw_without_rendering()
     for text in figure.texts:
         assert 0 < text.get_window_extent().x0 < text.get_window_extent().x1 < figure.bbox.x1
@@ -179,8 +179,8 @@ def test_backscatter_is_grey_and_not_shaded(
     assert (np.diff(grounds[1][0, 2:-2]) > 0).all()
 
 
-def test_no_data_is_clear(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    probability = draw_probability(0, 20, 30)
+def test_no_data_is_transparent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    probability = make_probability(0, 20, 30)
     figure = draw(tmp_path, probability, None, monkeypatch)
     ground, chance = (image.get_array() for image in figure.axes[0].get_images())
     np.testing.assert_array_equal(np.asarray(ground)[..., 3] == 0, np.isnan(probability))
@@ -199,5 +199,5 @@ def test_an_existing_picture_is_not_overwritten(
     with pytest.raises(
         FileExistsError, match=r"must not hold a picture yet, but .*quicklook\.png exists"
     ):
-        draw(tmp_path, draw_probability(0, 4, 4), None, monkeypatch)
+        draw(tmp_path, make_probability(0, 4, 4), None, monkeypatch)
     assert (tmp_path / "quicklook.png").read_text() == "mine"

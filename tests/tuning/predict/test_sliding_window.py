@@ -1,4 +1,4 @@
-"""A map says what the network says, whatever windows it was made in."""
+"""A map equals the network's prediction, whatever its windows."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -28,7 +28,7 @@ CPU = torch.device("cpu")
 
 
 def make_member(folder: Path, *, seed: int = 0, **changes: object) -> Member:
-    """Make a network as it is logged."""
+    """Make a network as a logged model holds it."""
     folder.mkdir()
     journal = write_checkpoint(folder, **changes)
     checkpoint = load_checkpoint(journal.best)
@@ -93,11 +93,11 @@ def test_a_mosaic_equals_training_away_from_seams(
         cut = (slice(row * 128, row * 128 + 128), slice(column * 128, column * 128 + 128))
         gap = np.abs(found[cut] - probs[pack.tile_ids.index(tile_id)])
         assert gap[away[cut]].max() < 1e-5
-        assert gap.max() > 1e-3  # but blended beside them
+        assert gap.max() > 1e-3  # blended near the seams
 
 
-def test_a_seam_fades_from_tile_to_tile(quad: Path, member: Member) -> None:
-    """Beside a seam a map is the weighted mean of the tile and of what lies over the seam."""
+def test_seams_fade_from_tile_to_tile(quad: Path, member: Member) -> None:
+    """Near a seam a map is the weighted mean of the tile and of the window over the seam."""
     scene = open_mosaic(quad, member.spec)
     found = map_whole(scene, [member])["probability"]
     predictor, answers = Predictor([member], CPU), {}
@@ -122,7 +122,7 @@ def test_a_seam_fades_from_tile_to_tile(quad: Path, member: Member) -> None:
 
 
 @pytest.mark.parametrize("size", [(64, 80), (50, 37)])
-def test_a_cube_that_fits_into_a_window_is_what_the_network_says(
+def test_a_cube_in_one_window_equals_the_networks_prediction(
     tmp_path: Path, member: Member, size: tuple[int, int]
 ) -> None:
     groups = make_groups(*size)
@@ -137,7 +137,9 @@ def test_a_cube_that_fits_into_a_window_is_what_the_network_says(
     np.testing.assert_allclose(found, answer[: size[0], : size[1]], atol=1e-5)
 
 
-def test_windows_say_the_same_far_from_their_edges(tmp_path: Path, member: Member) -> None:
+def test_predictions_far_from_window_edges_do_not_depend_on_the_window(
+    tmp_path: Path, member: Member
+) -> None:
     cube = open_cube(write_netcdf(make_groups(64, 325), tmp_path / "cube.nc"), member.spec)
     whole = map_whole(cube, [member], side=336)["probability"]
     parts = map_whole(cube, [member], side=160)["probability"]
@@ -146,7 +148,7 @@ def test_windows_say_the_same_far_from_their_edges(tmp_path: Path, member: Membe
     assert np.abs(parts - whole).max() > 1e-3
 
 
-def test_a_map_does_not_depend_on_threads_and_leaves_their_number(
+def test_a_map_does_not_depend_on_threads_and_restores_their_number(
     tmp_path: Path, member: Member
 ) -> None:
     before = torch.get_num_threads()
@@ -162,7 +164,7 @@ def test_a_map_does_not_depend_on_threads_and_leaves_their_number(
     np.testing.assert_array_equal(*found)
 
 
-def test_a_network_that_fails_ends_the_map(
+def test_an_error_of_the_network_stops_the_map(
     tmp_path: Path, member: Member, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(self: Predictor, x: np.ndarray) -> None:
@@ -176,7 +178,7 @@ def test_a_network_that_fails_ends_the_map(
     assert torch.get_num_threads() == before
 
 
-def test_rows_that_cannot_be_written_end_the_map(tmp_path: Path, member: Member) -> None:
+def test_an_error_of_the_writer_stops_the_map(tmp_path: Path, member: Member) -> None:
     def write(name: str, first_row: int, values: np.ndarray) -> None:
         written.append(first_row)
         if first_row:
@@ -207,7 +209,7 @@ def test_pixels_without_backscatter_have_no_value(tmp_path: Path, member: Member
     assert 0 < expected.mean() < 1
 
 
-def test_an_ensemble_averages_its_seeds_and_tells_their_spread(
+def test_an_ensemble_averages_its_seeds_and_computes_their_spread(
     tmp_path: Path, member: Member
 ) -> None:
     members = [member, *(make_member(tmp_path / str(seed), seed=seed) for seed in (1, 2))]
@@ -220,7 +222,7 @@ def test_an_ensemble_averages_its_seeds_and_tells_their_spread(
     assert layers["spread"].max() > 0.01
 
 
-def test_flips_are_averaged_where_they_lie(tmp_path: Path, member: Member) -> None:
+def test_flips_are_flipped_back_and_averaged(tmp_path: Path, member: Member) -> None:
     groups = make_groups(64, 64)
     cube = open_cube(write_netcdf(groups, tmp_path / "cube.nc"), member.spec)
     answers = []
@@ -234,7 +236,7 @@ def test_flips_are_averaged_where_they_lie(tmp_path: Path, member: Member) -> No
     np.testing.assert_allclose(found, np.mean(answers, axis=0), atol=1e-5)
 
 
-def test_a_network_around_the_event_gets_its_dates_alone(tmp_path: Path) -> None:
+def test_an_event_network_reads_only_its_dates(tmp_path: Path) -> None:
     member = make_member(tmp_path / "event", timesteps=2, steps="event")
     groups = make_groups()
     cube = open_cube(write_netcdf(groups, tmp_path / "cube.nc"), member.spec)
@@ -246,9 +248,7 @@ def test_a_network_around_the_event_gets_its_dates_alone(tmp_path: Path) -> None
     assert select_even_steps(2) == [0, 14]
 
 
-def test_networks_that_read_different_things_are_no_ensemble(
-    tmp_path: Path, member: Member
-) -> None:
+def test_networks_with_different_inputs_are_no_ensemble(tmp_path: Path, member: Member) -> None:
     other = make_member(tmp_path / "other", channels=list(S1[:2]))
     with pytest.raises(
         ValueError, match=r"must read the same input, but seed 0 reads .* and seed 0 reads"
@@ -256,13 +256,13 @@ def test_networks_that_read_different_things_are_no_ensemble(
         Predictor([member, other], CPU)
 
 
-def test_a_group_norm_looks_at_the_whole_window(tmp_path: Path, member: Member) -> None:
+def test_a_network_with_group_norm_is_not_local(tmp_path: Path, member: Member) -> None:
     arch = {"width": 4, "depth": 3, "conv": "plain", "norm": "group"}
     assert not Predictor([make_member(tmp_path / "group", arch=arch)], CPU).local
     assert Predictor([member], CPU).local
 
 
-def test_windows_of_one_padded_size_do_not_see_each_other(member: Member) -> None:
+def test_padding_does_not_depend_on_earlier_windows(member: Member) -> None:
     predictor = Predictor([member], CPU)
     rng = np.random.default_rng(0)
     large, small = (

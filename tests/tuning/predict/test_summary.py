@@ -1,4 +1,4 @@
-"""A map in numbers."""
+"""The totals of a map as JSON and as one line."""
 
 import json
 from pathlib import Path
@@ -34,14 +34,14 @@ def test_a_summary_is_strict_json(tmp_path: Path) -> None:
     assert read["area_share"] is None
 
 
-def test_a_number_that_is_none_is_refused_by_its_place(tmp_path: Path) -> None:
+def test_a_number_that_is_not_finite_is_refused_with_its_path(tmp_path: Path) -> None:
     summary = build_summary(SOME, 0.42, {"seeds": [{"score": 0.5}, {"score": float("nan")}]})
     with pytest.raises(ValueError, match=r"finite, but got seeds\[1\]\.score = nan\. Use None"):
         write_summary(tmp_path / "summary.json", summary)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_fact_cannot_hide_a_count() -> None:
+def test_a_fact_cannot_overwrite_a_total() -> None:
     with pytest.raises(ValueError, match=r"a key of its own, but got 'area_m2'"):
         build_summary(SOME, 0.42, {"area_m2": 1.0})
 
@@ -53,7 +53,7 @@ def test_a_summary_is_not_overwritten(tmp_path: Path) -> None:
     assert (tmp_path / "summary.json").read_text() == "mine"
 
 
-def test_a_line_tells_count_area_share_and_threshold() -> None:
+def test_totals_are_formatted_with_count_area_share_and_threshold() -> None:
     assert (
         format_totals(SOME, 0.42)
         == "3 landslides, 3.00 ha, 2.00% of 150.00 ha mapped; threshold 0.42"

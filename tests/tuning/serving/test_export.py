@@ -1,4 +1,4 @@
-"""A network's file answers as the network does, for every architecture, batch and size."""
+"""An exported network predicts as the network does, for every architecture, batch and size."""
 
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,7 @@ def test_every_architecture_has_a_case() -> None:
 
 
 @pytest.mark.parametrize("model", CASES)
-def test_file_answers_as_the_network_at_every_batch_and_size(tmp_path: Path, model: str) -> None:
+def test_file_predicts_as_the_network_at_any_batch_and_size(tmp_path: Path, model: str) -> None:
     checkpoint = load_checkpoint(write_checkpoint(tmp_path, model=model, arch=CASES[model]).best)
     program = make_program(checkpoint)
     loaded = save_program(
@@ -58,9 +58,7 @@ def test_every_skip_mode_and_few_dates_are_exported(tmp_path: Path, skip_mode: s
     assert loaded(torch.zeros(2, 1, 4, 32, 32)).shape == (2, 32, 32)
 
 
-def test_program_holds_all_that_moves_to_another_device(
-    checkpoint: Checkpoint, tmp_path: Path
-) -> None:
+def test_program_moves_completely_to_another_device(checkpoint: Checkpoint, tmp_path: Path) -> None:
     program = make_program(checkpoint)
     program.model = Constant()
     save_program(program, make_reference(program, checkpoint.norm), tmp_path / "program.pt2")
@@ -70,7 +68,7 @@ def test_program_holds_all_that_moves_to_another_device(
     assert loaded(torch.empty(3, 15, 4, 48, 32, device="meta")).device.type == "meta"
 
 
-def test_further_weights_of_a_network_are_written_without_tracing_it(
+def test_new_weights_are_written_without_tracing_the_network_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     programs = {}
@@ -93,16 +91,16 @@ def test_further_weights_of_a_network_are_written_without_tracing_it(
 
 
 def reset(program: nn.Module) -> None:
-    """Draw a program's weights anew."""
+    """Reinitialise a program's weights."""
     for module in program.modules():
         if isinstance(module, nn.Conv2d):
             module.reset_parameters()
 
 
-def test_network_with_another_graph_is_exported_anew(
+def test_network_with_another_graph_is_exported_again(
     checkpoint: Checkpoint, tmp_path: Path
 ) -> None:
-    """Whatever its structure is called: the answers tell."""
+    """Even with an equal structure key, because the predictions differ."""
     program = make_program(checkpoint)
     reference: dict[str, Any] = make_reference(program, checkpoint.norm)
     save_program(program, reference, tmp_path / "program.pt2")
@@ -117,7 +115,7 @@ def test_network_with_another_graph_is_exported_anew(
         torch.testing.assert_close(loaded(x), program(x))
 
 
-def test_skeleton_takes_no_weights_of_another_network(
+def test_skeleton_refuses_weights_of_another_network(
     checkpoint: Checkpoint, tmp_path: Path
 ) -> None:
     program, file = make_program(checkpoint), tmp_path / "program.pt2"
@@ -140,7 +138,7 @@ def test_weights_in_another_order_of_memory_make_no_skeleton(
 
 
 class Constant(nn.Module):
-    """A network that makes a tensor on the CPU while it runs, as an initial state."""
+    """A network that creates a tensor on the CPU in its forward pass, like an initial state."""
 
     def forward(self, x: Tensor) -> Tensor:
         state = torch.zeros(1, 1, 1, 1, device=x.device) + torch.ones((), device="cpu").to(x.device)
@@ -148,7 +146,7 @@ class Constant(nn.Module):
 
 
 class Sized(nn.Module):
-    """A network that reads its input's size, so that an export for one shape does not do."""
+    """A network that reads its input's size, so that an export for one shape is wrong for others."""
 
     def forward(self, x: Tensor) -> Tensor:
         batch, steps, channels, height, width = x.shape
@@ -157,7 +155,7 @@ class Sized(nn.Module):
         return nn.functional.interpolate(small, size=(height, width), mode="bilinear")
 
 
-def test_network_that_reads_its_size_is_exported_for_any(
+def test_network_that_reads_its_input_size_is_exported_for_any_shape(
     checkpoint: Checkpoint, tmp_path: Path
 ) -> None:
     program = make_program(checkpoint)
@@ -170,7 +168,7 @@ def test_network_that_reads_its_size_is_exported_for_any(
 
 
 class Foreign(nn.Module):
-    """A network with an operator that is not on the list."""
+    """A network with an operator that is not allowed."""
 
     def forward(self, x: Tensor) -> Tensor:
         return torch.special.entr(x.mean((1, 2)).sigmoid()).unsqueeze(1)

@@ -1,4 +1,4 @@
-"""A network made ready for scenes answers as it was logged."""
+"""A network fused for scenes predicts as the logged one."""
 
 from pathlib import Path
 
@@ -27,7 +27,7 @@ def make(folder: Path, **changes: object) -> Program:
 
 @pytest.mark.parametrize("norm", NORMS)
 @pytest.mark.parametrize(("model", "conv"), [*zip(list_models(), [*CONVS, "plain"], strict=True)])
-def test_a_fused_network_answers_as_it_was_logged(
+def test_a_fused_network_equals_the_logged_one(
     tmp_path: Path, model: str, conv: str, norm: str
 ) -> None:
     arch = {"width": 4, "depth": 3, "conv": conv, "norm": norm}
@@ -40,7 +40,7 @@ def test_a_fused_network_answers_as_it_was_logged(
         picked = x[:, select_even_steps(4)]
         before = picked.clone()
         torch.testing.assert_close(fused(picked), wanted, atol=2e-6, rtol=0)
-        torch.testing.assert_close(picked, before, equal_nan=True)  # the input is left as it is
+        torch.testing.assert_close(picked, before, equal_nan=True)  # the input is unchanged
         torch.testing.assert_close(program(x), wanted)  # and so is the program
     assert (fused.series, fused.channels) == (4, 4)
     norms = [step for step in fused.graph.steps if "batch_norm" in str(step.function)]
@@ -49,7 +49,7 @@ def test_a_fused_network_answers_as_it_was_logged(
     assert wanted.std() > 1e-3
 
 
-def test_a_cpu_joins_no_maps_and_another_device_keeps_the_networks_own_operators(
+def test_concatenation_is_fused_only_on_a_cpu(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     arch = {"width": 4, "depth": 2, "conv": "plain", "norm": "batch"}
@@ -65,7 +65,9 @@ def test_a_cpu_joins_no_maps_and_another_device_keeps_the_networks_own_operators
 
 @pytest.mark.parametrize("relu", [False, True])
 @pytest.mark.parametrize("sizes", [(3,), (2, 3), (1, 4, 2)])
-def test_convolving_parts_is_convolving_them_joined(sizes: tuple[int, ...], relu: bool) -> None:
+def test_convolving_parts_equals_convolving_their_concatenation(
+    sizes: tuple[int, ...], relu: bool
+) -> None:
     parts = [torch.randn(2, size, 9, 7) for size in sizes]
     weight, bias = torch.randn(4, sum(sizes), 3, 3), torch.randn(4)
     how = ([2, 1], [1, 1], [1, 1], 1)
@@ -74,7 +76,7 @@ def test_convolving_parts_is_convolving_them_joined(sizes: tuple[int, ...], relu
     torch.testing.assert_close(found, wanted.relu() if relu else wanted)
 
 
-def test_what_does_not_pick_acquisitions_first_is_refused(tmp_path: Path) -> None:
+def test_a_program_that_does_not_select_acquisitions_first_is_refused(tmp_path: Path) -> None:
     with pytest.raises(
         ValueError, match=r"must first select its acquisitions, but starts with aten\.sub"
     ):

@@ -1,4 +1,4 @@
-"""Hostile network files: each is refused with its reason, and what it carries never runs."""
+"""Malicious network files are refused, and their code never runs."""
 
 import contextlib
 import io
@@ -25,7 +25,7 @@ WEIGHTS, CONSTANTS = CONFIGS.values()
 
 
 class Trap:
-    """Unpickling it makes a file."""
+    """Creates a file when it is unpickled."""
 
     def __init__(self, canary: Path) -> None:
         self.canary = canary
@@ -86,7 +86,7 @@ def trap_guard(members: Members, canary: Path) -> Members:
     def change(content: Any) -> None:
         content["guards_code"] = [f"bool(open({str(canary)!r}, 'w'))"]
 
-    sample = io.BytesIO()  # torch runs guards where there is one
+    sample = io.BytesIO()  # torch runs guards only with a sample input
     torch.save(((torch.zeros(2, 15, 4, 32, 32),), {}), sample)
     return change_json(members, GRAPH, change) | {SAMPLES: sample.getvalue()}
 
@@ -112,7 +112,7 @@ def test_trap_is_refused_and_never_runs(
 
 
 @pytest.mark.parametrize("trap", TRAPS)
-def test_trap_is_real_since_torch_s_own_loader_runs_it(
+def test_traps_run_in_torch_s_own_loader(
     members: Members, canary: Path, tmp_path: Path, trap: Callable[..., Members]
 ) -> None:
     path = write_members(tmp_path / "program.pt2", trap(members, canary))
@@ -135,7 +135,7 @@ def test_trap_is_real_since_torch_s_own_loader_runs_it(
         "#extension:op",
     ],
 )
-def test_foreign_operator_is_refused(members: Members, tmp_path: Path, target: str) -> None:
+def test_unknown_operator_is_refused(members: Members, tmp_path: Path, target: str) -> None:
     def change(content: Any) -> None:
         content["graph_module"]["graph"]["nodes"][-1]["target"] = target
 

@@ -64,13 +64,13 @@ def test_member_that_comes_twice_is_refused(members: Members, tmp_path: Path) ->
         read_archive(path)
 
 
-def test_lacking_member_is_named(members: Members, tmp_path: Path) -> None:
+def test_missing_member_is_named(members: Members, tmp_path: Path) -> None:
     del members[GRAPH]
     with pytest.raises(Pt2Error, match=f"must hold {GRAPH}, but got none"):
         read_archive(write_members(tmp_path / "program.pt2", members))
 
 
-def test_packed_member_is_refused(members: Members, tmp_path: Path) -> None:
+def test_compressed_member_is_refused(members: Members, tmp_path: Path) -> None:
     bomb = members | {"data/weights/weight_0": bytes(2**22)}
     path = write_members(tmp_path / "program.pt2", bomb, compression=zipfile.ZIP_DEFLATED)
     assert path.stat().st_size < 2**20
@@ -138,7 +138,7 @@ def test_weight_stays_within_its_payload(
         read_archive(path)
 
 
-def test_payload_of_nothing_is_refused(members: Members, tmp_path: Path) -> None:
+def test_unused_payload_is_refused(members: Members, tmp_path: Path) -> None:
     spare = members | {"data/weights/weight_99999": bytes(8)}
     with pytest.raises(Pt2Error, match=r"must belong to a weight, but got .*weight_99999"):
         read_archive(write_members(tmp_path / "program.pt2", spare))

@@ -1,4 +1,4 @@
-"""What a loaded model takes and gives: arrays, masks, refusals, devices; as MLflow loads it."""
+"""A model as MLflow loads it: inputs, probabilities, masks, errors and devices."""
 
 import json
 from pathlib import Path
@@ -70,13 +70,13 @@ def test_probabilities_are_the_network_s(
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float16, np.int64, np.int16])
-def test_any_kind_of_number_is_taken(model: PyFuncModel, x: np.ndarray, dtype: Any) -> None:
+def test_any_number_type_is_accepted(model: PyFuncModel, x: np.ndarray, dtype: Any) -> None:
     numbers = np.nan_to_num(x, nan=-12).astype(dtype)
     wanted = model.predict(numbers.astype(np.float32))
     assert np.array_equal(model.predict(numbers), wanted)
 
 
-def test_lists_are_taken_with_null_for_no_data(
+def test_lists_with_null_for_no_data_are_accepted(
     model: PyFuncModel, x: np.ndarray, probs: np.ndarray
 ) -> None:
     lists = json.loads(json.dumps(x.tolist()).replace("NaN", "null"))
@@ -150,7 +150,7 @@ def test_threshold_outside_0_to_1_is_refused(
         inner.predict(None, x, {"maks": True})
 
 
-def test_network_is_at_hand_as_a_module(
+def test_network_is_accessible_as_a_module(
     model: PyFuncModel, x: np.ndarray, probs: np.ndarray
 ) -> None:
     program = model.unwrap_python_model().program
@@ -184,14 +184,14 @@ def ask(model: PyFuncModel, request: dict[str, Any]) -> Any:
     return invocations(json.dumps(request), "application/json", model, schema)
 
 
-def test_server_answers_with_the_same_numbers(
+def test_server_returns_the_same_probabilities(
     model: PyFuncModel, serving: None, x: np.ndarray, probs: np.ndarray
 ) -> None:
     answer = json.loads(ask(model, {"inputs": x.tolist()}).response)
     assert np.abs(np.array(answer["predictions"]) - probs).max() <= 1e-5
 
 
-def test_server_s_refusal_is_short(model: PyFuncModel, serving: None, x: np.ndarray) -> None:
+def test_server_s_error_is_short(model: PyFuncModel, serving: None, x: np.ndarray) -> None:
     with pytest.raises(MlflowException) as caught:
         ask(model, {"inputs": x[0].tolist()})
     assert caught.value.get_http_status_code() == 400
@@ -200,7 +200,7 @@ def test_server_s_refusal_is_short(model: PyFuncModel, serving: None, x: np.ndar
     assert len(text) < 200
 
 
-def test_error_keeps_its_own_words() -> None:
+def test_error_keeps_its_own_message() -> None:
     error = InputError("A rule, but got a value.")
     error.message = f"Failed to predict data '{'1, ' * 999}'. \nError: {error.message}"
     assert error.message == "A rule, but got a value."

@@ -1,4 +1,4 @@
-"""A tile's path as a model's input: the same numbers as the packed training data, and clear refusals."""
+"""A tile's path as a model's input: the same values as the packed training data, and clear errors."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -38,7 +38,7 @@ def read_packed(pack: Pack, tile_id: str, wanted: ModelInput, count: int) -> np.
     return out.numpy()[None]
 
 
-def test_constants_are_the_data_set_s() -> None:
+def test_constants_equal_the_data_set_s() -> None:
     assert tile_input.BANDS == rules.BANDS
     assert tile_input.TILE_DIMS == rules.DIMS
     assert (tile_input.NODATA, tile_input.PIXEL_M) == (rules.NODATA, rules.PIXEL_M)
@@ -54,7 +54,9 @@ def test_tile_is_read_as_training_packed_it(twin: Path, pack: Pack, orbit: str) 
 
 
 @pytest.mark.parametrize("count", [1, 2, 4, 5, 15])
-def test_dates_nearest_to_the_event_are_training_s(twin: Path, pack: Pack, count: int) -> None:
+def test_dates_nearest_to_the_event_are_those_of_training(
+    twin: Path, pack: Pack, count: int
+) -> None:
     wanted, tile_id = ModelInput(S1, count, "event"), pack.tile_ids[0]
     found = read_tile(tile_path(twin, tile_id, "s1asc"), wanted)
     assert found.shape == (1, count, 4, 128, 128)
@@ -62,7 +64,7 @@ def test_dates_nearest_to_the_event_are_training_s(twin: Path, pack: Pack, count
 
 
 @pytest.mark.parametrize("days", [-400, -170, 0, 160, 400])
-def test_dates_are_picked_on_either_side_of_the_event(tmp_path: Path, days: int) -> None:
+def test_dates_are_chosen_on_both_sides_of_the_event(tmp_path: Path, days: int) -> None:
     dataset = make_dataset()
     times = dataset["time"].to_numpy() + np.timedelta64(days, "D")
     dataset["VV"].values[:] = np.arange(15)[:, None, None] - 20
@@ -105,7 +107,7 @@ def test_no_data_becomes_nan_as_in_training(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("steps", ["even", "event"])
-def test_path_gives_the_numbers_of_training(
+def test_path_gives_the_probabilities_of_training(
     twin: Path, pack: Pack, tmp_path: Path, steps: str
 ) -> None:
     checkpoint = load_checkpoint(write_checkpoint(tmp_path, steps=steps).best)
@@ -159,7 +161,7 @@ def test_dates_must_be_enough_and_ascend(tmp_path: Path) -> None:
         read_tile(path, ModelInput(S1[:2], 4, "event"))
 
 
-def test_misnamed_misplaced_and_damaged_files_are_named(tmp_path: Path) -> None:
+def test_misnamed_misplaced_and_damaged_files_are_refused(tmp_path: Path) -> None:
     path = write(make_dataset(), tmp_path)
     with pytest.raises(
         ValueError, match=r"but .*s1dsc/hokkaido_s1dsc_579\.nc does not exist\. Put"
@@ -175,7 +177,7 @@ def test_misnamed_misplaced_and_damaged_files_are_named(tmp_path: Path) -> None:
         read_tile(path, BOTH)
 
 
-def test_files_of_one_tile_lie_on_one_grid(tmp_path: Path) -> None:
+def test_files_of_one_tile_must_be_on_one_grid(tmp_path: Path) -> None:
     path = write(make_dataset(), tmp_path)
     moved = make_dataset("s1dsc")
     write(moved.assign_coords(x=moved["x"] + 10), tmp_path, "s1dsc")
@@ -183,7 +185,7 @@ def test_files_of_one_tile_lie_on_one_grid(tmp_path: Path) -> None:
         read_tile(path, BOTH)
 
 
-def test_tile_that_would_fill_the_memory_is_refused_before_it_is_read(tmp_path: Path) -> None:
+def test_too_large_tile_is_refused_before_it_is_read(tmp_path: Path) -> None:
     folder = tmp_path / "s1asc"
     folder.mkdir()
     with netCDF4.Dataset(folder / "hokkaido_s1asc_1.nc", "w") as file:
