@@ -36,7 +36,7 @@ from tuning.tracking.payloads import CampaignContext
 from tuning.tracking.tracker import Tracker
 from tuning.train.checkpoints import make_model
 from tuning.train.environment import describe_environment
-from tuning.train.evaluate import Predict, measure_predictions, measure_val
+from tuning.train.evaluate import PredictTiles, measure_predictions, measure_val
 from tuning.trial.folder import Config, TrialFolder
 from tuning.trial.search_space import compose, first_sample, make_key, make_space
 
@@ -178,7 +178,7 @@ def _log_trial(
     return run_id
 
 
-def _make_predict(pack: Pack, place: int, seed: int) -> Predict:
+def _make_predict(pack: Pack, place: int, seed: int) -> PredictTiles:
     """Return a function of tile ids; the networks' noise differs a little by their *place*."""
 
     def predict(tile_ids: Sequence[str]) -> np.ndarray:

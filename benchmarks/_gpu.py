@@ -18,7 +18,7 @@ from models import known_good
 from tuning.train import device_metrics
 from tuning.train.epochs import HostEpochRunner
 from tuning.train.fit import make_config_split
-from tuning.train.multi_seed import RandomState
+from tuning.train.multi_seed import GeneratorState
 from tuning.train.training import Training
 from tuning.train.training_data import TrainingData
 from tuning.trial.folder import Config, TrialFolder
@@ -62,28 +62,27 @@ class Network:
         """Make a training in a folder of its own."""
         config, pack = self.config(seed), self.load()
         journal, split = TrialFolder(Path(mkdtemp())), make_config_split(config, pack)
-        return Training(config, pack, split, journal, GPU, parts=parts, graphs=graphs)
+        return Training(config, pack, split, journal, GPU, data=parts, graphs=graphs)
 
 
 def as_before(training: Training) -> Training:
     """Let the host make every batch's changes and look at every loss."""
-    parts = training.parts.train, training.parts.val
     augment = make_augment(training.config["augment"])
-    training.epochs = HostEpochRunner(
-        training.steps, parts, augment, training.generator, training._check_finite
+    training.runner = HostEpochRunner(
+        training.step, training.data, augment, training.generator, training.check_loss
     )
     return training
 
 
 def compiled(training: Training) -> Training:
     """Let torch write kernels of its own for the network; they are recorded all the same."""
-    training.steps.model = torch.compile(training.model, dynamic=False)  # type: ignore[assignment]
+    training.step.model = torch.compile(training.model, dynamic=False)  # type: ignore[assignment]
     return training
 
 
 def train(training: Training) -> None:
     """Train an epoch, without val and journal."""
-    for _ in training.epochs.train():
+    for _ in training.runner.train():
         pass
 
 
@@ -91,18 +90,18 @@ class Side:
     """Trainings of several seeds side by side, as `tuning.train.multi_seed` lets them take turns."""
 
     def __init__(self, network: Network, seeds: int, parts: TrainingData) -> None:
-        self.members: list[tuple[Training, RandomState]] = []
+        self.members: list[tuple[Training, GeneratorState]] = []
         for seed in range(seeds):
             training = network.start(seed, parts)
-            self.members.append((training, RandomState(GPU)))
+            self.members.append((training, GeneratorState(GPU)))
 
     def train(self) -> None:
         """Train an epoch of each, without val and journal."""
-        going = [(draws, training.epochs.train()) for training, draws in self.members]
+        going = [(draws, training.runner.train()) for training, draws in self.members]
         while going:
             for member in tuple(going):
                 draws, walk = member
-                with draws:
+                with draws.active():
                     if next(walk, self) is self:
                         going.remove(member)
 
@@ -147,7 +146,7 @@ def count_operations(network: Network, parts: TrainingData) -> float:
     batch = parts.train.batch(range(2))
     with FlopCounterMode(display=False) as counter:
         logits = training.model(batch.x)
-        training.steps.loss(logits, batch.mask).backward()  # type: ignore[no-untyped-call]
+        training.step.loss(logits, batch.mask).backward()  # type: ignore[no-untyped-call]
     return counter.get_total_flops() / 2
 
 
@@ -155,13 +154,13 @@ def measure_tally(lanes: int) -> float:
     """Return the seconds that a batch's histogram takes where all pixels fall into one bin."""
     logits = torch.full((BATCH, 1, 128, 128), -20.0, device=GPU)
     mask = torch.zeros(BATCH, 128, 128, dtype=torch.uint8, device=GPU)
-    loss, before = torch.zeros((), device=GPU), device_metrics.LANES
-    device_metrics.LANES = lanes
+    loss, before = torch.zeros((), device=GPU), device_metrics.SUB_HISTOGRAMS
+    device_metrics.SUB_HISTOGRAMS = lanes
     try:
         one = device_metrics.DeviceMetrics(GPU)
-        return measure(lambda: [one.add(loss, logits, mask) for _ in range(50)], 0.2) / 50
+        return measure(lambda: [one.update(loss, logits, mask) for _ in range(50)], 0.2) / 50
     finally:
-        device_metrics.LANES = before
+        device_metrics.SUB_HISTOGRAMS = before
 
 
 def describe() -> str:

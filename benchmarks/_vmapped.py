@@ -28,7 +28,7 @@ class Vmapped:
         first = trainings[0]
         self.config, self.device, self.base = first.config, first.device, first.model
         self._generators = [training.generator for training in trainings]
-        self._resident = GpuDataset(first.parts.train, first.epochs._train._augment)  # type: ignore[attr-defined]
+        self._tiles = GpuDataset(first.data.train, first.runner._train._augment)  # type: ignore[attr-defined]
         self.params, self.buffers = stack_module_state([one.model for one in trainings])
         if nhwc:
             for name, weights in self.params.items():
@@ -44,7 +44,7 @@ class Vmapped:
 
     def step(self, rows: Tensor) -> Tensor:
         """Take one step of all seeds, on the tiles that *rows* ``(S, 3, B)`` name; return the losses ``(S,)``."""
-        batches = [self._resident.gather(one) for one in rows.unbind()]
+        batches = [self._tiles.load_batch(one) for one in rows.unbind()]
         x = torch.stack([batch.x for batch in batches])
         mask = torch.stack([batch.mask for batch in batches])
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
@@ -55,7 +55,7 @@ class Vmapped:
         losses.sum().backward()
         self._clip()
         self.optimizer.step()
-        self.tally.add(losses.detach().mean(), logits.detach().flatten(0, 1), mask.flatten(0, 1))
+        self.tally.update(losses.detach().mean(), logits.detach().flatten(0, 1), mask.flatten(0, 1))
         return losses.detach()
 
     def _call(self, params: dict[str, Tensor], buffers: dict[str, Tensor], x: Tensor) -> Tensor:
@@ -72,15 +72,15 @@ class Vmapped:
 
     def train(self) -> None:
         """Train all seeds for an epoch, each in its own order."""
-        self.lane.follow()
-        with torch.cuda.stream(self.lane.stream):
+        self.lane.wait_for_current()
+        with self.lane.active():
             plans = [
-                self._resident.draw(self.config["batch_size"], generator)
+                self._tiles.plan_shuffled(self.config["batch_size"], generator)
                 for generator in self._generators
             ]
             for rows in zip(*(plan.batches for plan in plans), strict=True):
                 self._queue(torch.stack(rows))
-        self.lane.join()
+        self.lane.block_current()
 
     def _queue(self, rows: Tensor) -> None:
         size = rows.shape[-1]

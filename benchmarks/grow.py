@@ -53,7 +53,7 @@ def make_works(model: str, side: int, timesteps: int) -> tuple[Work, Work]:
         torch.randn(BATCH, timesteps, CHANNELS, side, side),
         (torch.rand(BATCH, side, side) < 0.07).to(torch.uint8),
     )
-    return lambda: steps.take(batch), lambda: steps.judge(batch)
+    return lambda: steps.train_batch(batch), lambda: steps.validate_batch(batch)
 
 
 def time_work(work: Work) -> float:

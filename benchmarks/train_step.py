@@ -107,8 +107,8 @@ def make_side(kind: str, args: argparse.Namespace) -> Callable[[Any], Any]:
         nonlocal taken
         losses, began = [], time.perf_counter()
         for _ in range(count):
-            losses.append(float(steps.take(batches[taken % BATCHES])[0]))
-            steps.schedule.step()
+            losses.append(float(steps.train_batch(batches[taken % BATCHES])[0]))
+            steps.scheduler.step()
             taken += 1
         return {"seconds": (time.perf_counter() - began) / count / args.batch, "losses": losses}
 

@@ -1,8 +1,8 @@
-"""All tiles of a data set as arrays on disk, made once and mapped into memory by every trial.
+"""Builds a pack: all tiles of a data set as arrays on disk, made once and memory-mapped by every trial.
 
-A pack is a folder ``pack-<hash>``; its files are those of :mod:`data.pack.file_format`. The hash covers the content of
-every tile file, so a changed, added or removed tile makes another pack; what an earlier pack already holds is
-copied from there, and only the other tiles are read.
+A pack is a folder ``pack-<hash>`` with the files of :mod:`data.pack.file_format`. The hash covers the content of every
+tile file, so a changed, added or removed tile gives a new pack. Unchanged tiles are copied from earlier packs; only
+the others are read.
 """
 
 import hashlib
@@ -32,18 +32,14 @@ from data.tiles import (
 )
 from data.tiles.manifest import read_manifest
 
-__all__ = ["Pack", "load_pack", "make_pack"]
-
 logger = logging.getLogger(__name__)
 
-READER_CRASHED = (
-    "Reading it ended the process: the file is damaged in a way that its library does not survive."
-)
+READER_CRASHED = "The NetCDF library crashed while reading it: the file is damaged."
 
 
 @dataclass(frozen=True)
 class _Request:
-    """Which tiles to pack, and from what."""
+    """The tiles to pack, and how to read them."""
 
     root: Path
     modalities: tuple[str, ...]
@@ -52,7 +48,7 @@ class _Request:
     workers: int | None
 
     def hash_tile(self, tile_id: str) -> str:
-        """Hash what a tile's row is made from: format, unit and the content of its files."""
+        """Return the hash of everything that determines a tile's row: format, unit, content of its files."""
         paths = (tile_path(self.root, tile_id, modality) for modality in self.modalities)
         text = json.dumps(
             [FORMAT, self.units, self.modalities, [hash_file(path) for path in paths]]
@@ -60,55 +56,55 @@ class _Request:
         return hashlib.sha256(text.encode()).hexdigest()
 
     def hash_tiles(self) -> dict[str, str]:
-        """Hash every tile."""
+        """Return the hash of every tile by id."""
         threads = self.workers or count_cpus()
-        with ThreadPoolExecutor(threads) as pool:  # hashing releases the interpreter's lock
+        with ThreadPoolExecutor(threads) as pool:  # hashing releases the GIL
             return dict(zip(self.tile_ids, pool.map(self.hash_tile, self.tile_ids), strict=True))
 
 
 def _list_earlier(packs: Path, modalities: Sequence[str]) -> list[Pack]:
-    """List the packs of the same format and modalities, the newest first."""
-    found = []
+    """Return the packs of the same format and modalities, newest first."""
+    earlier = []
     for file in sorted(packs.glob(f"pack-*/{MANIFEST}"), key=lambda file: -file.stat().st_mtime):
         try:
             pack = load_pack(file.parent)
         except (ValueError, KeyError, OSError) as error:
-            logger.info("Not reused: %s: %s", file.parent, error)
+            logger.info("Not reusing the pack %s: %s", file.parent, error)
             continue
         if pack.modalities == tuple(modalities):
-            found.append(pack)
-    return found
+            earlier.append(pack)
+    return earlier
 
 
 def _find_rows(earlier: Sequence[Pack], digests: dict[str, str]) -> dict[str, Pack]:
-    """Find the tiles that some earlier pack has read from the very same files."""
-    found: dict[str, Pack] = {}
-    for pack in reversed(earlier):  # the newest wins
+    """Return, by tile id, the newest earlier pack that read the tile from identical files."""
+    packs: dict[str, Pack] = {}
+    for pack in reversed(earlier):  # newest last, so that it wins
         known = {*pack.tile_ids, *pack.excluded}
         same = (tile for tile, digest in digests.items() if pack.digests.get(tile) == digest)
-        found |= {tile: pack for tile in same if tile in known}
-    return found
+        packs |= {tile: pack for tile in same if tile in known}
+    return packs
 
 
 def _read_rows(
     request: _Request, earlier: dict[str, Pack]
 ) -> Iterator[tuple[str, TileRow | Pack | str]]:
-    """Yield each tile's row, the pack that has it, or the reason why it cannot be used."""
-    fresh = [tile for tile in request.tile_ids if tile not in earlier]
+    """Yield each tile's row, the earlier pack that contains it, or the reason why it is unusable."""
+    unread = [tile for tile in request.tile_ids if tile not in earlier]
     work = partial(read_tile_row, request.root, request.modalities, request.units)
-    read = map_processes(work, fresh, "packing tiles", workers=request.workers)
+    rows = map_processes(work, unread, "packing tiles", workers=request.workers)
     for tile in request.tile_ids:
         if tile in earlier:
             yield tile, earlier[tile].excluded.get(tile, earlier[tile])
         else:
-            row = next(read)
+            row = next(rows)
             yield tile, READER_CRASHED if isinstance(row, WorkerDied) else row
 
 
 def _write(
     writer: PackWriter, rows: Iterator[tuple[str, TileRow | Pack | str]]
 ) -> tuple[dict[str, str], dict[str, list[str]]]:
-    """Write every usable row; return the reasons of the others, and what is suspicious."""
+    """Write every usable row; return why tiles were excluded, and the warnings about others, by tile id."""
     excluded: dict[str, str] = {}
     suspicious: dict[str, list[str]] = {}
     for tile_id, row in rows:
@@ -120,8 +116,8 @@ def _write(
                 suspicious[tile_id] = row.suspicious[tile_id]
         else:
             writer.add(tile_id, row)
-            if row.findings:
-                suspicious[tile_id] = list(row.findings)
+            if row.warnings:
+                suspicious[tile_id] = list(row.warnings)
     return excluded, suspicious
 
 
@@ -130,7 +126,7 @@ def _check_space(packs: Path, request: _Request) -> None:
     if (free := shutil.disk_usage(packs).free) < needed:
         raise OSError(
             f"A pack of {len(request.tile_ids)} tiles needs {needed / 1e6:.0f} MB, but got "
-            f"{free / 1e6:.0f} MB free in {packs}. Free space there or give another folder (--root)."
+            f"{free / 1e6:.0f} MB free in {packs}. Free disk space or choose another folder with --root."
         )
 
 
@@ -143,32 +139,34 @@ def make_pack(
     tile_ids: Sequence[str] | None = None,
     workers: int | None = None,
 ) -> Pack:
-    """Pack the tiles of a data folder, or reuse the pack made of the very same files.
+    """Pack the tiles of a data folder, or reuse the pack of identical files.
 
     Args:
-        tiles: Data folder with a folder per modality.
-        packs: Folder that holds the packs.
-        units: Unit of the files' backscatter; linear power becomes dB. What the folder's manifest
-            says when left out.
-        modalities: Which of ``data.tiles.MODALITIES`` to pack; a tile must have them all.
-        tile_ids: Tiles to pack; all that have the modalities when left out.
-        workers: Processes that read tiles; as many as :func:`data.io.processes.map_processes` finds right when left out.
+        tiles: Data folder with a subfolder per modality.
+        packs: Folder of all packs.
+        units: Unit of the files' backscatter; linear power is converted to dB. By default the unit in the
+            folder's manifest.
+        modalities: Modalities to pack, out of ``data.tiles.MODALITIES``; a tile must have all of them.
+        tile_ids: Tiles to pack; by default all that have the modalities.
+        workers: Processes that read tiles; by default chosen by :func:`data.io.processes.map_processes`.
 
     Returns:
-        The pack. Tiles that could not be used are in ``excluded`` with their reasons, tiles that are
-        used but look odd in ``suspicious``.
+        The pack. Its ``excluded`` gives the reason for every unusable tile, its ``suspicious`` the warnings about
+        tiles that are used.
 
     Raises:
-        FileNotFoundError: If *tiles* is no data folder.
-        TileError: If no tile can be used.
-        OSError: If there is no space for the pack.
+        FileNotFoundError: If *tiles* is not a data folder.
+        TileError: If no tile is usable.
+        OSError: If the disk has too little free space.
     """
-    source, found = read_manifest(tiles, units), set(list_tiles(tiles, modalities))
-    chosen = sorted(found) if tile_ids is None else [tile for tile in tile_ids if tile in found]
+    source, available = read_manifest(tiles, units), set(list_tiles(tiles, modalities))
+    chosen = (
+        sorted(available) if tile_ids is None else [tile for tile in tile_ids if tile in available]
+    )
     request = _Request(tiles, tuple(modalities), source.units, tuple(chosen), workers)
     digests = request.hash_tiles()
-    lack = f"It lacks a file of {' or '.join(modalities)}."
-    unpaired = dict.fromkeys(list_unpaired(tiles, modalities), lack)
+    reason = f"It lacks a file of {' or '.join(modalities)}."
+    unpaired = dict.fromkeys(list_unpaired(tiles, modalities), reason)
     content = json.dumps([digests, unpaired, source.synthetic], sort_keys=True)
     digest = hashlib.sha256(content.encode()).hexdigest()[:12]
     final = packs / f"pack-{digest}"
@@ -185,15 +183,15 @@ def make_pack(
         "modalities": list(modalities),
         "digests": digests,
     }
-    with _open_aside(final) as aside:
+    with _temporary_folder(final) as aside:
         _fill(aside, request, manifest, unpaired)
         _publish(aside, final)
     return load_pack(final)
 
 
 @contextmanager
-def _open_aside(final: Path) -> Iterator[Path]:
-    """Make a folder of this process next to *final*, to be renamed or removed at the end."""
+def _temporary_folder(final: Path) -> Iterator[Path]:
+    """Create a temporary folder next to *final*; delete it at the end unless it was renamed."""
     aside = final.with_name(f".{final.name}.{os.getpid()}")
     aside.mkdir(parents=True)
     try:
@@ -205,11 +203,13 @@ def _open_aside(final: Path) -> Iterator[Path]:
 def _fill(
     folder: Path, request: _Request, manifest: dict[str, Any], unpaired: dict[str, str]
 ) -> None:
-    """Write a pack's files, the manifest last."""
+    """Write a pack's files, with the manifest last."""
     _check_space(folder.parent, request)
     earlier = _find_rows(_list_earlier(folder.parent, request.modalities), manifest["digests"])
     if earlier:
-        logger.info("Of %d tiles, %d are packed already.", len(request.tile_ids), len(earlier))
+        logger.info(
+            "Copying %d of %d tiles from earlier packs.", len(earlier), len(request.tile_ids)
+        )
     with PackWriter(folder, request.modalities) as writer:
         excluded, suspicious = _write(writer, _read_rows(request, earlier))
     excluded |= unpaired
@@ -219,7 +219,7 @@ def _fill(
 
 
 def _nothing_usable(excluded: dict[str, str], tiles: Path) -> TileError:
-    reason = next(iter(excluded.values()), "The folder has none of the tiles asked for.")
+    reason = next(iter(excluded.values()), "The folder has none of the requested tiles.")
     return TileError(
         f"A pack needs at least one usable tile, but got none of {len(excluded)} in {tiles}. "
         f"The first reason: {reason}"
@@ -227,7 +227,7 @@ def _nothing_usable(excluded: dict[str, str], tiles: Path) -> TileError:
 
 
 def _publish(aside: Path, final: Path) -> None:
-    """Rename the finished folder into place; another process may have been first with the same."""
+    """Rename the finished folder; another process may have published the same pack first."""
     try:
         aside.rename(final)
     except OSError:

@@ -1,7 +1,7 @@
-"""What a network reads: the channels by name, and which acquisitions of a series.
+"""The input of a network: channel names, and the selection of acquisitions.
 
-Channel names carry their modality: ``s1asc:VV``, ``s2:B04``; ``DEM`` (height, m) and ``slope`` (degrees) belong to
-the ground.
+A channel name contains its modality: ``s1asc:VV``, ``s2:B04``. ``DEM`` (height, m) and ``slope`` (degrees) are terrain
+channels, the same for every acquisition.
 """
 
 from collections.abc import Iterable
@@ -15,7 +15,7 @@ MAPS = ("DEM", "slope")
 CHANNELS = (*(f"{modality}:{band}" for modality in MODALITIES for band in BANDS[modality]), *MAPS)
 SAR_CHANNELS = tuple(name for name in CHANNELS if name.startswith(ORBITS))
 
-# Words for several channels. At 4 time steps `published` makes the published study's 56 channels
+# Names of channel groups. At 4 acquisitions `published` gives the published study's 56 channels
 # (repository snfatih/SEN12Landslide-Hokkaido-SAR, commit faba61f).
 GROUPS: dict[str, tuple[str, ...]] = {
     "s1": SAR_CHANNELS,
@@ -27,40 +27,40 @@ STEPS = ("even", "event", "all")
 
 
 def choose_channels(words: Iterable[str]) -> tuple[str, ...]:
-    """Turn channel names and groups of them into channels.
+    """Expand channel names and groups into channels.
 
     Args:
-        words: Names out of ``CHANNELS``, and groups: ``s1``, ``s1asc``, ``s1dsc``, ``VV``, ``VH``, ``s2``,
+        words: Names of ``CHANNELS`` and of the groups ``s1``, ``s1asc``, ``s1dsc``, ``VV``, ``VH``, ``s2`` and
             ``published``.
 
     Returns:
-        The channels, once each, in the order of ``CHANNELS``.
+        The channels without duplicates, in the order of ``CHANNELS``.
 
     Raises:
-        ValueError: If a word is unknown, or no band of Sentinel-1 is among them.
+        ValueError: If a word is unknown, or no channel is of Sentinel-1.
     """
-    wanted: set[str] = set()
+    chosen: set[str] = set()
     for word in words:
         if word not in GROUPS and word not in CHANNELS:
             raise ValueError(unknown_name("channel", word, [*GROUPS, *CHANNELS]))
-        wanted.update(GROUPS.get(word, (word,)))
-    if not wanted.intersection(SAR_CHANNELS):
-        got = " ".join(name for name in CHANNELS if name in wanted) or "none"
+        chosen.update(GROUPS.get(word, (word,)))
+    if not chosen.intersection(SAR_CHANNELS):
+        got = " ".join(name for name in CHANNELS if name in chosen) or "none"
         raise ValueError(
             f"A network needs a band of Sentinel-1, but got {got}. Add one of "
             f"{', '.join(SAR_CHANNELS)}, or s1 for all."
         )
-    return tuple(name for name in CHANNELS if name in wanted)
+    return tuple(name for name in CHANNELS if name in chosen)
 
 
 def list_modalities(channels: Iterable[str]) -> tuple[str, ...]:
-    """List the modalities whose files the channels need, in the order of ``MODALITIES``."""
-    named = {name.split(":")[0] for name in channels}
-    return tuple(modality for modality in MODALITIES if modality in named)
+    """Return the modalities of the channels, in the order of ``MODALITIES``."""
+    prefixes = {name.split(":")[0] for name in channels}
+    return tuple(modality for modality in MODALITIES if modality in prefixes)
 
 
 def check_steps(steps: str, timesteps: int) -> None:
-    """Refuse a choice of acquisitions that a tile cannot serve.
+    """Check the selection of acquisitions.
 
     Raises:
         ValueError: If *steps* is unknown, *timesteps* is not in 1..15, or ``all`` is not all 15.
@@ -75,15 +75,15 @@ def check_steps(steps: str, timesteps: int) -> None:
     if steps == "all" and timesteps != ACQUISITIONS:
         raise ValueError(
             f"Steps 'all' are the {ACQUISITIONS} acquisitions of a tile, but got "
-            f"timesteps={timesteps}. Leave the number out, or choose 'even' or 'event'."
+            f"timesteps={timesteps}. Omit --timesteps, or choose 'even' or 'event'."
         )
 
 
 def select_even_steps(timesteps: int) -> list[int]:
-    """Pick evenly spaced acquisitions, the first and last included, as the published study does.
+    """Return evenly spaced acquisitions including the first and the last, as in the published study.
 
     Args:
-        timesteps: How many of the 15 acquisitions to use.
+        timesteps: Number of acquisitions, out of 15.
 
     Returns:
         Ascending indices, ``round(linspace(0, 14, timesteps))``.
@@ -98,15 +98,15 @@ def select_even_steps(timesteps: int) -> list[int]:
 def select_event_steps(
     times: np.ndarray, timesteps: int, event: np.datetime64 = EVENT
 ) -> list[int]:
-    """Pick the acquisitions nearest to the event: half of them before it, the rest after.
+    """Return the acquisitions nearest to the event: half of them before it, the rest after.
 
-    The event is the region's, so tiles with and without landslides are treated alike.
+    The event is the same for the whole region, so tiles with and without landslides are treated alike.
 
     Args:
         times: Acquisition times of one series, shape ``(T,)``, ascending.
-        timesteps: How many to use; an odd one counts after. Where one side has too few, the other
-            gives more.
-        event: When it happened, UTC.
+        timesteps: Number of acquisitions; an odd number has one more after the event. If one side has too few, the
+            other side fills up.
+        event: Time of the event, UTC.
 
     Returns:
         Ascending indices.
@@ -118,22 +118,24 @@ def select_event_steps(
 
 
 def select_steps(times: np.ndarray, steps: str, timesteps: int) -> np.ndarray:
-    """Pick the acquisitions of every tile and modality.
+    """Return the selected acquisitions of every tile and modality.
 
     Args:
         times: Acquisition times, shape ``(N, modalities, T)``.
         steps: ``even``, ``event`` or ``all``.
-        timesteps: How many to use.
+        timesteps: Number of acquisitions.
 
     Returns:
         Ascending indices, shape ``(N, modalities, timesteps)``, int64.
 
     Raises:
-        ValueError: If the choice is not one of :func:`check_steps`.
+        ValueError: As :func:`check_steps`.
     """
     check_steps(steps, timesteps)
     tiles, modalities, _ = times.shape
     if steps != "event":
         return np.broadcast_to(select_even_steps(timesteps), (tiles, modalities, timesteps))
-    picked = [select_event_steps(one, timesteps) for one in times.reshape(-1, times.shape[-1])]
-    return np.array(picked, dtype=np.int64).reshape(tiles, modalities, timesteps)
+    selected = [
+        select_event_steps(series, timesteps) for series in times.reshape(-1, times.shape[-1])
+    ]
+    return np.array(selected, dtype=np.int64).reshape(tiles, modalities, timesteps)

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from data.pack.augmentation import NO_AUGMENT, Augment, AugmentParams, apply_changes, draw_params
+from data.pack.augmentation import NO_AUGMENT, Augment, AugmentParams, apply_augment, draw_params
 from data.pack.file_format import Pack
 from data.pack.normalisation import Normalisation
 from data.pack.reader import PackReader
@@ -18,7 +18,7 @@ MIN_SPREAD = 0.05  # smallest standard deviation of a channel after normalisatio
 
 @dataclass(frozen=True)
 class Batch:
-    """Some tiles, ready for a network.
+    """B tiles, ready for a network.
 
     Attributes:
         x: Normalised input, shape ``(B, T, C, H, W)``, float32; no data is 0, the mean.
@@ -31,34 +31,34 @@ class Batch:
 
 @dataclass(frozen=True)
 class BatchPlan:
-    """What chance decided for a batch of B tiles.
+    """Tiles of a batch and the random parameters of their augmentation.
 
     Attributes:
-        index: Positions of the tiles, shape ``(B,)``, int64, on the CPU.
-        drawn: How they change.
+        positions: Positions of the B tiles in the dataset, shape ``(B,)``, int64, on the CPU.
+        params: Parameters of the augmentation.
     """
 
-    index: Tensor
-    drawn: AugmentParams
+    positions: Tensor
+    params: AugmentParams
 
 
 class TileDataset:
-    """Tiles of one part, served in batches.
+    """The tiles of train, val or test, served in batches.
 
-    On a GPU the whole part lives in its memory, normalised; on a CPU it stays in the mapped pack, which
-    all processes of a machine share.
+    On a GPU all tiles are preloaded into its memory, normalised. On a CPU they stay in the memory-mapped pack,
+    which all processes of a machine share.
 
     Args:
         pack: The packed tiles.
-        tile_ids: Ids of the part.
+        tile_ids: Ids of the N tiles.
         norm: Normalisation, which names the channels.
-        timesteps: How many acquisitions.
-        device: Where batches are wanted.
-        steps: How acquisitions are chosen, one of ``data.pack.channels.STEPS``.
-        resident: Whether the part lives on the device; on a GPU it does when left out.
+        timesteps: Number of acquisitions.
+        device: Device of the batches.
+        steps: How acquisitions are selected, one of ``data.pack.channels.STEPS``.
+        preload: Whether to load all tiles into the device's memory; by default only on a GPU.
 
     Attributes:
-        resident: The whole part on the device, its input normalised, float16; None where it is not there.
+        preloaded: All tiles on the device, input normalised, float16; None if they are not preloaded.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class TileDataset:
         device: torch.device,
         steps: str = "even",
         *,
-        resident: bool | None = None,
+        preload: bool | None = None,
     ) -> None:
         self.tile_ids, self.norm, self.device = tuple(tile_ids), norm, device
         self._mask, self._rows = pack.mask, pack.rows(tile_ids)
@@ -79,83 +79,83 @@ class TileDataset:
         self._scale = (1 / std).float()[:, None, None]
         self._shift = (-torch.tensor(norm.mean, dtype=torch.float64) / std).float()[:, None, None]
         self._buffer = torch.empty(0)
-        lives_there = device.type == "cuda" if resident is None else resident
-        self.resident = self._upload() if lives_there else None
+        preload = device.type == "cuda" if preload is None else preload
+        self.preloaded = self._preload() if preload else None
 
     def __len__(self) -> int:
         return len(self.tile_ids)
 
     def _read(self, rows: Sequence[int], out: Tensor) -> Batch:
-        """Read and normalise tile by tile, so that each stays in the processor's cache meanwhile."""
+        """Read and normalise tile by tile, so that each tile stays in the processor's cache."""
         for tile, row in zip(out, rows, strict=True):
             self._reader.read(row, tile)
             tile.mul_(self._scale).add_(self._shift)
-            if self._reader.gaps[row]:
+            if self._reader.has_gaps[row]:
                 tile.nan_to_num_(nan=0.0, posinf=math.inf, neginf=-math.inf)
         return Batch(out, torch.from_numpy(self._mask[np.asarray(rows)]))
 
-    def _upload(self) -> Batch:
-        """Move the whole part to the device, in half precision."""
+    def _preload(self) -> Batch:
+        """Copy all tiles to the device, in half precision."""
         shape = (len(self), *self._reader.shape)
         x = torch.empty(shape, dtype=torch.float16, device=self.device)
-        one = torch.empty(1, *self._reader.shape)
-        for place, row in enumerate(self._rows.tolist()):
-            x[place].copy_(self._read([row], one).x[0])
+        tile = torch.empty(1, *self._reader.shape)
+        for position, row in enumerate(self._rows.tolist()):
+            x[position].copy_(self._read([row], tile).x[0])
         return Batch(x, torch.from_numpy(self._mask[self._rows]).to(self.device))
 
-    def _serve(self, index: Sequence[int], *, reuse: bool) -> Batch:
-        if self.resident is not None:
-            at = torch.as_tensor(index, device=self.device)
-            return Batch(self.resident.x[at].float(), self.resident.mask[at])
-        shape = (len(index), *self._reader.shape)
-        out = self._lend(math.prod(shape)).view(shape) if reuse else torch.empty(shape)
-        return self._read(self._rows[np.asarray(index)].tolist(), out)
+    def _load(self, positions: Sequence[int], *, reuse: bool) -> Batch:
+        if self.preloaded is not None:
+            index = torch.as_tensor(positions, device=self.device)
+            return Batch(self.preloaded.x[index].float(), self.preloaded.mask[index])
+        shape = (len(positions), *self._reader.shape)
+        out = self._reuse_buffer(math.prod(shape)).view(shape) if reuse else torch.empty(shape)
+        return self._read(self._rows[np.asarray(positions)].tolist(), out)
 
-    def _lend(self, size: int) -> Tensor:
-        """Lend the one buffer: fresh memory costs more than what is written to it."""
+    def _reuse_buffer(self, size: int) -> Tensor:
+        """Return the shared buffer: allocating memory takes longer than filling it."""
         if len(self._buffer) < size:
             self._buffer = torch.empty(size)
         return self._buffer[:size]
 
-    def batch(self, index: Sequence[int]) -> Batch:
-        """Serve the tiles at the positions *index* of this part."""
-        return self._serve(index, reuse=False)
+    def batch(self, positions: Sequence[int]) -> Batch:
+        """Return the tiles at the given positions of this dataset."""
+        return self._load(positions, reuse=False)
 
-    def batches(self, size: int) -> Iterator[Batch]:
-        """Serve every tile once, in order; a batch's input lasts until the next one is asked for."""
-        for start in range(0, len(self), size):
-            yield self._serve(range(start, min(start + size, len(self))), reuse=True)
+    def batches(self, batch_size: int) -> Iterator[Batch]:
+        """Yield every tile once, in order; the next batch overwrites the input of this one."""
+        for start in range(0, len(self), batch_size):
+            yield self._load(range(start, min(start + batch_size, len(self))), reuse=True)
 
     def shuffled(
-        self, size: int, generator: torch.Generator, augment: Augment = NO_AUGMENT
+        self, batch_size: int, generator: torch.Generator, augment: Augment = NO_AUGMENT
     ) -> Iterator[Batch]:
-        """Serve every tile once, in an order and with changes drawn from *generator* (on the CPU).
+        """Yield every tile once, shuffled and augmented with draws from a CPU generator.
 
-        A last batch of one tile is joined to the one before: batch norm needs two. A batch's input
-        lasts until the next one is asked for.
+        A last batch of one tile is merged into the previous one, because batch norm needs two. The next batch
+        overwrites the input of this one.
         """
-        for part in self.plan(size, generator, augment):
-            batch = self._serve(part.index.tolist(), reuse=True)
-            yield Batch(*apply_changes(batch.x, batch.mask, augment, self.norm, part.drawn))
+        for plan in self.plan_epoch(batch_size, generator, augment):
+            batch = self._load(plan.positions.tolist(), reuse=True)
+            yield Batch(*apply_augment(batch.x, batch.mask, augment, self.norm, plan.params))
 
-    def plan(
-        self, size: int, generator: torch.Generator, augment: Augment = NO_AUGMENT
+    def plan_epoch(
+        self, batch_size: int, generator: torch.Generator, augment: Augment = NO_AUGMENT
     ) -> list[BatchPlan]:
-        """Draw an epoch's order and changes, as :meth:`shuffled` serves them."""
-        parts = list(torch.split(torch.randperm(len(self), generator=generator), size))
-        if len(parts) > 1 and len(parts[-1]) == 1:
-            parts[-2:] = [torch.cat(parts[-2:])]
+        """Draw the order and the augmentation of an epoch, as :meth:`shuffled` serves it."""
+        groups = list(torch.split(torch.randperm(len(self), generator=generator), batch_size))
+        if len(groups) > 1 and len(groups[-1]) == 1:
+            groups[-2:] = [torch.cat(groups[-2:])]
         side = self._reader.shape[-1]
         return [
-            BatchPlan(index, draw_params(len(index), side, augment, generator)) for index in parts
+            BatchPlan(group, draw_params(len(group), side, augment, generator)) for group in groups
         ]
 
 
 def check_input_varies(tiles: TileDataset) -> None:
-    """Measure what the network will see, and refuse a channel that says (nearly) nothing.
+    """Measure the network's input, and refuse a channel that is (nearly) constant.
 
     Args:
-        tiles: The train part.
+        tiles: The train tiles.
 
     Raises:
         ValueError: If a channel's standard deviation over all tiles is below ``MIN_SPREAD`` after
@@ -174,5 +174,5 @@ def check_input_varies(tiles: TileDataset) -> None:
             raise ValueError(
                 f"A channel must vary after normalisation, but {name} has a standard deviation of "
                 f"{value:.4f} over the {len(tiles)} train tiles ({tiles.norm.kind} norm). Linear power "
-                "clipped as if it were dB does that: check the unit of the tiles and the norm."
+                "clipped as if it were dB causes this: check the unit of the tiles and the norm."
             )

@@ -1,4 +1,4 @@
-"""The files of a pack: their names, shapes and manifest, mapped into memory or written row by row."""
+"""The files of a pack: names, shapes and manifest; memory-mapped for reading, written row by row."""
 
 import json
 import math
@@ -17,27 +17,27 @@ from data.pack.channels import CHANNELS, MAPS
 from data.pack.tile_row import TileRow
 from data.tiles import ACQUISITIONS, BANDS, MODALITIES, TILE_ID_RULE, TILE_PX, is_tile_id
 
-FORMAT = 3  # raise when the files' layout changes: older packs are then made again
+FORMAT = 3  # increase when the layout of the files changes: older packs are then rebuilt
 MANIFEST = "manifest.json"
 _MAPS = {"mask.u8": np.uint8, "dem.i16": np.int16, "slope.f16": np.float16}
 _TABLES = ("times", "moments")
 _HASH = re.compile(r"[0-9a-f]{12}")
-_REMEDY = "Remove the pack's folder; it is made again."
+_REMEDY = "Delete the pack's folder; the next run builds it again."
 
 
 @dataclass(frozen=True)
 class Pack:
-    """Arrays of N tiles, mapped into memory.
+    """Memory-mapped arrays of N tiles.
 
     Attributes:
         path: The pack's folder.
-        hash: Twelve hex digits over the content of all tile files.
-        synthetic: Whether the tiles come from the twin.
+        hash: Twelve hex digits of the hash of all tile files.
+        synthetic: Whether the tiles are the synthetic twin's.
         seed: The twin's seed; None for other tiles.
         tile_ids: The N ids in the order of the arrays.
-        digests: Hash of each tile's files by id, excluded tiles included.
-        excluded: Reason by tile id for every tile that could not be used.
-        suspicious: Findings by tile id, for tiles that are used all the same.
+        digests: Hash of each tile's files by id, including excluded tiles.
+        excluded: Reason for each unusable tile, by id.
+        suspicious: Warnings about tiles that are used, by id.
         bands: Per modality, shape ``(N, T, C, H, W)``, float16, C as in ``data.tiles.BANDS``: backscatter in
             dB, or Sentinel-2's stored reflectance numbers; NaN = no data.
         mask: 1 = landslide, shape ``(N, H, W)``, uint8.
@@ -64,40 +64,40 @@ class Pack:
 
     @property
     def modalities(self) -> tuple[str, ...]:
-        """Return the modalities that are packed."""
+        """Packed modalities."""
         return tuple(self.bands)
 
     @property
     def channels(self) -> tuple[str, ...]:
-        """Return the channels that can be served, in the order of ``moments``."""
+        """Available channels, in the order of ``moments``."""
         return list_channels(self.modalities)
 
     def rows(self, tile_ids: Sequence[str]) -> np.ndarray:
         """Return the array rows of *tile_ids*, in their order."""
-        at = {tile: row for row, tile in enumerate(self.tile_ids)}
-        return np.array([at[tile] for tile in tile_ids], dtype=np.int64)
+        rows = {tile: row for row, tile in enumerate(self.tile_ids)}
+        return np.array([rows[tile] for tile in tile_ids], dtype=np.int64)
 
 
 def list_channels(modalities: Sequence[str]) -> tuple[str, ...]:
-    """List the channels that some modalities give, height and slope included."""
+    """Return the channels of some modalities, including height and slope."""
     return tuple(name for name in CHANNELS if name in MAPS or name.split(":")[0] in modalities)
 
 
 def _layout(modalities: Sequence[str]) -> dict[str, tuple[Any, tuple[int, ...]]]:
-    """Return type and shape of a row by file name."""
+    """Return data type and shape of a row by file name."""
     square = (TILE_PX, TILE_PX)
     bands = {f"{m}.f16": (np.float16, (ACQUISITIONS, len(BANDS[m]), *square)) for m in modalities}
     return bands | {name: (dtype, square) for name, dtype in _MAPS.items()}
 
 
 def count_bytes(modalities: Sequence[str], tiles: int) -> int:
-    """Count the bytes that the arrays of a pack take."""
+    """Return the size of a pack's arrays in bytes."""
     rows = _layout(modalities).values()
     return tiles * sum(math.prod(shape) * int(np.dtype(dtype).itemsize) for dtype, shape in rows)
 
 
 class PackWriter:
-    """Appends rows to the files of a pack's folder; a context manager."""
+    """Context manager that appends rows to the files of a pack's folder."""
 
     def __init__(self, folder: Path, modalities: Sequence[str]) -> None:
         self.tile_ids: list[str] = []
@@ -114,17 +114,21 @@ class PackWriter:
         self._stack.close()
 
     def add(self, tile_id: str, row: TileRow) -> None:
-        """Append a tile that was read."""
+        """Append a tile read from its files."""
         arrays = {f"{modality}.f16": values for modality, values in row.bands.items()}
         arrays |= {"mask.u8": row.mask, "dem.i16": row.dem, "slope.f16": row.slope}
         self._append(tile_id, arrays, row.times, row.moments)
 
     def copy(self, tile_id: str, pack: Pack) -> None:
-        """Append a tile that another pack of the same modalities has."""
-        at = int(pack.rows([tile_id])[0])
-        arrays = {f"{modality}.f16": values[at] for modality, values in pack.bands.items()}
-        arrays |= {"mask.u8": pack.mask[at], "dem.i16": pack.dem[at], "slope.f16": pack.slope[at]}
-        self._append(tile_id, arrays, pack.times[at], pack.moments[at])
+        """Append a tile of another pack with the same modalities."""
+        row = int(pack.rows([tile_id])[0])
+        arrays = {f"{modality}.f16": values[row] for modality, values in pack.bands.items()}
+        arrays |= {
+            "mask.u8": pack.mask[row],
+            "dem.i16": pack.dem[row],
+            "slope.f16": pack.slope[row],
+        }
+        self._append(tile_id, arrays, pack.times[row], pack.moments[row])
 
     def _append(
         self, tile_id: str, arrays: dict[str, np.ndarray], times: np.ndarray, moments: np.ndarray
@@ -136,7 +140,7 @@ class PackWriter:
         self.tile_ids.append(tile_id)
 
     def finish(self, manifest: dict[str, Any]) -> None:
-        """Write the tables and, last, the manifest that makes the folder a pack."""
+        """Write the tables and, last, the manifest: a folder without it is not a pack."""
         for name, rows in self._tables.items():
             np.save(self._folder / f"{name}.npy", np.stack(rows))
         content = {"format": FORMAT, "tile_ids": self.tile_ids, **manifest}
@@ -144,23 +148,23 @@ class PackWriter:
 
 
 def load_pack(path: Path) -> Pack:
-    """Map a pack's arrays into memory: all processes of a machine share one copy of them.
+    """Memory-map a pack's arrays; all processes of a machine share one copy.
 
     Raises:
-        FileNotFoundError: If *path* holds no finished pack.
-        ValueError: If the pack has another format, a manifest that no pack has (at most 8 MiB of JSON), or a
-            file of another size than its manifest says.
+        FileNotFoundError: If *path* does not contain a finished pack.
+        ValueError: If the pack has another format, its manifest is invalid or larger than 8 MiB, or the size of a
+            file does not match the manifest.
     """
     if not (path / MANIFEST).is_file():
         raise FileNotFoundError(
-            f"A pack is a folder with a manifest.json, but got {path}. "
-            "Make one with `python -m tuning.run`."
+            f"A pack must be a folder with a manifest.json, but got {path}. "
+            "Build one with `python -m tuning.run`."
         )
     manifest = read_json(path / MANIFEST)
     if manifest.get("format") != FORMAT:
         raise ValueError(
             f"A pack must have format {FORMAT}, but got {show_value(manifest.get('format'))} in {path}. "
-            "Make it again with `python -m tuning.run`."
+            "Build it again with `python -m tuning.run`."
         )
     _check_manifest(manifest, path)
     count, modalities = len(manifest["tile_ids"]), manifest["modalities"]
@@ -187,44 +191,46 @@ def load_pack(path: Path) -> Pack:
 
 
 def _check_manifest(manifest: dict[str, Any], path: Path) -> None:
-    """Refuse values of another kind than a pack's: they name files, and are counted and shown later."""
+    """Check the manifest's values: file names are derived from them, and reports show them."""
     ids, modalities = manifest.get("tile_ids"), manifest.get("modalities")
     if not (isinstance(ids, list) and isinstance(modalities, list) and ids and modalities):
         got = f"{show_value(ids)} and {show_value(modalities)}"
         raise refused_error("A pack's tile_ids and modalities must be lists", got, path, _REMEDY)
-    if strange := [one for one in ids if not is_tile_id(one)]:
-        raise refused_error(TILE_ID_RULE, show_value(strange[0]), path, _REMEDY)
+    if bad := [tile for tile in ids if not is_tile_id(tile)]:
+        raise refused_error(TILE_ID_RULE, show_value(bad[0]), path, _REMEDY)
     if len(set(ids)) < len(ids):
-        raise refused_error("A tile must stand once in a pack", "one twice", path, _REMEDY)
+        raise refused_error("A pack must contain each tile once", "one twice", path, _REMEDY)
     if modalities != [name for name in MODALITIES if name in modalities]:
         got = show_value(modalities)
-        raise refused_error(f"Modalities must be of {', '.join(MODALITIES)}", got, path, _REMEDY)
-    rest = {
-        "hash": lambda one: isinstance(one, str) and _HASH.fullmatch(one),
-        "synthetic": lambda one: isinstance(one, bool),
-        "seed": lambda one: one is None or is_number(one, 0, 2**32 - 1, whole=True),
+        raise refused_error(
+            f"Modalities must be among {', '.join(MODALITIES)}, in this order", got, path, _REMEDY
+        )
+    checks = {
+        "hash": lambda value: isinstance(value, str) and _HASH.fullmatch(value),
+        "synthetic": lambda value: isinstance(value, bool),
+        "seed": lambda value: value is None or is_number(value, 0, 2**32 - 1, whole=True),
         "digests": is_string_map,
         "excluded": is_string_map,
-        "suspicious": _is_findings,
+        "suspicious": _is_warnings,
     }
-    for name, fits in rest.items():
-        if not fits(manifest.get(name)):
-            rule = f"A pack's {name} must be as it was written"
+    for name, is_valid in checks.items():
+        if not is_valid(manifest.get(name)):
+            rule = f"A pack's {name} must be unchanged since it was built"
             raise refused_error(rule, show_value(manifest.get(name)), path, _REMEDY)
 
 
-def _is_findings(content: object) -> bool:
+def _is_warnings(content: object) -> bool:
     return isinstance(content, dict) and all(
-        isinstance(some, list) and all(isinstance(one, str) for one in some)
-        for some in content.values()
+        isinstance(texts, list) and all(isinstance(text, str) for text in texts)
+        for texts in content.values()
     )
 
 
 def _map(path: Path, dtype: Any, shape: tuple[int, ...]) -> np.ndarray:
-    size, wanted = path.stat().st_size, math.prod(shape) * int(np.dtype(dtype).itemsize)
-    if size != wanted:
+    size, expected = path.stat().st_size, math.prod(shape) * int(np.dtype(dtype).itemsize)
+    if size != expected:
         raise ValueError(
-            f"A pack's file must have {wanted} bytes, but got {size} in {path}. {_REMEDY}"
+            f"A pack's file must have {expected} bytes, but got {size} in {path}. {_REMEDY}"
         )
-    # Copy on write: torch wants memory that it could write to, and a write must not reach the file.
+    # Copy on write: torch needs writable memory, but no write may reach the file.
     return np.memmap(path, dtype=dtype, mode="c", shape=shape)

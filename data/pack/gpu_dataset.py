@@ -1,4 +1,4 @@
-"""A part that lives on a device, served there: the host draws an epoch, sends it once, and waits for nothing."""
+"""A preloaded dataset served on its device: the host sends an epoch's random draws at once and never synchronises."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,6 @@ from data.pack.augmentation import (
     Augment,
     add_noise,
     flip_and_crop,
-    is_noisy,
     make_symmetry_maps,
     units_per_db,
 )
@@ -22,85 +21,85 @@ class EpochPlan:
     """The batches of an epoch, on the device.
 
     Attributes:
-        batches: Positions, symmetries and corners of each batch's tiles, shape ``(3, B)``, int64.
-        seeds: Of each batch's noise; None where there is none.
+        batches: Positions, symmetries and crop corners of each batch's tiles, shape ``(3, B)``, int64.
+        noise_seeds: Seed of each batch's noise; None for a batch without noise.
     """
 
     batches: tuple[Tensor, ...]
-    seeds: tuple[int | None, ...]
+    noise_seeds: tuple[int | None, ...]
 
 
 class GpuDataset:
-    """Serves the tiles of a part that lives on its device, changed there.
+    """Serves and augments a preloaded dataset on its device.
 
     Args:
-        tiles: The part.
-        augment: How its tiles change.
+        tiles: The dataset, made with ``preload=True``.
+        augment: The augmentation.
 
     Attributes:
-        noise: The device's generator of noise and lost acquisitions; None where there are none.
+        noise: The device's generator of noise and dropped acquisitions; None if the augmentation has neither.
 
     Raises:
-        ValueError: If the part does not live on its device.
+        ValueError: If the dataset is not preloaded.
     """
 
     def __init__(self, tiles: TileDataset, augment: Augment = NO_AUGMENT) -> None:
-        if tiles.resident is None:
+        if tiles.preloaded is None:
             raise ValueError(
-                f"A part is served on the device that it lives on, but this one of {len(tiles)} tiles is read "
-                "from its pack. Make it with resident=True."
+                f"A GPU dataset needs its tiles in the device's memory, but got {len(tiles)} tiles that are read "
+                "from the pack. Make the dataset with preload=True."
             )
-        self._tiles, self._there, self._augment = tiles, tiles.resident, augment
-        device, side = tiles.device, tiles.resident.mask.shape[-1]
-        self._moves = bool(augment.turn or augment.crop)
-        self._symmetries = make_symmetry_maps(side, augment.crop or side).to(device)
+        self._tiles, self._preloaded, self._augment = tiles, tiles.preloaded, augment
+        device, side = tiles.device, tiles.preloaded.mask.shape[-1]
+        self._maps = make_symmetry_maps(side, augment.crop or side).to(device)
         self._db = units_per_db(tiles.norm).to(device)
-        self.noise = torch.Generator(device) if is_noisy(augment) else None
+        self.noise = torch.Generator(device) if augment.changes_values else None
 
     def __len__(self) -> int:
         return len(self._tiles)
 
     @property
-    def mask(self) -> Tensor:
+    def masks(self) -> Tensor:
         """All labels, shape ``(N, H, W)``."""
-        return self._there.mask
+        return self._preloaded.mask
 
-    def draw(self, size: int, generator: torch.Generator) -> EpochPlan:
-        """Draw an epoch from a generator of the CPU, and send it; the same as :meth:`TileDataset.shuffled` draws."""
-        parts = self._tiles.plan(size, generator, self._augment)
-        rows = [torch.stack([part.index, part.drawn.turns, part.drawn.corners]) for part in parts]
-        sizes = [len(part.index) for part in parts]
-        return EpochPlan(self._send(rows, sizes), tuple(part.drawn.seed for part in parts))
+    def plan_shuffled(self, batch_size: int, generator: torch.Generator) -> EpochPlan:
+        """Draw the same epoch as :meth:`TileDataset.shuffled` from a CPU generator, and send it to the device."""
+        plans = self._tiles.plan_epoch(batch_size, generator, self._augment)
+        batches = [
+            torch.stack([plan.positions, plan.params.symmetries, plan.params.corners])
+            for plan in plans
+        ]
+        return EpochPlan(self._send(batches), tuple(plan.params.noise_seed for plan in plans))
 
-    def in_order(self, size: int) -> EpochPlan:
-        """Plan to serve every tile once, in order and unchanged."""
-        order = torch.arange(len(self))
-        rows = torch.stack([order, torch.zeros_like(order), torch.zeros_like(order)])
-        parts = torch.split(rows, size, dim=1)
-        return EpochPlan(
-            self._send(list(parts), [part.shape[1] for part in parts]), (None,) * len(parts)
-        )
+    def plan_in_order(self, batch_size: int) -> EpochPlan:
+        """Plan an epoch in the order of the tiles, without augmentation."""
+        table = torch.zeros(3, len(self), dtype=torch.int64)
+        table[0] = torch.arange(len(self))
+        batches = torch.split(table, batch_size, dim=1)
+        return EpochPlan(self._send(list(batches)), (None,) * len(batches))
 
-    def _send(self, rows: list[Tensor], sizes: list[int]) -> tuple[Tensor, ...]:
-        """Copy all batches to the device at once; from pinned memory, so that nothing waits."""
-        table = torch.cat(rows, dim=1)
+    def _send(self, batches: list[Tensor]) -> tuple[Tensor, ...]:
+        """Copy all batches to the device in one transfer, from pinned memory so that the host does not wait."""
+        table = torch.cat(batches, dim=1)
         if self._tiles.device.type == "cuda":
             table = table.pin_memory()
-        there = table.to(self._tiles.device, non_blocking=True)
-        return tuple(torch.split(there, sizes, dim=1))
+        table = table.to(self._tiles.device, non_blocking=True)
+        return tuple(torch.split(table, [batch.shape[1] for batch in batches], dim=1))
 
-    def seed(self, seed: int | None) -> None:
-        """Let the next batch's noise begin at a seed of a plan."""
+    def seed_noise(self, seed: int | None) -> None:
+        """Seed the noise of the next batch with a seed of the plan."""
         if self.noise is not None and seed is not None:
             self.noise.manual_seed(seed)
 
-    def gather(self, now: Tensor) -> Batch:
-        """Serve a batch, by its plan's positions, symmetries and corners ``(3, B)``."""
-        at, turns, corners = now.unbind()
-        x, mask = self._there.x.index_select(0, at), self._there.mask.index_select(0, at)
-        if self._moves:
-            x = flip_and_crop(x, self._symmetries, turns, corners)
-            mask = flip_and_crop(mask[:, None], self._symmetries, turns, corners)[:, 0]
+    def load_batch(self, planned: Tensor) -> Batch:
+        """Return a batch for its plan's positions, symmetries and corners ``(3, B)``."""
+        positions, symmetries, corners = planned.unbind()
+        x = self._preloaded.x.index_select(0, positions)
+        mask = self._preloaded.mask.index_select(0, positions)
+        if self._augment.moves_pixels:
+            x = flip_and_crop(x, self._maps, symmetries, corners)
+            mask = flip_and_crop(mask[:, None], self._maps, symmetries, corners)[:, 0]
         x = x.float()
         if self.noise is not None:
             add_noise(x, self._augment, self._db, self.noise)

@@ -1,6 +1,6 @@
-"""A pack's way to the nodes of a cluster: copied once to each, every file checked by its hash.
+"""Copies a pack from shared storage to each node of a cluster once, and checks every file's hash.
 
-A pack on shared storage would be read over the network by each epoch of each trial.
+Without the copy, each epoch of each trial would read the pack over the network.
 """
 
 import hashlib
@@ -20,34 +20,34 @@ from data.tiles import hash_file
 logger = logging.getLogger(__name__)
 
 CACHE_VARIABLE = "LANDSLIDE_CACHE"
-PACKS = "packs"  # of the depot, and of a node's cache
+PACKS = "packs"  # subfolder of the shared storage and of a node's cache
 
 
 @dataclass(frozen=True)
 class PackSource:
-    """Where the nodes find a pack, and what they must find there.
+    """Location of a pack on shared storage, and the hashes of its files.
 
     Attributes:
-        depot: Storage that every node reaches.
+        storage: Storage that every node can reach.
         pack: Name of the pack's folder.
-        files: SHA-256 of each file, by its path below the depot's ``packs``: the pack's, and splits from files.
+        files: SHA-256 of each file of the pack and of each split file, by its path below the storage's ``packs``.
     """
 
-    depot: SharedStorage
+    storage: SharedStorage
     pack: str
     files: Mapping[str, str]
 
     @property
     def digest(self) -> str:
-        """Twelve hex digits over all files."""
+        """Twelve hex digits of the hash of all files."""
         text = json.dumps(self.files, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def hash_pack_files(pack: Pack) -> dict[str, str]:
-    """Hash what a trial reads of a pack, by path below the folder of the packs.
+    """Return the hash of every file that a trial reads, by its path below the folder of the packs.
 
-    That is the pack, and the splits from files that lie beside it; not the norms, which are kept for people.
+    These are the pack's files and the split files beside it, but not the ``norm-*.json``, which no code reads.
     """
     own = [file for file in pack.path.iterdir() if file.is_file() and file.name[0] != "."]
     own = [file for file in own if not file.name.startswith("norm-")]
@@ -58,48 +58,48 @@ def hash_pack_files(pack: Pack) -> dict[str, str]:
     return dict(sorted(files.items()))
 
 
-def publish_pack(pack: Pack, depot: SharedStorage) -> PackSource:
-    """Put a pack where every node finds it, unless it is there already, as below a shared output folder.
+def publish_pack(pack: Pack, storage: SharedStorage) -> PackSource:
+    """Upload a pack to shared storage, unless it is there already, as below a shared output folder.
 
     Args:
         pack: The pack.
-        depot: Storage that every node reaches.
+        storage: Storage that every node can reach.
 
     Raises:
-        DepotError: If it cannot be written.
+        SharedStorageError: If the storage cannot be written.
     """
-    source = PackSource(depot, pack.path.name, hash_pack_files(pack))
-    packs = depot.subfolder(PACKS)
+    source = PackSource(storage, pack.path.name, hash_pack_files(pack))
+    packs = storage.subfolder(PACKS)
     if packs.is_folder(pack.path.parent):
         return source
     for name, digest in source.files.items():
-        told = f"{name}.sha256"
-        if packs.read(told) != digest.encode() or not packs.exists(name):
+        hash_file_name = f"{name}.sha256"
+        if packs.read(hash_file_name) != digest.encode() or not packs.exists(name):
             packs.upload(pack.path.parent / name, name)
-            packs.write(told, digest.encode())
+            packs.write(hash_file_name, digest.encode())
     return source
 
 
 def cache_folder() -> Path:
-    """Return the folder of this node that keeps copies of packs; it may be removed when no trial runs."""
-    if named := os.environ.get(CACHE_VARIABLE):
-        return Path(named)
+    """Return this node's folder of pack copies; it can be deleted while no trial runs."""
+    if folder := os.environ.get(CACHE_VARIABLE):
+        return Path(folder)
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(base) / "landslide-benchmark"
 
 
 def fetch_pack(source: PackSource, cache: Path | None = None) -> Path:
-    """Return this node's copy of a pack; the first of its processes makes it, and the others wait.
+    """Return this node's copy of a pack; one process makes the copy while the node's others wait.
 
     Args:
-        source: Where the pack is.
-        cache: Folder of this node's copies; :func:`cache_folder` when left out.
+        source: Location of the pack.
+        cache: Folder of this node's copies; by default :func:`cache_folder`.
 
     Returns:
         The pack's folder.
 
     Raises:
-        DepotError: If the storage lacks a file, or a file is not what it should be.
+        SharedStorageError: If the storage lacks a file, or a file has another hash.
         OSError: If the cache cannot be written.
     """
     folder = (cache or cache_folder()) / PACKS
@@ -113,8 +113,8 @@ def fetch_pack(source: PackSource, cache: Path | None = None) -> Path:
 
 def _copy(source: PackSource, final: Path) -> None:
     aside = final.with_name(f".{final.name}.part")
-    shutil.rmtree(aside, ignore_errors=True)  # of a process that was killed
-    packs = source.depot.subfolder(PACKS)
+    shutil.rmtree(aside, ignore_errors=True)  # left by a killed process
+    packs = source.storage.subfolder(PACKS)
     try:
         for name, digest in source.files.items():
             target = aside / name
@@ -123,7 +123,7 @@ def _copy(source: PackSource, final: Path) -> None:
             if (got := hash_file(target)) != digest:
                 raise SharedStorageError(
                     f"A copy of a pack must have the hash {digest[:12]}, but got {got[:12]} for {name} of "
-                    f"{packs.uri.partition('?')[0]}. Remove it there; the next start puts it again."
+                    f"{packs.uri.partition('?')[0]}. Delete it there; the next start uploads it again."
                 )
         aside.rename(final)
     finally:

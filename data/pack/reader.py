@@ -1,4 +1,4 @@
-"""From a pack to float32 batches at the speed of memory: the chosen channels and acquisitions of a tile."""
+"""Reads the selected channels and acquisitions of packed tiles as float32."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,14 +13,14 @@ from data.tiles import BANDS, NODATA, TILE_PX
 
 
 @dataclass(frozen=True)
-class _Series:
-    """One modality's share of the input.
+class _ModalityReader:
+    """Reads the channels of one modality.
 
     Attributes:
         values: Packed bands, shape ``(N, T, C, H, W)``, float16.
         steps: Acquisitions to read, shape ``(N, T')``; None for all.
-        bands: Which of its bands to read; None for all.
-        channels: Where they go in the input.
+        bands: Indices of the bands to read; None for all.
+        channels: Their channels in the input.
     """
 
     values: Tensor
@@ -29,7 +29,7 @@ class _Series:
     channels: slice
 
     def read(self, row: int, out: Tensor) -> None:
-        """Convert one tile's acquisitions into ``out (T', C, H, W)``, float32."""
+        """Read one tile into its channels of ``out (T', C, H, W)``, float32."""
         tile = self.values[row]
         if self.steps is not None:
             tile = tile.index_select(0, self.steps[row])
@@ -42,8 +42,8 @@ class PackReader:
     """Reads tiles of a pack as float32.
 
     Attributes:
-        shape: Of one tile, ``(T, C, H, W)``.
-        gaps: Whether a row of the pack has pixels without data, shape ``(N,)``.
+        shape: Shape of one tile, ``(T, C, H, W)``.
+        has_gaps: Whether a row of the pack has pixels without data, shape ``(N,)``.
     """
 
     def __init__(
@@ -51,27 +51,27 @@ class PackReader:
     ) -> None:
         self.shape = (timesteps, len(channels), TILE_PX, TILE_PX)
         self._pack = pack
-        picked = select_steps(pack.times, steps, timesteps)
-        self._series = [
-            _make_series(pack, channels, modality, picked) for modality in list_modalities(channels)
+        selected = select_steps(pack.times, steps, timesteps)
+        self._modalities = [
+            _make_reader(pack, channels, name, selected) for name in list_modalities(channels)
         ]
         self._maps = [(channels.index(name), name) for name in MAPS if name in channels]
         pixels = {
             name: TILE_PX**2 * (1 if name in MAPS else len(pack.times[0, 0])) for name in channels
         }
-        seen = pack.moments[:, [pack.channels.index(name) for name in channels], 0]
-        self.gaps = np.any(seen < np.array(list(pixels.values())), axis=1)
+        valid = pack.moments[:, [pack.channels.index(name) for name in channels], 0]
+        self.has_gaps = np.any(valid < np.array(list(pixels.values())), axis=1)
 
     def read(self, row: int, out: Tensor) -> None:
         """Read one tile.
 
         Args:
             row: Row of the pack.
-            out: Where to, shape ``(T, C, H, W)``, float32: backscatter in dB, reflectance numbers, heights
+            out: Receives the tile, shape ``(T, C, H, W)``, float32: backscatter in dB, reflectance numbers, heights
                 in m, slopes in degrees; NaN = no data.
         """
-        for series in self._series:
-            series.read(row, out)
+        for modality in self._modalities:
+            modality.read(row, out)
         for channel, name in self._maps:
             out[:, channel] = self._read_map(name, row)
 
@@ -82,14 +82,16 @@ class PackReader:
         return heights.float().masked_fill_(heights == NODATA, float("nan"))
 
 
-def _make_series(pack: Pack, channels: Sequence[str], modality: str, picked: np.ndarray) -> _Series:
-    at = [place for place, name in enumerate(channels) if name.startswith(f"{modality}:")]
-    bands = [BANDS[modality].index(channels[place].split(":")[1]) for place in at]
+def _make_reader(
+    pack: Pack, channels: Sequence[str], modality: str, selected: np.ndarray
+) -> _ModalityReader:
+    index = [i for i, name in enumerate(channels) if name.startswith(f"{modality}:")]
+    bands = [BANDS[modality].index(channels[i].split(":")[1]) for i in index]
     values = torch.from_numpy(pack.bands[modality])
-    steps = torch.from_numpy(np.array(picked[:, pack.modalities.index(modality)]))
-    return _Series(
+    steps = torch.from_numpy(np.array(selected[:, pack.modalities.index(modality)]))
+    return _ModalityReader(
         values=values,
         steps=None if steps.shape[1] == values.shape[1] else steps,
         bands=None if len(bands) == len(BANDS[modality]) else torch.tensor(bands),
-        channels=slice(at[0], at[-1] + 1),
+        channels=slice(index[0], index[-1] + 1),
     )

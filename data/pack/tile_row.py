@@ -1,4 +1,4 @@
-"""One tile's share of a pack: its modalities read, checked against each other and made ready to store."""
+"""One tile as a row of a pack: its modalities are read, checked against each other and converted."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +10,6 @@ from data.tiles import (
     NODATA,
     PIXEL_M,
     TileError,
-    TileWarning,
     Units,
     compare_tiles,
     open_tile,
@@ -29,7 +28,7 @@ class TileRow:
         slope: Shape ``(H, W)``, float16.
         times: Shape ``(modalities, T)``.
         moments: Shape ``(channels, 3)``: bands in order, then height and slope.
-        findings: What is suspicious, one sentence each.
+        warnings: What is suspicious, one sentence each.
     """
 
     bands: dict[str, np.ndarray]
@@ -38,11 +37,11 @@ class TileRow:
     slope: np.ndarray
     times: np.ndarray
     moments: np.ndarray
-    findings: tuple[str, ...]
+    warnings: tuple[str, ...]
 
 
 def measure_slope(height_m: np.ndarray, pixel_m: float = PIXEL_M) -> np.ndarray:
-    """Return the steepness in degrees, shape ``(H, W)``, float32; NaN beside a height without data."""
+    """Return the steepness in degrees, shape ``(H, W)``, float32; NaN next to a height without data."""
     south, east = np.gradient(height_m.astype(np.float32), pixel_m)
     slope: np.ndarray = np.degrees(np.arctan(np.hypot(south, east)))
     return slope.astype(np.float32)
@@ -50,21 +49,18 @@ def measure_slope(height_m: np.ndarray, pixel_m: float = PIXEL_M) -> np.ndarray:
 
 def _moments(values: np.ndarray) -> list[float]:
     """Return count, sum and sum of squares of the finite values."""
-    seen = values[np.isfinite(values)].astype(np.float64)
-    return [float(seen.size), float(seen.sum()), float((seen * seen).sum())]
-
-
-def _sentences(findings: Sequence[TileWarning]) -> tuple[str, ...]:
-    return tuple(finding.text for finding in findings)
+    valid = values[np.isfinite(values)].astype(np.float64)
+    return [float(valid.size), float(valid.sum()), float((valid * valid).sum())]
 
 
 def read_tile_row(
     root: Path, modalities: Sequence[str], units: Units, tile_id: str
 ) -> TileRow | str:
-    """Read the modalities of a tile, or say why it cannot be used."""
+    """Return a tile's row, or the reason why the tile is unusable."""
     try:
         tiles = [open_tile(tile_path(root, tile_id, name), units) for name in modalities]
-        findings = (*(f for tile in tiles for f in tile.warnings), *compare_tiles(tiles))
+        warnings = [f.text for tile in tiles for f in tile.warnings]
+        warnings += [f.text for f in compare_tiles(tiles)]
     except (TileError, FileNotFoundError) as error:
         return str(error)
     first = tiles[0]
@@ -78,5 +74,5 @@ def read_tile_row(
         slope=slope.astype(np.float16),
         times=np.stack([tile.times for tile in tiles]).astype("datetime64[s]"),
         moments=np.array([_moments(layer) for layer in (*layers, height, slope)]),
-        findings=_sentences(findings),
+        warnings=tuple(warnings),
     )

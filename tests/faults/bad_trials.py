@@ -64,7 +64,7 @@ def misbehave(root: Path) -> tuple[str, list[str]]:
     faults = [] if code == 1 else [f"exit code {code}, where 1 was due:\n{command.said()[-2000:]}"]
     reasons = {
         "broken": "must stay finite, but got nan",
-        "flat": "must tell pixels apart",
+        "flat": "must distinguish pixels",
         "greedy": "must fit into the GPU's memory",
     }
     runs = find_runs(*connect(root), campaign=command.name, kind="trial")

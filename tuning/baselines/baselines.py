@@ -1,7 +1,8 @@
-"""Baselines without a network: the change of backscatter itself, and learning on each pixel's series.
+"""Baselines without a network: the change of backscatter itself, and per-pixel classifiers on its time series.
 
-They answer on the same tiles, split and scores as the networks. "No learning" scales a change in dB to [0, 1];
-"per-pixel learning" fits scikit-learn on the features of :mod:`tuning.baselines.features`, so it sees 3 x 3 px and no shape.
+They are measured on the same tiles, splits and scores as the networks. "No learning" scales a change in dB to [0, 1].
+"Per-pixel learning" fits scikit-learn models on the features of :mod:`tuning.baselines.features`, so it sees 3 x 3 px
+and no shapes.
 """
 
 from collections.abc import Iterable, Sequence
@@ -15,48 +16,47 @@ from threadpoolctl import threadpool_limits
 from data.io.errors import unknown_name
 from data.pack import Pack
 from data.pack.channels import SAR_CHANNELS, choose_channels
+from data.pack.log_ratio import average_change, measure_means
 from data.splits import Split
 from data.tiles import ORBITS, TILE_PX
 from tuning.baselines.features import (
     FEATURES,
     WINDOW_PX,
-    average_change,
     make_features,
-    measure_means,
     measure_pair,
     pick_channels,
     read_sample,
 )
-from tuning.train.evaluate import Predict, measure_predictions, measure_val
+from tuning.train.evaluate import PredictTiles, measure_predictions, measure_val
 from tuning.trial.folder import Config, TrialFolder
 
 NO_LEARNING, PER_PIXEL = "no learning", "per-pixel learning"
 RANGE_DB = 10.0  # a change of -10 dB counts as 0, of +10 dB as 1, no change as 0.5
 
-# Train pixels of a fit, one in fifteen of 184 tiles. Val average precision of the boosting on the twin (split blocks,
+# Train pixels of a fit: one in fifteen of 184 tiles. Val average precision of the boosting on the twin (split blocks,
 # 3 seeds) is 0.536 with half, 0.540 with these, 0.545 with twice as many, +-0.003; of the logistic regression 0.538
-# with any of them. A fit, reading included, takes 2 to 5 s and less than 200 MB.
+# with any of them. A fit including reading takes 2 to 5 s and less than 200 MB.
 SAMPLE_PX = 200_000
 
-# scikit-learn's defaults, untuned, written out so that a later release cannot change them (but `max_iter` of the
-# regression, which needs about 20). No early stopping: it would set aside pixels whose neighbours are among the rest.
+# scikit-learn's defaults, untuned, spelled out so that a later release cannot change them (except `max_iter` of the
+# regression, which needs about 20). No early stopping: its held-out pixels would be neighbours of train pixels.
 LOGISTIC = {"C": 1.0, "max_iter": 1000}
 BOOSTING = {"max_iter": 100, "learning_rate": 0.1, "max_leaf_nodes": 31, "min_samples_leaf": 20}
 
 
 @dataclass(frozen=True)
 class Baseline:
-    """What defines a baseline: the channels that it reads where they are packed, and constants."""
+    """Definition of a baseline: the channels that it reads, if they are packed, and its constants."""
 
     title: str  # for tables and file names
     kind: str
     description: str
     channels: tuple[str, ...]
-    constants: dict[str, Any] = field(hash=False)  # go into the config as they are
+    constants: dict[str, Any] = field(hash=False)  # copied into the config
 
 
-def _compare(measure: str, polarisation: str, orbit: str = "") -> Baseline:
-    """Define a baseline that is a change in dB."""
+def _change_baseline(measure: str, polarisation: str, orbit: str = "") -> Baseline:
+    """Return a baseline that is a change in dB."""
     orbits = [orbit] if orbit else ORBITS
     name, what = {
         "means": ("LogRatio", "mean after the event minus mean before"),
@@ -70,31 +70,33 @@ def _compare(measure: str, polarisation: str, orbit: str = "") -> Baseline:
     return Baseline(title, NO_LEARNING, description, channels, constants)
 
 
-def _learn(title: str, what: str, params: dict[str, Any]) -> Baseline:
-    """Define a baseline that is fitted on train pixels."""
+def _learning_baseline(title: str, what: str, params: dict[str, Any]) -> Baseline:
+    """Return a baseline that is fitted on train pixels."""
     constants = {"features": list(FEATURES), "window_px": WINDOW_PX, "sample_px": SAMPLE_PX}
     description = f"{what} on each pixel's temporal features"
     return Baseline(title, PER_PIXEL, description, SAR_CHANNELS, {**constants, "params": params})
 
 
 BASELINES: dict[str, Baseline] = {
-    "log_ratio_vv": _compare("means", "VV"),
-    "log_ratio_vh": _compare("means", "VH"),
-    "log_ratio_vv_asc": _compare("means", "VV", "s1asc"),
-    "log_ratio_vv_dsc": _compare("means", "VV", "s1dsc"),
-    "log_ratio_vh_asc": _compare("means", "VH", "s1asc"),
-    "log_ratio_vh_dsc": _compare("means", "VH", "s1dsc"),
-    "bi_log_ratio_vv": _compare("pair", "VV"),
-    "bi_log_ratio_vh": _compare("pair", "VH"),
-    "logistic_regression": _learn("LogisticRegression", "logistic regression", LOGISTIC),
-    "gradient_boosting": _learn("GradientBoosting", "gradient-boosted trees", BOOSTING),
+    "log_ratio_vv": _change_baseline("means", "VV"),
+    "log_ratio_vh": _change_baseline("means", "VH"),
+    "log_ratio_vv_asc": _change_baseline("means", "VV", "s1asc"),
+    "log_ratio_vv_dsc": _change_baseline("means", "VV", "s1dsc"),
+    "log_ratio_vh_asc": _change_baseline("means", "VH", "s1asc"),
+    "log_ratio_vh_dsc": _change_baseline("means", "VH", "s1dsc"),
+    "bi_log_ratio_vv": _change_baseline("pair", "VV"),
+    "bi_log_ratio_vh": _change_baseline("pair", "VH"),
+    "logistic_regression": _learning_baseline(
+        "LogisticRegression", "logistic regression", LOGISTIC
+    ),
+    "gradient_boosting": _learning_baseline("GradientBoosting", "gradient-boosted trees", BOOSTING),
 }
 KIND = {key: baseline.kind for key, baseline in BASELINES.items()}
 DESCRIPTION = {key: baseline.description for key, baseline in BASELINES.items()}
 
 
 def get_baseline(key: str) -> Baseline:
-    """Return the baseline *key*; raise ValueError if there is none of that name."""
+    """Return the baseline *key*; raise ValueError if it is unknown."""
     if key not in BASELINES:
         raise ValueError(unknown_name("baseline", key, BASELINES))
     return BASELINES[key]
@@ -106,14 +108,14 @@ def baseline_title(key: str) -> str:
 
 
 def is_deterministic(key: str) -> bool:
-    """Say whether a baseline gives the same numbers for every seed, so that one run is all there is."""
+    """Return whether a baseline gives the same result for every seed, so that one run suffices."""
     return get_baseline(key).kind == NO_LEARNING
 
 
 def list_baselines(channels: Iterable[str]) -> list[str]:
-    """List the baselines that some data allow, in the order of the table.
+    """Return the baselines that some data allow, in the order of ``BASELINES``.
 
-    With one orbit, the mean over the orbits is that orbit's own: no second baseline says so again.
+    With a single orbit, the mean over the orbits equals that orbit's own baseline, which is then omitted.
 
     Args:
         channels: Names of channels or of modalities, such as ``s1asc:VV`` or ``s1asc``.
@@ -121,28 +123,28 @@ def list_baselines(channels: Iterable[str]) -> list[str]:
     Raises:
         ValueError: If a name is unknown, or none is of Sentinel-1.
     """
-    there = set(choose_channels(channels))
+    available = set(choose_channels(channels))
 
-    def is_worth_it(baseline: Baseline) -> bool:
+    def is_useful(baseline: Baseline) -> bool:
         if len(baseline.channels) > 1:
-            return bool(there.intersection(baseline.channels))
+            return bool(available.intersection(baseline.channels))
         polarisation = baseline.channels[0].split(":")[1]
-        return there.issuperset(f"{orbit}:{polarisation}" for orbit in ORBITS)
+        return available.issuperset(f"{orbit}:{polarisation}" for orbit in ORBITS)
 
-    return [key for key, baseline in BASELINES.items() if is_worth_it(baseline)]
+    return [key for key, baseline in BASELINES.items() if is_useful(baseline)]
 
 
 def make_baseline_config(
     key: str, split_name: str, data_hash: str, seed: int = 0, channels: Iterable[str] = SAR_CHANNELS
 ) -> Config:
-    """Return what identifies a baseline's run, with every constant that defines it.
+    """Return the config of a baseline's run, with every constant that defines the baseline.
 
     Args:
         key: The baseline.
         split_name: Name of the split.
         data_hash: Hash of the pack.
-        seed: Draws the train pixels; 0 for a baseline that is the same for every seed.
-        channels: What may be read, the networks' input; what the pack lacks is left out later.
+        seed: Seed of the drawn train pixels; 0 for a baseline without learning.
+        channels: Channels that may be read, the networks' input; those that are not packed are ignored.
 
     Raises:
         ValueError: If the baseline is unknown.
@@ -158,20 +160,20 @@ def make_baseline_config(
     }
 
 
-def make_predictor(config: Config, pack: Pack, split: Split) -> Predict:
-    """Make a baseline ready, which fits it on train if it learns; val and test are never read for it.
+def make_predictor(config: Config, pack: Pack, split: Split) -> PredictTiles:
+    """Return a baseline's prediction function; a baseline that learns is fitted on train, never on val or test.
 
-    A change ranks by its rise, in VH as in VV. That assumes that landslides, which strip the forest,
-    raise both; where they lower VH, its baselines score no better than chance.
+    A change ranks pixels by the rise of backscatter, in VH as in VV. This assumes that landslides, which strip the
+    forest, raise both; if they lower VH, the VH baselines score no better than chance.
 
     Args:
-        config: Of :func:`make_baseline_config`.
+        config: Result of :func:`make_baseline_config`.
         pack: The packed tiles.
-        split: Whose train part is learnt from.
+        split: Its train tiles are used for fitting.
 
     Returns:
-        A function of B tile ids that returns probabilities, shape ``(B, H, W)``, float32, in [0, 1].
-        Those of a change are no probabilities but ranks: 0.5 is no change, 1 a rise by ``RANGE_DB``.
+        A function from B tile ids to probabilities, shape ``(B, H, W)``, float32, in [0, 1]. The values of a
+        change are scores instead of probabilities: 0.5 is no change, 1 a rise by ``RANGE_DB``.
 
     Raises:
         ValueError: If the baseline is unknown, the pack has none of its channels, or train lacks
@@ -181,7 +183,7 @@ def make_predictor(config: Config, pack: Pack, split: Split) -> Predict:
     if not channels:
         got = f"{config['model']} with {' '.join(config['channels']) or 'no channel'}"
         raise ValueError(
-            f"A baseline reads channels that are packed, but got {got} for a pack of "
+            f"A baseline needs packed channels, but got {got} for a pack of "
             f"{' '.join(pack.modalities)}. Choose one of {', '.join(list_baselines(pack.modalities))}."
         )
     if baseline.kind == NO_LEARNING:
@@ -201,20 +203,20 @@ def make_predictor(config: Config, pack: Pack, split: Split) -> Predict:
 
 
 def run_baseline(config: Config, pack: Pack, split: Split, folder: Path) -> TrialFolder:
-    """Measure a baseline into a trial's *folder* as the networks are, unless it is there already."""
-    journal = TrialFolder(folder)
-    if journal.read("end"):  # of a campaign that is continued
-        return journal
-    journal.write("config", config)
+    """Measure a baseline and write its results into a trial's *folder*, unless they exist already."""
+    trial = TrialFolder(folder)
+    if trial.read("end"):  # measured before the campaign was resumed
+        return trial
+    trial.write("config", config)
     predict = make_predictor(config, pack, split)
-    measure_val(journal, pack, split, predict)
-    measure_predictions(journal, pack, split, predict)
-    journal.end("last epoch", epoch=0)
-    return journal
+    measure_val(trial, pack, split, predict)
+    measure_predictions(trial, pack, split, predict)
+    trial.end("last epoch", epoch=0)
+    return trial
 
 
 def scale_change(change_db: np.ndarray) -> np.ndarray:
-    """Map a change in dB linearly to [0, 1], so that it is counted like a probability."""
+    """Scale a change in dB linearly to [0, 1], so that it is scored like a probability."""
     scaled: np.ndarray = np.clip(0.5 + change_db / (2 * RANGE_DB), 0.0, 1.0)
     return scaled.astype(np.float32)
 
@@ -225,8 +227,8 @@ def _fit(config: Config, pack: Pack, split: Split, channels: tuple[str, ...]) ->
     features, labels = read_sample(pack, split.train, channels, size, seed)
     if labels.all() or not labels.any():
         raise ValueError(
-            "A baseline that learns needs pixels of landslides and of background in train, but got "
-            f"{labels.sum()} of landslides among {labels.size} of split {split.name!r}. "
+            "A learning baseline needs landslide and background pixels in train, but got "
+            f"{labels.sum()} landslide pixels among {labels.size} of split {split.name!r}. "
             "Choose another split or more tiles."
         )
     with threadpool_limits(1):  # with more threads than free cores a fit takes ten times as long
@@ -234,8 +236,8 @@ def _fit(config: Config, pack: Pack, split: Split, channels: tuple[str, ...]) ->
 
 
 def _make_model(config: Config) -> Any:
-    """Make the unfitted model; each takes NaN, as the mean or as a branch of its own."""
-    # Imported here: titles and lists need no scikit-learn, which takes a second.
+    """Return the unfitted model. It accepts NaN: imputed with the mean, or as a separate branch of the trees."""
+    # Imported here because importing scikit-learn takes a second, and names and lists do not need it.
     from sklearn.ensemble import HistGradientBoostingClassifier
     from sklearn.impute import SimpleImputer
     from sklearn.linear_model import LogisticRegression

@@ -85,7 +85,7 @@ def measure_footprint(config: Config, pack: str, source: PackSource | None) -> t
         training = Training(
             config, there, make_config_split(config, there), TrialFolder(Path(folder)), device
         )
-        training.try_step()
+        training.dry_run()
         torch.cuda.synchronize(device)
         free, total = torch.cuda.mem_get_info(
             device

@@ -1,4 +1,4 @@
-"""Rerun one trial's config.json without Ray or MLflow."""
+"""Train one trial's config.json again, without Ray or MLflow."""
 
 import argparse
 import sys
@@ -14,24 +14,34 @@ from tuning.trial.folder import Row, TrialFolder, read_optional_json
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Rerun one config; return the exit code."""
+    """Train one config; return the exit code."""
     parser = argparse.ArgumentParser("python -m tuning.train", description=__doc__)
     parser.add_argument("config", type=Path, help="a trial's config.json")
-    parser.add_argument("--pack", type=Path, required=True, help="folder pack-<hash>")
-    parser.add_argument("--to", type=Path, required=True, help="folder for checkpoints and history")
-    parser.add_argument("--test", action="store_true", help="measure the test part at the end")
+    parser.add_argument(
+        "--pack",
+        type=Path,
+        required=True,
+        help="the pack that the config names, a folder pack-<hash>",
+    )
+    parser.add_argument(
+        "--to",
+        type=Path,
+        required=True,
+        help="output folder for checkpoints and history; an interrupted training is resumed",
+    )
+    parser.add_argument("--test", action="store_true", help="measure the test tiles at the end")
     args = parser.parse_args(argv)
     keep_freed_memory()
     try:
         config = read_optional_json(args.config)
         if config is None:
             raise FileNotFoundError(
-                f"A config is a JSON file, but got {args.config}: no such file."
+                f"The config must be a JSON file, but got {args.config}, which does not exist."
             )
         pack = load_pack(args.pack)
         print(f"Data: {describe_origin(pack.synthetic)} tiles in {pack.path}.")
         reason = fit(config, pack, args.to, lambda row: print(_line(row), flush=True))
-        print(f"Ended by {reason}; the best checkpoint is {args.to / 'best.pt'}.")
+        print(f"Training ended ({reason}); the best checkpoint is {args.to / 'best.pt'}.")
         if args.test:
             print(
                 measure_test(

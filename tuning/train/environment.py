@@ -1,11 +1,12 @@
-"""What a trial ran on and with: code, packages, processor; and what it used of the machine, epoch by epoch.
+"""The environment of a trial (packages, processor, device) and its resource usage per epoch.
 
-Neither Ray nor MLflow is needed: a trial writes both into its folder, from where they are sent to the tracker.
+A trial writes both into its folder, without Ray or MLflow; from there they are logged to the tracker.
 """
 
 import os
 import platform
 import time
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -17,18 +18,18 @@ _MB = 1e6
 
 
 def read_versions() -> dict[str, str]:
-    """Read the versions of the packages that can change a number, without a build's suffix."""
-    found = {}
+    """Return the versions of the packages that can change a result, without build suffixes."""
+    versions = {}
     for name in PACKAGES:
         try:
-            found[name] = version(name).split("+")[0]
+            versions[name] = version(name).split("+")[0]
         except PackageNotFoundError:
-            continue  # a training needs neither Ray nor MLflow
-    return found
+            continue  # training needs neither Ray nor MLflow
+    return versions
 
 
 def describe_environment(device: torch.device) -> dict[str, Any]:
-    """Describe the process that trains: Python, packages, operating system, processor, threads, device."""
+    """Return Python, packages, operating system, processor, threads and device of the training process."""
     gpu = torch.cuda.get_device_name(device) if device.type == "cuda" else None
     return {
         "python": platform.python_version(),
@@ -44,26 +45,26 @@ def describe_environment(device: torch.device) -> dict[str, Any]:
 
 
 class ResourceUsage:
-    """Measures what was used since the last look, without a thread of its own.
+    """Measures the resources used since the last call, without a background thread.
 
-    The whole machine under the names that MLflow gives its own system metrics, and the trial's process
-    beside it, since several trials share a machine.
+    Metrics of the whole machine have the names of MLflow's system metrics. Those of the trial's process are added,
+    because several trials share a machine.
     """
 
     def __init__(self, device: torch.device) -> None:
         self.device, self._process = device, psutil.Process()
         self._began, self._used = time.perf_counter(), self._cpu_seconds()
-        psutil.cpu_percent()  # the first call only sets the start of the next one's interval
+        psutil.cpu_percent()  # the first call only starts the interval of the next one
 
     def _cpu_seconds(self) -> float:
         times = self._process.cpu_times()
         return float(times.user + times.system)
 
-    def look(self) -> dict[str, float]:
-        """Return the metrics since the last look: shares in percent (of one core for the process), MB."""
+    def measure(self) -> dict[str, float]:
+        """Return the metrics since the last call: percent (of one core for the process) and MB."""
         now, used = time.perf_counter(), self._cpu_seconds()
         memory, own = psutil.virtual_memory(), self._process.memory_info()
-        found = {
+        metrics = {
             "cpu_utilization_percentage": float(psutil.cpu_percent()),
             "system_memory_usage_megabytes": memory.used / _MB,
             "system_memory_usage_percentage": float(memory.percent),
@@ -71,18 +72,18 @@ class ResourceUsage:
             "process_memory_megabytes": own.rss / _MB,
         }
         self._began, self._used = now, used
-        return found | self._look_at_gpu()
+        return metrics | self._measure_gpu()
 
-    def _look_at_gpu(self) -> dict[str, float]:
+    def _measure_gpu(self) -> dict[str, float]:
         if self.device.type != "cuda":
             return {}
         free, total = torch.cuda.mem_get_info(self.device)
-        found = {
+        metrics = {
             "gpu_memory_usage_megabytes": (total - free) / _MB,
             "gpu_memory_usage_percentage": 100 * (total - free) / total,
         }
-        try:
-            found["gpu_utilization_percentage"] = float(torch.cuda.utilization(self.device))
-        except ModuleNotFoundError:
-            return found  # the share of time that it computes needs the package nvidia-ml-py
-        return found
+        with suppress(
+            ModuleNotFoundError
+        ):  # the utilisation needs the optional package nvidia-ml-py
+            metrics["gpu_utilization_percentage"] = float(torch.cuda.utilization(self.device))
+        return metrics

@@ -1,4 +1,4 @@
-"""An epoch's steps and its look at val: on the host's batches, or on a part that lives on the device."""
+"""One epoch of training and validation: on batches made by the host, or on tiles preloaded onto the device."""
 
 from collections.abc import Callable, Iterator
 from typing import Protocol
@@ -8,193 +8,194 @@ import torch
 from torch import Tensor
 
 from data.pack.augmentation import Augment
-from data.pack.dataset import TileDataset
-from data.pack.gpu_dataset import EpochPlan, GpuDataset
+from data.pack.gpu_dataset import GpuDataset
 from tuning.metrics.histogram import check_mask, count_bins, to_probs
 from tuning.train.cuda_graphs import GraphedCall, GraphStream
 from tuning.train.device_metrics import DeviceMetrics
 from tuning.train.evaluate import EVAL_BATCH, count_dataset
+from tuning.train.training_data import TrainingData
 from tuning.train.training_step import TrainingStep
 
-Found = tuple[np.ndarray, float]  # histogram (2, BINS) and mean loss per tile
-Check = Callable[
-    [str, float], None
-]  # refuses a loss, named in the first argument, that is not finite
+DatasetMetrics = tuple[np.ndarray, float]  # histogram (2, BINS) and mean loss per tile
+CheckLoss = Callable[[str, float], None]  # name and value of a loss; raises if it is not finite
 
 
 class EpochRunner(Protocol):
-    """Trains epoch by epoch; both methods yield after each batch, so that trainings can take turns."""
+    """Runs epochs. The iterators yield after each batch, so that several trainings can alternate."""
 
     @property
-    def ahead(self) -> bool:
-        """Whether the next epoch may be begun once this one was read: it takes the host no time."""
+    def can_queue_ahead(self) -> bool:
+        """Whether queueing the next epoch takes the host almost no time, so that the GPU need not idle."""
 
     def train(self) -> Iterator[None]:
-        """Take one step on every batch of train."""
+        """Take one step on every train batch."""
 
-    def judge(self) -> Iterator[None]:
-        """Judge every batch of val."""
+    def validate(self) -> Iterator[None]:
+        """Measure every val batch."""
 
-    def read(self) -> tuple[Found, Found]:
-        """Return what train and val gave, once both are through."""
+    def results(self) -> tuple[DatasetMetrics, DatasetMetrics]:
+        """Return the metrics of train and val, after both iterators are exhausted."""
 
 
 class HostEpochRunner:
-    """Epochs whose batches the host makes; each loss is looked at as it comes.
+    """Runs epochs on batches made by the host, and checks each loss at once.
 
     Attributes:
-        ahead: Never: the host would be done with the next epoch before this one is written.
+        can_queue_ahead: Always False: the whole next epoch would run before this one is written.
 
     Args:
-        steps: Takes the steps.
-        parts: Train and val.
-        augment: How train's tiles change.
-        generator: Generator of the CPU for order and changes.
-        check: Looks at every loss.
+        step: Trains on a batch.
+        data: Train and val tiles.
+        augment: Augmentation of the train tiles.
+        generator: CPU generator of order and augmentation.
+        check_loss: Called with every loss.
     """
 
-    ahead = False
+    can_queue_ahead = False
 
     def __init__(
         self,
-        steps: TrainingStep,
-        parts: tuple[TileDataset, TileDataset],
+        step: TrainingStep,
+        data: TrainingData,
         augment: Augment,
         generator: torch.Generator,
-        check: Check,
+        check_loss: CheckLoss,
     ) -> None:
-        self._steps, self._augment, self._check = steps, augment, check
-        self._train, self._val = parts
-        self._generator = generator
-        self._found: list[Found] = []
+        self._step, self._data, self._augment = step, data, augment
+        self._generator, self._check_loss = generator, check_loss
+        self._results: list[DatasetMetrics] = []
 
     def train(self) -> Iterator[None]:
-        """Take one step on every batch of train."""
-        steps = self._steps
-        steps.model.train()
-        losses, counts = [], torch.zeros((), dtype=torch.int64, device=steps.device)
-        size = steps.config["batch_size"]
-        for batch in self._train.shuffled(size, self._generator, self._augment):
-            loss, logits = steps.take(batch)
-            self._check("loss", float(loss))
-            steps.schedule.step()
+        """Take one step on every train batch."""
+        step, tiles = self._step, self._data.train
+        step.model.train()
+        losses, counts = [], torch.zeros((), dtype=torch.int64, device=step.device)
+        for batch in tiles.shuffled(step.config["batch_size"], self._generator, self._augment):
+            loss, logits = step.train_batch(batch)
+            self._check_loss("loss", float(loss))
+            step.scheduler.step()
             losses.append(loss * len(batch.x))
             counts = counts + count_bins(to_probs(logits), batch.mask)
             yield
-        self._found = [(counts.cpu().numpy(), float(sum(losses)) / len(self._train))]
+        self._results = [(counts.cpu().numpy(), float(sum(losses)) / len(tiles))]
 
-    def judge(self) -> Iterator[None]:
-        """Judge every batch of val, at once."""
-        self._steps.model.eval()
-        self._found.append(count_dataset(self._steps.model, self._val, self._val_loss))
+    def validate(self) -> Iterator[None]:
+        """Measure all val batches in one go."""
+        self._step.model.eval()
+        self._results.append(count_dataset(self._step.model, self._data.val, self._val_loss))
         yield
 
     def _val_loss(self, logits: Tensor, mask: Tensor) -> Tensor:
-        loss = self._steps.loss(logits, mask)
-        self._check("val loss", float(loss))
+        loss = self._step.loss(logits, mask)
+        self._check_loss("val loss", float(loss))
         return loss
 
-    def read(self) -> tuple[Found, Found]:
-        """Return what train and val gave."""
-        train, val = self._found
+    def results(self) -> tuple[DatasetMetrics, DatasetMetrics]:
+        """Return the metrics of train and val."""
+        train, val = self._results
         return train, val
 
 
 class DeviceEpochRunner:
-    """Epochs on parts that live on the device: nothing waits for it before :meth:`read`.
-
-    Arguments as of :class:`HostEpochRunner`, and:
+    """Runs epochs on preloaded tiles; the host does not wait for the device before :meth:`results`.
 
     Args:
-        graphs: Whether a GPU's steps are recorded as CUDA graphs.
+        step: As for :class:`HostEpochRunner`, like the next four.
+        data: Train and val tiles, preloaded.
+        augment: Augmentation of the train tiles.
+        generator: CPU generator of order and augmentation.
+        check_loss: Called with the mean losses at the end of an epoch.
+        graphs: Whether to capture a GPU's steps as CUDA graphs.
+
+    Raises:
+        ValueError: If a label is neither 0 nor 1.
     """
 
     def __init__(
         self,
-        steps: TrainingStep,
-        parts: tuple[TileDataset, TileDataset],
+        step: TrainingStep,
+        data: TrainingData,
         augment: Augment,
         generator: torch.Generator,
-        check: Check,
+        check_loss: CheckLoss,
         *,
         graphs: bool = True,
     ) -> None:
-        self._steps, self._generator, self._check = steps, generator, check
-        self._train, self._val = GpuDataset(parts[0], augment), GpuDataset(parts[1])
-        for part in (self._train, self._val):
-            check_mask(*(float(value) for value in part.mask.aminmax()))
-        self._tallies = DeviceMetrics(steps.device), DeviceMetrics(steps.device)
-        # A step whose gradients are scaled is left out or not, which the host has to see.
-        self._lane = GraphStream(steps.device, graphs=graphs and not steps.scaler.is_enabled())
-        self._works: dict[tuple[bool, int], tuple[Tensor, GraphedCall]] = {}
+        self._step, self._generator, self._check_loss = step, generator, check_loss
+        self._train, self._val = GpuDataset(data.train, augment), GpuDataset(data.val)
+        for tiles in (self._train, self._val):
+            check_mask(*(float(value) for value in tiles.masks.aminmax()))
+        self._train_metrics, self._val_metrics = (DeviceMetrics(step.device) for _ in range(2))
+        # The host must see whether a step with scaled gradients is skipped, so that step cannot be captured.
+        self._stream = GraphStream(step.device, graphs=graphs and not step.scaler.is_enabled())
+        self._calls: dict[tuple[bool, int], tuple[Tensor, GraphedCall]] = {}
 
     @property
-    def ahead(self) -> bool:
-        """Whether every batch is a replay by now."""
-        return bool(self._works) and all(replay.recorded for _, replay in self._works.values())
-
-    def _make_work(self, learns: bool, size: int) -> tuple[Tensor, GraphedCall]:
-        """Make the work on batches of one size, and the tensor ``(3, B)`` from which it reads which tiles."""
-        part, tally = (self._train if learns else self._val), self._tallies[not learns]
-        now = torch.zeros(3, size, dtype=torch.int64, device=self._steps.device)
-        use = self._steps.take if learns else self._steps.judge
-
-        def work() -> None:
-            batch = part.gather(now)
-            loss, logits = use(batch)
-            tally.add(loss, logits, batch.mask)
-
-        return now, GraphedCall(work, self._lane, () if part.noise is None else (part.noise,))
-
-    def _walk(self, plan: EpochPlan, learns: bool) -> Iterator[None]:
-        """Queue the work on each batch of a plan."""
-        part = self._train if learns else self._val
-
-        def queue(rows: Tensor, seed: int | None) -> None:
-            key = learns, rows.shape[1]
-            if key not in self._works:
-                self._works[key] = self._make_work(*key)
-            now, replay = self._works[key]
-            now.copy_(rows)
-            part.seed(seed)
-            replay()
-            if learns:
-                self._steps.schedule.step()
-
-        for rows, seed in zip(plan.batches, plan.seeds, strict=True):
-            self._lane.run(lambda rows=rows, seed=seed: queue(rows, seed))  # type: ignore[misc]
-            yield
-
-    def _plan(self, learns: bool) -> EpochPlan:
-        """Draw the epoch and send it."""
-        self._tallies[not learns].clear()
-        if learns:
-            return self._train.draw(self._steps.config["batch_size"], self._generator)
-        return self._val.in_order(EVAL_BATCH)
+    def can_queue_ahead(self) -> bool:
+        """Whether every batch is a graph replay by now."""
+        return bool(self._calls) and all(call.captured for _, call in self._calls.values())
 
     def train(self) -> Iterator[None]:
-        """Queue one step on every batch of train."""
-        self._lane.follow()
-        self._steps.model.train()
-        yield from self._walk(self._on_lane(learns=True), learns=True)
+        """Queue one step on every train batch."""
+        self._stream.wait_for_current()
+        self._step.model.train()
+        yield from self._run(training=True)
 
-    def judge(self) -> Iterator[None]:
-        """Queue the judgement of every batch of val."""
-        self._steps.model.eval()
-        yield from self._walk(self._on_lane(learns=False), learns=False)
+    def validate(self) -> Iterator[None]:
+        """Queue the validation of every val batch."""
+        self._step.model.eval()
+        yield from self._run(training=False)
 
-    def _on_lane(self, *, learns: bool) -> EpochPlan:
-        with torch.cuda.stream(self._lane.stream):
-            return self._plan(learns)
+    def _run(self, *, training: bool) -> Iterator[None]:
+        """Draw the epoch, send it to the device and queue each of its batches."""
+        with self._stream.active():
+            if training:
+                self._train_metrics.reset()
+                plan = self._train.plan_shuffled(self._step.config["batch_size"], self._generator)
+            else:
+                self._val_metrics.reset()
+                plan = self._val.plan_in_order(EVAL_BATCH)
+        for planned, seed in zip(plan.batches, plan.noise_seeds, strict=True):
+            with self._stream.active():
+                self._queue_batch(planned, seed, training)
+            yield
 
-    def read(self) -> tuple[Found, Found]:
-        """Wait for the device; return what train and val gave.
+    def _queue_batch(self, planned: Tensor, seed: int | None, training: bool) -> None:
+        key = training, planned.shape[1]
+        if key not in self._calls:
+            self._calls[key] = self._make_call(*key)
+        current, call = self._calls[key]
+        current.copy_(planned)
+        if training:
+            self._train.seed_noise(seed)
+        call()
+        if training:
+            self._step.scheduler.step()
+
+    def _make_call(self, training: bool, batch_size: int) -> tuple[Tensor, GraphedCall]:
+        """Return the tensor ``(3, B)`` that holds the current batch's plan, and the call that reads it."""
+        tiles = self._train if training else self._val
+        metrics = self._train_metrics if training else self._val_metrics
+        run_batch = self._step.train_batch if training else self._step.validate_batch
+        current = torch.zeros(3, batch_size, dtype=torch.int64, device=self._step.device)
+
+        def run() -> None:
+            batch = tiles.load_batch(current)
+            loss, logits = run_batch(batch)
+            metrics.update(loss, logits, batch.mask)
+
+        generators = () if tiles.noise is None else (tiles.noise,)
+        return current, GraphedCall(run, self._stream, generators)
+
+    def results(self) -> tuple[DatasetMetrics, DatasetMetrics]:
+        """Wait for the device; return the metrics of train and val.
 
         Raises:
-            BadTrialError: If a loss was not finite, by the check that was given.
+            BadTrialError: If a loss is not finite.
         """
-        self._lane.join()
-        train, val = self._tallies[0].read(len(self._train)), self._tallies[1].read(len(self._val))
-        self._check("loss", train[1])
-        self._check("val loss", val[1])
+        self._stream.block_current()
+        train = self._train_metrics.compute(len(self._train))
+        val = self._val_metrics.compute(len(self._val))
+        self._check_loss("loss", train[1])
+        self._check_loss("val loss", val[1])
         return train, val

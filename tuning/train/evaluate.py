@@ -1,4 +1,4 @@
-"""Read a checkpoint back, and measure a part of the split with it; the only reader of test."""
+"""Measure a model on val or test; the only module of the training that reads the test tiles."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -20,7 +20,7 @@ from tuning.trial.folder import TrialFolder
 EVAL_BATCH = 16
 EXAMPLES = 4
 
-Predict = Callable[[Sequence[str]], np.ndarray]  # tile ids to probabilities (B, H, W), float32
+PredictTiles = Callable[[Sequence[str]], np.ndarray]  # B ids to probabilities (B, H, W), float32
 
 
 @torch.no_grad()
@@ -32,53 +32,57 @@ def predict(model: nn.Module, x: Tensor) -> Tensor:
 def count_dataset(
     model: nn.Module, tiles: TileDataset, loss: Callable[[Tensor, Tensor], Tensor] | None = None
 ) -> tuple[np.ndarray, float]:
-    """Count a whole part; return its histogram ``(2, BINS)`` and the mean loss per tile."""
+    """Return the histogram ``(2, BINS)`` of all tiles, and the mean loss per tile.
+
+    Raises:
+        ValueError: If there are no tiles.
+    """
     counts, total = None, 0.0
     for batch in tiles.batches(EVAL_BATCH):
         with torch.no_grad():
             logits = model(batch.x)
             if loss is not None:
                 total += float(loss(logits, batch.mask)) * len(batch.x)
-        found = count_bins(to_probs(logits), batch.mask)
-        counts = found if counts is None else counts + found
+        batch_counts = count_bins(to_probs(logits), batch.mask)
+        counts = batch_counts if counts is None else counts + batch_counts
     if counts is None:
-        raise ValueError("A part must hold at least one tile to be measured, but got none.")
+        raise ValueError("A dataset must hold at least one tile to be measured, but got none.")
     return counts.cpu().numpy(), total / len(tiles)
 
 
-def measure_val(journal: TrialFolder, pack: Pack, split: Split, predict_tiles: Predict) -> None:
-    """Count val of a model that training did not count: a baseline."""
+def measure_val(trial: TrialFolder, pack: Pack, split: Split, predict_tiles: PredictTiles) -> None:
+    """Write the val histogram of a model that was not trained epoch by epoch: a baseline."""
     total = np.zeros((2, BINS), dtype=np.int64)
     for ids in _batches(split.val):
         mask = torch.from_numpy(pack.mask[pack.rows(ids)])
         total += count_bins(torch.from_numpy(predict_tiles(ids)), mask).numpy()
-    journal.write_counts("val", total)
+    trial.write_counts("val", total)
 
 
 def measure_predictions(
-    journal: TrialFolder, pack: Pack, split: Split, predict_tiles: Predict
+    trial: TrialFolder, pack: Pack, split: Split, predict_tiles: PredictTiles
 ) -> dict[str, float]:
-    """Measure test once, at the threshold that val chose.
+    """Measure test once, at the threshold chosen on val.
 
     Args:
-        journal: A trial's folder with ``val_counts.npy``; gains ``test.json``, ``test_counts.npy``,
+        trial: A trial's folder with ``val_counts.npy``; receives ``test.json``, ``test_counts.npy``,
             ``test_probs.npz`` and ``examples.npz``.
         pack: The packed tiles.
-        split: The split of the trial.
+        split: The trial's split.
         predict_tiles: The model, from tile ids to probabilities.
 
     Returns:
         The content of ``test.json``.
 
     Raises:
-        FileNotFoundError: If val was not measured.
+        FileNotFoundError: If val has not been measured.
     """
-    val = journal.counts("val")
+    val = trial.counts("val")
     if val is None:
         raise FileNotFoundError(
-            f"A threshold is chosen on val, but {journal.path} lacks val_counts.npy."
+            f"The threshold is chosen on val, but {trial.path} has no val_counts.npy. Measure val first."
         )
-    predict_tiles(split.test[:1])  # warm-up: the first call allocates and picks kernels
+    predict_tiles(split.test[:1])  # warm-up: the first call allocates memory and selects kernels
     counts = np.zeros((2, BINS), dtype=np.int64)
     bins, seconds = [], 0.0
     for ids in _batches(split.test):
@@ -87,27 +91,27 @@ def measure_predictions(
         seconds += time.perf_counter() - began
         bins.append(to_bins(probs).numpy().astype(np.uint16))
         counts += count_stored(bins[-1], pack.mask[pack.rows(ids)])
-    journal.write_counts("test", counts)
-    journal.write_arrays("test_probs", tile_ids=np.array(split.test), bins=np.concatenate(bins))
-    write_examples(journal, pack, split, predict_tiles)
+    trial.write_counts("test", counts)
+    trial.write_arrays("test_probs", tile_ids=np.array(split.test), bins=np.concatenate(bins))
+    write_examples(trial, pack, split, predict_tiles)
     scores = summarise_test(val, counts, seconds, len(split.test))
-    journal.write("test", scores)
+    trial.write("test", scores)
     return scores
 
 
 def measure_test(
-    journal: TrialFolder, pack: Pack, split: Split, device: torch.device
+    trial: TrialFolder, pack: Pack, split: Split, device: torch.device
 ) -> dict[str, float]:
-    """Measure test once with the checkpoint of the best epoch; returns as :func:`measure_predictions`."""
-    best = load_checkpoint(journal.best, device)
+    """Measure test once with the best epoch's checkpoint; see :func:`measure_predictions`."""
+    best = load_checkpoint(trial.best, device)
     config = best.config
     tiles = TileDataset(pack, split.test, best.norm, config["timesteps"], device, config["steps"])
-    place = {tile: at for at, tile in enumerate(split.test)}
+    positions = {tile: position for position, tile in enumerate(split.test)}
 
     def predict_tiles(ids: Sequence[str]) -> np.ndarray:
-        return predict(best.model, tiles.batch([place[tile] for tile in ids]).x).cpu().numpy()
+        return predict(best.model, tiles.batch([positions[tile] for tile in ids]).x).cpu().numpy()
 
-    return measure_predictions(journal, pack, split, predict_tiles)
+    return measure_predictions(trial, pack, split, predict_tiles)
 
 
 def _batches(tile_ids: Sequence[str]) -> Iterator[Sequence[str]]:
@@ -116,11 +120,11 @@ def _batches(tile_ids: Sequence[str]) -> Iterator[Sequence[str]]:
 
 
 def pick_examples(tile_ids: Sequence[str], sizes: np.ndarray) -> list[str]:
-    """Pick tiles to show: those with most landslide pixels, and last one without any where there is one.
+    """Pick the tiles with the most landslide pixels and, if there is one, a last tile without any.
 
     Args:
         tile_ids: N ids.
-        sizes: Landslide pixels of each, shape ``(N,)``.
+        sizes: Landslide pixels of each tile, shape ``(N,)``.
     """
     size = dict(zip(tile_ids, map(int, sizes), strict=True))
     ranked = sorted(tile_ids, key=lambda tile: (-size[tile], tile))
@@ -129,10 +133,12 @@ def pick_examples(tile_ids: Sequence[str], sizes: np.ndarray) -> list[str]:
     return others[: EXAMPLES - len(empty)] + empty
 
 
-def write_examples(journal: TrialFolder, pack: Pack, split: Split, predict_tiles: Predict) -> None:
-    """Keep a few test tiles for the report: change in VV, mask and probability."""
+def write_examples(
+    trial: TrialFolder, pack: Pack, split: Split, predict_tiles: PredictTiles
+) -> None:
+    """Write a few test tiles for the report: change in VV, mask and probability."""
     ids = pick_examples(split.test, pack.mask[pack.rows(split.test)].sum(axis=(1, 2)))
-    journal.write_arrays(
+    trial.write_arrays(
         "examples",
         tile_ids=np.array(ids),
         change_db=log_ratio(pack, ids).astype(np.float16),
@@ -144,7 +150,7 @@ def write_examples(journal: TrialFolder, pack: Pack, split: Split, predict_tiles
 def summarise_test(
     val: np.ndarray, test: np.ndarray, seconds: float, tiles: int
 ) -> dict[str, float]:
-    """Score test at the threshold that val chose."""
+    """Return the scores of test at the threshold chosen on val."""
     threshold = choose_threshold(val)
     confusion = confuse(test, threshold)
     pixels = int(test.sum())

@@ -1,6 +1,6 @@
-"""One whole training in plain PyTorch: no Ray, no MLflow, so that it runs and is tested alone.
+"""One whole training in plain PyTorch, without Ray or MLflow, so that it runs and is tested alone.
 
-``python -m tuning.train config.json --pack PACK --to FOLDER`` reruns exactly the trial of a config.
+``python -m tuning.train config.json --pack PACK --to FOLDER`` trains a config again, with the same result.
 """
 
 from collections.abc import Callable
@@ -17,25 +17,16 @@ from tuning.trial.config import check_config
 from tuning.trial.folder import Config, Row, TrialFolder
 
 REQUIRED_KEYS = (
-    *(
-        "model",
-        "arch",
-        "channels",
-        "timesteps",
-        "steps",
-        "norm",
-        "batch_size",
-        "lr",
-        "weight_decay",
-    ),
-    *("bce_weight", "pos_weight", "clip", "augment", "epochs", "patience", "seed", "split", "data"),
+    *("model", "arch", "channels", "timesteps", "steps", "norm", "batch_size", "lr"),
+    *("weight_decay", "bce_weight", "pos_weight", "clip", "augment", "epochs", "patience"),
+    *("seed", "split", "data"),
 )
 
 ReportRow = Callable[[Row], None]
 
 
 def choose_device() -> torch.device:
-    """Return the GPU where there is one, else the CPU."""
+    """Return the GPU if there is one, else the CPU."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
@@ -47,100 +38,107 @@ def fit(
     *,
     device: torch.device | None = None,
 ) -> str:
-    """Train one network to its end, or continue a training that was interrupted.
+    """Train one network to its end, or resume an interrupted training.
 
     Args:
         config: The trial's config (see :func:`tuning.trial.search_space.compose`).
         pack: The packed tiles; their hash must be the config's ``data``.
-        folder: The trial's folder; what it holds of the same trial is continued.
+        folder: The trial's folder; a training of the same trial is resumed from it.
         report: Called after every epoch with its row, also for epochs trained earlier.
-        device: Where to train; a GPU where there is one.
+        device: Device of the training; by default a GPU if there is one.
 
     Returns:
-        Why training ended: ``last epoch`` or ``patience``; ``scheduler`` for a trial that was stopped before.
+        Why training ended: ``last epoch``, ``patience``, or ``scheduler`` for a trial that ASHA stopped earlier.
 
     Raises:
         ValueError: If the pack or the folder belongs to another config.
-        BadTrialError: If the loss or val average precision is not finite, or all outputs are equal.
+        BadTrialError: If the loss or val average precision is not finite, or all val pixels get one probability.
     """
-    begun = start_training(config, pack, TrialFolder(folder), report, device or choose_device())
-    if isinstance(begun, str):
-        return begun
+    training = start_training(config, pack, TrialFolder(folder), report, device or choose_device())
+    if isinstance(training, str):
+        return training
     try:
-        while not is_training_finished(begun):
-            report(begun.run_epoch())
-        return finish_training(begun)
+        while not is_training_finished(training):
+            report(training.run_epoch())
+        return finish_training(training)
     finally:
-        begun.halt()
+        training.synchronise()
 
 
 def start_training(
     config: Config,
     pack: Pack,
-    journal: TrialFolder,
+    trial: TrialFolder,
     report: ReportRow,
     device: torch.device,
-    parts: TrainingData | None = None,
+    data: TrainingData | None = None,
 ) -> Training | str:
-    """Make a training at the point that its folder has reached, or say why it has ended.
+    """Start a training or resume it from its folder; if it has ended, return why.
 
     Args:
-        config: As of :func:`fit`, and so on.
+        config: The trial's config.
         pack: The packed tiles.
-        journal: The trial's folder.
-        report: Called with every row that is there.
-        device: Where to train.
-        parts: Tiles that other trainings use as well.
+        trial: The trial's folder.
+        report: Called with the row of every epoch trained earlier.
+        device: Device of the training.
+        data: Tiles shared with other trainings; loaded if omitted.
+
+    Raises:
+        ValueError: If the pack or the folder belongs to another config.
     """
-    _claim(journal, config, pack)
-    ended = journal.read("end") or {"reason": "error"}
-    if ended["reason"] != "error":  # its checkpoint of the last epoch may be gone
-        for row in journal.history():
+    _check_owner(trial, config, pack)
+    ended = trial.read("end") or {"reason": "error"}
+    if ended["reason"] != "error":  # an ended trial has no last.pt to resume from
+        for row in trial.history():
             report(row)
         return str(ended["reason"])
-    journal.write("environment", describe_environment(device))
-    training = Training(config, pack, make_config_split(config, pack), journal, device, parts=parts)
+    trial.write("environment", describe_environment(device))
+    training = Training(config, pack, make_config_split(config, pack), trial, device, data=data)
     training.resume()
-    for row in journal.history():
+    for row in trial.history():
         report(row)
     return training
 
 
 def is_training_finished(training: Training) -> bool:
-    """Tell whether a training has had its last epoch, or none of late was better."""
+    """Return whether a training has run its last epoch or exhausted its patience."""
     config = training.config
     return bool(training.epoch >= config["epochs"] or training.stale >= config["patience"])
 
 
 def finish_training(training: Training) -> str:
-    """Leave in its folder what a training took and why it ended; return why."""
-    training.halt()
+    """Write the cost and the end of a training into its folder; return why it ended.
+
+    Raises:
+        BadTrialError: If its best network gives every val pixel the same probability.
+    """
+    training.synchronise()
     training.check_result()
-    journal = training.journal
+    trial = training.trial
     reason = "last epoch" if training.epoch >= training.config["epochs"] else "patience"
-    journal.write("cost", training.cost())
-    journal.end(reason, epoch=training.epoch)
-    journal.last.unlink(missing_ok=True)  # it served to continue
+    trial.write("cost", training.cost())
+    trial.end(reason, epoch=training.epoch)
+    trial.last.unlink(missing_ok=True)  # needed only to resume
     return reason
 
 
 def make_config_split(config: Config, pack: Pack) -> Split:
-    """Make a config's split of a pack's tiles; a split from a file lies beside the pack."""
+    """Return a config's split of a pack's tiles; a split made from a file is stored beside the pack."""
     return make_split(config["split"], pack.tile_ids, pack.path.parent)
 
 
-def _claim(journal: TrialFolder, config: Config, pack: Pack) -> None:
-    """Check that pack and folder belong to the config, and leave the config in the folder."""
+def _check_owner(trial: TrialFolder, config: Config, pack: Pack) -> None:
+    """Check that pack and folder belong to the config, and write the config into the folder."""
     check_config(config, "it", REQUIRED_KEYS)
     if config["data"] != pack.hash:
         raise ValueError(
-            f"A config runs on the data that it names ({config['data']}), but the pack {pack.path} "
-            f"has the hash {pack.hash}. Give the pack of those tiles."
+            f"A config must be trained on the pack that it names ({config['data']}), but the pack "
+            f"{pack.path} has the hash {pack.hash}. Choose the pack of the config's tiles."
         )
-    there = journal.read("config")
-    if there is not None and there != config:
+    stored = trial.read("config")
+    if stored is not None and stored != config:
         raise ValueError(
-            f"A trial's folder holds one config, but {journal.path} holds another. "
+            f"A trial's folder must hold one config, but {trial.path} holds another. "
             "Choose a new folder."
         )
-    journal.write("config", config)
+    trial.write("config", config)

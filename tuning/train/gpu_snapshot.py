@@ -1,7 +1,7 @@
-"""A training's state copied at one moment, on its GPU: its many small tensors side by side, in one stretch per type.
+"""A snapshot of a training's state on its GPU: many small tensors in one contiguous buffer per type.
 
-The next epoch may then change the state while the copy travels, one transfer a stretch. What is saved of it is what
-``torch.save`` writes of the state itself, but with a stretch for a member.
+The next epoch can change the state while the snapshot is copied to the host, one transfer per buffer. ``torch.save``
+writes a snapshot as it would write the state itself, but with one archive member per buffer.
 """
 
 import copy
@@ -12,51 +12,51 @@ from typing import Any
 import torch
 from torch import Tensor
 
-_ALIGN = 16  # elements: every tensor begins at a multiple of 16 of its bytes' size
+_ALIGN = 16  # elements: every tensor begins at a multiple of 16 elements of its buffer
 
 _Kind = tuple[torch.dtype, torch.device]
 
 
 @dataclass(frozen=True)
-class _Place:
-    """Where a tensor lies in the stretch of its kind."""
+class _Placement:
+    """Location of a tensor in the buffer of its type and device."""
 
     kind: _Kind
-    begin: int
+    offset: int
     shape: torch.Size
     stride: tuple[int, ...]
 
 
 class StateSnapshot:
-    """A copy of all tensors of a state, made on their device at once, and fetched from a GPU when it is wanted.
+    """A copy of all tensors of a state, made at once on their device; :meth:`fetch` copies it to the host.
 
     Args:
-        state: Dicts, lists and tuples of tensors and plain values; the plain ones are not copied.
+        state: Dicts, lists and tuples of tensors and plain values; plain values are not copied.
     """
 
     def __init__(self, state: dict[str, Any]) -> None:
         tensors = list(_walk(state))
-        self._places, sizes = _place(tensors)
-        self._stretches = {
+        self._placements, sizes = _place(tensors)
+        self._buffers = {
             kind: torch.zeros(size, dtype=kind[0], device=kind[1]) for kind, size in sizes.items()
         }
-        copies = self._view(self._stretches)
-        for kind in sizes:  # on a GPU one launch for many
-            own = [at for at, place in enumerate(self._places) if place.kind == kind]
-            torch._foreach_copy_([copies[at] for at in own], [tensors[at].detach() for at in own])
+        copies = self._view(self._buffers)
+        for kind in sizes:  # on a GPU one launch copies many tensors
+            index = [i for i, place in enumerate(self._placements) if place.kind == kind]
+            torch._foreach_copy_([copies[i] for i in index], [tensors[i].detach() for i in index])
         self._state = _replace(state, iter(copies))
 
-    def _view(self, stretches: dict[_Kind, Tensor]) -> list[Tensor]:
+    def _view(self, buffers: dict[_Kind, Tensor]) -> list[Tensor]:
         return [
-            stretches[place.kind].as_strided(place.shape, place.stride, place.begin)
-            for place in self._places
+            buffers[place.kind].as_strided(place.shape, place.stride, place.offset)
+            for place in self._placements
         ]
 
     def fetch(self) -> dict[str, Any]:
-        """Return the state of that moment, in the machine's memory; a GPU's copy is waited for."""
-        here = {kind: stretch.cpu() for kind, stretch in self._stretches.items()}
-        found: dict[str, Any] = _replace(self._state, iter(self._view(here)))
-        return found
+        """Return the state at the time of the snapshot, in host memory; waits for the copy from a GPU."""
+        buffers = {kind: buffer.cpu() for kind, buffer in self._buffers.items()}
+        state: dict[str, Any] = _replace(self._state, iter(self._view(buffers)))
+        return state
 
 
 def _walk(state: Any) -> Iterator[Tensor]:
@@ -69,26 +69,26 @@ def _walk(state: Any) -> Iterator[Tensor]:
 
 
 def _replace(state: Any, tensors: Iterator[Tensor]) -> Any:
-    """Return a state whose tensors are the next ones of an iterator."""
+    """Return a state with its tensors replaced by those of an iterator."""
     if isinstance(state, Tensor):
         return next(tensors)
     if isinstance(state, dict):
-        found = copy.copy(state)  # with the version that torch notes on a network's state
+        copied = copy.copy(state)  # keeps the `_metadata` of a network's state dict
         for name, value in state.items():
-            found[name] = _replace(value, tensors)
-        return found
+            copied[name] = _replace(value, tensors)
+        return copied
     if isinstance(state, list | tuple):
         return type(state)(_replace(value, tensors) for value in state)
     return state
 
 
-def _place(tensors: list[Tensor]) -> tuple[list[_Place], dict[_Kind, int]]:
-    """Give each tensor its place, in its own order of memory; return the stretches' sizes as well."""
-    places, sizes = [], dict[_Kind, int]()
+def _place(tensors: list[Tensor]) -> tuple[list[_Placement], dict[_Kind, int]]:
+    """Return each tensor's placement, with its own memory format, and the sizes of the buffers."""
+    placements, sizes = [], dict[_Kind, int]()
     for tensor in tensors:
         kind = tensor.dtype, tensor.device
-        begin = sizes.get(kind, 0)
+        offset = sizes.get(kind, 0)
         stride = torch.empty_like(tensor, device="meta").stride()
-        places.append(_Place(kind, begin, tensor.shape, stride))
-        sizes[kind] = begin + -(-tensor.numel() // _ALIGN) * _ALIGN
-    return places, sizes
+        placements.append(_Placement(kind, offset, tensor.shape, stride))
+        sizes[kind] = offset + -(-tensor.numel() // _ALIGN) * _ALIGN
+    return placements, sizes

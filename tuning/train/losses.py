@@ -9,7 +9,7 @@ SMOOTH = 1.0  # pixels; keeps Dice defined on a batch without landslides
 
 
 def soft_dice(logits: Tensor, mask: Tensor) -> Tensor:
-    """Measure one minus the soft Dice coefficient over the whole batch.
+    """Return one minus the soft Dice coefficient of the whole batch.
 
     Args:
         logits: Shape ``(B, 1, H, W)``.
@@ -29,18 +29,20 @@ def soft_dice(logits: Tensor, mask: Tensor) -> Tensor:
 
 
 def bce_dice(logits: Tensor, mask: Tensor, bce_weight: float, pos_weight: float) -> Tensor:
-    """Mix cross-entropy and Dice.
+    """Return the weighted sum of cross-entropy and soft Dice loss.
 
     Args:
         logits: Shape ``(B, 1, H, W)``.
         mask: Shape ``(B, H, W)``, 0 or 1.
-        bce_weight: Share of the cross-entropy in [0, 1]; Dice has the rest.
+        bce_weight: Weight of the cross-entropy in [0, 1]; Dice has one minus it.
         pos_weight: Weight of a landslide pixel in the cross-entropy.
 
     Returns:
         Scalar loss.
     """
     flat = logits.squeeze(1).float()
-    weight = flat.new_full((), pos_weight)  # filled there: a copy from the host would wait
+    weight = flat.new_full(
+        (), pos_weight
+    )  # filled on the device: a copy from the host would synchronise
     bce = F.binary_cross_entropy_with_logits(flat, mask.float(), pos_weight=weight)
     return bce_weight * bce + (1.0 - bce_weight) * soft_dice(logits, mask)

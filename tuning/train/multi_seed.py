@@ -1,18 +1,17 @@
-"""Several seeds of one config trained at once by one process, each exactly as it would be alone.
+"""Several seeds of one config trained in one process at once, each exactly as if trained alone.
 
-A small network leaves most of a large GPU idle, since its kernels are short and come one after another. Here each
-seed is a training of its own, with its own weights, generators, optimizer, best epoch and folder; they share the
-tiles, and take turns step by step, each on a stream of its own, where the GPU works on all of them side by side.
-No seed's arithmetic changes. (Stacked weights and grouped convolutions, the other way to do this, were measured
-against it in `benchmarks/train_gpu.py`.)
+A small network leaves most of a large GPU idle, because its kernels are short and run one after another. Here each
+seed is a training with its own weights, generators, optimizer, best epoch and folder. The seeds share the tiles and
+alternate batch by batch, each on its own CUDA stream, so that the GPU runs their kernels in parallel. No seed's
+arithmetic changes. (`benchmarks/train_gpu.py` compares this with stacked weights and grouped convolutions.)
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
-from types import TracebackType
 
 import torch
 from torch import Tensor
@@ -30,16 +29,16 @@ from tuning.train.training import BadTrialError, Training
 from tuning.train.training_data import TrainingData
 from tuning.trial.folder import Config, TrialFolder
 
-SeedResult = str | BadTrialError | ValueError  # why a seed ended, or why it has no result
+SeedResult = str | BadTrialError | ValueError  # why a seed's training ended, or its error
 
 
 @dataclass(frozen=True)
 class SeedRun:
-    """One seed of a stack.
+    """One of the seeds to train at once.
 
     Attributes:
-        config: The trial's config; those of a stack differ in ``seed`` alone.
-        folder: The trial's folder; what it holds of the same trial is continued.
+        config: The trial's config; the configs differ only in ``seed``.
+        folder: The trial's folder; a training of the same trial is resumed from it.
         report: Called after every epoch with its row, also for epochs trained earlier.
     """
 
@@ -48,180 +47,149 @@ class SeedRun:
     report: ReportRow
 
 
-class RandomState:
-    """A training's own state of torch's shared generator, from which dropout draws; a context manager.
+class GeneratorState:
+    """A training's own state of torch's default generator, from which dropout draws.
 
-    Made right after what it belongs to was seeded. On a GPU a recorded graph keeps the state that was in place
-    when it was recorded, so that its replays draw from it as well.
+    Create it right after seeding the generator for the training. A captured CUDA graph keeps the state that was
+    active at its capture, so its replays draw from that state too.
     """
 
     def __init__(self, device: torch.device) -> None:
         self._shared = shared_generator(device)
-        there = _state(self._shared)
-        self._own = there.clone_state() if isinstance(there, torch.Generator) else there
+        state = self._get()
+        self._own = state.clone_state() if isinstance(state, torch.Generator) else state
 
-    def __enter__(self) -> None:
-        self._others = _state(self._shared)
-        _set_state(self._shared, self._own)
+    @contextmanager
+    def active(self) -> Iterator[None]:
+        """Draw from this state instead of the current one."""
+        others = self._get()
+        self._set(self._own)
+        try:
+            yield
+        finally:
+            self._own = self._get()  # a failed capture replaces the state
+            self._set(others)
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._own = _state(self._shared)  # another one after a failed recording
-        _set_state(self._shared, self._others)
+    def _get(self) -> torch.Generator | Tensor:
+        """Return a GPU's state itself, which advances with every draw, or a copy of the CPU's."""
+        if self._shared.device.type == "cuda":
+            return self._shared.graphsafe_get_state()
+        return self._shared.get_state()
 
-
-def _state(shared: torch.Generator) -> torch.Generator | Tensor:
-    """Return a GPU's state itself, which goes on when it is drawn from, and a copy of the CPU's."""
-    if shared.device.type == "cuda":
-        return shared.graphsafe_get_state()
-    return shared.get_state()
-
-
-def _set_state(shared: torch.Generator, state: torch.Generator | Tensor) -> None:
-    if isinstance(state, torch.Generator):
-        shared.graphsafe_set_state(state)
-    else:
-        shared.set_state(state)
+    def _set(self, state: torch.Generator | Tensor) -> None:
+        if isinstance(state, torch.Generator):
+            self._shared.graphsafe_set_state(state)
+        else:
+            self._shared.set_state(state)
 
 
-class _Member:
-    """A seed under way: its training until it ended, and how it ended."""
+class _SeedTraining:
+    """The training of one seed, advanced batch by batch, and its result."""
 
     def __init__(
-        self, seed: SeedRun, begun: Training | str | ValueError, device: torch.device
+        self, run: SeedRun, pack: Pack, device: torch.device, data: TrainingData | None
     ) -> None:
-        self.report, self.draws = seed.report, RandomState(device)
-        self.training = begun if isinstance(begun, Training) else None
-        self.outcome: SeedResult = "" if isinstance(begun, Training) else begun
-        self._settle()
-
-    def _settle(self) -> None:
-        """Leave the training where it is over."""
-        if self.training is None or not is_training_finished(self.training):
-            return
+        self.result: SeedResult = ""
+        self.training: Training | None = None
+        self._report = run.report
         try:
-            self.outcome = finish_training(self.training)
-        except BadTrialError as error:
-            self.outcome = error
-        self.training = None
+            started = start_training(
+                run.config, pack, TrialFolder(run.folder), run.report, device, data
+            )
+        except ValueError as error:
+            self.result = error
+        else:
+            if isinstance(started, Training):
+                self.training = started
+            else:
+                self.result = started
+        self._generator_state = GeneratorState(device)
 
-    def halt(self) -> None:
-        """Wait for what is still queued, where training was cut off."""
-        if self.training is not None:
-            self.training.halt()
-
-    def run(self, turns_later: int) -> Iterator[None]:
-        """Train to the end, yielding after each batch; begin some turns later than the first."""
-        for _ in range(turns_later):
-            yield
-        while self.training is not None:
-            yield from self._walk(self.training)
-            self._end_epoch()
-
-    def _walk(self, training: Training) -> Iterator[None]:
-        """Train an epoch and judge val."""
-        batches = training.walk_epoch()
-        while True:
-            with self.draws:
-                try:
-                    next(batches)
-                except StopIteration:
-                    return
-                except BadTrialError as error:
-                    self.outcome, self.training = error, None
-                    return
-            yield
-
-    def _end_epoch(self) -> None:
-        """Write the epoch and report it; the training may be over then."""
+    def run(self, delay: int) -> Generator[None, None, None]:
+        """Train to the end, yielding after each batch; start after *delay* batches of the first seed."""
         if self.training is None:
             return
-        with self.draws:
-            try:
-                row = self.training.end_epoch()
-            except BadTrialError as error:
-                self.training.halt()
-                self.outcome, self.training = error, None
-                return
-            self.report(row)
-            self._settle()
+        try:
+            for _ in range(delay):
+                yield
+            while not is_training_finished(self.training):
+                yield from self._run_epoch(self.training)
+            self.result = finish_training(self.training)
+        except BadTrialError as error:
+            self.result = error
+        finally:
+            self.training.synchronise()
+            self.training = None  # frees the device's memory for the other seeds
+
+    def _run_epoch(self, training: Training) -> Iterator[None]:
+        batches = training.iterate_epoch()
+        while True:
+            with self._generator_state.active():
+                if next(batches, StopIteration) is StopIteration:
+                    break
+            yield
+        with self._generator_state.active():
+            self._report(training.finish_epoch())
 
 
 def fit_stacked(
-    seeds: Sequence[SeedRun], pack: Pack, *, device: torch.device | None = None
+    runs: Sequence[SeedRun], pack: Pack, *, device: torch.device | None = None
 ) -> list[SeedResult]:
-    """Train several seeds of one config at once, to the end of each.
+    """Train several seeds of one config at once, each to its end.
 
     Args:
-        seeds: What to train; each folder gets exactly what :func:`tuning.train.fit` leaves there. An epoch's
-            ``seconds`` and the hours of ``cost.json`` are the time that passed, as for trials side by side.
+        runs: The seeds; each folder receives exactly the files that :func:`tuning.train.fit.fit` writes. An epoch's
+            ``seconds`` and the hours in ``cost.json`` are wall-clock time, as for trials that run in parallel.
         pack: The packed tiles; their hash must be the configs' ``data``.
-        device: Where to train; a GPU where there is one.
+        device: Device of the training; by default a GPU if there is one.
 
     Returns:
-        For each seed why it ended, as :func:`tuning.train.fit` says it, or the error of one that cannot give a
-        result or whose folder cannot be continued; the others are trained on.
+        For each seed why its training ended, as :func:`tuning.train.fit.fit` returns it, or its error: the training
+        gave no result, or the folder cannot be resumed. An error does not stop the other seeds.
 
     Raises:
-        ValueError: If the configs differ in more than their seeds or have a seed twice.
+        ValueError: If the configs differ in more than their seeds, or two seeds are equal.
     """
     device = device or choose_device()
-    _check_stack([seed.config for seed in seeds])
-    members: list[_Member] = []
-    parts = None
-    for seed in seeds:
-        begun = _begin(seed, pack, device, parts)
-        members.append(_Member(seed, begun, device))
-        parts = begun.parts if isinstance(begun, Training) else parts
+    _check_configs([run.config for run in runs])
+    seeds: list[_SeedTraining] = []
+    data = None
+    for run in runs:
+        seeds.append(_SeedTraining(run, pack, device, data))
+        data = seeds[-1].training.data if seeds[-1].training else data
+    iterators = [seed.run(_delay(seed, place, len(seeds))) for place, seed in enumerate(seeds)]
     try:
-        for _ in zip_longest(*_stagger(members)):
+        for _ in zip_longest(*iterators):
             pass
     finally:
-        for member in members:
-            member.halt()
-    return [member.outcome for member in members]
+        for iterator in iterators:
+            iterator.close()  # waits for the work that the seed has queued
+    return [seed.result for seed in seeds]
 
 
-def _begin(
-    seed: SeedRun, pack: Pack, device: torch.device, parts: TrainingData | None
-) -> Training | str | ValueError:
-    try:
-        return start_training(
-            seed.config, pack, TrialFolder(seed.folder), seed.report, device, parts
-        )
-    except ValueError as error:
-        return error
+def _delay(seed: _SeedTraining, place: int, seeds: int) -> int:
+    """Spread the seeds over an epoch, in batches: while one seed writes its epoch, the GPU trains the others."""
+    if seed.training is None:
+        return 0
+    config, tiles = seed.training.config, len(seed.training.data.train)
+    batches = math.ceil(tiles / int(config["batch_size"]))
+    return place * batches // seeds
 
 
-def _stagger(members: Sequence[_Member]) -> list[Iterator[None]]:
-    """Let the seeds' epochs end one after another: while one is written, the GPU works on the others."""
-    walks = []
-    for place, member in enumerate(members):
-        training = member.training
-        turns = 0
-        if training is not None:
-            turns = math.ceil(len(training.parts.train) / training.config["batch_size"])
-        walks.append(member.run(place * turns // len(members)))
-    return walks
-
-
-def _check_stack(configs: Sequence[Config]) -> None:
-    """Refuse configs that are no seeds of one."""
-    rest = [{name: value for name, value in config.items() if name != "seed"} for config in configs]
-    if other := [config for config in rest if config != rest[0]]:
-        names = sorted(
-            name for name in {*rest[0], *other[0]} if rest[0].get(name) != other[0].get(name)
-        )
+def _check_configs(configs: Sequence[Config]) -> None:
+    """Refuse configs that differ in more than their seeds, and equal seeds."""
+    for config in configs[1:]:
+        differing = {
+            name for name in {*configs[0], *config} if configs[0].get(name) != config.get(name)
+        }
+        if names := sorted(differing - {"seed"}):
+            raise ValueError(
+                f"Seeds trained at once must have one config, but two differ in {', '.join(names)}. "
+                "Train them one by one."
+            )
+    seeds = [config["seed"] for config in configs]
+    if len(set(seeds)) < len(seeds):
         raise ValueError(
-            f"Seeds trained at once must have one config, but two differ in {', '.join(names)}. "
-            "Train them one by one."
-        )
-    found = [config["seed"] for config in configs]
-    if len(set(found)) < len(found):
-        raise ValueError(
-            f"Seeds trained at once must differ, but got {', '.join(map(str, found))}. Give each once."
+            f"Seeds trained at once must differ, but got {', '.join(map(str, seeds))}. "
+            "Name each seed once."
         )

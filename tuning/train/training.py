@@ -1,4 +1,4 @@
-"""The state of one training: network, optimizer, schedule, generators and checkpoints, epoch by epoch."""
+"""The state of one training: network, optimizer, scheduler, generators and checkpoints, epoch by epoch."""
 
 import math
 import resource
@@ -32,26 +32,24 @@ from tuning.train.training_data import TrainingData
 from tuning.train.training_step import TrainingStep
 from tuning.trial.folder import Config, Row, TrialFolder, write_atomically
 
-TRIED_STEPS = (
-    WARMUP_CALLS + 1
-)  # on a GPU the last of them is recorded, which takes memory of its own
+DRY_RUN_STEPS = WARMUP_CALLS + 1  # on a GPU the last one captures a graph, which needs extra memory
 
 
 class BadTrialError(RuntimeError):
-    """A training that cannot give a result; the message says why."""
+    """A training cannot give a result; the message says why."""
 
 
 class Training:
-    """The state of one training: network, optimizer, schedule, random generators, best epoch.
+    """The state of one training: network, optimizer, scheduler, random generators, best epoch.
 
     Args:
         config: The trial's config.
         pack: The packed tiles.
-        split: Their parts.
-        journal: The trial's folder.
-        device: Where to train.
-        parts: Tiles that other trainings of the same data use as well; its own when left out.
-        graphs: Whether a GPU's steps are recorded as CUDA graphs.
+        split: Their train, val and test tiles.
+        trial: The trial's folder.
+        device: Device of the training.
+        data: Tiles shared with other trainings on the same data; loaded if omitted.
+        graphs: Whether to capture a GPU's steps as CUDA graphs.
     """
 
     def __init__(
@@ -59,107 +57,107 @@ class Training:
         config: Config,
         pack: Pack,
         split: Split,
-        journal: TrialFolder,
+        trial: TrialFolder,
         device: torch.device,
         *,
-        parts: TrainingData | None = None,
+        data: TrainingData | None = None,
         graphs: bool = True,
     ) -> None:
         torch.manual_seed(config["seed"])  # weights and dropout
-        self.config, self.journal, self.device = config, journal, device
-        self.parts = parts or TrainingData.make(config, pack, split, device)
+        self.config, self.trial, self.device = config, trial, device
+        self.data = data or TrainingData.make(config, pack, split, device)
         self.model = make_model(config).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.generator = torch.Generator().manual_seed(config["seed"])  # order and turns
-        steps = config["epochs"] * math.ceil(len(self.parts.train) / config["batch_size"])
-        self.steps = TrainingStep(config, self.model, steps, device)
-        self.epochs = self._make_epochs(graphs)
+        self.generator = torch.Generator().manual_seed(config["seed"])  # order and augmentation
+        total_steps = config["epochs"] * math.ceil(len(self.data.train) / config["batch_size"])
+        self.step = TrainingStep(config, self.model, total_steps, device)
+        self.runner = self._make_runner(graphs)
         self.epoch, self.stale, self.best = 0, 0, -1.0
-        self._ahead = False  # whether the next epoch is queued already
+        self._queued = False  # whether the next epoch is queued on the device already
         self.usage = ResourceUsage(device)
 
-    def _make_epochs(self, graphs: bool) -> EpochRunner:
+    def _make_runner(self, graphs: bool) -> EpochRunner:
         augment = make_augment(self.config["augment"])
-        both = self.parts.train, self.parts.val
-        given = self.steps, both, augment, self.generator, self._check_finite
-        if self.parts.train.resident is None:
-            return HostEpochRunner(*given)
-        return DeviceEpochRunner(*given, graphs=graphs)
+        args = self.step, self.data, augment, self.generator, self.check_loss
+        if self.data.train.preloaded is None:
+            return HostEpochRunner(*args)
+        return DeviceEpochRunner(*args, graphs=graphs)
 
-    def _check_finite(self, what: str, value: float) -> None:
+    def check_loss(self, name: str, value: float) -> None:
+        """Raise BadTrialError if a loss is not finite."""
         if not math.isfinite(value):
             raise BadTrialError(
-                f"The {what} must stay finite, but got {value} in epoch {self.epoch + 1}. "
+                f"The {name} must stay finite, but got {value} in epoch {self.epoch + 1}. "
                 f"Lower the learning rate (lr={self.config['lr']:.2g})."
             )
 
-    def try_step(self) -> None:
-        """Train a few batches and judge one, to see whether they fit into memory; nothing is kept."""
-        for _ in islice(self.epochs.train(), TRIED_STEPS):
+    def dry_run(self) -> None:
+        """Train a few batches and validate one, to see whether they fit into memory; nothing is saved."""
+        for _ in islice(self.runner.train(), DRY_RUN_STEPS):
             pass
-        for _ in islice(self.epochs.judge(), 1):
+        for _ in islice(self.runner.validate(), 1):
             pass
-        StateSnapshot(self._state())  # what an epoch that begins ahead takes
+        StateSnapshot(self._state_dicts())  # an epoch queued ahead needs this memory too
 
-    def walk_epoch(self) -> Iterator[None]:
-        """Train one epoch and measure val, yielding after each batch; :meth:`end_epoch` is due then."""
-        if self._ahead:
-            self._ahead = False
+    def iterate_epoch(self) -> Iterator[None]:
+        """Train one epoch and measure val, yielding after each batch; call :meth:`finish_epoch` afterwards."""
+        if self._queued:
+            self._queued = False
             yield
             return
         self._began = time.perf_counter()
-        yield from self._walk()
+        yield from self._run_batches()
 
-    def _walk(self) -> Iterator[None]:
-        self._lr = self.steps.lr
-        yield from self.epochs.train()
-        yield from self.epochs.judge()
+    def _run_batches(self) -> Iterator[None]:
+        self._lr = self.step.lr
+        yield from self.runner.train()
+        yield from self.runner.validate()
 
-    def _go_ahead(self) -> None:
-        """Queue the next epoch: the GPU works on it while this one is scored and written."""
+    def _queue_next_epoch(self) -> None:
+        """Queue the next epoch, so that the GPU runs it while this one is scored and written."""
         if self.epoch < self.config["epochs"]:
-            for _ in self._walk():
+            for _ in self._run_batches():
                 pass
-            self._ahead = True
+            self._queued = True
 
-    def halt(self) -> None:
-        """Wait for what was queued ahead and is not wanted any more, before its memory is another's."""
+    def synchronise(self) -> None:
+        """Wait for all queued work, before its memory is reused."""
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
 
-    def end_epoch(self) -> Row:
-        """Write the checkpoints of an epoch that was walked through; return its row."""
-        (train, train_loss), (val, val_loss) = self.epochs.read()
+    def finish_epoch(self) -> Row:
+        """Score an epoch and write its checkpoints; return its row."""
+        (train, train_loss), (val, val_loss) = self.runner.results()
         self.epoch += 1
-        lr, state, draws = self._lr, self._state(), self._draws()
-        if self.epochs.ahead:
-            kept = {name: StateSnapshot(part) for name, part in state.items()}
-            self._go_ahead()
-            state = {name: part.fetch() for name, part in kept.items()}
-        row = _score_part("train", train, train_loss) | _score_part("val", val, val_loss)
-        self._keep_best(row["val_pr_auc"], val, state["model"])
+        lr, state, generators = self._lr, self._state_dicts(), self._generator_states()
+        if self.runner.can_queue_ahead:
+            snapshots = {name: StateSnapshot(values) for name, values in state.items()}
+            self._queue_next_epoch()
+            state = {name: snapshot.fetch() for name, snapshot in snapshots.items()}
+        row = _score("train", train, train_loss) | _score("val", val, val_loss)
+        self._update_best(row["val_pr_auc"], val, state["model"])
         row |= {"epoch": self.epoch, "lr": lr}
         row |= {"best_val_pr_auc": self.best, "stale": self.stale}
         row |= {"seconds": self._stop_clock(), "time_ms": int(time.time() * 1000)}
-        row |= {"system": self.usage.look()}
-        self.journal.append(row)
-        self._save_last(state | draws)
+        row |= {"system": self.usage.measure()}
+        self.trial.append(row)
+        self._save_last(state | generators)
         if self.stale == 0:
-            promote_candidate(self.journal)
+            promote_candidate(self.trial)
         return row
 
     def _stop_clock(self) -> float:
-        """Return the seconds of an epoch; the time of one that is queued begins here."""
+        """Return the seconds of this epoch, and start the clock of the next one, which may be queued already."""
         now = time.perf_counter()
         began, self._began = self._began, now
         return now - began
 
     def run_epoch(self) -> Row:
         """Train one epoch, measure val, write the checkpoints; return the epoch's row."""
-        for _ in self.walk_epoch():
+        for _ in self.iterate_epoch():
             pass
-        return self.end_epoch()
+        return self.finish_epoch()
 
-    def _keep_best(self, pr_auc: float, counts: np.ndarray, weights: dict[str, Any]) -> None:
+    def _update_best(self, pr_auc: float, counts: np.ndarray, weights: dict[str, Any]) -> None:
         if not math.isfinite(pr_auc):
             raise BadTrialError(
                 f"Val average precision must be finite, but got {pr_auc} in epoch {self.epoch}. "
@@ -172,15 +170,15 @@ class Training:
         content = {
             "model": weights,
             "config": self.config,
-            "norm": asdict(self.parts.norm),
+            "norm": asdict(self.data.norm),
             "epoch": self.epoch,
             "threshold": choose_threshold(counts),
         }
-        save_candidate(self.journal, content, counts)
+        save_candidate(self.trial, content, counts)
 
     def cost(self) -> dict[str, float]:
-        """Say what the training took: parameters, hours of cores or GPU, peak memory of its process."""
-        seconds = sum(row["seconds"] for row in self.journal.history())
+        """Return the number of parameters, hours of cores or GPU, and peak memory of the process."""
+        seconds = sum(row["seconds"] for row in self.trial.history())
         cuda = self.device.type == "cuda"
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024  # Linux counts KiB
         return {
@@ -191,34 +189,32 @@ class Training:
             "peak_gpu_memory_mb": torch.cuda.max_memory_allocated() / 1e6 if cuda else 0.0,
         }
 
-    def _state(self) -> dict[str, Any]:
-        return {name: part.state_dict() for name, part in self.steps.parts().items()}
+    def _state_dicts(self) -> dict[str, Any]:
+        return {name: part.state_dict() for name, part in self.step.components().items()}
 
-    def _draws(self) -> dict[str, Any]:
-        """Return the generators' states; torch takes them back from memory of their own alone."""
-        draws = {"order": self.generator.get_state(), "rng": torch.get_rng_state()}
+    def _generator_states(self) -> dict[str, Any]:
+        """Return copies of the generators' states; torch cannot restore a state from a view."""
+        states = {"order": self.generator.get_state(), "rng": torch.get_rng_state()}
         if self.device.type == "cuda":
-            draws["cuda_rng"] = torch.cuda.get_rng_state(self.device)
-        return draws
+            states["cuda_rng"] = torch.cuda.get_rng_state(self.device)
+        return states
 
     def _save_last(self, state: dict[str, Any]) -> None:
         content = state | {"epoch": self.epoch, "stale": self.stale, "best": self.best}
-        write_atomically(self.journal.last, lambda aside: torch.save(content, aside))
+        write_atomically(self.trial.last, lambda aside: torch.save(content, aside))
 
     def resume(self) -> None:
-        """Continue from ``last.pt`` where there is one, as if never interrupted."""
-        if not self.journal.last.is_file():
-            self.journal.rewrite_history([])
-            settle_candidate(self.journal, self.epoch)
-            return
-        with explain_damage(self.journal):
-            self._restore(load_tensors(self.journal.last))
-        # A kill between the row and its checkpoint leaves a row that will be made again.
-        self.journal.rewrite_history(self.journal.history()[: self.epoch])
-        settle_candidate(self.journal, self.epoch)
+        """Continue from ``last.pt``, if it exists, as if never interrupted."""
+        if self.trial.last.is_file():
+            with explain_damage(self.trial):
+                self._load_state(load_tensors(self.trial.last))
+        # A kill between writing a row and its checkpoint leaves a row whose epoch is trained again.
+        rows = self.trial.history()[: self.epoch] if self.epoch else []
+        self.trial.rewrite_history(rows)
+        settle_candidate(self.trial, self.epoch)
 
-    def _restore(self, saved: dict[str, Any]) -> None:
-        self.steps.restore(saved)
+    def _load_state(self, saved: dict[str, Any]) -> None:
+        self.step.load_state(saved)
         self.epoch, self.stale, self.best = saved["epoch"], saved["stale"], saved["best"]
         self.generator.set_state(saved["order"])
         torch.set_rng_state(saved["rng"])
@@ -226,20 +222,20 @@ class Training:
             torch.cuda.set_rng_state(saved["cuda_rng"], self.device)
 
     def check_result(self) -> None:
-        """Refuse an ended training whose best network tells no pixel from another.
+        """Refuse a finished training whose best network gives all pixels the same probability.
 
         Raises:
             BadTrialError: If all val pixels have the same probability.
         """
-        counts = self.journal.counts("val")
+        counts = self.trial.counts("val")
         if counts is not None and is_constant(counts):
             raise BadTrialError(
-                "A network must tell pixels apart, but its best epoch gives every val pixel the same "
+                "A network must distinguish pixels, but its best epoch gives every val pixel the same "
                 f"probability. Change the learning rate (lr={self.config['lr']:.2g}) or the network."
             )
 
 
-def _score_part(part: str, counts: np.ndarray, loss: float) -> Row:
+def _score(part: str, counts: np.ndarray, loss: float) -> Row:
     scores = score_at(counts, 0.5)
     return {
         f"{part}_loss": loss,

@@ -1,4 +1,4 @@
-"""What all trainings of one data set share on a device: the tiles of train and val, and their normalisation."""
+"""The data that all trainings of one data set share on a device: train and val tiles, and their normalisation."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -14,7 +14,7 @@ from tuning.trial.folder import Config
 
 @dataclass(frozen=True)
 class TrainingData:
-    """What trainings of one data set share: the tiles of train and val, and their normalisation."""
+    """Train and val tiles, and the normalisation measured on train."""
 
     norm: Normalisation
     train: TileDataset
@@ -28,13 +28,13 @@ class TrainingData:
         split: Split,
         device: torch.device,
         *,
-        resident: bool | None = None,
+        preload: bool | None = None,
     ) -> Self:
-        """Make the parts of a config; on a GPU they live in its memory when *resident* is left out."""
+        """Make the data of a config; by default it is preloaded into the device's memory only on a GPU."""
         norm = make_normalisation(config["norm"], pack, split.train, config["channels"])
         train, val = (
             TileDataset(
-                pack, ids, norm, config["timesteps"], device, config["steps"], resident=resident
+                pack, ids, norm, config["timesteps"], device, config["steps"], preload=preload
             )
             for ids in (split.train, split.val)
         )

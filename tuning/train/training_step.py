@@ -1,4 +1,4 @@
-"""One optimizer step: forward in half precision on a GPU, loss, backward, clipping, AdamW on a schedule."""
+"""One optimizer step: forward in half precision on a GPU, loss, backward, gradient clipping, AdamW on a schedule."""
 
 import math
 from typing import Any
@@ -11,30 +11,37 @@ from tuning.train.losses import bce_dice
 from tuning.trial.folder import Config
 
 WARMUP = 0.05  # share of all steps over which the learning rate rises
-FINAL_LR = 0.01  # share of the learning rate that the last step has
+FINAL_LR = 0.01  # learning rate of the last step, as a share of the config's
 
 
-def lr_factor(step: int, steps: int) -> float:
-    """Rise linearly, then fall along a half cosine (Loshchilov and Hutter 2017, arXiv 1608.03983)."""
-    warm = max(1, int(WARMUP * steps))
+def lr_factor(step: int, total_steps: int) -> float:
+    """Return the factor of the learning rate: linear warm-up, then half a cosine.
+
+    Reference:
+        Loshchilov and Hutter (2017), SGDR, arXiv 1608.03983.
+    """
+    warm = max(1, int(WARMUP * total_steps))
     if step < warm:
         return (step + 1) / warm
-    done = min(1.0, (step - warm) / max(1, steps - warm))
+    done = min(1.0, (step - warm) / max(1, total_steps - warm))
     return FINAL_LR + (1 - FINAL_LR) * 0.5 * (1 + math.cos(math.pi * done))
 
 
 class TrainingStep:
-    """What turns a batch into better weights.
+    """Trains a network batch by batch.
 
     Args:
         config: The trial's config.
         model: Its network, on the device.
-        steps: How many steps the whole training takes.
-        device: Where to train.
+        total_steps: Number of steps of the whole training.
+        device: Device of the training.
     """
 
-    def __init__(self, config: Config, model: nn.Module, steps: int, device: torch.device) -> None:
-        self.config, self.model, self.device, self.steps = config, model, device, steps
+    def __init__(
+        self, config: Config, model: nn.Module, total_steps: int, device: torch.device
+    ) -> None:
+        self.config, self.model, self.device = config, model, device
+        self.total_steps = total_steps
         cuda = device.type == "cuda"
         self.optimizer = torch.optim.AdamW(
             model.parameters(),
@@ -43,17 +50,17 @@ class TrainingStep:
             fused=cuda,
             capturable=cuda,
         )
-        # The steps before the recording are no reason to warn.
+        # The first steps run before their CUDA graph is captured; torch would warn about that.
         self.optimizer._warned_capturable_if_run_uncaptured = True
-        self.schedule = torch.optim.lr_scheduler.LambdaLR(
-            self.optimizer, lambda step: lr_factor(step, steps)
+        self.scheduler = torch.optim.lr_scheduler.LambdaLR(
+            self.optimizer, lambda step: lr_factor(step, total_steps)
         )
-        self._place_lr()
+        self._move_lr_to_gpu()
         self.half = torch.bfloat16 if cuda and torch.cuda.is_bf16_supported() else torch.float16
         self.scaler = torch.amp.GradScaler(device.type, enabled=cuda and self.half == torch.float16)
 
-    def _place_lr(self) -> None:
-        """Put the learning rate on a GPU, where a captured step reads it anew; the schedule then fills it."""
+    def _move_lr_to_gpu(self) -> None:
+        """Make the learning rate a GPU tensor: a captured step reads it anew, and the scheduler fills it."""
         if self.device.type != "cuda":
             return
         for group in self.optimizer.param_groups:
@@ -62,15 +69,15 @@ class TrainingStep:
 
     @property
     def lr(self) -> float:
-        """The learning rate of the next step."""
-        return float(self.config["lr"] * lr_factor(self.schedule.last_epoch, self.steps))
+        """Learning rate of the next step."""
+        return float(self.config["lr"] * lr_factor(self.scheduler.last_epoch, self.total_steps))
 
     def loss(self, logits: Tensor, mask: Tensor) -> Tensor:
-        """Measure the config's loss."""
+        """Return the config's loss."""
         return bce_dice(logits, mask, self.config["bce_weight"], self.config["pos_weight"])
 
-    def take(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Take one step, after which the schedule is due; on a GPU this only queues work.
+    def train_batch(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Take one optimizer step; the caller then steps the scheduler. On a GPU this only queues work.
 
         Returns:
             The loss and the logits ``(B, 1, H, W)``.
@@ -86,23 +93,23 @@ class TrainingStep:
         self.scaler.update()
         return loss.detach(), logits.detach()
 
-    def judge(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Return loss and logits of a batch that nothing is learnt from."""
+    def validate_batch(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Return loss and logits of a batch without training on it."""
         with torch.no_grad():
             logits = self.model(batch.x)
             return self.loss(logits, batch.mask), logits
 
-    def parts(self) -> dict[str, Any]:
-        """Return what a checkpoint keeps, by name."""
+    def components(self) -> dict[str, Any]:
+        """Return the objects whose states a checkpoint holds, by name."""
         return {
             "model": self.model,
             "optimizer": self.optimizer,
-            "schedule": self.schedule,
+            "schedule": self.scheduler,
             "scaler": self.scaler,
         }
 
-    def restore(self, saved: dict[str, Any]) -> None:
-        """Continue from the states of :meth:`parts`."""
-        for name, part in self.parts().items():
-            part.load_state_dict(saved[name])
-        self._place_lr()
+    def load_state(self, saved: dict[str, Any]) -> None:
+        """Load the states of all :meth:`components`."""
+        for name, component in self.components().items():
+            component.load_state_dict(saved[name])
+        self._move_lr_to_gpu()

@@ -128,7 +128,7 @@ def test_damaged_copy_is_refused_by_its_hash_and_leaves_nothing(
     storage.subfolder("packs").write(f"{pack.path.name}/mask.u8", b"damaged")
     with pytest.raises(
         SharedStorageError,
-        match=r"must have the hash \w{12}, but got \w{12} for .*mask.u8 .* Remove it",
+        match=r"must have the hash \w{12}, but got \w{12} for .*mask.u8 .* Delete it",
     ):
         fetch_pack(source, tmp_path / "cache")
     assert not [entry for entry in (tmp_path / "cache/packs").iterdir() if entry.is_dir()]

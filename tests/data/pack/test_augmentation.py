@@ -2,15 +2,26 @@ import numpy as np
 import pytest
 import torch
 
-from data.pack.augmentation import NO_AUGMENT, Augment, apply_augment, make_augment, parse_augment
+from data.pack.augmentation import (
+    NO_AUGMENT,
+    Augment,
+    apply_augment,
+    draw_params,
+    make_augment,
+    parse_augment,
+)
 from data.pack.normalisation import Normalisation
 
 NORM = Normalisation(("s1asc:VV", "s1asc:VH", "DEM"), (-9.0, -15.0, 200.0), (4.0, 2.0, 100.0))
 TURN = Augment(turn=1)
 
 
-def seeded(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
+def augment_batch(
+    x: torch.Tensor, mask: torch.Tensor, augment: Augment
+) -> tuple[torch.Tensor, torch.Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    params = draw_params(len(mask), mask.shape[1], augment, generator)
+    return apply_augment(x, mask, augment, NORM, params)
 
 
 def numbered(batch: int, side: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -21,14 +32,14 @@ def numbered(batch: int, side: int) -> tuple[torch.Tensor, torch.Tensor]:
 
 def test_turning_moves_mask_and_input_alike() -> None:
     x, mask = numbered(200, 4)
-    turned, moved = apply_augment(x.clone(), mask, TURN, NORM, seeded())
+    turned, moved = augment_batch(x.clone(), mask, TURN)
     assert torch.equal(turned[:, 1, 2], moved.float())
     assert torch.equal(x, numbered(200, 4)[0])
 
 
 def test_turning_gives_the_square_s_eight_symmetries() -> None:
     x, mask = numbered(200, 4)
-    _, moved = apply_augment(x, mask, TURN, NORM, seeded())
+    _, moved = augment_batch(x, mask, TURN)
     found = {tuple(layer.flatten().tolist()) for layer in moved}
     whole = mask[0].numpy()
     wanted = {
@@ -41,7 +52,7 @@ def test_turning_gives_the_square_s_eight_symmetries() -> None:
 
 def test_a_crop_is_a_window_of_its_tile() -> None:
     x, mask = numbered(50, 64)
-    cut, moved = apply_augment(x, mask, Augment(turn=0, crop=32), NORM, seeded())
+    cut, moved = augment_batch(x, mask, Augment(turn=0, crop=32))
     assert cut.shape == (50, 2, 3, 32, 32)
     assert torch.equal(cut[:, 0, 0], moved.float())
     corners = moved[:, 0, 0]
@@ -52,15 +63,11 @@ def test_a_crop_is_a_window_of_its_tile() -> None:
 
 def test_speckle_and_jitter_are_in_db_and_leave_the_ground_alone() -> None:
     x = torch.zeros(20, 5, 3, 64, 64)
-    noisy, _ = apply_augment(
-        x.clone(), torch.zeros(20, 64, 64), Augment(turn=0, speckle=2.0), NORM, seeded()
-    )
+    noisy, _ = augment_batch(x.clone(), torch.zeros(20, 64, 64), Augment(turn=0, speckle=2.0))
     spread = noisy.std((0, 1, 3, 4)) * torch.tensor(NORM.std)  # back to dB
     assert spread[:2] == pytest.approx([2.0, 2.0], rel=0.02)
     assert not noisy[:, :, 2].any()
-    shifted, _ = apply_augment(
-        x.clone(), torch.zeros(20, 64, 64), Augment(turn=0, jitter=1.0), NORM, seeded()
-    )
+    shifted, _ = augment_batch(x.clone(), torch.zeros(20, 64, 64), Augment(turn=0, jitter=1.0))
     images = shifted.flatten(3)
     assert torch.equal(images.amin(-1), images.amax(-1))  # one offset per image
     assert (images[..., 0].std((0, 1)) * torch.tensor(NORM.std))[:2] == pytest.approx(
@@ -70,7 +77,7 @@ def test_speckle_and_jitter_are_in_db_and_leave_the_ground_alone() -> None:
 
 def test_a_lost_acquisition_is_the_mean_in_all_channels() -> None:
     x, mask = torch.ones(200, 4, 3, 2, 2), torch.zeros(200, 2, 2)
-    kept, _ = apply_augment(x, mask, Augment(turn=0, drop=0.9), NORM, seeded())
+    kept, _ = augment_batch(x, mask, Augment(turn=0, drop=0.9))
     steps = kept.flatten(2)
     assert torch.equal(steps.amin(-1), steps.amax(-1))
     assert steps.amax(-1).any(1).all()  # no tile loses all
@@ -80,7 +87,7 @@ def test_a_lost_acquisition_is_the_mean_in_all_channels() -> None:
 
 def test_nothing_asked_for_changes_nothing() -> None:
     x, mask = numbered(3, 8)
-    same, label = apply_augment(x, mask, NO_AUGMENT, NORM, seeded())
+    same, label = augment_batch(x, mask, NO_AUGMENT)
     assert same is x
     assert label is mask
 

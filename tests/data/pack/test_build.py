@@ -73,7 +73,7 @@ def test_only_a_changed_or_added_tile_is_read_again(
     changed.write_bytes(changed.read_bytes() + b"\0")  # the same content to NetCDF, another file
     with caplog.at_level(logging.INFO):
         second = make_pack(tiles, packs)
-    assert f"Of {len(ids)} tiles, {len(ids) - 2} are packed already." in caplog.text
+    assert f"Copying {len(ids) - 2} of {len(ids)} tiles from earlier packs." in caplog.text
     assert second.hash != first.hash
     assert second.tile_ids == tuple(ids)
     for place, tile in enumerate(ids):
@@ -87,7 +87,7 @@ def test_removing_a_tile_makes_another_pack_without_reading(
     shutil.copytree(pack.path, tmp_path / pack.path.name)
     with caplog.at_level(logging.INFO):
         fewer = make_pack(twin, tmp_path, tile_ids=pack.tile_ids[1:])
-    assert "Of 11 tiles, 11 are packed already." in caplog.text
+    assert "Copying 11 of 11 tiles from earlier packs." in caplog.text
     assert np.array_equal(fewer.bands["s1dsc"], pack.bands["s1dsc"][1:])
     assert np.array_equal(fewer.moments, pack.moments[1:])
 
@@ -183,7 +183,9 @@ def test_pack_refuses_a_full_disk(
 
 
 def test_loading_refuses_a_folder_that_is_no_pack(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=r"folder with a manifest\.json, but got"):
+    with pytest.raises(
+        FileNotFoundError, match=r"A pack must be a folder with a manifest\.json, but got"
+    ):
         load_pack(tmp_path)
 
 
@@ -195,7 +197,7 @@ def test_loading_refuses_a_damaged_or_older_pack(pack: Pack, tmp_path: Path) -> 
         load_pack(copy)
     manifest = json.loads((copy / "manifest.json").read_text())
     (copy / "manifest.json").write_text(json.dumps(manifest | {"format": 1}))
-    with pytest.raises(ValueError, match=r"must have format 3, but got 1 in .*Make it again"):
+    with pytest.raises(ValueError, match=r"must have format 3, but got 1 in .*Build it again"):
         load_pack(copy)
     assert "damaged" in READER_CRASHED
 
@@ -203,15 +205,21 @@ def test_loading_refuses_a_damaged_or_older_pack(pack: Pack, tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"modalities": ["../x"]}, r"Modalities must be of s1asc, s1dsc, s2, but got \['\.\./x'\]"),
-        ({"modalities": ["s1dsc", "s1asc"]}, "Modalities must be of"),
-        ({"modalities": ["s1asc", "s1asc"]}, "Modalities must be of"),
+        (
+            {"modalities": ["../x"]},
+            r"Modalities must be among s1asc, s1dsc, s2, in this order, but got \['\.\./x'\]",
+        ),
+        ({"modalities": ["s1dsc", "s1asc"]}, "Modalities must be among"),
+        ({"modalities": ["s1asc", "s1asc"]}, "Modalities must be among"),
         ({"modalities": 7}, "tile_ids and modalities must be lists"),
         ({"tile_ids": []}, "tile_ids and modalities must be lists"),
         ({"tile_ids": ["$x$"]}, r"A tile id must look like hokkaido_579, but got '\$x\$'"),
         ({"tile_ids": [{}]}, "A tile id must look like"),
-        ({"tile_ids": ["hokkaido_1"] * 12}, "A tile must stand once in a pack"),
-        ({"hash": "../../x"}, r"A pack's hash must be as it was written, but got '\.\./\.\./x'"),
+        ({"tile_ids": ["hokkaido_1"] * 12}, "A pack must contain each tile once"),
+        (
+            {"hash": "../../x"},
+            r"A pack's hash must be unchanged since it was built, but got '\.\./\.\./x'",
+        ),
         ({"synthetic": "no"}, "A pack's synthetic must be"),
         ({"seed": 1e99}, "A pack's seed must be"),
         ({"digests": []}, "A pack's digests must be"),
@@ -225,7 +233,7 @@ def test_loading_refuses_a_manifest_that_no_pack_has(
     copy = Path(shutil.copytree(pack.path, tmp_path / "pack"))
     manifest = json.loads((copy / "manifest.json").read_text())
     (copy / "manifest.json").write_text(json.dumps(manifest | changes))
-    with pytest.raises(ValueError, match=f"{message}.*Remove the pack's folder"):
+    with pytest.raises(ValueError, match=f"{message}.*Delete the pack's folder"):
         load_pack(copy)
 
 

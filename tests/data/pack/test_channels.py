@@ -73,7 +73,7 @@ def test_nearest_steps_fill_up_where_a_side_has_too_few() -> None:
 def test_all_steps_are_all_dates() -> None:
     times = np.broadcast_to(DAYS, (3, 2, 15))
     assert select_steps(times, "all", 15)[2, 1].tolist() == list(range(15))
-    with pytest.raises(ValueError, match=r"Steps 'all' are the 15 .* but got timesteps=4\. Leave"):
+    with pytest.raises(ValueError, match=r"Steps 'all' are the 15 .* but got timesteps=4\. Omit"):
         select_steps(times, "all", 4)
 
 

@@ -123,7 +123,7 @@ def test_a_part_on_its_device_serves_what_the_pack_does(
         pytest.skip("needs a GPU")
     tiles = serve(pack, split)
     at = torch.device(device)
-    moved = TileDataset(pack, split.train, tiles.norm, 4, at, resident=True)
+    moved = TileDataset(pack, split.train, tiles.norm, 4, at, preload=True)
     first, second = (
         [(batch.x.cpu().clone(), batch.mask.cpu()) for batch in some.shuffled(3, generator)]
         for some, generator in zip(

@@ -34,7 +34,7 @@ def test_published_norm_is_the_data_set_s(pack: Pack, split: Split) -> None:
 
 
 def test_published_norm_names_what_it_lacks(pack: Pack, split: Split) -> None:
-    with pytest.raises(ValueError, match=r"published norm has .* but got slope\. Leave them out"):
+    with pytest.raises(ValueError, match=r"published norm covers .* but got slope\. Omit these"):
         make_normalisation("published", pack, split.train, ("s1asc:VV", "slope"))
 
 
@@ -56,7 +56,9 @@ def test_norm_refuses_unknown_names(pack: Pack, split: Split) -> None:
 
 
 def test_norm_refuses_channels_out_of_order(pack: Pack, split: Split) -> None:
-    with pytest.raises(ValueError, match=r"once and in the order .* but got s1asc:VH, s1asc:VV"):
+    with pytest.raises(
+        ValueError, match=r"must be unique and in the order .* but got s1asc:VH, s1asc:VV"
+    ):
         make_normalisation("train", pack, split.train, ["s1asc:VH", "s1asc:VV"])
 
 

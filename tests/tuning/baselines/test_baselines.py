@@ -231,7 +231,7 @@ def test_one_orbit_is_enough(pack: Pack, split: Split, orbit: str) -> None:
 
 def test_a_baseline_without_its_orbit_is_refused(pack: Pack, split: Split) -> None:
     wanted = (
-        "reads channels that are packed, but got log_ratio_vv_asc with s1asc:VV for a pack of s1dsc. "
+        "needs packed channels, but got log_ratio_vv_asc with s1asc:VV for a pack of s1dsc. "
         "Choose one of log_ratio_vv, log_ratio_vh, bi_"
     )
     with pytest.raises(ValueError, match=re.escape(wanted)):
@@ -240,7 +240,10 @@ def test_a_baseline_without_its_orbit_is_refused(pack: Pack, split: Split) -> No
 
 def test_a_fit_on_one_class_is_refused(pack: Pack, split: Split) -> None:
     bare = replace(pack, mask=np.zeros_like(pack.mask))
-    with pytest.raises(ValueError, match=r"needs pixels of landslides .* got 0 of .* 'blocks'"):
+    with pytest.raises(
+        ValueError,
+        match=r"needs landslide and background pixels .* got 0 landslide pixels .* 'blocks'",
+    ):
         predict_tiles("logistic_regression", bare, split, split.test, sample_px=4000)
 
 

@@ -5,13 +5,12 @@ import pytest
 
 from data.pack import Pack
 from data.pack.channels import SAR_CHANNELS
+from data.pack.log_ratio import average_change, measure_means
 from data.tiles import EVENT
 from tuning.baselines.features import (
     FEATURES,
     N_FEATURES,
-    average_change,
     make_features,
-    measure_means,
     measure_pair,
     name_features,
     pick_channels,

@@ -86,7 +86,7 @@ def test_one_step_of_each_part_is_tried_and_nothing_kept(
     journal = TrialFolder(tmp_path / "trial")
     training = Training(config, pack, make_config_split(config, pack), journal, torch.device("cpu"))
     before = [weights.detach().clone() for weights in training.model.parameters()]
-    training.try_step()
+    training.dry_run()
     after = list(training.model.parameters())
     assert not all(torch.equal(old, new) for old, new in zip(before, after, strict=True))
     assert list(journal.path.iterdir()) == []

@@ -350,7 +350,7 @@ def test_changed_data_is_refused(
 def test_folder_that_is_no_pack_is_refused(logged: Logged, ask: Ask, tmp_path: Path) -> None:
     code, _, err = ask(logged.trial, "--pack", tmp_path)
     assert code == 2
-    assert f"A pack is a folder with a manifest.json, but got {tmp_path}." in err
+    assert f"A pack must be a folder with a manifest.json, but got {tmp_path}." in err
 
 
 def test_changed_split_is_refused(logged: Logged, ask: Ask) -> None:

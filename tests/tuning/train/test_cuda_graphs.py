@@ -64,8 +64,8 @@ def measure_gap(mine: torch.nn.Module, other: torch.nn.Module) -> float:
 
 
 def recorded(training: Training) -> int:
-    assert isinstance(training.epochs, DeviceEpochRunner)
-    return sum(replay.recorded for _, replay in training.epochs._works.values())
+    assert isinstance(training.runner, DeviceEpochRunner)
+    return sum(call.captured for _, call in training.runner._calls.values())
 
 
 @pytest.mark.parametrize("model", list_models())
@@ -78,7 +78,7 @@ def test_recorded_steps_are_the_steps_themselves(
     rows, found = [], []
     for _ in range(5):
         rows.append(graphed.run_epoch())
-        found.append((recorded(graphed), graphed.epochs.ahead))
+        found.append((recorded(graphed), graphed.runner.can_queue_ahead))
     # Two steps of two tiles and one look at val an epoch, the third of each is recorded; then epochs begin ahead.
     assert found == [(0, False), (1, False), (2, True), (2, True), (2, True)]
     eager = make_training(config, pack, tmp_path / "eager", graphs=False)
@@ -101,9 +101,8 @@ def test_epochs_on_the_device_are_close_to_the_host_s(
     device = make_training(config | {"augment": EVERYTHING}, pack, tmp_path / "device")
     rows = run_epochs(device, 3)
     host = make_training(config | {"augment": EVERYTHING}, pack, tmp_path / "host")
-    parts = host.parts.train, host.parts.val
     augment = Augment(**EVERYTHING)  # type: ignore[arg-type]
-    host.epochs = HostEpochRunner(host.steps, parts, augment, host.generator, host._check_finite)
+    host.runner = HostEpochRunner(host.step, host.data, augment, host.generator, host.check_loss)
     compare(rows, run_epochs(host, 3))
 
 
@@ -114,9 +113,9 @@ def test_host_waits_for_nothing_within_an_epoch(config: Config, pack: Pack, tmp_
         )
         run_epochs(training, WARMUP_CALLS + 1)  # libraries are set up, and steps recorded
         with waiting_is_an_error():
-            for _ in training.walk_epoch():
+            for _ in training.iterate_epoch():
                 pass
-        training.end_epoch()
+        training.finish_epoch()
 
 
 def test_recorded_dropout_draws_what_it_draws_when_not_recorded(
@@ -207,14 +206,12 @@ def test_tiles_are_shared_by_the_seeds_of_a_stack(
     config: Config, pack: Pack, tmp_path: Path
 ) -> None:
     split = make_config_split(config, pack)
-    parts = TrainingData.make(config, pack, split, GPU)
+    data = TrainingData.make(config, pack, split, GPU)
     both = [
-        Training(
-            config | {"seed": n}, pack, split, TrialFolder(tmp_path / str(n)), GPU, parts=parts
-        )
+        Training(config | {"seed": n}, pack, split, TrialFolder(tmp_path / str(n)), GPU, data=data)
         for n in (1, 2)
     ]
-    assert both[0].parts.train is both[1].parts.train
+    assert both[0].data.train is both[1].data.train
 
 
 def test_footprint_is_measured_with_the_recorded_step(
@@ -251,5 +248,5 @@ def test_work_that_waits_is_not_recorded_and_done_all_the_same(
     with caplog.at_level(logging.WARNING):
         rows = run_epochs(training, 3)
     assert [row["epoch"] for row in rows] == [1, 2, 3]
-    assert caplog.text.count("Not recorded as a CUDA graph") == 1
+    assert caplog.text.count("A CUDA graph could not be captured") == 1
     assert recorded(training) == 0

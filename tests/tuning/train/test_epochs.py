@@ -30,17 +30,16 @@ EVERYTHING = Augment(turn=1, crop=64, speckle=1.0, jitter=0.5, drop=0.3)
 def make_training(config: Config, pack: Pack, folder: Path) -> Training:
     """Make a training whose tiles live on the device, here the CPU."""
     split = make_config_split(config, pack)
-    parts = TrainingData.make(config, pack, split, CPU, resident=True)
-    return Training(config, pack, split, TrialFolder(folder), CPU, parts=parts)
+    data = TrainingData.make(config, pack, split, CPU, preload=True)
+    return Training(config, pack, split, TrialFolder(folder), CPU, data=data)
 
 
 def on_host(training: Training) -> Training:
     """Let the same tiles be trained on by the host's loop."""
-    device = training.epochs
+    device = training.runner
     assert isinstance(device, DeviceEpochRunner)
-    parts, augment = (training.parts.train, training.parts.val), Augment()
-    training.epochs = HostEpochRunner(
-        training.steps, parts, augment, training.generator, training._check_finite
+    training.runner = HostEpochRunner(
+        training.step, training.data, Augment(), training.generator, training.check_loss
     )
     return training
 
@@ -76,20 +75,20 @@ def test_epochs_begun_ahead_change_nothing(
     config["arch"] |= {"dropout": 0.2}
     rows, states, sizes = [], [], []
     for ahead in (False, True):
-        monkeypatch.setattr(DeviceEpochRunner, "ahead", ahead)
+        monkeypatch.setattr(DeviceEpochRunner, "can_queue_ahead", ahead)
         whole = make_training(config, pack, tmp_path / str(ahead))
         whole.run_epoch()
-        first = load_tensors(whole.journal.last)
+        first = load_tensors(whole.trial.last)
         run_epochs(whole, 2)
         resumed = make_training(config, pack, tmp_path / f"{ahead} resumed")
-        write_atomically(resumed.journal.last, lambda aside, first=first: torch.save(first, aside))
-        resumed.journal.rewrite_history(whole.journal.history()[:2])  # as killed at the second row
+        write_atomically(resumed.trial.last, lambda aside, first=first: torch.save(first, aside))
+        resumed.trial.rewrite_history(whole.trial.history()[:2])  # as killed at the second row
         resumed.resume()
         run_epochs(resumed, 2)
-        sizes.append([file.stat().st_size for file in (whole.journal.best, whole.journal.last)])
+        sizes.append([file.stat().st_size for file in (whole.trial.best, whole.trial.last)])
         for one in (whole, resumed):
-            rows.append([values(row) for row in one.journal.history()])
-            states.append(load_tensors(one.journal.last)["model"])
+            rows.append([values(row) for row in one.trial.history()])
+            states.append(load_tensors(one.trial.last)["model"])
     assert len(rows[0]) == 3
     assert all(found == rows[0] for found in rows)
     assert all(best < last / 2 for best, last in sizes)  # nothing but the network's own tensors
@@ -99,35 +98,42 @@ def test_epochs_begun_ahead_change_nothing(
 
 def test_tiles_on_the_device_are_drawn_and_changed_as_on_the_host(pack: Pack, split: Split) -> None:
     norm = make_normalisation("train", pack, split.train, ("s1asc:VV", "s1asc:VH", "DEM"))
-    tiles = TileDataset(pack, split.train, norm, 4, CPU, resident=True)
+    tiles = TileDataset(pack, split.train, norm, 4, CPU, preload=True)
     there = GpuDataset(tiles, EVERYTHING)
-    plan = there.draw(2, torch.Generator().manual_seed(5))
+    plan = there.plan_shuffled(2, torch.Generator().manual_seed(5))
     served = tiles.shuffled(2, torch.Generator().manual_seed(5), EVERYTHING)
-    for rows, seed, wanted in zip(plan.batches, plan.seeds, served, strict=True):
-        there.seed(seed)
-        batch = there.gather(rows)
+    for rows, seed, wanted in zip(plan.batches, plan.noise_seeds, served, strict=True):
+        there.seed_noise(seed)
+        batch = there.load_batch(rows)
         assert torch.equal(batch.x, wanted.x)
         assert torch.equal(batch.mask, wanted.mask)
-    inorder = [GpuDataset(tiles).gather(rows) for rows in GpuDataset(tiles).in_order(3).batches]
+    inorder = [
+        GpuDataset(tiles).load_batch(rows) for rows in GpuDataset(tiles).plan_in_order(3).batches
+    ]
     assert torch.equal(torch.cat([batch.x for batch in inorder]), tiles.batch(range(4)).x)
 
 
 def test_part_that_lives_elsewhere_is_refused(pack: Pack, split: Split) -> None:
     norm = make_normalisation("train", pack, split.train, ("s1asc:VV",))
-    with pytest.raises(ValueError, match=r"but this one of 4 tiles is read .* resident=True"):
+    with pytest.raises(
+        ValueError,
+        match=r"but got 4 tiles that are read from the pack\. Make the dataset with preload=True",
+    ):
         GpuDataset(TileDataset(pack, split.train, norm, 4, CPU))
 
 
 def test_tally_is_the_sum_of_the_batches() -> None:
     tally, wanted = DeviceMetrics(CPU), np.zeros(())
-    tally.add(torch.tensor(9.0), torch.zeros(1, 1, 8, 8), torch.zeros(1, 8, 8, dtype=torch.uint8))
-    tally.clear()
+    tally.update(
+        torch.tensor(9.0), torch.zeros(1, 1, 8, 8), torch.zeros(1, 8, 8, dtype=torch.uint8)
+    )
+    tally.reset()
     for number in range(3):
         logits = torch.randn(2, 1, 8, 8, generator=torch.Generator().manual_seed(number)) * 9
         mask = (logits[:, 0] > 1).to(torch.uint8)
-        tally.add(torch.tensor(float(number)), logits, mask)
+        tally.update(torch.tensor(float(number)), logits, mask)
         wanted = wanted + count_bins(to_probs(logits), mask).numpy()
-    counts, loss = tally.read(6)
+    counts, loss = tally.compute(6)
     assert np.array_equal(counts, wanted)
     assert loss == pytest.approx((0 + 1 + 2) * 2 / 6)
 
@@ -137,23 +143,23 @@ def test_infinite_loss_is_found_at_the_end_of_the_epoch(
     config: Config, pack: Pack, tmp_path: Path, in_train: bool, what: str
 ) -> None:
     training = make_training(config, pack, tmp_path)
-    part = training.parts.train if in_train else training.parts.val
-    assert part.resident is not None
-    part.resident.x[0, 0] = math.nan
-    walked = sum(1 for _ in training.walk_epoch())
+    part = training.data.train if in_train else training.data.val
+    assert part.preloaded is not None
+    part.preloaded.x[0, 0] = math.nan
+    walked = sum(1 for _ in training.iterate_epoch())
     assert walked == 3  # two steps and one look at val
     message = rf"The {what} must stay finite, but got nan in epoch 1\. Lower the learning rate"
     with pytest.raises(BadTrialError, match=message):
-        training.end_epoch()
+        training.finish_epoch()
 
 
 def test_labels_other_than_0_and_1_are_refused(config: Config, pack: Pack, tmp_path: Path) -> None:
-    parts = TrainingData.make(config, pack, make_config_split(config, pack), CPU, resident=True)
-    assert parts.val.resident is not None
-    parts.val.resident.mask[0, 0, 0] = 2
+    data = TrainingData.make(config, pack, make_config_split(config, pack), CPU, preload=True)
+    assert data.val.preloaded is not None
+    data.val.preloaded.mask[0, 0, 0] = 2
     with pytest.raises(ValueError, match=r"A mask must hold 0 .* but got 0 to 2"):
         Training(
-            config, pack, make_config_split(config, pack), TrialFolder(tmp_path), CPU, parts=parts
+            config, pack, make_config_split(config, pack), TrialFolder(tmp_path), CPU, data=data
         )
 
 
@@ -162,8 +168,9 @@ def test_work_is_done_as_it_is_where_there_is_no_gpu() -> None:
     lane = GraphStream(CPU)
     replay = GraphedCall(lambda: done.add_(1), lane)
     for _ in range(5):
-        lane.run(replay)
-    lane.follow()
-    lane.join()
+        with lane.active():
+            replay()
+    lane.wait_for_current()
+    lane.block_current()
     assert done == 5
-    assert not replay.recorded
+    assert not replay.captured

@@ -176,7 +176,7 @@ def test_infinite_loss_fails_the_trial(config: Config, pack: Pack, tmp_path: Pat
         (math.inf, r"The val loss must stay finite, but got (inf|nan) in epoch 1\."),
         (
             1.0,
-            r"A network must tell pixels apart, but its best epoch gives every val pixel the same",
+            r"A network must distinguish pixels, but its best epoch gives every val pixel the same",
         ),
     ],
 )
@@ -210,7 +210,7 @@ def test_config_refuses_other_data(config: Config, pack: Pack, tmp_path: Path) -
 
 def test_folder_refuses_another_config(config: Config, pack: Pack, tmp_path: Path) -> None:
     train_rows(config | {"epochs": 1}, pack, tmp_path)
-    with pytest.raises(ValueError, match=r"folder holds one config, but .* holds another"):
+    with pytest.raises(ValueError, match=r"folder must hold one config, but .* holds another"):
         train_rows(config, pack, tmp_path)
 
 
@@ -237,7 +237,7 @@ def test_command_reruns_a_config(
     assert main([*arguments, "--to", str(tmp_path / "b"), "--test"]) == 0
     again = TrialFolder(tmp_path / "b").history()
     assert [row["val_loss"] for row in again] == [row["val_loss"] for row in rows]
-    assert "Ended by last epoch" in capsys.readouterr().out
+    assert "Training ended (last epoch)" in capsys.readouterr().out
 
 
 def test_command_says_what_is_wrong(
@@ -245,10 +245,10 @@ def test_command_says_what_is_wrong(
 ) -> None:
     where = ["--pack", str(pack.path), "--to", str(tmp_path / "to")]
     assert main([str(tmp_path / "none.json"), *where]) == 1
-    assert "A config is a JSON file, but got" in capsys.readouterr().err
+    assert "The config must be a JSON file, but got" in capsys.readouterr().err
     (tmp_path / "bad.json").write_text(json.dumps(config | {"data": "x"}))
     assert main([str(tmp_path / "bad.json"), *where]) == 1
-    assert "runs on the data that it names (x)" in capsys.readouterr().err
+    assert "must be trained on the pack that it names (x)" in capsys.readouterr().err
     (tmp_path / "bad.json").write_text(json.dumps({"model": "unet", "lr": 1e-3}))
     assert main([str(tmp_path / "bad.json"), *where]) == 1
     assert "but this one lacks arch, channels, timesteps" in capsys.readouterr().err

@@ -100,5 +100,5 @@ def test_stack_refuses_what_are_no_seeds_of_one_config(
         ValueError, match=r"must have one config, but two differ in clip, lr\. Train"
     ):
         fit_stacked(seeds, pack, device=CPU)
-    with pytest.raises(ValueError, match=r"must differ, but got 42, 42\. Give each once"):
+    with pytest.raises(ValueError, match=r"must differ, but got 42, 42\. Name each seed once"):
         fit_stacked([seeds[0], seeds[0]], pack, device=CPU)
