@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.support.manifests import Manifest, find_errors, list_pods, read_manifests, walk
-from tuning.run import _parse
+from tuning.run import parse_arguments
 from tuning.settings.presets import get_preset
 
 PROJECT = Path(__file__).parents[2]
@@ -225,7 +225,7 @@ def test_entrypoint_is_a_command_that_the_benchmark_takes() -> None:
     job = find("RayJob")
     words = shlex.split(job["spec"]["entrypoint"])
     assert words[:3] == ["python", "-m", "tuning.run"]
-    given = vars(_parse(words[3:]))
+    given = vars(parse_arguments(words[3:]))
     assert given["address"] == "auto"
     get_preset(given["preset"])
     (mount,) = _container(job)["volumeMounts"]
@@ -240,4 +240,4 @@ def test_every_command_of_the_readme_names_files_that_are_there() -> None:
     named = re.findall(r"platform/kuberay/[\w.-]+\.yaml", text)
     assert {FOLDER.joinpath(Path(one).name) for one in named} == set(FOLDER.glob("*.yaml"))
     for words in re.findall(r"python -m tuning\.run ([^'\n`]+)", text):
-        _parse(shlex.split(words))
+        parse_arguments(shlex.split(words))

@@ -151,14 +151,14 @@ def test_no_port_of_ray_is_public_on_aws() -> None:
 
 
 def test_commands_of_the_readme_are_accepted() -> None:
-    from tuning.run import _parse
+    from tuning.run import parse_arguments
 
     text = (FOLDER / "README.md").read_text().replace("\\\n", " ")
     found = re.findall(r"submit\.py -- (.*)", text) + re.findall(r"-m tuning\.run (.*)", text)
     assert len(found) >= 4
     for line in found:
         words = re.sub(r"--code \S+ \S+ --fingerprint\)|--nodes \d+", "", line.partition("#")[0])
-        assert _parse(shlex.split(words.rstrip("`'")))
+        assert parse_arguments(shlex.split(words.rstrip("`'")))
 
 
 def install_command() -> str:

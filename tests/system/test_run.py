@@ -125,7 +125,7 @@ def test_resume_refuses_an_unknown_campaign(tmp_path: Path) -> None:
 def test_resume_refuses_other_settings(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     save_settings(tmp_path, make_settings())
     assert main(["--resume", "--seeds", "3", "--root", str(tmp_path)]) == 2
-    assert "with its own settings, but got --seeds as well" in capsys.readouterr().err
+    assert "with its own settings, but also got --seeds. Omit them." in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

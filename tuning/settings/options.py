@@ -1,0 +1,102 @@
+"""From the command line's options to a campaign's settings; a campaign to resume keeps its own."""
+
+import os
+import sys
+import time
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from data.pack.augmentation import parse_augment
+from data.pack.channels import choose_channels
+from data.splits import store_split
+from data.tiles import ACQUISITIONS
+from tuning.settings.presets import get_preset
+from tuning.settings.settings import (
+    PACKS,
+    TWIN,
+    Settings,
+    campaign_folder,
+    check_settings,
+    choose_models,
+    find_unfinished,
+    load_settings,
+    new_name,
+    save_settings,
+)
+from tuning.train.fit import choose_device
+from tuning.trial.stage import count_done
+
+
+def settings_from_options(options: dict[str, Any], root: Path) -> Settings:
+    """Make and save the settings of a new campaign, or load those of the campaign to resume.
+
+    Args:
+        options: The options that the user gave, by their names in ``tuning.run``.
+        root: Output folder.
+
+    Raises:
+        ValueError: If the options are invalid, or do not fit each other.
+        OSError: If the output folder cannot be used.
+    """
+    if "resume" in options:
+        extra = sorted(set(options) - {"resume", "address", "stack_seeds"})
+        if extra:
+            raise ValueError(
+                "--resume continues a campaign with its own settings, but also got "
+                f"--{', --'.join(name.replace('_', '-') for name in extra)}. Omit them."
+            )
+        kept = load_settings(root, options["resume"])
+        kept = replace(kept, stack_seeds=options.get("stack_seeds", kept.stack_seeds))
+        check_settings(kept)
+        address = options.get("address") or os.environ.get("RAY_ADDRESS") or kept.address
+        # The cluster may have changed since, or may be gone.
+        return replace(kept, address=None if address == "local" else address)
+    name = options.get("preset") or ("paper" if choose_device().type == "cuda" else "quick")
+    preset = get_preset(name)
+    defaults: dict[str, Any] = {
+        "campaign": new_name(root, f"{time.strftime('%Y%m%d-%H%M%S')}-{name}"),
+        "data": TWIN,
+        "units": None,
+        "split": "blocks",
+        "steps": "even",
+        "timesteps": ACQUISITIONS if options.get("steps") == "all" else preset.timesteps,
+        "norm": "train",
+        "trials": preset.trials,
+        "seeds": preset.seeds,
+        "address": os.environ.get("RAY_ADDRESS"),
+    }
+    chosen: dict[str, Any] = {
+        "preset": name,
+        "channels": (channels := choose_channels(options.pop("channels", ["s1"]))),
+        "augment": asdict(parse_augment(options.pop("augment", ["turn"]))),
+    }
+    chosen["models"], chosen["baselines"] = choose_models(options.pop("model", ["all"]), channels)
+    if Path(options.get("split", "")).suffix:  # only files have a suffix
+        options["split"] = store_split(Path(options["split"]), root / PACKS)
+    if "://" not in options.get("storage", "://"):
+        options["storage"] = str(
+            Path(options["storage"]).resolve()
+        )  # nodes have other working folders
+    settings = Settings(**(defaults | options | chosen))
+    check_settings(settings)
+    unfinished = None if "campaign" in options else find_unfinished(root, settings)
+    if unfinished is not None and _confirm_resume(root, unfinished):
+        return replace(load_settings(root, unfinished), stack_seeds=settings.stack_seeds)
+    save_settings(root, settings)
+    return settings
+
+
+def _confirm_resume(root: Path, campaign: str) -> bool:
+    """Ask whether to resume an interrupted campaign of the same command.
+
+    Raises:
+        ValueError: If standard input is no terminal.
+    """
+    done, started = count_done(campaign_folder(root, campaign) / "trials")
+    text = f"The same command was interrupted: campaign {campaign}, {done} of {started} started trials done."
+    if sys.stdin.isatty():
+        return input(f"{text} Resume it? [Y/n] ").strip().lower() in ("", "y", "yes")
+    raise ValueError(
+        f"{text} Resume it with --resume {campaign}, or start another one with --campaign NAME."
+    )
