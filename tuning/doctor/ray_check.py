@@ -22,7 +22,7 @@ REMEDIES = {  # by a pattern of the error
     "No module named": INSTALL,
     "Version mismatch": "Install the same Ray and Python on every node.",
     "AF_UNIX": "RAY_TMPDIR=FOLDER with a short path, such as /tmp",
-    f"Errno.*{re.escape(str(Path.home()))}": "HOME=FOLDER that is writable, or RAY_AUTH_MODE=disabled",
+    "Errno.*HOME": "HOME=FOLDER that is writable, or RAY_AUTH_MODE=disabled",  # Ray writes its token there
 }
 
 
@@ -41,7 +41,7 @@ def check_ray(address: str | None, root: Path) -> CheckResult:
     seconds = time.monotonic() - began
     name = f"the cluster {address}" if address else "a local Ray"
     if "error" in answer:
-        error = str(answer["error"])
+        error = str(answer["error"]).replace(str(Path.home()), "$HOME")
         other = JOIN if address else f"Read the newest logs in {temporary_folder() / 'ray'}."
         known = (remedy for pattern, remedy in REMEDIES.items() if re.search(pattern, error))
         return failure(f"{name} did not run a task: {error}", next(known, other))
