@@ -94,6 +94,9 @@ if __name__ == "__main__":
     try:
         print(json.dumps(probe(*sys.argv[1:])))
     except (Exception, SystemExit) as error:  # noqa: BLE001 - the parent reports it
-        cause = str(error.__cause__ or "").strip().splitlines()[-1:]  # more precise than Ray's text
-        text = " ".join([f"{type(error).__name__}:", *str(error).split(), *cause])
+        text = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        cause: BaseException = error
+        while cause.__cause__:  # more precise than Ray's own text
+            cause = cause.__cause__
+            text += f" Cause: {' '.join(str(cause).split())}"
         print(json.dumps({"error": text}))
