@@ -24,28 +24,28 @@ if TYPE_CHECKING:  # a machine with a GPU may lack a browser
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
-    """With -n, give a process whole files, since their fixtures are dear, in the order of the collection."""
+    """With -n, schedule whole files, since their fixtures are expensive, in the order of collection."""
     from xdist.scheduler import LoadFileScheduling
 
-    config.option.loadscopereorder = False  # or the file of the most tests would come first
+    config.option.loadscopereorder = False  # or the file with the most tests would run first
     return LoadFileScheduling(config, log)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the files of many slow tests: with -n, a long file that comes last keeps the other processes idle."""
+    """Run the files with the most slow tests first: with -n, a long file at the end leaves other workers idle."""
     slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
     items.sort(key=lambda item: -slow[item.path])
 
 
 @pytest.fixture(scope="session", autouse=True)
 def one_thread() -> None:
-    """Compute on one thread: these networks are too small to gain from more."""
+    """Compute on one thread: these networks are too small to benefit from more."""
     torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")
 def twin(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Twelve tiles of the twin, four of each part of the default split; one for all processes of a test run."""
+    """Twelve tiles of the twin, four of each part of the default split; shared by all workers of a test run."""
     base = tmp_path_factory.getbasetemp()
     base = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
     chosen = pick_tiles("blocks", 4, None)
@@ -73,7 +73,7 @@ def split(pack: Pack) -> Split:
 
 @pytest.fixture
 def copy_tiles(twin: Path, tmp_path: Path) -> Callable[[], Path]:
-    """Copy the tiny twin's tiles into a folder that a test may spoil."""
+    """Copy the tiny twin's tiles into a folder that a test may damage."""
 
     def copy() -> Path:
         for orbit in ORBITS:
@@ -125,9 +125,9 @@ def browser() -> "Iterator[Browser]":
 
     path = find_chromium()
     with sync_playwright() as driver:
-        found = driver.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield found
-        found.close()
+        chromium = driver.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield chromium
+        chromium.close()
 
 
 @pytest.fixture

@@ -30,8 +30,9 @@ def open_netcdf(path: Path, modality: str) -> Iterator[netCDF4.Dataset]:
     except TileError:
         raise
     except FileNotFoundError as error:
-        rule = f"A tile file must exist, but got {path}. Check the tile folder."
-        raise FileNotFoundError(rule) from error
+        raise FileNotFoundError(
+            f"A tile file must exist, but got none at {path}. Check the tile folder."
+        ) from error
     except Exception as error:  # a damaged file raises almost any type
         got = f"{type(error).__name__}: {getattr(error, 'strerror', None) or error}"
         raise tile_error("unreadable", "A tile must be readable NetCDF", got, path) from error

@@ -19,7 +19,7 @@ def main(argv: list[str] | None = None) -> int:
         type=Path,
         required=True,
         metavar="PATH",
-        help="folder in which to make the twin's folder",
+        help="parent folder of the twin",
     )
     parser.add_argument("--seed", type=int, default=2018, metavar="N", help="default: %(default)s")
     parser.add_argument(

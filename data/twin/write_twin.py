@@ -1,8 +1,8 @@
 """Write the synthetic twin: simulated tiles in the real format, at the real positions.
 
 `make_twin` writes the 290 Hokkaido tiles of Sen12Landslides as NetCDF files in two orbit directions. Positions,
-annotated pixels per tile and smooth heights are real; everything else follows from a seed. The twin tests the pipeline
-from end to end on a task of realistic difficulty; its scores say nothing about real landslides.
+annotated pixels per tile and smooth heights are real; everything else follows from a seed. The twin shows that
+the pipeline runs from end to end, and how difficult a task of this kind is; its scores mean nothing for real landslides.
 """
 
 import difflib

@@ -1,4 +1,4 @@
-"""The check of a folder: nothing broken passes in silence, nothing whole is blamed, nothing crashes."""
+"""The check reports everything broken and nothing else, and does not crash."""
 
 import json
 import os
@@ -27,7 +27,7 @@ Copy = Callable[[], Path]
 
 @pytest.fixture
 def tiles(twin: Path, tmp_path: Path) -> Path:
-    """Three tiles of the twin with landslides, with a manifest that knows them alone."""
+    """Three tiles of the twin with landslides, and a manifest of just these."""
     root, manifest = tmp_path / "tiles", json.loads((twin / "twin.json").read_text())
     chosen = list_annotated(twin)[:3]
     names = [tile_path(Path(), tile, orbit).as_posix() for tile in chosen for orbit in ORBITS]
@@ -51,7 +51,7 @@ def list_outcomes(path: Path) -> list[str]:
 
 
 def run_mutations(twin: Path, folder: Path, count: int) -> dict[str, Counter[str]]:
-    """Spoil *count* copies of the twin's files, print what became of them and return the same."""
+    """Damage *count* copies of the twin's files; print and return the results."""
     rng, counts = np.random.default_rng(2018), defaultdict[str, Counter[str]](Counter)
     annotated = list_annotated(twin)
     for number in range(count):
@@ -70,14 +70,12 @@ def run_mutations(twin: Path, folder: Path, count: int) -> dict[str, Counter[str
 
 
 @pytest.mark.parametrize("count", [100, pytest.param(1000, marks=pytest.mark.slow)])
-def test_every_mutation_ends_in_its_verdict_or_finding(
-    count: int, twin: Path, tmp_path: Path
-) -> None:
+def test_every_mutation_gets_its_verdict_or_warning(count: int, twin: Path, tmp_path: Path) -> None:
     counts = run_mutations(twin, tmp_path, count)
     assert list(counts) == list(KINDS)
     assert sum(outcomes.total() for outcomes in counts.values()) == count
     assert not any("clean" in outcomes for outcomes in counts.values())
-    # Nothing else is found by the way: a blank step alone has two names, for it has no data either.
+    # Only a blank date has two warnings, since it has no data either.
     double = {kind for kind, outcomes in counts.items() if any(" + " in name for name in outcomes)}
     assert double <= {"blank step"}
 
@@ -90,7 +88,7 @@ def test_the_untouched_twin_is_clean(twin: Path) -> None:
     assert all(one.warnings == () for one in (*report.files, *report.tiles))
 
 
-def test_facts_are_the_files_own(twin: Path) -> None:
+def test_facts_are_those_of_the_file(twin: Path) -> None:
     tile = list_annotated(twin)[0]
     report = check_folder(twin, workers=1, progress=False)
     file = next(file for file in report.files if file.tile_id == tile)
@@ -111,7 +109,7 @@ def test_a_raw_folder_is_linear_and_clean(tmp_path: Path, twin: Path) -> None:
     assert {one.verdict for one in report.files} == {"wrong-unit"}
 
 
-def test_the_folders_unit_is_that_of_most_files(tmp_path: Path) -> None:
+def test_the_unit_of_a_folder_is_that_of_most_files(tmp_path: Path) -> None:
     for number in (579, 99_998, 99_999):
         write(make_dataset(), tmp_path, number=number)
     odd = write(to_linear(make_dataset()), tmp_path, "s1dsc")
@@ -146,7 +144,7 @@ def test_the_command_prints_a_table_of_a_clean_folder(
 
 
 def spoil_some(root: Path) -> tuple[str, str, str]:
-    """Make one tile's files suspicious, one file unreadable, and take one away."""
+    """Make one tile's files suspicious and one file unreadable, and delete one."""
     first, second, third = list_tiles(root)
     for orbit in ORBITS:
         with netCDF4.Dataset(tile_path(root, first, orbit), "r+") as file:
@@ -159,7 +157,7 @@ def spoil_some(root: Path) -> tuple[str, str, str]:
     return first, second, third
 
 
-def test_the_command_groups_findings_and_gives_each_reason(
+def test_the_command_groups_warnings_and_prints_each_reason(
     tiles: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     first, second, third = spoil_some(tiles)
@@ -183,7 +181,7 @@ def test_the_command_groups_findings_and_gives_each_reason(
     assert "\n\n8 files: 2 usable, 2 suspicious, 4 unusable.\n3 tiles across" in out
 
 
-def test_the_command_prints_json_alone(tiles: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_prints_only_json(tiles: Path, capsys: pytest.CaptureFixture[str]) -> None:
     spoil_some(tiles)
     (tiles / "twin.json").unlink()
     assert main([str(tiles), "--json", "--workers", "1"]) == 1
@@ -196,7 +194,7 @@ def test_the_command_prints_json_alone(tiles: Path, capsys: pytest.CaptureFixtur
 
 
 @pytest.mark.parametrize("name", ["nowhere", "", "s1asc"])
-def test_the_command_refuses_what_is_no_tile_folder(
+def test_the_command_refuses_other_folders(
     name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "s1asc").mkdir()
@@ -235,11 +233,11 @@ def check_or_die(
     fatal: tuple[str, str], work: Callable[[CheckJob], TileCheck], job: CheckJob
 ) -> TileCheck:
     if job.tile_id == fatal[0] and fatal[1] in job.hashes:
-        os.kill(os.getpid(), signal.SIGKILL)  # as a library's segmentation fault would
+        os.kill(os.getpid(), signal.SIGKILL)  # like a segmentation fault in a C library
     return work(job)
 
 
-def test_a_file_that_ends_its_process_is_blamed_alone(tiles: Path) -> None:
+def test_only_the_file_that_crashes_its_process_is_unusable(tiles: Path) -> None:
     names = list_tiles(tiles)
     jobs = [CheckJob(name, dict.fromkeys(ORBITS, "")) for name in names]
     work = partial(check_or_die, (names[1], "s1dsc"), partial(check_tile, tiles, None))
@@ -256,7 +254,7 @@ def test_a_file_that_ends_its_process_is_blamed_alone(tiles: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["[" * 100_000, '{"synthetic": true, "files": {"s1asc/a.nc": 7}}'])
-def test_a_manifest_of_other_types_is_named(
+def test_a_manifest_with_wrong_types_is_refused(
     tiles: Path, capsys: pytest.CaptureFixture[str], text: str
 ) -> None:
     (tiles / "twin.json").write_text(text)

@@ -32,7 +32,7 @@ def save_pickle(content: object, path: Path) -> None:
 
 
 @pytest.mark.parametrize("save", [save_zip, save_old, save_pickle])
-def test_pickled_checkpoint_is_refused_and_does_not_act(
+def test_pickled_checkpoint_is_refused_and_does_not_run(
     tmp_path: Path, save: Callable[[object, Path], None]
 ) -> None:
     path, canary = tmp_path / "best.pt", tmp_path / "canary"
@@ -41,7 +41,7 @@ def test_pickled_checkpoint_is_refused_and_does_not_act(
         assert fires(path, canary)
     else:
         torch.load(path, weights_only=False)
-        assert canary.exists()  # so the file would act
+        assert canary.exists()  # so the pickle would run
         canary.unlink()
     for load in (load_checkpoint, load_tensors):
         with pytest.raises(RefusedError, match=RULE) as caught:
@@ -51,9 +51,7 @@ def test_pickled_checkpoint_is_refused_and_does_not_act(
     assert not canary.exists()
 
 
-def test_training_does_not_continue_from_a_pickle(
-    config: Config, pack: Pack, tmp_path: Path
-) -> None:
+def test_training_does_not_resume_from_a_pickle(config: Config, pack: Pack, tmp_path: Path) -> None:
     canary, journal = tmp_path / "canary", TrialFolder(tmp_path / "trial")
     torch.save({"epoch": 1, "model": Canary(canary)}, journal.last)
     with pytest.raises(ValueError, match=RULE):
@@ -61,7 +59,7 @@ def test_training_does_not_continue_from_a_pickle(
     assert not canary.exists()
 
 
-def test_packed_checkpoint_is_refused_before_it_grows(tmp_path: Path) -> None:
+def test_compressed_checkpoint_is_refused_before_it_is_unpacked(tmp_path: Path) -> None:
     small, path = tmp_path / "small.pt", tmp_path / "best.pt"
     torch.save({"model": torch.zeros(50_000_000)}, small)
     with zipfile.ZipFile(small) as old, zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as new:
@@ -81,7 +79,7 @@ def test_large_checkpoint_is_refused_before_it_is_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"no archive", b"PK\x03\x04"])
-def test_damaged_checkpoint_is_named(tmp_path: Path, content: bytes) -> None:
+def test_damaged_checkpoint_is_refused_by_path(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "best.pt").write_bytes(content)
     with pytest.raises(RefusedError, match=RULE):
         load_checkpoint(tmp_path / "best.pt")
@@ -132,7 +130,7 @@ def no_epoch(saved: dict[str, Any]) -> None:
         (no_epoch, RULE + ".*TypeError"),
     ],
 )
-def test_checkpoint_of_something_else_is_named(
+def test_checkpoint_with_wrong_content_is_refused(
     tmp_path: Path, change: Callable[[dict[str, Any]], None], message: str
 ) -> None:
     path = write_checkpoint(tmp_path).best

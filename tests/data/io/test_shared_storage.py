@@ -31,7 +31,7 @@ def storage(request: pytest.FixtureRequest, tmp_path: Path) -> SharedStorage:
     )
 
 
-def test_what_is_put_comes_back_whole(storage: SharedStorage, tmp_path: Path) -> None:
+def test_uploaded_file_is_downloaded_unchanged(storage: SharedStorage, tmp_path: Path) -> None:
     source, target = tmp_path / "source", tmp_path / "target"
     source.write_bytes(bytes(range(256)) * 40_000)
     storage.upload(source, "deep/name")
@@ -42,7 +42,7 @@ def test_what_is_put_comes_back_whole(storage: SharedStorage, tmp_path: Path) ->
     check_shared_storage(storage)
 
 
-def test_later_object_takes_the_place_of_the_earlier(storage: SharedStorage) -> None:
+def test_write_replaces_an_object_and_delete_removes_it(storage: SharedStorage) -> None:
     storage.write("one", b"first")
     storage.write("one", b"second")
     assert storage.read("one") == b"second"
@@ -51,7 +51,7 @@ def test_later_object_takes_the_place_of_the_earlier(storage: SharedStorage) -> 
     assert storage.read("one") is None
 
 
-def test_emptied_storage_has_nothing(storage: SharedStorage) -> None:
+def test_delete_all_empties_one_subfolder(storage: SharedStorage) -> None:
     storage.subfolder("a").write("b/one", b"x")
     storage.write("two", b"x")
     storage.subfolder("a").delete_all()
@@ -60,7 +60,7 @@ def test_emptied_storage_has_nothing(storage: SharedStorage) -> None:
     assert storage.read("two") == b"x"
 
 
-def test_folder_s_name_may_hold_signs_of_a_uri(tmp_path: Path) -> None:
+def test_folder_name_may_contain_uri_characters(tmp_path: Path) -> None:
     SharedStorage(str(tmp_path / "run#1?a")).subfolder("packs").write("one", b"x")
     assert (tmp_path / "run#1?a" / "packs" / "one").read_bytes() == b"x"
 
@@ -73,7 +73,7 @@ def test_missing_object_is_named(storage: SharedStorage, tmp_path: Path) -> None
         storage.download("nothing", tmp_path / "target")
 
 
-def test_large_object_is_not_read_at_once(
+def test_large_object_is_not_read_into_memory(
     storage: SharedStorage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(shared_storage, "MAX_SMALL_BYTES", 10)
@@ -83,7 +83,7 @@ def test_large_object_is_not_read_at_once(
 
 
 @pytest.mark.parametrize("uri", ["ftp://host/folder", "s4://bucket/folder", "s3://"])
-def test_unknown_storage_is_refused_with_the_list(uri: str) -> None:
+def test_unknown_scheme_is_refused_with_the_list(uri: str) -> None:
     with pytest.raises(
         SharedStorageError,
         match=r"a folder or a URI of s3, gs, .* but got (ftp|s4|s3)://.*s3://BUCKET",
@@ -97,9 +97,7 @@ def test_password_of_an_address_is_not_shown() -> None:
     assert "password" not in str(caught.value)
 
 
-def test_node_has_a_copy_of_the_pack_after_one_fetch(
-    storage: SharedStorage, pack: Pack, tmp_path: Path
-) -> None:
+def test_node_copies_the_pack_once(storage: SharedStorage, pack: Pack, tmp_path: Path) -> None:
     source = publish_pack(pack, storage)
     first = fetch_pack(source, tmp_path / "cache")
     made = first.stat().st_mtime_ns
@@ -113,7 +111,7 @@ def test_node_has_a_copy_of_the_pack_after_one_fetch(
     ]
 
 
-def test_published_pack_is_not_sent_again(
+def test_published_pack_is_not_uploaded_again(
     storage: SharedStorage, pack: Pack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     publish_pack(pack, storage)
@@ -121,7 +119,7 @@ def test_published_pack_is_not_sent_again(
     publish_pack(pack, storage)
 
 
-def test_damaged_copy_is_refused_by_its_hash_and_leaves_nothing(
+def test_damaged_copy_is_refused_by_its_hash_and_deleted(
     storage: SharedStorage, pack: Pack, tmp_path: Path
 ) -> None:
     source = publish_pack(pack, storage)
@@ -136,7 +134,7 @@ def test_damaged_copy_is_refused_by_its_hash_and_leaves_nothing(
     assert fetch_pack(publish_pack(pack, storage), tmp_path / "cache")  # the remedy helps
 
 
-def test_output_folder_serves_its_own_packs(
+def test_packs_in_the_storage_itself_are_not_copied(
     pack: Pack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     root = pack.path.parent.parent
@@ -148,7 +146,7 @@ def test_output_folder_serves_its_own_packs(
     assert fetch_pack(source, tmp_path / "cache").name == pack.path.name
 
 
-def test_cache_is_where_the_environment_says(
+def test_cache_folder_follows_the_environment(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path))

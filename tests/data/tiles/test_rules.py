@@ -1,4 +1,4 @@
-"""Rules: every broken file is refused by name, verdict and message."""
+"""Every broken file is refused with its path, verdict and message."""
 
 import os
 from pathlib import Path
@@ -156,7 +156,7 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("case", BROKEN)
-def test_tile_is_refused_by_name_and_rule(case: str, tmp_path: Path) -> None:
+def test_broken_tile_is_refused_by_path_and_rule(case: str, tmp_path: Path) -> None:
     change, verdict, message = BROKEN[case]
     path = write(change(make_dataset()), tmp_path)
     with pytest.raises(TileError, match=message) as caught:
@@ -196,7 +196,7 @@ def test_tile_is_refused_when_truncated(keep: int, tmp_path: Path) -> None:
     assert caught.value.verdict == "unreadable"
 
 
-def test_a_folder_is_no_tile(tmp_path: Path) -> None:
+def test_a_folder_is_not_a_tile(tmp_path: Path) -> None:
     path = tile_path(tmp_path, "hokkaido_579", "s1asc")
     path.mkdir(parents=True)
     with pytest.raises(TileError, match=r"must be readable NetCDF, but got \w+: .*in ") as caught:
@@ -218,7 +218,7 @@ def test_a_file_without_permission_is_unreadable(tmp_path: Path) -> None:
     assert caught.value.verdict == "unreadable"
 
 
-def test_a_number_too_large_for_float32_is_infinite(tmp_path: Path) -> None:
+def test_a_number_that_overflows_float32_is_infinite(tmp_path: Path) -> None:
     path = write(put("VV", (0, 0, 0), 1e300)(cast("VV", "float64")(make_dataset())), tmp_path)
     with pytest.raises(TileError, match="VV must be finite or NaN, but got inf"):
         open_tile(path)

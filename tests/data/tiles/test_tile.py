@@ -1,4 +1,4 @@
-"""Tiles: what is read is what was written, and the files of a tile are found and compared."""
+"""Tiles are read as they were written; a tile's files are listed and compared."""
 
 import logging
 from dataclasses import replace
@@ -26,7 +26,7 @@ from data.tiles import (
 from tests.support.tile_files import Change, cast, make_dataset, put, to_linear, write
 
 
-def test_tile_is_a_map_with_north_up(tmp_path: Path) -> None:
+def test_tile_is_north_up(tmp_path: Path) -> None:
     dataset = make_dataset()
     tile = open_tile(write(dataset, tmp_path))
     assert (tile.tile_id, tile.modality, tile.crs) == ("hokkaido_579", "s1asc", "EPSG:32654")
@@ -49,22 +49,22 @@ def test_tile_has_nan_where_the_file_has_no_data(tmp_path: Path) -> None:
     assert np.isnan(tile.bands).sum() == 1
 
 
-def test_tile_is_the_same_in_db_when_read_from_linear_power(tmp_path: Path) -> None:
+def test_linear_power_is_read_as_db(tmp_path: Path) -> None:
     decibels = open_tile(write(make_dataset(), tmp_path, "s1asc"))
     linear = open_tile(write(to_linear(make_dataset()), tmp_path, "s1dsc"), units="linear")
     np.testing.assert_allclose(linear.bands, decibels.bands, atol=1e-4)
 
 
-def test_power_of_zero_is_nan_and_strong_scatterers_are_bounded(tmp_path: Path) -> None:
+def test_power_of_zero_is_nan_and_strong_scatterers_are_clipped(tmp_path: Path) -> None:
     dataset = to_linear(make_dataset())
     dataset["VV"][0, 0, 0], dataset["VV"][0, 1, 0] = 0, 100
     tile = open_tile(write(dataset, tmp_path), units="linear")
     assert np.isnan(tile.bands[0, 0, 0, 0])
     assert tile.bands[0, 0, 0, 1] == 10
-    assert {one.name for one in tile.warnings} == {"nodata"}
+    assert {warning.name for warning in tile.warnings} == {"nodata"}
 
 
-def test_power_near_zero_is_set_to_the_lower_bound(tmp_path: Path) -> None:
+def test_power_near_zero_is_clipped(tmp_path: Path) -> None:
     dataset = put("VH", (slice(None), slice(64), slice(None)), 1e-9)(to_linear(make_dataset()))
     tile = open_tile(write(dataset, tmp_path), units="linear")
     assert (tile.bands[:, 1, :, :64] == -50).all()  # a lake: 1e-9 is -90 dB
@@ -85,7 +85,7 @@ def test_sentinel_2_is_its_stored_numbers_and_nan_where_there_is_no_data(tmp_pat
     shares = ", ".join(
         f"{'0.00081' if name == 'B11' else '0.00041'} % of {name}" for name in BANDS["s2"]
     )
-    assert [one.text for one in tile.warnings] == [f"No data in {shares}."]
+    assert [warning.text for warning in tile.warnings] == [f"No data in {shares}."]
 
 
 @pytest.mark.parametrize(
@@ -137,7 +137,7 @@ def touch(root: Path, *names: str) -> None:
         (root / name).touch()
 
 
-def test_list_has_pairs_only_and_names_the_rest(
+def test_list_has_complete_tiles_and_names_the_rest(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     pair = [f"{orbit}/hokkaido_{orbit}_{n}.nc" for orbit in ORBITS for n in (20, 3)]
@@ -149,7 +149,7 @@ def test_list_has_pairs_only_and_names_the_rest(
     assert list_unpaired(tmp_path) == ["hokkaido_7"]
 
 
-def test_list_takes_the_modalities_asked_for(tmp_path: Path) -> None:
+def test_list_uses_the_given_modalities(tmp_path: Path) -> None:
     touch(tmp_path, "s1asc/hokkaido_s1asc_7.nc", "s1asc/hokkaido_s1asc_8.nc")
     assert list_tiles(tmp_path, ("s1asc",)) == ["hokkaido_7", "hokkaido_8"]
     with pytest.raises(FileNotFoundError, match="but got no folder s2/ in"):
@@ -160,7 +160,7 @@ def test_list_takes_the_modalities_asked_for(tmp_path: Path) -> None:
     assert list_unpaired(tmp_path, ("s1asc", "s2")) == ["hokkaido_7", "hokkaido_9"]
 
 
-def test_list_explains_the_layout_when_nothing_is_there(tmp_path: Path) -> None:
+def test_missing_tiles_are_explained_by_the_layout(tmp_path: Path) -> None:
     with pytest.raises(
         FileNotFoundError, match=r"no folder s1asc/ .*--data twin`, which needs no data"
     ):
@@ -170,7 +170,7 @@ def test_list_explains_the_layout_when_nothing_is_there(tmp_path: Path) -> None:
         list_tiles(tmp_path)
 
 
-def test_survey_has_place_and_label(tmp_path: Path) -> None:
+def test_survey_has_position_and_label(tmp_path: Path) -> None:
     path = write(make_dataset(), tmp_path)
     assert survey_tile(path) == TileSurvey("hokkaido_579", 576_000, 4_732_160, 8415)
     path.write_text("no NetCDF")
@@ -178,8 +178,8 @@ def test_survey_has_place_and_label(tmp_path: Path) -> None:
         survey_tile(path)
 
 
-def test_units_are_told_by_negative_values(tmp_path: Path) -> None:
-    decibels = put("VV", slice(14), np.nan)(make_dataset())  # the last step alone has values
+def test_units_are_guessed_from_negative_values(tmp_path: Path) -> None:
+    decibels = put("VV", slice(14), np.nan)(make_dataset())  # only the last date has values
     assert guess_units(write(decibels, tmp_path)) == "dB"
     linear = put("VV", (0, 0, 0), -9999)(to_linear(make_dataset()))
     path = write(linear, tmp_path, "s1dsc")
@@ -199,8 +199,8 @@ def test_modalities_of_a_tile_are_compared(tmp_path: Path) -> None:
     mask, dem = first.mask.copy(), first.dem.copy()
     mask[0, :3] ^= 1
     dem[0, :2] += 1
-    found = compare_tiles([first, replace(first, modality="s1dsc", mask=mask, dem=dem)])
-    assert [one.text for one in found] == [
+    warnings = compare_tiles([first, replace(first, modality="s1dsc", mask=mask, dem=dem)])
+    assert [warning.text for warning in warnings] == [
         "3 mask pixels differ between s1asc and s1dsc.",
         "2 heights differ between s1asc and s1dsc.",
     ]

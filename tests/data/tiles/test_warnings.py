@@ -67,11 +67,11 @@ SUSPICIOUS = {
 
 
 @pytest.mark.parametrize("case", SUSPICIOUS)
-def test_what_is_suspicious_is_found_and_nothing_else(case: str, tmp_path: Path) -> None:
-    change, finding = SUSPICIOUS[case]
-    found = open_tile(write(change(make_dataset()), tmp_path)).warnings
-    assert finding in found
-    assert {one.name for one in found} <= {finding.name, "nodata"}
+def test_suspicious_tile_gets_its_warning_alone(case: str, tmp_path: Path) -> None:
+    change, expected = SUSPICIOUS[case]
+    warnings = open_tile(write(change(make_dataset()), tmp_path)).warnings
+    assert expected in warnings
+    assert {warning.name for warning in warnings} <= {expected.name, "nodata"}
 
 
 def test_a_published_tile_has_no_warning(tmp_path: Path) -> None:
@@ -79,11 +79,11 @@ def test_a_published_tile_has_no_warning(tmp_path: Path) -> None:
         assert open_tile(write(make_dataset(modality), tmp_path, modality)).warnings == ()
 
 
-def test_a_tile_outside_the_catalogue_is_found_and_may_lie_anywhere(tmp_path: Path) -> None:
+def test_a_tile_outside_the_catalogue_may_be_anywhere(tmp_path: Path) -> None:
     dataset = make_dataset().assign_coords(x=10.0 * np.arange(128))
-    found = open_tile(write(dataset, tmp_path, number=99_999)).warnings
+    warnings = open_tile(write(dataset, tmp_path, number=99_999)).warnings
     text = "hokkaido_99999 is not in the catalogue of Hokkaido's tiles."
-    assert found == (TileWarning("not-in-catalogue", text),)
+    assert warnings == (TileWarning("not-in-catalogue", text),)
     path = write(fill(0, "MASK")(dataset), tmp_path, number=99_999)
-    said = "MASK has no landslide pixel, but the tile's attribute says that it is annotated."
-    assert TileWarning("mask-empty", said) in open_tile(path).warnings
+    text = "MASK has no landslide pixel, but the tile's attribute says that it is annotated."
+    assert TileWarning("mask-empty", text) in open_tile(path).warnings

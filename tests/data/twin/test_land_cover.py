@@ -1,4 +1,4 @@
-"""The twin's land cover is the one its tiles were made with."""
+"""The recomputed land cover is the one the twin's tiles were made with."""
 
 import json
 from pathlib import Path
@@ -17,7 +17,7 @@ CONIFERS, BROADLEAVES, FIELD, RIVER, SEA, HOUSE = range(6)
 
 
 @pytest.fixture(scope="module")
-def seen(twin: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def maps(twin: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Cover, heights and mean VV of the tiles of the tiny twin, each ``(N, H, W)``."""
     ids = list_tiles(twin)
     tiles = [open_tile(tile_path(twin, tile_id, "s1asc")) for tile_id in ids]
@@ -34,10 +34,10 @@ def test_every_pixel_has_a_named_class(twin: Path) -> None:
     assert cover.max() < len(names)
 
 
-def test_radar_sees_each_class_as_bright_as_the_twin_made_it(
-    seen: tuple[np.ndarray, np.ndarray, np.ndarray],
+def test_each_class_has_its_brightness(
+    maps: tuple[np.ndarray, np.ndarray, np.ndarray],
 ) -> None:
-    cover, _, vv = seen
+    cover, _, vv = maps
     mean = {number: vv[cover == number].mean() for number in np.unique(cover)}
     # set in data/twin/surface.py: forest -7.45, field -10.3, river -15.5 and house +2 dB, before blur and season
     assert mean[HOUSE] > mean[CONIFERS] + 4
@@ -46,7 +46,7 @@ def test_radar_sees_each_class_as_bright_as_the_twin_made_it(
 
 
 @pytest.mark.parametrize("tile_id", ["hokkaido_94", "hokkaido_117"])
-def test_cover_is_that_of_the_scene_that_the_files_are_made_from(tile_id: str) -> None:
+def test_cover_is_that_of_the_tile_s_surface(tile_id: str) -> None:
     scene = make_surface(read_sites()[tile_id], Noise(2018)).cover
     cover = read_cover(2018, [tile_id])[0][0]
     assert np.array_equal(cover == HOUSE, scene.bright)
@@ -58,16 +58,16 @@ def test_cover_is_that_of_the_scene_that_the_files_are_made_from(tile_id: str) -
     assert (scene.deciduous[cover == CONIFERS] < 0.5).all()
 
 
-def test_another_seed_s_cover_does_not_fit_the_tiles(
-    twin: Path, seen: tuple[np.ndarray, np.ndarray, np.ndarray]
+def test_cover_of_another_seed_does_not_fit_the_tiles(
+    twin: Path, maps: tuple[np.ndarray, np.ndarray, np.ndarray]
 ) -> None:
-    cover, _, vv = seen
+    cover, _, vv = maps
     other, _ = read_cover(1, list_tiles(twin))
     assert (other != cover).any()
     assert vv[other == RIVER].mean() > vv[cover == RIVER].mean() + 3
 
 
-def test_sea_lies_at_height_zero(tmp_path: Path) -> None:
+def test_sea_is_at_height_zero(tmp_path: Path) -> None:
     coast = "hokkaido_94"
     root = make_twin(tmp_path, tile_ids=[coast], progress=False)
     dem = open_tile(tile_path(root, coast, "s1asc")).dem
@@ -89,7 +89,7 @@ def test_unknown_tile_is_refused() -> None:
         read_cover(2018, ["hokkaido_0"])
 
 
-def test_no_tile_and_a_wrong_seed_are_refused() -> None:
+def test_empty_list_and_wrong_seed_are_refused() -> None:
     with pytest.raises(ValueError, match="must have at least one tile, but got an empty list"):
         read_cover(2018, [])
     with pytest.raises(ValueError, match="from 0 to 4294967295, but got -1"):

@@ -1,4 +1,4 @@
-"""The twin: the real format, the same bytes, no seam, no leak, never half-written, of known difficulty."""
+"""The twin has the real format, reproducible bytes, no seams and no leaked labels, and is written atomically."""
 
 import csv
 import json
@@ -49,7 +49,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def spoilt(folder: Path, tmp_path: Path) -> Path:
-    """A whole twin that a test may damage."""
+    """A complete twin that a test may damage."""
     return Path(shutil.copytree(folder, tmp_path / folder.name))
 
 
@@ -60,7 +60,7 @@ def hashes_of(folder: Path) -> dict[str, str]:
 # ------------------------------------------------------------------------------------- the files
 
 
-def test_twin_has_both_orbits_and_a_manifest_written_for_them(folder: Path) -> None:
+def test_twin_has_both_orbits_and_a_manifest(folder: Path) -> None:
     assert list_tiles(folder) == sorted([SLIDES, EMPTY])
     manifest = json.loads((folder / MANIFEST).read_text())
     assert (manifest["synthetic"], manifest["seed"]) == (True, 2018)
@@ -91,14 +91,14 @@ def test_tile_has_the_published_layout(folder: Path, orbit: str) -> None:
         assert len(file.attrs["ann_id"].split(",")) == file.attrs["ann_bbox"].count("(")
 
 
-def test_annotation_is_empty_when_nothing_slid(folder: Path) -> None:
+def test_annotation_is_empty_without_landslides(folder: Path) -> None:
     with xr.open_dataset(tile_path(folder, EMPTY, "s1asc")) as file:
         names = ("ann_id", "ann_bbox", "event_date", "date_confidence", "pre_post_dates")
         assert {name: file.attrs[name] for name in names} == dict.fromkeys(names, "")
         assert file.attrs["annotated"] == "False"
 
 
-def test_tile_lies_where_the_real_one_does(folder: Path) -> None:
+def test_tile_is_at_the_real_position(folder: Path) -> None:
     with CATALOGUE_FILE.open() as file:
         real = {row["tile_id"]: row for row in csv.DictReader(file)}
     for tile_id in (SLIDES, EMPTY):
@@ -124,14 +124,14 @@ def test_both_orbits_share_mask_and_dem(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("orbit", ORBITS)
-def test_dates_do_not_tell_the_label(folder: Path, orbit: str) -> None:
+def test_dates_do_not_reveal_the_label(folder: Path, orbit: str) -> None:
     slides, empty = (open_tile(tile_path(folder, tile, orbit)).times for tile in (SLIDES, EMPTY))
     np.testing.assert_array_equal(slides, empty)
     assert (slides < EVENT).sum() == 8
 
 
 @pytest.mark.parametrize("orbit", ORBITS)
-def test_dates_have_the_passes_next_to_the_event(orbit: str) -> None:
+def test_dates_include_the_passes_around_the_event(orbit: str) -> None:
     dates = list_dates(ORBIT_BY_NAME[orbit])
     gap = [(day - EVENT_DATE).days for day in dates]
     assert (len(set(dates)), dates) == (15, sorted(dates))
@@ -139,7 +139,7 @@ def test_dates_have_the_passes_next_to_the_event(orbit: str) -> None:
     assert sum(-12 <= days < 0 for days in gap) == sum(0 < days <= 12 for days in gap) == 1
 
 
-def test_raw_version_is_the_same_scene_in_linear_power(folder: Path, tmp_path: Path) -> None:
+def test_raw_version_is_the_same_tile_in_linear_power(folder: Path, tmp_path: Path) -> None:
     raw = make(tmp_path, SLIDES, version="raw")
     linear = open_tile(tile_path(raw, SLIDES, "s1asc"), units="linear")
     decibels = open_tile(tile_path(folder, SLIDES, "s1asc"))
@@ -177,7 +177,7 @@ def test_other_seed_version_or_tiles_give_another_folder(folder: Path, tmp_path:
     assert hashes_of(others[0])[f"hokkaido_s1asc_{SLIDES[9:]}.nc"] not in hashes_of(folder).values()
 
 
-def test_tile_does_not_depend_on_its_company(folder: Path, tmp_path: Path) -> None:
+def test_tile_does_not_depend_on_the_other_tiles(folder: Path, tmp_path: Path) -> None:
     assert hashes_of(make(tmp_path, SLIDES)).items() <= hashes_of(folder).items()
 
 
@@ -213,15 +213,15 @@ def test_adjacent_tiles_join_without_a_seam() -> None:
         np.testing.assert_array_equal(joined, getattr(whole[1], name))
     joined = np.concatenate([part[2] for part in parts], axis=2)
     np.testing.assert_allclose(joined, whole[2], atol=1e-3)
-    # And the border is a place like any other: heights step there no more than elsewhere.
+    # Heights step no more at the border than elsewhere.
     steps = np.abs(np.diff(whole[0].height, axis=1)).mean(axis=0)
     assert steps[TILE_PX - 1] < steps.max()
 
 
-# ----------------------------------------------------------------------------- never half-written
+# ----------------------------------------------------------------------------- written atomically
 
 
-def test_whole_twin_is_reused(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_complete_twin_is_reused(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
     before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
     with caplog.at_level(logging.INFO):
         assert make(folder.parent) == folder
@@ -230,7 +230,7 @@ def test_whole_twin_is_reused(folder: Path, caplog: pytest.LogCaptureFixture) ->
 
 
 @pytest.mark.parametrize("damage", ["cut", "gone", "other orbit's"])
-def test_damaged_file_is_made_again_and_named(
+def test_damaged_file_is_rewritten_and_named(
     damage: str, folder: Path, spoilt: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = tile_path(spoilt, SLIDES, "s1asc")
@@ -249,7 +249,7 @@ def test_damaged_file_is_made_again_and_named(
 
 
 @pytest.mark.parametrize("text", [None, "{", "[]", '{"files": 3}'])
-def test_twin_is_made_again_when_the_manifest_is_damaged(
+def test_twin_is_rewritten_if_the_manifest_is_damaged(
     text: str | None, folder: Path, spoilt: Path
 ) -> None:
     if text is None:
@@ -260,9 +260,7 @@ def test_twin_is_made_again_when_the_manifest_is_damaged(
     assert hash_file(spoilt / MANIFEST) == hash_file(folder / MANIFEST)
 
 
-def test_nothing_is_left_when_writing_fails(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_failed_write_leaves_no_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object, **__: object) -> None:
         raise RuntimeError("NetCDF: HDF error")
 
@@ -274,7 +272,7 @@ def test_nothing_is_left_when_writing_fails(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_two_attempts_at_once_both_end_well(
+def test_losing_a_race_is_no_error(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     publish = write_twin._publish
@@ -290,10 +288,12 @@ def test_two_attempts_at_once_both_end_well(
     assert [path.name for path in tmp_path.iterdir()] == [folder.name]
 
 
-def test_two_processes_at_once_both_end_well(folder: Path, tmp_path: Path) -> None:
-    ask = [sys.executable, "-m", "data.twin", "--to", str(tmp_path), "--tiles", EMPTY]
+def test_two_processes_at_once_both_succeed(folder: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "data.twin", "--to", str(tmp_path), "--tiles", EMPTY]
     both = [
-        subprocess.Popen(ask, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        subprocess.Popen(
+            command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
         for _ in range(2)
     ]
     (first, _), (second, _) = (process.communicate(timeout=120) for process in both)
@@ -303,7 +303,7 @@ def test_two_processes_at_once_both_end_well(folder: Path, tmp_path: Path) -> No
     assert len(list(tmp_path.iterdir())) == 1
 
 
-def test_leftovers_go_when_old_and_stay_when_maybe_alive(folder: Path, tmp_path: Path) -> None:
+def test_only_old_temporary_folders_are_deleted(folder: Path, tmp_path: Path) -> None:
     old, young = (tmp_path / f"{folder.name}.{pid}.x" for pid in (1, 2))
     for path in (old, young):
         path.mkdir()
@@ -355,7 +355,7 @@ def test_wrong_request_is_refused(
         ["--workers", "0"],
     ],
 )
-def test_command_answers_a_wrong_request_in_one_line(
+def test_command_refuses_a_wrong_request_in_one_line(
     arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["--to", str(tmp_path), *arguments]) == 2
