@@ -5,7 +5,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -33,16 +32,11 @@ class ArraySpec:
 
     def fits(self, array: np.ndarray) -> bool:
         """Return whether an array has this type and shape."""
-        dtype: np.dtype[Any] = array.dtype
-        if not (dtype.kind == "U" if self.dtype == "str" else dtype == np.dtype(self.dtype)):
-            return False
-        return (
-            dtype.itemsize > 0
-            and len(array.shape) == len(self.shape)
-            and all(
-                size in (None, length) for length, size in zip(array.shape, self.shape, strict=True)
-            )
+        same_type = array.dtype.kind == "U" if self.dtype == "str" else array.dtype == self.dtype
+        same_shape = array.ndim == len(self.shape) and all(
+            size in (None, length) for length, size in zip(array.shape, self.shape, strict=True)
         )
+        return bool(array.dtype.itemsize and same_type and same_shape)
 
 
 def read_array(path: Path, spec: ArraySpec) -> np.ndarray:

@@ -16,7 +16,7 @@ from data.tiles import ORBITS
 from data.tiles.paths import tile_number
 from data.twin.noise import Noise
 from data.twin.orbits import EVENT_DATE, Orbit, Season, describe_season, list_dates
-from data.twin.surface import PHYSICS, Physics, Surface, band_pair, draw_clear_cuts, make_base
+from data.twin.surface import PHYSICS, Surface, band_pair, draw_clear_cuts, make_base
 from data.twin.terrain import Cover
 
 _REACH = 5.2  # standard deviations covered by the speckle table
@@ -44,7 +44,7 @@ class _Scar:
     silt: np.ndarray  # river below landslides, boolean (H, W)
 
 
-def observe(surface: Surface, orbit: Orbit, noise: Noise, physics: Physics = PHYSICS) -> np.ndarray:
+def observe(surface: Surface, orbit: Orbit, noise: Noise) -> np.ndarray:
     """Simulate one tile as one orbit observes it on all dates.
 
     Returns:
@@ -52,20 +52,18 @@ def observe(surface: Surface, orbit: Orbit, noise: Noise, physics: Physics = PHY
     """
     number = tile_number(surface.site.tile_id)
     rng = np.random.default_rng([noise.seed, number, ORBITS.index(orbit.name)])
-    static = _make_static(surface, orbit, noise, physics)
-    scar = _make_scar(surface, orbit, static.facing, noise, physics, rng)
+    static = _make_static(surface, orbit, noise)
+    scar = _make_scar(surface, orbit, static.facing, noise, rng)
     dates = list_dates(orbit)
-    power = np.stack(
-        [_simulate_date(day, surface, orbit, static, scar, noise, physics) for day in dates]
-    )
-    speckle = _draw_speckle(power.shape, physics, rng)
-    seen = (power + physics.floor) * speckle - physics.floor
+    power = np.stack([_simulate_date(day, surface, orbit, static, scar, noise) for day in dates])
+    speckle = _draw_speckle(power.shape, rng)
+    seen = (power + PHYSICS.floor) * speckle - PHYSICS.floor
     return np.asarray(np.clip(seen, 1e-6, 1), np.float32)
 
 
-def _make_static(surface: Surface, orbit: Orbit, noise: Noise, physics: Physics) -> _Static:
+def _make_static(surface: Surface, orbit: Orbit, noise: Noise) -> _Static:
     window, cover = surface.window, surface.cover
-    base, facing = make_base(window, surface.terrain, cover, orbit, noise, physics)
+    base, facing = make_base(window, surface.terrain, cover, orbit, noise)
     gusts = noise.smooth("gusts", 9, window) + 0.7 * noise.smooth("storm", 45, window)
     change = noise.smooth("lasting", 7, window)
     change = change * (0.6 + 0.4 * np.tanh(noise.smooth("lasting extent", 40, window)))
@@ -73,7 +71,7 @@ def _make_static(surface: Surface, orbit: Orbit, noise: Noise, physics: Physics)
     return _Static(
         base=base,
         facing=facing,
-        lasting=physics.lasting * np.stack([change, 0.6 * change + 0.8 * other]),
+        lasting=PHYSICS.lasting * np.stack([change, 0.6 * change + 0.8 * other]),
         windthrow=(gusts + 0.25 * surface.terrain.prominence > 2.1) & cover.forest,
         cut_day=draw_clear_cuts(surface, noise),
     )
@@ -84,7 +82,6 @@ def _make_scar(
     orbit: Orbit,
     facing: np.ndarray,
     noise: Noise,
-    physics: Physics,
     rng: np.random.Generator,
 ) -> _Scar | None:
     slid = surface.slides.changed >= 0
@@ -93,32 +90,26 @@ def _make_scar(
     nodes = surface.slides.cells[np.maximum(surface.slides.changed, 0)]
     nodes = nodes[..., 0], nodes[..., 1]
     visible = np.where(
-        noise.uniform("hidden", *nodes) < physics.hidden, physics.hidden_contrast, 1.0
+        noise.uniform("hidden", *nodes) < PHYSICS.hidden, PHYSICS.hidden_contrast, 1.0
     )
     own, own_vh = noise.normal("slide", *nodes), noise.normal("slide VH", *nodes)
     inside, inside_vh = (noise.smooth(name, 3, surface.window) for name in ("scar", "scar VH"))
-    change = band_pair(*physics.slide) + band_pair(*physics.slide_facing) * facing
+    change = band_pair(*PHYSICS.slide) + band_pair(*PHYSICS.slide_facing) * facing
     change += np.stack([own + inside, 0.4 * own + 0.5 * own_vh + 0.4 * inside + 0.7 * inside_vh])
     # Extend the values beyond the landslides, since the outline is shifted and blurred below.
     rim = ndimage.distance_transform_edt(~slid, return_distances=False, return_indices=True)
     change, visible = change[:, *rim], visible[*rim]
     look = np.radians(orbit.look_deg)
-    towards_sensor = physics.range_shift * np.array([np.cos(look), -np.sin(look)])  # rows, columns
+    towards_sensor = PHYSICS.range_shift * np.array([np.cos(look), -np.sin(look)])  # rows, columns
     shift = rng.normal(0, 0.35, 2) + towards_sensor
     footprint = ndimage.shift(slid.astype(np.float32), shift, order=1, mode="nearest")
-    footprint = ndimage.gaussian_filter(footprint, physics.blur, mode="nearest")
+    footprint = ndimage.gaussian_filter(footprint, PHYSICS.blur, mode="nearest")
     silt = surface.cover.river & (ndimage.gaussian_filter(footprint, 15) > 0.04)
     return _Scar(footprint, visible * change, visible, silt)
 
 
 def _simulate_date(
-    day: date,
-    surface: Surface,
-    orbit: Orbit,
-    static: _Static,
-    scar: _Scar | None,
-    noise: Noise,
-    physics: Physics,
+    day: date, surface: Surface, orbit: Orbit, static: _Static, scar: _Scar | None, noise: Noise
 ) -> np.ndarray:
     """Return the linear power of one date without speckle, shape ``(2, H, W)``."""
     season, n = describe_season(day), day.toordinal()
@@ -131,13 +122,13 @@ def _simulate_date(
         + _vary_cover(surface.cover, season, weather, n, noise)
     )
     thaw = 1 - 0.3 * season.frost
-    level += np.where(static.cut_day < n, thaw * band_pair(*physics.clear_cut), 0)
+    level += np.where(static.cut_day < n, thaw * band_pair(*PHYSICS.clear_cut), 0)
     if day < EVENT_DATE:
         return np.asarray(10 ** (level / 10))
     level += static.lasting
     calm = 1 - 0.5 * season.frost
-    level += np.where(static.windthrow, calm * band_pair(*physics.windthrow), 0)
-    return _add_landslides(level, scar, season, weather[5], physics)
+    level += np.where(static.windthrow, calm * band_pair(*PHYSICS.windthrow), 0)
+    return _add_landslides(level, scar, season, weather[5])
 
 
 def _vary_cover(
@@ -163,12 +154,12 @@ def _vary_cover(
 
 
 def _add_landslides(
-    level: np.ndarray, scar: _Scar | None, season: Season, moist: float, physics: Physics
+    level: np.ndarray, scar: _Scar | None, season: Season, moist: float
 ) -> np.ndarray:
     power = np.asarray(10 ** (level / 10))
     if scar is None:
         return power
-    contrast = 1 - (1 - physics.frozen_contrast) * season.frost
+    contrast = 1 - (1 - PHYSICS.frozen_contrast) * season.frost
     bare = level + contrast * scar.change + scar.visible * (0.4 * moist - 0.8 * season.wet)
     power = power * (1 - scar.footprint) + scar.footprint * 10 ** (bare / 10)
     return np.asarray(np.where(scar.silt, power * band_pair(2.2, 2.0), power))
@@ -180,13 +171,13 @@ def _tabulate_speckle(looks: float) -> np.ndarray:
     return np.asarray(gammaincinv(looks, ndtr(normal)) / looks, np.float32)
 
 
-def _draw_speckle(shape: tuple[int, ...], physics: Physics, rng: np.random.Generator) -> np.ndarray:
+def _draw_speckle(shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
     """Draw gamma-distributed speckle of mean 1 that is correlated between neighbouring pixels."""
-    tap = physics.tap
+    tap = PHYSICS.tap
     size = (*shape[:-2], shape[-2] + 2, shape[-1] + 2)
     normal: np.ndarray = rng.standard_normal(size, dtype=np.float32)
     normal = normal[..., 1:-1] + tap * (normal[..., :-2] + normal[..., 2:])
     normal = normal[..., 1:-1, :] + tap * (normal[..., :-2, :] + normal[..., 2:, :])
     normal = normal / (1 + 2 * tap * tap)
     entry = ((normal + _REACH) * ((_ENTRIES - 1) / (2 * _REACH))).astype(np.int32)
-    return np.take(_tabulate_speckle(physics.looks), entry, mode="clip")
+    return np.take(_tabulate_speckle(PHYSICS.looks), entry, mode="clip")

@@ -76,12 +76,7 @@ def band_pair(vv: float, vh: float) -> np.ndarray:
 
 
 def make_base(
-    window: NoiseWindow,
-    terrain: Terrain,
-    cover: Cover,
-    orbit: Orbit,
-    noise: Noise,
-    physics: Physics,
+    window: NoiseWindow, terrain: Terrain, cover: Cover, orbit: Orbit, noise: Noise
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the constant backscatter in dB, shape ``(2, H, W)``, and the slope towards the sensor in degrees."""
     look = np.radians(orbit.look_deg)
@@ -89,20 +84,20 @@ def make_base(
     layover = np.clip(facing - 18, 0, 20)
     facing = np.clip(facing, -30, 30)
     texture = 0.75 * noise.smooth("crowns", 2.5, window) + 0.75 * noise.smooth("groves", 11, window)
-    texture = physics.texture * (texture + 0.5 * noise.smooth("stands", 60, window))
+    texture = PHYSICS.texture * (texture + 0.5 * noise.smooth("stands", 60, window))
     own = [noise.smooth(f"texture {orbit.name} {band}", 2, window) for band in ("VV", "VH")]
     altitude = 0.27 * np.clip((terrain.height - 150) / 100, -1.5, 2)
     parcel = noise.normal("parcel", cover.parcel_u, cover.parcel_v)
-    forest = band_pair(*physics.forest) + orbit.offset_db + band_pair(1, 0.9) * texture + altitude
+    forest = band_pair(*PHYSICS.forest) + orbit.offset_db + band_pair(1, 0.9) * texture + altitude
     forest += (
-        physics.texture * band_pair(0.55, 0.5) * np.stack(own)
+        PHYSICS.texture * band_pair(0.55, 0.5) * np.stack(own)
         + band_pair(-0.2, 0.5) * cover.deciduous
     )
-    forest += band_pair(*physics.facing) * facing + band_pair(*physics.layover) * layover
-    base = np.where(cover.field, band_pair(*physics.field) + 1.2 * parcel + 0.5 * texture, forest)
-    base = np.where(cover.river, band_pair(*physics.river), base)
-    base = np.where(cover.sea, band_pair(*physics.sea), base)
-    return np.where(cover.bright, band_pair(*physics.house), base), np.asarray(facing)
+    forest += band_pair(*PHYSICS.facing) * facing + band_pair(*PHYSICS.layover) * layover
+    base = np.where(cover.field, band_pair(*PHYSICS.field) + 1.2 * parcel + 0.5 * texture, forest)
+    base = np.where(cover.river, band_pair(*PHYSICS.river), base)
+    base = np.where(cover.sea, band_pair(*PHYSICS.sea), base)
+    return np.where(cover.bright, band_pair(*PHYSICS.house), base), np.asarray(facing)
 
 
 def draw_clear_cuts(surface: Surface, noise: Noise) -> np.ndarray:

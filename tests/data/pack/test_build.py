@@ -240,7 +240,7 @@ def test_loading_refuses_a_manifest_that_no_pack_has(
 def test_loading_refuses_tables_of_another_kind(pack: Pack, tmp_path: Path) -> None:
     copy, canary = Path(shutil.copytree(pack.path, tmp_path / "pack")), tmp_path / "canary"
     np.save(copy / "moments.npy", np.array([Canary(canary)], dtype=object))
-    with pytest.raises(ValueError, match=r"must be float64 .* but got objects, which are pickled"):
+    with pytest.raises(ValueError, match=r"must be an \.npy file without pickled objects"):
         load_pack(copy)
     assert not canary.exists()
     np.save(copy / "times.npy", np.zeros(3))

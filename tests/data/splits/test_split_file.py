@@ -116,7 +116,7 @@ def test_split_file_keeps_both_lists_of_a_part_named_twice(tmp_path: Path) -> No
 
 def test_split_file_refuses_what_is_no_text(tmp_path: Path) -> None:
     (tmp_path / "my.json").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(ValueError, match="must be readable text, but got 'utf-8' codec"):
+    with pytest.raises(ValueError, match="must be UTF-8 text, but got 'utf-8' codec"):
         store_split(tmp_path / "my.json", tmp_path)
     with pytest.raises(ValueError, match=r"must be readable text, but got .*No such file"):
         store_split(tmp_path / "none.json", tmp_path)

@@ -22,7 +22,7 @@ from data.twin import MANIFEST, make_twin, write_twin
 from data.twin.__main__ import main
 from data.twin.noise import HALO_PX, Noise, NoiseWindow
 from data.twin.orbits import EVENT_DATE, ORBIT_BY_NAME, list_dates
-from data.twin.surface import PHYSICS, make_base, make_surface
+from data.twin.surface import make_base, make_surface
 from data.twin.terrain import (
     Cover,
     Terrain,
@@ -195,7 +195,7 @@ def map_out(window: NoiseWindow) -> tuple[Terrain, Cover, np.ndarray]:
     cover = crop_halo(make_cover(window, terrain, noise))
     inner = NoiseWindow(window.columns[HALO_PX:-HALO_PX], window.rows[HALO_PX:-HALO_PX])
     terrain = crop_halo(terrain)
-    base, _ = make_base(inner, terrain, cover, ORBIT_BY_NAME["s1asc"], noise, PHYSICS)
+    base, _ = make_base(inner, terrain, cover, ORBIT_BY_NAME["s1asc"], noise)
     return terrain, cover, base
 
 

@@ -105,4 +105,6 @@ def test_folder_without_a_usable_tile_fails(copy_tiles: Callable[[], Path], tmp_
 def test_unreadable_manifest_is_named(copy_tiles: Callable[[], Path], tmp_path: Path) -> None:
     tiles = copy_tiles()
     (tiles / "fetch.json").write_text("{")
-    assert matches(check_tiles(str(tiles), tmp_path), "FAIL", "manifest must name", "--data")
+    assert matches(
+        check_tiles(str(tiles), tmp_path), "FAIL", "manifest must have the keys", "--data"
+    )

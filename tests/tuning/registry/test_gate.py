@@ -242,9 +242,7 @@ def test_file_gives_the_tiles_back(pack: Pack, split: Split, tmp_path: Path) -> 
 def test_pickled_file_is_not_read(tmp_path: Path) -> None:
     spoilt = {name: np.array([{"a": 1}], dtype=object) for name in ("x", "before")}
     np.savez(tmp_path / GATE_FILE, mask=np.zeros(1), after=np.zeros(1), **spoilt)
-    with pytest.raises(
-        ValueError, match=r"x must be float16 .* but got objects, which are pickled"
-    ):
+    with pytest.raises(ValueError, match=r"must be an \.npz file without pickled objects"):
         read_gate_tiles(tmp_path / GATE_FILE)
 
 
