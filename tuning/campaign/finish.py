@@ -11,7 +11,8 @@ from data.io.errors import format_error
 from tuning.campaign.start import OpenedCampaign
 from tuning.report.write_report import write_report
 from tuning.settings.settings import OUTCOME
-from tuning.tracking.client import tracker_errors
+from tuning.tracking.client import tracking_uri
+from tuning.tracking.errors import tracker_errors
 from tuning.trial.disk import format_bytes, measure_bytes
 from tuning.trial.folder import Config, write_json
 
@@ -65,7 +66,7 @@ def conclude(
     lacking = _deliver(campaign)
     if lacking:
         return CampaignOutcome(None, (*missing, lacking))
-    with tracker_errors(campaign.root):
+    with tracker_errors(tracking_uri(campaign.root)):
         campaign.delivery.close_studies(status)
         _say_storage(campaign)
         try:

@@ -20,8 +20,9 @@ from tuning.report.write_report import EXCLUDED_FILE, EXPECTED_RUNS_TAG, SUSPICI
 from tuning.settings.lock import lock_setup
 from tuning.settings.presets import get_preset
 from tuning.settings.settings import Settings, campaign_folder
-from tuning.tracking.client import read_commit, tracker_errors
+from tuning.tracking.client import read_commit, tracking_uri
 from tuning.tracking.descriptions import describe_campaign, describe_study
+from tuning.tracking.errors import tracker_errors
 from tuning.tracking.payloads import CampaignContext
 from tuning.tracking.sender import MLflowSender, read_identity, write_context
 from tuning.tracking.tracker import IDENTITY, Tracker
@@ -52,7 +53,7 @@ class OpenedCampaign:
             trials = SharedStorage(settings.storage).subfolder(f"trials/{identity}")
             self.delivery.relay = TrialSync(trials)
         write_context(self.folder, identity, self.delivery)
-        with tracker_errors(self.root):
+        with tracker_errors(tracking_uri(self.root)):
             self.run_id = self._open_campaign(identity)
             for model in (*settings.models, *settings.baselines):
                 self._open_study(model)

@@ -15,7 +15,8 @@ from mlflow.tracking import MlflowClient
 
 from data.io.safe_json import is_number, parse_json, refused_error, show_value
 from tuning.registry.model_card import GATE_TAG, PASSED
-from tuning.tracking.client import explain_denied_access, quote, walk_pages
+from tuning.tracking.client import quote, walk_pages
+from tuning.tracking.errors import explain_denied_access
 
 PREFIX = "hokkaido-"
 CHAMPION = "champion"  # alias of the version in use

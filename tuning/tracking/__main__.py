@@ -11,7 +11,8 @@ from pathlib import Path
 from data.io.errors import hide_password
 from tuning.settings.lock import is_running
 from tuning.settings.settings import OUTCOME
-from tuning.tracking.client import tracker_errors, tracking_uri
+from tuning.tracking.client import tracking_uri
+from tuning.tracking.errors import tracker_errors
 from tuning.tracking.sender import MLflowSender, load_sender
 from tuning.trial.folder import read_optional_json
 from tuning.trial.stage import list_trials
@@ -37,7 +38,7 @@ def replay(campaign: Path) -> tuple[str, bool]:
             f"A campaign that runs sends its trials itself, but {campaign.name} is running. "
             "Wait for it, or stop it first."
         )
-    with tracker_errors(delivery.root):
+    with tracker_errors(tracking_uri(delivery.root)):
         tally = delivery.settle_all(campaign)
         if not tally.lacking:
             _close(delivery, campaign)

@@ -16,20 +16,17 @@ from urllib.parse import urlparse
 import mlflow
 from mlflow.artifacts import download_artifacts
 from mlflow.entities import Run
-from mlflow.exceptions import MlflowException
 from mlflow.store.entities import PagedList
 from mlflow.tracking import MlflowClient
 
-from data.io.errors import format_error, hide_password
 from data.io.safe_json import show_value
+from tuning.tracking.errors import tracker_errors
 
 URI_VARIABLE = "MLFLOW_TRACKING_URI"
 COMMIT_VARIABLE = "SOURCE_COMMIT"
 SQLITE = "sqlite:///"
 EXPERIMENT = "landslide-benchmark"
-DENIED = "PERMISSION_DENIED"
 T = TypeVar("T")
-logger = logging.getLogger(__name__)
 
 
 def read_commit(folder: Path) -> str:
@@ -85,56 +82,11 @@ def connect(root: Path) -> tuple[MlflowClient, str]:
     uri = tracking_uri(root)
     if uri.startswith(SQLITE):
         root.mkdir(parents=True, exist_ok=True)
-    with tracker_errors(root):
+    with tracker_errors(uri):
         client = MlflowClient(uri)
         experiment_id = _find_experiment(client, uri, root)
     _use(uri, experiment_id)
     return client, experiment_id
-
-
-@contextmanager
-def tracker_errors(root: Path) -> Iterator[None]:
-    """Name the tracker where it fails, and say what to do.
-
-    Raises:
-        ConnectionError: If MLflow raises anything.
-    """
-    try:
-        yield
-    except MlflowException as error:
-        raise ConnectionError(
-            f"The MLflow tracker must answer, but {hide_password(tracking_uri(root))} gave: "
-            f"{format_error(error)} {_remedy(error)}"
-            f"unset {URI_VARIABLE} to use a database below {root}."
-        ) from error
-
-
-def _remedy(error: MlflowException) -> str:
-    """Return what to do about an error of the tracker, up to the last resort."""
-    if error.error_code == "UNAUTHENTICATED":
-        return "Set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD to a user's of it, or "
-    if error.error_code == DENIED:
-        return "Ask its administrator for the permission, or "
-    return "Start it, or "
-
-
-@contextmanager
-def explain_denied_access(what: str) -> Iterator[None]:
-    """Go on where a server does not let this user delete something; say that it stays, and what to do.
-
-    On a server with passwords only who made something, or an administrator, may delete it.
-
-    Raises:
-        MlflowException: If MLflow raises anything else.
-    """
-    try:
-        yield
-    except MlflowException as error:
-        if error.error_code != DENIED:
-            raise
-        logger.warning(
-            "Not deleted: %s (permission denied). Its owner or an administrator can.", what
-        )
 
 
 def _find_experiment(client: MlflowClient, uri: str, root: Path) -> str:

@@ -1,6 +1,5 @@
-"""A campaign's trials, fetched from MLflow once: repeat runs whole, a search trial as one row."""
+"""A campaign's trials, loaded from MLflow once: repeat runs as they are, a search trial as one table row."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,8 +7,7 @@ import pandas as pd
 from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 
-from tuning.tracking.client import database_file, find_runs, walk_runs
-from tuning.tracking.sql_reader import Record, read_records
+from tuning.tracking.client import find_runs, walk_runs
 from tuning.tracking.validate_runs import check_search
 
 SEARCH_TRIALS = "search_trials.csv"  # in the report's folder
@@ -33,7 +31,7 @@ METRICS = {
 
 @dataclass(frozen=True)
 class Trials:
-    """What a campaign's trials left in MLflow.
+    """A campaign's trials.
 
     Attributes:
         repeats: The repeat runs, oldest first.
@@ -45,30 +43,22 @@ class Trials:
 
 
 def read_trials(client: MlflowClient, experiment_id: str, campaign: str) -> Trials:
-    """Fetch every trial of a campaign once; of a search trial, what is not reported is let go at once."""
-    repeats = find_runs(client, experiment_id, campaign=campaign, kind="trial", stage="repeat")
-    searches = pd.DataFrame(
-        _make_row(one) for one in _walk_searches(client, experiment_id, campaign)
-    )
-    return Trials(tuple(repeats), searches)
+    """Load every trial of a campaign, each from one request; only one page of search runs is in memory at a time.
+
+    Raises:
+        ValueError: If a search trial's model, number or epochs are invalid.
+    """
+    tags = {"campaign": campaign, "kind": "trial"}
+    repeats = find_runs(client, experiment_id, **tags, stage="repeat")
+    searches = walk_runs(client, experiment_id, **tags, stage="search")
+    return Trials(tuple(repeats), pd.DataFrame(map(_make_row, searches)))
 
 
-def _walk_searches(client: MlflowClient, experiment_id: str, campaign: str) -> Iterator[Record]:
-    """Yield the search trials, oldest first: from the database where it is a file, else from the server."""
-    wanted = {"campaign": campaign, "kind": "trial", "stage": "search"}
-    file = database_file(client.tracking_uri)
-    if file is not None:
-        yield from read_records(file, experiment_id, wanted, TAGS.values(), METRICS.values())
-        return
-    for run in walk_runs(client, experiment_id, **wanted):
-        data = run.data
-        yield Record(run.info.run_id, run.info.status, data.params, data.tags, data.metrics)
-
-
-def _make_row(trial: Record) -> dict[str, Any]:
-    """Make a search trial's row; a config's params stay clear of the scores' names."""
-    row: dict[str, Any] = {name: trial.tags.get(tag) for name, tag in TAGS.items()}
-    row |= {"status": trial.status, "run_id": trial.run_id}
-    row |= {name: trial.metrics.get(metric, float("nan")) for name, metric in METRICS.items()}
-    row |= {f"param/{name}": trial.params[name] for name in sorted(trial.params)}
-    return check_search(trial.run_id, row)
+def _make_row(run: Run) -> dict[str, Any]:
+    """Make a search trial's row; the prefix ``param/`` keeps config values apart from scores of the same name."""
+    tags, metrics, params = run.data.tags, run.data.metrics, run.data.params
+    row: dict[str, Any] = {name: tags.get(tag) for name, tag in TAGS.items()}
+    row |= {"status": run.info.status, "run_id": run.info.run_id}
+    row |= {name: metrics.get(metric, float("nan")) for name, metric in METRICS.items()}
+    row |= {f"param/{name}": params[name] for name in sorted(params)}
+    return check_search(run.info.run_id, row)

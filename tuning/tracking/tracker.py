@@ -9,8 +9,9 @@ from typing import Any
 
 from mlflow.entities import DatasetInput, LoggedModelStatus, Param, Run
 
-from tuning.tracking.client import connect, explain_denied_access, find_runs
+from tuning.tracking.client import connect, find_runs
 from tuning.tracking.descriptions import NOTE, describe_trial
+from tuning.tracking.errors import explain_denied_access
 from tuning.tracking.log_model import collect_scores, log_model
 from tuning.tracking.payloads import CampaignContext, flatten, make_epoch_metrics, make_scalars
 from tuning.tracking.trial_artifacts import log_trial_artifacts

@@ -107,7 +107,7 @@ def test_cluster_is_asked_for_a_node_that_holds_a_trial_and_let_go_of_it(
     rooms = iter([[NodeResources(1, 0)]] * 4 + [[NodeResources(1, 0), NodeResources(8, 1)]] * 9)
     monkeypatch.setattr(ray_session, "LOOK_S", 0.0)
     monkeypatch.setattr(ray_session.ray, "is_initialized", lambda: True)
-    monkeypatch.setattr(ray_session, "list_rooms", lambda: next(rooms))
+    monkeypatch.setattr(ray_session, "list_node_resources", lambda: next(rooms))
     monkeypatch.setattr(ray_session, "request_resources", lambda bundles: asked.append(bundles))
     settings = make_settings(cpus_per_trial=4, gpus_per_trial=0.5, wait_for_nodes=1)
     assert ray_session.start_ray(settings) == Resources(4, 0.5)
@@ -118,7 +118,7 @@ def test_cluster_that_does_not_grow_in_time_is_refused(monkeypatch: pytest.Monke
     asked: list[Any] = []
     monkeypatch.setattr(ray_session, "LOOK_S", 0.0)
     monkeypatch.setattr(ray_session.ray, "is_initialized", lambda: True)
-    monkeypatch.setattr(ray_session, "list_rooms", lambda: [NodeResources(1, 0)])
+    monkeypatch.setattr(ray_session, "list_node_resources", lambda: [NodeResources(1, 0)])
     monkeypatch.setattr(ray_session, "request_resources", lambda bundles: asked.append(bundles))
     with pytest.raises(ValueError, match=r"must fit into one node, but got 4 cores"):
         ray_session.start_ray(make_settings(cpus_per_trial=4, wait_for_nodes=0.0005))

@@ -15,12 +15,12 @@ from tuning.metrics.curve import trace_curve
 from tuning.metrics.histogram import BINS
 from tuning.tracking.client import (
     connect,
-    explain_denied_access,
+    database_file,
     find_runs,
     read_commit,
-    tracker_errors,
     tracking_uri,
 )
+from tuning.tracking.errors import explain_denied_access, tracker_errors
 from tuning.tracking.payloads import CampaignContext, flatten, make_overlay
 from tuning.tracking.tracker import Tracker
 from tuning.train.fit import fit
@@ -61,6 +61,12 @@ def test_database_is_made_below_the_root_with_write_ahead_log(tracker: Tracker, 
     experiment = tracker.client.get_experiment(tracker.experiment_id)
     assert experiment.artifact_location == (root / "artifacts").as_uri()
     assert connect(root)[1] == tracker.experiment_id
+
+
+def test_database_file_is_that_of_a_sqlite_tracker(tracker: Tracker, root: Path) -> None:
+    assert database_file(tracking_uri(root)) == (root / "mlflow.db").resolve()
+    assert database_file("http://127.0.0.1:5000") is None
+    assert database_file("sqlite:////nowhere/mlflow.db") is None
 
 
 def test_named_server_wins_over_the_database(
@@ -261,8 +267,8 @@ REMEDIES = [
 
 
 @pytest.mark.parametrize(("code", "remedy"), REMEDIES)
-def test_error_of_the_tracker_says_what_to_do(code: str, remedy: str, tmp_path: Path) -> None:
-    with pytest.raises(ConnectionError, match=remedy), tracker_errors(tmp_path):
+def test_error_of_the_tracker_says_what_to_do(code: str, remedy: str) -> None:
+    with pytest.raises(ConnectionError, match=remedy), tracker_errors("http://127.0.0.1:1"):
         raise MlflowException("no", error_code=ErrorCode.Value(code))
 
 
