@@ -97,7 +97,7 @@ class Sent:
 def time_sending(root: Path, name: str, trials: int, epochs: int, ends: int) -> Sent:
     """Send trials from their first report on, all side by side, and the first *ends* to their end."""
     campaign = make_campaign(root, name, trials, epochs)
-    mirror, delivery = campaign.mirror, campaign.mirror.delivery
+    mirror, delivery = campaign.mirror, campaign.mirror.sender
     before = _measure_files(root / "artifacts")
     delivery.open_study(MODEL)
     with _timed(delivery) as start:

@@ -79,7 +79,7 @@ def run_out_of_memory(root: Path) -> tuple[str, list[str]]:
     code = scarce.run()
     said = scarce.said()
     faults = [] if code == 1 else [f"exit code {code}, where 1 was due"]
-    if "The machine ran out of memory, and Ray ended the trial's worker." not in said:
+    if "The machine ran out of memory, and Ray killed the trial's worker." not in said:
         faults.append(f"it was not said that memory ran out:\n{said[-3000:]}")
     if "Every search trial of unet failed." not in said:
         faults.append("the study was not said to have failed")

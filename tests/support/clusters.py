@@ -63,7 +63,7 @@ class Cluster:
         cpus: int,
         gpus: int = 0,
         hidden: Path | None = None,
-        instead: tuple[Path, Path] | None = None,
+        replaced: tuple[Path, Path] | None = None,
         **variables: str,
     ) -> Node:
         """Start a node; the first is the head.
@@ -85,7 +85,7 @@ class Cluster:
         environment = {**os.environ, **self.variables, "LANDSLIDE_CACHE": str(cache), **variables}
         with (self.folder / f"node{number}.txt").open("wb") as log:
             process = subprocess.Popen(
-                [*_mount(hidden, instead), sys.executable, "-m", "ray.scripts.scripts", *words],
+                [*_mount(hidden, replaced), sys.executable, "-m", "ray.scripts.scripts", *words],
                 stdout=log,
                 stderr=log,
                 env=environment,
@@ -104,10 +104,10 @@ class Cluster:
             time.sleep(0.2)
 
 
-def _mount(hidden: Path | None, instead: tuple[Path, Path] | None) -> list[str]:
+def _mount(hidden: Path | None, replaced: tuple[Path, Path] | None) -> list[str]:
     """Return the words before a command that sees other files than its starter."""
     mounts = [["tmpfs", "-t", "tmpfs", str(hidden)]] if hidden else []
-    mounts += [["--bind", *map(str, instead)]] if instead else []
+    mounts += [["--bind", *map(str, replaced)]] if replaced else []
     if not mounts:
         return []
     lines = " && ".join(f"mount {shlex.join(words)}" for words in mounts)

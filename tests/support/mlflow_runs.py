@@ -37,8 +37,8 @@ def track_campaign(root: Path, config: Config, pack: Pack, split: Split) -> Trac
         CAMPAIGN, "smoke", split.name, split.hash, pack.hash, "synthetic", "s1", "2 even", "c" * 40
     )
     data = DataRecord("hokkaido-twin", pack.hash, "twin:1", {"channels": ["s1"]}, {})
-    delivery = MLflowSender(root, context, data)
-    tracker = delivery.tracker
+    sender = MLflowSender(root, context, data)
+    tracker = sender.tracker
     expected = {EXPECTED_RUNS_TAG: json.dumps({"unet": len(SEEDS), BASELINE: 1})}
     campaign = tracker.open_run("campaign", "campaign", CAMPAIGN, tags=expected)
     tracker.describe(campaign, describe_campaign(context, {split.name: {"train": 4}}, "unet"))
@@ -48,7 +48,7 @@ def track_campaign(root: Path, config: Config, pack: Pack, split: Split) -> Trac
     ground = write_reference_layers(pack, split.test, files)
     for file in (ground, *write_split_audit(pack, [split], "blocks", files)):
         tracker.client.log_artifact(campaign, str(file))
-    studies = {name: delivery.open_study(name) for name in ("unet", BASELINE)}
+    studies = {name: sender.open_study(name) for name in ("unet", BASELINE)}
     for kind, changes in (
         ("search", [{"lr": rate} for rate in RATES]),
         ("repeat", [{"seed": seed} for seed in SEEDS]),
@@ -57,7 +57,7 @@ def track_campaign(root: Path, config: Config, pack: Pack, split: Split) -> Trac
         stage = Stage(kind, job, len(changes), config["epochs"])
         for number, change in enumerate(changes, 1):
             register_trial(stage, {"config": config | change}, number)
-            track_trial(delivery, stage, config | change, pack, split)
+            track_trial(sender, stage, config | change, pack, split)
     one = make_baseline_config(BASELINE, split.name, pack.hash, 0)
     tags = {"study": BASELINE, "stage": "repeat", "seed": "0", "fold": split.name}
     run_id = tracker.open_run("trial", BASELINE, BASELINE, studies[BASELINE], tags, one)
@@ -67,11 +67,11 @@ def track_campaign(root: Path, config: Config, pack: Pack, split: Split) -> Trac
 
 
 def track_trial(
-    delivery: MLflowSender, stage: Stage, config: Config, pack: Pack, split: Split
+    sender: MLflowSender, stage: Stage, config: Config, pack: Pack, split: Split
 ) -> str:
     """Train and log one trial; a rate of the search that is last in the list is stopped early."""
-    journal = stage.job.journal({"config": config})
-    run_id = delivery.open_trial(journal)
+    folder = stage.job.journal({"config": config})
+    run_id = sender.open_trial(folder)
 
     def report(row: dict[str, object]) -> None:
         if stage.job.stage == "search" and config["lr"] == RATES[-1]:
@@ -79,10 +79,10 @@ def track_trial(
 
     reason = "scheduler"
     try:
-        reason = fit(config, pack, journal.path, report, device=CPU)
+        reason = fit(config, pack, folder.path, report, device=CPU)
     except StoppedError:
-        journal.end(reason, epoch=1)
+        folder.end(reason, epoch=1)
     if stage.job.stage == "repeat":
-        measure_test(journal, pack, split, CPU)
-    delivery.tracker.finish(run_id, journal, reason, model=stage.job.stage == "repeat")
+        measure_test(folder, pack, split, CPU)
+    sender.tracker.finish(run_id, folder, reason, model=stage.job.stage == "repeat")
     return run_id

@@ -83,7 +83,7 @@ def test_campaigns_that_are_no_names_are_passed_over(
         record.getMessage() for record in caplog.records if "Passed over" in record.getMessage()
     ]
     assert len(told) == len(NAMES) + 1
-    assert any("'../../x' is no campaign's name" in one for one in told)
+    assert any("'../../x' is not a valid campaign name" in one for one in told)
     assert all("\x1b" not in one and "\n" not in one and len(one) < 300 for one in told)
     new = hostile.written() - before
     assert new

@@ -6,7 +6,7 @@ import pytest
 
 from data.pack.channels import SAR_CHANNELS
 from tests.support.settings import make_settings
-from tuning.cluster.resources import NodeResources, Resources, share_out
+from tuning.cluster.resources import NodeResources, Resources, choose_resources
 from tuning.run import main
 from tuning.settings.settings import (
     Settings,
@@ -70,15 +70,21 @@ def test_trial_larger_than_the_machine_is_refused(cpus: float, gpus: float) -> N
     with pytest.raises(
         ValueError, match=r"must fit into one node, but got .* where a node has 2 cores and 0 GPUs"
     ):
-        share_out(
+        choose_resources(
             make_settings(cpus_per_trial=cpus, gpus_per_trial=gpus), [NodeResources(2, 0)] * 3
         )
 
 
 def test_trials_share_the_cores_evenly_by_default() -> None:
-    assert share_out(make_settings(trials=4, seeds=2), [NodeResources(16, 0)]) == Resources(4, 0)
-    assert share_out(make_settings(trials=40, seeds=2), [NodeResources(16, 2)]) == Resources(1, 0.5)
-    assert share_out(make_settings(trials=1, seeds=1), [NodeResources(4, 0)] * 8) == Resources(4, 0)
+    assert choose_resources(make_settings(trials=4, seeds=2), [NodeResources(16, 0)]) == Resources(
+        4, 0
+    )
+    assert choose_resources(make_settings(trials=40, seeds=2), [NodeResources(16, 2)]) == Resources(
+        1, 0.5
+    )
+    assert choose_resources(
+        make_settings(trials=1, seeds=1), [NodeResources(4, 0)] * 8
+    ) == Resources(4, 0)
 
 
 def test_all_means_every_architecture() -> None:

@@ -19,11 +19,11 @@ from tuning.baselines.baselines import (
     make_baseline_config,
     run_baseline,
 )
-from tuning.campaign.finish import CampaignOutcome, conclude, cut_off
-from tuning.campaign.start import OpenedCampaign
+from tuning.campaign.finish import CampaignOutcome, close_interrupted, finish_campaign
+from tuning.campaign.start import CampaignSetup
 from tuning.cluster.gpu_memory import find_heaviest
 from tuning.cluster.node_info import hash_code
-from tuning.cluster.preflight import check_nodes, measure_gpu, spread, storage_of
+from tuning.cluster.preflight import check_nodes, copy_pack_to_nodes, get_storage, measure_gpu
 from tuning.cluster.ray_session import start_ray, stop_ray
 from tuning.cluster.resources import Resources
 from tuning.search.optuna_asha import SEARCH_SEED
@@ -43,34 +43,34 @@ logger = logging.getLogger(__name__)
 CLIP = 1.0  # gradient norm, as in the data set's own training code
 
 
-class Campaign(OpenedCampaign):
-    """One campaign on its way: its stages, one after the other.
+class Stages:
+    """The stages of one campaign: baselines, searches, repeats.
 
     Attributes:
+        setup: The campaign's data, folders and sender.
         source: Where the nodes of a cluster get the pack; None on one machine.
     """
 
-    source: PackSource | None = None
-
-    def __init__(self, root: Path, settings: Settings) -> None:
-        super().__init__(root, settings)
+    def __init__(self, setup: CampaignSetup) -> None:
+        self.setup, self.settings, self.preset = setup, setup.settings, setup.preset
+        self.source: PackSource | None = None
         self._gpus: dict[tuple[str, int], float] = {}  # measured, by architecture and seeds at once
 
-    def spread_pack(self) -> None:
-        """Give every node of the cluster its copy of the pack, before anything is trained.
+    def copy_pack(self) -> None:
+        """Copy the pack to every node of the cluster, before anything is trained.
 
         Raises:
-            ValueError: If a node cannot have one.
+            ValueError: If a copy fails.
         """
-        storage = storage_of(self.root, self.settings)
-        self.source = publish_pack(self.pack, storage)
-        spread(self.source)
+        self.source = publish_pack(self.setup.pack, get_storage(self.setup.root, self.settings))
+        copy_pack_to_nodes(self.source)
 
     def _job(self, stage: str, fixed: Mapping[str, Any]) -> StageJob:
-        there = (str(self.pack.path), str(self.trials))
+        folders = (str(self.setup.pack.path), str(self.setup.trials))
         if self.source is None:
-            return StageJob(stage, dict(fixed), *there)
-        return StageJob(stage, dict(fixed), *there, self.source, self.delivery.relay, hash_code())
+            return StageJob(stage, dict(fixed), *folders)
+        sync = self.setup.sender.sync
+        return StageJob(stage, dict(fixed), *folders, self.source, sync, hash_code())
 
     def _stage(self, name: str, job: StageJob, trials: int, epochs: int) -> Stage:
         return Stage(name, job, trials, epochs, 60 * self.settings.hang_after)
@@ -89,71 +89,76 @@ class Campaign(OpenedCampaign):
             "epochs": self.preset.search_epochs,
             "patience": self.preset.patience,
             "seed": SEARCH_SEED,
-            "split": self.splits[0].name,
-            "data": self.pack.hash,
+            "split": self.setup.splits[0].name,
+            "data": self.setup.pack.hash,
         }
 
     def measure_baselines(self) -> None:
-        """Measure the baselines that were asked for, each once per seed and fold."""
+        """Measure the requested baselines: once per fold, and once per seed if they draw random numbers."""
         for key in self.settings.baselines:
             seeds = (0,) if is_deterministic(key) else SEEDS[: self.settings.seeds]
-            for number, (split, seed) in enumerate(product(self.splits, seeds), 1):
+            for number, (split, seed) in enumerate(product(self.setup.splits, seeds), 1):
                 self._measure_baseline(key, split, seed, number)
 
     def _measure_baseline(self, key: str, split: Split, seed: int, number: int) -> None:
-        config = make_baseline_config(key, split.name, self.pack.hash, seed, self.settings.channels)
+        pack, channels = self.setup.pack, self.settings.channels
+        config = make_baseline_config(key, split.name, pack.hash, seed, channels)
         began = time.time()
-        journal = TrialFolder(self.trials / make_key("repeat", config))
+        folder = TrialFolder(self.setup.trials / make_key("repeat", config))
         name = f"{baseline_title(key)} · {split.name} · seed {seed}"
-        if read_entry(journal) is None:
-            ms = int(began * 1000)
-            write_entry(
-                journal,
-                TrialEntry(f"baseline-{key}", "repeat", number, ms, name, config, {}, False),
-            )
-        journal.write("environment", describe_environment(torch.device("cpu")))
-        run_baseline(config, self.pack, split, journal.path)
-        self.delivery.submit(journal)
+        if read_entry(folder) is None:
+            stage, ms = f"baseline-{key}", int(began * 1000)
+            entry = TrialEntry(stage, "repeat", number, ms, name, config, {}, False)
+            write_entry(folder, entry)
+        folder.write("environment", describe_environment(torch.device("cpu")))
+        run_baseline(config, pack, split, folder.path)
+        self.setup.sender.submit(folder)
         logger.info("%s: %.1f s.", name, time.time() - began)
 
-    def share(self, model: str, resources: Resources, seeds: int = 1) -> Resources:
-        """Return what a process takes that trains seeds of an architecture: of a GPU, what its heaviest network needs."""
+    def _trial_resources(self, model: str, resources: Resources, seeds: int = 1) -> Resources:
+        """Return a trial's resources, with the GPU fraction that the heaviest network of the search space needs.
+
+        Args:
+            model: Name of the architecture.
+            resources: Cores and GPUs of a trial, before anything is measured.
+            seeds: Seeds that one process trains at once.
+        """
         if self.settings.gpus_per_trial is not None or not resources.gpus:
             return resources
         if (model, seeds) not in self._gpus:
             fixed, space = self._fixed(model), make_space(model, self.preset.narrow)
             arch = find_heaviest(model, space, len(fixed["channels"]), fixed["timesteps"])
             config = {**compose(first_sample(model, space), fixed), "arch": arch}
-            share = measure_gpu(config, str(self.pack.path), self.source, seeds)
-            self._gpus[model, seeds] = share
+            gpus = measure_gpu(config, str(self.setup.pack.path), self.source, seeds)
+            self._gpus[model, seeds] = gpus
         return replace(resources, gpus=self._gpus[model, seeds])
 
     def search(self, model: str, resources: Resources) -> Config | None:
-        """Search one architecture; return the config to repeat, None where every trial failed."""
+        """Search one architecture; return the best config, None if every trial failed."""
         job = self._job("search", self._fixed(model))
         stage = self._stage(f"search-{model}", job, self.settings.trials, self.preset.search_epochs)
         best = _find_winner(stage)
-        if best is None:  # once chosen it stays, since its repeats may have begun
+        if best is None:  # a chosen winner stays: its repeats may have begun
             space = make_space(model, self.preset.narrow)
-            share = self.share(model, resources)
-            found = run_search(model, space, stage, self.delivery, self.folder / "ray", share)
-            if not found:
+            chosen, ray_folder = self._trial_resources(model, resources), self.setup.folder / "ray"
+            ranking = run_search(model, space, stage, self.setup.sender, ray_folder, chosen)
+            if not ranking:
                 return None
-            best = self.trials / make_key("search", found[0])
+            best = self.setup.trials / make_key("search", ranking[0])
             write_entry(TrialFolder(best), replace(list_entries(stage)[best], model=True))
-        return self._keep_winner(stage, best)
+        return self._send_winner(stage, best)
 
-    def _keep_winner(self, stage: Stage, best: Path) -> Config:
-        """Send the winner's model, and drop the checkpoints of which nothing is to be sent."""
-        every = list_entries(stage)
-        self.delivery.collect(TrialFolder(best))
-        kept = {best} if self.delivery.settle([best]).lacking else set()
-        dropped = sum(drop_checkpoints(TrialFolder(path)) for path in every if path not in kept)
-        for path in every:
-            self.delivery.forget(TrialFolder(path))
-        if dropped:  # nothing when the campaign was continued after it
+    def _send_winner(self, stage: Stage, best: Path) -> Config:
+        """Send the winner with its model, then delete the checkpoints; an unsent winner keeps its own."""
+        entries, sender = list_entries(stage), self.setup.sender
+        sender.collect(TrialFolder(best))
+        kept = {best} if sender.send_all([best]).unsent else set()
+        dropped = sum(drop_checkpoints(TrialFolder(path)) for path in entries if path not in kept)
+        for path in entries:
+            sender.forget(TrialFolder(path))
+        if dropped:  # zero after a resume
             logger.info("%s: dropped %s of checkpoints.", stage.name, format_bytes(dropped))
-        return every[best].config
+        return entries[best].config
 
     def repeat(self, winners: list[Config], resources: Resources) -> list[Config]:
         """Retrain the winners at full length over seeds and folds; return the configs that ended."""
@@ -161,71 +166,71 @@ class Campaign(OpenedCampaign):
         # Seed by seed, so that an interrupted campaign has every architecture at the same seeds.
         configs = [
             {**winner, "epochs": self.preset.epochs, "seed": seed, "split": split.name}
-            for seed, split, winner in product(seeds, self.splits, winners)
+            for seed, split, winner in product(seeds, self.setup.splits, winners)
         ]
-        asked = self.settings.stack_seeds
-        most = len(seeds) if asked is None else min(asked, len(seeds))
+        limit = self.settings.stack_seeds
+        stack = len(seeds) if limit is None else min(limit, len(seeds))
         stage = self._stage("repeat", self._job("repeat", {}), len(configs), self.preset.epochs)
-        stage = replace(stage, stack=most)
-        shares = [self.share(winner["model"], resources, most) for winner in winners]
-        largest = max(shares, key=lambda share: share.gpus)
-        return run_repeats(configs, stage, self.delivery, self.folder / "ray", largest)
+        stage = replace(stage, stack=stack)
+        needs = [self._trial_resources(winner["model"], resources, stack) for winner in winners]
+        largest = max(needs, key=lambda need: need.gpus)
+        ray_folder = self.setup.folder / "ray"
+        return run_repeats(configs, stage, self.setup.sender, ray_folder, largest)
+
+    def run(self) -> tuple[dict[str, Config | None], list[Config]]:
+        """Run all stages; return the winners by model, and the configs of the repeat trials that ended."""
+        models = self.settings.models
+        if models and (self.settings.address or self.settings.storage):
+            self.copy_pack()
+        self.measure_baselines()
+        if not models:
+            return {}, []
+        resources = start_ray(self.settings)
+        try:
+            winners = {model: self.search(model, resources) for model in models}
+            configs = [winner for winner in winners.values() if winner is not None]
+            return winners, self.repeat(configs, resources) if configs else []
+        finally:
+            stop_ray()
 
 
 def _find_winner(stage: Stage) -> Path | None:
-    """Find the folder of the trial that a search has chosen."""
-    chosen = [path for path, entry in list_entries(stage).items() if entry.model]
-    return chosen[0] if chosen else None
+    """Return the folder of the trial that a search has chosen, None before the choice."""
+    return next((path for path, entry in list_entries(stage).items() if entry.model), None)
 
 
 def run_campaign(root: Path, settings: Settings) -> CampaignOutcome:
-    """Run a campaign from data to report, or continue it.
+    """Run a campaign from data to report, or resume it.
 
     Args:
         root: Output folder.
-        settings: What was asked for.
+        settings: The user's settings.
 
     Returns:
-        The ranking, and what was asked for and not done.
+        The ranking, and the requested work that was not done.
 
     Raises:
-        ValueError: If the data cannot be used, nothing at all was finished, or another process runs it.
+        ValueError: If the data cannot be used, no repeat run was finished, or another process runs the campaign.
         OSError: If the output folder cannot be used, or the tracker does not answer.
-        KeyboardInterrupt: If the user interrupts; no run is left open, and the campaign can go on.
+        KeyboardInterrupt: If the user interrupts; all runs are closed, and the campaign can be resumed.
     """
     with lock_campaign(campaign_folder(root, settings.campaign)):
         try:
             _join_cluster(root, settings)
-            campaign = Campaign(root, settings)
+            setup = CampaignSetup(root, settings)
             try:
-                return conclude(campaign, *_run_stages(campaign))
+                return finish_campaign(setup, *Stages(setup).run())
             except BaseException as error:
-                cut_off(campaign, error)
+                close_interrupted(setup, error)
                 raise
         finally:
             stop_ray()
 
 
 def _join_cluster(root: Path, settings: Settings) -> None:
-    """Join the cluster where there is one, and check its nodes, before any data is made."""
+    """Check the shared storage, join the cluster and check its nodes, before any data is made."""
     if settings.storage:
         check_shared_storage(SharedStorage(settings.storage))
     if settings.address and settings.models:
         start_ray(settings)
-        check_nodes(storage_of(root, settings), tracking_uri(root))
-
-
-def _run_stages(campaign: Campaign) -> tuple[dict[str, Config | None], list[Config]]:
-    """Run baseline, searches and repeats; return the winners by model and the repeats that ended."""
-    if campaign.settings.models and (campaign.settings.address or campaign.settings.storage):
-        campaign.spread_pack()
-    campaign.measure_baselines()
-    if not campaign.settings.models:
-        return {}, []
-    resources = start_ray(campaign.settings)
-    try:
-        winners = {model: campaign.search(model, resources) for model in campaign.settings.models}
-        chosen = [winner for winner in winners.values() if winner is not None]
-        return winners, campaign.repeat(chosen, resources) if chosen else []
-    finally:
-        stop_ray()
+        check_nodes(get_storage(root, settings), tracking_uri(root))

@@ -1,4 +1,4 @@
-"""The end of a campaign: what is lacking in MLflow sent, its runs closed, the report written."""
+"""The end of a campaign: send the rest to MLflow, close the runs, write the report."""
 
 import logging
 import time
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from data.io.errors import format_error
-from tuning.campaign.start import OpenedCampaign
+from tuning.campaign.start import CampaignSetup
 from tuning.report.write_report import write_report
 from tuning.settings.settings import OUTCOME
 from tuning.tracking.client import tracking_uri
@@ -18,107 +18,113 @@ from tuning.trial.folder import Config, write_json
 
 logger = logging.getLogger(__name__)
 
-WAITS_S = (15, 15, 30)  # for a tracker that is away when all trials have ended
+WAITS_S = (15, 15, 30)  # between attempts to reach the tracker after the last trial
 
 
 @dataclass(frozen=True)
 class CampaignOutcome:
-    """The end of a campaign.
+    """How a campaign ended.
 
     Attributes:
-        table: Content of ``benchmark_master.csv``, None where the tracker lacks trials.
-        missing: What was asked for and not done, one sentence each.
+        table: Content of ``benchmark_master.csv``; None if the tracker lacks trials.
+        missing: Requested work that was not done, one sentence each.
     """
 
     table: pd.DataFrame | None
     missing: tuple[str, ...]
 
 
-def judge(
-    campaign: OpenedCampaign, winners: Mapping[str, Config | None], done: list[Config]
-) -> tuple[dict[str, str], list[str]]:
-    """Say how each study ended, by model, and what was asked for and not done."""
-    status, missing = dict.fromkeys(campaign.settings.baselines, "FINISHED"), []
-    wanted = campaign.settings.seeds * len(campaign.splits)
-    for model, winner in winners.items():
-        ended = sum(config["model"] == model for config in done)
-        if winner is None:
-            missing.append(f"Every search trial of {model} failed.")
-        elif ended < wanted:
-            missing.append(f"{wanted - ended} of {wanted} repeat trials of {model} failed.")
-        complete = winner is not None and ended == wanted
-        status[model] = "FINISHED" if complete else "FAILED"
-    return status, missing
-
-
-def conclude(
-    campaign: OpenedCampaign, winners: Mapping[str, Config | None], done: list[Config]
+def finish_campaign(
+    campaign: CampaignSetup, winners: Mapping[str, Config | None], repeats: list[Config]
 ) -> CampaignOutcome:
-    """Send what is lacking, close the runs, write the report.
+    """Send the rest to MLflow, close the runs and write the report.
+
+    Args:
+        campaign: The campaign.
+        winners: The best config of each model's search; None if every search trial failed.
+        repeats: Configs of the repeat trials that ended.
 
     Raises:
-        ValueError: If nothing at all was finished.
-        ConnectionError: If the tracker fails meanwhile.
+        ValueError: If no repeat run was finished.
+        ConnectionError: If the tracker fails while the runs are closed and reported.
     """
-    status, missing = judge(campaign, winners, done)
-    ended = {"studies": status, "missing": missing}
-    write_json(campaign.folder / OUTCOME, ended | {"reported": False})
-    lacking = _deliver(campaign)
-    if lacking:
-        return CampaignOutcome(None, (*missing, lacking))
+    status, missing = _summarise_studies(campaign, winners, repeats)
+    content = {"studies": status, "missing": missing}
+    write_json(campaign.folder / OUTCOME, content | {"reported": False})
+    if unsent := _send_rest(campaign):
+        return CampaignOutcome(None, (*missing, unsent))
     with tracker_errors(tracking_uri(campaign.root)):
-        campaign.delivery.close_studies(status)
-        _say_storage(campaign)
+        campaign.sender.close_studies(status)
+        _log_storage(campaign)
         try:
             table = write_report(campaign.root, campaign.settings.campaign, partial=bool(missing))
         except ValueError as error:
             raise ValueError(" ".join([*missing, str(error)])) from error
         campaign.tracker.close(campaign.run_id, "FAILED" if missing else "FINISHED")
-    write_json(campaign.folder / OUTCOME, ended | {"reported": True})
+    write_json(campaign.folder / OUTCOME, content | {"reported": True})
     return CampaignOutcome(table, tuple(missing))
 
 
-def _deliver(campaign: OpenedCampaign) -> str:
-    """Send all that is lacking, waiting a while for a tracker that is away; say what it still lacks."""
+def _summarise_studies(
+    campaign: CampaignSetup, winners: Mapping[str, Config | None], repeats: list[Config]
+) -> tuple[dict[str, str], list[str]]:
+    """Return each study's MLflow status by model, and a sentence for each model with missing trials."""
+    status, missing = dict.fromkeys(campaign.settings.baselines, "FINISHED"), []
+    expected = campaign.settings.seeds * len(campaign.splits)
+    for model, winner in winners.items():
+        ended = sum(config["model"] == model for config in repeats)
+        if winner is None:
+            missing.append(f"Every search trial of {model} failed.")
+        elif ended < expected:
+            missing.append(f"{expected - ended} of {expected} repeat trials of {model} failed.")
+        complete = winner is not None and ended == expected
+        status[model] = "FINISHED" if complete else "FAILED"
+    return status, missing
+
+
+def _send_rest(campaign: CampaignSetup) -> str:
+    """Send unsent trials, with waits for a tracker that does not answer; return what is still unsent in words."""
     for wait in (*WAITS_S, None):
-        tally = campaign.delivery.settle_all(campaign.folder)
-        if not tally.lacking:
+        count = campaign.sender.send_campaign(campaign.folder)
+        if not count.unsent:
             return ""
         if wait is not None:
             logger.warning(
                 "The tracker lacks %d trials (%s); next try in %d s.",
-                *(tally.lacking, tally.reason, wait),
+                count.unsent,
+                count.reason,
+                wait,
             )
             time.sleep(wait)
     return (
-        f"The MLflow tracker lacks {tally.lacking} trials ({tally.reason}), so there is no report; "
-        f"all is kept in {campaign.folder}. Send it with `python -m tuning.tracking replay "
-        f"{campaign.folder}`, or continue with `python -m tuning.run --resume {campaign.settings.campaign} "
-        f"--root {campaign.root}`."
+        f"The MLflow tracker lacks {count.unsent} trials ({count.reason}), so there is no report. "
+        f"All results are in {campaign.folder}. Send them with `python -m tuning.tracking replay "
+        f"{campaign.folder}`, or continue with `python -m tuning.run --resume "
+        f"{campaign.settings.campaign} --root {campaign.root}`."
     )
 
 
-def cut_off(campaign: OpenedCampaign, error: BaseException) -> None:
-    """Close the runs of a campaign that ends before its end, as far as the tracker is there."""
+def close_interrupted(campaign: CampaignSetup, error: BaseException) -> None:
+    """Close the runs of an interrupted campaign; log a warning if the tracker does not answer."""
     try:
         killed = isinstance(error, KeyboardInterrupt)
         campaign.tracker.close_running("KILLED" if killed else "FAILED")
-    except Exception as failed:  # noqa: BLE001 - the first error is the one to raise
+    except Exception as failure:  # noqa: BLE001 - the caller raises the first error
         logger.warning(
-            "The runs stay open in MLflow (%s), until the campaign goes on or "
+            "The runs stay open in MLflow (%s) until the campaign is resumed or "
             "`python -m tuning.tracking replay %s` closes them.",
-            *(format_error(failed), campaign.folder),
+            *(format_error(failure), campaign.folder),
         )
 
 
-def _say_storage(campaign: OpenedCampaign) -> None:
-    """Say what the campaign keeps: models and files in MLflow, and what lies in its own folder."""
-    totals = campaign.tracker.add_up("bytes/")
-    here = measure_bytes(campaign.folder)
-    campaign.tracker.log_scores(campaign.run_id, {**totals, "bytes/folder": here})
+def _log_storage(campaign: CampaignSetup) -> None:
+    """Log how many bytes the campaign uses: models and files in MLflow, and its own folder."""
+    totals = campaign.tracker.sum_metrics("bytes/")
+    local = measure_bytes(campaign.folder)
+    campaign.tracker.log_scores(campaign.run_id, {**totals, "bytes/folder": local})
     models, files = (totals.get(f"bytes/{name}", 0.0) for name in ("model", "files"))
     logger.info(
-        "The campaign keeps %s of models and %s of trials' files in MLflow, and %s in %s.",
-        *map(format_bytes, (models, files, here)),
+        "Storage used: %s of models and %s of trials' files in MLflow, %s in %s.",
+        *map(format_bytes, (models, files, local)),
         campaign.folder,
     )

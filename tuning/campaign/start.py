@@ -1,4 +1,4 @@
-"""The start of a campaign: data made ready, its run and its studies' runs opened, what they rest on kept with them."""
+"""Set-up of a campaign: its data, the connection to MLflow, the campaign's run and a run for each study."""
 
 import hashlib
 import json
@@ -13,7 +13,7 @@ import torch
 from data.io.shared_storage import SharedStorage
 from data.splits import PARTS, Split
 from tuning.baselines.baselines import is_deterministic
-from tuning.campaign.data import describe_data, prepare_data
+from tuning.campaign.prepare_data import describe_data, prepare_data
 from tuning.registry.gate_tiles import write_gate_tiles
 from tuning.report.reference_layers import write_reference_layers, write_split_audit
 from tuning.report.write_report import EXCLUDED_FILE, EXPECTED_RUNS_TAG, SUSPICIOUS_FILE
@@ -32,8 +32,25 @@ from tuning.trial.search_space import make_space
 from tuning.trial.sync import TrialSync
 
 
-class OpenedCampaign:
-    """A campaign as it is before its first trial: settings, data, tracker, its run and its studies'."""
+class CampaignSetup:
+    """A campaign before its first trial.
+
+    Attributes:
+        root: Output folder.
+        settings: The user's settings.
+        preset: The preset that they name.
+        folder: The campaign's folder.
+        trials: Folder that holds one folder per trial.
+        pack: The packed tiles.
+        splits: The split of every fold; a single one without cross-validation.
+        context: Tags of every run.
+        sender: Sends the trials to MLflow.
+        run_id: The campaign's run.
+
+    Raises:
+        ValueError: If the data cannot be used, or another campaign on the tracker has the same name.
+        OSError: If the output folder cannot be written, or the tracker does not answer.
+    """
 
     def __init__(self, root: Path, settings: Settings) -> None:
         torch.set_num_threads(1)  # the driver leaves the cores to the trials
@@ -46,13 +63,13 @@ class OpenedCampaign:
             self.pack, self.splits = prepare_data(self.root, settings, self.preset)
             self.context = self._make_context()
             data = describe_data(self.pack, self.splits, settings)
-            self.delivery = MLflowSender(self.root, self.context, data)
-            self.delivery.connect()  # the first time makes the database
+            self.sender = MLflowSender(self.root, self.context, data)
+            self.sender.connect()  # creates the database if there is none
         identity = read_identity(self.folder) or uuid4().hex
         if settings.storage:
-            trials = SharedStorage(settings.storage).subfolder(f"trials/{identity}")
-            self.delivery.relay = TrialSync(trials)
-        write_context(self.folder, identity, self.delivery)
+            storage = SharedStorage(settings.storage).subfolder(f"trials/{identity}")
+            self.sender.sync = TrialSync(storage)
+        write_context(self.folder, identity, self.sender)
         with tracker_errors(tracking_uri(self.root)):
             self.run_id = self._open_campaign(identity)
             for model in (*settings.models, *settings.baselines):
@@ -75,64 +92,64 @@ class OpenedCampaign:
     @property
     def tracker(self) -> Tracker:
         """The connection to MLflow."""
-        return self.delivery.tracker
+        return self.sender.tracker
 
     def _open_campaign(self, identity: str) -> str:
+        """Find or create the campaign's run, with its params, tags, description and artifacts; return its id."""
         tags = {
             IDENTITY: identity,
             "excluded_tiles": str(len(self.pack.excluded)),
             "suspicious_tiles": str(len(self.pack.suspicious)),
-            EXPECTED_RUNS_TAG: json.dumps(self._expect()),
+            EXPECTED_RUNS_TAG: json.dumps(self._count_repeats()),
         }
-        name, params = self.settings.campaign, asdict(self.settings)
-        run_id = self.tracker.open_run("campaign", "campaign", name, tags=tags, params=params)
-        self.tracker.claim(run_id, identity)
-        self.tracker.reopen(run_id)
-        self.tracker.describe(run_id, self._tell())
-        publish_views(self.tracker.client, self.tracker.experiment_id, name)
-        self.tracker.client.log_dict(run_id, self.pack.excluded, EXCLUDED_FILE)
-        self.tracker.client.log_dict(run_id, self.pack.suspicious, SUSPICIOUS_FILE)
-        test = sorted({tile for split in self.splits for tile in split.test})
+        tracker, name, params = self.tracker, self.settings.campaign, asdict(self.settings)
+        run_id = tracker.open_run("campaign", "campaign", name, tags=tags, params=params)
+        tracker.claim(run_id, identity)
+        tracker.reopen(run_id)
+        tracker.describe(run_id, self._describe())
+        publish_views(tracker.client, tracker.experiment_id, name)
+        tracker.client.log_dict(run_id, self.pack.excluded, EXCLUDED_FILE)
+        tracker.client.log_dict(run_id, self.pack.suspicious, SUSPICIOUS_FILE)
         with tempfile.TemporaryDirectory() as folder:
-            files = [write_reference_layers(self.pack, test, Path(folder))]
-            files += self._write_gate(Path(folder))
-            files += write_split_audit(self.pack, self.splits, self.settings.split, Path(folder))
-            for file in files:
-                self.tracker.client.log_artifact(run_id, str(file))
+            for file in self._write_artifacts(Path(folder)):
+                tracker.client.log_artifact(run_id, str(file))
         return run_id
 
-    def _write_gate(self, folder: Path) -> list[Path]:
-        """Write the val tiles of the first split on which models are tried before promotion."""
-        asked = self.settings
-        return write_gate_tiles(
-            self.pack, self.splits[0].val, asked.channels, asked.timesteps, asked.steps, folder
-        )
+    def _write_artifacts(self, folder: Path) -> list[Path]:
+        """Write the reference layers of the test tiles, the gate's val tiles and the split's audit."""
+        settings = self.settings
+        inputs = (settings.channels, settings.timesteps, settings.steps)
+        test = sorted({tile for split in self.splits for tile in split.test})
+        return [
+            write_reference_layers(self.pack, test, folder),
+            *write_gate_tiles(self.pack, self.splits[0].val, *inputs, folder),
+            *write_split_audit(self.pack, self.splits, settings.split, folder),
+        ]
 
-    def _expect(self) -> dict[str, int]:
-        """Count the repeat runs that each model should have in the end."""
+    def _count_repeats(self) -> dict[str, int]:
+        """Count the repeat runs of a complete campaign, by model."""
         folds, seeds = len(self.splits), self.settings.seeds
-        once = {
+        baselines = {
             key: folds * (1 if is_deterministic(key) else seeds) for key in self.settings.baselines
         }
-        return dict.fromkeys(self.settings.models, folds * seeds) | once
+        return dict.fromkeys(self.settings.models, folds * seeds) | baselines
 
-    def _tell(self) -> str:
-        """Describe the campaign as far as it is known at its start."""
-        parts = {s.name: {part: len(s.part(part)) for part in PARTS} for s in self.splits}
+    def _describe(self) -> str:
+        """Describe the campaign in Markdown: models, tiles of each split, input, code."""
+        tiles = {s.name: {part: len(s.part(part)) for part in PARTS} for s in self.splits}
         models = ", ".join((*self.settings.models, *self.settings.baselines))
-        return describe_campaign(self.context, parts, models)
+        return describe_campaign(self.context, tiles, models)
 
     def _open_study(self, model: str) -> None:
-        run_id = self.delivery.open_study(model)
+        run_id = self.sender.open_study(model)
         self.tracker.reopen(run_id)
         if model in self.settings.models:
-            self.tracker.describe(
-                run_id, describe_study(model, make_space(model, self.preset.narrow))
-            )
+            space = make_space(model, self.preset.narrow)
+            self.tracker.describe(run_id, describe_study(model, space))
 
 
 def _hash_splits(splits: Sequence[Split]) -> str:
-    """Return the split's hash, or twelve digits over those of all folds."""
+    """Return the split's hash; for several folds, twelve hex digits over their hashes."""
     if len(splits) == 1:
         return splits[0].hash
     return hashlib.sha256(" ".join(split.hash for split in splits).encode()).hexdigest()[:12]

@@ -1,4 +1,4 @@
-"""How much GPU memory a network of a search takes at most: its heaviest architecture, one step, measured."""
+"""Peak GPU memory of a search: one training step of the heaviest architecture in its space, measured."""
 
 import tempfile
 from collections.abc import Mapping
@@ -17,11 +17,11 @@ from tuning.train.training import Training
 from tuning.trial.folder import Config, TrialFolder
 from tuning.trial.search_space import ARCH, Domain
 
-PROBE_PX = 64  # enough to rank architectures by their activations
+PROBE_PX = 64  # tile size that suffices to rank architectures by their activations
 
 
 def find_heaviest(model: str, space: Mapping[str, Domain], channels: int, steps: int) -> Config:
-    """Find the architecture of a space that keeps most for its backward pass.
+    """Return the architecture of a search space with the most memory for its backward pass.
 
     Args:
         model: Name of the network.
@@ -30,47 +30,47 @@ def find_heaviest(model: str, space: Mapping[str, Domain], channels: int, steps:
         steps: Acquisitions.
 
     Returns:
-        The arch values. Nothing is computed: the networks run on torch's meta device.
+        The arch values. The networks run on torch's meta device, without computation.
     """
     lists = {name: domain for name, domain in space.items() if name.startswith(ARCH)}
     names = [name.removeprefix(ARCH) for name in lists]
     values = [_largest(domain) for domain in lists.values()]
-    every = [dict(zip(names, some, strict=True)) for some in product(*values)]
-    return max(every, key=lambda arch: _weigh(model, arch, channels, steps))
+    archs = [dict(zip(names, choice, strict=True)) for choice in product(*values)]
+    return max(archs, key=lambda arch: _count_numbers(model, arch, channels, steps))
 
 
 def _largest(domain: Domain) -> list[Any]:
-    """Return a domain's largest number; all its values where some are none, since any of these may be heaviest."""
+    """Return a numeric domain's maximum; of other domains every value, because any may be the heaviest."""
     if not isinstance(domain, list):
         return [domain.high]
-    numbers = [one for one in domain if isinstance(one, (int, float)) and not isinstance(one, bool)]
+    numbers = [x for x in domain if isinstance(x, (int, float)) and not isinstance(x, bool)]
     return [max(numbers)] if len(numbers) == len(domain) else domain
 
 
-def _weigh(model: str, arch: Mapping[str, Any], channels: int, steps: int) -> int:
-    """Count the numbers that a network's layers give out, and four for each weight: itself, gradient, AdamW's two."""
+def _count_numbers(model: str, arch: Mapping[str, Any], channels: int, steps: int) -> int:
+    """Count the outputs of all layers, and four numbers per weight: weight, gradient, AdamW's two moments."""
     with torch.device("meta"):
         network = create_model(model, channels, steps, **arch)
-        given = 0
+        outputs = 0
 
-        def add(_: nn.Module, __: object, out: object) -> None:
-            nonlocal given
-            given += out.numel() if isinstance(out, Tensor) else 0
+        def count(_: nn.Module, __: object, out: object) -> None:
+            nonlocal outputs
+            outputs += out.numel() if isinstance(out, Tensor) else 0
 
         for layer in network.modules():
             if not list(layer.children()):
-                layer.register_forward_hook(add)
+                layer.register_forward_hook(count)
         network(torch.empty(1, steps, channels, PROBE_PX, PROBE_PX))
-    return given + 4 * sum(weights.numel() for weights in network.parameters())
+    return outputs + 4 * sum(weights.numel() for weights in network.parameters())
 
 
 def measure_footprint(config: Config, pack: str, source: PackSource | None) -> tuple[float, float]:
-    """Train one step of a config and judge one batch; return the bytes that the GPU then has in use, and all it has.
+    """Run one training step and one validation batch of a config; return the GPU's used and total bytes.
 
     Args:
         config: The heaviest config of a search.
         pack: Path of the pack.
-        source: Where a cluster's node gets its copy of the pack.
+        source: Source of a cluster node's copy of the pack; None on one machine.
 
     Raises:
         ValueError: If this process has no GPU.
@@ -78,18 +78,16 @@ def measure_footprint(config: Config, pack: str, source: PackSource | None) -> t
     device = choose_device()
     if device.type != "cuda":
         raise ValueError(
-            "A trial's share of a GPU is measured on one, but this process has none. Give --gpus-per-trial."
+            "A trial's GPU memory is measured on a GPU, but this process has none. Set --gpus-per-trial."
         )
-    there = load_pack(Path(pack) if source is None else fetch_pack(source))
+    loaded = load_pack(Path(pack) if source is None else fetch_pack(source))
     with tempfile.TemporaryDirectory() as folder:
         training = Training(
-            config, there, make_config_split(config, there), TrialFolder(Path(folder)), device
+            config, loaded, make_config_split(config, loaded), TrialFolder(Path(folder)), device
         )
         training.dry_run()
         torch.cuda.synchronize(device)
-        free, total = torch.cuda.mem_get_info(
-            device
-        )  # torch keeps what it once had, so this is the peak
+        free, total = torch.cuda.mem_get_info(device)  # the peak: torch frees no cached memory
         del training
     torch.cuda.empty_cache()
     return float(total - free), float(total)

@@ -1,4 +1,4 @@
-"""What one node of a cluster has and reaches; told by a task that runs there, compared by the driver."""
+"""A cluster node's code, packages and connections: reported by a task on the node, compared by the driver."""
 
 import hashlib
 import platform
@@ -16,39 +16,39 @@ from data.io.shared_storage import SharedStorage
 from data.pack.node_cache import PackSource, fetch_pack
 
 HOME = Path(__file__).parents[2]
-PARTS = ("data", "models", "tuning")
-# What a result depends on; the rest of a node's packages may differ.
+CODE_FOLDERS = ("data", "models", "tuning")
+# Packages that a result depends on; others may differ between nodes.
 PACKAGES = ("mlflow", "numpy", "optuna", "pandas", "ray", "scipy", "scikit-learn", "torch")
-ANSWER_S = 5.0
+TIMEOUT_S = 5.0
 _PORTS = {"http": 80, "https": 443, "postgresql": 5432, "mysql": 3306}
 
 
 @dataclass(frozen=True)
-class Question:
-    """What the driver asks of each node.
+class NodeQuery:
+    """What a node has to check.
 
     Attributes:
-        depot: Storage that all nodes share.
+        storage: Storage that all nodes share.
         token: Name of an object that the driver wrote there.
-        tracker: Address of the MLflow server or its database, empty where only the driver's machine has it.
+        tracker: URI of the MLflow server or its database; empty if only the driver's machine can use it.
     """
 
-    depot: SharedStorage
+    storage: SharedStorage
     token: str
     tracker: str = ""
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What a node told.
+class NodeReport:
+    """What a node found.
 
     Attributes:
-        host: Its name.
+        host: The node's name.
         code: Hash of the project's code there.
         python: Version of Python.
-        versions: Version by package; empty for one that is missing.
-        storage: What is wrong with the storage; empty where it is shared.
-        tracker: What is wrong with the tracker.
+        versions: Version by package; empty for a missing package.
+        storage: The storage's error; empty if it is shared.
+        tracker: The tracker's error; empty if it can be reached.
     """
 
     host: str
@@ -61,74 +61,74 @@ class Answer:
 
 @cache
 def hash_code(home: Path = HOME) -> str:
-    """Hash the project's code and the data that it carries, as twelve hex digits."""
+    """Return a hash of the project's code and data files, twelve hex digits."""
     digest = hashlib.sha256()
-    for part in PARTS:
-        for file in sorted((home / part).rglob("*")):
+    for folder in CODE_FOLDERS:
+        for file in sorted((home / folder).rglob("*")):
             if file.is_file() and "__pycache__" not in file.parts:
                 digest.update(f"{file.relative_to(home).as_posix()}\0".encode())
                 digest.update(hashlib.sha256(file.read_bytes()).digest())
     return digest.hexdigest()[:12]
 
 
-def list_versions() -> dict[str, str]:
-    """List the versions of the packages that a result depends on."""
-    found = {}
+def list_package_versions() -> dict[str, str]:
+    """Return the versions of ``PACKAGES``, empty for a missing package."""
+    versions = {}
     for name in PACKAGES:
         try:
-            found[name] = metadata.version(name)
+            versions[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
-            found[name] = ""
-    return found
+            versions[name] = ""
+    return versions
 
 
-def answer(question: Question, place: str = "") -> Answer:
-    """Answer the driver's question on this node.
+def report_node(query: NodeQuery, name: str = "") -> NodeReport:
+    """Check this node.
 
     Args:
-        question: What is asked.
-        place: A name for this node, under which it leaves a mark on the storage.
+        query: What to check.
+        name: The node's name; its marker on the storage ends with it.
     """
-    return Answer(
+    return NodeReport(
         host=platform.node(),
         code=hash_code(),
         python=platform.python_version(),
-        versions=list_versions(),
-        storage=_try_storage(question, place),
-        tracker=knock(question.tracker) if question.tracker else "",
+        versions=list_package_versions(),
+        storage=_try_storage(query, name),
+        tracker=try_connection(query.tracker) if query.tracker else "",
     )
 
 
-def _try_storage(question: Question, place: str) -> str:
-    """Read what the driver wrote, and leave a mark for the driver; return what went wrong."""
+def _try_storage(query: NodeQuery, name: str) -> str:
+    """Read the driver's object and write a marker for the driver; return the error, empty without one."""
     try:
-        if question.depot.read(question.token) is None:
+        if query.storage.read(query.token) is None:
             return "it does not see what the driver writes there"
-        question.depot.write(f"{question.token}-{place}", b"seen")
+        query.storage.write(f"{query.token}-{name}", b"seen")
     except OSError as error:
         return format_error(error)
     return ""
 
 
-def knock(address: str, tries: int = 2) -> str:
-    """Connect to an address' host and port; return what went wrong, empty where it answers."""
+def try_connection(address: str, attempts: int = 2) -> str:
+    """Connect to the host and port of a URI; return the error, empty without one."""
     parts = urlsplit(address)
     port = parts.port or _PORTS.get(parts.scheme.partition("+")[0])
     if not parts.hostname or not port:
         return f"it has no host and port: {hide_password(address)}"
-    for left in range(tries, 0, -1):
+    for attempt in range(1, attempts + 1):
         try:
-            socket.create_connection((parts.hostname, port), timeout=ANSWER_S).close()
+            socket.create_connection((parts.hostname, port), timeout=TIMEOUT_S).close()
             return ""
         except OSError as error:
-            if left == 1:
+            if attempt == attempts:
                 return f"{parts.hostname}:{port} does not answer ({format_error(error)})"
             time.sleep(1)
     return ""
 
 
-def keep_pack(source: PackSource) -> str:
-    """Give this node its copy of a pack; return what went wrong."""
+def try_copy_pack(source: PackSource) -> str:
+    """Copy a pack to this node; return the error, empty without one."""
     try:
         fetch_pack(source)
     except OSError as error:

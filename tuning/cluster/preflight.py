@@ -1,4 +1,4 @@
-"""The roll call of a cluster: every node is asked what it has, before a campaign begins, and given the pack."""
+"""Preflight of a cluster: checks every node before a campaign begins, copies the pack, measures GPU memory."""
 
 import logging
 import platform
@@ -14,33 +14,40 @@ from data.io.errors import hide_password
 from data.io.shared_storage import SharedStorage
 from data.pack.node_cache import PackSource
 from tuning.cluster.gpu_memory import measure_footprint
-from tuning.cluster.node_info import Answer, Question, answer, hash_code, keep_pack, list_versions
+from tuning.cluster.node_info import (
+    NodeQuery,
+    NodeReport,
+    hash_code,
+    list_package_versions,
+    report_node,
+    try_copy_pack,
+)
 from tuning.cluster.ray_session import list_nodes
-from tuning.cluster.resources import share_of_gpu
+from tuning.cluster.resources import gpu_fraction
 from tuning.settings.settings import Settings
 from tuning.trial.folder import Config
 
 logger = logging.getLogger(__name__)
 
-ASK_S = 120.0  # for a node's first task, whose worker imports torch
-COPY_S = 1800.0  # for a pack on its way to a node
+CHECK_S = 120.0  # limit of a node's first task, whose worker imports torch
+COPY_S = 1800.0  # limit of the copy of a pack to a node
 T = TypeVar("T")
 
 
-def storage_of(root: Path, settings: Settings) -> SharedStorage:
-    """Return the storage that all nodes share: the one asked for, else the output folder."""
+def get_storage(root: Path, settings: Settings) -> SharedStorage:
+    """Return the storage that all nodes share: ``--storage``, by default the output folder."""
     return SharedStorage(settings.storage or str(root.resolve()))
 
 
 def check_nodes(storage: SharedStorage, tracker: str) -> None:
-    """Ask every node whether a campaign can run on it, before any of it is run.
+    """Check that a campaign can run on every node, before any data is made.
 
     Args:
-        storage: What all nodes must share.
-        tracker: Address of MLflow.
+        storage: Storage that all nodes must share.
+        tracker: MLflow's tracking URI.
 
     Raises:
-        ValueError: If a node differs or lacks something; the message has a line for each.
+        ValueError: If a node differs from the driver or lacks something; the message has a line for each fault.
         OSError: If this process cannot use the storage.
     """
     nodes, token = list_nodes(), f".nodes-{uuid4().hex}"
@@ -52,15 +59,15 @@ def check_nodes(storage: SharedStorage, tracker: str) -> None:
             f"{hide_password(tracker)}. Start one (docker/README.md) and set MLFLOW_TRACKING_URI."
         )
     storage.write(token, b"the driver's")
-    marks = [f"{token}-{node['NodeID'][:12]}" for node in nodes]
+    markers = [f"{token}-{node['NodeID'][:12]}" for node in nodes]
     try:
-        question = Question(storage, token, server)
-        told = _ask(nodes, answer, lambda node: (question, node["NodeID"][:12]), ASK_S)
-        for node, mark in zip(nodes, marks, strict=True):
-            faults += compare_nodes(node, told[node["NodeID"]], storage, mark)
+        query = NodeQuery(storage, token, server)
+        reports = _run_on(nodes, report_node, lambda node: (query, node["NodeID"][:12]), CHECK_S)
+        for node, marker in zip(nodes, markers, strict=True):
+            faults += find_faults(node, reports[node["NodeID"]], storage, marker)
     finally:
-        for mark in (token, *marks):
-            storage.delete(mark)
+        for marker in (token, *markers):
+            storage.delete(marker)
     _raise_if(faults)
     logger.info(
         "Cluster: %d nodes with the same code, packages and storage: %s.",
@@ -69,120 +76,118 @@ def check_nodes(storage: SharedStorage, tracker: str) -> None:
     )
 
 
-def compare_nodes(
-    node: Mapping[str, Any], told: Answer | Exception, storage: SharedStorage, mark: str
+def find_faults(
+    node: Mapping[str, Any], report: NodeReport | Exception, storage: SharedStorage, marker: str
 ) -> list[str]:
-    """Say what a node has other than the driver.
+    """Return a line for each way in which a node differs from the driver.
 
     Args:
         node: The node, as Ray describes it.
-        told: Its answer, or why there is none.
-        storage: What all nodes share.
-        mark: Name of the object that the node should have left there.
+        report: The node's report, or the error of its task.
+        storage: Storage that all nodes share.
+        marker: Name of the object that the node should have written there.
     """
-    if isinstance(told, Exception):
-        why = _last_line(told)
-        faults = [f"did not answer: {why} Look at it, or install the project on it."]
+    if isinstance(report, Exception):
+        error = _last_line(report)
+        faults = [f"did not answer: {error} Check it, or install the project on it."]
     else:
-        faults = [*_compare_code(told), *_compare_reach(told, storage, mark)]
+        faults = [*_compare_code(report), *_check_connections(report, storage, marker)]
     return [f"node {_name(node)} {fault}" for fault in faults]
 
 
-def _compare_code(told: Answer) -> Iterator[str]:
-    own, here = list_versions(), platform.python_version()
-    if told.code != hash_code():
+def _compare_code(report: NodeReport) -> Iterator[str]:
+    versions, python = list_package_versions(), platform.python_version()
+    if report.code != hash_code():
         yield (
-            f"has other code ({told.code}, here {hash_code()}). Put the same commit on it, then start "
+            f"has other code ({report.code}, here {hash_code()}). Put the same commit on it, then start "
             "its Ray again."
         )
-    if told.python != here:
-        yield f"has Python {told.python}, but here is {here}. Give it the same."
-    if other := [name for name in own if told.versions[name] != own[name]]:
-        theirs = ", ".join(f"{name} {told.versions[name] or 'none'}" for name in other)
-        ours = ", ".join(f"{name} {own[name] or 'none'}" for name in other)
+    if report.python != python:
+        yield f"has Python {report.python}, but here is {python}. Install the same version."
+    if different := [name for name in versions if report.versions[name] != versions[name]]:
+        theirs = ", ".join(f"{name} {report.versions[name] or 'none'}" for name in different)
+        ours = ", ".join(f"{name} {versions[name] or 'none'}" for name in different)
         yield f"has {theirs}, but here are {ours}. Install constraints.txt on it."
 
 
-def _compare_reach(told: Answer, storage: SharedStorage, mark: str) -> Iterator[str]:
-    if told.storage or storage.read(mark) is None:
+def _check_connections(report: NodeReport, storage: SharedStorage, marker: str) -> Iterator[str]:
+    if report.storage or storage.read(marker) is None:
         yield (
             f"does not share {hide_password(storage.uri)}: "
-            f"{told.storage or 'what it writes there is not seen here'}. Give --root a folder that all "
-            "nodes mount, or --storage a URI."
+            f"{report.storage or 'the driver does not see what it writes there'}. Choose a --root that "
+            "all nodes mount, or a --storage URI."
         )
-    if told.tracker:
+    if report.tracker:
         yield (
-            f"does not reach the tracker: {told.tracker}. Open its port to this node, or correct "
+            f"does not reach the tracker: {report.tracker}. Open its port to this node, or correct "
             "MLFLOW_TRACKING_URI."
         )
 
 
-def spread(source: PackSource) -> None:
-    """Give every node its copy of a pack, all at the same time.
+def copy_pack_to_nodes(source: PackSource) -> None:
+    """Copy a pack to every node, in parallel.
 
     Raises:
-        ValueError: If a node cannot have one.
+        ValueError: If a copy fails; the message has a line for each node.
     """
     nodes = list_nodes()
-    told = _ask(nodes, keep_pack, lambda _: (source,), COPY_S)
+    errors = _run_on(nodes, try_copy_pack, lambda _: (source,), COPY_S)
     faults = []
     for node in nodes:
-        why = told[node["NodeID"]]
-        if why:
-            faults.append(
-                f"node {_name(node)} has no copy of {source.pack}: "
-                f"{_last_line(why) if isinstance(why, Exception) else why}"
-            )
+        if error := errors[node["NodeID"]]:
+            text = _last_line(error) if isinstance(error, Exception) else error
+            faults.append(f"node {_name(node)} has no copy of {source.pack}: {text}")
     _raise_if(faults)
 
 
 def measure_gpu(config: Config, pack: str, source: PackSource | None, seeds: int = 1) -> float:
-    """Measure on a whole GPU what a process takes of it that trains seeds of a config at once; return the fraction.
+    """Measure the fraction of a GPU that a process needs to train *seeds* seeds of a config at once.
 
-    One is measured; more take as much each, or less, since they share tiles and context.
+    One seed is measured on a whole GPU; each further seed needs at most as much, because all share tiles and context.
 
     Raises:
-        ValueError: If it does not fit, or failed.
+        ValueError: If the seeds do not fit into the GPU, or the measurement fails.
     """
     remote = ray.remote(num_cpus=1, num_gpus=1, max_retries=0)(measure_footprint)
     try:
         peak, total = ray.get(remote.remote(config, pack, source), timeout=COPY_S)
-    except Exception as error:  # whatever it is, the user can do without
+    except Exception as error:  # --gpus-per-trial avoids the measurement
         raise ValueError(
-            f"A trial of {config['model']} was tried on a GPU to see what it takes, but: {_last_line(error)} "
-            "Give --gpus-per-trial, such as 1."
+            f"A trial of {config['model']} must run on a GPU to measure its memory, but: {_last_line(error)} "
+            "Set --gpus-per-trial, for example to 1."
         ) from error
-    share = share_of_gpu(seeds * peak, total)
+    fraction = gpu_fraction(seeds * peak, total)
     logger.info(
-        "%s takes up to %.1f of %.1f GB of a GPU: %.3g GPUs for each trial.",
+        "%s needs up to %.1f of a GPU's %.1f GB: %.3g GPUs per process.",
         config["model"] if seeds == 1 else f"{seeds} seeds of {config['model']}",
         seeds * peak / 1e9,
         total / 1e9,
-        share,
+        fraction,
     )
-    return share
+    return fraction
 
 
-def _ask(
+def _run_on(
     nodes: Sequence[Mapping[str, Any]],
     task: Callable[..., T],
-    words: Callable[[Mapping[str, Any]], tuple[Any, ...]],
-    seconds: float,
+    make_args: Callable[[Mapping[str, Any]], tuple[Any, ...]],
+    timeout_s: float,
 ) -> dict[str, T | Exception]:
-    """Run a task on each of some nodes; return what each returned or raised, by its id."""
+    """Run a task on each node; return its result or its exception, by node id."""
     remote = ray.remote(num_cpus=0, max_retries=0)(task)
-    asked = {}
+    references = {}
     for node in nodes:
-        there = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
-        asked[node["NodeID"]] = remote.options(scheduling_strategy=there).remote(*words(node))
-    ray.wait(list(asked.values()), num_returns=len(asked), timeout=seconds)
-    found: dict[str, T | Exception] = {}
-    for node_id, reference in asked.items():
+        affinity = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
+        options = remote.options(scheduling_strategy=affinity)
+        references[node["NodeID"]] = options.remote(*make_args(node))
+    ray.wait(list(references.values()), num_returns=len(references), timeout=timeout_s)
+    results: dict[str, T | Exception] = {}
+    for node_id, reference in references.items():
         try:
-            found[node_id] = ray.get(reference, timeout=0)
-        except Exception as error:  # noqa: BLE001 - whatever a node has, its line tells
-            found[node_id] = error
-    return found
+            results[node_id] = ray.get(reference, timeout=0)
+        except Exception as error:  # noqa: BLE001 - the node's line in the message has the error
+            results[node_id] = error
+    return results
 
 
 def _name(node: Mapping[str, Any]) -> str:
@@ -190,7 +195,7 @@ def _name(node: Mapping[str, Any]) -> str:
 
 
 def _last_line(error: Exception) -> str:
-    """Return what a task's error says; Ray puts its own words before it."""
+    """Return the last line of a task's error; Ray's own text comes before it."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[-1].rstrip(".") + "." if lines else type(error).__name__
 

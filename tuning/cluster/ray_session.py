@@ -1,4 +1,4 @@
-"""Ray: a local one started, or a cluster joined; what its nodes have."""
+"""Ray's session: starts a local one or joins a cluster, and lists the nodes and their resources."""
 
 import logging
 import os
@@ -12,49 +12,51 @@ from ray.autoscaler.sdk import request_resources
 
 from data.io.errors import format_error
 from data.io.processes import count_cpus
-from tuning.cluster.resources import NodeResources, Resources, choose_share, share_out
+from tuning.cluster.resources import NodeResources, Resources, choose_resources, default_resources
 from tuning.settings.settings import Settings
 
 logger = logging.getLogger(__name__)
 
 OBJECT_STORE_BYTES = 200 << 20  # trials pass files, not objects
-LOOK_S = 2.0  # between two looks at a cluster that grows
+POLL_S = 2.0  # between two checks of an autoscaling cluster
 
 
 def quiet_ray() -> None:
-    """Set what Ray reads from the environment before it starts."""
+    """Set Ray's environment variables, before it starts."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
-    os.environ.setdefault("RAY_CHDIR_TO_TRIAL_DIR", "0")  # relative paths mean what they say
+    os.environ.setdefault("RAY_CHDIR_TO_TRIAL_DIR", "0")  # keeps relative paths valid
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     os.environ.setdefault(
         "TUNE_DISABLE_SIGINT_HANDLER", "1"
-    )  # or Ctrl-C would start the next stage
+    )  # otherwise Ctrl-C would start the next stage
     os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
-    os.environ.setdefault("TUNE_DISABLE_STRICT_METRIC_CHECKING", "1")  # a stopped trial has none
-    os.environ.setdefault("TUNE_GLOBAL_CHECKPOINT_S", "3600")  # the trials' folders are the journal
+    os.environ.setdefault(
+        "TUNE_DISABLE_STRICT_METRIC_CHECKING", "1"
+    )  # a stopped trial reports none
+    os.environ.setdefault("TUNE_GLOBAL_CHECKPOINT_S", "3600")  # a resume reads the trials' folders
     os.environ.setdefault("TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S", "0")
     logging.getLogger("ray.tune").setLevel(
         logging.CRITICAL
-    )  # the mirror says what failed, in a line
+    )  # the callback logs failures in one line
 
 
 def start_ray(settings: Settings) -> Resources:
-    """Start or join Ray, unless this process has; return each trial's share of it.
+    """Start Ray or join a cluster, unless this process has a session; return the resources of a trial.
 
     Raises:
-        ValueError: If no node could hold a trial.
+        ValueError: If a trial fits into no node.
         ConnectionError: If the cluster does not answer.
     """
     quiet_ray()
     if not ray.is_initialized():
         join_cluster(settings.address) if settings.address else start_local()
     _wait_for_nodes(settings)
-    return share_out(settings, list_node_resources())
+    return choose_resources(settings, list_node_resources())
 
 
 def start_local() -> None:
-    """Start a Ray of this process alone, on the cores that it may use."""
+    """Start a local session for this process, on the cores that it may use."""
     ray.init(
         "local",
         include_dashboard=False,
@@ -76,48 +78,48 @@ def join_cluster(address: str) -> None:
     except (ConnectionError, RuntimeError, ValueError) as error:
         raise ConnectionError(
             f"A Ray cluster must answer at {address}, but: {format_error(error)} Start it, set RAY_AUTH_MODE=token and "
-            "RAY_AUTH_TOKEN_PATH where it asks for a token, or leave --address out and RAY_ADDRESS unset."
+            "RAY_AUTH_TOKEN_PATH if it requires a token, or omit --address and unset RAY_ADDRESS."
         ) from error
 
 
 def _wait_for_nodes(settings: Settings) -> None:
-    """Let a cluster that grows add a node that holds a trial, for as long as the user said."""
+    """Wait up to ``--wait-for-nodes`` minutes until the cluster's autoscaler adds a node for a trial."""
     deadline = time.monotonic() + 60 * settings.wait_for_nodes
-    share = choose_share(settings, list_node_resources())
-    if share.fits(list_node_resources()) or time.monotonic() > deadline:
+    trial = default_resources(settings, list_node_resources())
+    if trial.fits(list_node_resources()) or time.monotonic() > deadline:
         return
-    logger.info("Waiting for a node with %g cores and %g GPUs.", share.cpus, share.gpus)
-    bundle = {"CPU": share.cpus} | ({"GPU": share.gpus} if share.gpus else {})
+    logger.info("Waiting for a node with %g cores and %g GPUs.", trial.cpus, trial.gpus)
+    bundle = {"CPU": trial.cpus} | ({"GPU": trial.gpus} if trial.gpus else {})
     request_resources(bundles=[{name: max(1, round(need)) for name, need in bundle.items()}])
-    while not share.fits(list_node_resources()) and time.monotonic() < deadline:
-        time.sleep(LOOK_S)
-    request_resources(bundles=[])  # the trials' own demand keeps the node, or brings it back
+    while not trial.fits(list_node_resources()) and time.monotonic() < deadline:
+        time.sleep(POLL_S)
+    request_resources(bundles=[])  # from here on, the trials' own requests keep the node
 
 
 def stop_ray() -> None:
-    """Leave Ray; a local one ends."""
+    """Leave the session; a local one ends."""
     ray.shutdown()
 
 
 def list_nodes() -> list[Mapping[str, Any]]:
-    """List the nodes that are alive."""
+    """List the live nodes, as Ray describes them."""
     return [node for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
 
 
-def request(share: Resources) -> tune.PlacementGroupFactory:
-    """Turn a share into what Ray places; a trial without a GPU keeps off the nodes that have one, if it fits elsewhere."""
-    bundle = [{"CPU": share.cpus, "GPU": share.gpus}]
-    having = [node for node in list_nodes() if node["Resources"].get("GPU")]
-    others = [room for room in list_node_resources() if not room.gpus]
-    if share.gpus or not having or not share.fits(others):
+def make_placement(resources: Resources) -> tune.PlacementGroupFactory:
+    """Return the placement of a trial; one without a GPU avoids GPU nodes if it fits into another node."""
+    bundle = [{"CPU": resources.cpus, "GPU": resources.gpus}]
+    gpu_nodes = [node for node in list_nodes() if node["Resources"].get("GPU")]
+    cpu_nodes = [node for node in list_node_resources() if not node.gpus]
+    if resources.gpus or not gpu_nodes or not resources.fits(cpu_nodes):
         return tune.PlacementGroupFactory(bundle)
-    kept_off = ",".join(node["NodeID"] for node in having)
+    excluded = ",".join(node["NodeID"] for node in gpu_nodes)
     return tune.PlacementGroupFactory(
-        bundle, bundle_label_selector=[{"ray.io/node-id": f"!in({kept_off})"}]
+        bundle, bundle_label_selector=[{"ray.io/node-id": f"!in({excluded})"}]
     )
 
 
 def list_node_resources() -> list[NodeResources]:
-    """List what each node has."""
-    every = [node["Resources"] for node in list_nodes()]
-    return [NodeResources(node.get("CPU", 0.0), node.get("GPU", 0.0)) for node in every]
+    """List the cores and GPUs of each live node."""
+    nodes = [node["Resources"] for node in list_nodes()]
+    return [NodeResources(node.get("CPU", 0.0), node.get("GPU", 0.0)) for node in nodes]

@@ -1,4 +1,4 @@
-"""The mirror: hands every trial's folder to the tracker as Ray reports it, prints the progress, ends what hangs."""
+"""The Ray Tune callback: sends trials to MLflow, prints progress, kills the workers of hung trials."""
 
 import logging
 import time
@@ -29,35 +29,37 @@ logger = logging.getLogger(__name__)
 
 
 class TrackingCallback(tune.Callback):
-    """Mirrors every trial's folder to MLflow as Ray reports it, and prints its progress.
+    """Sends every trial's folder to MLflow when Ray reports it, and logs the progress.
 
-    One of Ray's trials may stand for several (see :meth:`tuning.trial.stage.StageJob.members`): each is mirrored by itself. Ray keeps a pickled copy; what it counts begins anew there.
+    A Ray trial may train several of the project's trials (see :meth:`tuning.trial.stage.StageJob.members`); each is
+    tracked by itself. Ray keeps a pickled copy of the callback, whose counters start from zero.
     """
 
-    def __init__(self, delivery: MLflowSender, stage: Stage) -> None:
-        self.delivery, self.stage = delivery, stage
-        over, rest = split_finished(stage)
-        self._next = 1 + max((entry.number for entry in (over | rest).values()), default=0)
+    def __init__(self, sender: MLflowSender, stage: Stage) -> None:
+        self.sender, self.stage = sender, stage
+        finished, unfinished = split_finished(stage)
+        entries = (finished | unfinished).values()
+        self._next = 1 + max((entry.number for entry in entries), default=0)
         self._began: float | None = None
-        self._seen: dict[
-            str, float
-        ] = {}  # when each of Ray's running trials last reported, by its first key
-        self._epochs: dict[str, int] = {}  # epochs trained here, by key
-        self._ended = {path.name for path in over}
-        # Sums over trials, since every report asks for them: epochs, those of ended trials, and how many these are.
+        # Time of the last report of each running Ray trial, by the key of its first member.
+        self._last_report: dict[str, float] = {}
+        self._epochs: dict[str, int] = {}  # epochs trained in this process, by key
+        self._ended = {path.name for path in finished}
+        # Running totals, because every report needs them: epochs, epochs of ended trials, number of ended trials.
         self._done = self._ended_epochs = self._ended_here = 0
         self._hung: set[str] = set()
 
     def on_step_begin(self, iteration: int, trials: list[Trial], **info: Any) -> None:
-        """End the worker of a trial that has not reported for too long; Ray retries it."""
-        if not self._seen or time.monotonic() - min(self._seen.values()) < self.stage.hang_s:
+        """Kill the worker of a trial that has not reported for too long; Ray retries the trial."""
+        now, reports = time.monotonic(), self._last_report
+        if not reports or now - min(reports.values()) < self.stage.hang_s:
             return
         for trial in trials:
             key = self._key(trial)
-            if time.monotonic() - self._seen.get(key, float("inf")) >= self.stage.hang_s:
-                self._seen.pop(key)
+            if now - reports.get(key, float("inf")) >= self.stage.hang_s:
+                reports.pop(key)
                 self._hung.add(key)
-                logger.warning("%s: %s Its worker is ended.", key, self._explain_hang())
+                logger.warning("%s: %s Its worker is killed.", key, self._explain_hang())
                 actor = trial.temporary_state.ray_actor
                 if actor is not None:
                     ray.kill(actor)
@@ -72,27 +74,27 @@ class TrackingCallback(tune.Callback):
         self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
     ) -> None:
         """Open the trial's run."""
-        if self.stage.job.stop.exists():  # it will return at once
+        if self.stage.job.stop.exists():  # the trial will return at once
             return
         self._began = self._began or time.monotonic()
-        self._seen[self._key(trial)] = time.monotonic()
-        for one in self._members(trial):
-            entry = register_trial(self.stage, one, self._next)
+        self._last_report[self._key(trial)] = time.monotonic()
+        for member in self._members(trial):
+            entry = register_trial(self.stage, member, self._next)
             self._next = max(self._next, entry.number + 1)
-            self.delivery.submit(self._journal(one))
+            self.sender.submit(self._folder(member))
 
     def on_trial_result(
         self, iteration: int, trials: list[Trial], trial: Trial, result: dict[str, Any], **info: Any
     ) -> None:
-        """Mirror the new epochs and print one line."""
-        one = self._members(trial)[result.get(MEMBER, 0)]
-        journal = self._journal(one)
-        self.delivery.submit(journal)
-        self._seen[self._key(trial)] = time.monotonic()
-        self._count(journal.path.name, result["epoch"])
+        """Send the new epoch and log a line about it."""
+        member = self._members(trial)[result.get(MEMBER, 0)]
+        folder = self._folder(member)
+        self.sender.submit(folder)
+        self._last_report[self._key(trial)] = time.monotonic()
+        self._count(folder.path.name, result["epoch"])
         logger.info(
             "%s: epoch %d/%d, val AP %.3f, best %.3f (%d/%d trials done, ETA %s)",
-            self._name(one),
+            self._name(member),
             result["epoch"],
             self.stage.epochs,
             result["val_pr_auc"],
@@ -103,84 +105,86 @@ class TrackingCallback(tune.Callback):
         )
 
     def _count(self, key: str, epoch: int) -> None:
-        """Count a trial's epochs; one that ended before and is run again counts as what it was."""
-        more = epoch - self._epochs.get(key, 0)
-        self._done += more
+        """Count a trial's epochs; an ended trial that runs again stays ended."""
+        new = epoch - self._epochs.get(key, 0)
+        self._done += new
         if key in self._ended:
             self._ended_here += key not in self._epochs
-            self._ended_epochs += more
+            self._ended_epochs += new
         self._epochs[key] = epoch
 
     def _eta(self, result: Mapping[str, Any]) -> str:
-        """Estimate the stage's rest from its epochs so far, or the reporting trial's own if longer."""
-        done, here = self._done, self._ended_here
-        usual = self._ended_epochs / here if here else self.stage.epochs
-        total = max(done, self._ended_epochs + usual * (self.stage.trials - len(self._ended)))
-        rest = (time.monotonic() - (self._began or 0.0)) / max(done, 1) * (total - done)
-        own = (self.stage.epochs - result["epoch"]) * result["seconds"]
-        seconds = max(rest, own)
+        """Estimate the stage's remaining time: from its epochs so far, and at least the reporting trial's."""
+        done, ended = self._done, self._ended_here
+        mean = self._ended_epochs / ended if ended else self.stage.epochs
+        total = max(done, self._ended_epochs + mean * (self.stage.trials - len(self._ended)))
+        stage_s = (time.monotonic() - (self._began or 0.0)) / max(done, 1) * (total - done)
+        trial_s = (self.stage.epochs - result["epoch"]) * result["seconds"]
+        seconds = max(stage_s, trial_s)
         return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
 
     def on_trial_complete(
         self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
     ) -> None:
-        """Close the trial's run; one whose folder names no end stopped with the campaign, and goes on with it."""
-        self._seen.pop(self._key(trial), None)
-        for one in self._members(trial):
-            self.delivery.collect(self._journal(one))
-            if describe_end(self._journal(one), self.stage.job.stage) is not None:
-                self._finish(one)
+        """Close the trial's run; a trial without an end was stopped and continues when the campaign is resumed."""
+        self._last_report.pop(self._key(trial), None)
+        for member in self._members(trial):
+            self.sender.collect(self._folder(member))
+            if describe_end(self._folder(member), self.stage.job.stage) is not None:
+                self._finish(member)
 
     def on_trial_recover(
         self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
     ) -> None:
-        """Say why a trial is tried again."""
-        self._seen.pop(self._key(trial), None)
+        """Log why a trial is tried again."""
+        self._last_report.pop(self._key(trial), None)
         kind, message = self._explain_failure(trial)
         self._check_disk(kind)
-        for one in self._members(trial):
-            if not is_finished(self._journal(one), self.stage.job.stage):
-                logger.warning("%s is tried again: %s", self._name(one), message)
+        for member in self._members(trial):
+            if not is_finished(self._folder(member), self.stage.job.stage):
+                logger.warning("%s is tried again: %s", self._name(member), message)
 
     def on_trial_error(
         self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
     ) -> None:
-        """Close the run of a trial whose worker failed again and again."""
-        self._seen.pop(self._key(trial), None)
+        """Close the run of a trial whose worker failed in every attempt."""
+        self._last_report.pop(self._key(trial), None)
         kind, message = self._explain_failure(trial)
         self._check_disk(kind)
-        for one in self._members(trial):
-            if not is_finished(self._journal(one), self.stage.job.stage):
-                mark_failed(self._journal(one), kind, message)
-            self._finish(one)
+        for member in self._members(trial):
+            if not is_finished(self._folder(member), self.stage.job.stage):
+                mark_failed(self._folder(member), kind, message)
+            self._finish(member)
 
     def _check_disk(self, kind: str) -> None:
-        """End the stage where the disk is full: every other trial would fail, too, and not say why."""
-        if kind == "disk" or is_full(self.delivery.root):
-            raise FullDiskError(describe_free_space(self.delivery.root))
+        """End the stage if the disk is full: every other trial would fail too, with a less clear error."""
+        if kind == "disk" or is_full(self.sender.root):
+            raise FullDiskError(describe_free_space(self.sender.root))
 
     def _explain_failure(self, trial: Trial) -> tuple[str, str]:
-        """Return the kind of a failure, and its reason in a sentence."""
+        """Return the kind of a failure, and its reason in one sentence."""
         if self._key(trial) in self._hung:
             return "hang", self._explain_hang()
-        # The driver's own copy: what get_error() reads in Ray's storage follows later.
+        # The driver's own copy; Ray's storage, which get_error() reads, is written later.
         text = Path(trial.error_file) if trial.error_file else None
         return explain_error(text.read_text("utf-8") if text and text.exists() else "")
 
-    def _finish(self, one: Mapping[str, Any]) -> None:
-        journal = self._journal(one)
-        if has_failed(journal, "disk"):
+    def _finish(self, member: Mapping[str, Any]) -> None:
+        folder = self._folder(member)
+        if has_failed(folder, "disk"):
             self._check_disk("disk")
-        if self.stage.job.stage != "search" and is_finished(journal, self.stage.job.stage):
-            self.delivery.forget(journal)  # of a search, the winner's checkpoint is still wanted
-        key = journal.path.name
+        if self.stage.job.stage != "search" and is_finished(folder, self.stage.job.stage):
+            self.sender.forget(folder)  # a search still needs the winner's checkpoint
+        key = folder.path.name
         if key not in self._ended and key in self._epochs:
             self._ended_here += 1
             self._ended_epochs += self._epochs[key]
         self._ended.add(key)
-        self.delivery.submit(journal)
-        reason, message, _ = describe_end(journal, self.stage.job.stage) or ("error", "", None)
-        logger.info("%s ended: %s%s", self._name(one), reason, f": {message}" if message else ".")
+        self.sender.submit(folder)
+        reason, message, _ = describe_end(folder, self.stage.job.stage) or ("error", "", None)
+        logger.info(
+            "%s ended: %s%s", self._name(member), reason, f": {message}" if message else "."
+        )
 
     def _members(self, trial: Trial) -> list[Mapping[str, Any]]:
         return self.stage.job.members(trial.config)
@@ -188,22 +192,22 @@ class TrackingCallback(tune.Callback):
     def _key(self, trial: Trial) -> str:
         return self.stage.job.key(self._members(trial)[0])
 
-    def _journal(self, one: Mapping[str, Any]) -> TrialFolder:
-        return self.stage.job.journal(one)
+    def _folder(self, member: Mapping[str, Any]) -> TrialFolder:
+        return self.stage.job.journal(member)
 
-    def _name(self, one: Mapping[str, Any]) -> str:
-        return register_trial(self.stage, one, self._next).name
+    def _name(self, member: Mapping[str, Any]) -> str:
+        return register_trial(self.stage, member, self._next).name
 
 
 def explain_error(text: str) -> tuple[str, str]:
-    """Return the kind of a failure, ``memory``, ``disk`` or ``worker``, and its reason in a line.
+    """Return the kind of a failure, ``memory``, ``disk`` or ``worker``, and its reason in one line.
 
     Args:
-        text: What Ray keeps of a trial's errors, the latest one last.
+        text: Ray's error file of a trial; the latest error is the last.
     """
     lines = text.rpartition("Failure #")[2].strip().splitlines()[1:]
     if any("running low on memory" in line for line in lines):
-        return "memory", "The machine ran out of memory, and Ray ended the trial's worker."
+        return "memory", "The machine ran out of memory, and Ray killed the trial's worker."
     if any(sign in line for sign in FULL_DISK for line in lines):
         return "disk", lines[-1]
     if not lines or lines[0].startswith("The actor"):

@@ -1,4 +1,4 @@
-"""Ctrl-C while trials run: the first ends each trial after its epoch, the second ends all at once."""
+"""Ctrl-C while trials run: the first ends each trial after its epoch, the second ends all of them at once."""
 
 import logging
 import signal
@@ -12,31 +12,33 @@ from tuning.trial.sync import StopMarker
 
 logger = logging.getLogger(__name__)
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)  # the second is what clusters send before they end a job
+SIGNALS = (signal.SIGINT, signal.SIGTERM)  # clusters send SIGTERM before they kill a job
 
 
 @contextmanager
-def stop_on_interrupt(flag: Path | StopMarker) -> Iterator[None]:
-    """Turn the first signal into a file that trials look for, and the second into an interrupt.
+def stop_on_interrupt(marker: Path | StopMarker) -> Iterator[None]:
+    """Create the stop marker at the first signal, and raise at the second.
 
     Args:
-        flag: The file to make.
+        marker: The file that trials check after each epoch; deleted at the start.
 
     Raises:
-        KeyboardInterrupt: When the signal came a second time; or, at the end, when it came once.
+        KeyboardInterrupt: At the second signal, or at the end if there was one signal.
     """
-    asked = False
+    stopping = False
 
     def handle(number: int, frame: FrameType | None) -> None:
-        nonlocal asked
-        if asked:
+        nonlocal stopping
+        if stopping:
             raise KeyboardInterrupt
-        asked = True
-        flag.touch()
+        stopping = True
+        marker.touch()
         logger.warning("Stopping: each trial ends after its epoch. Once more ends all at once.")
 
-    flag.unlink(missing_ok=True)
-    if threading.current_thread() is not threading.main_thread():  # which alone receives signals
+    marker.unlink(missing_ok=True)
+    if (
+        threading.current_thread() is not threading.main_thread()
+    ):  # only the main thread gets signals
         yield
         return
     before = {number: signal.signal(number, handle) for number in SIGNALS}
@@ -45,5 +47,5 @@ def stop_on_interrupt(flag: Path | StopMarker) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-    if asked:
+    if stopping:
         raise KeyboardInterrupt

@@ -1,7 +1,7 @@
-"""What a search tries next, and what it stops: both continue from the trials' folders, as if never interrupted.
+"""The search's sampler (TPE) and early stopping (ASHA); both resume from the trials' folders.
 
-Optuna's and Ray's own state lives in the driver and dies with it; their snapshots lag behind and are pickles. So
-a continued search is told again what its trials came to.
+Optuna's and Ray's own state lives in the driver process; their snapshots are pickles and lag behind. A resumed search
+therefore replays the trials' results into new objects.
 """
 
 import math
@@ -24,14 +24,14 @@ from tuning.trial.search_space import Domain, LogUniform
 from tuning.trial.stage import METRIC, Stage, TrialEntry, describe_end
 
 SEARCH_SEED = 42
-_NOBODY: Any = None  # ASHA does not look at the controller
-REDUCTION = 3  # ASHA lets the best third of a rung go on
+_NO_CONTROLLER: Any = None  # ASHA does not use it
+REDUCTION = 3  # ASHA continues the best third of a rung
 
 
 class NumberedSampler(BaseSampler):
-    """TPE whose every draw depends on the trial's number and the results so far alone.
+    """TPE whose draws depend only on the trial's number and the results so far.
 
-    A generator that lives on from draw to draw would draw something else after an interruption.
+    A single random generator for all draws would continue differently after a resume.
     """
 
     def __init__(self, startup: int) -> None:
@@ -43,19 +43,19 @@ class NumberedSampler(BaseSampler):
         return TPESampler(seed=seed, n_startup_trials=self._startup)
 
     def before_trial(self, study: Study, trial: FrozenTrial) -> None:
-        """Begin the trial's own sequence."""
+        """Seed the generator with the trial's number."""
         self._tpe = self._seed(trial.number)
 
     def infer_relative_search_space(
         self, study: Study, trial: FrozenTrial
     ) -> dict[str, BaseDistribution]:
-        """Infer what is drawn jointly."""
+        """Return the parameters that are sampled jointly."""
         return self._tpe.infer_relative_search_space(study, trial)
 
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
-        """Draw jointly."""
+        """Sample the joint parameters."""
         return self._tpe.sample_relative(study, trial, search_space)
 
     def sample_independent(
@@ -65,7 +65,7 @@ class NumberedSampler(BaseSampler):
         param_name: str,
         param_distribution: BaseDistribution,
     ) -> Any:
-        """Draw one value."""
+        """Sample one parameter."""
         return self._tpe.sample_independent(study, trial, param_name, param_distribution)
 
     def after_trial(
@@ -75,12 +75,12 @@ class NumberedSampler(BaseSampler):
         state: TrialState,
         values: Sequence[float] | None,
     ) -> None:
-        """Let TPE see a trial's end."""
+        """Forward a trial's end to TPE."""
         self._tpe.after_trial(study, trial, state, values)
 
 
-class Suggester(OptunaSearch):
-    """Optuna, which learns nothing from failed trials, and suggests nothing once the campaign is to stop."""
+class ResumableOptunaSearch(OptunaSearch):
+    """Optuna search that ignores failed trials and stops suggesting when the campaign is stopped."""
 
     def __init__(self, stage: Stage, **arguments: Any) -> None:
         self._stage = stage
@@ -88,7 +88,7 @@ class Suggester(OptunaSearch):
         super().__init__(**arguments)
 
     def suggest(self, trial_id: str) -> Any:
-        """Suggest a sample."""
+        """Return the next sample, or ``FINISHED`` if the campaign is stopped."""
         if self._stage.job.stop.exists():
             return Searcher.FINISHED
         self._samples[trial_id] = super().suggest(trial_id)
@@ -97,9 +97,9 @@ class Suggester(OptunaSearch):
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
     ) -> None:
-        """Take a trial's result, None of one that failed."""
-        journal = self._stage.job.journal(self._samples[trial_id])
-        ended = describe_end(journal, self._stage.job.stage)
+        """Pass a trial's result to Optuna; a failed trial has none."""
+        folder = self._stage.job.journal(self._samples[trial_id])
+        ended = describe_end(folder, self._stage.job.stage)
         failed = error or (ended is not None and ended[0] == "error")
         super().on_trial_complete(trial_id, None if failed else result, failed)
 
@@ -108,29 +108,29 @@ def make_searcher(
     space: Mapping[str, Domain],
     first: Mapping[str, Any],
     stage: Stage,
-    over: Mapping[Path, TrialEntry],
-    rest: Mapping[Path, TrialEntry],
-) -> Suggester:
-    """Make the searcher of a stage, told what its trials came to.
+    finished: Mapping[Path, TrialEntry],
+    unfinished: Mapping[Path, TrialEntry],
+) -> ResumableOptunaSearch:
+    """Make a stage's searcher and replay the results of its finished trials.
 
     Args:
         space: Flat search space.
         first: The known-good sample, tried first.
         stage: The stage.
-        over: Its trials that have a result, in their order.
-        rest: Its trials that were begun, in their order; they come first.
+        finished: Entries of its finished trials, in order.
+        unfinished: Entries of its started trials, in order; they are suggested first.
     """
     domains = {name: _domain(domain) for name, domain in space.items()}
-    begun = [dict(entry.sample) for entry in rest.values()]
-    searcher = Suggester(
+    started = [dict(entry.sample) for entry in unfinished.values()]
+    searcher = ResumableOptunaSearch(
         stage,
         space=domains,
-        points_to_evaluate=begun if over or rest else [dict(first)],
+        points_to_evaluate=started if finished or unfinished else [dict(first)],
         sampler=NumberedSampler(max(3, stage.trials // 4)),
         metric=METRIC,
         mode="max",
     )
-    for path, entry in over.items():
+    for path, entry in finished.items():
         rows, ended = TrialFolder(path).history(), describe_end(TrialFolder(path), entry.kind)
         failed = not rows or (ended is not None and ended[0] == "error")
         value = math.nan if failed else rows[-1][METRIC]
@@ -144,13 +144,13 @@ def _domain(domain: Domain) -> BaseDistribution:
     return CategoricalDistribution(domain)
 
 
-class Halving(ASHAScheduler):
-    """ASHA that knows the epochs of before an interruption.
+class ReplayingASHA(ASHAScheduler):
+    """ASHA that replays the epochs reported before a resume.
 
-    What a trial reported then counts on every rung, and a rung that let a trial pass does not judge it again.
+    They count on every rung, and a trial that passed a rung is not stopped there later.
     """
 
-    def __init__(self, stage: Stage, grace: int, over: Sequence[Path]) -> None:
+    def __init__(self, stage: Stage, grace: int, finished: Sequence[Path]) -> None:
         super().__init__(
             time_attr="epoch",
             metric=METRIC,
@@ -160,48 +160,48 @@ class Halving(ASHAScheduler):
             reduction_factor=REDUCTION,
         )
         self._stage = stage
-        for path in over:
-            past: Any = _Past(path.name)
-            super().on_trial_add(_NOBODY, past)
-            self._recall(past, TrialFolder(path).history())
+        for path in finished:
+            trial: Any = _FinishedTrial(path.name)
+            super().on_trial_add(_NO_CONTROLLER, trial)
+            self._replay(trial, TrialFolder(path).history())
 
     def on_trial_add(self, tune_controller: Any, trial: Trial) -> None:
-        """Recall all epochs of a begun trial but the last, after which it may have been stopped."""
+        """Replay a started trial's epochs except the last, at which it may have been stopped."""
         super().on_trial_add(tune_controller, trial)
-        self._recall(trial, self._stage.job.journal(trial.config).history()[:-1])
+        self._replay(trial, self._stage.job.journal(trial.config).history()[:-1])
 
     def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> Any:
-        """Decide whether a trial goes on; one that does not is over."""
+        """Decide whether a trial continues; write the end of a stopped trial to its folder."""
         action = super().on_trial_result(tune_controller, trial, result)
         if action == TrialScheduler.STOP:
             self._stage.job.journal(trial.config).end("scheduler", epoch=result["epoch"])
         return action
 
-    def _recall(self, trial: Any, rows: Sequence[Mapping[str, Any]]) -> None:
+    def _replay(self, trial: Any, rows: Sequence[Mapping[str, Any]]) -> None:
         for row in rows:
-            super().on_trial_result(_NOBODY, trial, dict(row))
+            super().on_trial_result(_NO_CONTROLLER, trial, dict(row))
 
 
-class _Past:
-    """A trial that is over, as far as ASHA looks at it."""
+class _FinishedTrial:
+    """The part of a Ray trial that ASHA reads."""
 
     def __init__(self, trial_id: str) -> None:
         self.trial_id = trial_id
 
 
-def make_scheduler(stage: Stage, over: Sequence[Path]) -> TrialScheduler:
-    """Make ASHA; trials too short for a rung before their end all run to it.
+def make_scheduler(stage: Stage, finished: Sequence[Path]) -> TrialScheduler:
+    """Make ASHA, or a scheduler that stops no trial if training ends before the first rung.
 
     Args:
         stage: The stage.
-        over: Folders of its trials that have a result.
+        finished: Folders of its finished trials.
     """
     grace = max(2, math.ceil(stage.epochs / 4))
     if grace >= stage.epochs:
         return FIFOScheduler()  # type: ignore[no-untyped-call]
-    return Halving(stage, grace, over)
+    return ReplayingASHA(stage, grace, finished)
 
 
 def quiet_optuna() -> None:
-    """Let the mirror say what is tried."""
+    """Silence Optuna's log: the callback logs the trials."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)

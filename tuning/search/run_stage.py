@@ -1,4 +1,4 @@
-"""Search and repeat on Ray Tune: what of a stage is still to be run, its share of the machine, its result."""
+"""Runs the search and repeat stages on Ray Tune: unfinished trials only, with the resources of a trial."""
 
 import json
 import logging
@@ -9,7 +9,7 @@ from typing import Any
 from ray import tune
 
 from data.io.shared_storage import SharedStorage
-from tuning.cluster.ray_session import list_node_resources, request
+from tuning.cluster.ray_session import list_node_resources, make_placement
 from tuning.cluster.resources import Resources
 from tuning.search.callback import TrackingCallback
 from tuning.search.interrupt import stop_on_interrupt
@@ -29,64 +29,68 @@ from tuning.trial.stage import (
 
 logger = logging.getLogger(__name__)
 
-RETRIES, CLUSTER_RETRIES = 3, 8  # of a trial whose worker died; spot machines vanish
+# Attempts after the first, for a trial whose worker died; the machines of a cluster may vanish.
+RETRIES, CLUSTER_RETRIES = 3, 8
+
+# Returns Ray's parameter space, and further arguments of its TuneConfig.
+Prepare = Callable[[], tuple[dict[str, Any], dict[str, Any]]]
 
 
 def run_search(
     model: str,
     space: Mapping[str, Domain],
     stage: Stage,
-    delivery: MLflowSender,
-    folder: Path,
+    sender: MLflowSender,
+    ray_folder: Path,
     resources: Resources,
 ) -> list[Config]:
-    """Search one architecture's hyperparameters: seeded TPE, known-good values first, ASHA.
+    """Search one architecture's hyperparameters: known-good values first, seeded TPE, ASHA.
 
     Args:
         model: Name of the architecture.
         space: Flat search space.
-        stage: The stage; what its trials' folders hold is continued.
-        delivery: Feeds MLflow.
-        folder: Ray's own storage, which nothing is read from again.
-        resources: Share of the machine per trial.
+        stage: The stage; trials in its folder are continued.
+        sender: Sends the trials to MLflow.
+        ray_folder: Ray's own storage; nothing is read from it later.
+        resources: Cores and GPUs of a trial.
 
     Returns:
-        Configs of all trials that gave a result, best first.
+        Configs of all trials with a score, best first.
 
     Raises:
         KeyboardInterrupt: If the user interrupts.
     """
 
     def prepare() -> tuple[dict[str, Any], dict[str, Any]]:
-        over, rest = split_finished(stage)
-        searcher = make_searcher(space, first_sample(model, space), stage, over, rest)
+        finished, unfinished = split_finished(stage)
+        first = first_sample(model, space)
         return {}, {
-            "num_samples": stage.trials - len(over),
-            "search_alg": searcher,
-            "scheduler": make_scheduler(stage, list(over)),
+            "num_samples": stage.trials - len(finished),
+            "search_alg": make_searcher(space, first, stage, finished, unfinished),
+            "scheduler": make_scheduler(stage, list(finished)),
         }
 
-    _run(prepare, stage, delivery, folder, resources)
-    every = list_entries(stage)
-    scores = {path: read_score(TrialFolder(path)) for path in every}
+    _run(prepare, stage, sender, ray_folder, resources)
+    entries = list_entries(stage)
+    scores = {path: read_score(TrialFolder(path)) for path in entries}
     ranked = [(score, path) for path, score in scores.items() if score is not None]
-    ranked.sort(key=lambda pair: (-pair[0], every[pair[1]].number))
-    return [every[path].config for _, path in ranked]
+    ranked.sort(key=lambda pair: (-pair[0], entries[pair[1]].number))
+    return [entries[path].config for _, path in ranked]
 
 
 def run_repeats(
     configs: Sequence[Config],
     stage: Stage,
-    delivery: MLflowSender,
-    folder: Path,
+    sender: MLflowSender,
+    ray_folder: Path,
     resources: Resources,
 ) -> list[Config]:
-    """Train whole configs, each to its end: no scheduler, which would bias the seeds' mean.
+    """Train full configs to their end, without a scheduler, which would bias the mean over seeds.
 
-    One of Ray's trials stands for as many seeds of a config as the stage's ``stack`` says; each is a trial of its own.
+    A Ray trial trains up to ``stage.stack`` seeds of a config; each seed is a trial of the project.
 
     Returns:
-        The configs whose training ended and whose test part was measured.
+        The configs that were trained and measured on test.
     """
 
     def folder_of(config: Config) -> TrialFolder:
@@ -97,82 +101,73 @@ def run_repeats(
         stacks = _stack(rest, stage.stack)
         return {"configs": tune.grid_search(stacks)}, {"num_samples": 1 if rest else 0}
 
-    _run(prepare, stage, delivery, folder, resources)
+    _run(prepare, stage, sender, ray_folder, resources)
     return [config for config in configs if folder_of(config).read("test")]
 
 
-def _stack(configs: Sequence[Config], most: int) -> list[list[Config]]:
-    """Put seeds of one config together, at most some, in their order and in that of each first one."""
-    alike: dict[str, list[Config]] = {}
+def _stack(configs: Sequence[Config], size: int) -> list[list[Config]]:
+    """Group configs that differ only in the seed, at most *size* each, in the order of their first config."""
+    groups: dict[str, list[Config]] = {}
     for config in configs:
         rest = {name: value for name, value in config.items() if name != "seed"}
-        alike.setdefault(json.dumps(rest, sort_keys=True), []).append(config)
-    stacks = [same[at : at + most] for same in alike.values() for at in range(0, len(same), most)]
+        groups.setdefault(json.dumps(rest, sort_keys=True), []).append(config)
+    stacks = [seeds[i : i + size] for seeds in groups.values() for i in range(0, len(seeds), size)]
     return sorted(stacks, key=lambda stack: configs.index(stack[0]))
 
 
 def _run(
-    prepare: Callable[[], tuple[dict[str, Any], dict[str, Any]]],
-    stage: Stage,
-    delivery: MLflowSender,
-    folder: Path,
-    resources: Resources,
+    prepare: Prepare, stage: Stage, sender: MLflowSender, ray_folder: Path, resources: Resources
 ) -> None:
-    """Run what is not over of a stage; once more, with a larger share, what ran out of memory."""
-    short = _run_once(prepare, stage, delivery, folder, resources)
-    larger = resources.enlarge(list_node_resources()) if short else None
+    """Run a stage's unfinished trials; run those that were out of memory once more with more resources."""
+    failed = _run_once(prepare, stage, sender, ray_folder, resources)
+    larger = resources.enlarge(list_node_resources()) if failed else None
     if larger is not None:
-        logger.warning("%s: %d out of memory; once more with %s.", stage.name, short, larger)
-        _run_once(prepare, stage, delivery, folder, larger)
+        logger.warning("%s: %d out of memory; once more with %s.", stage.name, failed, larger)
+        _run_once(prepare, stage, sender, ray_folder, larger)
 
 
 def _run_once(
-    prepare: Callable[[], tuple[dict[str, Any], dict[str, Any]]],
-    stage: Stage,
-    delivery: MLflowSender,
-    folder: Path,
-    resources: Resources,
+    prepare: Prepare, stage: Stage, sender: MLflowSender, ray_folder: Path, resources: Resources
 ) -> int:
-    """Run what is not over of a stage; return how many trials ran out of memory."""
-    _, rest = split_finished(stage)
-    for journal in map(TrialFolder, rest):
-        delivery.collect(journal)  # a killed driver may have missed something
+    """Run a stage's unfinished trials; return how many ran out of memory."""
+    _, unfinished = split_finished(stage)
+    for folder in map(TrialFolder, unfinished):
+        sender.collect(folder)  # a killed driver may have missed files
         for name in ("failure", "sent"):
-            journal.drop(name)
-    samples, tuning = prepare()
-    if tuning["num_samples"]:
-        _fit(samples, tuning, stage, TrackingCallback(delivery, stage), folder, resources)
-    _, rest = split_finished(stage)
-    return sum(has_failed(TrialFolder(path), "memory") for path in rest)
+            folder.drop(name)
+    space, options = prepare()
+    if options["num_samples"]:
+        _fit(space, options, stage, TrackingCallback(sender, stage), ray_folder, resources)
+    _, unfinished = split_finished(stage)
+    return sum(has_failed(TrialFolder(path), "memory") for path in unfinished)
 
 
 def _fit(
-    samples: dict[str, Any],
-    tuning: dict[str, Any],
+    space: dict[str, Any],
+    options: dict[str, Any],
     stage: Stage,
-    mirror: TrackingCallback,
-    folder: Path,
+    callback: TrackingCallback,
+    ray_folder: Path,
     resources: Resources,
 ) -> None:
-    """Let Ray run trials; all that counts of them lies in their folders."""
-    placed = request(resources)
-    trainable = tune.with_resources(tune.with_parameters(run_trial, job=stage.job), placed)
-    system, place = _make_room(stage, folder)
+    """Run trials with Ray Tune; their results are in their folders."""
+    trainable = tune.with_parameters(run_trial, job=stage.job)
+    filesystem, path = _open_ray_storage(stage, ray_folder)
     retries = CLUSTER_RETRIES if stage.job.source else RETRIES
     tuner = tune.Tuner(
-        trainable,
-        param_space=samples,
+        tune.with_resources(trainable, make_placement(resources)),
+        param_space=space,
         tune_config=tune.TuneConfig(
             reuse_actors=True,
             trial_dirname_creator=lambda trial: str(trial.trial_id),
-            **tuning,
+            **options,
         ),
         run_config=tune.RunConfig(
             name=stage.name,
-            storage_path=place,
-            storage_filesystem=system,
+            storage_path=path,
+            storage_filesystem=filesystem,
             failure_config=tune.FailureConfig(max_failures=retries),
-            callbacks=[mirror],
+            callbacks=[callback],
             verbose=0,
         ),
     )
@@ -181,15 +176,15 @@ def _fit(
             try:
                 tuner.fit()
             except BaseException:
-                mirror.delivery.abandon()
+                callback.sender.cancel()
                 raise
     finally:
-        mirror.delivery.drain()
+        callback.sender.drain()
 
 
-def _make_room(stage: Stage, folder: Path) -> tuple[Any, str]:
-    """Empty Ray's own storage of a stage, which every node must reach; return its file system and its place."""
-    relay = stage.job.relay
-    depot = relay.depot.subfolder("ray") if relay else SharedStorage(str(folder.resolve()))
-    depot.subfolder(stage.name).delete_all()
-    return depot.open()
+def _open_ray_storage(stage: Stage, ray_folder: Path) -> tuple[Any, str]:
+    """Empty Ray's own storage of a stage, which every node must reach; return its file system and path."""
+    sync = stage.job.relay
+    storage = sync.depot.subfolder("ray") if sync else SharedStorage(str(ray_folder.resolve()))
+    storage.subfolder(stage.name).delete_all()
+    return storage.open()

@@ -1,4 +1,4 @@
-"""The Ray Tune trainable: one trial, or seeds of one config, each in its own folder, found by key, continued there."""
+"""The Ray Tune trainable: trains one trial, or several seeds of one config, each in its own folder."""
 
 import errno
 import platform
@@ -30,87 +30,91 @@ from tuning.trial.stage import MEMBER, StageJob, is_finished, mark_failed
 from tuning.trial.sync import StopMarker, working_copy
 
 REPORTED = ("epoch", "best_val_pr_auc", "val_pr_auc", "val_loss", "train_loss", "seconds")
-
-
-_TOO_LARGE = (
+_OUT_OF_MEMORY = (
     "A trial must fit into the {}'s memory, but this one did not: {} "
     "Raise {}, so that fewer trials share it."
 )
 
 
 class _StoppedError(Exception):
-    """The user asked the campaign to stop."""
+    """The user stopped the campaign."""
 
 
 def run_trial(sample: dict[str, Any], job: StageJob) -> None:
-    """Train one trial, or several seeds at once, and in the repeat stage measure test with each best checkpoint.
+    """Train one trial, or several seeds at once; in the repeat stage, measure test with each best checkpoint.
 
-    What goes wrong is left in the trial's folder, and is no error to Ray, which would try it again: that
-    is for workers that die. It ends early, to be continued, where the campaign's folder has the file ``stop``.
+    Errors are written to the trial's folder and not raised, because Ray would retry the trial; its retries are for
+    workers that die. The function returns early if the campaign's stop marker exists; the trial can be resumed.
     """
     keep_freed_memory()
-    with ExitStack() as held:
-        # In the stage's own order, so that two workers never wait for each other's folders.
+    with ExitStack() as stack:
+        # All workers lock in the stage's order, so that two never wait for each other's folders.
         trials = [
-            RunningTrial(at, one, held.enter_context(_hold(one, job)))
-            for at, one in enumerate(job.members(sample))
+            RunningTrial(index, member, stack.enter_context(_lock_folder(member, job)))
+            for index, member in enumerate(job.members(sample))
         ]
         try:
-            with _blaming(trials, job):
+            with _record_errors(trials, job):
                 _train(trials, job)
         except _StoppedError:
             return
     if torch.cuda.is_available():
-        torch.cuda.empty_cache()  # the next trial of this process may need it
+        torch.cuda.empty_cache()  # for the other processes on this GPU
 
 
 @dataclass(frozen=True)
 class RunningTrial:
-    """A trial of a worker: its place among those of Ray's trial, its sample and its folder."""
+    """A trial in a worker.
 
-    place: int
+    Attributes:
+        index: Its index among the members of the Ray trial.
+        sample: Its sample.
+        folder: Its folder on this node.
+    """
+
+    index: int
     sample: Mapping[str, Any]
-    journal: TrialFolder
+    folder: TrialFolder
 
 
 @contextmanager
-def _hold(sample: Mapping[str, Any], job: StageJob) -> Iterator[TrialFolder]:
-    """Wait until no other process trains in the folder: a killed driver's worker outlives it by seconds."""
-    with _at_hand(sample, job) as journal, wait_for_lock(journal.path / ".lock"):
-        yield journal
+def _lock_folder(sample: Mapping[str, Any], job: StageJob) -> Iterator[TrialFolder]:
+    """Lock the trial's folder: the worker of a killed driver may still train there for a few seconds."""
+    with _local_folder(sample, job) as folder, wait_for_lock(folder.path / ".lock"):
+        yield folder
 
 
 @contextmanager
-def _at_hand(sample: Mapping[str, Any], job: StageJob) -> Iterator[TrialFolder]:
-    """Give the trial's folder: the campaign's own, or one of this node that travels."""
+def _local_folder(sample: Mapping[str, Any], job: StageJob) -> Iterator[TrialFolder]:
+    """Yield the trial's folder: the campaign's own, or this node's copy of it from shared storage."""
     if job.relay is None:
         yield job.journal(sample)
         return
-    with working_copy(job.relay, job.key(sample), cache_folder()) as folder:
-        journal = TrialFolder(folder)
-        journal.drop("failure")  # of an earlier try
-        yield journal
+    with working_copy(job.relay, job.key(sample), cache_folder()) as path:
+        folder = TrialFolder(path)
+        folder.drop("failure")  # of an earlier attempt
+        yield folder
 
 
 @contextmanager
-def _blaming(trials: Sequence[RunningTrial], job: StageJob) -> Iterator[None]:
-    """Leave what goes wrong in the folders of those trials that have no result."""
+def _record_errors(trials: Sequence[RunningTrial], job: StageJob) -> Iterator[None]:
+    """Write an error to the folders of the unfinished trials among *trials*."""
     try:
         yield
-    except (_StoppedError, SharedStorageError):  # what is left here would not be seen
+    except (_StoppedError, SharedStorageError):  # the driver would not see a file written here
         raise
-    except Exception as error:  # noqa: BLE001 - whatever it is, it is these trials' alone
+    except Exception as error:  # noqa: BLE001 - any error concerns these trials only
         for trial in trials:
-            if is_finished(trial.journal, job.stage):
+            if is_finished(trial.folder, job.stage):
                 continue
             if isinstance(error, BadTrialError):
-                trial.journal.end("error", message=str(error))
+                trial.folder.end("error", message=str(error))
             else:
-                mark_failed(trial.journal, *_explain(error), traceback.format_exc())
+                mark_failed(trial.folder, *_explain(error), traceback.format_exc())
 
 
 def _check_code(job: StageJob) -> None:
-    """Refuse to train on a node that joined later, with other code."""
+    """Refuse to train on a node that joined later with other code."""
     if job.code and hash_code() != job.code:
         raise BadTrialError(
             f"Every node must have the driver's code ({job.code}), but got {hash_code()} on {platform.node()}. "
@@ -121,47 +125,44 @@ def _check_code(job: StageJob) -> None:
 def _train(trials: Sequence[RunningTrial], job: StageJob) -> None:
     _check_stop(job.stop)
     _check_code(job)
-    rest = [trial for trial in trials if not is_finished(trial.journal, job.stage)]
-    pack = load_pack(_find_pack(job))
-    for trial, outcome in zip(rest, fit_stacked(_list_seeds(rest, job), pack), strict=True):
-        with _blaming([trial], job):
-            if not isinstance(outcome, str):
-                raise outcome
-            if job.stage == "repeat" and trial.journal.read("test") is None:
+    unfinished = [trial for trial in trials if not is_finished(trial.folder, job.stage)]
+    pack = load_pack(Path(job.pack) if job.source is None else fetch_pack(job.source))
+    results = fit_stacked(_list_seeds(unfinished, job), pack)
+    for trial, result in zip(unfinished, results, strict=True):
+        with _record_errors([trial], job):
+            if not isinstance(result, str):
+                raise result
+            if job.stage == "repeat" and trial.folder.read("test") is None:
                 split = make_config_split(job.config(trial.sample), pack)
-                measure_test(trial.journal, pack, split, choose_device())
+                measure_test(trial.folder, pack, split, choose_device())
 
 
 def _list_seeds(trials: Sequence[RunningTrial], job: StageJob) -> list[SeedRun]:
     def report(trial: RunningTrial, row: Row) -> None:
         if job.relay:
-            job.relay.push(job.key(trial.sample), trial.journal.path)
-        tune.report({MEMBER: trial.place, **{name: row[name] for name in REPORTED}})
+            job.relay.push(job.key(trial.sample), trial.folder.path)
+        tune.report({MEMBER: trial.index, **{name: row[name] for name in REPORTED}})
         _check_stop(job.stop)
 
     return [
-        SeedRun(job.config(trial.sample), trial.journal.path, partial(report, trial))
+        SeedRun(job.config(trial.sample), trial.folder.path, partial(report, trial))
         for trial in trials
     ]
 
 
-def _find_pack(job: StageJob) -> Path:
-    return Path(job.pack) if job.source is None else fetch_pack(job.source)
-
-
-def _check_stop(stop: Path | StopMarker) -> None:
-    if stop.exists():
+def _check_stop(marker: Path | StopMarker) -> None:
+    if marker.exists():
         raise _StoppedError
 
 
 def _explain(error: Exception) -> tuple[str, str]:
-    """Return the kind of a failure, ``memory``, ``disk`` or ``error``, and its reason in a line."""
+    """Return the kind of a failure, ``memory``, ``disk`` or ``error``, and its reason in one line."""
     text = format_error(error)
     if isinstance(error, torch.OutOfMemoryError):
-        return "memory", _TOO_LARGE.format("GPU", text, "--gpus-per-trial")
-    # torch has no class for too little memory of the machine, nor for a disk that it cannot write.
+        return "memory", _OUT_OF_MEMORY.format("GPU", text, "--gpus-per-trial")
+    # torch has no exception class for a lack of main memory, nor for a full disk.
     if isinstance(error, MemoryError) or "DefaultCPUAllocator" in str(error):
-        return "memory", _TOO_LARGE.format("machine", text, "--cpus-per-trial")
+        return "memory", _OUT_OF_MEMORY.format("machine", text, "--cpus-per-trial")
     full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
     if full or any(sign in str(error) for sign in FULL_DISK):
         return "disk", text

@@ -1,4 +1,4 @@
-"""Sends to MLflow what a campaign could not send, since the tracker was away.
+"""Sends to MLflow what a campaign could not send because the tracker did not answer.
 
 ``python -m tuning.tracking replay mlruns/campaigns/NAME``
 """
@@ -18,66 +18,67 @@ from tuning.trial.folder import read_optional_json
 from tuning.trial.stage import list_trials
 
 
-def replay(campaign: Path) -> tuple[str, bool]:
-    """Send all that a campaign's runs lack, in order and nothing twice, and close them.
+def send_missing(campaign: Path) -> tuple[str, bool]:
+    """Send what a campaign's runs lack, in order and without duplicates, and close the runs.
 
     Args:
         campaign: The campaign's folder.
 
     Returns:
-        What was sent in words, and whether nothing is lacking any more.
+        A summary, and whether the runs are complete.
 
     Raises:
-        ValueError: If the folder is no campaign's, or a process runs the campaign.
+        ValueError: If the folder is not a campaign's, or a process runs the campaign.
         ConnectionError: If the tracker does not answer.
     """
     campaign = campaign.resolve()
-    delivery = load_sender(campaign)
+    sender = load_sender(campaign)
     if is_running(campaign):
         raise ValueError(
-            f"A campaign that runs sends its trials itself, but {campaign.name} is running. "
+            f"A running campaign sends its trials itself, but {campaign.name} is running. "
             "Wait for it, or stop it first."
         )
-    with tracker_errors(tracking_uri(delivery.root)):
-        tally = delivery.settle_all(campaign)
-        if not tally.lacking:
-            _close(delivery, campaign)
+    uri = tracking_uri(sender.root)
+    with tracker_errors(uri):
+        count = sender.send_campaign(campaign)
+        if not count.unsent:
+            _close_runs(sender, campaign)
     trials = len(list_trials(campaign / "trials"))
-    words = f"Sent {tally.epochs} epochs and the end of {tally.ended} of {trials} trials to "
-    words += hide_password(tracking_uri(delivery.root))
-    if tally.lacking:
-        words += f"; {tally.lacking} are lacking: {tally.reason}"
-    return words, not tally.lacking
+    summary = f"Sent {count.epochs} epochs and the end of {count.ended} of {trials} trials to "
+    summary += hide_password(uri)
+    if count.unsent:
+        summary += f"; {count.unsent} trials are not sent: {count.reason}"
+    return summary, not count.unsent
 
 
-def _close(delivery: MLflowSender, campaign: Path) -> None:
-    """Close the runs of studies and campaign as they ended; of one that was cut off, all that are open."""
+def _close_runs(sender: MLflowSender, campaign: Path) -> None:
+    """Close the runs of studies and campaign with their status; close an interrupted campaign's as KILLED."""
     outcome = read_optional_json(campaign / OUTCOME)
     if outcome is None:
-        delivery.tracker.close_running("KILLED")
+        sender.tracker.close_running("KILLED")
         return
-    delivery.close_studies(outcome["studies"])
+    sender.close_studies(outcome["studies"])
     failed = bool(outcome["missing"])
-    delivery.tracker.close(delivery.open_campaign(), "FAILED" if failed else "FINISHED")
+    sender.tracker.close(sender.open_campaign(), "FAILED" if failed else "FINISHED")
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Replay a campaign; return 0 when its runs lack nothing, 1 when they do, 2 for a bad argument."""
+    """Run the command; return 0 if the runs are complete, 1 if not, 2 for a bad argument."""
     parser = argparse.ArgumentParser("python -m tuning.tracking", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="replay")
-    one = commands.add_parser("replay", help="send what a campaign's trials lack in MLflow")
-    one.add_argument("folder", type=Path, help="the campaign's folder, mlruns/campaigns/NAME")
+    command = commands.add_parser("replay", help="send a campaign's unsent trials to MLflow")
+    command.add_argument("folder", type=Path, help="campaign folder, mlruns/campaigns/NAME")
     args = parser.parse_args(argv)
     logging.basicConfig(level=logging.WARNING)
     try:
-        words, complete = replay(args.folder)
+        summary, complete = send_missing(args.folder)
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except OSError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    print(f"{words}.", file=sys.stdout if complete else sys.stderr)
+    print(f"{summary}.", file=sys.stdout if complete else sys.stderr)
     if complete:
         campaign = args.folder.resolve()
         root = campaign.parents[1]

@@ -1,4 +1,4 @@
-"""One thread that sends to the tracker, so that neither Ray's loop nor a trial ever waits for it."""
+"""A background thread that sends to the tracker, so that neither Ray's event loop nor a trial waits for it."""
 
 import logging
 import threading
@@ -11,26 +11,26 @@ from data.io.errors import format_error
 
 logger = logging.getLogger(__name__)
 
-# After a failure: a tracker that is away would hold up every later task by its retries.
-REST_S = 30.0
+# After a failure: every later task would otherwise wait for the retries of a tracker that does not answer.
+PAUSE_S = 30.0
 
 
 class BackgroundSender:
-    """Runs tasks one after the other in a thread of its own.
+    """Runs tasks one after the other in its own thread.
 
-    A task must catch up from what is on disk and be harmless when it runs twice: one that failed, or
-    that came while the tracker rests after a failure, is not run again by the writer itself.
+    A task must send everything that is on disk and be safe to run twice: a task that failed, or came during the
+    pause after a failure, is not run again. The next task of that trial sends its data too.
     """
 
-    def __init__(self, rest_s: float = REST_S) -> None:
-        self._rest_s, self._rests_until = rest_s, 0.0
+    def __init__(self, pause_s: float = PAUSE_S) -> None:
+        self._pause_s, self._paused_until = pause_s, 0.0
         self._tasks: SimpleQueue[tuple[str, Callable[[], None]] | None] = SimpleQueue()
         self._waiting: set[str] = set()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
 
     def submit(self, name: str, task: Callable[[], None]) -> None:
-        """Add a task; one of the same name that still waits serves for both."""
+        """Add a task, unless one of the same name is waiting."""
         with self._lock:
             if name in self._waiting:
                 return
@@ -41,14 +41,14 @@ class BackgroundSender:
         self._tasks.put((name, task))
 
     def drain(self) -> None:
-        """Wait until every task so far was run; the thread ends."""
+        """Run all submitted tasks, then end the thread."""
         thread, self._thread = self._thread, None
         if thread is not None:
             self._tasks.put(None)
             thread.join()
 
-    def abandon(self) -> None:
-        """Forget the tasks that were not begun."""
+    def cancel(self) -> None:
+        """Discard the tasks that have not started."""
         with self._lock:
             self._waiting.clear()
         with suppress(Empty):
@@ -60,17 +60,15 @@ class BackgroundSender:
             name, task = item
             with self._lock:
                 self._waiting.discard(name)
-            if time.monotonic() >= self._rests_until:
+            if time.monotonic() >= self._paused_until:
                 self._run(name, task)
 
     def _run(self, name: str, task: Callable[[], None]) -> None:
         try:
             task()
-        except Exception as error:  # noqa: BLE001 - the next task, or the end, sends it again
-            self._rests_until = time.monotonic() + self._rest_s
+        except Exception as error:  # noqa: BLE001 - a later task sends the data again
+            self._paused_until = time.monotonic() + self._pause_s
             logger.warning(
-                "Sending %s to the tracker failed (%s). The trials go on; what is lacking is sent "
-                "later.",
-                name,
-                format_error(error),
+                "Sending %s to the tracker failed (%s). The trials go on; it is sent later.",
+                *(name, format_error(error)),
             )

@@ -1,4 +1,4 @@
-"""Where MLflow keeps a campaign, and how its runs are found: the tracker, the experiment, the queries."""
+"""The connection to MLflow: tracker, experiment, searches of runs, artifacts."""
 
 import gc
 import logging
@@ -30,8 +30,8 @@ T = TypeVar("T")
 
 
 def read_commit(folder: Path) -> str:
-    """Read the code's git commit; outside a repository SOURCE_COMMIT, which an image holds, else ``unknown``."""
-    ask = [
+    """Return the code's git commit; outside a repository ``SOURCE_COMMIT``, which the image sets, or ``unknown``."""
+    command = [
         "git",
         "-C",
         str(folder),
@@ -41,32 +41,32 @@ def read_commit(folder: Path) -> str:
         "--abbrev=40",
         "--exclude=*",
     ]
-    given = os.environ.get(COMMIT_VARIABLE) or "unknown"
+    fallback = os.environ.get(COMMIT_VARIABLE) or "unknown"
     try:
-        done = subprocess.run(ask, capture_output=True, text=True, check=False)  # noqa: S603 - no shell, fixed words
+        done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - no shell, fixed words
     except OSError:
-        return given
-    return done.stdout.strip() or given
+        return fallback
+    return done.stdout.strip() or fallback
 
 
 def tracking_uri(root: Path) -> str:
-    """Return ``MLFLOW_TRACKING_URI`` where it is set, else the sqlite database below *root*."""
+    """Return ``MLFLOW_TRACKING_URI`` if it is set, otherwise the sqlite database in *root*."""
     return os.environ.get(URI_VARIABLE) or f"{SQLITE}{(root / 'mlflow.db').resolve()}"
 
 
 def database_file(uri: str) -> Path | None:
-    """Return the file of a tracker that is a sqlite database, None for a server."""
+    """Return the file of a sqlite tracking URI, None if it is missing or the tracker is a server."""
     file = Path(uri.removeprefix(SQLITE))
     return file if uri.startswith(SQLITE) and file.is_file() else None
 
 
 def connect(root: Path) -> tuple[MlflowClient, str]:
-    """Open the tracker and the experiment, making both where they are missing.
+    """Connect to the tracker and its experiment; create both if they are missing.
 
-    First-time creation of the database is not safe in parallel, so the driver does it before any trial.
+    MLflow cannot create a database from two processes at once, so the driver does it before any trial.
 
     Args:
-        root: Output folder; holds ``mlflow.db`` and ``artifacts/`` unless a server is named.
+        root: Output folder; holds ``mlflow.db`` and ``artifacts/`` unless a server is used.
 
     Returns:
         Client and experiment id.
@@ -85,7 +85,7 @@ def connect(root: Path) -> tuple[MlflowClient, str]:
     with tracker_errors(uri):
         client = MlflowClient(uri)
         experiment_id = _find_experiment(client, uri, root)
-    _use(uri, experiment_id)
+    _set_global(uri, experiment_id)
     return client, experiment_id
 
 
@@ -95,22 +95,22 @@ def _find_experiment(client: MlflowClient, uri: str, root: Path) -> str:
         return str(experiment.experiment_id)
     if not uri.startswith(SQLITE):
         return str(client.create_experiment(EXPERIMENT))
-    _write_ahead(uri.removeprefix(SQLITE))
+    _enable_wal(uri.removeprefix(SQLITE))
     artifacts = (root / "artifacts").resolve().as_uri()
     return str(client.create_experiment(EXPERIMENT, artifact_location=artifacts))
 
 
-def _write_ahead(file: str) -> None:
-    """Turn write-ahead logging on, a lasting property of the file: seven times the single writes a second."""
+def _enable_wal(file: str) -> None:
+    """Turn on write-ahead logging, a property that the file keeps: seven times as many single writes per second."""
     database = sqlite3.connect(file)
     database.execute("PRAGMA journal_mode=WAL")
     database.close()
 
 
-def _use(uri: str, experiment_id: str) -> None:
-    """Point MLflow's own state, which logs and loads models, at the experiment.
+def _set_global(uri: str, experiment_id: str) -> None:
+    """Set MLflow's global tracker and experiment, with which models are logged and loaded.
 
-    MLflow sets environment variables on the way; they would outlive this root, so they are put back.
+    MLflow also sets environment variables; they are restored, because another root may follow in this process.
     """
     before = {name: os.environ.get(name) for name in (URI_VARIABLE, "MLFLOW_EXPERIMENT_ID")}
     mlflow.set_tracking_uri(uri)
@@ -123,27 +123,27 @@ def _use(uri: str, experiment_id: str) -> None:
 
 
 def walk_pages(fetch: Callable[[str | None], PagedList[T]]) -> Iterator[T]:
-    """Yield all that a search finds; a page of it is in memory at a time.
+    """Yield the results of a search, with one page in memory at a time.
 
     Args:
-        fetch: Returns the page of a token, the first one for None.
+        fetch: Returns the page of a token; the first page for None.
     """
     token = None
     while True:
-        with _no_collection():
+        with _paused_collector():
             page = fetch(token)
         token = page.token
         yield from page
-        del page  # before the next one comes
+        del page  # before the next one is loaded
         if not token:
             return
 
 
 def quote(text: str) -> str:
-    """Quote a text for a filter of MLflow's, whose language has no way to write a quote in a text.
+    """Quote a text for an MLflow filter, whose language cannot escape quotes.
 
     Raises:
-        ValueError: If the text holds a quote or a backslash, and could change the question.
+        ValueError: If the text has a quote or a backslash, which could change the filter.
     """
     if re.search(r"['\"\\`]", text):
         raise ValueError(
@@ -153,41 +153,41 @@ def quote(text: str) -> str:
 
 
 def walk_runs(client: MlflowClient, experiment_id: str, **tags: str) -> Iterator[Run]:
-    """Yield all runs with the given tags, oldest first."""
-    wanted = " and ".join(f"tags.{name} = {quote(value)}" for name, value in tags.items())
+    """Yield the runs with the given tags, oldest first."""
+    query = " and ".join(f"tags.{name} = {quote(value)}" for name, value in tags.items())
     order = ["start_time ASC"]
     return walk_pages(
-        lambda token: client.search_runs([experiment_id], wanted, order_by=order, page_token=token)
+        lambda token: client.search_runs([experiment_id], query, order_by=order, page_token=token)
     )
 
 
 def find_runs(client: MlflowClient, experiment_id: str, **tags: str) -> list[Run]:
-    """List all runs with the given tags, oldest first."""
+    """List the runs with the given tags, oldest first."""
     return list(walk_runs(client, experiment_id, **tags))
 
 
 @contextmanager
-def _no_collection() -> Iterator[None]:
-    """Keep the garbage collector from looking through a page of runs again and again.
+def _paused_collector() -> Iterator[None]:
+    """Pause the garbage collector while a page of runs is loaded.
 
-    A page is some 80,000 objects and no garbage: without the collector it takes less than half the time.
+    A page has about 80,000 objects and no garbage: without the collector it takes less than half the time.
     """
-    was_on = gc.isenabled()
+    was_enabled = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
-        if was_on:
+        if was_enabled:
             gc.enable()
 
 
 @contextmanager
 def open_artifact(client: MlflowClient, run: Run, name: str) -> Iterator[Path]:
-    """Give one file of a run: where it lies if it is on this machine, else a copy for the while."""
+    """Yield the path of a run's artifact: the file itself if it is on this machine, otherwise a temporary copy."""
     uri = f"{run.info.artifact_uri}/{name}"
-    here = urlparse(uri).scheme in ("", "file")
-    with tempfile.TemporaryDirectory() as aside:
-        to = None if here else aside
+    is_local = urlparse(uri).scheme in ("", "file")
+    with tempfile.TemporaryDirectory() as temporary:
+        target = None if is_local else temporary
         yield Path(
-            download_artifacts(artifact_uri=uri, dst_path=to, tracking_uri=client.tracking_uri)
+            download_artifacts(artifact_uri=uri, dst_path=target, tracking_uri=client.tracking_uri)
         )

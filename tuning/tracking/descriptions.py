@@ -1,4 +1,4 @@
-"""What MLflow's pages say about a campaign, a study and a trial: their descriptions, in Markdown."""
+"""Descriptions of campaigns, studies and trials on MLflow's pages, in Markdown."""
 
 from collections.abc import Mapping, Sequence
 
@@ -11,18 +11,18 @@ from tuning.trial.folder import Row
 from tuning.trial.search_space import Domain, LogUniform
 
 _RANKING, _FACTS = "### Ranking on test", "### Campaign"
-NOTE = "mlflow.note.content"  # the tag that MLflow shows as a run's description
+NOTE = "mlflow.note.content"  # MLflow's tag for a run's description
 
 
 def describe_campaign(
     context: CampaignContext, parts: Mapping[str, Mapping[str, int]], models: str
 ) -> str:
-    """Describe a campaign from its start on.
+    """Describe a campaign at its start.
 
     Args:
-        context: What every run of it is tagged with.
-        parts: Tiles of each part by split.
-        models: The models asked for, joined.
+        context: Tags of every run.
+        parts: Number of train, val and test tiles, by split name.
+        models: The models' names, joined.
     """
     kind = describe_origin(context.data == "synthetic")
     tiles = [
@@ -38,12 +38,12 @@ def describe_campaign(
 
 
 def describe_ranking(start: str, table: pd.DataFrame, links: Mapping[str, str]) -> str:
-    """Put the ranking and the ready-made pages before a campaign's facts, since MLflow shows the start alone.
+    """Put ranking and links before a campaign's description, because MLflow shows only the first lines.
 
     Args:
-        start: Of :func:`describe_campaign`; an earlier ranking before it is replaced.
+        start: Text from :func:`describe_campaign`; an earlier ranking in it is replaced.
         table: Content of ``benchmark_master.csv``.
-        links: Addresses by label.
+        links: URLs of MLflow's pages, by label.
     """
     lines = ["| rank | model | test AP | 95 % interval | test F1 | val AP | seeds |"]
     lines += ["|---|---|---|---|---|---|---|"]
@@ -60,28 +60,28 @@ def describe_ranking(start: str, table: pd.DataFrame, links: Mapping[str, str]) 
 
 
 def describe_study(model: str, space: Mapping[str, Domain]) -> str:
-    """Describe a study: its network, and what is searched."""
+    """Describe a study: its network and its search space."""
     lines = [f"All trials of {paper_name(model)}.", "", "| searched | values |", "|---|---|"]
-    lines += [f"| `{name}` | {_tell_domain(domain)} |" for name, domain in space.items()]
+    lines += [f"| `{name}` | {_format_domain(domain)} |" for name, domain in space.items()]
     return "\n".join(lines)
 
 
-def _tell_domain(domain: Domain) -> str:
+def _format_domain(domain: Domain) -> str:
     if isinstance(domain, LogUniform):
         return f"{domain.low:g} to {domain.high:g}, logarithmic"
     return ", ".join(map(str, domain))
 
 
 def describe_trial(run_id: str, ended_by: str, rows: Sequence[Row], message: str) -> str:
-    """Describe a trial that ended: why, how good it was, how to run it again."""
-    why = {
-        "scheduler": "The scheduler stopped it, since others were better by then",
-        "patience": "It ended since val average precision had not risen for the set number of epochs",
+    """Describe an ended trial: reason, best score, command that reproduces it."""
+    reason = {
+        "scheduler": "The scheduler stopped it because other trials were better at that epoch",
+        "patience": "It ended because val average precision did not rise for the set number of epochs",
         "last epoch": "It was trained to its last epoch",
         "error": "It failed",
         "kill": "It was interrupted",
     }[ended_by]
-    text = f"{why}: {message}" if message else f"{why}."
+    text = f"{reason}: {message}" if message else f"{reason}."
     if not rows:
         return text
     best = pick_best(rows)

@@ -1,8 +1,8 @@
 """A trial's best checkpoint as a logged model.
 
-A logged model is a folder: one readable code file (`tuning.serving.pyfunc_model` with what it needs), ``artifacts/program.pt2``
-(graph and raw weights), ``artifacts/facts.json``, and MLflow's own YAML and JSON. No file of it is a pickle.
-`tuning.tracking.model_digest` tells whether it is still what was logged.
+A logged model is a folder: one readable code file (`tuning.serving.pyfunc_model` and the modules it imports),
+``artifacts/program.pt2`` (graph and raw weights), ``artifacts/facts.json``, and MLflow's own YAML and JSON. No file is a
+pickle. `tuning.tracking.model_digest` checks that the files are unchanged.
 """
 
 import ast
@@ -52,55 +52,55 @@ def log_model(
     client: MlflowClient,
     experiment_id: str,
     run_id: str,
-    journal: TrialFolder,
+    trial: TrialFolder,
     facts: Mapping[str, Any],
     scores: Mapping[str, float],
 ) -> str:
-    """Log a trial's best checkpoint as a model that loads without this project.
+    """Log a trial's best checkpoint as a model that can be loaded without this project.
 
     Args:
         client: MLflow client.
         experiment_id: Experiment of the run.
-        run_id: The trial's run; gains ``trial/reference.npz``, the network's own answers.
-        journal: The trial's folder, with ``best.pt``.
-        facts: Provenance, kept as tags and metadata.
-        scores: Metrics to link to the model; the run gets them too.
+        run_id: The trial's run; gets the artifact ``trial/reference.npz``, example inputs and the network's outputs.
+        trial: The trial's folder, with ``best.pt``.
+        facts: Provenance, stored as tags and metadata.
+        scores: Metrics of both the model and the run.
 
     Returns:
-        The logged model's URI, ``models:/m-…``; its tag ``model_sha256`` is the digest of its files.
+        The logged model's URI, ``models:/m-…``; its tag ``model_sha256`` is the digest of the files.
 
     Raises:
         FileNotFoundError: If there is no checkpoint.
-        ValueError: If the program, loaded back, does not answer as the network did.
+        ValueError: If the exported program, loaded again, does not reproduce the network's outputs.
     """
-    checkpoint = load_checkpoint(journal.best)
+    checkpoint = load_checkpoint(trial.best)
     name = checkpoint.config["model"]
     tags = {"model": name, **{key: str(value) for key, value in facts.items()}}
     params = {"epoch": str(checkpoint.epoch), "threshold": str(checkpoint.threshold)}
-    made = client.create_logged_model(experiment_id, name, run_id, tags=tags, params=params)
-    with _finalized(client, made.model_id), tempfile.TemporaryDirectory() as aside:
-        folder = Path(aside) / "model"
+    model = client.create_logged_model(experiment_id, name, run_id, tags=tags, params=params)
+    with _finalized(client, model.model_id), tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary) / "model"
         meta = Model(
-            model_id=made.model_id,
-            model_uuid=made.model_id,
+            model_id=model.model_id,
+            model_uuid=model.model_id,
             run_id=run_id,
-            artifact_path=made.artifact_location,
+            artifact_path=model.artifact_location,
             metadata=_describe(checkpoint, facts),
         )
         reference = save_model(checkpoint, meta, folder)
-        client.log_model_artifacts(made.model_id, str(folder))
-        client.set_logged_model_tags(made.model_id, {DIGEST: digest_folder(folder)})
-        np.savez(Path(aside) / "reference.npz", **reference)
-        client.log_artifact(run_id, str(Path(aside) / "reference.npz"), "trial")
-        client.log_outputs(run_id, [LoggedModelOutput(made.model_id, checkpoint.epoch)])
+        client.log_model_artifacts(model.model_id, str(folder))
+        client.set_logged_model_tags(model.model_id, {DIGEST: digest_folder(folder)})
+        np.savez(Path(temporary) / "reference.npz", **reference)
+        client.log_artifact(run_id, str(Path(temporary) / "reference.npz"), "trial")
+        client.log_outputs(run_id, [LoggedModelOutput(model.model_id, checkpoint.epoch)])
         size = {"bytes/model": measure_bytes(folder)}
-        _link_scores(client, run_id, made.model_id, {**scores, **size})
-    return f"models:/{made.model_id}"
+        _link_scores(client, run_id, model.model_id, {**scores, **size})
+    return f"models:/{model.model_id}"
 
 
 @contextmanager
 def _finalized(client: MlflowClient, model_id: str) -> Iterator[None]:
-    """Mark a logged model as ready, or as failed when something goes wrong meanwhile."""
+    """Mark a logged model as ready, or as failed if the body raises."""
     try:
         yield
     except BaseException:
@@ -110,28 +110,28 @@ def _finalized(client: MlflowClient, model_id: str) -> Iterator[None]:
 
 
 def save_model(checkpoint: Checkpoint, meta: Model, folder: Path) -> dict[str, Any]:
-    """Write a model's folder, which ``mlflow.pyfunc.load_model`` loads from its path, too.
+    """Write a model's folder, which ``mlflow.pyfunc.load_model`` can also load from its path.
 
     Args:
         checkpoint: The trained network.
-        meta: What MLflow keeps of the model; gains signature, example and flavour.
-        folder: Folder to make.
+        meta: MLflow's metadata; signature, example and flavour are added.
+        folder: Folder to create.
 
     Returns:
-        The network's own answers, of :func:`tuning.serving.export.make_reference`.
+        The network's outputs, from :func:`tuning.serving.export.make_reference`.
 
     Raises:
-        ValueError: If the program, loaded back, does not answer as the network did.
+        ValueError: If the exported program, loaded again, does not reproduce the network's outputs.
     """
     program, series = make_program(checkpoint), count_input_dates(checkpoint.config)
     reference: dict[str, Any] = make_reference(program, checkpoint.norm, series)
-    with tempfile.TemporaryDirectory() as name:
+    with tempfile.TemporaryDirectory() as temporary:
         code, network, facts = (
-            Path(name) / file for file in ("served_model.py", "program.pt2", "facts.json")
+            Path(temporary) / file for file in ("served_model.py", "program.pt2", "facts.json")
         )
         code.write_text(join_code())
         save_program(program, reference, network)
-        facts.write_text(json.dumps(_tell_input(checkpoint), indent=1))
+        facts.write_text(json.dumps(_describe_input(checkpoint), indent=1))
         mlflow.pyfunc.save_model(
             folder,
             python_model=str(code),
@@ -153,13 +153,13 @@ def _make_signature(series: int, channels: int) -> ModelSignature:
         Schema([TensorSpec(np.dtype(np.float32), (-1, -1, -1))]),
         ParamSchema([ParamSpec("mask", "boolean", False), ParamSpec("threshold", "double", None)]),
     )
-    # MLflow would check the input before the model sees it, and refuse a path, an integer and float64.
+    # Otherwise MLflow checks the input before the model does, and refuses paths, integers and float64.
     signature._is_signature_from_type_hint = True
     return signature
 
 
 def _shorten(folder: Path, meta: Model) -> None:
-    """Drop the examples' blanks, most of them, and this machine's paths; tell the folder's size."""
+    """Remove most blanks of the example files and this machine's paths; record the folder's size."""
     for name in ("input_example.json", "serving_input_example.json"):
         content = json.loads((folder / name).read_text())
         (folder / name).write_text(json.dumps(content, separators=(",", ":")))
@@ -167,12 +167,13 @@ def _shorten(folder: Path, meta: Model) -> None:
     flavor["model_code_path"] = Path(flavor["model_code_path"]).name
     for artifact in flavor["artifacts"].values():
         artifact["uri"] = artifact["path"]
-    meta.model_size_bytes = sum(one.stat().st_size for one in folder.rglob("*") if one.is_file())
+    files = (file for file in folder.rglob("*") if file.is_file())
+    meta.model_size_bytes = sum(file.stat().st_size for file in files)
     meta.save(folder / "MLmodel")
 
 
-def _tell_input(checkpoint: Checkpoint) -> dict[str, Any]:
-    """What the model's code has to know."""
+def _describe_input(checkpoint: Checkpoint) -> dict[str, Any]:
+    """Return ``facts.json``: the threshold and the expected input."""
     return {
         "threshold": checkpoint.threshold,
         "channels": list(checkpoint.norm.channels),
@@ -182,10 +183,10 @@ def _tell_input(checkpoint: Checkpoint) -> dict[str, Any]:
 
 
 def _describe(checkpoint: Checkpoint, facts: Mapping[str, Any]) -> dict[str, Any]:
-    """What a reader of the model wants to know."""
+    """Return the model's metadata: provenance, input, normalisation, config."""
     return {
         **facts,
-        **_tell_input(checkpoint),
+        **_describe_input(checkpoint),
         "epoch": checkpoint.epoch,
         "norm": checkpoint.norm.kind,
         "unit": "dB",
@@ -193,28 +194,28 @@ def _describe(checkpoint: Checkpoint, facts: Mapping[str, Any]) -> dict[str, Any
     }
 
 
-def collect_scores(journal: TrialFolder) -> dict[str, float]:
-    """Collect the scores of a trial's best checkpoint, under the names that its run has them."""
-    counts = journal.counts("val")
+def collect_scores(trial: TrialFolder) -> dict[str, float]:
+    """Return the scores of a trial's best checkpoint, named as in its run."""
+    counts = trial.counts("val")
     scores = {} if counts is None else {VAL_AP: average_precision(counts)}
-    found = journal.read("test") or {}
-    return scores | {f"test/{key}": float(value) for key, value in found.items()}
+    test = trial.read("test") or {}
+    return scores | {f"test/{key}": float(value) for key, value in test.items()}
 
 
 def _link_scores(
     client: MlflowClient, run_id: str, model_id: str, scores: Mapping[str, float]
 ) -> None:
-    """Log scores for run and model in one batch, linked to the run's data set where it has one."""
+    """Log scores for run and model in one batch, linked to the run's data set if it has one."""
     inputs, data = client.get_run(run_id).inputs, {}
-    for found in inputs.dataset_inputs[:1] if inputs is not None else []:
-        data = {"dataset_name": found.dataset.name, "dataset_digest": found.dataset.digest}
+    for used in inputs.dataset_inputs[:1] if inputs is not None else []:
+        data = {"dataset_name": used.dataset.name, "dataset_digest": used.dataset.digest}
     metrics = [Metric(key, value, 0, 0, model_id=model_id, **data) for key, value in scores.items()]
     client.log_batch(run_id, metrics=metrics)
 
 
 def join_code() -> str:
-    """Join the modules that a logged model needs into one file, which imports nothing of this project."""
-    parts = []
+    """Join the modules that a logged model needs into one file without imports from this project."""
+    sources = []
     for name in CODE:
         text = files("tuning.serving").joinpath(f"{name}.py").read_text(encoding="utf-8")
         lines = text.splitlines(keepends=True)
@@ -222,6 +223,6 @@ def join_code() -> str:
             if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("tuning."):
                 for number in range(node.lineno, (node.end_lineno or node.lineno) + 1):
                     lines[number - 1] = ""
-        parts.append("".join(lines))
-    parts.append("from mlflow.models import set_model\n\nset_model(LandslideModel())\n")
-    return "\n\n".join(parts)
+        sources.append("".join(lines))
+    sources.append("from mlflow.models import set_model\n\nset_model(LandslideModel())\n")
+    return "\n\n".join(sources)

@@ -1,4 +1,4 @@
-"""What a trial's numbers become in MLflow: params, epoch metrics, overlay curves, curve files, the data set."""
+"""Converts a trial's numbers for MLflow: params, epoch metrics, overlay curves, curve files, the data set."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -12,19 +12,19 @@ from tuning.metrics.calibration import reliability
 from tuning.metrics.curve import Curve
 from tuning.trial.folder import Row
 
-SYSTEM = "system/"  # prefix of what MLflow shows under "System metrics"
-CURVE_POINTS = 1001  # of a curve's JSON, evenly spaced over the thresholds
-RELIABILITY_BINS = 25  # their middles are whole percents
+SYSTEM = "system/"  # prefix of MLflow's "System metrics"
+CURVE_POINTS = 1001  # in a curve's JSON, evenly spaced over the thresholds
+RELIABILITY_BINS = 25  # bin centres are whole percents
 _PARTS = ("val", "train")
 _SCORES = ("pr_auc", "loss", "dice", "iou")
 EPOCH_SCORES = tuple(f"{part}_{score}" for part in _PARTS for score in _SCORES)
-# MLflow's comparison of runs starts with a run's first metric, so the score that ranks trials goes first.
+# MLflow's run comparison opens with a run's first metric: the score that ranks trials.
 EPOCH_METRICS = ("best_val_pr_auc", *EPOCH_SCORES, "lr", "seconds")
 
 
 @dataclass(frozen=True)
 class CampaignContext:
-    """What every run of a campaign is tagged with.
+    """Tags of every run of a campaign.
 
     Attributes:
         campaign: Name of the campaign.
@@ -34,8 +34,8 @@ class CampaignContext:
         data_hash: Hash of the tiles.
         data: ``synthetic`` or ``real``.
         channels: Channels of the input.
-        acquisitions: How many and how they are chosen, such as ``4 even``.
-        git_commit: Commit of the code, with ``-dirty`` where it was changed.
+        acquisitions: Their number and how they are chosen, for example ``4 even``.
+        git_commit: Commit of the code, with ``-dirty`` if files were changed.
     """
 
     campaign: str
@@ -50,7 +50,7 @@ class CampaignContext:
 
 
 def flatten(params: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Join the names of nested dicts by dots."""
+    """Flatten nested dicts: join their keys with dots."""
     flat: dict[str, Any] = {}
     for name, value in params.items():
         if isinstance(value, dict):
@@ -61,30 +61,30 @@ def flatten(params: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def make_overlay(key: str, curve: Curve) -> list[Metric]:
-    """Turn a curve into a step metric: precision at each percent of recall, which the UI overlays."""
+    """Convert a curve to a step metric, which MLflow can overlay: precision at each percent of recall."""
     recall, precision = curve.recall[::-1], curve.precision[::-1]  # by falling threshold
-    at = np.searchsorted(recall, np.arange(101) / 100).clip(max=len(recall) - 1)
-    return [Metric(key, float(precision[place]), 0, step) for step, place in enumerate(at)]
+    indices = np.searchsorted(recall, np.arange(101) / 100).clip(max=len(recall) - 1)
+    return [Metric(key, float(precision[index]), 0, step) for step, index in enumerate(indices)]
 
 
 def make_reliability(key: str, counts: np.ndarray) -> list[Metric]:
-    """Turn a histogram into a step metric: share of landslides at each percent of probability."""
-    found = reliability(counts, RELIABILITY_BINS)
+    """Convert a histogram to a step metric: landslide share in each probability bin, by its centre in percent."""
+    diagram = reliability(counts, RELIABILITY_BINS)
     width = 100 // RELIABILITY_BINS
     return [
-        Metric(key, float(share), 0, place * width + width // 2)
-        for place, share in enumerate(found.observed)
-        if found.pixels[place]
+        Metric(key, float(share), 0, index * width + width // 2)
+        for index, share in enumerate(diagram.observed)
+        if diagram.pixels[index]
     ]
 
 
 def make_scalars(values: Mapping[str, float]) -> list[Metric]:
-    """Turn final scores into metrics without steps."""
+    """Convert final scores to metrics without steps."""
     return [Metric(key, float(value), 0, 0) for key, value in values.items()]
 
 
 def make_epoch_metrics(row: Row) -> list[Metric]:
-    """Turn an epoch's row into metrics; its own time makes a second sending an exact duplicate."""
+    """Convert an epoch's row to metrics with its own timestamp, so that resending adds nothing."""
     values = {name: row[name] for name in EPOCH_METRICS}
     values |= {f"{SYSTEM}{name}": value for name, value in row["system"].items()}
     return [
@@ -93,12 +93,12 @@ def make_epoch_metrics(row: Row) -> list[Metric]:
 
 
 def pick_best(rows: Sequence[Row]) -> Row:
-    """Return the epoch whose checkpoint was kept: the first of the highest val average precision."""
-    return max(rows, key=lambda row: row["val_pr_auc"])  # the first one among equals
+    """Return the first epoch of the highest val average precision, whose checkpoint is kept."""
+    return max(rows, key=lambda row: row["val_pr_auc"])
 
 
 def make_best(rows: Sequence[Row]) -> list[Metric]:
-    """Turn the best epoch into metrics of their own, since tables show the last epoch's."""
+    """Convert the best epoch to ``best/`` metrics, because MLflow's tables show the last epoch."""
     best = pick_best(rows)
     values = {f"best/{name}": best[name] for name in EPOCH_SCORES}
     return make_scalars(values | {"best/epoch": best["epoch"], "epochs": len(rows)})
@@ -106,14 +106,14 @@ def make_best(rows: Sequence[Row]) -> list[Metric]:
 
 @dataclass(frozen=True)
 class DataRecord:
-    """The packed tiles, as MLflow lists them with every run that used them.
+    """The packed tiles as an MLflow data set.
 
     Attributes:
         name: Name of the data set.
         digest: Hash of the pack.
-        source: Where the tiles lie.
-        schema: Channels, and how many acquisitions.
-        profile: Tiles and landslide share of each part by split name.
+        source: URI of the tiles.
+        schema: Channels, and the number of acquisitions.
+        profile: Number of tiles and landslide share of train, val and test, by split name.
     """
 
     name: str
@@ -122,8 +122,8 @@ class DataRecord:
     schema: Mapping[str, Any]
     profile: Mapping[str, Any]
 
-    def used_by(self, stage: str, split: str) -> DatasetInput:
-        """Say what a trial of *stage* read: test is the repeat stage's alone."""
+    def as_input(self, stage: str, split: str) -> DatasetInput:
+        """Return the data set input of a trial; only the repeat stage reads test."""
         context = "train, val, test" if stage == "repeat" else "train, val"
         dataset = Dataset(
             name=self.name,
@@ -137,8 +137,8 @@ class DataRecord:
         return DatasetInput(dataset, [InputTag(name, value) for name, value in tags.items()])
 
 
-def write_curve(curve: Curve, area: float, synthetic: bool) -> str:
-    """Write a curve as JSON, thinned to ``CURVE_POINTS`` thresholds."""
+def format_curve(curve: Curve, area: float, synthetic: bool) -> str:
+    """Return a curve as JSON, thinned to ``CURVE_POINTS`` thresholds."""
     keep = np.unique(np.linspace(0, len(curve.recall) - 1, CURVE_POINTS).round().astype(int))
     arrays = {name: np.round(values[keep], 6).tolist() for name, values in vars(curve).items()}
     return json.dumps({"average_precision": area, "synthetic": synthetic, **arrays})

@@ -1,6 +1,6 @@
-"""What trials' folders hold, sent to MLflow: in order, without gaps or duplicates, whenever the tracker is there.
+"""Sends trials from their folders to MLflow: in order, without gaps or duplicates, as soon as the tracker answers.
 
-A trial's folder is the spool: whatever its run lacks is sent from it, now or by another process later.
+A trial's folder is the queue: whatever its run lacks is sent from it, now or by another process later.
 """
 
 import logging
@@ -26,58 +26,57 @@ _SENT = "sent"
 
 @dataclass(frozen=True)
 class SentCount:
-    """What was sent, and what was not.
+    """What was sent to MLflow, and what was not.
 
     Attributes:
         epochs: Epochs sent.
         ended: Trials whose end was sent.
-        lacking: Trials of which something is still to be sent.
-        reason: Why, empty where nothing is lacking.
+        unsent: Trials that are not completely sent.
+        reason: The latest error, empty if there was none.
     """
 
     epochs: int
     ended: int
-    lacking: int
+    unsent: int
     reason: str = ""
 
 
 class MLflowSender:
     """Sends a campaign's trials to MLflow.
 
-    Ray's loop only hands over what is to be sent: a thread of its own sends it, so that trials, which wait
-    for that loop at every report, never wait for MLflow. Ray keeps a pickled copy of what holds a delivery,
-    so connection and thread are made on first use.
+    Ray's event loop only submits trials; a background thread sends them, because a trial waits for that loop at
+    every report. Ray pickles objects that hold a sender, so connection and thread are created on first use.
 
     Attributes:
         root: Output folder.
-        context: What every run is tagged with.
-        data: What the trials read.
-        relay: Storage that the trials' folders travel over; None where every node sees them.
+        context: Tags of every run.
+        data: The data set that the trials read.
+        sync: Shared storage that the trials' folders are copied over; None if every node sees the folders.
     """
 
     def __init__(
-        self, root: Path, context: CampaignContext, data: DataRecord, relay: TrialSync | None = None
+        self, root: Path, context: CampaignContext, data: DataRecord, sync: TrialSync | None = None
     ) -> None:
-        self.root, self.context, self.data, self.relay = root, context, data, relay
+        self.root, self.context, self.data, self.sync = root, context, data, sync
         self._start()
 
     def _start(self) -> None:
         self._tracker: Tracker | None = None
-        self._writer = BackgroundSender()
-        self._taking = threading.Lock()
-        self._running: set[str] = set()  # trials whose run is marked as running
+        self._background = BackgroundSender()
+        self._download_lock = threading.Lock()
+        self._running: set[str] = set()  # keys of trials whose run has the status RUNNING
 
     def __getstate__(self) -> dict[str, Any]:
-        """Keep what does not belong to this process."""
-        return {name: getattr(self, name) for name in ("root", "context", "data", "relay")}
+        """Pickle the attributes only: connection and thread belong to this process."""
+        return {name: getattr(self, name) for name in ("root", "context", "data", "sync")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """Begin anew in another process."""
+        """Restore the attributes in another process, without connection and thread."""
         self.__dict__.update(state)
         self._start()
 
     def connect(self) -> Tracker:
-        """Connect to MLflow, or return the connection that is there.
+        """Connect to MLflow, or return the existing connection.
 
         Raises:
             ConnectionError: If the tracker does not answer.
@@ -91,57 +90,56 @@ class MLflowSender:
         """The connection to MLflow."""
         return self.connect()
 
-    def collect(self, journal: TrialFolder) -> None:
-        """Take what is new of a trial from the storage that it travels over, where there is one."""
-        if self.relay is None:
+    def collect(self, folder: TrialFolder) -> None:
+        """Download a trial's new files from shared storage, if there is one."""
+        if self.sync is None:
             return
-        entry = read_entry(journal)
-        with self._taking:
-            self.relay.pull(journal.path.name, journal.path, large=bool(entry and entry.model))
+        entry = read_entry(folder)
+        with self._download_lock:
+            self.sync.pull(folder.path.name, folder.path, large=bool(entry and entry.model))
 
-    def forget(self, journal: TrialFolder) -> None:
-        """Remove what is left on that storage of a trial of which all that is wanted was taken."""
-        if self.relay is not None:
-            self.relay.clear(journal.path.name)
+    def forget(self, folder: TrialFolder) -> None:
+        """Delete the trial's files from shared storage, if there is one."""
+        if self.sync is not None:
+            self.sync.clear(folder.path.name)
 
-    def submit(self, journal: TrialFolder) -> None:
-        """Hand over a trial that runs or has just ended: whatever its run lacks is sent soon."""
-        self._writer.submit(f"trial {journal.path.name}", lambda: self._send(journal))
+    def submit(self, folder: TrialFolder) -> None:
+        """Send what the run of a running or just ended trial lacks, in the background."""
+        self._background.submit(f"trial {folder.path.name}", lambda: self._send(folder))
 
     def drain(self) -> None:
-        """Wait until all that was handed over has been tried."""
-        self._writer.drain()
+        """Wait until every submitted trial has been tried."""
+        self._background.drain()
 
-    def abandon(self) -> None:
-        """Leave for later what was handed over and has not been tried."""
-        self._writer.abandon()
+    def cancel(self) -> None:
+        """Discard submitted trials that have not been tried; they are sent later from their folders."""
+        self._background.cancel()
 
-    def _send(self, journal: TrialFolder) -> None:
-        if self._is_sent(journal):
+    def _send(self, folder: TrialFolder) -> None:
+        if self._is_sent(folder):
             return
-        self.collect(journal)
-        key = journal.path.name
+        self.collect(folder)
+        key = folder.path.name
         if key not in self._running:
-            self.tracker.reopen(self.open_trial(journal))
+            self.tracker.reopen(self.open_trial(folder))
             self._running.add(key)
-        self.send(journal)
+        self.send(folder)
 
-    def open_trial(self, journal: TrialFolder) -> str:
+    def open_trial(self, folder: TrialFolder) -> str:
         """Find or create the run of a trial; return its id.
 
         Raises:
-            ValueError: If the folder has no entry.
+            ValueError: If the folder has no ``trial.json``.
         """
-        entry = _read(journal)
-        study = entry.config["model"]
+        entry = _read(folder)
         return self.tracker.open_run(
             "trial",
-            journal.path.name,
+            folder.path.name,
             entry.name,
-            self.open_study(study),
+            self.open_study(entry.config["model"]),
             entry.tags,
             entry.config,
-            self.data.used_by(entry.kind, entry.config["split"]),
+            self.data.as_input(entry.kind, entry.config["split"]),
             entry.began_ms,
         )
 
@@ -154,93 +152,93 @@ class MLflowSender:
         parent = self.open_campaign()
         return self.tracker.open_run("study", f"study/{model}", model, parent, {"study": model})
 
-    def send(self, journal: TrialFolder) -> int:
-        """Send what a trial's run lacks; return how many epochs that were."""
-        run_id, entry = self.open_trial(journal), _read(journal)
-        ended = describe_end(journal, entry.kind)  # before the epochs, which go on
-        sent = self.tracker.mirror(run_id, journal)
+    def send(self, folder: TrialFolder) -> int:
+        """Send what a trial's run lacks; return the number of epochs sent."""
+        run_id, entry = self.open_trial(folder), _read(folder)
+        ended = describe_end(folder, entry.kind)  # read before the epochs, which may still grow
+        sent = self.tracker.send_epochs(run_id, folder)
         if ended is not None:
-            over = is_finished(journal, entry.kind)
-            self.tracker.finish(run_id, journal, *ended, model=entry.model, final=over)
-            journal.write(_SENT, {"campaign": self.open_campaign()})
-            self._running.discard(journal.path.name)
+            final = is_finished(folder, entry.kind)
+            self.tracker.finish(run_id, folder, *ended, model=entry.model, final=final)
+            folder.write(_SENT, {"campaign": self.open_campaign()})
+            self._running.discard(folder.path.name)
         return sent
 
-    def settle(self, folders: Iterable[Path]) -> SentCount:
-        """Send all that is lacking of trials, in order; stops where the tracker does not answer.
+    def send_all(self, paths: Iterable[Path]) -> SentCount:
+        """Send what the runs of some trials lack, in order; stop if the tracker does not answer.
 
         Args:
-            folders: The trials' folders, such as :func:`tuning.trial.stage.list_trials` lists them.
+            paths: The trials' folders, for example from :func:`tuning.trial.stage.list_trials`.
         """
         self.drain()
-        epochs = ended = lacking = 0
-        reason, away = "", False
-        for journal in map(TrialFolder, folders):
-            if not away:
+        epochs = ended = unsent = 0
+        reason, offline = "", False
+        for folder in map(TrialFolder, paths):
+            if not offline:
                 try:
-                    if not self._is_sent(journal):
-                        epochs += self.send(journal)
-                        ended += journal.read(_SENT) is not None
+                    if not self._is_sent(folder):
+                        epochs += self.send(folder)
+                        ended += folder.read(_SENT) is not None
                     continue
-                except Exception as error:  # noqa: BLE001 - whatever it is, the tally says it
-                    reason, away = format_error(error), not self._answers()
-            lacking += 1
-        return SentCount(epochs, ended, lacking, reason)
+                except Exception as error:  # noqa: BLE001 - any error is returned as the reason
+                    reason, offline = format_error(error), not self._is_online()
+            unsent += 1
+        return SentCount(epochs, ended, unsent, reason)
 
-    def _answers(self) -> bool:
-        """Tell whether the tracker is there, and one trial alone cannot be sent."""
+    def _is_online(self) -> bool:
+        """Return whether the tracker answers, so that the failure concerns one trial only."""
         try:
             self.tracker.client.get_run(self.open_campaign())
-        except Exception:  # noqa: BLE001 - the caller says what was wrong
+        except Exception:  # noqa: BLE001 - the caller reports the first error
             return False
         return True
 
-    def _is_sent(self, journal: TrialFolder) -> bool:
-        """Tell whether this very tracker has all of a trial."""
-        sent = journal.read(_SENT)
+    def _is_sent(self, folder: TrialFolder) -> bool:
+        """Return whether this campaign's run on this tracker has the whole trial."""
+        sent = folder.read(_SENT)
         return sent is not None and sent["campaign"] == self.open_campaign()
 
-    def settle_all(self, campaign: Path) -> SentCount:
-        """Send all that is lacking of a campaign's trials."""
-        return self.settle(list_trials(campaign / "trials"))
+    def send_campaign(self, campaign: Path) -> SentCount:
+        """Send what the runs of all trials in a campaign's folder lack."""
+        return self.send_all(list_trials(campaign / "trials"))
 
     def close_studies(self, status: Mapping[str, str]) -> None:
-        """Close the runs of the studies with the status of each, by model."""
-        for model, how in status.items():
-            self.tracker.close(self.open_study(model), how)
+        """Close the studies' runs with the MLflow status of each model."""
+        for model, study_status in status.items():
+            self.tracker.close(self.open_study(model), study_status)
 
 
-def _read(journal: TrialFolder) -> TrialEntry:
-    entry = read_entry(journal)
+def _read(folder: TrialFolder) -> TrialEntry:
+    entry = read_entry(folder)
     if entry is None:
-        raise ValueError(f"A trial's folder has a trial.json, but {journal.path} has none.")
+        raise ValueError(f"A trial's folder must hold trial.json, but {folder.path} has none.")
     return entry
 
 
-def write_context(campaign: Path, identity: str, delivery: MLflowSender) -> None:
-    """Keep in a campaign's folder what it takes to send its trials without its data."""
-    content = {"id": identity, "context": asdict(delivery.context), "data": asdict(delivery.data)}
+def write_context(campaign: Path, identity: str, sender: MLflowSender) -> None:
+    """Write what :func:`load_sender` needs to send the campaign's trials without its tiles."""
+    content = {"id": identity, "context": asdict(sender.context), "data": asdict(sender.data)}
     write_json(campaign / _CONTEXT, content)
 
 
 def read_identity(campaign: Path) -> str | None:
-    """Read what tells a campaign from another one of its name; None for one that is new."""
+    """Read the id that distinguishes campaigns of one name; None for a new campaign."""
     content = read_optional_json(campaign / _CONTEXT)
     return None if content is None else str(content["id"])
 
 
 def load_sender(campaign: Path) -> MLflowSender:
-    """Load what was kept by :func:`write_context`.
+    """Load a sender from what :func:`write_context` wrote.
 
     Raises:
-        ValueError: If the folder is no campaign's, or its file is damaged.
+        ValueError: If the folder is not a campaign's, or its file is damaged.
     """
     try:
         content = read_optional_json(campaign / _CONTEXT)
         context, data = CampaignContext(**content["context"]), DataRecord(**content["data"])
     except (TypeError, KeyError, ValueError) as error:
         raise ValueError(
-            f"A campaign's folder holds {_CONTEXT} and trials/, but {campaign} does not. "
-            "Give a folder such as mlruns/campaigns/NAME."
+            f"A campaign's folder must hold {_CONTEXT} and trials/, but {campaign} does not. "
+            "Choose a folder such as mlruns/campaigns/NAME."
         ) from error
     return MLflowSender(campaign.parents[1], context, data)

@@ -1,7 +1,6 @@
-"""The campaign's side of MLflow: its campaign, study and trial runs, found by key and never made twice."""
+"""A campaign's runs in MLflow: found by key, never created twice, filled from trial folders."""
 
 import getpass
-import logging
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -17,9 +16,7 @@ from tuning.tracking.payloads import CampaignContext, flatten, make_epoch_metric
 from tuning.tracking.trial_artifacts import log_trial_artifacts
 from tuning.trial.folder import TrialFolder
 
-logger = logging.getLogger(__name__)
-
-# How a trial ended, by MLflow status: an early stop must not look like a full training.
+# MLflow status by how a trial ended: an early stop must not look like a full training.
 STATUS = {
     "last epoch": "FINISHED",
     "patience": "FINISHED",
@@ -27,15 +24,15 @@ STATUS = {
     "error": "FAILED",
     "kill": "KILLED",
 }
-IDENTITY = "campaign_id"  # tag of a campaign's run: tells it from another one of its name
-_OPENED = "opened"  # tag: params and data are there
+IDENTITY = "campaign_id"  # tag of a campaign's run: distinguishes campaigns of one name
+_OPENED = "opened"  # tag: params and data set are logged
 
 
 class Tracker:
-    """The campaign's side of MLflow.
+    """A campaign's runs in MLflow.
 
     Attributes:
-        context: What every run is tagged with.
+        context: Tags of every run.
         client: The MLflow client.
         experiment_id: Experiment of all campaigns.
     """
@@ -45,11 +42,11 @@ class Tracker:
         self.client, self.experiment_id = connect(root)
         self._logged: dict[str, int] = {}  # last epoch by run id
         self._run_ids: dict[str, str] = {}  # run id by key
-        self._made_all = False  # whether the campaign has no runs but those made here
+        self._is_new = False  # whether this object created all runs of the campaign
 
     @property
     def synthetic(self) -> bool:
-        """Whether the tiles are the twin's."""
+        """Whether the tiles are the synthetic twin's."""
         return self.context.data == "synthetic"
 
     def open_run(
@@ -65,38 +62,38 @@ class Tracker:
     ) -> str:
         """Find the run of a key in this campaign, or create it; return its id.
 
-        In a campaign that begins here none is looked for: among 20,000 runs each search took half a second.
+        A new campaign creates its runs without a search: among 20,000 runs, each search took half a second.
 
         Args:
             kind: ``campaign``, ``study`` or ``trial``.
-            key: What identifies the run within the campaign.
-            name: Name for people.
+            key: Identifies the run within the campaign.
+            name: Displayed name.
             parent: Id of the parent run.
             tags: Further tags.
             params: Params, logged once.
-            data: The data set that it reads.
-            began_ms: When it began, which may be before it is sent; now when left out.
+            data: The data set that the trial reads.
+            began_ms: Start in ms since 1970, which may be before it is sent; default: now.
         """
         if key in self._run_ids:
             return self._run_ids[key]
-        # A call that fails may have made the run all the same: after it, runs are looked for.
-        made_all, self._made_all = self._made_all, False
-        found = [] if made_all else self._find(key=key)
-        is_new = kind == "campaign" and not found and not self._find()
-        if found:
-            run = found[0]
+        # A failed call may have created the run nevertheless, so the next call searches for it.
+        is_new, self._is_new = self._is_new, False
+        runs = [] if is_new else self._find(key=key)
+        is_new |= kind == "campaign" and not runs and not self._find()
+        if runs:
+            run = runs[0]
         else:
-            every = {"kind": kind, "key": key, "mlflow.runName": name, **self._origin()}
-            every |= {"mlflow.parentRunId": parent} if parent else {}
-            run = self.client.create_run(self.experiment_id, began_ms, {**every, **(tags or {})})
+            all_tags = {"kind": kind, "key": key, "mlflow.runName": name, **self._common_tags()}
+            all_tags |= {"mlflow.parentRunId": parent} if parent else {}
+            run = self.client.create_run(self.experiment_id, began_ms, all_tags | (tags or {}))
         if _OPENED not in run.data.tags:
-            self._tell_start(run.info.run_id, params or {}, data)
+            self._log_inputs(run.info.run_id, params or {}, data)
         self._run_ids[key] = run.info.run_id
-        self._made_all = made_all or is_new
+        self._is_new = is_new
         return self._run_ids[key]
 
-    def _tell_start(self, run_id: str, params: dict[str, Any], data: DatasetInput | None) -> None:
-        """Log a new run's params and data; once more after a kill in between."""
+    def _log_inputs(self, run_id: str, params: dict[str, Any], data: DatasetInput | None) -> None:
+        """Log a new run's params and data set; a run left by a kill is logged again."""
         entries = [Param(name, str(value)) for name, value in flatten(params).items()]
         self.client.log_batch(run_id, params=entries)
         if data is not None:
@@ -104,21 +101,21 @@ class Tracker:
         self.client.set_tag(run_id, _OPENED, "yes")
 
     def claim(self, run_id: str, identity: str) -> None:
-        """Make sure that a campaign's name is this campaign's own on the tracker.
+        """Check that no other campaign on the tracker has this campaign's name.
 
         Args:
-            run_id: The run found or made for the campaign.
-            identity: What tells this campaign from others of its name.
+            run_id: The run found or created for the campaign.
+            identity: The campaign's id.
 
         Raises:
             ValueError: If another campaign has the name.
         """
         name = self.context.campaign
-        found = self._find(kind="campaign")
-        tags = found[0].data.tags
+        first = self._find(kind="campaign")[0]
+        tags = first.data.tags
         if tags.get(IDENTITY, identity) == identity:
             return
-        if run_id != found[0].info.run_id:  # both began at the same moment; this one is new
+        if run_id != first.info.run_id:  # both began at the same moment; this run is new
             with explain_denied_access(f"run {run_id}"):
                 self.client.delete_run(run_id)
         raise ValueError(
@@ -126,8 +123,8 @@ class Tracker:
             f"{tags.get('mlflow.user', 'somebody')}. Choose another name with --campaign."
         )
 
-    def _origin(self) -> dict[str, str]:
-        """Return the tags of every run: the campaign's, and those that MLflow shows as source and version."""
+    def _common_tags(self) -> dict[str, str]:
+        """Return the tags of every run: the campaign's, and MLflow's own for source and version."""
         return {
             **asdict(self.context),
             "mlflow.user": getpass.getuser(),
@@ -137,11 +134,11 @@ class Tracker:
         }
 
     def describe(self, run_id: str, note: str) -> None:
-        """Set what MLflow shows as a run's description, in Markdown."""
+        """Set a run's description, in Markdown."""
         self.client.set_tag(run_id, NOTE, note)
 
     def reopen(self, run_id: str) -> None:
-        """Mark a run as running again: an interrupted campaign goes on in the runs that it has."""
+        """Set a run's status to RUNNING: a resumed campaign continues its runs."""
         run = self.client.get_run(run_id)
         for tag in ("ended_by", "error"):
             if tag in run.data.tags:
@@ -149,13 +146,13 @@ class Tracker:
         if run.info.status != "RUNNING":
             self.client.update_run(run_id, status="RUNNING")
 
-    def mirror(self, run_id: str, journal: TrialFolder) -> int:
-        """Log the epochs of a trial folder that its run lacks, one batch an epoch; return how many."""
+    def send_epochs(self, run_id: str, folder: TrialFolder) -> int:
+        """Log the epochs that a trial's run lacks, one batch per epoch; return their number."""
         sent = 0
         if run_id not in self._logged:
             history = self.client.get_metric_history(run_id, "val_pr_auc")
             self._logged[run_id] = max((metric.step for metric in history), default=0)
-        for row in journal.history():
+        for row in folder.history():
             if row["epoch"] > self._logged[run_id]:
                 self.client.log_batch(run_id, metrics=make_epoch_metrics(row))
                 self._logged[run_id] = row["epoch"]
@@ -165,7 +162,7 @@ class Tracker:
     def finish(
         self,
         run_id: str,
-        journal: TrialFolder,
+        folder: TrialFolder,
         ended_by: str,
         message: str = "",
         ended_ms: int | None = None,
@@ -173,57 +170,57 @@ class Tracker:
         model: bool = True,
         final: bool = True,
     ) -> None:
-        """Bring a trial's run to its end: curves, files, best checkpoint as a model, status.
+        """Complete a trial's run: curves, files, best checkpoint as a model, status.
 
         Args:
             run_id: The trial's run.
-            journal: The trial's folder.
+            folder: The trial's folder.
             ended_by: ``last epoch``, ``patience``, ``scheduler``, ``error`` or ``kill``.
-            message: What went wrong, for ``error``.
-            ended_ms: When it ended; now when left out.
+            message: The error's message, for ``error``.
+            ended_ms: End in ms since 1970; default: now.
             model: Whether to log the best checkpoint as a model.
-            final: Whether it cannot be continued; else it gets epochs, status and reason alone.
+            final: Whether the trial cannot be resumed; otherwise only epochs, status and reason are logged.
         """
-        self.mirror(run_id, journal)
+        self.send_epochs(run_id, folder)
         if final:
             if "curves" not in self.client.get_run(run_id).data.tags:
-                log_trial_artifacts(self.client, run_id, journal, self.synthetic)
+                log_trial_artifacts(self.client, run_id, folder, self.synthetic)
             if model:
-                self.keep_model(run_id, journal)
-        self.describe(run_id, describe_trial(run_id, ended_by, journal.history(), message))
+                self.log_best_model(run_id, folder)
+        self.describe(run_id, describe_trial(run_id, ended_by, folder.history(), message))
         if message:
             self.client.set_tag(run_id, "error", message[-4000:])
         self.close(run_id, STATUS[ended_by], ended_ms)
-        self.client.set_tag(run_id, "ended_by", ended_by)  # last: with it, nothing is lacking
+        self.client.set_tag(run_id, "ended_by", ended_by)  # last: it marks the run as complete
 
-    def keep_model(self, run_id: str, journal: TrialFolder) -> None:
+    def log_best_model(self, run_id: str, folder: TrialFolder) -> None:
         """Log a trial's best checkpoint as a model, once."""
         tags = self.client.get_run(run_id).data.tags
-        if "model_uri" in tags or not journal.best.is_file():
+        if "model_uri" in tags or not folder.best.is_file():
             return
         uri = self._find_model(run_id)
         if uri is None:
-            facts, scores = asdict(self.context), collect_scores(journal)
-            uri = log_model(self.client, self.experiment_id, run_id, journal, facts, scores)
+            facts, scores = asdict(self.context), collect_scores(folder)
+            uri = log_model(self.client, self.experiment_id, run_id, folder, facts, scores)
         self.client.set_tag(run_id, "model_uri", uri)
 
     def _find_model(self, run_id: str) -> str | None:
-        """Find the model of a run that a kill left without its tag; remove what a kill left unfinished."""
-        wanted, found = f"source_run_id = '{run_id}'", None
-        for model in self.client.search_logged_models([self.experiment_id], wanted):
+        """Find the complete model of a run that a kill left without its tag; delete unfinished models."""
+        query, uri = f"source_run_id = '{run_id}'", None
+        for model in self.client.search_logged_models([self.experiment_id], query):
             if model.status == LoggedModelStatus.READY:
-                found = f"models:/{model.model_id}"
+                uri = f"models:/{model.model_id}"
             else:
                 with explain_denied_access(f"unfinished model {model.model_id} of run {run_id}"):
                     self.client.delete_logged_model(model.model_id)
-        return found
+        return uri
 
     def log_scores(self, run_id: str, values: Mapping[str, float]) -> None:
-        """Log numbers without steps."""
+        """Log metrics without steps."""
         self.client.log_batch(run_id, metrics=make_scalars(values))
 
-    def add_up(self, prefix: str) -> dict[str, float]:
-        """Add up the metrics of a prefix over the campaign's trials."""
+    def sum_metrics(self, prefix: str) -> dict[str, float]:
+        """Sum the metrics whose names begin with *prefix* over the campaign's trials."""
         totals: dict[str, float] = {}
         for run in self.find_trials():
             for name, value in run.data.metrics.items():
@@ -232,11 +229,11 @@ class Tracker:
         return totals
 
     def close(self, run_id: str, status: str, ended_ms: int | None = None) -> None:
-        """Set a run's final status, and when it ended: now when left out."""
+        """Set a run's final status and its end in ms since 1970; default: now."""
         self.client.set_terminated(run_id, status, ended_ms)
 
     def close_running(self, status: str) -> None:
-        """Close every run of the campaign that is still open; a trial among them was cut off."""
+        """Close every open run of the campaign; tag its open trials as killed."""
         for run in self._find():
             if run.info.status == "RUNNING":
                 self.close(run.info.run_id, status)

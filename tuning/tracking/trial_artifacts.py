@@ -1,4 +1,4 @@
-"""What an ended trial leaves in MLflow: scores, curves that the pages overlay, environment, files."""
+"""Artifacts of an ended trial in MLflow: scores, overlay curves, environment, files."""
 
 import shutil
 import tempfile
@@ -12,11 +12,11 @@ from tuning.metrics.curve import Curve, average_precision, trace_curve
 from tuning.plots import trial_figures
 from tuning.tracking.payloads import (
     flatten,
+    format_curve,
     make_best,
     make_overlay,
     make_reliability,
     make_scalars,
-    write_curve,
 )
 from tuning.tracking.ui_links import VAL_AP
 from tuning.trial.disk import measure_bytes
@@ -32,70 +32,69 @@ FILES = (
     "end.json",
     "examples.npz",
 )
-Curves = dict[str, tuple[Curve, float]]  # with their average precision, by part
+Curves = dict[str, tuple[Curve, float]]  # curve and average precision, by split part
 
 
 def log_trial_artifacts(
-    client: MlflowClient, run_id: str, journal: TrialFolder, synthetic: bool
+    client: MlflowClient, run_id: str, trial: TrialFolder, synthetic: bool
 ) -> None:
-    """Log what a trial came to, all numbers in one batch.
+    """Log an ended trial's scores, curves, environment and files; all numbers in one batch.
 
     Args:
         client: MLflow client.
-        run_id: The trial's run; the tag ``curves`` tells that nothing is lacking.
-        journal: The trial's folder.
-        synthetic: Whether the tiles are the twin's, for the figure.
+        run_id: The trial's run; its tag ``curves`` is set last.
+        trial: The trial's folder.
+        synthetic: Whether the tiles are the synthetic twin's, which the figure states.
     """
-    found = {part: journal.counts(part) for part in ("val", "test")}
-    counts = {part: some for part, some in found.items() if some is not None and some[1].sum()}
-    curves = {part: (trace_curve(some), average_precision(some)) for part, some in counts.items()}
-    tags = flatten(journal.read("environment") or {}, "env.")
+    histograms = {part: trial.counts(part) for part in ("val", "test")}
+    counts = {part: h for part, h in histograms.items() if h is not None and h[1].sum()}
+    curves = {part: (trace_curve(h), average_precision(h)) for part, h in counts.items()}
+    tags = flatten(trial.read("environment") or {}, "env.")
     client.log_batch(
         run_id,
-        metrics=[*_list_scores(journal, curves), *_list_curves(counts, curves)],
+        metrics=[*_list_scores(trial, curves), *_list_curves(counts, curves)],
         tags=[RunTag(name, str(value)) for name, value in tags.items()],
     )
-    size = _log_files(client, run_id, journal, curves, synthetic)
+    size = _log_files(client, run_id, trial, curves, synthetic)
     client.log_batch(run_id, make_scalars({"bytes/files": size}))
     client.set_tag(run_id, "curves", ",".join(curves))
 
 
-def _list_scores(journal: TrialFolder, curves: Curves) -> list[Metric]:
-    rows = journal.history()
+def _list_scores(trial: TrialFolder, curves: Curves) -> list[Metric]:
+    rows = trial.history()
     metrics = make_best(rows) if rows else []
     if not rows and "val" in curves:  # a baseline has no epochs
         metrics += make_scalars({VAL_AP: curves["val"][1]})
     for group in ("test", "cost"):
-        values = journal.read(group) or {}
+        values = trial.read(group) or {}
         metrics += make_scalars({f"{group}/{key}": value for key, value in values.items()})
     return metrics
 
 
 def _list_curves(counts: dict[str, np.ndarray], curves: Curves) -> list[Metric]:
     metrics: list[Metric] = []
-    for part, some in counts.items():
+    for part, histogram in counts.items():
         metrics += make_overlay(f"pr/{part}_precision", curves[part][0])
-        metrics += make_reliability(f"reliability/{part}_observed", some)
+        metrics += make_reliability(f"reliability/{part}_observed", histogram)
     return metrics
 
 
 def _log_files(
-    client: MlflowClient, run_id: str, journal: TrialFolder, curves: Curves, synthetic: bool
+    client: MlflowClient, run_id: str, trial: TrialFolder, curves: Curves, synthetic: bool
 ) -> int:
-    """Log the curves as figure and JSON, and the trial's own files; return their bytes."""
-    with tempfile.TemporaryDirectory() as aside:
-        folder = Path(aside)
+    """Log the curves as figure and JSON, and the trial's own files; return their size in bytes."""
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
         (folder / "curves").mkdir()
         (folder / "trial").mkdir()
         for part, (curve, area) in curves.items():
-            (folder / "curves" / f"pr_{part}.json").write_text(write_curve(curve, area, synthetic))
+            (folder / "curves" / f"pr_{part}.json").write_text(format_curve(curve, area, synthetic))
         if curves:
-            figure = trial_figures.draw_pr(
-                curves, str(client.get_run(run_id).info.run_name), synthetic
-            )
+            name = str(client.get_run(run_id).info.run_name)
+            figure = trial_figures.draw_pr(curves, name, synthetic)
             trial_figures.save(figure, folder / "curves" / "pr.png")
         for file in FILES:
-            if (journal.path / file).is_file():
-                shutil.copyfile(journal.path / file, folder / "trial" / file)
-        client.log_artifacts(run_id, aside)
+            if (trial.path / file).is_file():
+                shutil.copyfile(trial.path / file, folder / "trial" / file)
+        client.log_artifacts(run_id, temporary)
         return measure_bytes(folder)

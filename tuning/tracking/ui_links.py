@@ -1,8 +1,8 @@
-"""Ready-made addresses of MLflow's own pages: a campaign's runs and charts, overlaid curves, compared trials.
+"""Links to MLflow's own pages: a campaign's runs and charts, overlaid curves, compared trials.
 
-A view of the runs page is a JSON tag of the experiment, as its "Share" button makes one; columns, order, filter and
-charts come with it. The names below are those of MLflow 3.17's page; another release that does not know one leaves
-it out of the page.
+A view of the runs page is a JSON tag of the experiment, as written by the page's "Share" button; it holds columns,
+order, filter and charts. The names below are those of MLflow 3.17's page; other releases ignore names that they do not
+know.
 """
 
 import json
@@ -15,14 +15,14 @@ from mlflow.tracking import MlflowClient
 
 from data.io.errors import hide_password
 
-LOCAL_UI = "http://127.0.0.1:5000"  # where `mlflow ui` listens
+LOCAL_UI = "http://127.0.0.1:5000"  # default of `mlflow ui`
 VAL_AP, TEST_AP = "best/val_pr_auc", "test/pr_auc"
 VAL_CURVE, TEST_CURVE = "pr/val_precision", "pr/test_precision"
 VAL_RELIABILITY, TEST_RELIABILITY = "reliability/val_observed", "reliability/test_observed"
-MOST_RUNS = 100  # of an address: browsers and servers cut longer ones
+MAX_RUNS = 100  # in a URL: browsers and servers truncate longer ones
 _VIEW = "mlflow.sharedViewState."
 _SECTION = "comparison"
-_WIDTHS = {  # of the columns shown, in pixels
+_WIDTHS = {  # of the columns, in pixels
     "attributes.`Run Name`": 320,
     f"metrics.`{VAL_AP}`": 130,
     f"metrics.`{TEST_AP}`": 110,
@@ -37,13 +37,13 @@ _SEARCHED = ("lr", "weight_decay", "bce_weight", "pos_weight")
 
 
 def ui_address(tracking_uri: str) -> str:
-    """Return where a tracker's pages are: its own address, or where ``mlflow ui`` will listen."""
+    """Return the URL of a tracker's pages: the server's, or the one of a local ``mlflow ui``."""
     is_server = tracking_uri.startswith("http")
     return hide_password(tracking_uri).rstrip("/") if is_server else LOCAL_UI
 
 
 def ui_command(tracking_uri: str) -> str:
-    """Return the command that serves a database's pages, or the address of a server, which has them already."""
+    """Return the command that serves a database's pages, or a server's URL."""
     if tracking_uri.startswith("http"):
         return ui_address(tracking_uri)
     return f"python -m mlflow ui --backend-store-uri {hide_password(tracking_uri)}"
@@ -54,35 +54,35 @@ def _pack(value: Any) -> str:
 
 
 def overlay_address(base: str, experiment_id: str, run_ids: Sequence[str], metric: str) -> str:
-    """Return the page that draws one step metric of several runs, at most ``MOST_RUNS``, into one chart."""
-    asked = {
-        "runs": list(run_ids)[:MOST_RUNS],
+    """Return the URL of one chart of a step metric of several runs, at most ``MAX_RUNS``."""
+    query = {
+        "runs": list(run_ids)[:MAX_RUNS],
         "metric": metric,
         "experiments": [experiment_id],
         "plot_metric_keys": [metric],
         "plot_layout": {},
     }
-    # Without these, too, the page fails while it loads.
-    plain = (
+    # The page also fails to load without these.
+    defaults = (
         "x_axis=step&y_axis_scale=linear&line_smoothness=1&show_point=false"
         "&deselected_curves=[]&last_linear_y_axis_range=[]"
     )
-    return f"{base}/#/metric?{'&'.join(f'{k}={_pack(v)}' for k, v in asked.items())}&{plain}"
+    return f"{base}/#/metric?{'&'.join(f'{k}={_pack(v)}' for k, v in query.items())}&{defaults}"
 
 
 def compare_address(base: str, experiment_id: str, run_ids: Sequence[str]) -> str:
-    """Return the page that compares runs: parallel coordinates, scatter plot, tables."""
-    some = list(run_ids)[:MOST_RUNS]
-    return f"{base}/#/compare-runs?runs={_pack(some)}&experiments={_pack([experiment_id])}"
+    """Return the URL of the comparison of runs: parallel coordinates, scatter plot, tables."""
+    shown = list(run_ids)[:MAX_RUNS]
+    return f"{base}/#/compare-runs?runs={_pack(shown)}&experiments={_pack([experiment_id])}"
 
 
 def table_address(base: str, experiment_id: str, campaign: str) -> str:
-    """Return the runs page with a campaign's trials, best on val first; see :func:`publish_views`."""
+    """Return the URL of a campaign's trials, best on val first; needs :func:`publish_views`."""
     return f"{base}/#/experiments/{experiment_id}/runs?viewStateShareKey={_key(campaign)}"
 
 
 def charts_address(base: str, experiment_id: str, campaign: str) -> str:
-    """Return the same page as charts: curves overlaid, parallel coordinates, scatter plot."""
+    """Return the URL of a campaign's charts: overlaid curves, parallel coordinates, scatter plot."""
     return f"{table_address(base, experiment_id, campaign)}&compareRunsMode=CHART"
 
 
@@ -93,31 +93,31 @@ def list_pages(
     chosen: Sequence[str],
     searches: Sequence[str] = (),
 ) -> dict[str, str]:
-    """List a campaign's ready-made pages by label.
+    """Return the URLs of a campaign's pages, by label.
 
     Args:
-        base: Of :func:`ui_address`.
+        base: URL from :func:`ui_address`.
         experiment_id: Experiment of the runs.
         campaign: Name of the campaign.
-        chosen: One repeat run of each model, best model first.
-        searches: Search trials' runs, best first.
+        chosen: Id of one repeat run of each model, best model first.
+        searches: Ids of the search trials' runs, best first.
     """
-    place = (base, experiment_id)
+    experiment = (base, experiment_id)
     pages = {
-        "trials, best on val first": table_address(*place, campaign),
-        "trials as charts": charts_address(*place, campaign),
-        "precision over recall on test, overlaid": overlay_address(*place, chosen, TEST_CURVE),
-        "precision over recall on val, overlaid": overlay_address(*place, chosen, VAL_CURVE),
-        "reliability on test, overlaid": overlay_address(*place, chosen, TEST_RELIABILITY),
-        "repeat runs compared": compare_address(*place, chosen),
+        "trials, best on val first": table_address(*experiment, campaign),
+        "trials as charts": charts_address(*experiment, campaign),
+        "precision over recall on test, overlaid": overlay_address(*experiment, chosen, TEST_CURVE),
+        "precision over recall on val, overlaid": overlay_address(*experiment, chosen, VAL_CURVE),
+        "reliability on test, overlaid": overlay_address(*experiment, chosen, TEST_RELIABILITY),
+        "repeat runs compared": compare_address(*experiment, chosen),
     }
     if searches:
-        pages["search trials compared"] = compare_address(*place, searches)
+        pages["search trials compared"] = compare_address(*experiment, searches)
     return pages
 
 
 def publish_views(client: MlflowClient, experiment_id: str, campaign: str) -> None:
-    """Keep a campaign's view of the runs page with the experiment, so that its address works for everyone."""
+    """Store a campaign's view of the runs page in the experiment, so that its URL works for everyone."""
     state = {
         "searchFilter": f"tags.campaign = '{campaign}' and tags.kind = 'trial'",
         "orderByKey": f"metrics.`{VAL_AP}`",
@@ -137,7 +137,7 @@ def publish_views(client: MlflowClient, experiment_id: str, campaign: str) -> No
 
 
 def _key(campaign: str) -> str:
-    """Return a view's name: MLflow keeps them all in one place, so a campaign of any name gets its own."""
+    """Return the key of a campaign's view, shortened and unique: all views share the experiment's tags."""
     return f"{campaign[:40]}-{zlib.crc32(campaign.encode()):08x}"
 
 

@@ -1,7 +1,7 @@
-"""Runs that somebody else may have logged: the tags, metrics and files of which a report is made.
+"""Checks of runs that somebody else may have logged: the tags, metrics and files that a report reads.
 
-A tracker is not trusted: its texts become cells of tables, keys of models and names of folders. What is wrong is refused
-by the run's id, before any of it is used.
+A tracker is not trusted: its texts become table cells, model keys and folder names. Every value is checked before it is
+used, and an error names the run.
 """
 
 import logging
@@ -35,15 +35,15 @@ from tuning.tracking.client import find_runs
 
 logger = logging.getLogger(__name__)
 
-MOST_THREADS = 1024
-MOST_CHARS = 300  # of a tag that a table shows
-# Tags of a repeat run that stand in tables as they are.
+MAX_THREADS = 1024
+MAX_CHARS = 300  # of a tag that a table shows
+# Tags of a repeat run that are copied into tables.
 PROVENANCE = (
     *("campaign", "preset", "split", "split_hash", "data_hash", "data", "channels", "acquisitions"),
     "git_commit",
 )
 ROUNDING = 0.001  # sums of floats may end a little outside a score's range
-# Greatest value of each metric that a report needs.
+# Maximum of each metric that a report needs.
 NEEDED_METRICS = {
     **dict.fromkeys(("best/val_pr_auc", "test/threshold", "test/pr_auc"), 1 + ROUNDING),
     **dict.fromkeys(("test/infer_seconds_total", "test/infer_seconds_per_sample"), 1e9),
@@ -58,18 +58,18 @@ _REMEDY = "Somebody changed or forged it: restore it, or delete the run in MLflo
 
 
 def find_campaign(client: MlflowClient, experiment_id: str, name: str | None) -> Run:
-    """Return the run of the campaign of that name, or of the latest; a name is one that a folder may have.
+    """Return the run of the named campaign, or of the latest; names that are unsafe for a folder are skipped.
 
     Raises:
-        ValueError: If there is none.
+        ValueError: If there is no such campaign.
     """
     runs: dict[str, Run] = {}
     for run in find_runs(client, experiment_id, kind="campaign"):
-        if is_safe_name(found := run.data.tags.get("campaign")):
-            runs[str(found)] = run
-        else:  # it would become a folder's
+        if is_safe_name(tag := run.data.tags.get("campaign")):
+            runs[str(tag)] = run
+        else:  # the report's folder has the campaign's name
             logger.warning(
-                "Passed over run %s: %s is no campaign's name.", run.info.run_id, show_value(found)
+                "Skipped run %s: %s is not a valid campaign name.", run.info.run_id, show_value(tag)
             )
     if not runs:
         raise ValueError(
@@ -81,10 +81,10 @@ def find_campaign(client: MlflowClient, experiment_id: str, name: str | None) ->
 
 
 def read_expected(campaign: Run, tag: str) -> dict[str, int]:
-    """Return how many repeat runs a campaign should have, by model.
+    """Return the number of repeat runs that a campaign should have, by model.
 
     Raises:
-        ValueError: If its tag is no such JSON object.
+        ValueError: If the tag is not a JSON object of known models and counts.
     """
     place = f"the tag {tag} of run {campaign.info.run_id}"
     expected = parse_object(campaign.data.tags.get(tag, "{}"), place)
@@ -96,25 +96,25 @@ def read_expected(campaign: Run, tag: str) -> dict[str, int]:
 
 
 def is_model(key: object) -> bool:
-    """Tell whether a key is that of an architecture or a baseline."""
+    """Return whether *key* is the key of an architecture or a baseline."""
     return isinstance(key, str) and (key in list_models() or key in BASELINES)
 
 
 def check_repeat(run: Run) -> None:
-    """Refuse a repeat run that a report cannot be made of.
+    """Check the tags and scores of a repeat run.
 
     Args:
-        run: A run that ended and was measured on test.
+        run: A finished run with test scores.
 
     Raises:
-        ValueError: If a tag is missing, of another form or longer than ``MOST_CHARS``, or a score is missing
-            or out of range.
+        ValueError: If a tag is missing, malformed or longer than ``MAX_CHARS``, or a score is missing or out of
+            range.
     """
     tags, place = run.data.tags, f"run {run.info.run_id}"
     for name in ("study", "seed", "fold", *PROVENANCE):
         text = tags.get(name)
-        if text is None or len(text) > MOST_CHARS or not text.isprintable():
-            rule = f"The tag {name} must be one line of {MOST_CHARS} characters at most"
+        if text is None or len(text) > MAX_CHARS or not text.isprintable():
+            rule = f"The tag {name} must be one line of {MAX_CHARS} characters at most"
             raise refused_error(rule, show_value(text), place, _REMEDY)
     if not is_model(tags["study"]):
         raise refused_error(
@@ -149,10 +149,10 @@ def check_repeat(run: Run) -> None:
 
 
 def check_search(run_id: str, row: dict[str, Any]) -> dict[str, Any]:
-    """Return a search trial's row if its network, number and epochs are some.
+    """Return a search trial's row after a check of its model, number and epochs.
 
     Raises:
-        ValueError: If one of them is not.
+        ValueError: If one of them is invalid.
     """
     place, number, epochs = f"run {run_id}", row["number"], row["epochs"]
     if row["model"] not in list_models():
@@ -168,21 +168,25 @@ def check_search(run_id: str, row: dict[str, Any]) -> dict[str, Any]:
     return row
 
 
-def check_environment(found: dict[str, Any], place: str) -> None:
-    """Refuse an ``environment.json`` without device, packages, or a number of threads that can be used again."""
-    threads, device = found.get("threads"), found.get("device")
-    counted = is_number(threads, 1, MOST_THREADS, whole=True)
-    if not (counted and device in ("cpu", "cuda") and is_string_map(found.get("packages"))):
-        rule = f"environment.json must have a device, 1 to {MOST_THREADS} threads and packages"
+def check_environment(content: dict[str, Any], place: str) -> None:
+    """Check device, packages and number of threads of an ``environment.json``.
+
+    Raises:
+        ValueError: If one of them is missing or invalid.
+    """
+    threads, device = content.get("threads"), content.get("device")
+    valid = is_number(threads, 1, MAX_THREADS, whole=True)
+    if not (valid and device in ("cpu", "cuda") and is_string_map(content.get("packages"))):
+        rule = f"environment.json must have a device, 1 to {MAX_THREADS} threads and packages"
         raise refused_error(
             rule, show_value({"threads": threads, "device": device}), place, _REMEDY
         )
 
 
 def check_ids(ids: Collection[str], path: Path) -> tuple[str, ...]:
-    """Return tile ids if each is one, and none comes twice; raise ValueError otherwise."""
-    if strange := [one for one in ids if not is_tile_id(one)]:
-        raise refused_error(TILE_ID_RULE, show_value(strange[0]), path, _REMEDY)
+    """Return tile ids after a check; raise ValueError if one is malformed or repeated, or there is none."""
+    if malformed := [tile for tile in ids if not is_tile_id(tile)]:
+        raise refused_error(TILE_ID_RULE, show_value(malformed[0]), path, _REMEDY)
     if len(set(ids)) < len(ids) or not ids:
         raise refused_error(
             "Tiles must come once", f"{len(ids)} ids of {len(set(ids))} tiles", path, _REMEDY
@@ -195,26 +199,26 @@ def read_probs(path: Path, known: Collection[str]) -> tuple[tuple[str, ...], np.
 
     Args:
         path: The file, within the limits of :mod:`data.io.safe_arrays`.
-        known: The tiles of the campaign's ground.
+        known: The tiles of the campaign's reference layers.
 
     Returns:
         Ids of N tiles, and their probability bins ``(N, H, W)``, uint16.
 
     Raises:
-        ValueError: If the file is not what a measurement writes, or names a tile that is not known.
+        ValueError: If the file is malformed, or has an unknown tile.
     """
-    found = read_arrays(path, PROBS)
-    ids, bins = check_ids([str(one) for one in found["tile_ids"]], path), found["bins"]
+    arrays = read_arrays(path, PROBS)
+    ids, bins = check_ids([str(tile) for tile in arrays["tile_ids"]], path), arrays["bins"]
     if len(ids) != len(bins) or bins.max() >= BINS:
         got = f"{len(bins)} with bins up to {bins.max(initial=0)}"
         raise refused_error(f"{len(ids)} tiles must have bins below {BINS}", got, path, _REMEDY)
-    if strange := sorted(set(ids).difference(known)):
-        raise refused_error("A test tile must be among the campaign's", strange[0], path, _REMEDY)
+    if unknown := sorted(set(ids).difference(known)):
+        raise refused_error("A test tile must be among the campaign's", unknown[0], path, _REMEDY)
     return ids, bins
 
 
 def read_counts(path: Path) -> np.ndarray:
-    """Read a histogram, ``val_counts.npy``, shape ``(2, BINS)``, int64; raise ValueError if it is none."""
+    """Read a histogram, ``val_counts.npy``, shape ``(2, BINS)``, int64; raise ValueError if it is malformed."""
     counts = read_array(path, COUNTS)
     if counts.min() < 0 or counts.max() > 2**40:
         raise refused_error("A histogram must count pixels", f"{counts.min()}", path, _REMEDY)

@@ -160,7 +160,7 @@ def test_repeats_and_the_best_search_trial_keep_a_model_and_losers_no_checkpoint
     assert with_checkpoint == {run.data.tags["key"] for run in networks}
     (campaign,) = runs_of(root, "smoke", kind="campaign")
     assert campaign.data.metrics["bytes/model"] > 0
-    assert "The campaign keeps " in smoke.stderr
+    assert "Storage used: " in smoke.stderr
     assert "of checkpoints." in smoke.stderr
 
 

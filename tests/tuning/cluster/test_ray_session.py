@@ -118,7 +118,7 @@ def uneven(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Cluster, 
     root.mkdir()
     with cluster() as made:
         made.add(1, gpus=1)
-        made.add(1, hidden=root, instead=(other, ROOT / "tuning"))
+        made.add(1, hidden=root, replaced=(other, ROOT / "tuning"))
         yield made, root
 
 
@@ -145,7 +145,7 @@ def test_nodes_that_cannot_run_it_are_named_before_anything_is_made(
 def test_token_that_is_wrong_is_not_let_in(uneven: tuple[Cluster, Path]) -> None:
     said = run(uneven[0], uneven[1], "--campaign", "token", RAY_AUTH_TOKEN="0" * 64)
     assert "A Ray cluster must answer at " in said
-    assert "RAY_AUTH_TOKEN_PATH where it asks for a token" in said
+    assert "RAY_AUTH_TOKEN_PATH if it requires a token" in said
 
 
 def test_trial_without_a_gpu_keeps_off_the_node_that_has_one(uneven: tuple[Cluster, Path]) -> None:

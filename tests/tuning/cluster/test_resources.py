@@ -12,7 +12,13 @@ from tests.support.settings import make_settings
 from tuning.cluster import ray_session
 from tuning.cluster.gpu_memory import find_heaviest, measure_footprint
 from tuning.cluster.preflight import measure_gpu
-from tuning.cluster.resources import NodeResources, Resources, choose_share, share_of_gpu, share_out
+from tuning.cluster.resources import (
+    NodeResources,
+    Resources,
+    choose_resources,
+    default_resources,
+    gpu_fraction,
+)
 from tuning.train.fit import make_config_split
 from tuning.train.training import Training
 from tuning.trial.folder import Config, TrialFolder
@@ -22,8 +28,8 @@ CPU, GPU = NodeResources(16, 0), NodeResources(8, 2)
 
 
 def test_trials_with_a_gpu_share_the_cores_beside_them() -> None:
-    assert choose_share(make_settings(trials=4, seeds=2), [CPU, GPU]) == Resources(2, 0.5)
-    assert choose_share(make_settings(trials=4, seeds=2, gpus_per_trial=0), [CPU, GPU]) == (
+    assert default_resources(make_settings(trials=4, seeds=2), [CPU, GPU]) == Resources(2, 0.5)
+    assert default_resources(make_settings(trials=4, seeds=2, gpus_per_trial=0), [CPU, GPU]) == (
         Resources(4, 0)
     )
 
@@ -32,7 +38,9 @@ def test_share_that_fits_the_cluster_but_no_node_is_refused() -> None:
     with pytest.raises(
         ValueError, match=r"8 cores and 0 GPUs where a node has 4 cores.*wait-for-nodes"
     ):
-        share_out(make_settings(cpus_per_trial=8), [NodeResources(4, 0), NodeResources(4, 0)])
+        choose_resources(
+            make_settings(cpus_per_trial=8), [NodeResources(4, 0), NodeResources(4, 0)]
+        )
 
 
 def test_larger_share_is_one_that_a_node_has() -> None:
@@ -45,7 +53,7 @@ def test_larger_share_is_one_that_a_node_has() -> None:
 
 @pytest.mark.parametrize(("peak", "count"), [(1, 8), (13, 6), (30, 2), (79, 1), (80, 1)])
 def test_gpu_is_shared_by_as_many_as_fit_with_a_margin(peak: float, count: int) -> None:
-    share = share_of_gpu(peak, 96)
+    share = gpu_fraction(peak, 96)
     assert math.isclose(share, 1 / count)
     assert count * peak * 1.2 <= 96
 
@@ -54,7 +62,7 @@ def test_trial_larger_than_a_gpu_is_refused() -> None:
     with pytest.raises(
         ValueError, match=r"must fit into a GPU, but got a peak of 90.0 GB where it has 96.0"
     ):
-        share_of_gpu(90e9, 96e9)
+        gpu_fraction(90e9, 96e9)
 
 
 def test_seeds_in_one_process_take_as_much_of_a_gpu_as_each_would(
@@ -95,7 +103,7 @@ def test_one_step_of_each_part_is_tried_and_nothing_kept(
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 def test_footprint_needs_a_gpu(pack: Pack, config: Config) -> None:
     with pytest.raises(
-        ValueError, match=r"measured on one, but this process has none. Give --gpus-per-trial"
+        ValueError, match=r"measured on a GPU, but this process has none. Set --gpus-per-trial"
     ):
         measure_footprint(config, str(pack.path), None)
 
@@ -105,7 +113,7 @@ def test_cluster_is_asked_for_a_node_that_holds_a_trial_and_let_go_of_it(
 ) -> None:
     asked: list[Any] = []
     rooms = iter([[NodeResources(1, 0)]] * 4 + [[NodeResources(1, 0), NodeResources(8, 1)]] * 9)
-    monkeypatch.setattr(ray_session, "LOOK_S", 0.0)
+    monkeypatch.setattr(ray_session, "POLL_S", 0.0)
     monkeypatch.setattr(ray_session.ray, "is_initialized", lambda: True)
     monkeypatch.setattr(ray_session, "list_node_resources", lambda: next(rooms))
     monkeypatch.setattr(ray_session, "request_resources", lambda bundles: asked.append(bundles))
@@ -116,7 +124,7 @@ def test_cluster_is_asked_for_a_node_that_holds_a_trial_and_let_go_of_it(
 
 def test_cluster_that_does_not_grow_in_time_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[Any] = []
-    monkeypatch.setattr(ray_session, "LOOK_S", 0.0)
+    monkeypatch.setattr(ray_session, "POLL_S", 0.0)
     monkeypatch.setattr(ray_session.ray, "is_initialized", lambda: True)
     monkeypatch.setattr(ray_session, "list_node_resources", lambda: [NodeResources(1, 0)])
     monkeypatch.setattr(ray_session, "request_resources", lambda bundles: asked.append(bundles))

@@ -33,7 +33,7 @@ TASK = "Failure # 1 (occurred at 2026-11-25_21-03-12)\nray::ImplicitFunc.train()
                 "node (IP: 192.0.2.2, ID: 04) was 1.31GB used / 23.54GB limit (0.055807)\nOOM kill reason: Memory"
             ),
             "memory",
-            "The machine ran out of memory, and Ray ended the trial's worker.",
+            "The machine ran out of memory, and Ray killed the trial's worker.",
         ),
     ],
 )
@@ -47,104 +47,104 @@ def test_reason_of_a_failure_is_a_line(text: str, kind: str, message: str) -> No
 class Silent(MLflowSender):
     """Sends nothing."""
 
-    def submit(self, journal: TrialFolder) -> None:
+    def submit(self, folder: TrialFolder) -> None:
         pass
 
 
-def make_mirror(root: Path, trials: int) -> tuple[TrackingCallback, list[Any]]:
+def make_callback(root: Path, trials: int) -> tuple[TrackingCallback, list[Any]]:
     """Make a mirror with trials that look like Ray's."""
     context = CampaignContext("m", "smoke", "blocks", "s", "d", "synthetic", "s1", "2 even", "c")
     fixed = {"model": "unet", "seed": 1, "split": "blocks"}
     stage = Stage("search-unet", StageJob("search", fixed, "p", str(root / "trials")), trials, 4)
-    delivery = Silent(root, context, DataRecord("twin", "d", "twin:1", {}, {}))
+    sender = Silent(root, context, DataRecord("twin", "d", "twin:1", {}, {}))
     samples = [{"lr": 1e-3 * (1 + number)} for number in range(trials)]
-    return TrackingCallback(delivery, stage), [SimpleNamespace(config=sample) for sample in samples]
+    return TrackingCallback(sender, stage), [SimpleNamespace(config=sample) for sample in samples]
 
 
 def test_sums_of_epochs_are_those_of_the_trials(tmp_path: Path) -> None:
     (tmp_path / "trials").mkdir()
-    mirror, trials = make_mirror(tmp_path, 12)
+    callback, trials = make_callback(tmp_path, 12)
     for trial in trials[:2]:  # over before this process began, and run again all the same
-        register_trial(mirror.stage, trial.config, 1)
-        mirror.stage.job.journal(trial.config).end("last epoch")
-    mirror = TrackingCallback(mirror.delivery, mirror.stage)
+        register_trial(callback.stage, trial.config, 1)
+        callback.stage.job.journal(trial.config).end("last epoch")
+    callback = TrackingCallback(callback.sender, callback.stage)
     for trial in trials:
-        mirror.on_trial_start(1, trials, trial)
+        callback.on_trial_start(1, trials, trial)
     for epoch, trial in sorted((e, n) for n in range(12) for e in range(1, n % 4 + 2)):
         result = {"epoch": epoch, "val_pr_auc": 0.1, "best_val_pr_auc": 0.1, "seconds": 1.0}
-        mirror.on_trial_result(1, trials, trials[trial], result)
+        callback.on_trial_result(1, trials, trials[trial], result)
         if epoch == 4:
-            mirror.stage.job.journal(trials[trial].config).end("last epoch")
-            mirror.on_trial_complete(1, trials, trials[trial])
-    ended = [mirror._epochs[key] for key in mirror._ended if key in mirror._epochs]
+            callback.stage.job.journal(trials[trial].config).end("last epoch")
+            callback.on_trial_complete(1, trials, trials[trial])
+    ended = [callback._epochs[key] for key in callback._ended if key in callback._epochs]
     assert len(ended) > 2
-    assert mirror._done == sum(mirror._epochs.values())
-    assert (mirror._ended_epochs, mirror._ended_here) == (sum(ended), len(ended))
+    assert callback._done == sum(callback._epochs.values())
+    assert (callback._ended_epochs, callback._ended_here) == (sum(ended), len(ended))
 
 
 def make_stack(root: Path, *seeds: int) -> tuple[TrackingCallback, Any]:
     """Make a mirror of a repeat stage, with one trial of Ray's that stands for some seeds."""
-    mirror, _ = make_mirror(root, len(seeds))
+    callback, _ = make_callback(root, len(seeds))
     stage = Stage("repeat", StageJob("repeat", {}, "p", str(root / "trials")), len(seeds), 4, 60.0)
     configs = [{"model": "unet", "split": "blocks", "seed": seed} for seed in seeds]
-    return TrackingCallback(mirror.delivery, stage), SimpleNamespace(
+    return TrackingCallback(callback.sender, stage), SimpleNamespace(
         config={"configs": configs}, error_file=None, temporary_state=SimpleNamespace(ray_actor=7)
     )
 
 
-def journals_of(mirror: TrackingCallback, trial: Any) -> list[TrialFolder]:
-    return [mirror.stage.job.journal(one) for one in mirror.stage.job.members(trial.config)]
+def folders_of(callback: TrackingCallback, trial: Any) -> list[TrialFolder]:
+    return [callback.stage.job.journal(one) for one in callback.stage.job.members(trial.config)]
 
 
 def test_seeds_of_a_stack_are_trials_of_their_own(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    mirror, trial = make_stack(tmp_path, 5, 6, 7)
-    mirror.on_trial_start(1, [trial], trial)
-    journals = journals_of(mirror, trial)
-    assert [journal.read("trial")["number"] for journal in journals] == [1, 2, 3]
+    callback, trial = make_stack(tmp_path, 5, 6, 7)
+    callback.on_trial_start(1, [trial], trial)
+    folders = folders_of(callback, trial)
+    assert [folder.read("trial")["number"] for folder in folders] == [1, 2, 3]
     with caplog.at_level("INFO"):
         result = {"epoch": 2, "val_pr_auc": 0.1, "best_val_pr_auc": 0.1, "seconds": 1.0}
-        mirror.on_trial_result(1, [trial], trial, result | {"member": 1})
+        callback.on_trial_result(1, [trial], trial, result | {"member": 1})
     assert "seed 6: epoch 2/4" in caplog.text
-    assert mirror._epochs == {journals[1].path.name: 2}
-    journals[0].end("error", message="The loss must stay finite.")
-    journals[1].end("patience")
-    journals[1].write("test", {"n_samples": 4})
+    assert callback._epochs == {folders[1].path.name: 2}
+    folders[0].end("error", message="The loss must stay finite.")
+    folders[1].end("patience")
+    folders[1].write("test", {"n_samples": 4})
     with caplog.at_level("INFO"):
-        mirror.on_trial_complete(1, [trial], trial)  # the last goes on with the campaign
-    assert mirror._ended == {journal.path.name for journal in journals[:2]}
+        callback.on_trial_complete(1, [trial], trial)  # the last goes on with the campaign
+    assert callback._ended == {folder.path.name for folder in folders[:2]}
     assert "seed 5 ended: error: The loss must stay finite." in caplog.text
     assert "seed 6 ended: patience." in caplog.text
     assert "seed 7" not in caplog.text
 
 
 def test_worker_that_dies_for_good_fails_only_seeds_without_a_result(tmp_path: Path) -> None:
-    mirror, trial = make_stack(tmp_path, 5, 6)
-    mirror.on_trial_start(1, [trial], trial)
-    done, died = journals_of(mirror, trial)
+    callback, trial = make_stack(tmp_path, 5, 6)
+    callback.on_trial_start(1, [trial], trial)
+    done, died = folders_of(callback, trial)
     done.end("patience")
     done.write("test", {"n_samples": 4})
-    mirror.on_trial_error(1, [trial], trial)
+    callback.on_trial_error(1, [trial], trial)
     assert done.read("failure") is None
     assert died.read("failure")["message"] == "The worker process died."
-    assert mirror._ended == {done.path.name, died.path.name}
+    assert callback._ended == {done.path.name, died.path.name}
 
 
 def test_stack_hangs_when_none_of_its_seeds_ends_an_epoch(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    mirror, trial = make_stack(tmp_path, 5, 6)
+    callback, trial = make_stack(tmp_path, 5, 6)
     now, killed = [0.0], list[object]()
     monkeypatch.setattr("tuning.search.callback.time.monotonic", lambda: now[0])
     monkeypatch.setattr("tuning.search.callback.ray.kill", killed.append)
-    mirror.on_trial_start(1, [trial], trial)
+    callback.on_trial_start(1, [trial], trial)
     result = {"epoch": 1, "val_pr_auc": 0.1, "best_val_pr_auc": 0.1, "seconds": 1.0, "member": 1}
     for now[0] in (50.0, 100.0):  # the first seed has ended: it reports nothing any more
-        mirror.on_trial_result(1, [trial], trial, result)
-        mirror.on_step_begin(1, [trial])
+        callback.on_trial_result(1, [trial], trial, result)
+        callback.on_step_begin(1, [trial])
     assert not killed
     now[0] = 161.0
-    mirror.on_step_begin(1, [trial])
+    callback.on_step_begin(1, [trial])
     assert killed == [7]
-    assert mirror._explain_failure(trial)[0] == "hang"
+    assert callback._explain_failure(trial)[0] == "hang"

@@ -8,7 +8,12 @@ import pytest
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
-from tuning.search.optuna_asha import Halving, Suggester, make_scheduler, make_searcher
+from tuning.search.optuna_asha import (
+    ReplayingASHA,
+    ResumableOptunaSearch,
+    make_scheduler,
+    make_searcher,
+)
 from tuning.trial.folder import Config
 from tuning.trial.search_space import Domain, LogUniform
 from tuning.trial.stage import (
@@ -34,7 +39,7 @@ def stage(config: Config, tmp_path: Path) -> Stage:
     )
 
 
-def continue_search(stage: Stage) -> Suggester:
+def continue_search(stage: Stage) -> ResumableOptunaSearch:
     return make_searcher(SPACE, FIRST, stage, *split_finished(stage))
 
 
@@ -43,9 +48,9 @@ def score(sample: dict[str, Any]) -> float:
 
 
 def finish(stage: Stage, sample: dict[str, Any]) -> None:
-    journal = stage.job.journal(sample)
-    journal.append({"epoch": 1, METRIC: score(sample)})
-    journal.end("last epoch", epoch=1)
+    folder = stage.job.journal(sample)
+    folder.append({"epoch": 1, METRIC: score(sample)})
+    folder.end("last epoch", epoch=1)
 
 
 def search(stage: Stage, *, cuts: tuple[int, ...] = ()) -> list[dict[str, Any]]:
@@ -108,21 +113,21 @@ def trial(stage: Stage, rate: float, number: int) -> Any:
     return SimpleNamespace(trial_id=f"t{number}", config=sample)
 
 
-def report(halving: Halving, one: Any, epoch: int, value: float) -> str:
+def report(halving: ReplayingASHA, one: Any, epoch: int, value: float) -> str:
     return str(halving.on_trial_result(None, one, {"epoch": epoch, METRIC: value}))
 
 
 def test_rungs_remember_the_trials_of_before_a_cut(stage: Stage) -> None:
     past = [trial(stage, rate, number) for number, rate in enumerate((1e-3, 2e-3, 3e-3), 1)]
     for number, one in enumerate(past):
-        journal = stage.job.journal(one.config)
+        folder = stage.job.journal(one.config)
         for epoch in range(1, 5):
-            journal.append({"epoch": epoch, METRIC: 0.5 + number / 10})
-        journal.end("last epoch", epoch=4)
+            folder.append({"epoch": epoch, METRIC: 0.5 + number / 10})
+        folder.end("last epoch", epoch=4)
     over = list(list_entries(stage))
     halving, fresh = make_scheduler(stage, over), make_scheduler(stage, [])
-    assert isinstance(halving, Halving)
-    assert isinstance(fresh, Halving)
+    assert isinstance(halving, ReplayingASHA)
+    assert isinstance(fresh, ReplayingASHA)
     new = trial(stage, 5e-3, 4)
     for scheduler in (halving, fresh):
         scheduler.on_trial_add(None, new)
@@ -139,7 +144,7 @@ def test_trial_that_passed_a_rung_is_not_judged_there_again(stage: Stage) -> Non
         stage.job.journal(weak.config).append({"epoch": epoch, METRIC: 0.1})
     strong = [trial(stage, 2e-3 + number / 1e3, 2 + number) for number in range(3)]
     halving = make_scheduler(stage, [])
-    assert isinstance(halving, Halving)
+    assert isinstance(halving, ReplayingASHA)
     halving.on_trial_add(None, weak)
     for one in strong:
         halving.on_trial_add(None, one)
@@ -151,4 +156,4 @@ def test_trial_that_passed_a_rung_is_not_judged_there_again(stage: Stage) -> Non
 def test_trials_too_short_for_a_rung_all_run_to_their_end(stage: Stage) -> None:
     short = Stage(stage.name, stage.job, stage.trials, epochs=2)
     assert isinstance(make_scheduler(short, []), FIFOScheduler)
-    assert not isinstance(make_scheduler(short, []), Halving)
+    assert not isinstance(make_scheduler(short, []), ReplayingASHA)

@@ -35,8 +35,8 @@ def make_stage(
 ) -> tuple[Stage, MLflowSender]:
     fixed = {name: value for name, value in config.items() if name not in ("arch", "lr")}
     job = StageJob(name, fixed, str(pack.path), str(root / "trials"))
-    delivery = MLflowSender(root, CONTEXT, DataRecord("twin", pack.hash, "twin:1", {}, {}))
-    return Stage(name, job, trials, config["epochs"]), delivery
+    sender = MLflowSender(root, CONTEXT, DataRecord("twin", pack.hash, "twin:1", {}, {}))
+    return Stage(name, job, trials, config["epochs"]), sender
 
 
 def space_of(config: Config, rates: list[float]) -> dict[str, Domain]:
@@ -47,11 +47,11 @@ def space_of(config: Config, rates: list[float]) -> dict[str, Domain]:
 def test_failed_trial_stops_neither_the_study_nor_wins(
     resources: Resources, pack: Pack, config: Config, tmp_path: Path
 ) -> None:
-    stage, delivery = make_stage(tmp_path, pack, config, "search", 4)
+    stage, sender = make_stage(tmp_path, pack, config, "search", 4)
     space = space_of(config, [3e-3, TOO_FAST])
-    found = run_search("unet", space, stage, delivery, tmp_path / "ray", resources)
+    found = run_search("unet", space, stage, sender, tmp_path / "ray", resources)
     assert [winner["lr"] for winner in found] == [3e-3]
-    runs = {run.data.params["lr"]: run for run in delivery.tracker.find_trials(study="unet")}
+    runs = {run.data.params["lr"]: run for run in sender.tracker.find_trials(study="unet")}
     assert len(runs) == 2  # a config drawn twice is one trial
     assert runs["0.003"].data.tags["ended_by"] == "last epoch"
     failed = runs[str(TOO_FAST)]
@@ -62,20 +62,20 @@ def test_failed_trial_stops_neither_the_study_nor_wins(
 def test_study_whose_every_trial_failed_has_no_winner(
     resources: Resources, pack: Pack, config: Config, tmp_path: Path
 ) -> None:
-    stage, delivery = make_stage(tmp_path, pack, config, "search", 2)
+    stage, sender = make_stage(tmp_path, pack, config, "search", 2)
     space = space_of(config, [TOO_FAST])
-    assert run_search("unet", space, stage, delivery, tmp_path / "ray", resources) == []
-    assert {run.info.status for run in delivery.tracker.find_trials()} == {"FAILED"}
+    assert run_search("unet", space, stage, sender, tmp_path / "ray", resources) == []
+    assert {run.info.status for run in sender.tracker.find_trials()} == {"FAILED"}
 
 
 def test_repeats_measure_test_and_run_to_their_end(
     resources: Resources, pack: Pack, config: Config, tmp_path: Path
 ) -> None:
-    stage, delivery = make_stage(tmp_path, pack, config, "repeat", 2)
+    stage, sender = make_stage(tmp_path, pack, config, "repeat", 2)
     configs = [config | {"seed": seed} for seed in (42, 123)]
-    done = run_repeats(configs, stage, delivery, tmp_path / "ray", resources)
+    done = run_repeats(configs, stage, sender, tmp_path / "ray", resources)
     assert sorted(config["seed"] for config in done) == [42, 123]
-    for run in delivery.tracker.find_trials(stage="repeat"):
+    for run in sender.tracker.find_trials(stage="repeat"):
         assert run.info.status == "FINISHED"
         assert run.data.metrics["test/n_samples"] == 4
     again, fresh = make_stage(tmp_path, pack, config, "repeat", 2)
@@ -88,21 +88,21 @@ class Killing(MLflowSender):
 
     killed = False
 
-    def submit(self, journal: TrialFolder) -> None:
-        super().submit(journal)
-        if not self.killed and journal.history() and journal.read("end") is None:
+    def submit(self, folder: TrialFolder) -> None:
+        super().submit(folder)
+        if not self.killed and folder.history() and folder.read("end") is None:
             for process in psutil.Process().children(recursive=True):
                 if "ray::ImplicitFunc" in " ".join(process.cmdline()):
                     process.kill()
                     type(self).killed = True
 
 
-def read_runs(delivery: MLflowSender) -> dict[str, dict[str, str]]:
+def read_runs(sender: MLflowSender) -> dict[str, dict[str, str]]:
     """Read what the repeat runs hold, without times and what the machine did; NaN is itself in words."""
     left_out = ("time", "seconds", "hours", "memory", "system/", "bytes/", "env.", "mlflow.")
     left_out += ("model_uri", "number")  # the latter in the order of their start, which Ray chooses
     found = {}
-    for run in delivery.tracker.find_trials(stage="repeat"):
+    for run in sender.tracker.find_trials(stage="repeat"):
         values = {**run.data.metrics, **run.data.tags, **run.data.params, "status": run.info.status}
         kept = {k: repr(v) for k, v in values.items() if not any(one in k for one in left_out)}
         found[str(run.info.run_name)] = kept

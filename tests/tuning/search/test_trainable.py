@@ -42,13 +42,13 @@ def run_stack(config: Config, job: StageJob, *seeds: int) -> dict[int, TrialFold
     return {one["seed"]: job.journal({"config": one}) for one in configs}
 
 
-def read_result(journal: TrialFolder) -> dict[str, Any]:
+def read_result(folder: TrialFolder) -> dict[str, Any]:
     """Return what a trial came to, without times."""
-    rows = [{k: v for k, v in row.items() if k not in TIMED_FIELDS} for row in journal.history()]
-    test = {k: v for k, v in (journal.read("test") or {}).items() if "seconds" not in k}
-    end = {k: v for k, v in (journal.read("end") or {}).items() if k != "time_ms"}
+    rows = [{k: v for k, v in row.items() if k not in TIMED_FIELDS} for row in folder.history()]
+    test = {k: v for k, v in (folder.read("test") or {}).items() if "seconds" not in k}
+    end = {k: v for k, v in (folder.read("end") or {}).items() if k != "time_ms"}
     counts = [
-        None if some is None else some.tolist() for some in map(journal.counts, ("val", "test"))
+        None if some is None else some.tolist() for some in map(folder.counts, ("val", "test"))
     ]
     return {"rows": rows, "test": test, "end": end, "counts": counts}
 
@@ -62,13 +62,13 @@ def test_each_seed_of_a_stack_is_the_trial_it_would_be_alone(
     reported = sorted((one[MEMBER], one["epoch"]) for one in reports)
     assert reported == [(0, 1), (0, 2), (1, 1), (1, 2)]
     alone = make_job(pack, tmp_path / "alone")
-    for seed, journal in stacked.items():
+    for seed, folder in stacked.items():
         other = run_stack(config, alone, seed)[seed]
-        assert read_result(journal) == read_result(other)
-        assert {file.name for file in journal.path.iterdir()} == {
+        assert read_result(folder) == read_result(other)
+        assert {file.name for file in folder.path.iterdir()} == {
             file.name for file in other.path.iterdir()
         }
-        assert journal.read("test")["n_samples"] == 4
+        assert folder.read("test")["n_samples"] == 4
 
 
 def test_bad_numbers_fail_their_seed_alone(
@@ -81,12 +81,12 @@ def test_bad_numbers_fail_their_seed_alone(
     first, failed, last = run_stack(
         config | {"epochs": 1}, make_job(pack, tmp_path), *SEEDS
     ).values()
-    for journal in (first, last):
-        assert journal.read("end")["reason"] == "last epoch"
-        assert journal.read("test")["n_samples"] == 4
+    for folder in (first, last):
+        assert folder.read("end")["reason"] == "last epoch"
+        assert folder.read("test")["n_samples"] == 4
     assert "val loss must stay finite, but got nan" in failed.read("end")["message"]
     assert failed.read("test") is None
-    assert all(is_finished(journal, "repeat") for journal in (first, failed, last))
+    assert all(is_finished(folder, "repeat") for folder in (first, failed, last))
 
 
 def test_folder_that_cannot_be_continued_fails_its_seed_alone(
@@ -125,8 +125,8 @@ def test_stack_cut_off_goes_on_in_any_grouping(
         run_stack(config, job, *SEEDS)
     monkeypatch.setattr("tuning.search.trainable.tune.report", lambda row: None)
     for group in groups:
-        for seed, journal in run_stack(config, job, *group).items():
-            assert read_result(journal) == read_result(whole[seed])
+        for seed, folder in run_stack(config, job, *group).items():
+            assert read_result(folder) == read_result(whole[seed])
 
 
 def test_what_is_over_in_a_stack_is_left_alone(
@@ -136,10 +136,10 @@ def test_what_is_over_in_a_stack_is_left_alone(
     (first,) = run_stack(config, job, SEEDS[0]).values()
     failed = job.journal({"config": config | {"seed": SEEDS[1]}})
     failed.end("error", message="The loss must stay finite.")
-    before = [(journal.path / "end.json").read_bytes() for journal in (first, failed)]
+    before = [(folder.path / "end.json").read_bytes() for folder in (first, failed)]
     reports.clear()
     run_stack(config, job, *SEEDS)
-    assert [(journal.path / "end.json").read_bytes() for journal in (first, failed)] == before
+    assert [(folder.path / "end.json").read_bytes() for folder in (first, failed)] == before
     assert [one[MEMBER] for one in reports] == [2]
 
 
@@ -149,32 +149,32 @@ def test_campaign_that_stops_stops_all_seeds(
     job = make_job(pack, tmp_path)
     Path(job.trials).mkdir()
     Path(job.trials).with_name("stop").touch()
-    for journal in run_stack(config, job, *SEEDS).values():
-        assert not any(journal.read(name) for name in ("end", "failure"))
-        assert not journal.history()
+    for folder in run_stack(config, job, *SEEDS).values():
+        assert not any(folder.read(name) for name in ("end", "failure"))
+        assert not folder.history()
 
 
 def test_node_of_other_code_or_without_the_pack_fails_all_seeds(
     config: Config, pack: Pack, tmp_path: Path, reports: Reports
 ) -> None:
     job = replace(make_job(pack, tmp_path), code="other")
-    for journal in run_stack(config, job, *SEEDS).values():
-        message = journal.read("end")["message"]
+    for folder in run_stack(config, job, *SEEDS).values():
+        message = folder.read("end")["message"]
         assert message.startswith("Every node must have the driver's code (other), but got ")
     job = replace(make_job(pack, tmp_path / "b"), pack=str(tmp_path / "gone"))
-    for journal in run_stack(config, job, *SEEDS).values():
-        assert "gone" in journal.read("failure")["message"]
-        assert journal.read("end") is None
+    for folder in run_stack(config, job, *SEEDS).values():
+        assert "gone" in folder.read("failure")["message"]
+        assert folder.read("end") is None
 
 
 def test_seeds_of_a_stack_travel_each_by_itself(
     config: Config, pack: Pack, tmp_path: Path, reports: Reports, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tuning.search.trainable.cache_folder", lambda: tmp_path / "cache")
-    relay = TrialSync(SharedStorage(str(tmp_path / "depot")))
-    job, config = replace(make_job(pack, tmp_path), relay=relay), config | {"epochs": 1}
-    for journal in run_stack(config, job, *SEEDS[:2]).values():
-        assert not journal.history()
-        relay.pull(journal.path.name, journal.path, large=True)
-        assert journal.read("test")["n_samples"] == 4
-        assert journal.best.is_file()
+    sync = TrialSync(SharedStorage(str(tmp_path / "depot")))
+    job, config = replace(make_job(pack, tmp_path), relay=sync), config | {"epochs": 1}
+    for folder in run_stack(config, job, *SEEDS[:2]).values():
+        assert not folder.history()
+        sync.pull(folder.path.name, folder.path, large=True)
+        assert folder.read("test")["n_samples"] == 4
+        assert folder.best.is_file()

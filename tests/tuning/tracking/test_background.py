@@ -10,42 +10,42 @@ from tuning.tracking.background import BackgroundSender
 
 def test_tasks_run_in_order_and_are_done_after_a_drain() -> None:
     done: list[int] = []
-    writer = BackgroundSender()
+    sender = BackgroundSender()
     for number in range(20):
-        writer.submit(f"task {number}", lambda number=number: done.append(number))  # type: ignore[misc]
-    writer.drain()
+        sender.submit(f"task {number}", lambda number=number: done.append(number))  # type: ignore[misc]
+    sender.drain()
     assert done == list(range(20))
 
 
 def test_submitting_never_waits_for_a_task() -> None:
-    gate, writer = threading.Event(), BackgroundSender()
-    writer.submit("slow", lambda: print(gate.wait(60)))
+    gate, sender = threading.Event(), BackgroundSender()
+    sender.submit("slow", lambda: print(gate.wait(60)))
     began = time.monotonic()
-    writer.submit("next", lambda: None)
+    sender.submit("next", lambda: None)
     assert time.monotonic() - began < 5
     assert not gate.is_set()
     gate.set()
-    writer.drain()
+    sender.drain()
 
 
 def test_task_that_waits_serves_for_a_second_of_its_name() -> None:
     gate, started = threading.Event(), threading.Event()
     done: list[int] = []
-    writer = BackgroundSender()
+    sender = BackgroundSender()
 
     def wait() -> None:
         started.set()
         gate.wait(60)
 
-    writer.submit("first", wait)
+    sender.submit("first", wait)
     assert started.wait(60)
     for _ in range(5):
-        writer.submit("epochs", lambda: done.append(1))
+        sender.submit("epochs", lambda: done.append(1))
     gate.set()
-    writer.drain()
+    sender.drain()
     assert done == [1]
-    writer.submit("epochs", lambda: done.append(2))  # a drained writer starts anew
-    writer.drain()
+    sender.submit("epochs", lambda: done.append(2))  # a drained writer starts anew
+    sender.drain()
     assert done == [1, 2]
 
 
@@ -55,13 +55,13 @@ def test_failed_task_is_named_and_the_next_ones_rest(caplog: pytest.LogCaptureFi
     def fail() -> None:
         raise ConnectionError("no route\nand more")
 
-    writer = BackgroundSender(rest_s=0.3)
-    writer.submit("the epochs of #07", fail)
-    writer.submit("while it rests", lambda: done.append(1))
-    writer.drain()
+    sender = BackgroundSender(pause_s=0.3)
+    sender.submit("the epochs of #07", fail)
+    sender.submit("while it rests", lambda: done.append(1))
+    sender.drain()
     assert r"Sending the epochs of #07 to the tracker failed (no route). The trials" in caplog.text
     assert done == []
     time.sleep(0.4)
-    writer.submit("after the rest", lambda: done.append(2))
-    writer.drain()
+    sender.submit("after the rest", lambda: done.append(2))
+    sender.drain()
     assert done == [2]

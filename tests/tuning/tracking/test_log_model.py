@@ -42,7 +42,7 @@ def experiment_id(client: MlflowClient) -> str:
 
 
 @pytest.fixture(scope="module")
-def journal(tmp_path_factory: pytest.TempPathFactory) -> TrialFolder:
+def trial(tmp_path_factory: pytest.TempPathFactory) -> TrialFolder:
     return write_checkpoint(tmp_path_factory.mktemp("trial"))
 
 
@@ -52,8 +52,8 @@ def run_id(client: MlflowClient, experiment_id: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def uri(client: MlflowClient, experiment_id: str, run_id: str, journal: TrialFolder) -> str:
-    return log_model(client, experiment_id, run_id, journal, FACTS, SCORES)
+def uri(client: MlflowClient, experiment_id: str, run_id: str, trial: TrialFolder) -> str:
+    return log_model(client, experiment_id, run_id, trial, FACTS, SCORES)
 
 
 def folder_of(client: MlflowClient, uri: str) -> Path:
@@ -101,9 +101,7 @@ def is_pickle(content: bytes) -> bool:
     return False
 
 
-def test_no_file_of_a_model_is_a_pickle(
-    client: MlflowClient, uri: str, journal: TrialFolder
-) -> None:
+def test_no_file_of_a_model_is_a_pickle(client: MlflowClient, uri: str, trial: TrialFolder) -> None:
     contents = dict(list_contents(folder_of(client, uri)))
     assert len(contents) > 50
     assert not [name for name, content in contents.items() if is_pickle(content)]
@@ -113,7 +111,7 @@ def test_no_file_of_a_model_is_a_pickle(
         if name.endswith(("pkl", "pickle", "pt", "pth")) and contents[name]
     ]
     # The check can fail: a checkpoint is a zip archive with a pickle in it.
-    assert [name for name, found in list_contents(journal.path) if is_pickle(found)]
+    assert [name for name, found in list_contents(trial.path) if is_pickle(found)]
 
 
 def test_model_is_readable_code_with_a_program(client: MlflowClient, uri: str) -> None:
@@ -171,12 +169,12 @@ def test_scores_are_linked_to_the_model(
 
 
 def test_scores_of_a_trial_are_those_of_its_best_checkpoint(tmp_path: Path) -> None:
-    journal, counts = TrialFolder(tmp_path), np.zeros((2, BINS), np.int64)
-    assert collect_scores(journal) == {}
+    trial, counts = TrialFolder(tmp_path), np.zeros((2, BINS), np.int64)
+    assert collect_scores(trial) == {}
     counts[1, 900], counts[0, 100] = 3, 5  # a perfect ranking
-    journal.write_counts("val", counts)
-    journal.write("test", {"iou": 0.5})
-    assert collect_scores(journal) == {"best/val_pr_auc": 1.0, "test/iou": 0.5}
+    trial.write_counts("val", counts)
+    trial.write("test", {"iou": 0.5})
+    assert collect_scores(trial) == {"best/val_pr_auc": 1.0, "test/iou": 0.5}
 
 
 def test_model_of_a_trial_without_a_checkpoint_is_refused(
@@ -189,17 +187,17 @@ def test_model_of_a_trial_without_a_checkpoint_is_refused(
 def test_model_that_cannot_be_logged_is_marked_as_failed(
     client: MlflowClient, experiment_id: str, run_id: str, tmp_path: Path
 ) -> None:
-    journal = write_checkpoint(
+    trial = write_checkpoint(
         tmp_path, arch={"width": 4, "depth": 5, "conv": "plain", "norm": "batch"}
     )
     with pytest.raises(ValueError, match=r"multiples of 2\*\*depth = 32, but got H=48"):
-        log_model(client, experiment_id, run_id, journal, FACTS | {"campaign": "deep"}, {})
+        log_model(client, experiment_id, run_id, trial, FACTS | {"campaign": "deep"}, {})
     (model,) = client.search_logged_models([experiment_id], "tags.campaign = 'deep'")
     assert model.status == "FAILED"
 
 
 def test_network_loads_by_its_digest(
-    client: MlflowClient, uri: str, run_id: str, journal: TrialFolder
+    client: MlflowClient, uri: str, run_id: str, trial: TrialFolder
 ) -> None:
     assert read_digest(client, uri) == digest_folder(folder_of(client, uri))
     client.create_registered_model("hokkaido-unet")
@@ -207,7 +205,7 @@ def test_network_loads_by_its_digest(
     client.set_registered_model_alias("hokkaido-unet", "champion", version.version)
     x = torch.randn(1, 15, 4, 48, 32) * 4 - 12
     with torch.no_grad():
-        wanted = make_program(load_checkpoint(journal.best))(x)
+        wanted = make_program(load_checkpoint(trial.best))(x)
         assert wanted.std() > 0.02
         for name in (
             uri,

@@ -45,7 +45,7 @@ def campaign(root: Path, request: pytest.FixtureRequest) -> Path:
 
 
 @pytest.fixture
-def delivery(root: Path, campaign: Path, pack: Pack) -> MLflowSender:
+def sender(root: Path, campaign: Path, pack: Pack) -> MLflowSender:
     data = DataRecord("hokkaido-twin", pack.hash, "twin:1", {"channels": ["s1"]}, {"blocks": {}})
     return MLflowSender(root, CampaignContext(**{**vars(CONTEXT), "campaign": campaign.name}), data)
 
@@ -65,36 +65,36 @@ def begin(stage: Stage, config: Config, rate: float, number: int = 1) -> TrialFo
 
 
 def train(stage: Stage, config: Config, pack: Pack, rate: float, number: int = 1) -> TrialFolder:
-    journal = begin(stage, config, rate, number)
-    fit({**config, "lr": rate}, pack, journal.path, lambda row: None)
-    return journal
+    folder = begin(stage, config, rate, number)
+    fit({**config, "lr": rate}, pack, folder.path, lambda row: None)
+    return folder
 
 
-def run_of(delivery: MLflowSender, journal: TrialFolder) -> Run:
-    return delivery.tracker.client.get_run(delivery.open_trial(journal))
+def run_of(sender: MLflowSender, folder: TrialFolder) -> Run:
+    return sender.tracker.client.get_run(sender.open_trial(folder))
 
 
 def test_trial_s_run_has_data_code_parent_and_place(
-    delivery: MLflowSender, stage: Stage, config: Config, pack: Pack
+    sender: MLflowSender, stage: Stage, config: Config, pack: Pack
 ) -> None:
-    journal = begin(stage, config, 1e-3)
-    run = run_of(delivery, journal)
-    assert run.data.tags["mlflow.parentRunId"] == delivery.open_study("unet")
+    folder = begin(stage, config, 1e-3)
+    run = run_of(sender, folder)
+    assert run.data.tags["mlflow.parentRunId"] == sender.open_study("unet")
     assert run.data.tags["mlflow.source.git.commit"] == "c" * 40
     assert run.data.tags["number"] == "1"
     assert run.data.params["lr"] == "0.001"
-    assert run.info.start_time == journal.read("trial")["began_ms"]
+    assert run.info.start_time == folder.read("trial")["began_ms"]
     (used,) = run.inputs.dataset_inputs
     assert (used.dataset.name, used.dataset.digest) == ("hokkaido-twin", pack.hash)
     tags = {tag.key: tag.value for tag in used.tags}
     assert tags == {"mlflow.data.context": "train, val", "split": "blocks"}  # test is never read
-    assert delivery.data.used_by("repeat", "blocks").tags[0].value == "train, val, test"
+    assert sender.data.as_input("repeat", "blocks").tags[0].value == "train, val, test"
 
 
 def test_run_made_just_before_a_kill_gets_its_params_and_data(
-    delivery: MLflowSender, stage: Stage, config: Config, monkeypatch: pytest.MonkeyPatch
+    sender: MLflowSender, stage: Stage, config: Config, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    journal, client = begin(stage, config, 1e-3), delivery.tracker.client
+    folder, client = begin(stage, config, 1e-3), sender.tracker.client
 
     def killed(*arguments: object, **more: object) -> None:
         raise MlflowException("killed")
@@ -102,75 +102,75 @@ def test_run_made_just_before_a_kill_gets_its_params_and_data(
     with monkeypatch.context() as cut:
         cut.setattr(client, "log_batch", killed)
         with pytest.raises(MlflowException, match="killed"):
-            delivery.open_trial(journal)
-    again = MLflowSender(delivery.root, delivery.context, delivery.data)
-    run = run_of(again, journal)
+            sender.open_trial(folder)
+    again = MLflowSender(sender.root, sender.context, sender.data)
+    run = run_of(again, folder)
     assert run.data.params["model"] == "unet"
     assert len(run.inputs.dataset_inputs) == 1
     assert len(again.tracker.find_trials()) == 1
 
 
 def test_interrupted_trial_says_so_until_it_goes_on(
-    delivery: MLflowSender, stage: Stage, config: Config
+    sender: MLflowSender, stage: Stage, config: Config
 ) -> None:
-    journal = begin(stage, config, 1e-3)
-    run_id = delivery.open_trial(journal)
-    delivery.tracker.close_running("KILLED")
-    assert run_of(delivery, journal).data.tags["ended_by"] == "kill"
-    delivery.submit(journal)
-    delivery.drain()
-    run = delivery.tracker.client.get_run(run_id)
+    folder = begin(stage, config, 1e-3)
+    run_id = sender.open_trial(folder)
+    sender.tracker.close_running("KILLED")
+    assert run_of(sender, folder).data.tags["ended_by"] == "kill"
+    sender.submit(folder)
+    sender.drain()
+    run = sender.tracker.client.get_run(run_id)
     assert run.info.status == "RUNNING"
     assert "ended_by" not in run.data.tags
 
 
 @pytest.mark.parametrize("left", ["open", "killed"])
 def test_trial_that_a_killed_driver_left_is_settled(
-    delivery: MLflowSender, stage: Stage, config: Config, pack: Pack, left: str
+    sender: MLflowSender, stage: Stage, config: Config, pack: Pack, left: str
 ) -> None:
-    journal = train(stage, config, pack, 3e-3)
-    run_id = delivery.open_trial(journal)
+    folder = train(stage, config, pack, 3e-3)
+    run_id = sender.open_trial(folder)
     if left == "killed":
-        delivery.tracker.close_running("KILLED")
-    assert delivery.settle([journal.path]) == SentCount(epochs=3, ended=1, lacking=0)
-    run = delivery.tracker.client.get_run(run_id)
+        sender.tracker.close_running("KILLED")
+    assert sender.send_all([folder.path]) == SentCount(epochs=3, ended=1, unsent=0)
+    run = sender.tracker.client.get_run(run_id)
     assert (run.info.status, run.data.tags["ended_by"]) == ("FINISHED", "last epoch")
-    assert run.info.end_time == journal.read("end")["time_ms"]
-    assert delivery.settle([journal.path]) == SentCount(epochs=0, ended=0, lacking=0)
+    assert run.info.end_time == folder.read("end")["time_ms"]
+    assert sender.send_all([folder.path]) == SentCount(epochs=0, ended=0, unsent=0)
     assert "It was trained to its last epoch" in run.data.tags[NOTE]
 
 
 def test_trial_given_up_has_its_reason_and_loses_it_when_it_goes_on(
-    delivery: MLflowSender, stage: Stage, config: Config, pack: Pack
+    sender: MLflowSender, stage: Stage, config: Config, pack: Pack
 ) -> None:
-    journal = begin(stage, config, 3e-3)
-    mark_failed(journal, "hang", "A trial must end an epoch within 5 minutes.")
-    assert delivery.settle([journal.path]).lacking == 0
-    run = run_of(delivery, journal)
+    folder = begin(stage, config, 3e-3)
+    mark_failed(folder, "hang", "A trial must end an epoch within 5 minutes.")
+    assert sender.send_all([folder.path]).unsent == 0
+    run = run_of(sender, folder)
     assert (run.info.status, run.data.tags["ended_by"]) == ("FAILED", "error")
     assert run.data.tags["error"] == "A trial must end an epoch within 5 minutes."
     assert "curves" not in run.data.tags
     for name in ("failure", "sent"):
-        journal.drop(name)
+        folder.drop(name)
     train(stage, config, pack, 3e-3)
-    delivery.submit(journal)
-    delivery.drain()
-    run = run_of(delivery, journal)
+    sender.submit(folder)
+    sender.drain()
+    run = run_of(sender, folder)
     assert (run.info.status, run.data.tags["ended_by"]) == ("FINISHED", "last epoch")
     assert "error" not in run.data.tags
     assert run.data.tags["curves"] == "val"
 
 
 def test_model_logged_just_before_a_kill_is_not_logged_again(
-    delivery: MLflowSender, stage: Stage, config: Config, pack: Pack
+    sender: MLflowSender, stage: Stage, config: Config, pack: Pack
 ) -> None:
-    journal, tracker = train(stage, config, pack, 3e-3), delivery.tracker
-    run_id = delivery.open_trial(journal)
-    tracker.keep_model(run_id, journal)
+    folder, tracker = train(stage, config, pack, 3e-3), sender.tracker
+    run_id = sender.open_trial(folder)
+    tracker.log_best_model(run_id, folder)
     uri = tracker.client.get_run(run_id).data.tags["model_uri"]
     tracker.client.delete_tag(run_id, "model_uri")  # as if killed before it was set
     half = tracker.client.create_logged_model(tracker.experiment_id, "unet", run_id)
-    tracker.keep_model(run_id, journal)
+    tracker.log_best_model(run_id, folder)
     assert tracker.client.get_run(run_id).data.tags["model_uri"] == uri
     wanted = f"source_run_id = '{run_id}'"
     found = tracker.client.search_logged_models([tracker.experiment_id], wanted)
@@ -196,7 +196,7 @@ def silent_server() -> Iterator[str]:
 
 
 def test_what_a_tracker_missed_is_replayed_in_order_without_gaps_or_duplicates(
-    delivery: MLflowSender,
+    sender: MLflowSender,
     stage: Stage,
     config: Config,
     pack: Pack,
@@ -204,67 +204,67 @@ def test_what_a_tracker_missed_is_replayed_in_order_without_gaps_or_duplicates(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    write_context(campaign, "id-1", delivery)
-    delivery.open_study("unet")
-    journals = [begin(stage, config, rate, number) for number, rate in ((1, 1e-3), (2, 3e-3))]
-    delivery.settle(list_trials(campaign / "trials"))  # both are known, nothing of them has ended
-    for journal, rate in zip(journals, (1e-3, 3e-3), strict=True):
-        fit({**config, "lr": rate}, pack, journal.path, lambda row: None)
+    write_context(campaign, "id-1", sender)
+    sender.open_study("unet")
+    folders = [begin(stage, config, rate, number) for number, rate in ((1, 1e-3), (2, 3e-3))]
+    sender.send_all(list_trials(campaign / "trials"))  # both are known, nothing of them has ended
+    for folder, rate in zip(folders, (1e-3, 3e-3), strict=True):
+        fit({**config, "lr": rate}, pack, folder.path, lambda row: None)
     with silent_server() as address, monkeypatch.context() as away:
         away.setenv("MLFLOW_TRACKING_URI", address)
         away.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-        tally = MLflowSender(delivery.root, delivery.context, delivery.data).settle_all(campaign)
-        assert (tally.epochs, tally.ended, tally.lacking) == (0, 0, 2)
-        assert address in tally.reason
+        count = MLflowSender(sender.root, sender.context, sender.data).send_campaign(campaign)
+        assert (count.epochs, count.ended, count.unsent) == (0, 0, 2)
+        assert address in count.reason
         assert main(["replay", str(campaign)]) == 1
-        assert "2 are lacking" in capsys.readouterr().err
+        assert "2 trials are not sent" in capsys.readouterr().err
     assert main(["replay", str(campaign)]) == 0
     out = capsys.readouterr().out
     assert "Sent 6 epochs and the end of 2 of 2 trials to sqlite" in out
-    assert f"python -m tuning.report --campaign {campaign.name} --root {delivery.root}" in out
-    _check_histories(delivery, journals)
+    assert f"python -m tuning.report --campaign {campaign.name} --root {sender.root}" in out
+    _check_histories(sender, folders)
     assert main(["replay", str(campaign)]) == 0
     assert "Sent 0 epochs and the end of 0 of 2 trials" in capsys.readouterr().out
-    _check_histories(delivery, journals)
-    runs = delivery.tracker.find_trials()
+    _check_histories(sender, folders)
+    runs = sender.tracker.find_trials()
     assert sorted(run.data.tags["number"] for run in runs) == ["1", "2"]
-    study = delivery.tracker.client.get_run(delivery.open_study("unet"))
+    study = sender.tracker.client.get_run(sender.open_study("unet"))
     assert study.info.status == "KILLED"  # the campaign itself has not ended
 
 
-def _check_histories(delivery: MLflowSender, journals: list[TrialFolder]) -> None:
-    client: MlflowClient = delivery.tracker.client
-    for journal in journals:
-        history = client.get_metric_history(delivery.open_trial(journal), "val_loss")
+def _check_histories(sender: MLflowSender, folders: list[TrialFolder]) -> None:
+    client: MlflowClient = sender.tracker.client
+    for folder in folders:
+        history = client.get_metric_history(sender.open_trial(folder), "val_loss")
         sent = [(metric.step, metric.value) for metric in history]
-        assert sent == [(row["epoch"], row["val_loss"]) for row in journal.history()]
+        assert sent == [(row["epoch"], row["val_loss"]) for row in folder.history()]
         assert [step for step, _ in sent] == [1, 2, 3]
 
 
 def test_replay_closes_studies_and_campaign_as_they_ended(
-    delivery: MLflowSender, stage: Stage, config: Config, pack: Pack, campaign: Path
+    sender: MLflowSender, stage: Stage, config: Config, pack: Pack, campaign: Path
 ) -> None:
-    write_context(campaign, "id-1", delivery)
+    write_context(campaign, "id-1", sender)
     train(stage, config, pack, 3e-3)
     outcome = {"studies": {"unet": "FAILED"}, "missing": ["Every search trial of unet failed."]}
     (campaign / "outcome.json").write_text(json.dumps(outcome))
     assert main(["replay", str(campaign)]) == 0
-    client = delivery.tracker.client
-    assert client.get_run(delivery.open_study("unet")).info.status == "FAILED"
-    assert client.get_run(delivery.open_campaign()).info.status == "FAILED"
+    client = sender.tracker.client
+    assert client.get_run(sender.open_study("unet")).info.status == "FAILED"
+    assert client.get_run(sender.open_campaign()).info.status == "FAILED"
 
 
 def test_one_trial_that_cannot_be_sent_holds_up_no_other(
-    delivery: MLflowSender, stage: Stage, config: Config, pack: Pack
+    sender: MLflowSender, stage: Stage, config: Config, pack: Pack
 ) -> None:
     bad, good = begin(stage, config, 1e-3, 1), train(stage, config, pack, 3e-3, 2)
     bad.end("last epoch", epoch=1)
     bad.best.write_text("no checkpoint")
     bad.write("trial", bad.read("trial") | {"model": True})
-    tally = delivery.settle([bad.path, good.path])
-    assert (tally.ended, tally.lacking) == (1, 1)
-    assert tally.reason
-    assert run_of(delivery, good).info.status == "FINISHED"
+    count = sender.send_all([bad.path, good.path])
+    assert (count.ended, count.unsent) == (1, 1)
+    assert count.reason
+    assert run_of(sender, good).info.status == "FINISHED"
 
 
 @pytest.mark.parametrize("content", [None, "{}", "[1]", "{", '{"id": 1, "context": {}, "data": 3}'])
@@ -279,13 +279,13 @@ def test_replay_refuses_what_is_no_campaign(
     assert "A campaign's folder holds context.json and trials/, but" in capsys.readouterr().err
 
 
-def test_kept_context_comes_back(delivery: MLflowSender, campaign: Path) -> None:
+def test_kept_context_comes_back(sender: MLflowSender, campaign: Path) -> None:
     assert read_identity(campaign) is None
-    write_context(campaign, "id-1", delivery)
+    write_context(campaign, "id-1", sender)
     assert read_identity(campaign) == "id-1"
     loaded = load_sender(campaign)
     assert (loaded.root, loaded.context, loaded.data) == (
-        delivery.root,
-        delivery.context,
-        delivery.data,
+        sender.root,
+        sender.context,
+        sender.data,
     )

@@ -161,21 +161,21 @@ def test_campaigns_do_not_share_runs(tracker: Tracker, root: Path) -> None:
 
 
 def test_mirror_logs_each_epoch_once(tracker: Tracker, root: Path, tmp_path: Path) -> None:
-    journal = TrialFolder(tmp_path)
+    folder = TrialFolder(tmp_path)
     run_id = tracker.open_run("trial", "mirrored", "m")
-    journal.append(row(1))
-    tracker.mirror(run_id, journal)
-    journal.append(row(2))
-    tracker.mirror(run_id, journal)
-    Tracker(root, CONTEXT).mirror(run_id, journal)  # another process, after a restart
+    folder.append(row(1))
+    tracker.send_epochs(run_id, folder)
+    folder.append(row(2))
+    tracker.send_epochs(run_id, folder)
+    Tracker(root, CONTEXT).send_epochs(run_id, folder)  # another process, after a restart
     assert history(tracker, run_id) == [1, 2]
 
 
 def test_trial_stopped_early_does_not_look_finished(tracker: Tracker, tmp_path: Path) -> None:
     run_id = tracker.open_run("trial", "stopped", "s")
-    journal = TrialFolder(tmp_path)
-    journal.append(row(1))
-    tracker.finish(run_id, journal, "scheduler")
+    folder = TrialFolder(tmp_path)
+    folder.append(row(1))
+    tracker.finish(run_id, folder, "scheduler")
     run = tracker.client.get_run(run_id)
     assert run.info.status == "KILLED"
     assert run.data.tags["ended_by"] == "scheduler"
@@ -281,9 +281,9 @@ def test_what_may_not_be_deleted_stays_and_is_named(caplog: pytest.LogCaptureFix
 
 
 def test_journal_replaces_files_whole(tmp_path: Path) -> None:
-    journal = TrialFolder(tmp_path)
-    journal.write("end", {"reason": "patience"})
-    journal.write_counts("val", np.eye(2, dtype=np.int64))
+    folder = TrialFolder(tmp_path)
+    folder.write("end", {"reason": "patience"})
+    folder.write_counts("val", np.eye(2, dtype=np.int64))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["end.json", "val_counts.npy"]
-    assert journal.read("missing") is None
-    assert torch.equal(torch.from_numpy(journal.counts("val")), torch.eye(2, dtype=torch.int64))
+    assert folder.read("missing") is None
+    assert torch.equal(torch.from_numpy(folder.counts("val")), torch.eye(2, dtype=torch.int64))

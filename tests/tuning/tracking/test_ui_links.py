@@ -14,7 +14,7 @@ from tuning.tracking.descriptions import describe_campaign, describe_ranking
 from tuning.tracking.payloads import CampaignContext, make_best, make_reliability
 from tuning.tracking.ui_links import (
     LOCAL_UI,
-    MOST_RUNS,
+    MAX_RUNS,
     compare_address,
     list_pages,
     overlay_address,
@@ -43,12 +43,12 @@ def test_overlay_names_every_run_and_the_metric() -> None:
 
 
 def test_addresses_stay_short_enough_for_a_browser() -> None:
-    many = [f"{number:032x}" for number in range(3 * MOST_RUNS)]
+    many = [f"{number:032x}" for number in range(3 * MAX_RUNS)]
     for address in (
         overlay_address(LOCAL_UI, "7", many, "m"),
         compare_address(LOCAL_UI, "7", many),
     ):
-        assert json.loads(query_of(address)["runs"]) == many[:MOST_RUNS]
+        assert json.loads(query_of(address)["runs"]) == many[:MAX_RUNS]
         assert len(address) < 8000
 
 

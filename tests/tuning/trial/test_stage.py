@@ -148,7 +148,9 @@ def test_note_of_a_trial_tells_its_best_epoch_and_how_to_rerun_it() -> None:
     rows = [{"epoch": 1, "val_pr_auc": 0.25}, {"epoch": 2, "val_pr_auc": 0.5}]
     rows.append({"epoch": 3, "val_pr_auc": 0.5})
     note = describe_trial("run-1", "scheduler", rows, "")
-    assert note.startswith("The scheduler stopped it, since others were better by then. Best val")
+    assert note.startswith(
+        "The scheduler stopped it because other trials were better at that epoch. Best val"
+    )
     assert "0.500 in epoch 2 of 3" in note
     assert "`python -m tuning.reproduce run-1`" in note
     assert (
