@@ -1,4 +1,4 @@
-"""Real Ray clusters of several nodes on one machine, each with its address, its cores and its cache."""
+"""Real Ray clusters of several nodes on one machine; each node has its address, cores and cache."""
 
 import os
 import secrets
@@ -32,7 +32,7 @@ class Node:
     process: "subprocess.Popen[bytes]"
 
     def end(self) -> None:
-        """End it at once, as a spot machine ends."""
+        """Kill the node, as when a spot machine is reclaimed."""
         if self.process.poll() is None:
             end_all(family(self.process.pid))  # its workers have process groups of their own
             self.process.wait()
@@ -40,11 +40,11 @@ class Node:
 
 @dataclass
 class Cluster:
-    """Nodes that form a cluster.
+    """A cluster of nodes.
 
     Attributes:
-        folder: Where it keeps its sockets, logs and the nodes' caches.
-        variables: Environment of its nodes and of those who join.
+        folder: Sockets, logs and the nodes' caches.
+        variables: Environment of its nodes and its clients.
         nodes: The head first.
     """
 
@@ -55,7 +55,7 @@ class Cluster:
 
     @property
     def address(self) -> str:
-        """What ``--address`` takes."""
+        """The value of ``--address``."""
         return f"127.0.0.1:{self.port}"
 
     def add(
@@ -70,10 +70,10 @@ class Cluster:
 
         Args:
             cpus: Its cores.
-            gpus: GPUs that it says it has.
-            hidden: A folder that it shall not see, as if it lay on another machine; needs the right to mount.
-            instead: A folder that it shall see in the place of another one.
-            variables: Added to its environment.
+            gpus: GPUs that it claims.
+            hidden: A folder that it does not see, as if on another machine; needs the right to mount.
+            replaced: Two folders; the node sees the first in place of the second.
+            variables: Further environment variables.
         """
         number = len(self.nodes) + 1
         here, cache = f"127.0.0.{number}", self.folder / f"cache{number}"
@@ -105,7 +105,7 @@ class Cluster:
 
 
 def _mount(hidden: Path | None, replaced: tuple[Path, Path] | None) -> list[str]:
-    """Return the words before a command that sees other files than its starter."""
+    """Return the prefix of a command that mounts other files for itself."""
     mounts = [["tmpfs", "-t", "tmpfs", str(hidden)]] if hidden else []
     mounts += [["--bind", *map(str, replaced)]] if replaced else []
     if not mounts:
@@ -116,13 +116,13 @@ def _mount(hidden: Path | None, replaced: tuple[Path, Path] | None) -> list[str]
 
 @contextmanager
 def cluster(*cpus: int) -> Iterator[Cluster]:
-    """Start a cluster that asks for a token, of one node for each number of cores; end it, and nothing else."""
+    """Start a cluster with a token, one node per number of cores; end its nodes at the end."""
     with tempfile.TemporaryDirectory(prefix="lb", ignore_cleanup_errors=True) as short:
         token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
         made = Cluster(Path(short), token | {"RAY_TMPDIR": short}, find_port())
         try:
-            for each in cpus:
-                made.add(each)
+            for cores in cpus:
+                made.add(cores)
             yield made
         finally:
             for node in reversed(made.nodes):

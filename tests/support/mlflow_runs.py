@@ -1,4 +1,4 @@
-"""A small campaign in MLflow, as the driver leaves one, without Ray."""
+"""A small campaign in MLflow, as the driver logs it, without Ray."""
 
 import json
 from pathlib import Path
@@ -28,7 +28,7 @@ CAMPAIGN = "pages"
 
 
 class StoppedError(Exception):
-    """What a scheduler does to a trial."""
+    """The scheduler stops the trial."""
 
 
 def track_campaign(root: Path, config: Config, pack: Pack, split: Split) -> Tracker:
@@ -69,7 +69,7 @@ def track_campaign(root: Path, config: Config, pack: Pack, split: Split) -> Trac
 def track_trial(
     sender: MLflowSender, stage: Stage, config: Config, pack: Pack, split: Split
 ) -> str:
-    """Train and log one trial; a rate of the search that is last in the list is stopped early."""
+    """Train and log one trial; a search trial with the last of ``RATES`` is stopped early."""
     folder = stage.job.journal({"config": config})
     run_id = sender.open_trial(folder)
 

@@ -1,4 +1,4 @@
-"""Real servers for the tests: MLflow's, on loopback."""
+"""Real servers for the tests, on loopback: MLflow, an object store."""
 
 import os
 import signal
@@ -16,9 +16,9 @@ START_S = 120
 
 
 def find_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
 
 
 def wait_for(address: str, server: "subprocess.Popen[bytes]", log: Path) -> None:
@@ -36,7 +36,7 @@ def wait_for(address: str, server: "subprocess.Popen[bytes]", log: Path) -> None
 
 @contextmanager
 def running(arguments: list[str], address: str, log: Path, **variables: str) -> Iterator[None]:
-    """Run a server in a process group of its own; end it, and nothing else."""
+    """Run a server in its own process group; end that group at the end."""
     environment = {**os.environ, **variables}
     with log.open("wb") as out:
         server = subprocess.Popen(

@@ -1,4 +1,4 @@
-"""The data of a campaign: tiles found or made, packed, split, and checked before anything is trained."""
+"""A campaign's data: find or make the tiles, pack and split them, check them before anything is trained."""
 
 import logging
 from collections.abc import Sequence
@@ -20,55 +20,55 @@ from tuning.tracking.payloads import DataRecord
 
 logger = logging.getLogger(__name__)
 
-NAMED = 10  # suspicious tiles that the log names
+LOGGED_TILES = 10  # suspicious tiles named in the log
 
 
 def _find_tiles(root: Path, settings: Settings, preset: Preset) -> tuple[Path, list[str] | None]:
-    """Make or find the tiles; return their folder and the ids to use, None for all."""
+    """Make or find the tiles; return their folder and the ids to use, None for all tiles."""
     if settings.data == TWIN:
         logger.info(
             "Data: %s tiles, made below %s.", describe_origin(synthetic=True), root / "data"
         )
-        chosen = _pick(root, settings, preset, None)
-        return make_twin(root / "data", tile_ids=chosen), chosen
+        tile_ids = _pick_tiles(root, settings, preset, None)
+        return make_twin(root / "data", tile_ids=tile_ids), tile_ids
     tiles = Path(settings.data)
     logger.info("%s", read_manifest(tiles, settings.units))
-    there = list_tiles(tiles, list_modalities(settings.channels))
-    return tiles, _pick(root, settings, preset, there)
+    available = list_tiles(tiles, list_modalities(settings.channels))
+    return tiles, _pick_tiles(root, settings, preset, available)
 
 
-def _pick(
-    root: Path, settings: Settings, preset: Preset, there: list[str] | None
+def _pick_tiles(
+    root: Path, settings: Settings, preset: Preset, available: list[str] | None
 ) -> list[str] | None:
-    """Pick the tiles of a short preset, for every fold; None for all."""
-    picked: set[str] = set()
+    """Return the tiles that a short preset uses in any fold, None for all tiles."""
+    tile_ids: set[str] = set()
     for name in list_folds(settings.split):
-        some = pick_tiles(name, preset.tiles_per_part, there, root / PACKS)
-        if some is None:
+        picked = pick_tiles(name, preset.tiles_per_part, available, root / PACKS)
+        if picked is None:
             return None
-        picked.update(some)
-    return sorted(picked)
+        tile_ids.update(picked)
+    return sorted(tile_ids)
 
 
 def prepare_data(root: Path, settings: Settings, preset: Preset) -> tuple[Pack, tuple[Split, ...]]:
-    """Make or find the tiles, pack them, split them, and check what a network would see.
+    """Make or find the tiles, pack and split them, and check a network's input.
 
     Returns:
-        The pack, and the split of every fold; one where there is no cross-validation.
+        The pack, and the split of every fold; a single split without cross-validation.
 
     Raises:
-        ValueError: If no tile can be used, a part is empty, or a channel is constant.
+        ValueError: If no tile can be used, train, val or test is empty, or a channel is constant.
     """
-    tiles, chosen = _find_tiles(root, settings, preset)
+    tiles, tile_ids = _find_tiles(root, settings, preset)
     modalities = list_modalities(settings.channels)
     pack = make_pack(
-        tiles, root / PACKS, units=settings.units, modalities=modalities, tile_ids=chosen
+        tiles, root / PACKS, units=settings.units, modalities=modalities, tile_ids=tile_ids
     )
-    _name_tiles(pack)
+    _log_tiles(pack)
     splits = []
     for name in list_folds(settings.split):
         split = make_split(name, pack.tile_ids, root / PACKS)
-        _describe(split, whole=chosen is None)
+        _log_split(split, whole=tile_ids is None)
         _check_labels(pack, split)
         norm = make_normalisation(settings.norm, pack, split.train, settings.channels)
         cpu = torch.device("cpu")
@@ -81,7 +81,7 @@ def prepare_data(root: Path, settings: Settings, preset: Preset) -> tuple[Pack, 
 
 
 def describe_data(pack: Pack, splits: Sequence[Split], settings: Settings) -> DataRecord:
-    """Describe the data for MLflow: where they come from, channels, and each part's tiles and landslides."""
+    """Describe the data for MLflow: source, channels, tiles and landslide share of train, val and test."""
     profile = {
         split.name: {
             part: {
@@ -103,33 +103,35 @@ def describe_data(pack: Pack, splits: Sequence[Split], settings: Settings) -> Da
 
 
 def _check_labels(pack: Pack, split: Split) -> None:
-    """Refuse a part without any landslide, since nothing can be learnt from it or measured on it."""
+    """Refuse a split part without landslides: it can neither be trained on nor measured."""
     for part in PARTS:
         ids = split.part(part)
         if not pack.mask[pack.rows(ids)].any():
             raise ValueError(
-                f"Every part of a split needs a landslide pixel, but the {len(ids)} {part} tiles of split "
+                f"Train, val and test each need a landslide pixel, but the {len(ids)} {part} tiles of split "
                 f"{split.name!r} have none in {pack.path}. Choose another split or add tiles."
             )
 
 
-def _describe(split: Split, *, whole: bool) -> None:
-    """Say what a split holds, and what it does not."""
+def _log_split(split: Split, *, whole: bool) -> None:
+    """Log the sizes of a split, and the tiles that it does not use."""
     if whole and split.missing:
-        logger.warning("The split's tiles that the data lacks: %s.", ", ".join(split.missing))
+        logger.warning(
+            "Tiles of the split that are missing in the data: %s.", ", ".join(split.missing)
+        )
     if split.buffer:
-        logger.info("Set aside between test and train: %s.", ", ".join(split.buffer))
+        logger.info("Buffer tiles between test and train, not used: %s.", ", ".join(split.buffer))
     if split.unused:
-        logger.info("Tiles that split %s leaves out: %d.", split.name, len(split.unused))
+        logger.info("Tiles that split %s does not use: %d.", split.name, len(split.unused))
     sizes = ", ".join(f"{len(split.part(part))} {part}" for part in PARTS)
     logger.info("Split %s (%s): %s tiles.", split.name, split.hash, sizes)
 
 
-def _name_tiles(pack: Pack) -> None:
-    """Name every tile that is left out, and the first of those that look odd."""
+def _log_tiles(pack: Pack) -> None:
+    """Log every excluded tile, and the first suspicious tiles."""
     for tile, reason in pack.excluded.items():
         logger.warning("Excluded %s: %s", tile, reason)
-    for tile, findings in list(pack.suspicious.items())[:NAMED]:
+    for tile, findings in list(pack.suspicious.items())[:LOGGED_TILES]:
         logger.warning("Suspicious, but used: %s: %s", tile, " ".join(findings))
-    if (more := len(pack.suspicious) - NAMED) > 0:
+    if (more := len(pack.suspicious) - LOGGED_TILES) > 0:
         logger.warning("%d more suspicious tiles are in %s.", more, pack.path / "manifest.json")

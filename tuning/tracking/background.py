@@ -4,8 +4,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
-from queue import Empty, SimpleQueue
+from concurrent.futures import ThreadPoolExecutor
 
 from data.io.errors import format_error
 
@@ -24,10 +23,9 @@ class BackgroundSender:
 
     def __init__(self, pause_s: float = PAUSE_S) -> None:
         self._pause_s, self._paused_until = pause_s, 0.0
-        self._tasks: SimpleQueue[tuple[str, Callable[[], None]] | None] = SimpleQueue()
         self._waiting: set[str] = set()
         self._lock = threading.Lock()
-        self._thread: threading.Thread | None = None
+        self._executor: ThreadPoolExecutor | None = None
 
     def submit(self, name: str, task: Callable[[], None]) -> None:
         """Add a task, unless one of the same name is waiting."""
@@ -35,35 +33,29 @@ class BackgroundSender:
             if name in self._waiting:
                 return
             self._waiting.add(name)
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._work, name="tracker", daemon=True)
-                self._thread.start()
-        self._tasks.put((name, task))
+            if self._executor is None:
+                self._executor = ThreadPoolExecutor(1, thread_name_prefix="tracker")
+            self._executor.submit(self._run, name, task)
 
     def drain(self) -> None:
         """Run all submitted tasks, then end the thread."""
-        thread, self._thread = self._thread, None
-        if thread is not None:
-            self._tasks.put(None)
-            thread.join()
+        with self._lock:
+            executor, self._executor = self._executor, None
+        if executor is not None:
+            executor.shutdown()
 
     def cancel(self) -> None:
-        """Discard the tasks that have not started."""
+        """Discard the tasks that have not started; to be followed by :meth:`drain`."""
         with self._lock:
             self._waiting.clear()
-        with suppress(Empty):
-            while True:
-                self._tasks.get_nowait()
-
-    def _work(self) -> None:
-        while (item := self._tasks.get()) is not None:
-            name, task = item
-            with self._lock:
-                self._waiting.discard(name)
-            if time.monotonic() >= self._paused_until:
-                self._run(name, task)
+            if self._executor is not None:
+                self._executor.shutdown(wait=False, cancel_futures=True)
 
     def _run(self, name: str, task: Callable[[], None]) -> None:
+        with self._lock:
+            self._waiting.discard(name)
+        if time.monotonic() < self._paused_until:
+            return
         try:
             task()
         except Exception as error:  # noqa: BLE001 - a later task sends the data again

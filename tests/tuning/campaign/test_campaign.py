@@ -120,7 +120,7 @@ def test_search_never_sees_test(smoke: subprocess.CompletedProcess[str], root: P
         assert trial.data.tags["seed"] == "42"
 
 
-def test_every_trial_has_curves_and_tells_what_it_ran_on(
+def test_every_trial_has_curves_and_its_environment(
     smoke: subprocess.CompletedProcess[str], root: Path, client: MlflowClient
 ) -> None:
     for trial in runs_of(root, "smoke", kind="trial"):
@@ -206,7 +206,7 @@ def test_models_load_in_a_process_without_this_project(
         assert np.abs(np.load(tmp_path / f"{name}-probs.npy") - probs).max() <= 1e-5, name
 
 
-def test_unusable_tile_is_named_and_the_rest_goes_on(
+def test_unusable_tile_is_named_and_excluded(
     twin: Path, copy_tiles: Callable[[], Path], tmp_path: Path
 ) -> None:
     tiles, bad = copy_tiles(), make_split("blocks", list_tiles(twin)).train[0]

@@ -1,4 +1,4 @@
-"""What a cluster's nodes must have alike, and what is said of one that has not."""
+"""Checks of a cluster's nodes, and the messages about unsuitable nodes."""
 
 import re
 import socket
@@ -28,7 +28,7 @@ NODE = {"NodeManagerHostname": "n7", "NodeManagerAddress": "10.0.0.7", "NodeID":
 
 @pytest.fixture
 def report(tmp_path: Path) -> tuple[NodeReport, SharedStorage]:
-    """The answer of a node that is as the driver's."""
+    """The report of a node that is identical to the driver's."""
     storage = SharedStorage(str(tmp_path))
     storage.write("token", b"x")
     return report_node(NodeQuery(storage, "token"), "here"), storage
@@ -40,7 +40,7 @@ def door() -> Iterator[str]:
         yield f"http://127.0.0.1:{listening.getsockname()[1]}"
 
 
-def test_node_that_is_alike_has_no_fault(report: tuple[NodeReport, SharedStorage]) -> None:
+def test_identical_node_has_no_fault(report: tuple[NodeReport, SharedStorage]) -> None:
     assert find_faults(NODE, report[0], report[1], "token-here") == []
 
 
@@ -63,7 +63,7 @@ def test_fault_names_the_node_and_the_remedy(
     assert re.match(rf"node n7 \(10.0.0.7, abababab\) {fault}", found), found
 
 
-def test_package_of_another_version_is_named_with_both(
+def test_different_package_is_named_with_both_versions(
     report: tuple[NodeReport, SharedStorage],
 ) -> None:
     versions = dict(report[0].versions) | {"torch": "1.0", "optuna": ""}
@@ -72,21 +72,23 @@ def test_package_of_another_version_is_named_with_both(
     assert found.endswith("Install constraints.txt on it.")
 
 
-def test_node_without_an_answer_says_why(report: tuple[NodeReport, SharedStorage]) -> None:
+def test_node_without_a_report_is_named_with_its_error(
+    report: tuple[NodeReport, SharedStorage],
+) -> None:
     error = RuntimeError("Traceback\n  File x\nModuleNotFoundError: No module named 'tuning'\n")
     (found,) = find_faults(NODE, error, report[1], "token-here")
     assert "did not answer: ModuleNotFoundError: No module named 'tuning'. " in found
     assert "install the project on it" in found
 
 
-def test_mark_that_the_driver_does_not_see_is_a_fault(
+def test_marker_that_the_driver_does_not_see_is_a_fault(
     report: tuple[NodeReport, SharedStorage],
 ) -> None:
     (found,) = find_faults(NODE, report[0], report[1], "token-elsewhere")
     assert "the driver does not see what it writes there" in found
 
 
-def test_node_says_that_it_does_not_see_the_driver_s_mark(tmp_path: Path) -> None:
+def test_node_reports_storage_without_the_driver_s_object(tmp_path: Path) -> None:
     found = report_node(NodeQuery(SharedStorage(str(tmp_path)), "token"), "here")
     assert found.storage == "it does not see what the driver writes there"
     assert list(tmp_path.iterdir()) == []
@@ -97,7 +99,7 @@ def test_server_that_answers_is_reached(door: str) -> None:
     assert try_connection(door.replace("http", "postgresql+psycopg")) == ""
 
 
-def test_server_that_is_away_is_named() -> None:
+def test_server_that_does_not_answer_is_named() -> None:
     port = find_port()
     assert try_connection(f"http://127.0.0.1:{port}", attempts=1).startswith(
         f"127.0.0.1:{port} does not answer ("
@@ -105,7 +107,7 @@ def test_server_that_is_away_is_named() -> None:
     assert try_connection("databricks") == "it has no host and port: databricks"
 
 
-def test_code_s_hash_changes_with_any_file_of_it(tmp_path: Path) -> None:
+def test_code_hash_changes_with_any_source_file(tmp_path: Path) -> None:
     for part in ("data", "models", "tuning"):
         (tmp_path / part / "__pycache__").mkdir(parents=True)
         (tmp_path / part / "one.py").write_text("a = 1\n")
@@ -118,7 +120,7 @@ def test_code_s_hash_changes_with_any_file_of_it(tmp_path: Path) -> None:
     assert hashed(tmp_path) != before
 
 
-def test_copy_that_cannot_be_made_is_told(
+def test_failed_copy_of_a_pack_is_reported(
     pack: Pack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source = publish_pack(pack, SharedStorage(str(tmp_path / "depot")))

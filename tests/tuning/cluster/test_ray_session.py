@@ -1,4 +1,4 @@
-"""A campaign on a real cluster of several nodes: checked at the start, carried over a lost node, placed where it fits."""
+"""Campaigns on real clusters of several nodes: preflight, loss of a node, placement of trials."""
 
 import os
 import shutil
@@ -25,7 +25,7 @@ KEYS = {"AWS_ACCESS_KEY_ID": "tester", "AWS_SECRET_ACCESS_KEY": "secret"}
 
 @pytest.fixture(autouse=True)
 def tiles(twin: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Use tiles that are there already."""
+    """Use the tiles of the test session."""
     monkeypatch.setattr(campaigns, "EXTRA", ["--data", str(twin)])
 
 
@@ -46,7 +46,7 @@ def tracker(tmp_path: Path) -> Iterator[str]:
 
 
 def run(made: Cluster, root: Path, *words: str, **variables: str) -> str:
-    """Run a campaign that must fail on a cluster; return what it said."""
+    """Run a campaign that must fail on a cluster; return its stderr."""
     call = [sys.executable, "-m", "tuning.run", "--root", str(root), *WORDS, *words]
     environment = {**os.environ, **made.variables, "RAY_ADDRESS": made.address, **variables}
     done = subprocess.run(
@@ -56,7 +56,7 @@ def run(made: Cluster, root: Path, *words: str, **variables: str) -> str:
     return done.stderr
 
 
-def test_lost_node_s_trials_go_on_elsewhere_and_the_table_is_the_same(
+def test_trials_of_a_lost_node_continue_elsewhere_with_the_same_results(
     tmp_path: Path, bucket: str, tracker: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calm = Command(tmp_path / "calm", WORDS)
@@ -64,7 +64,7 @@ def test_lost_node_s_trials_go_on_elsewhere_and_the_table_is_the_same(
     monkeypatch.setenv("MLFLOW_TRACKING_URI", tracker)
     (tmp_path / "stormy").mkdir()
     with cluster() as made:
-        for _ in range(2):  # neither node sees the driver's folder, as if on a machine of its own
+        for _ in range(2):  # no node sees the driver's folder, as if on another machine
             made.add(1, hidden=tmp_path / "stormy")
         stormy = Command(
             tmp_path / "stormy",
@@ -84,16 +84,16 @@ def test_lost_node_s_trials_go_on_elsewhere_and_the_table_is_the_same(
 
 
 def is_midway(node: Node) -> bool:
-    """Tell whether a trial on the node has ended its first epoch of two."""
+    """Return whether a trial on the node has ended its first epoch of two."""
     for file in node.cache.glob("trials/*/*/history.jsonl"):
-        with suppress(FileNotFoundError):  # its trial has ended meanwhile
+        with suppress(FileNotFoundError):  # the trial has just ended
             if file.read_text().count("\n") == 1:
                 return True
     return False
 
 
 def compare(calm: Command, stormy: Command, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Say what the disturbed campaign has other than the undisturbed one, which is in a database of its own."""
+    """Return the differences between the two campaigns; the calm one is in its own database."""
     faults = []
     there = stormy.states()
     if gaps := stormy.count_gaps():
@@ -110,7 +110,7 @@ def compare(calm: Command, stormy: Command, monkeypatch: pytest.MonkeyPatch) -> 
 
 @pytest.fixture(scope="module")
 def uneven(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Cluster, Path]]:
-    """A head that says it has a GPU, and a node with other code that does not see a folder; both with one core."""
+    """A head that claims a GPU, and a node with other code that does not see the root; both with one core."""
     folder = tmp_path_factory.mktemp("uneven")
     other, root = folder / "other", folder / "out"
     shutil.copytree(ROOT / "tuning", other)
@@ -122,7 +122,7 @@ def uneven(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Cluster, 
         yield made, root
 
 
-def test_nodes_that_cannot_run_it_are_named_before_anything_is_made(
+def test_unsuitable_nodes_are_named_before_any_data_is_made(
     uneven: tuple[Cluster, Path],
 ) -> None:
     made, root = uneven
@@ -142,13 +142,13 @@ def test_nodes_that_cannot_run_it_are_named_before_anything_is_made(
     assert sorted(path.name for path in root.iterdir()) == ["campaigns"]
 
 
-def test_token_that_is_wrong_is_not_let_in(uneven: tuple[Cluster, Path]) -> None:
+def test_wrong_token_is_refused(uneven: tuple[Cluster, Path]) -> None:
     said = run(uneven[0], uneven[1], "--campaign", "token", RAY_AUTH_TOKEN="0" * 64)
     assert "A Ray cluster must answer at " in said
     assert "RAY_AUTH_TOKEN_PATH if it requires a token" in said
 
 
-def test_trial_without_a_gpu_keeps_off_the_node_that_has_one(uneven: tuple[Cluster, Path]) -> None:
+def test_trial_without_a_gpu_avoids_the_gpu_node(uneven: tuple[Cluster, Path]) -> None:
     ask = """
 import sys, ray
 from ray.util import placement_group_table

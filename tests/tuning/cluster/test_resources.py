@@ -1,4 +1,4 @@
-"""A trial's share of a node: what fits, what is larger, and how a GPU is shared."""
+"""Resources of a trial: what fits a node, what is larger, and how trials share a GPU."""
 
 import math
 from types import SimpleNamespace
@@ -27,14 +27,14 @@ from tuning.trial.search_space import make_space
 CPU, GPU = NodeResources(16, 0), NodeResources(8, 2)
 
 
-def test_trials_with_a_gpu_share_the_cores_beside_them() -> None:
+def test_gpu_trials_divide_the_cores_of_the_gpu_nodes() -> None:
     assert default_resources(make_settings(trials=4, seeds=2), [CPU, GPU]) == Resources(2, 0.5)
     assert default_resources(make_settings(trials=4, seeds=2, gpus_per_trial=0), [CPU, GPU]) == (
         Resources(4, 0)
     )
 
 
-def test_share_that_fits_the_cluster_but_no_node_is_refused() -> None:
+def test_trial_larger_than_every_node_is_refused() -> None:
     with pytest.raises(
         ValueError, match=r"8 cores and 0 GPUs where a node has 4 cores.*wait-for-nodes"
     ):
@@ -43,7 +43,7 @@ def test_share_that_fits_the_cluster_but_no_node_is_refused() -> None:
         )
 
 
-def test_larger_share_is_one_that_a_node_has() -> None:
+def test_enlarged_resources_fit_a_node() -> None:
     assert Resources(2, 0).enlarge([NodeResources(3, 0)]) == Resources(3, 0)
     assert Resources(3, 0).enlarge([NodeResources(3, 0)]) is None
     assert Resources(2, 0.5).enlarge([CPU, GPU]) == Resources(2, 1.0)
@@ -52,7 +52,7 @@ def test_larger_share_is_one_that_a_node_has() -> None:
 
 
 @pytest.mark.parametrize(("peak", "count"), [(1, 8), (13, 6), (30, 2), (79, 1), (80, 1)])
-def test_gpu_is_shared_by_as_many_as_fit_with_a_margin(peak: float, count: int) -> None:
+def test_gpu_runs_as_many_trials_as_fit_with_a_margin(peak: float, count: int) -> None:
     share = gpu_fraction(peak, 96)
     assert math.isclose(share, 1 / count)
     assert count * peak * 1.2 <= 96
@@ -65,7 +65,7 @@ def test_trial_larger_than_a_gpu_is_refused() -> None:
         gpu_fraction(90e9, 96e9)
 
 
-def test_seeds_in_one_process_take_as_much_of_a_gpu_as_each_would(
+def test_memory_of_stacked_seeds_is_the_sum_of_their_memory(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     task = SimpleNamespace(remote=lambda *words: None)
@@ -88,9 +88,7 @@ def test_heaviest_architecture_is_the_widest(model: str) -> None:
     }
 
 
-def test_one_step_of_each_part_is_tried_and_nothing_kept(
-    pack: Pack, config: Config, tmp_path: Any
-) -> None:
+def test_trial_step_writes_no_file(pack: Pack, config: Config, tmp_path: Any) -> None:
     journal = TrialFolder(tmp_path / "trial")
     training = Training(config, pack, make_config_split(config, pack), journal, torch.device("cpu"))
     before = [weights.detach().clone() for weights in training.model.parameters()]
@@ -101,21 +99,21 @@ def test_one_step_of_each_part_is_tried_and_nothing_kept(
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
-def test_footprint_needs_a_gpu(pack: Pack, config: Config) -> None:
+def test_gpu_memory_is_measured_on_a_gpu_only(pack: Pack, config: Config) -> None:
     with pytest.raises(
         ValueError, match=r"measured on a GPU, but this process has none. Set --gpus-per-trial"
     ):
         measure_footprint(config, str(pack.path), None)
 
 
-def test_cluster_is_asked_for_a_node_that_holds_a_trial_and_let_go_of_it(
+def test_autoscaler_is_asked_for_a_node_until_it_is_there(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     asked: list[Any] = []
-    rooms = iter([[NodeResources(1, 0)]] * 4 + [[NodeResources(1, 0), NodeResources(8, 1)]] * 9)
+    nodes = iter([[NodeResources(1, 0)]] * 4 + [[NodeResources(1, 0), NodeResources(8, 1)]] * 9)
     monkeypatch.setattr(ray_session, "POLL_S", 0.0)
     monkeypatch.setattr(ray_session.ray, "is_initialized", lambda: True)
-    monkeypatch.setattr(ray_session, "list_node_resources", lambda: next(rooms))
+    monkeypatch.setattr(ray_session, "list_node_resources", lambda: next(nodes))
     monkeypatch.setattr(ray_session, "request_resources", lambda bundles: asked.append(bundles))
     settings = make_settings(cpus_per_trial=4, gpus_per_trial=0.5, wait_for_nodes=1)
     assert ray_session.start_ray(settings) == Resources(4, 0.5)
@@ -133,4 +131,4 @@ def test_cluster_that_does_not_grow_in_time_is_refused(monkeypatch: pytest.Monke
     assert asked == [[{"CPU": 4}], []]
     with pytest.raises(ValueError, match=r"must fit into one node"):
         ray_session.start_ray(make_settings(cpus_per_trial=4))
-    assert len(asked) == 2  # nobody was asked
+    assert len(asked) == 2  # no further request

@@ -1,4 +1,4 @@
-"""What the driver makes of Ray's reports and errors."""
+"""The callback's handling of Ray's reports and errors."""
 
 from pathlib import Path
 from types import SimpleNamespace
@@ -37,7 +37,7 @@ TASK = "Failure # 1 (occurred at 2026-11-25_21-03-12)\nray::ImplicitFunc.train()
         ),
     ],
 )
-def test_reason_of_a_failure_is_a_line(text: str, kind: str, message: str) -> None:
+def test_failure_is_explained_in_one_line(text: str, kind: str, message: str) -> None:
     found = explain_error(text)
     assert found[0] == kind
     assert message in found[1]
@@ -52,7 +52,7 @@ class Silent(MLflowSender):
 
 
 def make_callback(root: Path, trials: int) -> tuple[TrackingCallback, list[Any]]:
-    """Make a mirror with trials that look like Ray's."""
+    """Make a callback, and objects that look like Ray's trials."""
     context = CampaignContext("m", "smoke", "blocks", "s", "d", "synthetic", "s1", "2 even", "c")
     fixed = {"model": "unet", "seed": 1, "split": "blocks"}
     stage = Stage("search-unet", StageJob("search", fixed, "p", str(root / "trials")), trials, 4)
@@ -64,7 +64,7 @@ def make_callback(root: Path, trials: int) -> tuple[TrackingCallback, list[Any]]
 def test_sums_of_epochs_are_those_of_the_trials(tmp_path: Path) -> None:
     (tmp_path / "trials").mkdir()
     callback, trials = make_callback(tmp_path, 12)
-    for trial in trials[:2]:  # over before this process began, and run again all the same
+    for trial in trials[:2]:  # ended before this process began, and run again
         register_trial(callback.stage, trial.config, 1)
         callback.stage.job.journal(trial.config).end("last epoch")
     callback = TrackingCallback(callback.sender, callback.stage)
@@ -83,7 +83,7 @@ def test_sums_of_epochs_are_those_of_the_trials(tmp_path: Path) -> None:
 
 
 def make_stack(root: Path, *seeds: int) -> tuple[TrackingCallback, Any]:
-    """Make a mirror of a repeat stage, with one trial of Ray's that stands for some seeds."""
+    """Make the callback of a repeat stage, and one Ray trial of several seeds."""
     callback, _ = make_callback(root, len(seeds))
     stage = Stage("repeat", StageJob("repeat", {}, "p", str(root / "trials")), len(seeds), 4, 60.0)
     configs = [{"model": "unet", "split": "blocks", "seed": seed} for seed in seeds]
@@ -96,7 +96,7 @@ def folders_of(callback: TrackingCallback, trial: Any) -> list[TrialFolder]:
     return [callback.stage.job.journal(one) for one in callback.stage.job.members(trial.config)]
 
 
-def test_seeds_of_a_stack_are_trials_of_their_own(
+def test_each_seed_of_a_stack_is_tracked_by_itself(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     callback, trial = make_stack(tmp_path, 5, 6, 7)
@@ -112,14 +112,14 @@ def test_seeds_of_a_stack_are_trials_of_their_own(
     folders[1].end("patience")
     folders[1].write("test", {"n_samples": 4})
     with caplog.at_level("INFO"):
-        callback.on_trial_complete(1, [trial], trial)  # the last goes on with the campaign
+        callback.on_trial_complete(1, [trial], trial)  # the last seed has not ended
     assert callback._ended == {folder.path.name for folder in folders[:2]}
     assert "seed 5 ended: error: The loss must stay finite." in caplog.text
     assert "seed 6 ended: patience." in caplog.text
     assert "seed 7" not in caplog.text
 
 
-def test_worker_that_dies_for_good_fails_only_seeds_without_a_result(tmp_path: Path) -> None:
+def test_dead_worker_fails_only_seeds_without_a_result(tmp_path: Path) -> None:
     callback, trial = make_stack(tmp_path, 5, 6)
     callback.on_trial_start(1, [trial], trial)
     done, died = folders_of(callback, trial)
@@ -140,7 +140,7 @@ def test_stack_hangs_when_none_of_its_seeds_ends_an_epoch(
     monkeypatch.setattr("tuning.search.callback.ray.kill", killed.append)
     callback.on_trial_start(1, [trial], trial)
     result = {"epoch": 1, "val_pr_auc": 0.1, "best_val_pr_auc": 0.1, "seconds": 1.0, "member": 1}
-    for now[0] in (50.0, 100.0):  # the first seed has ended: it reports nothing any more
+    for now[0] in (50.0, 100.0):  # the first seed has ended and reports no more
         callback.on_trial_result(1, [trial], trial, result)
         callback.on_step_begin(1, [trial])
     assert not killed

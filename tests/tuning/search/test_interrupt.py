@@ -1,4 +1,4 @@
-"""The first signal asks, the second one insists."""
+"""The first signal ends trials after their epoch, the second at once."""
 
 import os
 import signal
@@ -9,7 +9,7 @@ import pytest
 from tuning.search.interrupt import stop_on_interrupt
 
 
-def test_first_signal_leaves_a_file_and_interrupts_at_the_end(
+def test_first_signal_creates_the_marker_and_interrupts_at_the_end(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     flag, reached = tmp_path / "stop", []
@@ -41,7 +41,7 @@ def test_second_signal_interrupts_at_once(tmp_path: Path) -> None:
     assert reached == []
 
 
-def test_signal_of_before_stops_nothing_now(tmp_path: Path) -> None:
+def test_marker_of_an_earlier_run_is_deleted(tmp_path: Path) -> None:
     flag = tmp_path / "stop"
     flag.touch()
     with stop_on_interrupt(flag):

@@ -1,4 +1,4 @@
-"""What a search tries and stops: the same after an interruption as without one."""
+"""Sampling and early stopping of a search, with and without a resume."""
 
 from pathlib import Path
 from types import SimpleNamespace
@@ -54,7 +54,7 @@ def finish(stage: Stage, sample: dict[str, Any]) -> None:
 
 
 def search(stage: Stage, *, cuts: tuple[int, ...] = ()) -> list[dict[str, Any]]:
-    """Run a search one trial at a time; at a cut the driver is killed while a trial runs."""
+    """Run a search one trial at a time; at a cut, the driver is killed while a trial runs."""
     samples: list[dict[str, Any]] = []
     searcher = continue_search(stage)
     for number in range(1, TRIALS + 1):
@@ -62,7 +62,7 @@ def search(stage: Stage, *, cuts: tuple[int, ...] = ()) -> list[dict[str, Any]]:
         register_trial(stage, sample, number)
         if number in cuts:
             searcher = continue_search(stage)
-            assert searcher.suggest("again") == sample  # what was begun comes first
+            assert searcher.suggest("again") == sample  # started trials come first
             finish(stage, sample)
             searcher.on_trial_complete("again", {METRIC: score(sample)})
         else:
@@ -72,7 +72,7 @@ def search(stage: Stage, *, cuts: tuple[int, ...] = ()) -> list[dict[str, Any]]:
     return samples
 
 
-def test_search_goes_on_as_if_it_had_never_been_cut(
+def test_resumed_search_draws_the_same_samples(
     stage: Stage, config: Config, tmp_path: Path
 ) -> None:
     whole = search(stage)
@@ -83,7 +83,7 @@ def test_search_goes_on_as_if_it_had_never_been_cut(
     assert len({sample["lr"] for sample in whole}) == TRIALS
 
 
-def test_search_learns_from_the_trials_before_a_cut(stage: Stage) -> None:
+def test_resumed_search_learns_from_earlier_trials(stage: Stage) -> None:
     for number, rate in enumerate((1e-4, 2e-4, 0.011, 0.0095, 0.05, 0.09), 1):
         sample = {"lr": rate, "arch.width": 8}
         register_trial(stage, sample, number)
@@ -95,13 +95,13 @@ def test_search_learns_from_the_trials_before_a_cut(stage: Stage) -> None:
     assert all(2e-4 < rate < 0.09 for rate in drawn)  # near the best, far from the worst
 
 
-def test_failed_trial_teaches_nothing_and_is_not_tried_again(stage: Stage) -> None:
+def test_failed_trial_is_ignored_and_not_repeated(stage: Stage) -> None:
     register_trial(stage, FIRST, 1)
     stage.job.journal(FIRST).end("error", message="The loss must stay finite.")
     assert continue_search(stage).suggest("next") != FIRST
 
 
-def test_nothing_is_suggested_once_the_campaign_is_to_stop(stage: Stage) -> None:
+def test_stopped_campaign_gets_no_suggestion(stage: Stage) -> None:
     searcher = continue_search(stage)
     stage.job.stop.touch()
     assert searcher.suggest("one") == Searcher.FINISHED
@@ -117,7 +117,7 @@ def report(halving: ReplayingASHA, one: Any, epoch: int, value: float) -> str:
     return str(halving.on_trial_result(None, one, {"epoch": epoch, METRIC: value}))
 
 
-def test_rungs_remember_the_trials_of_before_a_cut(stage: Stage) -> None:
+def test_rungs_count_trials_from_before_a_resume(stage: Stage) -> None:
     past = [trial(stage, rate, number) for number, rate in enumerate((1e-3, 2e-3, 3e-3), 1)]
     for number, one in enumerate(past):
         folder = stage.job.journal(one.config)
@@ -138,7 +138,7 @@ def test_rungs_remember_the_trials_of_before_a_cut(stage: Stage) -> None:
     assert stage.job.journal(new.config).read("end")["reason"] == "scheduler"
 
 
-def test_trial_that_passed_a_rung_is_not_judged_there_again(stage: Stage) -> None:
+def test_trial_that_passed_a_rung_is_not_stopped_there_later(stage: Stage) -> None:
     weak = trial(stage, 1e-3, 1)
     for epoch in range(1, 6):
         stage.job.journal(weak.config).append({"epoch": epoch, METRIC: 0.1})
@@ -153,7 +153,7 @@ def test_trial_that_passed_a_rung_is_not_judged_there_again(stage: Stage) -> Non
     assert set(replayed) == {TrialScheduler.CONTINUE}
 
 
-def test_trials_too_short_for_a_rung_all_run_to_their_end(stage: Stage) -> None:
+def test_trials_without_a_rung_all_run_to_their_end(stage: Stage) -> None:
     short = Stage(stage.name, stage.job, stage.trials, epochs=2)
     assert isinstance(make_scheduler(short, []), FIFOScheduler)
     assert not isinstance(make_scheduler(short, []), ReplayingASHA)

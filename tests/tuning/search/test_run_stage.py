@@ -21,7 +21,7 @@ from tuning.trial.stage import Stage, StageJob
 pytestmark = pytest.mark.slow
 
 CONTEXT = CampaignContext("stages", "smoke", "blocks", "s", "d", "synthetic", "s1", "2 even", "c")
-TOO_FAST = 1e30  # a learning rate at which the loss leaves the finite numbers
+TOO_FAST = 1e30  # a learning rate at which the loss is no longer finite
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +44,7 @@ def space_of(config: Config, rates: list[float]) -> dict[str, Domain]:
     return {"lr": rates, **arch}
 
 
-def test_failed_trial_stops_neither_the_study_nor_wins(
+def test_failed_trial_neither_stops_the_study_nor_wins(
     resources: Resources, pack: Pack, config: Config, tmp_path: Path
 ) -> None:
     stage, sender = make_stage(tmp_path, pack, config, "search", 4)
@@ -59,7 +59,7 @@ def test_failed_trial_stops_neither_the_study_nor_wins(
     assert "The loss must stay finite" in failed.data.tags["error"]
 
 
-def test_study_whose_every_trial_failed_has_no_winner(
+def test_study_with_failed_trials_only_has_no_winner(
     resources: Resources, pack: Pack, config: Config, tmp_path: Path
 ) -> None:
     stage, sender = make_stage(tmp_path, pack, config, "search", 2)
@@ -84,7 +84,7 @@ def test_repeats_measure_test_and_run_to_their_end(
 
 
 class Killing(MLflowSender):
-    """Ends the worker once, when a trial has its first epoch and before it has all."""
+    """Kills the worker once, between a trial's first and last epoch."""
 
     killed = False
 
@@ -98,7 +98,7 @@ class Killing(MLflowSender):
 
 
 def read_runs(sender: MLflowSender) -> dict[str, dict[str, str]]:
-    """Read what the repeat runs hold, without times and what the machine did; NaN is itself in words."""
+    """Return the repeat runs' values as texts (NaN equals itself), without times and machine metrics."""
     left_out = ("time", "seconds", "hours", "memory", "system/", "bytes/", "env.", "mlflow.")
     left_out += ("model_uri", "number")  # the latter in the order of their start, which Ray chooses
     found = {}
@@ -109,7 +109,7 @@ def read_runs(sender: MLflowSender) -> dict[str, dict[str, str]]:
     return found
 
 
-def test_stacked_seeds_give_the_runs_of_single_ones_though_their_worker_is_killed(
+def test_stacked_seeds_give_the_same_runs_as_single_ones_after_a_kill(
     resources: Resources, pack: Pack, config: Config, tmp_path: Path
 ) -> None:
     configs = [config | {"seed": seed, "epochs": 4, "patience": 4} for seed in (42, 123)]

@@ -1,4 +1,4 @@
-"""What a worker does of one of Ray's trials: one training, or the seeds of a config, each in a folder of its own."""
+"""The trainable: one trial, or the seeds of a config, each in its own folder."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -21,12 +21,12 @@ Reports = list[dict[str, Any]]
 
 
 class CutError(BaseException):
-    """What a kill does, as far as a process can do it to itself."""
+    """Simulates a kill of the process."""
 
 
 @pytest.fixture
 def reports(monkeypatch: pytest.MonkeyPatch) -> Reports:
-    """What is reported to Ray."""
+    """The rows reported to Ray."""
     found: Reports = []
     monkeypatch.setattr("tuning.search.trainable.tune.report", found.append)
     return found
@@ -43,7 +43,7 @@ def run_stack(config: Config, job: StageJob, *seeds: int) -> dict[int, TrialFold
 
 
 def read_result(folder: TrialFolder) -> dict[str, Any]:
-    """Return what a trial came to, without times."""
+    """Return a trial's results, without times."""
     rows = [{k: v for k, v in row.items() if k not in TIMED_FIELDS} for row in folder.history()]
     test = {k: v for k, v in (folder.read("test") or {}).items() if "seconds" not in k}
     end = {k: v for k, v in (folder.read("end") or {}).items() if k != "time_ms"}
@@ -53,7 +53,7 @@ def read_result(folder: TrialFolder) -> dict[str, Any]:
     return {"rows": rows, "test": test, "end": end, "counts": counts}
 
 
-def test_each_seed_of_a_stack_is_the_trial_it_would_be_alone(
+def test_stacked_seed_gives_the_same_trial_as_a_single_one(
     config: Config, pack: Pack, tmp_path: Path, reports: Reports
 ) -> None:
     config["arch"] |= {"dropout": 0.2}
@@ -89,7 +89,7 @@ def test_bad_numbers_fail_their_seed_alone(
     assert all(is_finished(folder, "repeat") for folder in (first, failed, last))
 
 
-def test_folder_that_cannot_be_continued_fails_its_seed_alone(
+def test_damaged_folder_fails_its_seed_alone(
     config: Config, pack: Pack, tmp_path: Path, reports: Reports
 ) -> None:
     job = make_job(pack, tmp_path)
@@ -103,7 +103,7 @@ def test_folder_that_cannot_be_continued_fails_its_seed_alone(
 
 
 @pytest.mark.parametrize("groups", [[SEEDS], [SEEDS[1:], SEEDS[:1]]])
-def test_stack_cut_off_goes_on_in_any_grouping(
+def test_interrupted_stack_resumes_in_any_grouping(
     config: Config,
     pack: Pack,
     tmp_path: Path,
@@ -129,7 +129,7 @@ def test_stack_cut_off_goes_on_in_any_grouping(
             assert read_result(folder) == read_result(whole[seed])
 
 
-def test_what_is_over_in_a_stack_is_left_alone(
+def test_finished_trials_of_a_stack_are_not_changed(
     config: Config, pack: Pack, tmp_path: Path, reports: Reports
 ) -> None:
     job, config = make_job(pack, tmp_path), config | {"epochs": 1}
@@ -143,7 +143,7 @@ def test_what_is_over_in_a_stack_is_left_alone(
     assert [one[MEMBER] for one in reports] == [2]
 
 
-def test_campaign_that_stops_stops_all_seeds(
+def test_stopped_campaign_stops_all_seeds(
     config: Config, pack: Pack, tmp_path: Path, reports: Reports
 ) -> None:
     job = make_job(pack, tmp_path)
@@ -154,7 +154,7 @@ def test_campaign_that_stops_stops_all_seeds(
         assert not folder.history()
 
 
-def test_node_of_other_code_or_without_the_pack_fails_all_seeds(
+def test_node_with_other_code_or_without_the_pack_fails_all_seeds(
     config: Config, pack: Pack, tmp_path: Path, reports: Reports
 ) -> None:
     job = replace(make_job(pack, tmp_path), code="other")
@@ -167,7 +167,7 @@ def test_node_of_other_code_or_without_the_pack_fails_all_seeds(
         assert folder.read("end") is None
 
 
-def test_seeds_of_a_stack_travel_each_by_itself(
+def test_each_seed_of_a_stack_is_copied_to_shared_storage(
     config: Config, pack: Pack, tmp_path: Path, reports: Reports, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tuning.search.trainable.cache_folder", lambda: tmp_path / "cache")

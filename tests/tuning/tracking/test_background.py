@@ -1,4 +1,4 @@
-"""The thread that sends to the tracker."""
+"""The background thread that sends to the tracker."""
 
 import threading
 import time
@@ -8,7 +8,7 @@ import pytest
 from tuning.tracking.background import BackgroundSender
 
 
-def test_tasks_run_in_order_and_are_done_after_a_drain() -> None:
+def test_drain_runs_all_tasks_in_order() -> None:
     done: list[int] = []
     sender = BackgroundSender()
     for number in range(20):
@@ -17,7 +17,7 @@ def test_tasks_run_in_order_and_are_done_after_a_drain() -> None:
     assert done == list(range(20))
 
 
-def test_submitting_never_waits_for_a_task() -> None:
+def test_submit_returns_while_a_task_runs() -> None:
     gate, sender = threading.Event(), BackgroundSender()
     sender.submit("slow", lambda: print(gate.wait(60)))
     began = time.monotonic()
@@ -28,7 +28,7 @@ def test_submitting_never_waits_for_a_task() -> None:
     sender.drain()
 
 
-def test_task_that_waits_serves_for_a_second_of_its_name() -> None:
+def test_waiting_task_is_not_submitted_twice() -> None:
     gate, started = threading.Event(), threading.Event()
     done: list[int] = []
     sender = BackgroundSender()
@@ -49,7 +49,7 @@ def test_task_that_waits_serves_for_a_second_of_its_name() -> None:
     assert done == [1, 2]
 
 
-def test_failed_task_is_named_and_the_next_ones_rest(caplog: pytest.LogCaptureFixture) -> None:
+def test_failed_task_is_logged_and_pauses_the_next_ones(caplog: pytest.LogCaptureFixture) -> None:
     done: list[int] = []
 
     def fail() -> None:
@@ -65,3 +65,25 @@ def test_failed_task_is_named_and_the_next_ones_rest(caplog: pytest.LogCaptureFi
     sender.submit("after the rest", lambda: done.append(2))
     sender.drain()
     assert done == [2]
+
+
+def test_cancel_discards_the_waiting_tasks() -> None:
+    gate, started = threading.Event(), threading.Event()
+    done: list[str] = []
+    sender = BackgroundSender()
+
+    def wait() -> None:
+        started.set()
+        gate.wait(60)
+        done.append("running")
+
+    sender.submit("running", wait)
+    assert started.wait(60)
+    sender.submit("waiting", lambda: done.append("waiting"))
+    sender.cancel()
+    gate.set()
+    sender.drain()
+    assert done == ["running"]
+    sender.submit("waiting", lambda: done.append("later"))
+    sender.drain()
+    assert done == ["running", "later"]

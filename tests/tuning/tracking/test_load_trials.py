@@ -52,7 +52,7 @@ def open_campaign(root: Path, name: str, pack: Pack, split: Split) -> tuple[Trac
 
 
 def log_repeat(tracker: Tracker, parent: str, seed: int, fold: str, files: Path) -> str:
-    """Log the baseline's journal as a repeat run; return its id."""
+    """Log the baseline's trial folder as a repeat run; return its id."""
     tags = {"study": BASELINE, "stage": "repeat", "seed": str(seed), "fold": fold}
     run_id = tracker.open_run("trial", f"{seed} {fold}", BASELINE, parent, tags)
     tracker.finish(run_id, TrialFolder(files), "last epoch")
@@ -81,7 +81,7 @@ def log_search(tracker: Tracker, parent: str, model: str, number: int, score: fl
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory, pack: Pack, split: Split) -> Path:
-    """The journal of a measured baseline."""
+    """The trial folder of a measured baseline."""
     folder = tmp_path_factory.mktemp("baseline")
     run_baseline(make_baseline_config(BASELINE, "blocks", pack.hash, 0), pack, split, folder)
     return folder
@@ -104,7 +104,7 @@ def root(tmp_path_factory: pytest.TempPathFactory, files: Path, pack: Pack, spli
 
 @pytest.fixture(scope="module")
 def fetched(root: Path) -> Counter[str]:
-    """The report, written; how often each run came from MLflow."""
+    """How often each run was loaded from MLflow while the report was written."""
     found: Counter[str] = Counter()
     search = MlflowClient.search_runs
 
@@ -123,7 +123,7 @@ def folder(root: Path) -> Path:
     return root / "reports" / "first"
 
 
-def test_report_reads_each_run_once(root: Path, fetched: Counter[str]) -> None:
+def test_report_loads_each_run_once(root: Path, fetched: Counter[str]) -> None:
     runs = find_runs(*connect(root))
     of_it = [run for run in runs if run.data.tags["campaign"] == "first"]
     searches = {run.info.run_id for run in of_it if run.data.tags.get("stage") == "search"}
@@ -167,7 +167,7 @@ def test_search_trials_csv_has_every_trial(root: Path, fetched: Counter[str]) ->
     assert table[table["ended_by"] == "error"]["status"].unique().tolist() == ["FAILED"]
 
 
-def test_page_lists_the_best_search_trials_and_says_how_many_more(
+def test_page_lists_the_best_search_trials_and_counts_the_others(
     root: Path, fetched: Counter[str]
 ) -> None:
     page = (folder(root) / "report.html").read_text()
@@ -184,7 +184,7 @@ def test_page_lists_the_best_search_trials_and_says_how_many_more(
         assert f">{cell}</td>" in summary
 
 
-def test_report_on_no_search_trial_has_no_list(
+def test_report_without_search_trials_has_no_list(
     root: Path, files: Path, pack: Pack, split: Split
 ) -> None:
     tracker, campaign = open_campaign(root, "alone", pack, split)
@@ -202,7 +202,7 @@ def read(root: Path, name: str) -> Results | None:
     return read_results(client, campaign, read_trials(client, experiment_id, name).repeats)
 
 
-def test_pixels_are_kept_of_the_runs_that_are_shown_alone(
+def test_only_displayed_runs_keep_their_pixels(
     root: Path, files: Path, pack: Pack, split: Split
 ) -> None:
     tracker, campaign = open_campaign(root, "seeds", pack, split)
@@ -217,7 +217,7 @@ def test_pixels_are_kept_of_the_runs_that_are_shown_alone(
         assert (model.bins[ids[2]] == arrays["bins"]).all()
 
 
-def test_runs_are_reduced_to_what_their_files_hold(root: Path, files: Path) -> None:
+def test_run_results_match_the_logged_files(root: Path, files: Path) -> None:
     results = read(root, "first")
     assert results is not None
     (run,) = results.models[0].runs
@@ -231,7 +231,7 @@ def test_runs_are_reduced_to_what_their_files_hold(root: Path, files: Path) -> N
     assert sum(row["tp"] for row in make_tile_rows(results.models)) == logged["tp"]
 
 
-def test_seeds_that_lack_a_fold_are_left_out(
+def test_seeds_without_all_folds_are_ignored(
     root: Path, files: Path, pack: Pack, split: Split
 ) -> None:
     tracker, campaign = open_campaign(root, "halves", pack, split)
@@ -247,7 +247,7 @@ def test_seeds_that_lack_a_fold_are_left_out(
     assert set(results.models[0].bins) == {whole}
 
 
-def test_runs_are_walked_a_page_at_a_time(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_runs_are_loaded_page_by_page(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     client, experiment_id = connect(root)
     search, pages = client.search_runs, []
 
@@ -265,7 +265,9 @@ def test_runs_are_walked_a_page_at_a_time(root: Path, monkeypatch: pytest.Monkey
     assert first + rest == [run.info.run_id for run in whole]
 
 
-def test_collector_is_on_again_after_a_page(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_garbage_collector_is_on_again_after_a_page(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     client, experiment_id = connect(root)
     seen = []
 
@@ -282,7 +284,7 @@ def test_collector_is_on_again_after_a_page(root: Path, monkeypatch: pytest.Monk
     assert gc.isenabled()
 
 
-def test_artifact_on_this_machine_is_read_in_place(root: Path) -> None:
+def test_local_artifact_is_not_copied(root: Path) -> None:
     client, experiment_id = connect(root)
     (run,) = find_runs(client, experiment_id, campaign="first", stage="repeat")
     with open_artifact(client, run, "trial/val_counts.npy") as file:

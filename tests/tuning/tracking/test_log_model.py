@@ -1,4 +1,4 @@
-"""What a logged model is: its files, its scores, its digest."""
+"""A logged model's files, scores and digest."""
 
 import contextlib
 import io
@@ -63,7 +63,7 @@ def folder_of(client: MlflowClient, uri: str) -> Path:
 
 @pytest.fixture
 def stored(client: MlflowClient, uri: str, tmp_path: Path) -> Iterator[Path]:
-    """The model's files in the artifact store, for a test to spoil; put back at the end."""
+    """The model's folder in the artifact store, for a test to change; restored at the end."""
     folder = folder_of(client, uri)
     shutil.copytree(folder, tmp_path / "kept")
     yield folder
@@ -72,7 +72,7 @@ def stored(client: MlflowClient, uri: str, tmp_path: Path) -> Iterator[Path]:
 
 
 def list_contents(folder: Path) -> Iterator[tuple[str, bytes]]:
-    """Yield every file, and every member of a zip archive."""
+    """Yield name and content of every file, and of every member of a zip archive."""
     for file in sorted(folder.rglob("*")):
         if file.is_file():
             yield file.name, file.read_bytes()
@@ -82,7 +82,7 @@ def list_contents(folder: Path) -> Iterator[tuple[str, bytes]]:
 
 
 class Guarded(pickle.Unpickler):
-    """Unpickles numbers and texts; what asks for more is a pickle, and is stopped."""
+    """Unpickles numbers and texts; raises for classes and functions."""
 
     def find_class(self, module: str, name: str) -> Any:
         raise PermissionError(f"{module}.{name}")
@@ -92,7 +92,7 @@ class Guarded(pickle.Unpickler):
 
 
 def is_pickle(content: bytes) -> bool:
-    """Tell whether a pickle begins here: opcodes up to a STOP, that load, or would call something."""
+    """Return whether a pickle begins here: opcodes up to a STOP that load, or would call something."""
     with contextlib.suppress(Exception):  # not an opcode, or none that makes sense here
         list(pickletools.genops(content))
         with contextlib.suppress(PermissionError):
@@ -114,7 +114,7 @@ def test_no_file_of_a_model_is_a_pickle(client: MlflowClient, uri: str, trial: T
     assert [name for name, found in list_contents(trial.path) if is_pickle(found)]
 
 
-def test_model_is_readable_code_with_a_program(client: MlflowClient, uri: str) -> None:
+def test_model_has_readable_code_and_a_program(client: MlflowClient, uri: str) -> None:
     folder = folder_of(client, uri)
     files = {file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file()}
     assert {"MLmodel", "served_model.py", "artifacts/program.pt2", "artifacts/facts.json"} <= files
@@ -135,7 +135,7 @@ def test_model_is_readable_code_with_a_program(client: MlflowClient, uri: str) -
     ]
 
 
-def test_model_tells_what_it_takes_and_where_it_comes_from(
+def test_model_has_a_signature_and_its_provenance(
     client: MlflowClient, uri: str, run_id: str
 ) -> None:
     info = mlflow.models.get_model_info(uri)
@@ -168,7 +168,7 @@ def test_scores_are_linked_to_the_model(
     assert client.get_run(run_id).data.metrics.items() >= SCORES.items()
 
 
-def test_scores_of_a_trial_are_those_of_its_best_checkpoint(tmp_path: Path) -> None:
+def test_collected_scores_are_those_of_the_best_checkpoint(tmp_path: Path) -> None:
     trial, counts = TrialFolder(tmp_path), np.zeros((2, BINS), np.int64)
     assert collect_scores(trial) == {}
     counts[1, 900], counts[0, 100] = 3, 5  # a perfect ranking
@@ -196,7 +196,7 @@ def test_model_that_cannot_be_logged_is_marked_as_failed(
     assert model.status == "FAILED"
 
 
-def test_network_loads_by_its_digest(
+def test_network_loads_if_its_digest_matches(
     client: MlflowClient, uri: str, run_id: str, trial: TrialFolder
 ) -> None:
     assert read_digest(client, uri) == digest_folder(folder_of(client, uri))
@@ -235,7 +235,7 @@ def test_network_loads_without_the_model_s_code(
     model_id = uri.removeprefix("models:/")
     client.set_logged_model_tags(
         model_id, {DIGEST: digest_folder(stored)}
-    )  # the tracker gave in, too
+    )  # as if the tracker were changed, too
     try:
         load_registered(client, uri)
         assert not canary.exists()

@@ -1,4 +1,4 @@
-"""What reaches MLflow from trials' folders: now, after a kill, and after the tracker was away."""
+"""Sending trial folders to MLflow: at once, after a kill, and after an outage of the tracker."""
 
 import json
 import socket
@@ -74,7 +74,7 @@ def run_of(sender: MLflowSender, folder: TrialFolder) -> Run:
     return sender.tracker.client.get_run(sender.open_trial(folder))
 
 
-def test_trial_s_run_has_data_code_parent_and_place(
+def test_trial_run_has_data_commit_parent_and_number(
     sender: MLflowSender, stage: Stage, config: Config, pack: Pack
 ) -> None:
     folder = begin(stage, config, 1e-3)
@@ -110,7 +110,7 @@ def test_run_made_just_before_a_kill_gets_its_params_and_data(
     assert len(again.tracker.find_trials()) == 1
 
 
-def test_interrupted_trial_says_so_until_it_goes_on(
+def test_interrupted_trial_is_marked_until_it_is_resumed(
     sender: MLflowSender, stage: Stage, config: Config
 ) -> None:
     folder = begin(stage, config, 1e-3)
@@ -125,7 +125,7 @@ def test_interrupted_trial_says_so_until_it_goes_on(
 
 
 @pytest.mark.parametrize("left", ["open", "killed"])
-def test_trial_that_a_killed_driver_left_is_settled(
+def test_trial_of_a_killed_driver_is_completed(
     sender: MLflowSender, stage: Stage, config: Config, pack: Pack, left: str
 ) -> None:
     folder = train(stage, config, pack, 3e-3)
@@ -140,7 +140,7 @@ def test_trial_that_a_killed_driver_left_is_settled(
     assert "It was trained to its last epoch" in run.data.tags[NOTE]
 
 
-def test_trial_given_up_has_its_reason_and_loses_it_when_it_goes_on(
+def test_failed_trial_has_a_reason_until_it_is_resumed(
     sender: MLflowSender, stage: Stage, config: Config, pack: Pack
 ) -> None:
     folder = begin(stage, config, 3e-3)
@@ -180,7 +180,7 @@ def test_model_logged_just_before_a_kill_is_not_logged_again(
 
 @contextmanager
 def silent_server() -> Iterator[str]:
-    """Take connections on loopback and close each at once, as a tracker that is away does."""
+    """Accept connections on loopback and close each at once, like a tracker that is down."""
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def serve() -> None:
@@ -195,7 +195,7 @@ def silent_server() -> Iterator[str]:
         server.shutdown(socket.SHUT_RDWR)
 
 
-def test_what_a_tracker_missed_is_replayed_in_order_without_gaps_or_duplicates(
+def test_replay_sends_missing_epochs_in_order_without_gaps_or_duplicates(
     sender: MLflowSender,
     stage: Stage,
     config: Config,
@@ -207,7 +207,7 @@ def test_what_a_tracker_missed_is_replayed_in_order_without_gaps_or_duplicates(
     write_context(campaign, "id-1", sender)
     sender.open_study("unet")
     folders = [begin(stage, config, rate, number) for number, rate in ((1, 1e-3), (2, 3e-3))]
-    sender.send_all(list_trials(campaign / "trials"))  # both are known, nothing of them has ended
+    sender.send_all(list_trials(campaign / "trials"))  # both runs are open, neither trial has ended
     for folder, rate in zip(folders, (1e-3, 3e-3), strict=True):
         fit({**config, "lr": rate}, pack, folder.path, lambda row: None)
     with silent_server() as address, monkeypatch.context() as away:
@@ -241,7 +241,7 @@ def _check_histories(sender: MLflowSender, folders: list[TrialFolder]) -> None:
         assert [step for step, _ in sent] == [1, 2, 3]
 
 
-def test_replay_closes_studies_and_campaign_as_they_ended(
+def test_replay_closes_studies_and_campaign_with_their_status(
     sender: MLflowSender, stage: Stage, config: Config, pack: Pack, campaign: Path
 ) -> None:
     write_context(campaign, "id-1", sender)
@@ -254,7 +254,7 @@ def test_replay_closes_studies_and_campaign_as_they_ended(
     assert client.get_run(sender.open_campaign()).info.status == "FAILED"
 
 
-def test_one_trial_that_cannot_be_sent_holds_up_no_other(
+def test_trial_that_cannot_be_sent_blocks_no_other(
     sender: MLflowSender, stage: Stage, config: Config, pack: Pack
 ) -> None:
     bad, good = begin(stage, config, 1e-3, 1), train(stage, config, pack, 3e-3, 2)
@@ -268,7 +268,7 @@ def test_one_trial_that_cannot_be_sent_holds_up_no_other(
 
 
 @pytest.mark.parametrize("content", [None, "{}", "[1]", "{", '{"id": 1, "context": {}, "data": 3}'])
-def test_replay_refuses_what_is_no_campaign(
+def test_replay_refuses_a_folder_that_is_not_a_campaign(
     tmp_path: Path, content: str | None, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = tmp_path / "campaigns" / "x"
@@ -279,7 +279,7 @@ def test_replay_refuses_what_is_no_campaign(
     assert "A campaign's folder holds context.json and trials/, but" in capsys.readouterr().err
 
 
-def test_kept_context_comes_back(sender: MLflowSender, campaign: Path) -> None:
+def test_context_is_the_same_after_loading(sender: MLflowSender, campaign: Path) -> None:
     assert read_identity(campaign) is None
     write_context(campaign, "id-1", sender)
     assert read_identity(campaign) == "id-1"

@@ -55,7 +55,7 @@ def history(tracker: Tracker, run_id: str, key: str = "val_pr_auc") -> list[int]
     return [metric.step for metric in tracker.client.get_metric_history(run_id, key)]
 
 
-def test_database_is_made_below_the_root_with_write_ahead_log(tracker: Tracker, root: Path) -> None:
+def test_database_is_created_in_the_root_with_write_ahead_log(tracker: Tracker, root: Path) -> None:
     assert (root / "mlflow.db").is_file()
     assert (root / "mlflow.db").read_bytes()[18] == 2  # file format: 2 = write-ahead log
     experiment = tracker.client.get_experiment(tracker.experiment_id)
@@ -63,13 +63,13 @@ def test_database_is_made_below_the_root_with_write_ahead_log(tracker: Tracker, 
     assert connect(root)[1] == tracker.experiment_id
 
 
-def test_database_file_is_that_of_a_sqlite_tracker(tracker: Tracker, root: Path) -> None:
+def test_database_file_is_none_for_servers_and_missing_files(tracker: Tracker, root: Path) -> None:
     assert database_file(tracking_uri(root)) == (root / "mlflow.db").resolve()
     assert database_file("http://127.0.0.1:5000") is None
     assert database_file("sqlite:////nowhere/mlflow.db") is None
 
 
-def test_named_server_wins_over_the_database(
+def test_server_is_used_instead_of_the_database(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:1")
@@ -85,7 +85,7 @@ def test_tracker_that_does_not_answer_is_named(
         connect(tmp_path)
 
 
-def test_password_of_a_tracker_s_address_is_never_shown(
+def test_tracking_uri_is_shown_without_password(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://mona:secret@127.0.0.1:1")
@@ -97,14 +97,14 @@ def test_password_of_a_tracker_s_address_is_never_shown(
     assert hide_password("sqlite:////a/b@c.db") == "sqlite:////a/b@c.db"
 
 
-def test_connecting_leaves_the_environment_as_it_was(tracker: Tracker, tmp_path: Path) -> None:
+def test_connecting_does_not_change_the_environment(tracker: Tracker, tmp_path: Path) -> None:
     before = dict(os.environ)
     assert connect(tmp_path)[0].tracking_uri == f"sqlite:///{tmp_path / 'mlflow.db'}"
     assert dict(os.environ) == before
     connect(Path(tracker.client.tracking_uri.removeprefix("sqlite:///")).parent)
 
 
-def test_run_is_found_by_key_and_never_made_twice(tracker: Tracker, root: Path) -> None:
+def test_run_is_found_by_key_and_created_once(tracker: Tracker, root: Path) -> None:
     run_id = tracker.open_run("trial", "key-a", "a", params={"lr": 0.1, "arch": {"width": 8}})
     assert tracker.open_run("trial", "key-a", "a") == run_id
     assert Tracker(root, CONTEXT).open_run("trial", "key-a", "a") == run_id
@@ -116,11 +116,11 @@ def test_run_is_found_by_key_and_never_made_twice(tracker: Tracker, root: Path) 
 
 
 class CutError(Exception):
-    """The connection to a tracker, cut."""
+    """The connection to the tracker is lost."""
 
 
 @pytest.mark.parametrize("call", ["create_run", "log_batch"])
-def test_new_campaign_looks_for_its_runs_only_after_a_failure(
+def test_new_campaign_searches_its_runs_only_after_a_failure(
     root: Path, monkeypatch: pytest.MonkeyPatch, call: str
 ) -> None:
     tracker = Tracker(root, CampaignContext(**{**vars(CONTEXT), "campaign": f"new-{call}"}))
@@ -160,7 +160,7 @@ def test_campaigns_do_not_share_runs(tracker: Tracker, root: Path) -> None:
     assert other.open_run("trial", "key-a", "a") != tracker.open_run("trial", "key-a", "a")
 
 
-def test_mirror_logs_each_epoch_once(tracker: Tracker, root: Path, tmp_path: Path) -> None:
+def test_each_epoch_is_logged_once(tracker: Tracker, root: Path, tmp_path: Path) -> None:
     folder = TrialFolder(tmp_path)
     run_id = tracker.open_run("trial", "mirrored", "m")
     folder.append(row(1))
@@ -181,7 +181,7 @@ def test_trial_stopped_early_does_not_look_finished(tracker: Tracker, tmp_path: 
     assert run.data.tags["ended_by"] == "scheduler"
 
 
-def test_failed_trial_carries_its_reason(tracker: Tracker, tmp_path: Path) -> None:
+def test_failed_trial_has_its_error_as_a_tag(tracker: Tracker, tmp_path: Path) -> None:
     run_id = tracker.open_run("trial", "failed", "f")
     tracker.finish(run_id, TrialFolder(tmp_path), "error", "The loss must stay finite.")
     run = tracker.client.get_run(run_id)
@@ -254,7 +254,7 @@ def test_commit_is_unknown_outside_a_repository(
     assert read_commit(tmp_path) == "abc"
 
 
-def test_repository_s_commit_goes_before_the_given_one(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_commit_of_the_repository_has_priority(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOURCE_COMMIT", "abc")
     assert read_commit(Path(__file__).parent) != "abc"
 
@@ -267,12 +267,12 @@ REMEDIES = [
 
 
 @pytest.mark.parametrize(("code", "remedy"), REMEDIES)
-def test_error_of_the_tracker_says_what_to_do(code: str, remedy: str) -> None:
+def test_tracker_error_has_a_remedy(code: str, remedy: str) -> None:
     with pytest.raises(ConnectionError, match=remedy), tracker_errors("http://127.0.0.1:1"):
         raise MlflowException("no", error_code=ErrorCode.Value(code))
 
 
-def test_what_may_not_be_deleted_stays_and_is_named(caplog: pytest.LogCaptureFixture) -> None:
+def test_denied_deletion_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     with explain_denied_access("alias best of x"):
         raise MlflowException("no", error_code=ErrorCode.Value("PERMISSION_DENIED"))
     assert "Not deleted: alias best of x" in caplog.text
@@ -280,7 +280,7 @@ def test_what_may_not_be_deleted_stays_and_is_named(caplog: pytest.LogCaptureFix
         raise MlflowException("other", error_code=ErrorCode.Value("INTERNAL_ERROR"))
 
 
-def test_journal_replaces_files_whole(tmp_path: Path) -> None:
+def test_trial_folder_leaves_no_temporary_files(tmp_path: Path) -> None:
     folder = TrialFolder(tmp_path)
     folder.write("end", {"reason": "patience"})
     folder.write_counts("val", np.eye(2, dtype=np.int64))

@@ -1,4 +1,4 @@
-"""Addresses of MLflow's pages, and what they carry."""
+"""Links to MLflow's pages, descriptions, and metrics of curves."""
 
 import json
 from pathlib import Path
@@ -27,13 +27,13 @@ from tuning.trial.disk import format_bytes, measure_bytes
 
 
 def query_of(address: str) -> dict[str, str]:
-    """Read the query behind an address's hash."""
+    """Return the query after a URL's fragment."""
     return {
         key: value[0] for key, value in parse_qs(urlsplit(address).fragment.split("?")[1]).items()
     }
 
 
-def test_overlay_names_every_run_and_the_metric() -> None:
+def test_overlay_link_has_every_run_and_the_metric() -> None:
     asked = query_of(overlay_address(LOCAL_UI, "7", ["a", "b"], "pr/test_precision"))
     assert json.loads(asked["runs"]) == ["a", "b"]
     assert json.loads(asked["metric"]) == "pr/test_precision"
@@ -42,7 +42,7 @@ def test_overlay_names_every_run_and_the_metric() -> None:
     assert asked["x_axis"] == "step"
 
 
-def test_addresses_stay_short_enough_for_a_browser() -> None:
+def test_links_stay_short_enough_for_a_browser() -> None:
     many = [f"{number:032x}" for number in range(3 * MAX_RUNS)]
     for address in (
         overlay_address(LOCAL_UI, "7", many, "m"),
@@ -52,7 +52,7 @@ def test_addresses_stay_short_enough_for_a_browser() -> None:
         assert len(address) < 8000
 
 
-def test_pages_are_the_server_s_own_where_there_is_one() -> None:
+def test_links_point_to_the_server_if_there_is_one() -> None:
     assert ui_address("http://tracker:5000/") == "http://tracker:5000"
     assert ui_address("sqlite:////x/mlflow.db") == LOCAL_UI
     assert "ui --backend-store-uri sqlite:////x/mlflow.db" in ui_command("sqlite:////x/mlflow.db")
@@ -72,7 +72,7 @@ def test_campaigns_have_views_of_their_own(tmp_path: Path) -> None:
         assert state["orderByKey"] == "metrics.`best/val_pr_auc`"
 
 
-def test_search_trials_are_compared_where_there_are_some() -> None:
+def test_search_trials_have_a_link_if_there_are_any() -> None:
     assert "search trials compared" not in list_pages(LOCAL_UI, "1", "c", ["a"])
     assert "search trials compared" in list_pages(LOCAL_UI, "1", "c", ["a"], ["b"])
 
@@ -83,10 +83,10 @@ def test_reliability_is_the_share_of_landslides_at_each_percent() -> None:
     at = int(np.searchsorted(edges(), 0.5))
     counts[1, at], counts[0, at], counts[0, 0] = 3, 1, 9
     found = {metric.step: metric.value for metric in make_reliability("r", counts)}
-    assert found == {2: 0.0, 50: 0.75}  # bins without a pixel say nothing
+    assert found == {2: 0.0, 50: 0.75}  # bins without pixels have no metric
 
 
-def test_best_epoch_s_values_are_metrics_of_their_own() -> None:
+def test_best_epoch_has_its_own_metrics() -> None:
     names = [
         f"{part}_{name}" for part in ("train", "val") for name in ("loss", "dice", "iou", "pr_auc")
     ]
@@ -100,7 +100,7 @@ def test_best_epoch_s_values_are_metrics_of_their_own() -> None:
     assert found["epochs"] == 3
 
 
-def test_description_is_given_the_ranking_once() -> None:
+def test_ranking_is_added_to_the_description_once() -> None:
     context = CampaignContext(
         "c", "smoke", "blocks", "s", "d", "synthetic", "s1", "2 even", "c" * 40
     )
@@ -121,11 +121,11 @@ def test_description_is_given_the_ranking_once() -> None:
     ("count", "text"),
     [(0, "0 B"), (999, "999 B"), (1500, "1.5 kB"), (2.5e9, "2.5 GB"), (3e12, "3.0 TB")],
 )
-def test_bytes_are_read_by_people(count: float, text: str) -> None:
+def test_bytes_are_formatted_with_units(count: float, text: str) -> None:
     assert format_bytes(count) == text
 
 
-def test_bytes_of_a_folder_are_those_of_its_files(tmp_path: Path) -> None:
+def test_size_of_a_folder_is_that_of_its_files(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "one").write_bytes(b"12345")
     (tmp_path / "two").write_bytes(b"67")
