@@ -276,7 +276,7 @@ def test_replay_refuses_a_folder_that_is_not_a_campaign(
     if content is not None:
         (folder / "context.json").write_text(content)
     assert main(["replay", str(folder)]) == 2
-    assert "A campaign's folder holds context.json and trials/, but" in capsys.readouterr().err
+    assert "A campaign's folder must hold context.json and trials/, but" in capsys.readouterr().err
 
 
 def test_context_is_the_same_after_loading(sender: MLflowSender, campaign: Path) -> None:
