@@ -11,7 +11,7 @@ import sys
 import time
 from pathlib import Path
 
-from tuning.cluster.node_info import knock
+from tuning.cluster.node_info import try_connection
 from tuning.doctor.check_result import INSTALL, CheckResult, failure, nearest_folder, passed
 from tuning.doctor.folders import temporary_folder
 
@@ -34,7 +34,9 @@ def check_ray(address: str | None, root: Path) -> CheckResult:
         root: Output folder, which every node of a cluster must share.
     """
     url = address if address and "://" in address else f"//{address}"
-    if address and ":" in address and (error := knock(url)):  # Ray itself would retry for minutes
+    if (
+        address and ":" in address and (error := try_connection(url))
+    ):  # Ray itself would retry for minutes
         return failure(f"the cluster {address} cannot be reached: {error}", JOIN)
     began = time.monotonic()
     answer = run_child([address or "local", str(nearest_folder(root))], START_S)

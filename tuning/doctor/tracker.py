@@ -12,9 +12,10 @@ import psutil
 from alembic.script import ScriptDirectory
 
 from data.io.errors import hide_password
-from tuning.cluster.node_info import knock
+from tuning.cluster.node_info import try_connection
 from tuning.doctor.check_result import CheckResult, failure, nearest_folder, passed
-from tuning.tracking.client import SQLITE, URI_VARIABLE, tracker_errors, tracking_uri
+from tuning.tracking.client import SQLITE, URI_VARIABLE, tracking_uri
+from tuning.tracking.errors import tracker_errors
 
 TIMEOUT_S = 5  # a campaign locks its database for milliseconds
 # SQLite's write-ahead log does not work on these file systems, because its readers share memory.
@@ -28,7 +29,7 @@ def check_tracker(root: Path) -> CheckResult:
     if uri.startswith(SQLITE):
         return check_sqlite(Path(uri.removeprefix(SQLITE)), root)
     shown = hide_password(uri)
-    if error := knock(uri):  # MLflow itself would retry for minutes
+    if error := try_connection(uri):  # MLflow itself would retry for minutes
         return failure(
             f"the tracker {shown} cannot be reached: {error}",
             f"Start it, correct {URI_VARIABLE} (http(s)://HOST:PORT, {SQLITE}FILE or a database's URI), or unset it.",
@@ -38,7 +39,7 @@ def check_tracker(root: Path) -> CheckResult:
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", str(TIMEOUT_S))
     try:
-        with tracker_errors(root):
+        with tracker_errors(uri):
             mlflow.MlflowClient(uri).search_experiments(max_results=1)
     except ConnectionError as error:
         return failure(str(error), f"Check {URI_VARIABLE} and the server's log.")

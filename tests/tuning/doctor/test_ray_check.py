@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from tests.support.check_results import matches
-from tuning.cluster.node_info import knock
+from tuning.cluster.node_info import try_connection
 from tuning.doctor.ray_check import check_ray, run_child
 
 ROOT = Path(__file__).parents[3]
@@ -133,7 +133,7 @@ def test_invalid_address_is_named(tmp_path: Path) -> None:
 def test_ray_that_hangs_is_killed() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         address = f"127.0.0.1:{silent.getsockname()[1]}"
-        assert knock(f"//{address}") == ""
+        assert try_connection(f"//{address}") == ""
         assert run_child([address], 3) == {"error": "no answer within 3 s"}
     assert [one for one in psutil.Process().children() if "ray_check" in str(one.cmdline())] == []
 
