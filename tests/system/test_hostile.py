@@ -286,7 +286,7 @@ def test_files_of_a_run_are_refused_and_do_not_act(
     ("file", "text", "message"),
     [
         ("splits.json", DEEP, "must not be nested deeply"),
-        ("splits.json", '{"splits": [1]}', "An audit of splits must be as it was written"),
+        ("splits.json", '{"splits": [1]}', "The audit of splits must have the format of"),
         ("excluded_tiles.json", "[]", "must be an object, but got a list"),
         ("suspicious_tiles.json", '{"a":' * 100_000, "must not be nested deeply"),
         (REFERENCE_FILE, "no archive", "must be an .npz file without pickled objects"),

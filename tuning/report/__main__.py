@@ -1,4 +1,4 @@
-"""`python -m tuning.report`: write the report of a campaign."""
+"""Write the report of a campaign (tables, figures, one HTML page) from MLflow, and register its models."""
 
 import argparse
 import logging
@@ -15,10 +15,17 @@ def main(argv: list[str] | None = None) -> int:
     """Write a report; return the exit code."""
     parser = argparse.ArgumentParser("python -m tuning.report", description=__doc__)
     parser.add_argument("--campaign", help="name of the campaign (default: the latest)")
-    parser.add_argument("--root", type=Path, default=Path("mlruns"), help="output folder")
-    parser.add_argument("--out", type=Path, help="folder of the report (default: below --root)")
     parser.add_argument(
-        "--partial", action="store_true", help="report although repeat runs are missing"
+        "--root",
+        type=Path,
+        default=Path("mlruns"),
+        help="output folder of the campaigns (default: mlruns)",
+    )
+    parser.add_argument(
+        "--out", type=Path, help="folder of the report (default: ROOT/reports/CAMPAIGN)"
+    )
+    parser.add_argument(
+        "--partial", action="store_true", help="report a campaign with missing repeat runs"
     )
     args = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(message)s")

@@ -1,4 +1,4 @@
-"""All that a report page is made of."""
+"""Content of a report page, and number formats that its sections share."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,28 +16,28 @@ from tuning.report.reference_layers import ReferenceLayers
 
 @dataclass(frozen=True)
 class ReportContext:
-    """All that a page is made of.
+    """Results and files from which the sections of a page are built.
 
     Attributes:
         campaign: The campaign's run.
         ranking: Models, intervals and comparisons.
-        ground: What lies under the test tiles.
+        layers: Label, DEM, change and land cover of the test tiles.
         table: Content of ``benchmark_master.csv``.
         figures: Figures that compare models, by name.
-        searches: A row per search trial, as ``search_trials.csv`` has it.
-        lacking: What a partial report lacks.
+        searches: One row per search trial, as in ``search_trials.csv``.
+        missing_runs: One sentence per model with missing repeat runs; empty for a complete report.
         folder: The report's folder, with each model's figures and the campaign's files.
-        pages: Addresses of ready-made pages of MLflow by label.
-        ui_command: What serves those pages: a command, or the address of a server.
+        pages: URLs of prepared MLflow pages, by label.
+        ui_command: Command that serves these pages, or the address of the server.
     """
 
     campaign: Run
     ranking: Ranking
-    ground: ReferenceLayers
+    layers: ReferenceLayers
     table: pd.DataFrame
     figures: dict[str, Path]
     searches: pd.DataFrame
-    lacking: tuple[str, ...]
+    missing_runs: tuple[str, ...]
     folder: Path
     pages: Mapping[str, str]
     ui_command: str
@@ -47,7 +47,7 @@ class ReportContext:
         return Image(self.figures[name], caption)
 
 
-def format_spread(row: "pd.Series[Any]", name: str) -> str:
+def format_spread(row: "Mapping[str, Any] | pd.Series[Any]", name: str) -> str:
     """Format mean ± standard deviation over seeds; the mean alone for one seed."""
     mean, std = row[f"{name}_mean"], row[f"{name}_std"]
     return f"{mean:.3f}" if np.isnan(std) else f"{mean:.3f} ± {std:.3f}"

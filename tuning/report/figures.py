@@ -1,4 +1,4 @@
-"""The figures of a report: each model's own under ``Figures/<Model>/``, and those that compare models."""
+"""Figures of a report: those of one model in ``Figures/<Model>/``, and those that compare models."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -19,13 +19,13 @@ from tuning.report.results import ModelResult
 from tuning.report.tables import pool_objects, score_seeds
 from tuning.train.evaluate import pick_examples
 
-CURVES = {"loss": "loss", "dice": "Dice at 0.5", "pr_auc": "average precision"}
+HISTORIES = {"loss": "loss", "dice": "Dice at 0.5", "pr_auc": "average precision"}
 
 
 def draw_model(
-    client: MlflowClient, model: ModelResult, ground: ReferenceLayers, folder: Path, synthetic: bool
+    client: MlflowClient, model: ModelResult, layers: ReferenceLayers, folder: Path, synthetic: bool
 ) -> None:
-    """Draw a model's own figures, under the published study's file names."""
+    """Draw a model's figures with the published study's file names into *folder*."""
     if not model.is_baseline:
         _draw_histories(client, model, folder, synthetic)
     counts = model.pooled()[model.chosen_seed]
@@ -36,10 +36,10 @@ def draw_model(
     title = f"{model.title}, threshold {model.chosen.threshold:.3f}"
     figure = trial_figures.draw_confusion(Confusion(*map(int, total)), title, synthetic)
     trial_figures.save(figure, folder / f"{model.title}_confusion_matrix.png")
-    _draw_examples(model, ground, folder, synthetic)
+    _draw_examples(model, layers, folder, synthetic)
 
 
-def _history(client: MlflowClient, run: Run, key: str) -> list[float]:
+def _read_history(client: MlflowClient, run: Run, key: str) -> list[float]:
     metrics = client.get_metric_history(run.info.run_id, key)
     return [metric.value for metric in sorted(metrics, key=lambda metric: metric.step)]
 
@@ -47,11 +47,11 @@ def _history(client: MlflowClient, run: Run, key: str) -> list[float]:
 def _draw_histories(
     client: MlflowClient, model: ModelResult, folder: Path, synthetic: bool
 ) -> None:
-    first = [runs[0] for runs in model.by_seed]  # of a cross-validation, the first fold
-    for key, label in CURVES.items():
+    first = [runs[0] for runs in model.by_seed]  # in a cross-validation, the first fold
+    for key, label in HISTORIES.items():
         lines = {
-            f"{part} seed {one.seed}": _history(client, one.run, f"{part}_{key}")
-            for one in first
+            f"{part} seed {result.seed}": _read_history(client, result.run, f"{part}_{key}")
+            for result in first
             for part in ("train", "val")
         }
         figure = trial_figures.draw_history(lines, label, model.title, synthetic)
@@ -59,34 +59,34 @@ def _draw_histories(
 
 
 def _draw_examples(
-    model: ModelResult, ground: ReferenceLayers, folder: Path, synthetic: bool
+    model: ModelResult, layers: ReferenceLayers, folder: Path, synthetic: bool
 ) -> None:
-    """Draw some test tiles of the chosen run; one is enough for a baseline."""
+    """Draw example test tiles of the chosen run; one tile for a baseline."""
     run = model.chosen
-    sizes = ground.mask[ground.rows(run.tile_ids)].sum(axis=(1, 2))
-    ids = pick_examples(run.tile_ids, sizes)[: 1 if model.is_baseline else None]
-    at = [run.tile_ids.index(tile) for tile in ids]
-    rows = ground.rows(ids)
-    drawn = trial_figures.draw_examples(
+    landslide_px = layers.mask[layers.rows(run.tile_ids)].sum(axis=(1, 2))
+    ids = pick_examples(run.tile_ids, landslide_px)[: 1 if model.is_baseline else None]
+    run_rows = [run.tile_ids.index(tile) for tile in ids]
+    rows = layers.rows(ids)
+    figures = trial_figures.draw_examples(
         ids,
-        change_db=ground.change_db[rows],
-        mask=ground.mask[rows],
-        probs=edges()[model.bins[run.run.info.run_id][at]].astype(np.float32),
+        change_db=layers.change_db[rows],
+        mask=layers.mask[rows],
+        probs=edges()[model.bins[run.run.info.run_id][run_rows]].astype(np.float32),
         threshold=run.threshold,
         synthetic=synthetic,
     )
-    for number, figure in enumerate(drawn.values()):
+    for number, figure in enumerate(figures.values()):
         trial_figures.save(figure, folder / f"{model.title}_qual_{number:02d}.png")
 
 
 def draw_comparisons(ranking: Ranking, folder: Path, synthetic: bool) -> dict[str, Path]:
-    """Draw the figures that compare models; return their files by name."""
+    """Draw the figures that compare models; return their paths by name."""
     models = ranking.models
     networks = [model for model in models if not model.is_baseline] or list(models)
     coloured = [model.title for model in networks]
     curves = {m.title: [trace_curve(counts) for counts in m.pooled()] for m in models}
     areas = {name: ranking.estimates[name].mean for name in curves}
-    drawn = {
+    figures = {
         "pr_curves": comparison.draw_pr_bands(
             curves, areas, "Precision over recall, test", synthetic, coloured
         ),
@@ -113,16 +113,16 @@ def draw_comparisons(ranking: Ranking, folder: Path, synthetic: bool) -> dict[st
         ),
     }
     return {
-        name: trial_figures.save(figure, folder / f"{name}.png") for name, figure in drawn.items()
+        name: trial_figures.save(figure, folder / f"{name}.png") for name, figure in figures.items()
     }
 
 
 def _interval_rows(ranking: Ranking) -> list[tuple[str, float, float, float, Sequence[float]]]:
     rows = []
     for model in ranking.models:
-        found = ranking.estimates[model.title]
+        estimate = ranking.estimates[model.title]
         seeds = score_seeds(model)["pr_auc"].tolist()
-        rows.append((model.title, found.mean, found.low, found.high, seeds))
+        rows.append((model.title, estimate.mean, estimate.low, estimate.high, seeds))
     return rows
 
 
@@ -131,13 +131,13 @@ def _reliability_lines(
 ) -> Mapping[str, tuple[np.ndarray, np.ndarray, np.ndarray]]:
     lines = {}
     for model in models:
-        found = reliability(model.pooled()[model.chosen_seed])
-        lines[model.title] = (found.predicted, found.observed, found.pixels)
+        curve = reliability(model.pooled()[model.chosen_seed])
+        lines[model.title] = (curve.predicted, curve.observed, curve.pixels)
     return lines
 
 
 def _recall_rows(model: ModelResult) -> list[tuple[str, float, float, float]]:
-    """Return each size class's recall by any overlap: mean, least and greatest over seeds."""
+    """Return each size class's recall by any overlap: mean, lowest and highest over seeds."""
     seeds = []
     for runs in model.by_seed:
         rates = rate_objects(pool_objects(runs))
@@ -154,8 +154,8 @@ def _cost_points(
 ) -> list[tuple[str, float, float, float]]:
     points = []
     for model in models:
-        found = ranking.estimates[model.title]
+        estimate = ranking.estimates[model.title]
         seconds = [run.run.data.metrics["test/infer_seconds_per_sample"] for run in model.runs]
-        half = (found.high - found.low) / 2
-        points.append((model.title, 1000 * float(np.mean(seconds)), found.mean, half))
+        half = (estimate.high - estimate.low) / 2
+        points.append((model.title, 1000 * float(np.mean(seconds)), estimate.mean, half))
     return points

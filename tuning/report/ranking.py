@@ -1,4 +1,4 @@
-"""The ranking: every model's score with its interval, and which models can be told apart."""
+"""Ranking of the models: scores with intervals, pairwise comparisons, groups of tied models."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -25,8 +25,8 @@ from tuning.metrics.curve import average_precision
 from tuning.report.reference_layers import ReferenceLayers
 from tuning.report.results import ModelResult
 
-SEED = 2018  # of the resampling: the same runs give the same intervals
-Drawn = Mapping[str, Replicates]  # by model title
+SEED = 2018  # of the bootstrap: the same runs always yield the same intervals
+ReplicatesByModel = Mapping[str, Replicates]  # by model title
 
 
 @dataclass(frozen=True)
@@ -36,9 +36,9 @@ class Ranking:
     Attributes:
         models: Best mean over seeds first.
         estimates: By model title.
-        comparisons: Every pair of contenders by average precision, which the verdict follows.
-        by_f1: The same pairs by F1 at the threshold that val chose.
-        groups: By contender's title; all of group 1 tie with the best.
+        comparisons: Contenders compared by average precision, which decides the verdict.
+        by_f1: The same pairs compared by F1 at the threshold chosen on val.
+        groups: Rank by contender's title; models of one rank tie with its best.
     """
 
     models: tuple[ModelResult, ...]
@@ -48,20 +48,22 @@ class Ranking:
     groups: dict[str, int]
 
 
-def rank_models(models: Sequence[ModelResult], ground: ReferenceLayers) -> Ranking:
+def rank_models(models: Sequence[ModelResult], layers: ReferenceLayers) -> Ranking:
     """Estimate every model, compare the contenders, and order all by mean test average precision.
 
-    Contenders are the networks and the baseline that is best on val; without networks, all baselines. Every
-    further pair would cost the others their significance (Holm).
+    Contenders are the networks and the best baseline on val; without networks, all baselines. Each further
+    pair would raise the adjusted p-values of the others (Holm).
+
+    Args:
+        models: The models, all with the same test tiles.
+        layers: Their labels stratify the bootstrap: tiles with and without landslides.
     """
-    with threadpool_limits(
-        1
-    ):  # the products are small: a second thread waits, on a core of its own
-        return _rank(models, ground)
+    with threadpool_limits(1):  # the matrices are small: more threads only wait
+        return _rank(models, layers)
 
 
-def _rank(models: Sequence[ModelResult], ground: ReferenceLayers) -> Ranking:
-    strata = ground.mask[ground.rows(models[0].tile_ids)].any(axis=(1, 2)).astype(np.int64)
+def _rank(models: Sequence[ModelResult], layers: ReferenceLayers) -> Ranking:
+    strata = layers.mask[layers.rows(models[0].tile_ids)].any(axis=(1, 2)).astype(np.int64)
     sums = {model.title: model.stack("tiles") for model in models}
     drawn = _resample(sums, pooled_ap, strata)
     estimates = {model.title: _estimate(model, sums, drawn) for model in models}
@@ -76,21 +78,25 @@ def _rank(models: Sequence[ModelResult], ground: ReferenceLayers) -> Ranking:
     return Ranking(tuple(ordered), estimates, tuple(pairs), tuple(by_f1), groups)
 
 
-def _resample(sums: Mapping[str, np.ndarray], score: Score, strata: np.ndarray) -> Drawn:
+def _resample(
+    sums: Mapping[str, np.ndarray], score: Score, strata: np.ndarray
+) -> ReplicatesByModel:
     return resample(sums, score, strata, np.random.default_rng(SEED), DRAWS)
 
 
-def _estimate(model: ModelResult, sums: Mapping[str, np.ndarray], drawn: Drawn) -> Estimate:
-    found = summarise(sums[model.title], pooled_ap, drawn[model.title])
-    mean = float(np.mean([average_precision(counts) for counts in model.pooled()]))  # of all bins
-    # Few seeds make an interval that is wider than what an average precision can be.
-    return replace(found, mean=mean, low=max(found.low, 0.0), high=min(found.high, 1.0))
+def _estimate(
+    model: ModelResult, sums: Mapping[str, np.ndarray], drawn: ReplicatesByModel
+) -> Estimate:
+    estimate = summarise(sums[model.title], pooled_ap, drawn[model.title])
+    mean = float(np.mean([average_precision(counts) for counts in model.pooled()]))  # from all bins
+    # With few seeds the interval may exceed the range of average precision.
+    return replace(estimate, mean=mean, low=max(estimate.low, 0.0), high=min(estimate.high, 1.0))
 
 
 def _pick_contenders(
     models: Sequence[ModelResult],
 ) -> tuple[list[ModelResult], ModelResult | None]:
-    """Return the networks and the baseline that is best on val; without networks, all baselines."""
+    """Return the networks and the best baseline on val; without networks, all baselines and None."""
     networks = [model for model in models if not model.is_baseline]
     baselines = [model for model in models if model.is_baseline]
     if not networks:
@@ -99,17 +105,17 @@ def _pick_contenders(
 
 
 def _compare_all(
-    networks: Sequence[ModelResult], baseline: ModelResult | None, drawn: Drawn
+    networks: Sequence[ModelResult], baseline: ModelResult | None, drawn: ReplicatesByModel
 ) -> list[Comparison]:
-    """Compare the networks among themselves, then with the baseline: two families of tests."""
+    """Compare the networks with each other, then with the baseline: two families of tests for Holm."""
     pairs = _compare(networks, drawn)
-    if baseline:  # it must not cost the networks their significance
-        more = _compare([*networks, baseline], drawn)
-        pairs += decide_verdict([pair for pair in more if baseline.title in (pair.a, pair.b)])
+    if baseline:  # a family of its own, or it would raise the networks' adjusted p-values
+        all_pairs = _compare([*networks, baseline], drawn)
+        pairs += decide_verdict([pair for pair in all_pairs if baseline.title in (pair.a, pair.b)])
     return pairs
 
 
-def _compare(models: Sequence[ModelResult], drawn: Drawn) -> list[Comparison]:
+def _compare(models: Sequence[ModelResult], drawn: ReplicatesByModel) -> list[Comparison]:
     if len(models) < 2:
         return []
     fixed = [m.title for m in models if m.is_baseline and is_deterministic(m.key)]

@@ -1,4 +1,7 @@
-"""What lies under the test tiles: label, height, change and place, kept with a campaign for its report."""
+"""Reference layers of the test tiles (label, DEM, change, land cover) and the audit of splits.
+
+A campaign logs both as artifacts of its run, because the report reads MLflow alone.
+"""
 
 import json
 from collections.abc import Collection, Sequence
@@ -21,7 +24,7 @@ from data.twin.land_cover import read_cover
 from tuning.tracking.validate_runs import check_ids
 
 REFERENCE_FILE = "test_ground.npz"
-_MOST_CLASSES = 50
+_MAX_CLASSES = 50
 _SHAPE = (None, TILE_PX, TILE_PX)
 _ARRAYS = {
     "tile_ids": ArraySpec("str", (None,)),
@@ -35,14 +38,14 @@ _ARRAYS = {
 
 @dataclass(frozen=True)
 class ReferenceLayers:
-    """Maps of N test tiles.
+    """Label, DEM, change and land cover of N test tiles.
 
     Attributes:
         tile_ids: N ids, sorted.
         mask: 1 = landslide, shape ``(N, H, W)``, uint8.
-        dem: Height in m, shape ``(N, H, W)``, int16; -9999 = no data.
+        dem: Elevation in m, shape ``(N, H, W)``, int16; -9999 = no data.
         change_db: VV after minus before the event, shape ``(N, H, W)``, float16.
-        cover: Land cover, shape ``(N, H, W)``, uint8, an index of *cover_names*; only the twin knows it.
+        cover: Land cover, shape ``(N, H, W)``, uint8, an index of *cover_names*; only for the twin.
         cover_names: Names of the classes, empty for real tiles.
     """
 
@@ -54,21 +57,21 @@ class ReferenceLayers:
     cover_names: tuple[str, ...]
 
     def rows(self, tile_ids: Sequence[str]) -> np.ndarray:
-        """Return the rows of *tile_ids*, in their order."""
-        at = {tile: row for row, tile in enumerate(self.tile_ids)}
-        return np.array([at[tile] for tile in tile_ids], dtype=np.int64)
+        """Return the row of each of *tile_ids*, shape ``(len(tile_ids),)``, int64."""
+        row_of = {tile: row for row, tile in enumerate(self.tile_ids)}
+        return np.array([row_of[tile] for tile in tile_ids], dtype=np.int64)
 
 
 def write_reference_layers(pack: Pack, tile_ids: Sequence[str], folder: Path) -> Path:
-    """Write ``test_ground.npz`` for the tiles that some test part holds.
+    """Write ``test_ground.npz`` for the test tiles of all splits.
 
     Args:
         pack: The packed tiles.
         tile_ids: The test tiles, sorted.
-        folder: Where to.
+        folder: Existing folder.
 
     Returns:
-        The file.
+        Path of the file.
     """
     rows = pack.rows(tile_ids)
     cover, names = np.zeros((0, 0, 0), np.uint8), tuple[str, ...]()
@@ -88,26 +91,26 @@ def write_reference_layers(pack: Pack, tile_ids: Sequence[str], folder: Path) ->
 
 
 def load_reference_layers(file: Path) -> ReferenceLayers:
-    """Load a ``test_ground.npz``; nothing but plain arrays is read, within the limits of :mod:`data.io.safe_arrays`.
+    """Load ``test_ground.npz``: plain arrays within the limits of :mod:`data.io.safe_arrays`.
 
     Raises:
-        ValueError: If the file is not what :func:`write_reference_layers` writes.
+        ValueError: If the file has other arrays, shapes or values than :func:`write_reference_layers` writes.
     """
-    found = read_arrays(file, _ARRAYS)
-    ids, names = ([str(one) for one in found.pop(name)] for name in ("tile_ids", "cover_names"))
-    mask, cover = found["mask"], found["cover"]
-    sizes = {len(found[name]) for name in ("mask", "dem", "change_db")}
+    arrays = read_arrays(file, _ARRAYS)
+    ids, names = ([str(text) for text in arrays.pop(name)] for name in ("tile_ids", "cover_names"))
+    mask, cover = arrays["mask"], arrays["cover"]
+    sizes = {len(arrays[name]) for name in ("mask", "dem", "change_db")}
     if sizes != {len(ids)} or mask.max(initial=0) > 1:
         got = f"{sorted(sizes)} with values up to {mask.max(initial=0)}"
         raise refused_error(
             f"{len(ids)} tiles must have a mask of 0 and 1, heights and change", got, file
         )
-    if len(names) > _MOST_CLASSES or (cover.size and cover.shape != mask.shape):
+    if len(names) > _MAX_CLASSES or (cover.size and cover.shape != mask.shape):
         got = f"{len(names)} classes, {cover.shape}"
         raise refused_error(f"Land cover must be of {mask.shape}, or none", got, file)
     if cover.max(initial=0) >= max(len(names), 1) or not all(name.isprintable() for name in names):
         raise refused_error("Land cover must have known classes", show_value(names), file)
-    return ReferenceLayers(tile_ids=check_ids(ids, file), cover_names=tuple(names), **found)
+    return ReferenceLayers(tile_ids=check_ids(ids, file), cover_names=tuple(names), **arrays)
 
 
 def write_split_audit(pack: Pack, splits: Sequence[Split], name: str, folder: Path) -> list[Path]:
@@ -116,16 +119,16 @@ def write_split_audit(pack: Pack, splits: Sequence[Split], name: str, folder: Pa
     Args:
         pack: The packed tiles.
         splits: The split, or one per fold.
-        name: What the user asked for.
-        folder: Where to.
+        name: Name of the split as the user gave it.
+        folder: Existing folder.
 
     Returns:
-        The files.
+        Paths of the files.
     """
-    places, labelled = read_places(), pack.mask.sum(axis=(1, 2))
+    places, landslide_px = read_places(), pack.mask.sum(axis=(1, 2))
     tiles = {
         tile: TileSurvey(tile, places[tile][0] * GRID_M, (places[tile][1] + 1) * GRID_M, int(count))
-        for tile, count in zip(pack.tile_ids, labelled, strict=True)
+        for tile, count in zip(pack.tile_ids, landslide_px, strict=True)
         if tile in places
     }
     known = [_restrict(split, tiles) for split in splits]
@@ -137,6 +140,6 @@ def write_split_audit(pack: Pack, splits: Sequence[Split], name: str, folder: Pa
 
 
 def _restrict(split: Split, tiles: Collection[str]) -> Split:
-    """Leave out of a split's parts what is not in *tiles*: tiles that the catalogue does not place."""
+    """Remove tiles that are not in the catalogue, and thus not in *tiles*, from a split."""
     train, val, test = (tuple(t for t in split.part(part) if t in tiles) for part in PARTS)
     return replace(split, train=train, val=val, test=test)

@@ -1,4 +1,4 @@
-"""Registration of a report's winners."""
+"""Registration of each architecture's best run."""
 
 import logging
 
@@ -20,10 +20,9 @@ logger = logging.getLogger(__name__)
 def register_models(
     client: MlflowClient, ranking: Ranking, table: pd.DataFrame, campaign_run: Run
 ) -> None:
-    """Register each architecture's chosen run, try its gate, and let it compete for the aliases.
+    """Register each architecture's chosen run, run its gate, and update the aliases.
 
-    A version that fails its gate, or whose campaign kept nothing to try it on, is named in a warning and gets
-    no alias.
+    A version gets no alias but a warning if it fails its gate, or if its campaign has no ``gate.npz``.
 
     Args:
         client: MLflow client.
@@ -32,7 +31,7 @@ def register_models(
         campaign_run: The campaign's run, which holds ``gate.npz``.
 
     Raises:
-        ValueError: If a model, loaded again, does not answer as its network did.
+        ValueError: If a loaded model's output differs from its network's.
     """
     rows = {row["model"]: row for row in table.to_dict("records")}
     for model in ranking.models:

@@ -1,4 +1,4 @@
-"""What a campaign measured, read back from MLflow: every repeat run reduced to numbers that add over tiles."""
+"""Results of a campaign, read from MLflow: each repeat run reduced to histograms and counts per tile."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from tuning.report.reference_layers import REFERENCE_FILE, ReferenceLayers, load
 from tuning.tracking.client import open_artifact
 from tuning.tracking.validate_runs import check_repeat, read_counts, read_probs
 
-TILE_BINS = 4096  # of a tile's histogram, for resampling; pooled scores use all BINS
+TILE_BINS = 4096  # of a tile's histogram, for the bootstrap; pooled scores use all BINS
 
 
 @dataclass(frozen=True)
@@ -29,10 +29,10 @@ class RunResult:
         run: The MLflow run.
         tile_ids: The N test tiles, sorted.
         counts: Histogram of all test pixels, shape ``(2, BINS)``.
-        tiles: Histogram of each tile, shape ``(N, 2 * TILE_BINS)``, the smallest integers that hold a tile.
+        tiles: Histogram of each tile, shape ``(N, 2 * TILE_BINS)``, in the smallest sufficient integer type.
         at_half: tp, fp, fn, tn of each tile at 0.5, shape ``(N, 4)``.
-        at_val: The same at the threshold that val chose.
-        objects: Landslides found and missed at that threshold, per tile.
+        at_val: The same at the threshold chosen on val.
+        objects: Connected components at that threshold, per tile.
     """
 
     run: Run
@@ -50,17 +50,17 @@ class RunResult:
 
     @property
     def fold(self) -> str:
-        """The split that the run was trained and measured on."""
+        """Name of the run's split."""
         return str(self.run.data.tags["fold"])
 
     @property
     def threshold(self) -> float:
-        """The threshold that val chose."""
+        """Threshold chosen on val."""
         return float(self.run.data.metrics["test/threshold"])
 
     @property
     def val_pr_auc(self) -> float:
-        """Val average precision at the chosen epoch."""
+        """Val average precision at the best epoch."""
         return _val_pr_auc(self.run)
 
 
@@ -70,9 +70,9 @@ class ModelResult:
 
     Attributes:
         key: Registry key, such as ``unet``.
-        runs: By seed, then fold; every seed has all folds.
-        bins: Probability bin of every pixel, shape ``(N, H, W)``, uint16, by run id: of the runs whose pixels
-            are shown, the first seed's and the chosen one's.
+        runs: Every seed has a run of every fold.
+        bins: Probability bin of each pixel, shape ``(N, H, W)``, uint16, by run id; only for the first seed's
+            and the chosen run, whose pixels the report shows.
     """
 
     key: str
@@ -86,7 +86,7 @@ class ModelResult:
 
     @property
     def title(self) -> str:
-        """Name in tables and file names, the published study's for its networks."""
+        """Name in tables and file names; for networks as in the published study."""
         return baseline_title(self.key) if self.is_baseline else paper_name(self.key)
 
     @property
@@ -96,7 +96,7 @@ class ModelResult:
 
     @cached_property
     def by_seed(self) -> list[list[RunResult]]:
-        """The runs of each seed, by fold."""
+        """The runs of each seed, sorted by fold."""
         return [
             sorted((run for run in self.runs if run.seed == seed), key=lambda run: run.fold)
             for seed in self.seeds
@@ -114,12 +114,12 @@ class ModelResult:
 
     @property
     def chosen(self) -> RunResult:
-        """The run that is registered: the best on val, of the first fold."""
+        """The run to register: the best on val among those of the first fold."""
         return max((runs[0] for runs in self.by_seed), key=lambda run: run.val_pr_auc)
 
     @property
     def chosen_seed(self) -> int:
-        """Place of the chosen run's seed among the seeds."""
+        """Index of the chosen run's seed in *seeds*."""
         return self.seeds.index(self.chosen.seed)
 
     def stack(self, name: str) -> np.ndarray:
@@ -133,14 +133,14 @@ class ModelResult:
 
 @dataclass(frozen=True)
 class Results:
-    """The models of a campaign, and what lies under their test tiles."""
+    """The models of a campaign, and the reference layers of their test tiles."""
 
     models: tuple[ModelResult, ...]
-    ground: ReferenceLayers
+    layers: ReferenceLayers
 
 
 def count_tile_confusions(bins: np.ndarray, mask: np.ndarray, first: int) -> np.ndarray:
-    """Count tp, fp, fn, tn of each tile, where bins from *first* on count as landslide.
+    """Count tp, fp, fn, tn of each tile; bins from *first* on count as landslide.
 
     Args:
         bins: Probability bins, shape ``(N, H, W)``.
@@ -150,24 +150,24 @@ def count_tile_confusions(bins: np.ndarray, mask: np.ndarray, first: int) -> np.
     Returns:
         Shape ``(N, 4)``, int64.
     """
-    found, label = bins >= first, mask > 0
-    parts = (found & label, found & ~label, ~found & label, ~found & ~label)
-    return np.stack([part.sum(axis=(1, 2)) for part in parts], axis=1).astype(np.int64)
+    predicted, label = bins >= first, mask > 0
+    cases = (predicted & label, predicted & ~label, ~predicted & label, ~predicted & ~label)
+    return np.stack([case.sum(axis=(1, 2)) for case in cases], axis=1).astype(np.int64)
 
 
 def reduce_run(
-    run: Run, bins: np.ndarray, ids: Sequence[str], val: np.ndarray, ground: ReferenceLayers
+    run: Run, bins: np.ndarray, ids: Sequence[str], val: np.ndarray, layers: ReferenceLayers
 ) -> RunResult:
-    """Reduce a repeat run to what a report needs.
+    """Reduce a repeat run to histograms and counts per tile.
 
     Args:
         run: The MLflow run.
         bins: Probability bins of its test tiles, shape ``(N, H, W)``, uint16.
         ids: The N test tiles.
-        val: Histogram of val at the chosen epoch, shape ``(2, BINS)``.
-        ground: What lies under the tiles.
+        val: Histogram of val at the best epoch, shape ``(2, BINS)``.
+        layers: Reference layers of the tiles.
     """
-    mask = ground.mask[ground.rows(ids)]
+    mask = layers.mask[layers.rows(ids)]
     counts = np.zeros((2, BINS), np.int64)
     tiles = np.empty((len(ids), 2 * TILE_BINS), np.min_scalar_type(mask[0].size))
     for row, tile in enumerate(zip(bins, mask, strict=True)):
@@ -187,7 +187,7 @@ def reduce_run(
 
 
 def read_results(client: MlflowClient, campaign: Run, repeats: Sequence[Run]) -> Results | None:
-    """Read the finished ones of a campaign's repeat runs; None where no model has any.
+    """Read a campaign's finished repeat runs; return None if there are none.
 
     Raises:
         ValueError: If a run's tags, metrics or files are not what a campaign logs.
@@ -197,33 +197,34 @@ def read_results(client: MlflowClient, campaign: Run, repeats: Sequence[Run]) ->
         if is_finished_repeat(run):
             check_repeat(run)
             by_model.setdefault(run.data.tags["study"], []).append(run)
-    whole = {key: some for key, every in by_model.items() if (some := _complete(every))}
-    if not whole:
+    complete = {key: _drop_incomplete_seeds(runs) for key, runs in by_model.items()}
+    complete = {key: runs for key, runs in complete.items() if runs}
+    if not complete:
         return None
     with open_artifact(client, campaign, REFERENCE_FILE) as file:
-        ground = load_reference_layers(file)
-    models = (_read_model(client, key, runs, ground) for key, runs in whole.items())
-    return Results(tuple(models), ground)
+        layers = load_reference_layers(file)
+    models = (_read_model(client, key, runs, layers) for key, runs in complete.items())
+    return Results(tuple(models), layers)
 
 
 def _read_model(
-    client: MlflowClient, key: str, runs: Sequence[Run], ground: ReferenceLayers
+    client: MlflowClient, key: str, runs: Sequence[Run], layers: ReferenceLayers
 ) -> ModelResult:
-    """Reduce a model's runs one after the other, so that the pixels of one are in memory at a time."""
-    results, shown, bins_of = [], _pick_shown(runs), {}
+    """Read and reduce a model's runs one by one, so that only one run's pixels are in memory."""
+    results, shown, bins_of = [], _pick_shown_runs(runs), {}
     for run in runs:
         with open_artifact(client, run, "trial/test_probs.npz") as file:
-            ids, bins = read_probs(file, ground.tile_ids)
+            ids, bins = read_probs(file, layers.tile_ids)
         with open_artifact(client, run, "trial/val_counts.npy") as file:
             val = read_counts(file)
-        results.append(reduce_run(run, bins, ids, val, ground))
+        results.append(reduce_run(run, bins, ids, val, layers))
         if run.info.run_id in shown:
             bins_of[run.info.run_id] = bins
     return ModelResult(key, tuple(results), bins_of)
 
 
-def _pick_shown(runs: Sequence[Run]) -> set[str]:
-    """Pick the ids of the runs whose pixels are shown: of the first fold the first seed's, and the best on val."""
+def _pick_shown_runs(runs: Sequence[Run]) -> set[str]:
+    """Return the ids of two runs of the first fold: the first seed's, and the best on val."""
     fold = min(run.data.tags["fold"] for run in runs)
     first = [run for run in runs if run.data.tags["fold"] == fold]
     first.sort(key=lambda run: int(run.data.tags["seed"]))
@@ -231,7 +232,7 @@ def _pick_shown(runs: Sequence[Run]) -> set[str]:
 
 
 def is_finished_repeat(run: Run) -> bool:
-    """Tell whether a repeat run came to its end and was measured on test."""
+    """Return whether a repeat run finished and was measured on test."""
     return run.info.status == "FINISHED" and "test/pr_auc" in run.data.metrics
 
 
@@ -239,10 +240,10 @@ def _val_pr_auc(run: Run) -> float:
     return float(run.data.metrics["best/val_pr_auc"])
 
 
-def _complete(runs: Sequence[Run]) -> list[Run]:
-    """Leave out the seeds that lack a fold: their pooled scores would be of other tiles."""
+def _drop_incomplete_seeds(runs: Sequence[Run]) -> list[Run]:
+    """Drop the seeds with a missing fold, because their pooled scores would be of other tiles."""
     folds = {run.data.tags["fold"] for run in runs}
-    of_seed: dict[str, set[str]] = {}
+    folds_by_seed: dict[str, set[str]] = {}
     for run in runs:
-        of_seed.setdefault(run.data.tags["seed"], set()).add(run.data.tags["fold"])
-    return [run for run in runs if of_seed[run.data.tags["seed"]] == folds]
+        folds_by_seed.setdefault(run.data.tags["seed"], set()).add(run.data.tags["fold"])
+    return [run for run in runs if folds_by_seed[run.data.tags["seed"]] == folds]

@@ -1,4 +1,4 @@
-"""What a report says, in the order in which a reader asks: the verdict first, the proofs after it."""
+"""Content of the report page: the verdict first, then the sections; the ranking for the terminal."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -8,8 +8,9 @@ import pandas as pd
 
 from data.tiles.manifest import describe_origin
 from tuning.metrics.compare import TOO_FEW, Comparison
-from tuning.report.context import ReportContext
+from tuning.report.context import ReportContext, format_spread
 from tuning.report.html import Page
+from tuning.report.ranking import Ranking
 from tuning.report.sections_runs import (
     build_cost_section,
     build_examples_section,
@@ -41,86 +42,90 @@ SECTIONS = (
 )
 
 
-def build_page(material: ReportContext) -> Page:
-    """Write the page's content."""
-    first = material.table.iloc[0]
+def build_page(context: ReportContext) -> Page:
+    """Build the page's content."""
+    first = context.table.iloc[0]
     synthetic = bool(first["data"] == "synthetic")
     facts = [
         ("data", f"{describe_origin(synthetic)} tiles"),
         ("split", f"{first['split']} ({first['split_hash']})"),
         ("test tiles", f"{first['n_samples']}"),
-        ("seeds", f"{int(material.table['seeds'].max())}"),
+        ("seeds", f"{int(context.table['seeds'].max())}"),
         ("input", f"{len(str(first['channels']).split())} channels, {first['acquisitions']}"),
         ("preset", str(first["preset"])),
     ]
     title = f"Landslide benchmark: {first['campaign']}"
-    sections = [tell_one(material) for tell_one in SECTIONS]
-    return Page(title, synthetic, list(describe_result(material)), facts, sections)
+    sections = [build_section(context) for build_section in SECTIONS]
+    return Page(title, synthetic, list(describe_result(context)), facts, sections)
 
 
-def describe_result(material: ReportContext) -> Iterator[str]:
-    """Say which model is better, by how much and how sure: networks among themselves, then the best baseline."""
-    ranking = material.ranking
+def describe_result(context: ReportContext) -> Iterator[str]:
+    """Yield the verdict in sentences: the networks among themselves, then the best network and baseline."""
+    ranking = context.ranking
     networks = [model.title for model in ranking.models if not model.is_baseline]
     baselines = [model.title for model in ranking.models if model.is_baseline]
-    among = [pair for pair in ranking.comparisons if {pair.a, pair.b} <= set(networks)]
-    if among:
-        yield _say(among)
+    network_pairs = [pair for pair in ranking.comparisons if {pair.a, pair.b} <= set(networks)]
+    if network_pairs:
+        yield _describe_pairs(network_pairs)
     elif networks:
         yield f"{networks[0]} is the only network of this campaign."
     contenders = {name for pair in ranking.comparisons for name in (pair.a, pair.b)}
-    against = [name for name in baselines if name in contenders]
-    if networks and against:
-        best = {networks[0], against[0]}
-        pairs = [pair for pair in ranking.comparisons if {pair.a, pair.b} == best]
-        yield f"Against the baseline that is best on val: {_say(pairs)}"
+    compared = [name for name in baselines if name in contenders]
+    if networks and compared:
+        pairs = _find_pairs(ranking, networks[0], compared[0])
+        yield f"Against the best baseline on val: {_describe_pairs(pairs)}"
     elif len(baselines) == 1 and not networks:
         yield f"{baselines[0]} is the only model of this campaign."
     elif len(baselines) > 1:
-        yield _say([p for p in ranking.comparisons if {p.a, p.b} == set(baselines[:2])])
-    if material.lacking:
-        yield "This report is partial: " + " ".join(material.lacking)
+        yield _describe_pairs(_find_pairs(ranking, *baselines[:2]))
+    if context.missing_runs:
+        yield "This report is partial: " + " ".join(context.missing_runs)
 
 
-def _say(pairs: list[Comparison]) -> str:
-    """Say the pairs' verdicts, or once that nothing can be said of so few seeds."""
+def _find_pairs(ranking: Ranking, *names: str) -> list[Comparison]:
+    return [pair for pair in ranking.comparisons if {pair.a, pair.b} == set(names)]
+
+
+def _describe_pairs(pairs: Sequence[Comparison]) -> str:
+    """Describe the pairs' verdicts; if all pairs have too few seeds, only that."""
     if all(pair.note == TOO_FEW for pair in pairs):
         names = sorted({name for pair in pairs for name in (pair.a, pair.b)})
-        return f"{' and '.join(names)} were repeated with too few seeds to tell them apart."
+        return f"{' and '.join(names)} were repeated with too few seeds for a verdict."
     return describe_verdict(pairs, "AP")
 
 
-def _say_pair(pair: Comparison, metric: str) -> str:
+def _describe_pair(pair: Comparison, metric: str) -> str:
     names, gap, ends = (pair.a, pair.b), pair.difference, (pair.low, pair.high)
     if gap < 0:
         names, gap, ends = (pair.b, pair.a), -gap, (-pair.high, -pair.low)
-    size, low, high = (f"{round(value, 3) + 0.0:.3f}" for value in (gap, *ends))  # no -0.000
+    size, low, high = (f"{value:z.3f}" for value in (gap, *ends))
     p = "p < 0.001" if pair.p_adjusted < 0.0005 else f"p = {pair.p_adjusted:.3f}"
     if pair.verdict == "tie":
-        why = f", {pair.note}" if pair.note else f", {p}" if ends[0] > 0 else ""
-        return f"{names[0]} and {names[1]} tie (difference {size}, {low} to {high}{why})"
+        reason = f", {pair.note}" if pair.note else f", {p}" if ends[0] > 0 else ""
+        return f"{names[0]} and {names[1]} tie (difference {size}, {low} to {high}{reason})"
     return f"{names[0]} is better than {names[1]} by {size} {metric} (95 % interval {low} to {high}, {p})"
 
 
 def describe_verdict(
-    comparisons: Sequence[Comparison], metric: str = "AP", about: str | None = None
+    comparisons: Sequence[Comparison], metric: str = "AP", model: str | None = None
 ) -> str:
-    """Say in plain words what is decided, then what is not; p is the adjusted one.
+    """Describe comparisons in a sentence, decided ones before ties; p is the adjusted p-value.
 
     Args:
-        comparisons: Those to speak about; all of the call, to be said in full.
+        comparisons: Comparisons to describe.
         metric: Name of the score.
-        about: Only the comparisons of this model, such as the best one.
+        model: Describe only the comparisons of this model.
 
     Raises:
-        ValueError: If nothing is left to be said.
+        ValueError: If there is no such comparison.
     """
-    chosen = [pair for pair in comparisons if about is None or about in (pair.a, pair.b)]
+    chosen = [pair for pair in comparisons if model is None or model in (pair.a, pair.b)]
     if not chosen:
         raise ValueError(
-            f"A verdict needs a comparison, but got none ({about=}). Pass compare_all's."
+            f"A verdict needs a comparison, but got none ({model=}). Pass the result of compare_all."
         )
-    clauses = [_say_pair(pair, metric) for pair in sorted(chosen, key=lambda x: x.verdict == "tie")]
+    chosen.sort(key=lambda pair: pair.verdict == "tie")
+    clauses = [_describe_pair(pair, metric) for pair in chosen]
     return "; ".join(clauses) + "."
 
 
@@ -132,17 +137,12 @@ def format_ranking(table: pd.DataFrame) -> str:
     for row in table.to_dict("records"):
         interval = f"{row['pr_auc_low']:.3f} to {row['pr_auc_high']:.3f}"
         lines.append(
-            f"{_rank(row):<6}{row['model']:<{width}}{_spread(row, 'pr_auc'):>16}{interval:>18}"
-            f"{_spread(row, 'f1_dice'):>16}{_spread(row, 'iou'):>16}"
+            f"{_format_rank(row):<6}{row['model']:<{width}}{format_spread(row, 'pr_auc'):>16}{interval:>18}"
+            f"{format_spread(row, 'f1_dice'):>16}{format_spread(row, 'iou'):>16}"
             f"{row['val_pr_auc_mean']:>9.3f}{row['seeds']:>7d}"
         )
     return "\n".join(lines)
 
 
-def _rank(row: dict[str, Any]) -> str:
+def _format_rank(row: dict[str, Any]) -> str:
     return "" if np.isnan(row["rank"]) else str(int(row["rank"]))
-
-
-def _spread(row: dict[str, Any], name: str) -> str:
-    mean, std = row[f"{name}_mean"], row[f"{name}_std"]
-    return f"{mean:.3f}" if np.isnan(std) else f"{mean:.3f} ± {std:.3f}"

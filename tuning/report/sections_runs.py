@@ -1,4 +1,4 @@
-"""The sections on runs: examples, split, search, cost, provenance."""
+"""Sections about runs: examples, split, search, cost, MLflow pages, provenance."""
 
 from math import nan
 from typing import Any
@@ -13,63 +13,70 @@ from tuning.report.html import Gallery, Image, Section, Table, Text
 from tuning.tracking.load_trials import SEARCH_TRIALS
 from tuning.tracking.validate_runs import PROVENANCE
 
-EXAMPLES = 4  # of each network on the page; its folder has more
-BEST = 10  # search trials of each network on the page
-SHOWN = ("lr", "weight_decay", "pos_weight")  # of their hyperparameters
+EXAMPLES = 4  # per network on the page; its folder has more
+BEST_TRIALS = 10  # search trials per network on the page
+HYPERPARAMETERS = ("lr", "weight_decay", "pos_weight")  # in the table of these trials
 
 
-def build_examples_section(material: ReportContext) -> Section:
-    """Examples of each model."""
+def build_examples_section(context: ReportContext) -> Section:
+    """Build the section with example tiles of each network and of the best baseline."""
     galleries = []
-    baselines = [model for model in material.ranking.models if model.is_baseline][:1]
-    networks = [model for model in material.ranking.models if not model.is_baseline]
+    baselines = [model for model in context.ranking.models if model.is_baseline][:1]
+    networks = [model for model in context.ranking.models if not model.is_baseline]
     for model in (*networks, *baselines):
-        folder = material.folder / "Figures" / model.title
+        folder = context.folder / "Figures" / model.title
         files = sorted(folder.glob(f"{model.title}_qual_*.png"))[:EXAMPLES]
-        images = [Image(file, f"{model.title}, example {at + 1}") for at, file in enumerate(files)]
+        images = [
+            Image(file, f"{model.title}, example {number}") for number, file in enumerate(files, 1)
+        ]
         galleries.append(Gallery(images, model.title))
     text = Text(
-        "From left to right: change of VV over the event, label, probability, and hits in white, false alarms "
-        "in orange, misses in blue. The tiles with most landslides, and one without any."
+        "From left to right: change of VV over the event, label, probability, and errors: true positives in "
+        "white, false positives in orange, false negatives in blue. Shown are the tiles with most landslide "
+        "pixels and one tile without a landslide."
     )
     return Section("Examples", [text, *galleries])
 
 
-def build_splits_section(material: ReportContext) -> Section:
-    """Size of the parts, and who touches whom."""
-    file = material.folder / "splits.json"
+def build_splits_section(context: ReportContext) -> Section:
+    """Build the section on the split: size of train, val and test, tiles that touch train, and the map."""
+    file = context.folder / "splits.json"
     try:
-        rows = _list_parts(read_json(file))
+        rows = _make_part_rows(read_json(file))
     except (KeyError, TypeError, AttributeError) as error:
         raise refused_error(
-            "An audit of splits must be as it was written", show_value(error), file
+            "The audit of splits must have the format of `data.splits.audit`",
+            show_value(error),
+            file,
         ) from error
-    columns = ["part", "tiles", "with landslides", "landslide px", "share", "edge with train"]
+    columns = ["part", "tiles", "with landslides", "landslide px", "share", "shares an edge"]
     return Section(
         "Split",
         [
             Table(
-                [*columns, "edge or corner"], rows, "Size of each part, and tiles that touch train"
+                [*columns, "edge or corner"],
+                rows,
+                "Size of train, val and test, and how many of their tiles touch a train tile",
             ),
-            Image(material.folder / "splits.png", "Which tiles train, validate and test"),
+            Image(context.folder / "splits.png", "Map of the train, val and test tiles"),
         ],
     )
 
 
-def _list_parts(document: dict[str, Any]) -> list[list[Any]]:
-    """Make a row of each part; what is no number or text is shown as it is written."""
+def _make_part_rows(document: dict[str, Any]) -> list[list[Any]]:
+    """Make one row per split and part from the JSON of ``splits.json``."""
     rows = []
     for split in document["splits"]:
-        for part, found in split["parts"].items():
+        for part, sizes in split["parts"].items():
             by_edge = len(split["touching_train_by_edge"].get(part, ()))
             by_any = len(split["touching_train_by_edge_or_corner"].get(part, ()))
-            share = found["share"]
+            share = sizes["share"]
             rows.append(
                 [
                     f"{split['name']} {part}",
-                    found["tiles"],
-                    found["with_landslides"],
-                    found["positive_px"],
+                    sizes["tiles"],
+                    sizes["with_landslides"],
+                    sizes["positive_px"],
                     nan if share is None else f"{100 * share:.2f} %",
                     nan if part == "train" else by_edge,
                     nan if part == "train" else by_any,
@@ -78,38 +85,42 @@ def _list_parts(document: dict[str, Any]) -> list[list[Any]]:
     return rows
 
 
-def build_search_section(material: ReportContext) -> Section:
-    """How the hyperparameters were found: each network's trials in one line, and the best of them."""
+def build_search_section(context: ReportContext) -> Section:
+    """Build the section on the hyperparameter search: one row per network, and the best trials."""
     text = Text(
-        "Hyperparameters are searched on one seed and judged on val alone; test is never read."
+        "The hyperparameter search uses one seed and compares trials by val AP; it never reads test."
     )
-    searches = material.searches
+    searches = context.searches
     if not len(searches):
         return Section("Search", [text])
     ranked = searches.sort_values("val_pr_auc", ascending=False, kind="stable")
     by_model = [trials for _, trials in ranked.groupby("model")]
-    best = pd.concat([trials.head(BEST) for trials in by_model])
+    best = pd.concat([trials.head(BEST_TRIALS) for trials in by_model])
     columns = ["network", "trials", "ended by", "epochs", "best val AP", "median val AP"]
     names = ["trial", "ended by", "epochs", "best val AP", "hyperparameters"]
     return Section(
         "Search",
         [
             text,
-            Table(columns, [_sum_up(trials) for trials in by_model], "Searches"),
+            Table(
+                columns,
+                [_make_search_row(trials) for trials in by_model],
+                "Hyperparameter search by network",
+            ),
             Table(
                 names,
-                [_list_trial(trial) for trial in best.to_dict("records")],
-                f"The best search trials, {BEST} of each network at most",
-                f"{len(searches) - len(best):,} more are in `{SEARCH_TRIALS}` beside this page, "
-                "which lists every trial with all its hyperparameters.",
+                [_make_trial_row(trial) for trial in best.to_dict("records")],
+                f"The best search trials, at most {BEST_TRIALS} per network",
+                f"{len(searches) - len(best):,} more are in `{SEARCH_TRIALS}` in the page's folder, "
+                "which lists all trials with all hyperparameters.",
             ),
         ],
     )
 
 
-def _sum_up(trials: pd.DataFrame) -> list[Any]:
-    """Return the row of a network's trials, best first."""
-    ends = trials["ended_by"].fillna("nothing yet").value_counts()
+def _make_search_row(trials: pd.DataFrame) -> list[Any]:
+    """Summarise a network's trials, which are sorted by val AP, in one row."""
+    ends = trials["ended_by"].fillna("unfinished").value_counts()
     return [
         paper_name(trials["model"].iloc[0]),
         len(trials),
@@ -120,8 +131,8 @@ def _sum_up(trials: pd.DataFrame) -> list[Any]:
     ]
 
 
-def _list_trial(trial: dict[str, Any]) -> list[Any]:
-    epochs, params = trial["epochs"], {name: trial.get(f"param/{name}") for name in SHOWN}
+def _make_trial_row(trial: dict[str, Any]) -> list[Any]:
+    epochs, params = trial["epochs"], {name: trial.get(f"param/{name}") for name in HYPERPARAMETERS}
     return [
         f"{paper_name(trial['model'])} #{int(trial['number'] or 0):02d}",
         trial["ended_by"],
@@ -131,8 +142,8 @@ def _list_trial(trial: dict[str, Any]) -> list[Any]:
     ]
 
 
-def build_cost_section(material: ReportContext) -> Section:
-    """What each model takes."""
+def build_cost_section(context: ReportContext) -> Section:
+    """Build the section on the size, training time, memory and inference time of each model."""
     rows = [
         [
             row["model"],
@@ -142,55 +153,57 @@ def build_cost_section(material: ReportContext) -> Section:
             row["peak_memory_mb"],
             1000 * row["infer_seconds_per_sample"],
         ]
-        for _, row in material.table.iterrows()
+        for _, row in context.table.iterrows()
     ]
-    columns = ["model", "parameters", "CPU-hours a run", "GPU-hours a run", "peak memory, MB"]
+    columns = ["model", "parameters", "CPU hours per run", "GPU hours per run", "peak memory, MB"]
     return Section(
         "Cost",
         [
             Table(
-                [*columns, "ms per test tile"],
+                [*columns, "ms per tile"],
                 rows,
-                "Mean over runs",
-                "Time per tile in batches of 16, read from the pack, after a warm-up call; peak memory is that of the "
-                "worker process.",
+                "Cost of training and inference, mean over runs",
+                "Inference time per test tile in batches of 16, including reading from the pack, after a warm-up "
+                "call. Peak memory is that of the worker process.",
             ),
-            material.image("cost", "Score against time per test tile"),
+            context.image("cost", "Test average precision against inference time per tile"),
         ],
     )
 
 
-def build_pages_section(material: ReportContext) -> Section:
-    """Ready-made pages of MLflow."""
+def build_pages_section(context: ReportContext) -> Section:
+    """Build the section with links to prepared MLflow pages."""
     text = (
-        "The same runs in MLflow's own pages: trials side by side, curves overlaid. They are served by "
-        f"`{material.ui_command}`."
+        "MLflow shows the same runs: trials side by side, curves overlaid. Serve these pages with "
+        f"`{context.ui_command}`."
     )
-    links = [Text(f"[{label}]({address})") for label, address in material.pages.items()]
-    return Section("In MLflow", [Text(text), *links])
+    links = [Text(f"[{label}]({address})") for label, address in context.pages.items()]
+    return Section("MLflow", [Text(text), *links])
 
 
-def build_provenance_section(material: ReportContext) -> Section:
-    """Where the numbers come from, and tiles left out."""
-    first = material.table.iloc[0]
+def build_provenance_section(context: ReportContext) -> Section:
+    """Build the section on provenance, excluded tiles and suspicious tiles."""
+    first = context.table.iloc[0]
     rows = [[name, str(first[name])] for name in PROVENANCE]
-    rows.append(["MLflow run", material.campaign.info.run_id])
-    blocks: list[Text | Table | Image | Gallery] = [Table(["what", "value"], rows, "Provenance")]
+    rows.append(["MLflow run", context.campaign.info.run_id])
+    blocks: list[Text | Table | Image | Gallery] = [
+        Table(["property", "value"], rows, "Provenance")
+    ]
     for name, title in (
         ("excluded_tiles.json", "Excluded tiles"),
-        ("suspicious_tiles.json", "Suspicious tiles, used"),
+        ("suspicious_tiles.json", "Suspicious tiles (used)"),
     ):
-        file = material.folder / name
-        found = read_json(file) if file.is_file() else {}
-        if found:
-            lines = [[tile, _join(why)] for tile, why in found.items()]
+        file = context.folder / name
+        tiles = read_json(file) if file.is_file() else {}
+        if tiles:
+            lines = [[tile, _join_reasons(reasons)] for tile, reasons in tiles.items()]
             blocks.append(Table(["tile", "reason"], lines, title))
         else:
             blocks.append(Text(f"{title}: none."))
-    return Section("Provenance and tiles left out", blocks)
+    return Section("Provenance and excluded tiles", blocks)
 
 
-def _join(why: Any) -> str:
-    """Join the reasons of a tile; what is no text is shown as it is written."""
-    reasons = why if isinstance(why, list) else [why]
+def _join_reasons(value: Any) -> str:
+    """Join a tile's reasons; anything that is not text is shown as its ``repr``."""
+    reasons = value if isinstance(value, list) else [value]
     return " ".join(one if isinstance(one, str) else show_value(one) for one in reasons)

@@ -1,4 +1,4 @@
-"""The sections on scores: ranking, curves, landslides, groups of pixels, and the published study's numbers."""
+"""Sections about scores: ranking, curves, landslides as objects, scores by terrain, and the published study."""
 
 from dataclasses import asdict
 from math import nan
@@ -23,14 +23,14 @@ STUDY = (
     ("TemporalUNet_ConvLSTM", 0.4343, 0.2773),
 )
 CAVEAT = (
-    "The published study trained each network once, on optical and radar channels together, and tested on tiles of "
-    "which 20 of 29 share an edge with a train tile, at a resolution of 5 m by interpolation. Two of its own runs of "
-    "AttentionUNet differ by 0.031 F1. Its numbers stand here for orientation: other inputs, another split, no spread."
+    "The published study trained each network once, on optical and radar channels together, at a resolution of 5 m "
+    "by interpolation. Of its 29 test tiles, 20 share an edge with a train tile. Two of its own runs of AttentionUNet "
+    "differ by 0.031 F1. Its numbers are for orientation only: its inputs and split differ, and it reports no spread."
 )
 
 
-def build_ranking_section(material: ReportContext) -> Section:
-    """Scores with intervals, and every pair of models."""
+def build_ranking_section(context: ReportContext) -> Section:
+    """Build the section with scores, intervals, every pair of contenders, and the baselines."""
     rows = [
         [
             row["model"],
@@ -44,7 +44,7 @@ def build_ranking_section(material: ReportContext) -> Section:
             f"{row['val_pr_auc_mean']:.3f}",
             int(row["seeds"]),
         ]
-        for _, row in material.table.iterrows()
+        for _, row in context.table.iterrows()
     ]
     columns = ["model", "rank", "AP", "95 % interval", "F1", "IoU", "F1 at 0.5", "F1 oracle"]
     pairs = [
@@ -57,12 +57,12 @@ def build_ranking_section(material: ReportContext) -> Section:
             pair.improvement,
             f"{pair.verdict}{f' ({pair.note})' if pair.note else ''}",
         ]
-        for pair in material.ranking.comparisons
+        for pair in context.ranking.comparisons
     ]
     names = ["model", "against", "difference in AP", "95 % interval", "p (Holm)", "P(better)"]
     baselines = [
         [model.title, KIND[model.key], DESCRIPTION[model.key]]
-        for model in material.ranking.models
+        for model in context.ranking.models
         if model.is_baseline
     ]
     return Section(
@@ -72,20 +72,20 @@ def build_ranking_section(material: ReportContext) -> Section:
                 [*columns, "val AP", "seeds"],
                 rows,
                 "Scores on test, pooled over pixels: mean ± standard deviation over seeds",
-                "All of one rank tie with its best; a baseline has a rank where it is the best one on val. "
-                "F1 and IoU at the threshold that val chose; **F1 oracle** at the threshold that test itself "
-                "would choose: what picking it on test would have gained.",
+                "Models of one rank tie with the best model of that rank; of the baselines, only the best one on "
+                "val has a rank. F1 and IoU are at the threshold chosen on val; **F1 oracle** is at the best "
+                "threshold on test and shows what choosing it on test would have gained.",
             ),
-            material.image("intervals", "Test average precision: seeds, mean, 95 % interval"),
+            context.image("intervals", "Test average precision: seeds, mean, 95 % interval"),
             Table(
-                [*names, "verdict of the first"],
+                [*names, "verdict on the first"],
                 pairs,
-                "Every pair of networks, and the baseline that is best on val, by a paired bootstrap over "
+                "All pairs of networks, and each network against the best baseline on val: paired bootstrap over "
                 f"seeds and tiles ({DRAWS} resamples)",
-                "A **tie** means that these data do not tell the two apart.",
+                "A **tie** means that these data do not show which of the two is better.",
             ),
             *(
-                [Table(["baseline", "kind", "what it is"], baselines, "Baselines")]
+                [Table(["baseline", "kind", "description"], baselines, "Baselines")]
                 if baselines
                 else []
             ),
@@ -93,36 +93,36 @@ def build_ranking_section(material: ReportContext) -> Section:
     )
 
 
-def build_curves_section(material: ReportContext) -> Section:
-    """Curves over all thresholds, and calibration."""
+def build_curves_section(context: ReportContext) -> Section:
+    """Build the section with precision-recall curves, reliability and the scores not in the ranking."""
     further = {name: metric for name, metric in METRICS.items() if name not in RANKING_METRICS}
     rows = [
         [row["model"], *(format_spread(row, name) for name in further)]
-        for _, row in material.table.iterrows()
+        for _, row in context.table.iterrows()
     ]
     return Section(
         "Curves and calibration",
         [
-            material.image(
+            context.image(
                 "pr_curves",
-                "Precision over recall: median over seeds, band from least to greatest",
+                "Precision over recall: median over seeds, band from lowest to highest",
             ),
-            material.image("reliability", "Observed landslide share over predicted probability"),
+            context.image("reliability", "Observed landslide share over predicted probability"),
             Table(
                 ["model", *(metric.label for metric in further.values())],
                 rows,
-                "Further scores on test; those of a decision are at the threshold that val chose",
-                "Brier score and calibration error: lower is better; a log-ratio is no probability.",
+                "Further scores on test; those of a decision are at the threshold chosen on val",
+                "Brier score and calibration error: lower is better; a log-ratio is not a probability.",
             ),
         ],
     )
 
 
-def build_landslides_section(material: ReportContext) -> Section:
-    """Landslides as objects."""
+def build_landslides_section(context: ReportContext) -> Section:
+    """Build the section with scores of landslides as connected components."""
     rows = [
         [row["model"], *(row[name] for name in OBJECT_SCORES)]
-        for _, row in material.table.iterrows()
+        for _, row in context.table.iterrows()
     ]
     return Section(
         "Landslides as objects",
@@ -130,50 +130,56 @@ def build_landslides_section(material: ReportContext) -> Section:
             Table(
                 ["model", *OBJECT_SCORES.values()],
                 rows,
-                "Connected landslides, mean over seeds",
-                "Found and labelled areas are compared as wholes; objects end at the border of their tile.",
+                "Scores of connected components, mean over seeds",
+                "Predicted and labelled connected components are matched; components end at the border of their "
+                "tile.",
             ),
-            material.image(
-                "recall_by_size", "Share of landslides met by any overlap, by their area"
+            context.image(
+                "recall_by_size",
+                "Share of landslides that any prediction overlaps, by landslide area",
             ),
         ],
     )
 
 
-def build_conditions_section(material: ReportContext) -> Section:
-    """Scores by slope, orbit geometry, land cover and size."""
+def build_conditions_section(context: ReportContext) -> Section:
+    """Build the section with scores by slope, orbit geometry, land cover and landslide size."""
     blocks: list[Text | Table | Image | Gallery] = [
-        Text("The first seed of each network, at the threshold that val chose for it.")
+        Text("First seed of each network, at its threshold chosen on val.")
     ]
-    ground = material.ground
-    for model in [m for m in material.ranking.models if not m.is_baseline][:3]:
+    layers = context.layers
+    for model in [m for m in context.ranking.models if not m.is_baseline][:3]:
         run = model.by_seed[0][0]
-        rows = ground.rows(run.tile_ids)
-        maps = {"mask": ground.mask[rows], "dem": ground.dem[rows]}
-        if len(ground.cover):
-            maps |= {"cover": ground.cover[rows], "cover_names": np.array(ground.cover_names)}
+        rows = layers.rows(run.tile_ids)
+        maps = {"mask": layers.mask[rows], "dem": layers.dem[rows]}
+        if len(layers.cover):
+            maps |= {"cover": layers.cover[rows], "cover_names": np.array(layers.cover_names)}
         bins = model.bins[run.run.info.run_id]
-        found = score_groups(bins, ground.mask[rows], make_groups(maps), run.threshold)
-        lines = [[f"{row.group}: {row.name}", *list(asdict(row).values())[2:]] for row in found]
+        scores = score_groups(bins, layers.mask[rows], make_groups(maps), run.threshold)
+        lines = [[f"{row.group}: {row.name}", *list(asdict(row).values())[2:]] for row in scores]
         blocks.append(Table(GROUP_COLUMNS, lines, model.title))
-    return Section("Where it works", blocks)
+    return Section("Scores by terrain and landslide size", blocks)
 
 
-def build_published_section(material: ReportContext) -> Section:
-    """The published study's numbers, with their caveat."""
-    ours = {row["model"]: row for _, row in material.table.iterrows()}
+def build_published_section(context: ReportContext) -> Section:
+    """Build the section with the published study's scores and their caveat."""
+    ours = {row["model"]: row for _, row in context.table.iterrows()}
     rows = []
     for name, f1, iou in STUDY:
         row = ours.get(name)
-        mine = (
+        own = (
             [nan, nan] if row is None else [format_spread(row, "f1@0.5"), format_spread(row, "iou")]
         )
-        rows.append([name, f1, iou, *mine])
+        rows.append([name, f1, iou, *own])
     columns = ["model", "F1 at 0.5, published", "IoU at 0.5, published", "F1 at 0.5, here"]
     return Section(
-        "Beside the published study",
+        "Comparison with the published study",
         [
-            Table([*columns, "IoU at val's threshold, here"], rows, "One run against several"),
+            Table(
+                [*columns, "IoU at threshold from val, here"],
+                rows,
+                "Published scores (one run) and scores of this campaign (mean over seeds)",
+            ),
             Text(CAVEAT),
         ],
     )

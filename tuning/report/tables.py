@@ -1,4 +1,4 @@
-"""The rows of the benchmark's tables: one per repeat run, one per model with intervals, one per pair of models."""
+"""Rows of the benchmark's tables: per repeat run, test tile, model, and pair of models."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -23,9 +23,9 @@ PUBLISHED_COLUMNS = (
     *("pos_pixels", "pos_ratio", "infer_seconds_total", "infer_seconds_per_sample", "weights_path"),
     "n_samples",
 )
-# F1 at 0.5, at the threshold that val chose, and at the best threshold on test.
+# F1 at 0.5, at the threshold chosen on val, and at the best threshold on test.
 F1_AT = ("f1@0.5", "f1@thr_val", "f1@oracle")
-# Means over seeds of these scores of whole landslides, with their headings.
+# Scores of connected components, reported as mean over seeds, with their headings.
 OBJECT_SCORES = {
     "object_recall": "recall, IoU > 0.3",
     "object_precision": "precision, IoU > 0.3",
@@ -40,15 +40,15 @@ COSTS = ("parameters", "cpu_hours", "gpu_hours", "peak_memory_mb", "peak_gpu_mem
 def score_pixels_and_objects(
     counts: np.ndarray, at_half: np.ndarray, at_val: np.ndarray, objects: ObjectCounts
 ) -> dict[str, float]:
-    """Score one run, or one seed pooled over its folds.
+    """Compute all scores of one run, or of one seed pooled over its folds.
 
     Args:
         counts: Histogram of all test pixels, shape ``(2, BINS)``.
         at_half: tp, fp, fn, tn at 0.5, shape ``(4,)``.
-        at_val: The same at the threshold that val chose.
-        objects: Landslides at that threshold.
+        at_val: The same at the threshold chosen on val.
+        objects: Connected components at that threshold.
     """
-    half, chosen = (Confusion(*map(int, some)) for some in (at_half, at_val))
+    half, chosen = (Confusion(*map(int, cases)) for cases in (at_half, at_val))
     return {
         **score_all(counts, chosen),
         **asdict(chosen),
@@ -60,18 +60,18 @@ def score_pixels_and_objects(
 
 
 def score_run(run: RunResult) -> dict[str, float]:
-    """Score one repeat run on its own test tiles."""
+    """Compute all scores of one repeat run on its test tiles."""
     return score_pixels_and_objects(run.counts, run.at_half.sum(0), run.at_val.sum(0), run.objects)
 
 
 def pool_objects(runs: Sequence[RunResult]) -> ObjectCounts:
-    """Add up the landslides of all tiles of some runs."""
+    """Sum the connected components over the tiles of several runs."""
     first, *others = (run.objects.total() for run in runs)
     return sum(others, start=first)
 
 
 def score_seeds(model: ModelResult) -> pd.DataFrame:
-    """Score every seed of a model, its folds pooled; one row per seed."""
+    """Compute all scores of each seed of a model, pooled over its folds; one row per seed."""
     rows = []
     for runs in model.by_seed:
         counts = np.sum([run.counts for run in runs], axis=0)
@@ -111,26 +111,26 @@ def make_run_rows(models: Sequence[ModelResult]) -> list[dict[str, Any]]:
 
 
 def make_tile_rows(models: Sequence[ModelResult]) -> list[dict[str, Any]]:
-    """Make the rows of ``benchmark_tiles.csv``: one per test tile of every repeat run.
+    """Make the rows of ``benchmark_tiles.csv``: one per test tile of each repeat run.
 
-    Scores at a threshold use the one that val chose. They are NaN where their denominator is 0, such as F1 and IoU of
-    a tile without landslides and without found pixels, or the average precision of a tile without landslides.
+    Scores at a threshold use the threshold chosen on val. They are NaN if their denominator is 0, such as F1 and IoU
+    of a tile without labelled or predicted landslides. Average precision is NaN for a tile without landslides.
     """
     rows = []
     for model in models:
         for run in model.runs:
-            areas = pooled_ap(run.tiles)
-            for tile, counts, area in zip(run.tile_ids, run.at_val, areas, strict=True):
-                found = Confusion(*map(int, counts))
-                where = {"model": model.title, "seed": run.seed, "fold": run.fold, "tile_id": tile}
-                scores = score_confusion(found) | {"pr_auc": float(area)}
-                rows.append({**where, **asdict(found), **scores})
+            aps = pooled_ap(run.tiles)
+            for tile, counts, ap in zip(run.tile_ids, run.at_val, aps, strict=True):
+                confusion = Confusion(*map(int, counts))
+                keys = {"model": model.title, "seed": run.seed, "fold": run.fold, "tile_id": tile}
+                scores = score_confusion(confusion) | {"pr_auc": float(ap)}
+                rows.append({**keys, **asdict(confusion), **scores})
     return rows
 
 
 def make_model_row(model: ModelResult, ranking: Ranking) -> dict[str, Any]:
     """Make a model's row of ``benchmark_master.csv``: the chosen seed, then all seeds, then provenance."""
-    seeds, found = score_seeds(model), ranking.estimates[model.title]
+    seeds, estimate = score_seeds(model), ranking.estimates[model.title]
     runs = model.by_seed[model.chosen_seed]
     chosen = seeds.iloc[model.chosen_seed].to_dict()
     tiles = sum(len(run.tile_ids) for run in runs)
@@ -152,7 +152,11 @@ def make_model_row(model: ModelResult, ranking: Ranking) -> dict[str, Any]:
     row = {name: values[name] for name in PUBLISHED_COLUMNS}
     row |= {name: chosen[name] for name in F1_AT}
     row |= {"rank": ranking.groups.get(model.title, nan), "pr_auc": chosen["pr_auc"]}
-    row |= {"pr_auc_low": found.low, "pr_auc_high": found.high, "pr_auc_tile_iqm": found.iqm}
+    row |= {
+        "pr_auc_low": estimate.low,
+        "pr_auc_high": estimate.high,
+        "pr_auc_tile_iqm": estimate.iqm,
+    }
     for name in (*METRICS, *F1_AT):
         row |= {f"{name}_mean": seeds[name].mean(), f"{name}_std": seeds[name].std()}
     row |= {name: seeds[name].mean() for name in OBJECT_SCORES}

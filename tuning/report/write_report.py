@@ -1,7 +1,4 @@
-"""From MLflow alone to the benchmark's tables, figures, report page and registered models.
-
-``python -m tuning.report [--campaign NAME] [--root mlruns] [--out FOLDER] [--partial]``
-"""
+"""Write tables, figures and the report page of a campaign and register its models, from MLflow alone."""
 
 import json
 import shutil
@@ -38,28 +35,28 @@ from tuning.tracking.ui_links import list_pages, ui_address, ui_command
 from tuning.tracking.validate_runs import find_campaign, read_expected
 
 EXCLUDED_FILE = "excluded_tiles.json"  # artifact of the campaign's run: reason by tile
-SUSPICIOUS_FILE = "suspicious_tiles.json"  # likewise: findings by tile
+SUSPICIOUS_FILE = "suspicious_tiles.json"  # artifact of the campaign's run: warnings by tile
 SPLITS = ("splits.json", "splits.png")
-PAGES_FILE = "pages.json"  # in the report's folder: addresses of MLflow's pages by label
+PAGES_FILE = "pages.json"  # in the report's folder: URLs of MLflow pages by label
 EXPECTED_RUNS_TAG = "expected_runs"  # tag of the campaign's run: repeat runs by model, as JSON
 
 
 def describe_missing_runs(campaign: Run, repeats: Sequence[Run]) -> list[str]:
-    """Name the repeat runs that a campaign should have and has not, one sentence per model."""
+    """Describe the campaign's missing repeat runs, one sentence per model."""
     expected = read_expected(campaign, EXPECTED_RUNS_TAG)
-    there = [run.data.tags.get("study") for run in repeats if is_finished_repeat(run)]
+    finished = [run.data.tags.get("study") for run in repeats if is_finished_repeat(run)]
     return [
-        f"{model} has {there.count(model)} of {count} repeat runs."
+        f"{model} has {finished.count(model)} of {count} repeat runs."
         for model, count in expected.items()
-        if there.count(model) < count
+        if finished.count(model) < count
     ]
 
 
-def _refuse_partial(campaign: Run, lacking: Sequence[str]) -> ValueError:
+def _partial_error(campaign: Run, missing: Sequence[str]) -> ValueError:
     name = campaign.data.tags["campaign"]
     return ValueError(
-        f"A ranking needs every repeat run, but in campaign {name!r} {' '.join(lacking)} "
-        f"Continue it with `python -m tuning.run --resume {name}`, or report what is there with --partial."
+        f"A ranking needs every repeat run, but in campaign {name!r} {' '.join(missing)} "
+        f"Continue it with `python -m tuning.run --resume {name}`, or report the finished runs with --partial."
     )
 
 
@@ -70,50 +67,50 @@ def write_report(
 
     Args:
         root: Output folder.
-        campaign: Name of the campaign, the latest when left out.
-        out: Folder of the report; ``<root>/reports/<campaign>`` when left out.
-        partial: Whether to report a campaign of which repeat runs are missing.
+        campaign: Name of the campaign (default: the latest).
+        out: Folder of the report (default: ``<root>/reports/<campaign>``).
+        partial: Whether to report a campaign with missing repeat runs.
 
     Returns:
-        The content of ``benchmark_master.csv``, best model by mean test AP first.
+        The content of ``benchmark_master.csv``, highest mean test AP first.
 
     Raises:
         ValueError: If there is no such campaign, none of its repeat runs finished, some are missing and
-            *partial* is not set, or the tracker holds something else than what a campaign logs.
+            *partial* is not set, or a run's tags, metrics or files are not what a campaign logs.
     """
     client, experiment_id = connect(root)
-    found = find_campaign(client, experiment_id, campaign)
-    name = found.data.tags["campaign"]
+    campaign_run = find_campaign(client, experiment_id, campaign)
+    name = campaign_run.data.tags["campaign"]
     trials = read_trials(client, experiment_id, name)
-    lacking = describe_missing_runs(found, trials.repeats)
-    if lacking and not partial:
-        raise _refuse_partial(found, lacking)
-    results = read_results(client, found, trials.repeats)
+    missing = describe_missing_runs(campaign_run, trials.repeats)
+    if missing and not partial:
+        raise _partial_error(campaign_run, missing)
+    results = read_results(client, campaign_run, trials.repeats)
     if results is None:
         raise ValueError(
             f"A report needs a finished repeat run, but campaign {name!r} has none. "
             f"Continue it with `python -m tuning.run --resume {name}`."
         )
-    ranking = rank_models(results.models, results.ground)
-    with tempfile.TemporaryDirectory() as aside:  # the user's folder may hold other files
-        made = Path(aside)
-        _copy_artifacts(client, found, made)
-        table = _write_tables(ranking, trials.searches, made)
-        register_models(client, ranking, table, found)
+    ranking = rank_models(results.models, results.layers)
+    # A temporary folder, because the user's folder may contain other files, which must not be logged.
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        _download_tile_files(client, campaign_run, folder)
+        table = _write_tables(ranking, trials.searches, folder)
+        register_models(client, ranking, table, campaign_run)
         _write_figures_and_page(
-            client, found, ranking, results.ground, table, trials.searches, lacking, made
+            client, campaign_run, ranking, results.layers, table, trials.searches, missing, folder
         )
-        client.log_artifacts(found.info.run_id, aside, "report")
-        folder = out or report_folder(root, name)
-        shutil.copytree(made, folder, dirs_exist_ok=True)
+        client.log_artifacts(campaign_run.info.run_id, temporary, "report")
+        shutil.copytree(folder, out or report_folder(root, name), dirs_exist_ok=True)
     return table
 
 
-def _copy_artifacts(client: MlflowClient, campaign: Run, folder: Path) -> None:
-    """Put what the campaign says of its tiles and splits beside the tables."""
+def _download_tile_files(client: MlflowClient, campaign: Run, folder: Path) -> None:
+    """Download the campaign's files on tiles and splits into the report's folder."""
     run_id = campaign.info.run_id
-    there = {file.path for file in client.list_artifacts(run_id)}
-    for name in there.intersection((EXCLUDED_FILE, SUSPICIOUS_FILE, *SPLITS)):
+    artifacts = {file.path for file in client.list_artifacts(run_id)}
+    for name in artifacts.intersection((EXCLUDED_FILE, SUSPICIOUS_FILE, *SPLITS)):
         client.download_artifacts(run_id, name, str(folder))
 
 
@@ -137,7 +134,7 @@ def _write_tables(ranking: Ranking, searches: pd.DataFrame, folder: Path) -> pd.
 def _write_model_files(
     model: ModelResult, row: dict[str, Any], runs: list[dict[str, Any]], folder: Path
 ) -> None:
-    """Write ``<Model>_benchmark_thr0.5.csv`` with the published columns, and all of it as JSON."""
+    """Write ``<Model>_benchmark_thr0.5.csv`` with the published columns, and a JSON file with all scores."""
     half = score_at_half(model, row)
     name = f"{model.title}_benchmark_thr0.5"
     pd.DataFrame([half])[list(PUBLISHED_COLUMNS)].to_csv(folder / f"{name}.csv", index=False)
@@ -150,40 +147,40 @@ def _write_figures_and_page(
     client: MlflowClient,
     campaign: Run,
     ranking: Ranking,
-    ground: ReferenceLayers,
+    layers: ReferenceLayers,
     table: pd.DataFrame,
     searches: pd.DataFrame,
-    lacking: Sequence[str],
+    missing: Sequence[str],
     folder: Path,
 ) -> None:
     synthetic = bool(table["data"][0] == "synthetic")
-    drawings = folder / "Figures"
+    figures = folder / "Figures"
     for model in ranking.models:
-        draw_model(client, model, ground, drawings / model.title, synthetic)
-    compared = draw_comparisons(ranking, drawings, synthetic)
+        draw_model(client, model, layers, figures / model.title, synthetic)
+    compared = draw_comparisons(ranking, figures, synthetic)
     pages = _list_pages(client, campaign, table, searches)
     (folder / PAGES_FILE).write_text(json.dumps(pages, indent=1))
     note = describe_ranking(campaign.data.tags.get(NOTE, ""), table, pages)
     client.set_tag(campaign.info.run_id, NOTE, note)
-    material = ReportContext(
+    context = ReportContext(
         campaign,
         ranking,
-        ground,
+        layers,
         table,
         compared,
         searches,
-        tuple(lacking),
+        tuple(missing),
         folder,
         pages,
         ui_command(client.tracking_uri),
     )
-    write_page(build_page(material), folder / "report.html")
+    write_page(build_page(context), folder / "report.html")
 
 
 def _list_pages(
     client: MlflowClient, campaign: Run, table: pd.DataFrame, searches: pd.DataFrame
 ) -> dict[str, str]:
-    """List MLflow's ready-made pages of a campaign: its models' chosen runs, its search trials."""
+    """Return URLs of MLflow pages by label, with the models' chosen runs and the search trials."""
     ranked = [] if searches.empty else searches.sort_values("val_pr_auc", ascending=False)["run_id"]
     return list_pages(
         ui_address(client.tracking_uri),
@@ -195,7 +192,7 @@ def _list_pages(
 
 
 def format_pages(folder: Path) -> str:
-    """Format the addresses that a report keeps for the terminal, a line each."""
+    """Format a report's MLflow URLs for the terminal, one per line."""
     pages = read_json(folder / PAGES_FILE)
     return "\n".join(f"  {label}: {address}" for label, address in pages.items())
 

@@ -253,14 +253,14 @@ def test_a_verdict_says_what_is_decided_and_what_is_not() -> None:
         "B is better than C by 0.021 AP (95 % interval 0.008 to 0.033, p = 0.004); "
         "A and B tie (difference 0.003, -0.010 to 0.015)."
     )
-    assert describe_verdict([tie, win, lone], "F1", about="D") == (
+    assert describe_verdict([tie, win, lone], "F1", model="D") == (
         "A and D tie (difference 0.060, 0.048 to 0.073, too few seeds)."
     )
     late = replace(win, verdict="tie", p_adjusted=0.08)
     assert describe_verdict([late]) == "B and C tie (difference 0.021, 0.008 to 0.033, p = 0.080)."
     assert "p < 0.001" in describe_verdict([replace(win, p_adjusted=0.0004)])
-    with pytest.raises(ValueError, match=r"needs a comparison, but got none \(about='Z'\)"):
-        describe_verdict([tie], about="Z")
+    with pytest.raises(ValueError, match=r"needs a comparison, but got none \(model='Z'\)"):
+        describe_verdict([tie], model="Z")
 
 
 GOOD = np.ones((3, 4, 4), int)

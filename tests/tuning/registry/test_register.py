@@ -115,7 +115,7 @@ def rank_campaign(client: MlflowClient, campaign: Run) -> tuple[Ranking, pd.Data
     trials = read_trials(client, campaign.info.experiment_id, campaign.data.tags["campaign"])
     results = read_results(client, campaign, trials.repeats)
     assert results is not None
-    ranking = rank_models(results.models, results.ground)
+    ranking = rank_models(results.models, results.layers)
     return ranking, pd.DataFrame([make_model_row(model, ranking) for model in ranking.models])
 
 

@@ -17,7 +17,7 @@ from data.splits import Split
 from tuning.baselines.baselines import make_baseline_config, run_baseline
 from tuning.report.reference_layers import write_reference_layers, write_split_audit
 from tuning.report.results import Results, read_results
-from tuning.report.sections_runs import BEST
+from tuning.report.sections_runs import BEST_TRIALS
 from tuning.report.tables import make_tile_rows, score_run
 from tuning.report.write_report import EXPECTED_RUNS_TAG, write_report
 from tuning.tracking.client import (
@@ -32,7 +32,7 @@ from tuning.tracking.tracker import Tracker
 from tuning.trial.folder import TrialFolder
 
 BASELINE = "log_ratio_vv"
-SEARCHES = {"unet": BEST + 3, "attention_unet": 2}
+SEARCHES = {"unet": BEST_TRIALS + 3, "attention_unet": 2}
 SEEDS = range(4)
 
 
