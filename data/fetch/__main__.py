@@ -62,7 +62,9 @@ def _parse_arguments(argv: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--s2", action="store_true", help="download Sentinel-2 as well")
     parser.add_argument(
-        "--revision", metavar="REV", help="branch, tag or commit of the data set; default: main"
+        "--revision",
+        metavar="REV",
+        help="branch, tag or commit of the data set; default: that of the folder, else main",
     )
     return parser.parse_args(argv)
 

@@ -168,7 +168,7 @@ def audit_to_dict(audit: Audit) -> dict[str, Any]:
 
 def draw_audit(audit: Audit) -> "Figure":
     """Draw a map with one panel per split or cross-validation."""
-    title = f"Train, val and test tiles: {describe_origin(audit.synthetic)} tiles"
+    title = f"Splits of {describe_origin(audit.synthetic)} tiles"
     panels = [_make_panel(name, splits) for name, splits in audit.splits.items()]
     return draw_map(title, panels, audit.survey.tiles)
 

@@ -45,7 +45,7 @@ _LINE_IN = 0.16
 _TITLE_IN = 0.35
 _MAX_LINES = 5  # of a legend column
 _DPI = 100
-_LANDSLIDES = "inner square: share of landslides"
+_LANDSLIDES = "inner square: landslide share"
 _OUTLINED = "test tile that touches train"
 
 

@@ -1,4 +1,4 @@
-"""Laws of every network in models/, and of the parts they share."""
+"""Laws of every network in models/."""
 
 import importlib
 import re
@@ -32,7 +32,7 @@ def tile(*shape: int, seed: int = 0) -> torch.Tensor:
 
 @pytest.mark.parametrize("timesteps", [1, 15])
 @pytest.mark.parametrize("name", NAMES)
-def test_model_gives_one_logit_per_pixel(name: str, timesteps: int) -> None:
+def test_model_returns_one_logit_per_pixel(name: str, timesteps: int) -> None:
     logits = build(name, timesteps=timesteps)(tile(2, timesteps, 3, 16, 24))
     assert logits.shape == (2, 1, 16, 24)
     assert logits.isfinite().all()
@@ -40,7 +40,7 @@ def test_model_gives_one_logit_per_pixel(name: str, timesteps: int) -> None:
 
 @pytest.mark.parametrize("arch", [models.published, models.known_good], ids=["published", "good"])
 @pytest.mark.parametrize("name", NAMES)
-def test_every_parameter_gets_a_finite_gradient(
+def test_every_parameter_receives_a_finite_gradient(
     name: str, arch: Callable[[str], dict[str, Any]]
 ) -> None:
     model = models.create_model(name, 3, 3, **{**arch(name), "width": 4})
@@ -105,7 +105,7 @@ def test_every_space_value_builds_and_runs(name: str, key: str, value: Any) -> N
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_known_good_lies_in_the_search_space(name: str) -> None:
+def test_known_good_is_in_the_search_space(name: str) -> None:
     space, good = models.search_space(name), models.known_good(name)
     assert good.keys() == space.keys()
     assert all(good[key] in space[key] for key in good)
@@ -129,7 +129,7 @@ def test_channels_last_gives_the_same_output(name: str) -> None:
 
 @pytest.mark.parametrize("arch", [models.published, models.known_good], ids=["published", "good"])
 @pytest.mark.parametrize("name", NAMES)
-def test_export_reloads_and_takes_any_batch_and_size(
+def test_exported_model_accepts_any_batch_and_size(
     name: str, arch: Callable[[str], dict[str, Any]], tmp_path: Path
 ) -> None:
     torch.manual_seed(0)
@@ -167,8 +167,8 @@ def test_model_overfits_one_synthetic_tile(
         optimiser.zero_grad()
         F.binary_cross_entropy_with_logits(model(x)[:, 0], mask).backward()
         optimiser.step()
-    found = model(x)[:, 0] > 0
-    iou = (found & (mask == 1)).sum() / (found | (mask == 1)).sum()
+    predicted = model(x)[:, 0] > 0
+    iou = (predicted & (mask == 1)).sum() / (predicted | (mask == 1)).sum()
     assert iou > 0.9
 
 
@@ -206,7 +206,7 @@ def fourth(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     vars(models).pop("fourth", None)
 
 
-def test_model_file_is_the_whole_change(fourth: str) -> None:
+def test_one_file_adds_an_architecture(fourth: str) -> None:
     assert models.list_models() == sorted([*NAMES, fourth])
     assert models.search_space(fourth) == {"scale": [1.0, 2.0]}
     assert models.paper_name(fourth) == "Mean"

@@ -1,4 +1,4 @@
-"""The networks and their parts are what their papers and the published study say."""
+"""The networks and their building blocks match their papers and the published study."""
 
 from collections.abc import Callable
 from typing import Any
@@ -23,9 +23,6 @@ def build(name: str, in_channels: int = 3, timesteps: int = 3, **arch: Any) -> n
 
 def tile(*shape: int, seed: int = 0) -> torch.Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
-
-
-# --- every architecture ---------------------------------------------------------------------------
 
 
 # --- the published networks -----------------------------------------------------------------------
@@ -78,7 +75,7 @@ def test_published_network_has_the_published_size(name: str, derived: int, total
 
 @pytest.mark.parametrize(("name", "derived", "total"), PUBLISHED_COUNTS)
 def test_defaults_are_the_published_network(name: str, derived: int, total: int) -> None:
-    # Same texts: same layers, same widths, same dropout and same places of it.
+    # Same texts: same layers, same widths, same dropout at the same positions.
     published = models.create_model(name, 14, 4, **models.published(name))
     assert str(models.create_model(name, 14, 4)) == str(published)
 
@@ -109,7 +106,7 @@ def test_time_folds_variable_major(name: str) -> None:
     torch.testing.assert_close(model(x), model.decoder(levels))
 
 
-# --- the parts ------------------------------------------------------------------------------------
+# --- the building blocks ------------------------------------------------------------------------------------
 
 
 def test_channel_layer_norm_is_layer_norm_over_the_channels() -> None:
@@ -153,7 +150,7 @@ def test_config_doubles_the_width_per_level() -> None:
     assert UNetConfig(width=16, depth=4).widths == [16, 32, 64, 128, 256]
 
 
-def test_attention_lies_between_zero_and_one_and_scales_the_skip() -> None:
+def test_attention_is_between_zero_and_one_and_scales_the_skip() -> None:
     gate, skip, up = AttentionGate(4), tile(2, 4, 8, 8), tile(2, 4, 8, 8, seed=1)
     weights = gate.weights(skip, up)
     assert weights.shape == (2, 1, 8, 8)
@@ -181,14 +178,14 @@ def test_convlstm_starts_with_a_forget_bias_of_one() -> None:
 
 
 @pytest.mark.parametrize(("mode", "reduce"), [("mean", torch.mean), ("max", torch.amax)])
-def test_skips_reduce_reduce_time(mode: str, reduce: Callable[..., torch.Tensor]) -> None:
+def test_skips_reduce_over_time(mode: str, reduce: Callable[..., torch.Tensor]) -> None:
     level = tile(4, 2, 3, 6, 6)  # (T, B, C, H, W)
     reduced = build("unet_convlstm", skip_mode=mode)._reduce_time(level)
     torch.testing.assert_close(reduced, reduce(level, 0))
     assert torch.equal(build("unet_convlstm", skip_mode="last")._reduce_time(level), level[3])
 
 
-def test_convlstm_alone_sees_the_order_of_time() -> None:
-    # With mean skips, only the ConvLSTM can tell one order from another.
+def test_convlstm_alone_depends_on_the_order_of_time() -> None:
+    # With mean skips, only the ConvLSTM depends on the order.
     model, x = build("unet_convlstm", skip_mode="mean").eval(), tile(1, 3, 3, 16, 16)
     assert (model(x) - model(x.flip(1))).abs().max() > 1e-4

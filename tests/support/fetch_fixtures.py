@@ -1,6 +1,6 @@
-"""A small data set on the loopback hub, and what the tests of a fetch look at.
+"""A small data set on the loopback hub, and helpers of the tests of a fetch.
 
-PYTEST_DONT_REWRITE: nothing is asserted here, and the tests import it before pytest takes its fixtures.
+PYTEST_DONT_REWRITE: nothing is asserted here, and the tests import it before pytest loads its fixtures.
 """
 
 import json
@@ -24,7 +24,7 @@ Get = Callable[..., Path]
 
 @pytest.fixture(scope="module")
 def tiles(twin: Path) -> dict[str, bytes]:
-    """Four real-format tiles of each orbit, and two files that stand for Sentinel-2, by path."""
+    """Four tiles of each orbit in the real format, and two placeholders for Sentinel-2, by path."""
     files = {"s2/hokkaido_s2_1.nc": b"S2" * 500, "s2/hokkaido_s2_12.nc": b"S3" * 500}
     for orbit in ORBITS:
         for path in sorted((twin / orbit).glob("*.nc"))[:4]:
@@ -34,7 +34,7 @@ def tiles(twin: Path) -> dict[str, bytes]:
 
 @pytest.fixture(scope="module")
 def archives(tiles: dict[str, bytes]) -> dict[str, bytes]:
-    """The data set as the hub has it: two archives of s1asc, one of s1dsc, one of s2."""
+    """The data set's files on the hub: two archives of s1asc, one of s1dsc, one of s2."""
     asc, dsc, s2 = (
         [(f"./{n}", c) for n, c in tiles.items() if n.startswith(m)] for m in MODALITIES
     )
@@ -55,15 +55,15 @@ def archives(tiles: dict[str, bytes]) -> dict[str, bytes]:
 
 @pytest.fixture
 def hub(archives: dict[str, bytes]) -> Iterator[LoopbackHub]:
-    """A hub that offers the archives."""
+    """A hub that serves the archives."""
     hub = LoopbackHub(archives)
     yield hub
     hub.stop()
 
 
 @pytest.fixture
-def no_own_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Keep the user's token, and what the client tells its maker, out of the tests."""
+def clean_client(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Run the client without the user's token and without telemetry."""
     monkeypatch.delenv("HF_TOKEN", raising=False)
     monkeypatch.setattr("huggingface_hub.constants.HF_TOKEN_PATH", str(tmp_path / "no token"))
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_DISABLE_TELEMETRY", True)
@@ -71,7 +71,7 @@ def no_own_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 @pytest.fixture
 def get(
-    hub: LoopbackHub, tmp_path: Path, no_own_settings: None, monkeypatch: pytest.MonkeyPatch
+    hub: LoopbackHub, tmp_path: Path, clean_client: None, monkeypatch: pytest.MonkeyPatch
 ) -> Get:
     """Fetch from the loopback hub, without waiting between retries."""
     constants = "huggingface_hub.constants"  # set by HF_ENDPOINT when the client is imported

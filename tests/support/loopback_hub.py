@@ -1,9 +1,8 @@
-"""A hub on the loopback interface: the part of the Hugging Face API that a fetch meets, for tests.
+"""A hub on the loopback interface: the part of the Hugging Face API that a fetch uses, with faults on request.
 
-Two servers, as in the world: one lists the data set and answers a download with a redirect; the other holds
-the bytes. What goes wrong in the world can be asked for. By hand:
+Two servers, as in reality: one lists the data set and redirects a download; the other sends the bytes. By hand:
 
-    python -m tests.support.loopback_hub FOLDER    # offers a twin's tiles; prints the HF_ENDPOINT to use
+    python -m tests.support.loopback_hub FOLDER    # serves a twin's tiles; prints the HF_ENDPOINT to use
 """
 
 import gzip
@@ -42,20 +41,20 @@ def tar_gz(members: Iterable[Member], level: int = 1) -> bytes:
 
 
 class LoopbackHub:
-    """What the servers offer, what shall go wrong, and what they were asked.
+    """The files of the two servers, the faults to simulate, and the requests received.
 
     Attributes:
         files: Content by path in the data set.
         revisions: Commit by branch, tag or commit.
-        token: What a request must carry; None asks for none.
-        portal: Whether a login page answers for the hub.
-        gated: Whether downloads alone are refused, as before the terms are accepted.
+        token: The token that requests must send; None if they need none.
+        portal: Whether a login page responds instead of the hub.
+        gated: Whether only downloads are refused, as before the terms are accepted.
         listed: Size and SHA-256 to list for a path instead of the true ones.
-        drops: Each of the next downloads ends after so many bytes; 0 answers nothing at all.
-        busy: So many of the next downloads are answered by 503.
-        stall: Path and bytes: the download stops there and waits for ``go``.
+        drops: Number of bytes after which each of the next downloads is cut; 0 sends no response.
+        busy: Number of the next downloads that receive status 503.
+        stall: Path and position at which a download waits for ``go``.
         ranges: Whether downloads honour Range.
-        asked: Server, path and Range of each request.
+        requests: Server, path and Range of each request.
         leaked: Whether a token was sent to the server of the bytes.
     """
 
@@ -71,7 +70,7 @@ class LoopbackHub:
         self.stall: tuple[str, int] | None = None
         self.stalled, self.go = threading.Event(), threading.Event()
         self.ranges = True
-        self.asked: list[tuple[str, str, str | None]] = []
+        self.requests: list[tuple[str, str, str | None]] = []
         self.leaked = False
         self.pause_s = 0.0
         self._servers = [_Server(handler, self) for handler in (_Hub, _Bytes)]
@@ -79,7 +78,11 @@ class LoopbackHub:
 
     def downloads(self, path: str) -> list[str | None]:
         """Return the Range of each download of a path."""
-        return [part for server, asked, part in self.asked if (server, asked) == ("bytes", path)]
+        return [
+            part
+            for server, requested, part in self.requests
+            if (server, requested) == ("bytes", path)
+        ]
 
     def stop(self) -> None:
         """Close both servers."""
@@ -99,7 +102,7 @@ class _Server(ThreadingHTTPServer):
         threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True).start()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing: a client that was killed is no error here."""
+        """Ignore errors: clients are killed on purpose."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -108,15 +111,15 @@ class _Handler(BaseHTTPRequestHandler):
     name: ClassVar[str]
 
     def log_message(self, *_: Any) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
     def note(self, path: str) -> LoopbackHub:
-        """Enter the request."""
-        self.server.hub.asked.append((self.name, path, self.headers.get("Range")))
+        """Record the request."""
+        self.server.hub.requests.append((self.name, path, self.headers.get("Range")))
         return self.server.hub
 
     def answer(self, status: int, body: Any = None, raw: bool = False, **headers: str) -> None:
-        """Send a short answer."""
+        """Send a short response."""
         content = b"" if body is None else (body if raw else json.dumps(body)).encode()
         self.send_response(status)
         for key, value in headers.items():
@@ -130,7 +133,7 @@ class _Hub(_Handler):
     name = "hub"
 
     def do_GET(self) -> None:
-        """Answer as the hub does."""
+        """Respond like the hub."""
         url = urlsplit(self.path)
         hub, path = self.note(url.path), url.path
         if hub.portal:
@@ -155,7 +158,7 @@ class _Hub(_Handler):
         return self.answer(200, {"id": REPO, "sha": commit, "siblings": []})
 
     def _tree(self, commit: str, folder: str, query: dict[str, list[str]]) -> None:
-        """List one entry a page, to make the client turn pages, in an order that helps nobody."""
+        """List one entry per page, so that the client must follow pages, in reverse order."""
         hub = self.server.hub
         paths = sorted((path for path in hub.files if path.startswith(f"{folder}/")), reverse=True)
         if commit not in hub.revisions.values() or not paths:
@@ -170,8 +173,8 @@ class _Hub(_Handler):
     def _entry(self, path: str) -> dict[str, Any]:
         hub = self.server.hub
         content = hub.files[path]
-        true = (len(content), hashlib.sha256(content).hexdigest())
-        size, oid = hub.listed.get(path, true)
+        actual = (len(content), hashlib.sha256(content).hexdigest())
+        size, oid = hub.listed.get(path, actual)
         entry = {"type": "file", "path": path, "size": size, "oid": "0" * 40}
         return entry | ({"lfs": {"oid": oid, "size": size, "pointerSize": 134}} if oid else {})
 
@@ -188,7 +191,7 @@ class _Bytes(_Handler):
     name = "bytes"
 
     def do_GET(self) -> None:
-        """Send a file, or as much of it as shall arrive."""
+        """Send a file, cut short if requested."""
         path = self.path.lstrip("/")
         hub = self.note(path)
         hub.leaked |= "Authorization" in self.headers
@@ -199,7 +202,7 @@ class _Bytes(_Handler):
         content = hub.files[path][start:]
         if start and not content:
             return self.answer(416, Content_Range=f"bytes */{start}")
-        squeeze = "gzip" in self.headers.get("Accept-Encoding", "")  # some servers do if they may
+        squeeze = "gzip" in self.headers.get("Accept-Encoding", "")  # as some servers do
         content = gzip.compress(content) if squeeze else content
         ends = hub.drops.pop(0) if hub.drops else len(content)
         if ends:
@@ -222,8 +225,8 @@ class _Bytes(_Handler):
             self.wfile.write(content[first : first + (1 << 16)])
 
 
-def offer(folder: Path) -> dict[str, bytes]:
-    """Pack a twin's tiles as the data set packs them: other regions between, two archives each."""
+def pack_archives(folder: Path) -> dict[str, bytes]:
+    """Pack a twin's tiles like the data set: two archives per orbit, which hold other regions too."""
     files = {}
     for modality in ("s1asc", "s1dsc"):
         tiles = sorted((folder / modality).glob("*.nc"))
@@ -238,7 +241,7 @@ def offer(folder: Path) -> dict[str, bytes]:
 
 def main() -> None:
     """Serve until interrupted; the first two downloads are cut in the middle."""
-    hub = LoopbackHub(offer(Path(sys.argv[1])))
+    hub = LoopbackHub(pack_archives(Path(sys.argv[1])))
     size = min(map(len, hub.files.values()))
     hub.drops, hub.pause_s = [size // 2, size // 4], 0.01
     print(f"HF_ENDPOINT={hub.endpoint}", flush=True)

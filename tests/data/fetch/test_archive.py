@@ -19,7 +19,7 @@ pytest_plugins = ["tests.support.fetch_fixtures"]
 LINK = "a link, folder or device"
 
 
-def test_an_archive_of_another_hash_is_refused_and_leaves_nothing(
+def test_an_archive_with_another_hash_is_refused_without_a_trace(
     get: Get, hub: LoopbackHub, tiles: dict[str, bytes], tmp_path: Path
 ) -> None:
     hub.listed = {ASC[1]: (len(hub.files[ASC[1]]), "0" * 64)}
@@ -33,7 +33,7 @@ def test_an_archive_of_another_hash_is_refused_and_leaves_nothing(
 
 
 @pytest.mark.parametrize(("more", "got"), [(1, r"\d+ of"), (-1, r"more than \d+ of")])
-def test_an_archive_of_another_size_is_refused(
+def test_an_archive_with_another_size_is_refused(
     more: int, got: str, get: Get, hub: LoopbackHub
 ) -> None:
     size = len(hub.files[ASC[0]])
@@ -47,7 +47,7 @@ def cut_gzip(members: list[Member]) -> bytes:
 
 
 def cut_tar_between_members(members: list[Member]) -> bytes:
-    """Leave the end mark away, in whole gzip: the members before are whole."""
+    """Cut off the end mark; the members and the gzip stream are intact."""
     plain = gzip.decompress(tar_gz(members))
     return gzip.compress(plain.rstrip(b"\0"))
 
@@ -57,7 +57,7 @@ def cut_tar_inside_a_member(members: list[Member]) -> bytes:
 
 
 def spoil_second_header(members: list[Member]) -> bytes:
-    """Break a header's checksum: a reader may take that for the end."""
+    """Break a header's checksum, which a reader may mistake for the end."""
     plain = bytearray(gzip.decompress(tar_gz(members)))
     second = 512 + 2048  # after the first member's header and content
     plain[second + 150] ^= 1
@@ -76,7 +76,7 @@ def spoil_second_header(members: list[Member]) -> bytes:
         lambda _: gzip.compress(b""),
     ],
 )
-def test_a_damaged_archive_is_refused_and_leaves_nothing(
+def test_a_damaged_archive_is_refused_without_a_trace(
     damage: Callable[[list[Member]], bytes], get: Get, hub: LoopbackHub, tmp_path: Path
 ) -> None:
     members: list[Member] = [(f"hokkaido_s2_{n}.nc", os.urandom(2047) + b"x") for n in range(4)]
@@ -103,7 +103,7 @@ def test_a_damaged_archive_is_refused_and_leaves_nothing(
         (("hokkaido_s2_1.nc", bytes(MAX_TILE_BYTES + 1)), "32 MB"),
     ],
 )
-def test_a_dangerous_member_is_refused_and_leaves_nothing(
+def test_a_dangerous_member_is_refused_without_a_trace(
     member: Member, got: str, get: Get, hub: LoopbackHub, tmp_path: Path
 ) -> None:
     hub.files[S2] = tar_gz([("hokkaido_s2_7.nc", b"good"), member])
@@ -114,13 +114,13 @@ def test_a_dangerous_member_is_refused_and_leaves_nothing(
     assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == [MANIFEST]
 
 
-def test_dangerous_members_of_other_regions_are_passed_over(get: Get, hub: LoopbackHub) -> None:
+def test_dangerous_members_of_other_regions_are_skipped(get: Get, hub: LoopbackHub) -> None:
     others: list[Member] = [("../../italy_s2_1.nc", b"x"), header("/etc/passwd", tarfile.SYMTYPE)]
     hub.files[S2] = tar_gz([*others, ("hokkaido_s2_1.nc", b"good")])
     assert fetched_tiles(get(modalities=["s2"])) == {"s2/hokkaido_s2_1.nc": b"good"}
 
 
-def test_a_tile_may_come_twice_if_it_is_the_same(get: Get, hub: LoopbackHub) -> None:
+def test_a_tile_may_be_in_two_archives_if_it_is_the_same(get: Get, hub: LoopbackHub) -> None:
     second = S2.replace("01", "02")
     hub.files[second] = hub.files[S2]
     root = get(modalities=["s2"])
@@ -138,7 +138,7 @@ def test_a_tile_may_come_twice_if_it_is_the_same(get: Get, hub: LoopbackHub) -> 
 
 
 @pytest.mark.parametrize("kind", [tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.GNUTYPE_LONGNAME])
-def test_a_header_without_end_is_refused_before_it_is_read(
+def test_a_huge_header_is_refused_before_it_is_read(
     kind: bytes, get: Get, hub: LoopbackHub, tmp_path: Path
 ) -> None:
     extra = header("extra", kind)
@@ -153,7 +153,7 @@ def test_a_header_without_end_is_refused_before_it_is_read(
     assert fetched_tiles(tmp_path / "real") == {}
 
 
-def test_a_sparse_member_without_end_is_refused(get: Get, hub: LoopbackHub) -> None:
+def test_an_endless_sparse_header_is_refused(get: Get, hub: LoopbackHub) -> None:
     block = bytearray(header("x", tarfile.GNUTYPE_SPARSE).tobuf(tarfile.GNU_FORMAT))
     block[482] = 1  # more headers follow
     block[148:156] = b" " * 8
@@ -163,7 +163,7 @@ def test_a_sparse_member_without_end_is_refused(get: Get, hub: LoopbackHub) -> N
         get(modalities=["s2"])
 
 
-def test_members_are_counted(
+def test_the_number_of_members_is_limited(
     get: Get, hub: LoopbackHub, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr("data.fetch.archive.MAX_MEMBERS", 3)

@@ -20,8 +20,8 @@ ROOT = Path(__file__).parents[3]
 
 
 def start(hub: LoopbackHub, root: Path, *words: str, **environment: str) -> subprocess.Popen[str]:
-    """Start the command in a process of its own."""
-    own = {
+    """Start the command in another process."""
+    settings = {
         "HF_ENDPOINT": f"{hub.endpoint}/",
         "HF_HUB_DISABLE_TELEMETRY": "1",
         "HF_HOME": str(root / ".."),
@@ -29,14 +29,14 @@ def start(hub: LoopbackHub, root: Path, *words: str, **environment: str) -> subp
     return subprocess.Popen(
         [sys.executable, "-m", "data.fetch", "--to", str(root), *words],
         cwd=ROOT,
-        env=os.environ | own | environment,
+        env=os.environ | settings | environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
 
 
-def test_fetch_gives_the_hokkaido_tiles_byte_for_byte_and_nothing_else(
+def test_fetch_writes_the_hokkaido_tiles_byte_for_byte_and_nothing_else(
     get: Get, tiles: dict[str, bytes]
 ) -> None:
     root = get()
@@ -59,16 +59,16 @@ def test_manifest_names_commit_archives_and_every_file_s_hash(get: Get, hub: Loo
     assert manifest["files"] == {name: hash_file(root / name) for name in fetched_tiles(root)}
 
 
-def test_second_fetch_asks_nothing(get: Get, hub: LoopbackHub) -> None:
-    root, before = get(), len(hub.asked)
+def test_second_fetch_sends_no_request(get: Get, hub: LoopbackHub) -> None:
+    root, before = get(), len(hub.requests)
     state = {path: path.stat().st_mtime_ns for path in root.rglob("*")}
     get()
     get(modalities=["s1dsc"])
-    assert len(hub.asked) == before
+    assert len(hub.requests) == before
     assert {path: path.stat().st_mtime_ns for path in root.rglob("*")} == state
 
 
-def test_a_modality_added_later_is_all_that_is_fetched(
+def test_an_added_modality_is_fetched_alone(
     get: Get, hub: LoopbackHub, tiles: dict[str, bytes]
 ) -> None:
     get(modalities=["s1asc", "s1asc"])
@@ -78,13 +78,15 @@ def test_a_modality_added_later_is_all_that_is_fetched(
     assert [len(hub.downloads(path)) for path in (*ASC, DSC, S2)] == [1, 1, 1, 1]
 
 
-def test_raw_version_comes_from_its_own_archives(get: Get) -> None:
+def test_raw_version_is_read_from_its_own_archives(get: Get) -> None:
     root = get(version="raw", modalities=["s1asc"])
     assert fetched_tiles(root) == {"s1asc/hokkaido_s1asc_1.nc": b"raw"}
     assert manifest_of(root)["version"] == "raw"
 
 
-def test_an_archive_without_a_listed_hash_is_taken_by_its_size(get: Get, hub: LoopbackHub) -> None:
+def test_an_archive_without_a_listed_hash_is_accepted_by_its_size(
+    get: Get, hub: LoopbackHub
+) -> None:
     hub.listed = {DSC: (len(hub.files[DSC]), "")}
     assert len(list((get() / "s1dsc").iterdir())) == 4
 
@@ -106,23 +108,23 @@ def test_a_server_that_ignores_range_is_read_from_the_start(
     assert fetched_tiles(get()) == tiles_of(tiles, "s1asc", "s1dsc")
 
 
-def test_more_losses_than_tries_are_survived_if_each_try_gets_on(
+def test_any_number_of_losses_is_resumed_if_each_try_receives_bytes(
     get: Get, hub: LoopbackHub, tiles: dict[str, bytes]
 ) -> None:
     hub.drops = [20_000] * 8
     assert fetched_tiles(get()) == tiles_of(tiles, "s1asc", "s1dsc")
 
 
-def test_a_busy_server_is_asked_again(get: Get, hub: LoopbackHub) -> None:
+def test_a_busy_server_is_retried(get: Get, hub: LoopbackHub) -> None:
     hub.busy = 2
     get()
     assert len(hub.downloads(ASC[0])) == 3
 
 
-def test_a_connection_that_stays_lost_is_named_and_the_next_fetch_continues(
+def test_a_connection_lost_for_good_is_named_and_the_next_fetch_continues(
     get: Get, hub: LoopbackHub, tiles: dict[str, bytes]
 ) -> None:
-    hub.drops = [10**9, 1000, 0, 0, 0]  # the first archive whole, then nothing gets through
+    hub.drops = [10**9, 1000, 0, 0, 0]  # the first archive, then almost nothing
     match = rf"to {hub.endpoint} must last, but got lost at 0.0 of .* MB of {ASC[1]} .*same command"
     with pytest.raises(FetchError, match=match):
         get()
@@ -130,13 +132,13 @@ def test_a_connection_that_stays_lost_is_named_and_the_next_fetch_continues(
     assert len(hub.downloads(ASC[0])) == 1
 
 
-def test_a_hub_that_is_gone_is_named(get: Get, hub: LoopbackHub) -> None:
+def test_an_unreachable_hub_is_named(get: Get, hub: LoopbackHub) -> None:
     hub.stop()
     with pytest.raises(FetchError, match=rf"must reach {hub.endpoint}, but got no connection"):
         get()
 
 
-def test_an_answer_that_is_not_the_hub_s_is_named(get: Get, hub: LoopbackHub) -> None:
+def test_a_response_of_another_server_is_named(get: Get, hub: LoopbackHub) -> None:
     hub.portal = True
     with pytest.raises(FetchError, match=f"answer in its JSON, but got .* from {hub.endpoint}"):
         get()
@@ -150,7 +152,7 @@ def test_offline_mode_is_named(get: Get, monkeypatch: pytest.MonkeyPatch) -> Non
         get()
 
 
-def test_a_token_is_asked_for_and_used_and_kept_from_other_servers(
+def test_a_token_is_required_and_sent_to_the_hub_only(
     get: Get, hub: LoopbackHub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hub.token = "hf_secret"
@@ -166,7 +168,7 @@ def test_a_token_is_asked_for_and_used_and_kept_from_other_servers(
     assert not hub.leaked
 
 
-def test_terms_that_are_not_accepted_are_named(get: Get, hub: LoopbackHub) -> None:
+def test_terms_not_accepted_are_named(get: Get, hub: LoopbackHub) -> None:
     hub.gated = True
     with pytest.raises(FetchError, match=r"HTTP 403 .*accept the data set's terms on .*/datasets/"):
         get()
@@ -175,7 +177,7 @@ def test_terms_that_are_not_accepted_are_named(get: Get, hub: LoopbackHub) -> No
 def test_a_killed_fetch_is_finished_by_the_next(
     get: Get, hub: LoopbackHub, tiles: dict[str, bytes], tmp_path: Path
 ) -> None:
-    hub.stall = (ASC[1], len(hub.files[ASC[1]]) * 2 // 3)  # behind the first of two tiles
+    hub.stall = (ASC[1], len(hub.files[ASC[1]]) * 2 // 3)  # after the first of two tiles
     root = tmp_path / "real"
     process = start(hub, root)
     assert hub.stalled.wait(60)
@@ -189,7 +191,7 @@ def test_a_killed_fetch_is_finished_by_the_next(
     assert [len(hub.downloads(path)) for path in (*ASC, DSC)] == [1, 2, 1]
 
 
-def test_an_interrupted_command_says_how_to_continue(
+def test_an_interrupted_command_prints_how_to_continue(
     get: Get, hub: LoopbackHub, tiles: dict[str, bytes], tmp_path: Path
 ) -> None:
     hub.stall = (ASC[0], 1000)
@@ -222,7 +224,7 @@ def test_the_command_shows_progress_and_ends_in_a_summary(hub: LoopbackHub, tmp_
     assert result.endswith(f"Next: python -m data.check '{root}'\n")
 
 
-def test_a_failed_command_says_so_in_one_line(
+def test_a_failed_command_prints_one_line(
     hub: LoopbackHub, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "real").write_text("a file")
@@ -266,7 +268,7 @@ def test_a_path_that_a_hub_lists_cannot_leave_the_folder(
         (9, "../x", f"its length and a SHA-256 of 64 digits, but got '{ASC[0]}', 9, '../x'."),
     ],
 )
-def test_length_and_hash_that_a_hub_lists_are_such(
+def test_length_and_hash_that_a_hub_lists_are_checked(
     size: object, sha256: object, message: str
 ) -> None:
     with pytest.raises(FetchError, match=re.escape(message)):
@@ -274,7 +276,7 @@ def test_length_and_hash_that_a_hub_lists_are_such(
 
 
 @pytest.mark.parametrize("commit", ["../../x", "main", "", None, 7, "a" * 39])
-def test_a_commit_that_a_hub_names_is_one(
+def test_a_commit_that_a_hub_names_is_checked(
     commit: object, get: Get, hub: LoopbackHub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     answer = {"id": "x/y", "sha": commit, "siblings": []}
@@ -285,7 +287,7 @@ def test_a_commit_that_a_hub_names_is_one(
         get()
 
 
-def test_an_answer_nested_deeply_is_named(
+def test_a_deeply_nested_response_is_named(
     get: Get, hub: LoopbackHub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     deep = "[" * 100_000

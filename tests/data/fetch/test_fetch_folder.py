@@ -20,7 +20,7 @@ pytest_plugins = ["tests.support.fetch_fixtures"]
         (["--orbits", "s1ascc"], "Unknown modality 's1ascc'. Did you mean 's1asc'?"),
     ],
 )
-def test_an_unknown_name_is_a_wrong_request(
+def test_an_unknown_name_is_an_invalid_argument(
     words: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["--to", str(tmp_path / "real"), *words]) == 2
@@ -28,7 +28,7 @@ def test_an_unknown_name_is_a_wrong_request(
     assert not (tmp_path / "real").exists()
 
 
-def test_no_modality_is_a_wrong_request(get: Get) -> None:
+def test_no_modality_is_an_invalid_argument(get: Get) -> None:
     with pytest.raises(ValueError, match="must have a modality, but got none"):
         get(modalities=[])
 
@@ -42,10 +42,10 @@ def test_a_folder_holds_one_version(get: Get) -> None:
 def test_a_folder_stays_at_its_revision(get: Get, hub: LoopbackHub) -> None:
     get(modalities=["s1asc"], revision="main")
     hub.revisions |= {"main": "f" * 40, "v1": COMMIT, "f" * 40: "f" * 40}
-    asked = len(hub.asked)
-    get(modalities=["s1asc"], revision="main")  # the same request: nothing to ask
+    count = len(hub.requests)
+    get(modalities=["s1asc"], revision="main")  # the same request: nothing to resolve
     get(modalities=["s1asc"], revision=COMMIT)
-    assert len(hub.asked) == asked
+    assert len(hub.requests) == count
     get(modalities=["s1dsc"])
     get(modalities=["s1dsc"], revision="v1")  # another name of the same commit
     with pytest.raises(FetchError, match=f"one revision, but got {'f' * 40} for .* holds {COMMIT}"):
@@ -77,7 +77,7 @@ def test_archives_without_hokkaido_are_an_error(get: Get, hub: LoopbackHub) -> N
         get(modalities=["s2"])
 
 
-def test_a_user_s_own_tiles_are_not_touched(get: Get, tmp_path: Path, hub: LoopbackHub) -> None:
+def test_a_user_s_own_tiles_are_not_overwritten(get: Get, tmp_path: Path, hub: LoopbackHub) -> None:
     mine = tmp_path / "real" / "s1dsc" / "hokkaido_s1dsc_1.nc"
     mine.parent.mkdir(parents=True)
     mine.write_text("mine")
@@ -111,7 +111,7 @@ def test_a_damaged_manifest_is_named(text: str, get: Get, tmp_path: Path) -> Non
         get()
 
 
-def test_a_manifest_that_lost_an_archive_is_named(get: Get) -> None:
+def test_a_manifest_without_an_archive_of_its_tiles_is_named(get: Get) -> None:
     root = get()
     manifest = manifest_of(root)
     del manifest["archives"][DSC]
@@ -136,7 +136,7 @@ def test_changed_and_missing_tiles_are_named_and_fetched_again(
     assert manifest_of(root)["modalities"] == ["s1asc", "s1dsc"]
 
 
-def test_a_disk_without_room_is_refused_before_anything_is_asked_for(
+def test_a_full_disk_is_refused_before_any_download(
     get: Get, hub: LoopbackHub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(1, 1, 10**9))
@@ -145,9 +145,7 @@ def test_a_disk_without_room_is_refused_before_anything_is_asked_for(
     assert hub.downloads(ASC[0]) == []
 
 
-def test_tiles_that_are_there_need_no_further_room(
-    get: Get, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_existing_tiles_need_no_further_space(get: Get, monkeypatch: pytest.MonkeyPatch) -> None:
     root = get(modalities=["s1asc"])
     monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(1, 1, 860_000_000))
     first, *_ = (root / "s1asc").iterdir()
@@ -195,7 +193,7 @@ def test_a_folder_that_cannot_be_written_is_named(get: Get, tmp_path: Path) -> N
         {"version": None},
     ],
 )
-def test_a_manifest_names_tiles_and_archives_alone(changes: dict[str, object], get: Get) -> None:
+def test_a_manifest_must_list_only_tiles_and_archives(changes: dict[str, object], get: Get) -> None:
     root = get()
     (root / MANIFEST).write_text(json.dumps(manifest_of(root) | changes))
     with pytest.raises(FetchError, match=r"fetch.json must be as a fetch wrote it, but got"):
@@ -203,7 +201,7 @@ def test_a_manifest_names_tiles_and_archives_alone(changes: dict[str, object], g
 
 
 @pytest.mark.parametrize("text", ["[" * 100_000, '{"files": ' * 100_000, " " * 9_000_000])
-def test_a_manifest_without_a_bottom_is_named(text: str, get: Get, tmp_path: Path) -> None:
+def test_a_manifest_nested_too_deeply_is_named(text: str, get: Get, tmp_path: Path) -> None:
     (tmp_path / "real").mkdir()
     (tmp_path / "real" / MANIFEST).write_text(text)
     with pytest.raises(FetchError, match=r"nested deeply|at most 8,388,608 bytes"):

@@ -21,7 +21,7 @@ Spoil = Callable[[Path, str, str], Path]
 
 @pytest.fixture(autouse=True)
 def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Run in an empty folder, where the map goes by default."""
+    """Run in an empty folder, to which the map is written by default."""
     folder = tmp_path / "cwd"
     folder.mkdir()
     monkeypatch.chdir(folder)
@@ -56,27 +56,27 @@ def count_touching(split: SplitStatistics) -> tuple[int, ...]:
         ("blocks:5/1", (12, 0, 18, 0)),
     ],
 )
-def test_audit_counts_who_touches_train(name: str, touching: tuple[int, ...]) -> None:
+def test_audit_counts_tiles_that_touch_train(name: str, touching: tuple[int, ...]) -> None:
     assert count_touching(compute_statistics(name)) == touching
 
 
-def test_audit_weighs_the_parts() -> None:
-    found = compute_statistics("blocks")
-    assert [part.tiles for part in found.parts.values()] == [184, 27, 79]
-    assert [part.with_landslides for part in found.parts.values()] == [97, 17, 36]
-    assert sum(part.positive_px for part in found.parts.values()) == 337_491
-    assert [part.ratio for part in found.parts.values()] == pytest.approx(
+def test_audit_computes_part_statistics() -> None:
+    statistics = compute_statistics("blocks")
+    assert [part.tiles for part in statistics.parts.values()] == [184, 27, 79]
+    assert [part.with_landslides for part in statistics.parts.values()] == [97, 17, 36]
+    assert sum(part.positive_px for part in statistics.parts.values()) == 337_491
+    assert [part.ratio for part in statistics.parts.values()] == pytest.approx(
         [1.03, 0.98, 0.94], abs=0.005
     )
-    assert found.parts["test"].share == 86_805 / (79 * 128 * 128)
+    assert statistics.parts["test"].share == 86_805 / (79 * 128 * 128)
 
 
-def test_audit_takes_places_from_the_files() -> None:
+def test_audit_reads_positions_from_the_files() -> None:
     tiles, split = survey_catalogue(), make_split("blocks")
     at = tiles[split.train[0]]
     tiles[split.test[0]] = TileSurvey(split.test[0], at.west_m + GRID_M, at.north_m, 0)
-    found = compute_split_statistics(split, tiles)
-    assert split.test[0] in found.touching_by_edge["test"]
+    statistics = compute_split_statistics(split, tiles)
+    assert split.test[0] in statistics.touching_by_edge["test"]
 
 
 def test_audit_reads_the_tiles_of_a_folder(twin: Path) -> None:
@@ -89,7 +89,7 @@ def test_audit_reads_the_tiles_of_a_folder(twin: Path) -> None:
         assert (tile.west_m / GRID_M, tile.north_m / GRID_M) == (known.column, known.row + 1)
 
 
-def test_audit_reads_one_orbit_direction_where_there_is_one(copy_tiles: Copy) -> None:
+def test_audit_reads_a_folder_of_one_orbit_direction(copy_tiles: Copy) -> None:
     tiles = copy_tiles()
     for file in (tiles / "s1asc").iterdir():
         file.unlink()
@@ -131,18 +131,18 @@ def test_command_writes_one_json_document(
 ) -> None:
     to = tmp_path / "maps" / "one.png"
     assert main([str(twin), "--split", "blocks", "blocks:2", "--json", "--map", str(to)]) == 0
-    found = json.loads(capsys.readouterr().out)
-    assert found["synthetic"] is True
-    assert found["map"] == str(to)
-    assert [split["name"] for split in found["splits"]] == ["blocks", "blocks:2/1", "blocks:2/2"]
-    blocks = found["splits"][0]
+    document = json.loads(capsys.readouterr().out)
+    assert document["synthetic"] is True
+    assert document["map"] == str(to)
+    assert [split["name"] for split in document["splits"]] == ["blocks", "blocks:2/1", "blocks:2/2"]
+    blocks = document["splits"][0]
     assert [blocks["parts"][part]["tiles"] for part in ("train", "val", "test")] == [4, 4, 4]
     assert blocks["touching_train_by_edge_or_corner"]["test"] == []
     assert len(blocks["missing"]) == 290 - 12
     assert matplotlib.image.imread(to).shape[1] == 900
 
 
-def test_command_names_a_bad_tile_and_goes_on(
+def test_command_names_a_bad_tile_and_audits_the_rest(
     copy_tiles: Copy, spoil: Spoil, capsys: pytest.CaptureFixture[str]
 ) -> None:
     tiles = copy_tiles()
@@ -165,7 +165,7 @@ def test_audit_names_a_tile_whose_process_died(twin: Path, monkeypatch: pytest.M
     assert len(draw_audit(audit).axes) == 1
 
 
-def test_command_refuses_files_of_a_tile_in_two_places(
+def test_command_refuses_files_of_a_tile_at_two_positions(
     copy_tiles: Copy, capsys: pytest.CaptureFixture[str]
 ) -> None:
     tiles = copy_tiles()
@@ -218,7 +218,7 @@ def test_command_refuses_a_folder_without_tiles(
     assert "error: A tile folder must hold" in capsys.readouterr().err
 
 
-def test_command_refuses_another_kind_of_map(
+def test_command_refuses_another_format_of_map(
     twin: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit, match="2"):
@@ -226,7 +226,7 @@ def test_command_refuses_another_kind_of_map(
     assert "A map must end in .png, but got splits.pdf." in capsys.readouterr().err
 
 
-def test_command_fails_where_the_map_cannot_be_written(
+def test_command_fails_if_the_map_cannot_be_written(
     twin: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "file").write_text("")

@@ -27,7 +27,7 @@ def test_fold_puts_every_tile_in_one_part(folds: list[Fold]) -> None:
         assert sorted(tile for part in PARTS for tile in fold[part]) == sorted(read_catalogue())
 
 
-def test_fold_keeps_train_and_test_apart(folds: list[Fold]) -> None:
+def test_fold_separates_train_and_test(folds: list[Fold]) -> None:
     for fold in folds:
         assert find_touching(fold["test"], fold["train"]) == []
 
@@ -67,12 +67,12 @@ def test_folds_never_change() -> None:
 
 
 @pytest.mark.parametrize("folds", [1, 11])
-def test_folds_refuse_their_number(folds: int) -> None:
+def test_fold_refuses_an_invalid_number_of_folds(folds: int) -> None:
     with pytest.raises(ValueError, match=rf"Folds must be from 2 to 10, but got {folds}\."):
         make_fold(folds, 1)
 
 
 @pytest.mark.parametrize("fold", [0, 6])
-def test_fold_refuses_its_number(fold: int) -> None:
+def test_fold_refuses_an_invalid_index(fold: int) -> None:
     with pytest.raises(ValueError, match=rf"A fold of 5 must be from 1 to 5, but got {fold}\."):
         make_fold(5, fold)

@@ -75,7 +75,7 @@ def test_corner_neighbours_touch_and_do_not_share_an_edge() -> None:
     assert find_touching([first], [second], corner=False) == []
 
 
-def test_touching_follows_the_places_given() -> None:
+def test_touching_uses_the_given_places() -> None:
     places = {"hokkaido_1": (0, 0), "hokkaido_2": (1, 1), "hokkaido_3": (5, 5)}
     assert find_touching(places, ["hokkaido_2"], places=places) == ["hokkaido_1"]
     assert find_touching(places, ["hokkaido_2"], corner=False, places=places) == []
@@ -93,12 +93,12 @@ def test_split_hash_never_changes(name: str, digest: str) -> None:
     assert make_split(name).hash == digest
 
 
-def test_split_hash_depends_on_the_tiles_alone() -> None:
+def test_split_hash_depends_on_the_tiles_only() -> None:
     assert make_split("blocks").hash == make_split("blocks", read_catalogue()).hash
     assert make_split("blocks").hash != make_split("seed42").hash
 
 
-def test_split_names_what_is_missing_and_unused() -> None:
+def test_split_lists_missing_and_unused_tiles() -> None:
     split = make_split("s12ls-ld")
     some = [split.train[0], split.val[0], split.test[0], "hokkaido_1006", "chile_1"]
     small = make_split("s12ls-ld", some)
@@ -158,7 +158,7 @@ def test_fold_names_are_splits() -> None:
 
 
 @pytest.mark.parametrize("name", ["blocks", "blocks:5/1", "seed42"])
-def test_fold_names_refuse_what_has_no_folds(name: str) -> None:
+def test_fold_names_refuse_a_split_without_folds(name: str) -> None:
     with pytest.raises(ValueError, match=f"must be named blocks:K, but got '{name}'"):
         list_fold_names(name)
 
@@ -168,7 +168,7 @@ def test_fold_names_refuse_too_many() -> None:
         list_fold_names("blocks:12")
 
 
-def test_unknown_name_lists_all_when_nothing_is_near() -> None:
+def test_unknown_name_lists_all_names_if_none_is_similar() -> None:
     assert unknown_name("preset", "zzz", ["quick", "paper"]) == (
         "Unknown preset 'zzz'. Available: quick, paper."
     )

@@ -13,7 +13,7 @@ def write(path: Path, content: object) -> Path:
     return path
 
 
-def test_kept_split_is_the_user_s_split(tmp_path: Path) -> None:
+def test_stored_split_is_the_user_s_split(tmp_path: Path) -> None:
     name = store_split(write(tmp_path / "my.json", SMALL), tmp_path / "store")
     split = make_split(
         name, ["hokkaido_579", "hokkaido_1006", "hokkaido_5", "hokkaido_8"], tmp_path / "store"
@@ -26,7 +26,7 @@ def test_kept_split_is_the_user_s_split(tmp_path: Path) -> None:
     )
 
 
-def test_kept_split_has_one_name_whatever_its_form(tmp_path: Path) -> None:
+def test_stored_split_has_one_name_in_every_format(tmp_path: Path) -> None:
     rows = [f"{part},{tile},x" for part, ids in reversed(SMALL.items()) for tile in ids]
     table = write(tmp_path / "my.csv", "\ufeff" + "\r\n".join(["part,tile_id,note", *rows]))
     first = store_split(write(tmp_path / "my.json", SMALL), tmp_path)
@@ -34,14 +34,14 @@ def test_kept_split_has_one_name_whatever_its_form(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.glob("split-*")] == [f"split-{first[5:]}.json"]
 
 
-def test_kept_split_of_a_named_one_has_its_hash(tmp_path: Path) -> None:
+def test_stored_copy_of_a_named_split_has_its_hash(tmp_path: Path) -> None:
     parts = {part: list(ids) for part, ids in list_parts("blocks:4/2").items()}
     name = store_split(write(tmp_path / "my.json", parts), tmp_path)
     assert name == f"file:{make_split(name, store=tmp_path).hash}"
     assert make_split(name, store=tmp_path).hash == make_split("blocks:4/2").hash
 
 
-def test_buffer_is_set_aside_and_not_unused(tmp_path: Path) -> None:
+def test_buffer_is_not_unused(tmp_path: Path) -> None:
     apart = {**SMALL, "buffer": ["hokkaido_8", "hokkaido_9"]}
     name = store_split(write(tmp_path / "my.json", apart), tmp_path)
     here = ["hokkaido_579", "hokkaido_1006", "hokkaido_5", "hokkaido_7", "hokkaido_8"]
@@ -51,7 +51,7 @@ def test_buffer_is_set_aside_and_not_unused(tmp_path: Path) -> None:
     assert name != store_split(write(tmp_path / "other.json", SMALL), tmp_path)
 
 
-def test_restrict_leaves_a_part_empty() -> None:
+def test_restricted_split_may_have_an_empty_part() -> None:
     split = restrict_split("mine", SMALL, ["hokkaido_579", "hokkaido_8"])
     assert (split.train, split.val, split.test) == (("hokkaido_579",), (), ())
     assert split.missing == ("hokkaido_1006", "hokkaido_5", "hokkaido_7")
@@ -108,13 +108,13 @@ def test_split_file_refuses(tmp_path: Path, file: str, content: object, message:
     assert not (tmp_path / "store").exists()
 
 
-def test_split_file_keeps_both_lists_of_a_part_named_twice(tmp_path: Path) -> None:
+def test_split_file_reads_both_lists_of_a_repeated_part(tmp_path: Path) -> None:
     path = write(tmp_path / "my.json", json.dumps(SMALL)[:-1] + ', "val": ["hokkaido_1006"]}')
     with pytest.raises(ValueError, match="hokkaido_1006 twice in val"):
         store_split(path, tmp_path)
 
 
-def test_split_file_refuses_what_is_no_text(tmp_path: Path) -> None:
+def test_split_file_refuses_binary_and_missing_files(tmp_path: Path) -> None:
     (tmp_path / "my.json").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(ValueError, match="must be UTF-8 text, but got 'utf-8' codec"):
         store_split(tmp_path / "my.json", tmp_path)
@@ -122,7 +122,7 @@ def test_split_file_refuses_what_is_no_text(tmp_path: Path) -> None:
         store_split(tmp_path / "none.json", tmp_path)
 
 
-def test_kept_split_refuses_a_changed_copy(tmp_path: Path) -> None:
+def test_stored_split_refuses_a_changed_copy(tmp_path: Path) -> None:
     name = store_split(write(tmp_path / "my.json", SMALL), tmp_path)
     copy = tmp_path / f"split-{name[5:]}.json"
     copy.write_text(copy.read_text().replace("1006", "1007"))
@@ -134,7 +134,7 @@ def test_kept_split_refuses_a_changed_copy(tmp_path: Path) -> None:
     assert make_split(name, [tile for ids in SMALL.values() for tile in ids], tmp_path).name == name
 
 
-def test_kept_split_refuses_a_lost_copy(tmp_path: Path) -> None:
+def test_stored_split_refuses_a_missing_copy(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"must be stored as split-0123456789ab\.json, but got no"):
         make_split("file:0123456789ab", store=tmp_path)
     with pytest.raises(ValueError, match="needs the folder that holds it, but got none for"):

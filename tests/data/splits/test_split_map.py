@@ -25,8 +25,8 @@ def test_map_draws_every_tile_of_every_part() -> None:
     )
     outlined = split.test[:20]
     (axes,) = draw_map("SYNTHETIC", [Panel("a", "b", groups, outlined)], tiles).axes
-    drawn = [(str(some.get_label()), len(some.get_paths())) for some in axes.collections]
-    slides = "inner square: share of landslides"
+    drawn = [(str(squares.get_label()), len(squares.get_paths())) for squares in axes.collections]
+    slides = "inner square: landslide share"
     assert drawn == [
         ("train", 232),
         (slides, 120),
@@ -38,16 +38,16 @@ def test_map_draws_every_tile_of_every_part() -> None:
     ]
 
 
-def test_map_shows_places_and_shares_true_to_scale() -> None:
+def test_map_draws_positions_and_shares_to_scale() -> None:
     tile = TileSurvey("hokkaido_1", 580_480.0, 4_736_000.0, 128 * 128 // 4)
     group = TileGroup("test", "#D55E00", ("hokkaido_1",))
     (axes,) = draw_map("", [Panel("a", "b", (group,))], {"hokkaido_1": tile}).axes
-    whole, slides, _ = (some.get_paths() for some in axes.collections)
+    whole, slides, _ = (squares.get_paths() for squares in axes.collections)
     assert whole[0].get_extents().extents == pytest.approx([580.48, 4734.72, 581.76, 4736.0])
     assert slides[0].get_extents().extents == pytest.approx([580.8, 4735.04, 581.44, 4735.68])
 
 
-def test_map_says_what_it_shows(twin: Path, tmp_path: Path) -> None:
+def test_map_is_labelled(twin: Path, tmp_path: Path) -> None:
     figure = draw_audit(audit_splits(twin, ["blocks", "blocks:2"]))
     assert "SYNTHETIC" in figure.texts[0].get_text()
     blocks, folds = figure.axes
