@@ -86,23 +86,22 @@ def _find_rows(earlier: Sequence[Pack], digests: dict[str, str]) -> dict[str, Pa
     return packs
 
 
-def _read_rows(
-    request: _Request, earlier: dict[str, Pack]
-) -> Iterator[tuple[str, TileRow | Pack | str]]:
-    """Yield each tile's row, the earlier pack that contains it, or the reason why it is unusable."""
+def _read_rows(request: _Request, earlier: dict[str, Pack]) -> Iterator[tuple[str, TileRow | str]]:
+    """Yield each tile's row, or the reason why the tile is unusable."""
     unread = [tile for tile in request.tile_ids if tile not in earlier]
     work = partial(read_tile_row, request.root, request.modalities, request.units)
     rows = map_processes(work, unread, "packing tiles", workers=request.workers)
     for tile in request.tile_ids:
         if tile in earlier:
-            yield tile, earlier[tile].excluded.get(tile, earlier[tile])
+            pack = earlier[tile]
+            yield tile, pack.excluded[tile] if tile in pack.excluded else pack.tile_row(tile)
         else:
             row = next(rows)
             yield tile, READER_CRASHED if isinstance(row, WorkerDied) else row
 
 
 def _write(
-    writer: PackWriter, rows: Iterator[tuple[str, TileRow | Pack | str]]
+    writer: PackWriter, rows: Iterator[tuple[str, TileRow | str]]
 ) -> tuple[dict[str, str], dict[str, list[str]]]:
     """Write every usable row; return why tiles were excluded, and the warnings about others, by tile id."""
     excluded: dict[str, str] = {}
@@ -110,10 +109,6 @@ def _write(
     for tile_id, row in rows:
         if isinstance(row, str):
             excluded[tile_id] = row
-        elif isinstance(row, Pack):
-            writer.copy(tile_id, row)
-            if tile_id in row.suspicious:
-                suspicious[tile_id] = row.suspicious[tile_id]
         else:
             writer.add(tile_id, row)
             if row.warnings:
@@ -183,21 +178,21 @@ def make_pack(
         "modalities": list(modalities),
         "digests": digests,
     }
-    with _temporary_folder(final) as aside:
-        _fill(aside, request, manifest, unpaired)
-        _publish(aside, final)
+    with _temporary_folder(final) as temporary:
+        _fill(temporary, request, manifest, unpaired)
+        _publish(temporary, final)
     return load_pack(final)
 
 
 @contextmanager
 def _temporary_folder(final: Path) -> Iterator[Path]:
     """Create a temporary folder next to *final*; delete it at the end unless it was renamed."""
-    aside = final.with_name(f".{final.name}.{os.getpid()}")
-    aside.mkdir(parents=True)
+    temporary = final.with_name(f".{final.name}.{os.getpid()}")
+    temporary.mkdir(parents=True)
     try:
-        yield aside
+        yield temporary
     finally:
-        shutil.rmtree(aside, ignore_errors=True)
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _fill(
@@ -226,10 +221,10 @@ def _nothing_usable(excluded: dict[str, str], tiles: Path) -> TileError:
     )
 
 
-def _publish(aside: Path, final: Path) -> None:
+def _publish(temporary: Path, final: Path) -> None:
     """Rename the finished folder; another process may have published the same pack first."""
     try:
-        aside.rename(final)
+        temporary.rename(final)
     except OSError:
         if not (final / MANIFEST).is_file():
             raise

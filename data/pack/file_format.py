@@ -77,6 +77,19 @@ class Pack:
         rows = {tile: row for row, tile in enumerate(self.tile_ids)}
         return np.array([rows[tile] for tile in tile_ids], dtype=np.int64)
 
+    def tile_row(self, tile_id: str) -> TileRow:
+        """Return one tile; its arrays are views of the pack's."""
+        row = self.tile_ids.index(tile_id)
+        return TileRow(
+            bands={modality: values[row] for modality, values in self.bands.items()},
+            mask=self.mask[row],
+            dem=self.dem[row],
+            slope=self.slope[row],
+            times=self.times[row],
+            moments=self.moments[row],
+            warnings=tuple(self.suspicious.get(tile_id, ())),
+        )
+
 
 def list_channels(modalities: Sequence[str]) -> tuple[str, ...]:
     """Return the channels of some modalities, including height and slope."""
@@ -114,29 +127,13 @@ class PackWriter:
         self._stack.close()
 
     def add(self, tile_id: str, row: TileRow) -> None:
-        """Append a tile read from its files."""
+        """Append a tile."""
         arrays = {f"{modality}.f16": values for modality, values in row.bands.items()}
         arrays |= {"mask.u8": row.mask, "dem.i16": row.dem, "slope.f16": row.slope}
-        self._append(tile_id, arrays, row.times, row.moments)
-
-    def copy(self, tile_id: str, pack: Pack) -> None:
-        """Append a tile of another pack with the same modalities."""
-        row = int(pack.rows([tile_id])[0])
-        arrays = {f"{modality}.f16": values[row] for modality, values in pack.bands.items()}
-        arrays |= {
-            "mask.u8": pack.mask[row],
-            "dem.i16": pack.dem[row],
-            "slope.f16": pack.slope[row],
-        }
-        self._append(tile_id, arrays, pack.times[row], pack.moments[row])
-
-    def _append(
-        self, tile_id: str, arrays: dict[str, np.ndarray], times: np.ndarray, moments: np.ndarray
-    ) -> None:
         for name, (dtype, _) in self._layout.items():
             self._files[name].write(np.ascontiguousarray(arrays[name], dtype).data)
-        self._tables["times"].append(times)
-        self._tables["moments"].append(moments)
+        self._tables["times"].append(row.times)
+        self._tables["moments"].append(row.moments)
         self.tile_ids.append(tile_id)
 
     def finish(self, manifest: dict[str, Any]) -> None:

@@ -112,12 +112,12 @@ def fetch_pack(source: PackSource, cache: Path | None = None) -> Path:
 
 
 def _copy(source: PackSource, final: Path) -> None:
-    aside = final.with_name(f".{final.name}.part")
-    shutil.rmtree(aside, ignore_errors=True)  # left by a killed process
+    temporary = final.with_name(f".{final.name}.part")
+    shutil.rmtree(temporary, ignore_errors=True)  # left by a killed process
     packs = source.storage.subfolder(PACKS)
     try:
         for name, digest in source.files.items():
-            target = aside / name
+            target = temporary / name
             target.parent.mkdir(parents=True, exist_ok=True)
             packs.download(name, target)
             if (got := hash_file(target)) != digest:
@@ -125,7 +125,7 @@ def _copy(source: PackSource, final: Path) -> None:
                     f"A copy of a pack must have the hash {digest[:12]}, but got {got[:12]} for {name} of "
                     f"{packs.uri.partition('?')[0]}. Delete it there; the next start uploads it again."
                 )
-        aside.rename(final)
+        temporary.rename(final)
     finally:
-        shutil.rmtree(aside, ignore_errors=True)
+        shutil.rmtree(temporary, ignore_errors=True)
     logger.info("Copied the pack %s to %s.", source.pack, final)

@@ -112,8 +112,8 @@ def measure_normalisation(
 def save_normalisation(pack: Pack, split: Split, norm: Normalisation) -> None:
     """Write a normalisation into the pack's folder, as ``norm-<kind>-<split hash>.json``."""
     file = pack.path / f"norm-{norm.kind}-{split.hash}.json"
-    aside = file.with_suffix(f".{os.getpid()}")
-    aside.write_text(
+    temporary = file.with_suffix(f".{os.getpid()}")
+    temporary.write_text(
         json.dumps({"split": split.name, "hash": split.hash, **asdict(norm)}, indent=1)
     )
-    aside.replace(file)
+    temporary.replace(file)

@@ -1,8 +1,7 @@
-"""Baselines without a network: the change of backscatter itself, and per-pixel classifiers on its time series.
+"""Baselines without a network, measured on the same tiles, splits and scores as the networks.
 
-They are measured on the same tiles, splits and scores as the networks. "No learning" scales a change in dB to [0, 1].
-"Per-pixel learning" fits scikit-learn models on the features of :mod:`tuning.baselines.features`, so it sees 3 x 3 px
-and no shapes.
+"No learning" scales a change of backscatter in dB to [0, 1]. "Per-pixel learning" fits scikit-learn models on the
+features of :mod:`tuning.baselines.features`, so it sees 3 x 3 px and no shapes.
 """
 
 from collections.abc import Iterable, Sequence
@@ -58,14 +57,14 @@ class Baseline:
 def _change_baseline(measure: str, polarisation: str, orbit: str = "") -> Baseline:
     """Return a baseline that is a change in dB."""
     orbits = [orbit] if orbit else ORBITS
-    name, what = {
+    prefix, what = {
         "means": ("LogRatio", "mean after the event minus mean before"),
         "pair": ("BiLogRatio", "first acquisition after the event minus last one before"),
     }[measure]
     where = {"": "mean over the orbits", "s1asc": "ascending", "s1dsc": "descending"}[orbit]
-    title = f"{name}{polarisation}" + orbit.replace("s1", "_")
+    title = f"{prefix}{polarisation}" + orbit.replace("s1", "_")
     description = f"{polarisation} in dB, {what}, {where}"
-    channels = tuple(f"{one}:{polarisation}" for one in orbits)
+    channels = tuple(f"{name}:{polarisation}" for name in orbits)
     constants = {"measure": measure, "range_db": RANGE_DB}
     return Baseline(title, NO_LEARNING, description, channels, constants)
 
@@ -223,8 +222,7 @@ def scale_change(change_db: np.ndarray) -> np.ndarray:
 
 def _fit(config: Config, pack: Pack, split: Split, channels: tuple[str, ...]) -> Any:
     """Fit on a sample of train pixels."""
-    seed, size = config["seed"], config["sample_px"]
-    features, labels = read_sample(pack, split.train, channels, size, seed)
+    features, labels = read_sample(pack, split.train, channels, config["sample_px"], config["seed"])
     if labels.all() or not labels.any():
         raise ValueError(
             "A learning baseline needs landslide and background pixels in train, but got "
@@ -246,7 +244,7 @@ def _make_model(config: Config) -> Any:
 
     params = config["params"]
     if config["model"] == "gradient_boosting":
-        seed = config["seed"]
-        return HistGradientBoostingClassifier(**params, early_stopping=False, random_state=seed)
+        params = params | {"early_stopping": False, "random_state": config["seed"]}
+        return HistGradientBoostingClassifier(**params)
     fill = SimpleImputer(strategy="constant", fill_value=0.0)
     return make_pipeline(StandardScaler(), fill, LogisticRegression(**params))

@@ -1,7 +1,6 @@
 """One epoch of training and validation: on batches made by the host, or on tiles preloaded onto the device."""
 
 from collections.abc import Callable, Iterator
-from typing import Protocol
 
 import numpy as np
 import torch
@@ -20,25 +19,10 @@ DatasetMetrics = tuple[np.ndarray, float]  # histogram (2, BINS) and mean loss p
 CheckLoss = Callable[[str, float], None]  # name and value of a loss; raises if it is not finite
 
 
-class EpochRunner(Protocol):
-    """Runs epochs. The iterators yield after each batch, so that several trainings can alternate."""
-
-    @property
-    def can_queue_ahead(self) -> bool:
-        """Whether queueing the next epoch takes the host almost no time, so that the GPU need not idle."""
-
-    def train(self) -> Iterator[None]:
-        """Take one step on every train batch."""
-
-    def validate(self) -> Iterator[None]:
-        """Measure every val batch."""
-
-    def results(self) -> tuple[DatasetMetrics, DatasetMetrics]:
-        """Return the metrics of train and val, after both iterators are exhausted."""
-
-
 class HostEpochRunner:
     """Runs epochs on batches made by the host, and checks each loss at once.
+
+    The iterators yield after each batch, so that several trainings can alternate.
 
     Attributes:
         can_queue_ahead: Always False: the whole next epoch would run before this one is written.
@@ -97,7 +81,7 @@ class HostEpochRunner:
 
 
 class DeviceEpochRunner:
-    """Runs epochs on preloaded tiles; the host does not wait for the device before :meth:`results`.
+    """Runs epochs on preloaded tiles like :class:`HostEpochRunner`; the host does not wait before :meth:`results`.
 
     Args:
         step: As for :class:`HostEpochRunner`, like the next four.
@@ -132,7 +116,7 @@ class DeviceEpochRunner:
 
     @property
     def can_queue_ahead(self) -> bool:
-        """Whether every batch is a graph replay by now."""
+        """Whether every batch is a graph replay: then queueing an epoch takes the host almost no time."""
         return bool(self._calls) and all(call.captured for _, call in self._calls.values())
 
     def train(self) -> Iterator[None]:
@@ -199,3 +183,6 @@ class DeviceEpochRunner:
         self._check_loss("loss", train[1])
         self._check_loss("val loss", val[1])
         return train, val
+
+
+EpochRunner = HostEpochRunner | DeviceEpochRunner

@@ -30,27 +30,27 @@ def numbered(batch: int, side: int) -> tuple[torch.Tensor, torch.Tensor]:
     return mask[:, None, None].repeat(1, 2, 3, 1, 1).float(), mask
 
 
-def test_turning_moves_mask_and_input_alike() -> None:
+def test_flips_and_rotations_move_mask_and_input_alike() -> None:
     x, mask = numbered(200, 4)
     turned, moved = augment_batch(x.clone(), mask, TURN)
     assert torch.equal(turned[:, 1, 2], moved.float())
     assert torch.equal(x, numbered(200, 4)[0])
 
 
-def test_turning_gives_the_square_s_eight_symmetries() -> None:
+def test_flips_and_rotations_are_the_eight_symmetries_of_a_square() -> None:
     x, mask = numbered(200, 4)
     _, moved = augment_batch(x, mask, TURN)
     found = {tuple(layer.flatten().tolist()) for layer in moved}
     whole = mask[0].numpy()
-    wanted = {
+    expected = {
         tuple(np.rot90(layer, quarter).flatten().tolist())
         for layer in (whole, np.fliplr(whole))
         for quarter in range(4)
     }
-    assert found == wanted
+    assert found == expected
 
 
-def test_a_crop_is_a_window_of_its_tile() -> None:
+def test_crop_is_a_window_of_its_tile() -> None:
     x, mask = numbered(50, 64)
     cut, moved = augment_batch(x, mask, Augment(turn=0, crop=32))
     assert cut.shape == (50, 2, 3, 32, 32)
@@ -61,7 +61,7 @@ def test_a_crop_is_a_window_of_its_tile() -> None:
     assert (moved[:, -1, -1] == (rows + 31) * 64 + columns + 31).all()
 
 
-def test_speckle_and_jitter_are_in_db_and_leave_the_ground_alone() -> None:
+def test_speckle_and_jitter_are_in_db_and_do_not_change_the_height() -> None:
     x = torch.zeros(20, 5, 3, 64, 64)
     noisy, _ = augment_batch(x.clone(), torch.zeros(20, 64, 64), Augment(turn=0, speckle=2.0))
     spread = noisy.std((0, 1, 3, 4)) * torch.tensor(NORM.std)  # back to dB
@@ -75,24 +75,24 @@ def test_speckle_and_jitter_are_in_db_and_leave_the_ground_alone() -> None:
     )
 
 
-def test_a_lost_acquisition_is_the_mean_in_all_channels() -> None:
+def test_dropped_acquisition_is_the_mean_in_all_channels() -> None:
     x, mask = torch.ones(200, 4, 3, 2, 2), torch.zeros(200, 2, 2)
     kept, _ = augment_batch(x, mask, Augment(turn=0, drop=0.9))
     steps = kept.flatten(2)
     assert torch.equal(steps.amin(-1), steps.amax(-1))
-    assert steps.amax(-1).any(1).all()  # no tile loses all
-    # Each of four dates stays with 0.1; where none would, the last one does: 0.1 + 0.9^4 / 4 = 0.264
+    assert steps.amax(-1).any(1).all()  # no tile loses all acquisitions
+    # Each of four dates is kept with 0.1, and the last one if no other is: 0.1 + 0.9^4 / 4 = 0.264
     assert float(steps[..., 0].mean()) == pytest.approx(0.264, abs=0.04)
 
 
-def test_nothing_asked_for_changes_nothing() -> None:
+def test_no_augmentation_returns_the_batch_itself() -> None:
     x, mask = numbered(3, 8)
     same, label = augment_batch(x, mask, NO_AUGMENT)
     assert same is x
     assert label is mask
 
 
-def test_words_become_an_augmentation() -> None:
+def test_words_are_parsed_as_an_augmentation() -> None:
     assert parse_augment(["turn"]) == Augment()
     assert parse_augment(["none"]) == NO_AUGMENT
     assert parse_augment(["crop=96", "jitter=0.5"]) == Augment(turn=0, crop=96, jitter=0.5)

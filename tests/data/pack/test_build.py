@@ -15,7 +15,7 @@ from tests.support.hostile_files import Canary
 from tests.support.optical import add_optical
 
 
-def test_unpacking_gives_the_tile_back(twin: Path, pack: Pack) -> None:
+def test_pack_holds_the_values_of_the_tile_file(twin: Path, pack: Pack) -> None:
     tile_id = pack.tile_ids[3]
     row = pack.rows([tile_id])[0]
     for number, orbit in enumerate(ORBITS):
@@ -27,14 +27,14 @@ def test_unpacking_gives_the_tile_back(twin: Path, pack: Pack) -> None:
         assert (pack.times[row, number] == tile.times.astype("datetime64[s]")).all()
 
 
-def test_pack_moments_are_the_tiles_own(pack: Pack) -> None:
+def test_moments_are_computed_from_the_tile_s_values(pack: Pack) -> None:
     layer = pack.bands["s1asc"][0, :, 1].astype(np.float64)
     assert pack.moments[0, 1] == pytest.approx([layer.size, layer.sum(), (layer**2).sum()])
     assert pack.channels[-2:] == ("DEM", "slope")
     assert pack.moments[0, -2, 1] == pytest.approx(pack.dem[0].sum())
 
 
-def test_slope_is_the_ground_s_steepness() -> None:
+def test_slope_is_the_steepness_in_degrees() -> None:
     # 5 m up every 10 m eastwards, none southwards: atan(0.5) = 26.57 degrees
     ramp = np.broadcast_to(5.0 * np.arange(8), (8, 8))
     np.testing.assert_allclose(measure_slope(ramp), np.degrees(np.arctan(0.5)), rtol=1e-6)
@@ -53,7 +53,7 @@ def test_pack_hash_changes_with_the_tiles(twin: Path, pack: Pack, tmp_path: Path
     assert fewer.tile_ids == pack.tile_ids[:3]
 
 
-def test_pack_leaves_nothing_aside(pack: Pack) -> None:
+def test_build_leaves_no_temporary_folder(pack: Pack) -> None:
     assert [path.name for path in pack.path.parent.iterdir()] == [pack.path.name]
 
 
@@ -77,11 +77,13 @@ def test_only_a_changed_or_added_tile_is_read_again(
     assert second.hash != first.hash
     assert second.tile_ids == tuple(ids)
     for place, tile in enumerate(ids):
-        wanted = open_tile(tile_path(tiles, tile, "s1asc")).bands + (tile not in (ids[0], ids[-1]))
-        assert np.array_equal(second.bands["s1asc"][place], wanted.astype(np.float16))
+        expected = open_tile(tile_path(tiles, tile, "s1asc")).bands + (
+            tile not in (ids[0], ids[-1])
+        )
+        assert np.array_equal(second.bands["s1asc"][place], expected.astype(np.float16))
 
 
-def test_removing_a_tile_makes_another_pack_without_reading(
+def test_removing_a_tile_builds_another_pack_without_reading_tiles(
     twin: Path, pack: Pack, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     shutil.copytree(pack.path, tmp_path / pack.path.name)
@@ -92,7 +94,7 @@ def test_removing_a_tile_makes_another_pack_without_reading(
     assert np.array_equal(fewer.moments, pack.moments[1:])
 
 
-def test_pack_excludes_an_unusable_tile_by_name(
+def test_pack_excludes_an_unusable_tile_and_names_its_file(
     copy_tiles: Callable[[], Path],
     spoil: Callable[[Path, str, str], Path],
     tmp_path: Path,
@@ -108,7 +110,7 @@ def test_pack_excludes_an_unusable_tile_by_name(
     assert fewer.excluded == packed.excluded  # the verdict comes along with the rows
 
 
-def test_pack_keeps_what_is_suspicious(
+def test_pack_stores_the_warnings_of_a_suspicious_tile(
     copy_tiles: Callable[[], Path], tmp_path: Path, pack: Pack
 ) -> None:
     tiles, odd = copy_tiles(), pack.tile_ids[0]
@@ -120,7 +122,7 @@ def test_pack_keeps_what_is_suspicious(
     assert make_pack(tiles, tmp_path / "packs", tile_ids=[odd]).suspicious == packed.suspicious
 
 
-def test_pack_names_a_tile_with_one_orbit_only(
+def test_pack_excludes_a_tile_with_a_single_orbit(
     copy_tiles: Callable[[], Path], tmp_path: Path, pack: Pack
 ) -> None:
     tiles, lone = copy_tiles(), pack.tile_ids[0]
@@ -182,7 +184,7 @@ def test_pack_refuses_a_full_disk(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_loading_refuses_a_folder_that_is_no_pack(tmp_path: Path) -> None:
+def test_loading_refuses_a_folder_without_a_manifest(tmp_path: Path) -> None:
     with pytest.raises(
         FileNotFoundError, match=r"A pack must be a folder with a manifest\.json, but got"
     ):
@@ -227,7 +229,7 @@ def test_loading_refuses_a_damaged_or_older_pack(pack: Pack, tmp_path: Path) -> 
         ({"suspicious": {"a": "b"}}, "A pack's suspicious must be"),
     ],
 )
-def test_loading_refuses_a_manifest_that_no_pack_has(
+def test_loading_refuses_an_invalid_manifest(
     pack: Pack, tmp_path: Path, changes: dict[str, object], message: str
 ) -> None:
     copy = Path(shutil.copytree(pack.path, tmp_path / "pack"))
@@ -237,7 +239,7 @@ def test_loading_refuses_a_manifest_that_no_pack_has(
         load_pack(copy)
 
 
-def test_loading_refuses_tables_of_another_kind(pack: Pack, tmp_path: Path) -> None:
+def test_loading_refuses_tables_of_another_type(pack: Pack, tmp_path: Path) -> None:
     copy, canary = Path(shutil.copytree(pack.path, tmp_path / "pack")), tmp_path / "canary"
     np.save(copy / "moments.npy", np.array([Canary(canary)], dtype=object))
     with pytest.raises(ValueError, match=r"must be an \.npy file without pickled objects"):

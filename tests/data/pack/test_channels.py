@@ -15,7 +15,7 @@ from data.tiles import EVENT
 DAYS = EVENT + np.arange(-7, 8) * np.timedelta64(12 * 24 * 60, "m") + np.timedelta64(60, "m")
 
 
-def test_groups_are_their_channels_in_order() -> None:
+def test_groups_expand_to_channels_in_order() -> None:
     assert choose_channels(["s1"]) == SAR_CHANNELS
     assert choose_channels(["VH", "s1asc"]) == ("s1asc:VV", "s1asc:VH", "s1dsc:VH")
     assert choose_channels(["slope", "DEM", "s1dsc:VV"]) == ("s1dsc:VV", "DEM", "slope")
@@ -28,34 +28,34 @@ def test_published_input_has_56_channels_on_four_dates() -> None:
     assert list_modalities(published) == ("s1asc", "s1dsc", "s2")
 
 
-def test_channels_need_their_modalities_alone() -> None:
+def test_channels_need_only_their_own_modalities() -> None:
     assert list_modalities(choose_channels(["s1dsc", "DEM"])) == ("s1dsc",)
 
 
-def test_unknown_channel_gets_the_nearest() -> None:
+def test_unknown_channel_is_refused_with_a_suggestion() -> None:
     with pytest.raises(ValueError, match=r"Unknown channel 's1acs'\. Did you mean 's1asc'\?"):
         choose_channels(["s1acs"])
 
 
-def test_input_without_radar_is_refused() -> None:
+def test_input_without_sentinel_1_is_refused() -> None:
     with pytest.raises(
         ValueError, match=r"needs a band of Sentinel-1, but got DEM slope\. Add one"
     ):
         choose_channels(["slope", "DEM"])
 
 
-def test_four_steps_are_the_published_ones() -> None:
+def test_four_even_steps_are_the_published_ones() -> None:
     assert select_even_steps(4) == [0, 5, 9, 14]
     assert select_even_steps(15) == list(range(15))
 
 
 @pytest.mark.parametrize("timesteps", [0, 16])
-def test_steps_stay_within_the_acquisitions(timesteps: int) -> None:
+def test_number_of_steps_must_be_1_to_15(timesteps: int) -> None:
     with pytest.raises(ValueError, match=f"15 acquisitions, but got timesteps={timesteps}"):
         select_even_steps(timesteps)
 
 
-def test_nearest_steps_lie_on_both_sides_of_the_event() -> None:
+def test_event_steps_are_on_both_sides_of_the_event() -> None:
     # Dates 0 to 6 before the event, 7 to 14 after.
     assert select_event_steps(DAYS, 2) == [6, 7]
     assert select_event_steps(DAYS, 4) == [5, 6, 7, 8]
@@ -64,13 +64,13 @@ def test_nearest_steps_lie_on_both_sides_of_the_event() -> None:
     assert select_event_steps(DAYS, 15) == list(range(15))
 
 
-def test_nearest_steps_fill_up_where_a_side_has_too_few() -> None:
+def test_event_steps_fill_up_from_the_other_side() -> None:
     month = np.timedelta64(30 * 24 * 60, "m")
     assert select_event_steps(DAYS + 3 * month, 4) == [0, 1, 2, 3]  # nothing before
     assert select_event_steps(DAYS - 4 * month, 4) == [11, 12, 13, 14]  # nothing after
 
 
-def test_all_steps_are_all_dates() -> None:
+def test_all_steps_are_all_acquisitions() -> None:
     times = np.broadcast_to(DAYS, (3, 2, 15))
     assert select_steps(times, "all", 15)[2, 1].tolist() == list(range(15))
     with pytest.raises(ValueError, match=r"Steps 'all' are the 15 .* but got timesteps=4\. Omit"):

@@ -41,18 +41,18 @@ def test_train_batches_are_normalised(pack: Pack, split: Split) -> None:
     assert (x.std((0, 1, 3, 4)) - 1).abs().max() < 1e-3
 
 
-def test_batch_is_the_pack_s_own_pixels(pack: Pack, split: Split) -> None:
+def test_batch_holds_the_normalised_pixels_of_the_pack(pack: Pack, split: Split) -> None:
     names = ("s1asc:VH", "s1dsc:VV", "DEM", "slope")
     tiles = serve(pack, split, "val", 4, names)
     x = tiles.batch([1]).x[0]  # (T, C, H, W)
     row, steps = pack.rows(split.val)[1], select_even_steps(4)
-    wanted = [
+    expected = [
         pack.bands["s1asc"][row, steps, 1],
         pack.bands["s1dsc"][row, steps, 0],
         np.broadcast_to(pack.dem[row], (4, 128, 128)),
         np.broadcast_to(pack.slope[row], (4, 128, 128)),
     ]
-    for channel, values in enumerate(wanted):
+    for channel, values in enumerate(expected):
         norm = (values.astype(np.float64) - tiles.norm.mean[channel]) / tiles.norm.std[channel]
         np.testing.assert_allclose(x[:, channel], norm, atol=1e-5)
 
@@ -75,7 +75,7 @@ def test_height_without_data_becomes_the_mean(pack: Pack, split: Split) -> None:
     assert x[0, :, 1, 3:].any()
 
 
-def test_event_steps_serve_each_orbit_s_nearest_dates(pack: Pack, split: Split) -> None:
+def test_event_steps_select_each_orbit_s_nearest_dates(pack: Pack, split: Split) -> None:
     late = pack.times.copy()
     late[:, 0] += np.timedelta64(40, "D")  # the ascending series has fewer dates before the event
     tiles = serve(replace(pack, times=late), split, "test", 4, steps="event")
@@ -85,12 +85,12 @@ def test_event_steps_serve_each_orbit_s_nearest_dates(pack: Pack, split: Split) 
         at = select_event_steps(late[row, number], 4)
         values = pack.bands[orbit][row, at, 0].astype(np.float64)
         channel = 2 * number
-        wanted = (values - tiles.norm.mean[channel]) / tiles.norm.std[channel]
-        np.testing.assert_allclose(x[:, channel], wanted, atol=1e-5)
+        expected = (values - tiles.norm.mean[channel]) / tiles.norm.std[channel]
+        np.testing.assert_allclose(x[:, channel], expected, atol=1e-5)
     assert select_event_steps(late[row, 0], 4) != select_event_steps(late[row, 1], 4)
 
 
-def test_every_tile_is_served_once_an_epoch(pack: Pack, split: Split) -> None:
+def test_epoch_yields_every_tile_once(pack: Pack, split: Split) -> None:
     tiles = serve(pack, split)
     generator = torch.Generator().manual_seed(1)
     served = [(len(batch.x), int(batch.mask.sum())) for batch in tiles.shuffled(3, generator)]
@@ -98,13 +98,13 @@ def test_every_tile_is_served_once_an_epoch(pack: Pack, split: Split) -> None:
     assert sum(count for _, count in served) == pack.mask[pack.rows(split.train)].sum()
 
 
-def test_batches_in_order_are_the_tiles_in_order(pack: Pack, split: Split) -> None:
+def test_batches_are_in_the_order_of_the_tiles(pack: Pack, split: Split) -> None:
     tiles = serve(pack, split)
     one = torch.cat([batch.x.clone() for batch in tiles.batches(3)])
     assert torch.equal(one, tiles.batch(range(4)).x)
 
 
-def test_same_generator_serves_the_same_batches(pack: Pack, split: Split) -> None:
+def test_same_generator_state_gives_the_same_batches(pack: Pack, split: Split) -> None:
     everything = Augment(turn=1, crop=64, speckle=1.0, jitter=0.5, drop=0.3)
 
     def first(seed: int) -> torch.Tensor:
@@ -116,9 +116,7 @@ def test_same_generator_serves_the_same_batches(pack: Pack, split: Split) -> Non
 
 
 @pytest.mark.parametrize("device", ["cpu", "cuda"])
-def test_a_part_on_its_device_serves_what_the_pack_does(
-    pack: Pack, split: Split, device: str
-) -> None:
+def test_preloaded_tiles_equal_the_packed_tiles(pack: Pack, split: Split, device: str) -> None:
     if device == "cuda" and not torch.cuda.is_available():
         pytest.skip("needs a GPU")
     tiles = serve(pack, split)
@@ -135,18 +133,18 @@ def test_a_part_on_its_device_serves_what_the_pack_does(
         assert torch.allclose(x, other, atol=0.01)  # half precision, a thousandth of 8
 
 
-def test_serving_leaves_the_pack_alone(pack: Pack, split: Split) -> None:
+def test_writing_to_a_batch_does_not_change_the_pack(pack: Pack, split: Split) -> None:
     before = np.array(pack.bands["s1asc"][:2])
     for batch in serve(pack, split).shuffled(2, torch.Generator(), NO_AUGMENT):
         batch.x.fill_(7.0)
     assert np.array_equal(pack.bands["s1asc"][:2], before)
 
 
-def test_contract_passes_what_varies(pack: Pack, split: Split) -> None:
+def test_varying_input_is_accepted(pack: Pack, split: Split) -> None:
     check_input_varies(serve(pack, split, channels=CHANNELS[:4]))
 
 
-def test_contract_stops_at_power_clipped_as_if_it_were_db(pack: Pack, split: Split) -> None:
+def test_linear_power_clipped_as_if_it_were_db_is_refused(pack: Pack, split: Split) -> None:
     # The published study clips linear power to [-25, 5] "dB" and scales that to [0, 1].
     bands = {
         name: ((10 ** (values.astype(np.float32) / 10)).clip(-25, 5) + 25) / 30

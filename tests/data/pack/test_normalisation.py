@@ -10,7 +10,7 @@ from data.pack.normalisation import PUBLISHED, make_normalisation, save_normalis
 from data.splits import Split
 
 
-def test_norm_comes_from_train_alone(pack: Pack, split: Split) -> None:
+def test_norm_is_measured_on_train_only(pack: Pack, split: Split) -> None:
     norm = make_normalisation("train", pack, split.train, SAR_CHANNELS)
     rows = pack.rows(split.train)
     layers = np.concatenate([pack.bands[m][rows] for m in pack.bands], axis=2).astype(np.float64)
@@ -27,13 +27,13 @@ def test_height_and_slope_have_a_norm(pack: Pack, split: Split) -> None:
     assert norm.std[2] == pytest.approx(pack.slope[rows].astype(np.float64).std(), rel=1e-3)
 
 
-def test_published_norm_is_the_data_set_s(pack: Pack, split: Split) -> None:
+def test_published_norm_has_the_data_set_s_values(pack: Pack, split: Split) -> None:
     norm = make_normalisation("published", pack, split.train, ("s1asc:VV", "DEM"))
     assert (norm.kind, norm.mean, norm.std) == ("published", (-9.1787, 767.52), (3.5571, 646.22))
     assert len(PUBLISHED) == 4 + 10 + 1
 
 
-def test_published_norm_names_what_it_lacks(pack: Pack, split: Split) -> None:
+def test_published_norm_names_missing_channels(pack: Pack, split: Split) -> None:
     with pytest.raises(ValueError, match=r"published norm covers .* but got slope\. Omit these"):
         make_normalisation("published", pack, split.train, ("s1asc:VV", "slope"))
 
@@ -62,7 +62,7 @@ def test_norm_refuses_channels_out_of_order(pack: Pack, split: Split) -> None:
         make_normalisation("train", pack, split.train, ["s1asc:VH", "s1asc:VV"])
 
 
-def test_norm_is_kept_beside_the_manifest(pack: Pack, split: Split) -> None:
+def test_norm_is_written_beside_the_manifest(pack: Pack, split: Split) -> None:
     norm = make_normalisation("train", pack, split.train, SAR_CHANNELS)
     save_normalisation(pack, split, norm)
     kept = json.loads((pack.path / f"norm-train-{split.hash}.json").read_text())

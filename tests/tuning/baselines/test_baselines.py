@@ -32,7 +32,7 @@ def take_orbit(pack: Pack, orbit: str) -> Pack:
     return replace(pack, bands={orbit: pack.bands[orbit]}, times=pack.times[:, [at]])
 
 
-def test_list_has_every_baseline_where_both_orbits_are_packed(pack: Pack) -> None:
+def test_list_has_all_baselines_if_both_orbits_are_packed(pack: Pack) -> None:
     assert list_baselines(pack.modalities) == list_baselines(SAR_CHANNELS) == list(BASELINES)
 
 
@@ -45,7 +45,7 @@ def test_list_has_every_baseline_where_both_orbits_are_packed(pack: Pack) -> Non
         (["s1asc:VV", "s1dsc:VH"], {"_asc", "_dsc"}),
     ],
 )
-def test_list_leaves_out_what_the_data_lack(channels: list[str], absent: set[str]) -> None:
+def test_list_omits_baselines_that_lack_data(channels: list[str], absent: set[str]) -> None:
     left = [key for key in BASELINES if not any(part in key for part in absent)]
     assert list_baselines(channels) == left
 
@@ -62,7 +62,7 @@ def test_unknown_names_are_refused(pack: Pack, split: Split) -> None:
         list_baselines(["s1up"])
 
 
-def test_every_baseline_says_what_it_is_in_a_name_fit_for_files() -> None:
+def test_every_baseline_has_a_description_and_a_title_fit_for_file_names() -> None:
     titles = [baseline_title(key) for key in BASELINES]
     assert len({title.lower() for title in titles}) == len(titles)
     assert all(re.fullmatch(r"[A-Za-z_]+", title) for title in titles)
@@ -72,17 +72,17 @@ def test_every_baseline_says_what_it_is_in_a_name_fit_for_files() -> None:
     assert all("\n" not in line for line in DESCRIPTION.values())
 
 
-def test_config_holds_what_identifies_the_run() -> None:
+def test_config_identifies_the_run() -> None:
     config = make_baseline_config("gradient_boosting", "blocks", "abc", 42, ["s1asc:VV", "DEM"])
     assert json.loads(json.dumps(config)) == config
-    wanted = {"model": "gradient_boosting", "split": "blocks", "data": "abc", "seed": 42}
-    assert config.items() >= wanted.items()
+    expected = {"model": "gradient_boosting", "split": "blocks", "data": "abc", "seed": 42}
+    assert config.items() >= expected.items()
     assert config["channels"] == ["s1asc:VV"]
     assert {"features", "sample_px", "params"} < set(config)
     assert make_baseline_config("log_ratio_vv", "blocks", "abc")["range_db"] == 10
 
 
-def test_change_is_scaled_to_the_range_of_a_probability() -> None:
+def test_change_is_scaled_to_0_to_1() -> None:
     assert scale_change(np.array([-20.0, -10.0, 0.0, 10.0, 20.0])).tolist() == [0, 0, 0.5, 1, 1]
 
 
@@ -114,9 +114,7 @@ CHANGE_DB = {
 
 
 @pytest.mark.parametrize("key", [key for key in BASELINES if is_deterministic(key)])
-def test_a_change_reads_the_orbits_and_dates_of_its_name(
-    pack: Pack, split: Split, key: str
-) -> None:
+def test_change_reads_the_orbits_and_dates_of_its_name(pack: Pack, split: Split, key: str) -> None:
     bands = {
         orbit: np.broadcast_to(
             np.array(series, np.float16).T[None, :, :, None, None], (1, 4, 2, TILE_PX, TILE_PX)
@@ -159,7 +157,7 @@ def test_values_of_val_and_test_never_reach_a_fit(pack: Pack, split: Split, key:
 
 
 @pytest.mark.parametrize("key", LEARNED_BASELINES)
-def test_a_seed_gives_its_numbers_again(pack: Pack, split: Split, key: str) -> None:
+def test_same_seed_gives_the_same_probabilities(pack: Pack, split: Split, key: str) -> None:
     tiles = split.val[:1]
     first, again, other = (
         predict_tiles(key, pack, split, tiles, seed, sample_px=4000) for seed in (42, 42, 123)
@@ -175,7 +173,7 @@ def test_probabilities_keep_the_share_of_landslides(pack: Pack, split: Split, ke
 
 
 @pytest.mark.parametrize("key", BASELINES)
-def test_tiles_are_answered_one_by_one_in_their_order(pack: Pack, split: Split, key: str) -> None:
+def test_predictions_are_in_the_order_of_the_tiles(pack: Pack, split: Split, key: str) -> None:
     config = make_baseline_config(key, split.name, pack.hash) | {"sample_px": 4000}
     predict = make_predictor(config, pack, split)
     probs = predict(split.test)
@@ -187,7 +185,7 @@ def test_tiles_are_answered_one_by_one_in_their_order(pack: Pack, split: Split, 
 
 
 @pytest.mark.parametrize("key", BASELINES)
-def test_pixels_without_data_are_answered_and_spoil_no_other(
+def test_pixels_without_data_get_a_prediction_and_affect_no_other_pixel(
     pack: Pack, split: Split, key: str
 ) -> None:
     bands = {orbit: values.copy() for orbit, values in pack.bands.items()}
@@ -205,7 +203,7 @@ def test_pixels_without_data_are_answered_and_spoil_no_other(
 
 
 @pytest.mark.parametrize("key", LEARNED_BASELINES)
-def test_a_channel_without_any_data_is_borne_and_named(
+def test_channel_without_any_data_is_named_in_the_log(
     pack: Pack, split: Split, key: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     asc = pack.bands["s1asc"].copy()
@@ -219,7 +217,7 @@ def test_a_channel_without_any_data_is_borne_and_named(
 
 
 @pytest.mark.parametrize("orbit", ["s1asc", "s1dsc"])
-def test_one_orbit_is_enough(pack: Pack, split: Split, orbit: str) -> None:
+def test_single_orbit_is_enough(pack: Pack, split: Split, orbit: str) -> None:
     single, tiles = take_orbit(pack, orbit), split.test[:1]
     keys = list_baselines(single.modalities)
     assert {"log_ratio_vv", "bi_log_ratio_vh", *LEARNED_BASELINES} < set(keys)
@@ -229,16 +227,16 @@ def test_one_orbit_is_enough(pack: Pack, split: Split, orbit: str) -> None:
     assert np.array_equal(predict_tiles("log_ratio_vv", single, split, tiles), alone)
 
 
-def test_a_baseline_without_its_orbit_is_refused(pack: Pack, split: Split) -> None:
-    wanted = (
+def test_baseline_without_its_orbit_is_refused(pack: Pack, split: Split) -> None:
+    expected = (
         "needs packed channels, but got log_ratio_vv_asc with s1asc:VV for a pack of s1dsc. "
         "Choose one of log_ratio_vv, log_ratio_vh, bi_"
     )
-    with pytest.raises(ValueError, match=re.escape(wanted)):
+    with pytest.raises(ValueError, match=re.escape(expected)):
         predict_tiles("log_ratio_vv_asc", take_orbit(pack, "s1dsc"), split, split.test)
 
 
-def test_a_fit_on_one_class_is_refused(pack: Pack, split: Split) -> None:
+def test_fit_on_a_single_class_is_refused(pack: Pack, split: Split) -> None:
     bare = replace(pack, mask=np.zeros_like(pack.mask))
     with pytest.raises(
         ValueError,
@@ -247,13 +245,15 @@ def test_a_fit_on_one_class_is_refused(pack: Pack, split: Split) -> None:
         predict_tiles("logistic_regression", bare, split, split.test, sample_px=4000)
 
 
-def test_a_run_leaves_what_the_report_reads(pack: Pack, split: Split, tmp_path: Path) -> None:
+def test_run_writes_the_files_that_the_report_reads(
+    pack: Pack, split: Split, tmp_path: Path
+) -> None:
     config = make_baseline_config("log_ratio_vv", split.name, pack.hash)
-    journal = run_baseline(config, pack, split, tmp_path)
-    assert journal.read("config") == config
-    end = journal.read("end")
+    trial = run_baseline(config, pack, split, tmp_path)
+    assert trial.read("config") == config
+    end = trial.read("end")
     assert (end["reason"], end["epoch"]) == ("last epoch", 0)
-    scores, counts = journal.read("test"), journal.counts("test")
+    scores, counts = trial.read("test"), trial.counts("test")
     assert counts is not None
     assert counts.sum() == len(split.test) * TILE_PX**2
     assert scores["pr_auc"] > 1.3 * scores["pos_ratio"]  # better than chance

@@ -40,7 +40,7 @@ def describe(pack: Pack, channel: str = VV, at: tuple[int, int] = (2, 2)) -> dic
     return dict(zip(FEATURES, make_features(pack, "a", [channel])[at].tolist(), strict=True))
 
 
-def test_features_of_a_series_are_its_levels_spreads_and_changes(pack: Pack) -> None:
+def test_features_are_levels_spreads_and_changes(pack: Pack) -> None:
     hand = put_by_hand(pack, {VV: [-10, -8, -6, -4, -5]})
     assert describe(hand) == pytest.approx(
         {
@@ -55,7 +55,7 @@ def test_features_of_a_series_are_its_levels_spreads_and_changes(pack: Pack) -> 
     )
 
 
-def test_window_averages_the_change_of_the_pixels_around(pack: Pack) -> None:
+def test_window_averages_the_change_of_neighbouring_pixels(pack: Pack) -> None:
     hand = put_by_hand(pack, {VV: [0, 0, 0, 0]})
     hand.bands["s1asc"][0, 2:, 0, 1, 1] = 9
     window = make_features(hand, "a", [VV])[..., FEATURES.index("window")]
@@ -64,7 +64,7 @@ def test_window_averages_the_change_of_the_pixels_around(pack: Pack) -> None:
     assert window[3, 3] == 0
 
 
-def test_missing_acquisitions_are_left_out_at_their_pixel(pack: Pack) -> None:
+def test_missing_acquisitions_are_ignored_per_pixel(pack: Pack) -> None:
     hand = put_by_hand(pack, {VV: [-10, -8, -6, -4]})
     hand.bands["s1asc"][0, 1:3, 0, 2, 2] = np.nan  # the last before and the first after
     found, neighbour = describe(hand), describe(hand, at=(0, 0))
@@ -75,7 +75,7 @@ def test_missing_acquisitions_are_left_out_at_their_pixel(pack: Pack) -> None:
     assert (neighbour["change"], neighbour["pair"]) == (4, 2)
 
 
-def test_a_pixel_without_data_before_keeps_what_is_known_after(pack: Pack) -> None:
+def test_pixel_without_data_before_has_features_of_after(pack: Pack) -> None:
     hand = put_by_hand(pack, {VV: [-10, -8, -6, -4]})
     hand.bands["s1asc"][0, :2, 0, 2, 2] = np.nan
     found = describe(hand)
@@ -85,9 +85,7 @@ def test_a_pixel_without_data_before_keeps_what_is_known_after(pack: Pack) -> No
 
 
 @pytest.mark.parametrize(("before", "known"), [(0, "after"), (4, "before")])
-def test_a_series_on_one_side_of_the_event_has_no_change(
-    pack: Pack, before: int, known: str
-) -> None:
+def test_series_on_one_side_of_the_event_has_no_change(pack: Pack, before: int, known: str) -> None:
     hand = put_by_hand(pack, {VV: [-10, -8, -6, -4]}, before)
     found = describe(hand)
     assert (found[known], found[f"spread_{known}"]) == pytest.approx((-7, 5**0.5))
@@ -96,7 +94,7 @@ def test_a_series_on_one_side_of_the_event_has_no_change(
         assert not average_change(hand, ["a"], [VV], measure).any()
 
 
-def test_features_stand_channel_by_channel_as_named(pack: Pack) -> None:
+def test_features_are_ordered_by_channel_as_named(pack: Pack) -> None:
     hand = put_by_hand(pack, {"s1asc:VV": [1] * 4, "s1asc:VH": [2] * 4, "s1dsc:VV": [3] * 4})
     channels = ("s1asc:VV", "s1asc:VH", "s1dsc:VV")
     names, values = name_features(channels), make_features(hand, "a", channels)[0, 0]
@@ -112,27 +110,27 @@ def test_features_are_float32_and_finite_on_a_whole_tile(pack: Pack) -> None:
     assert np.isfinite(values).all()
 
 
-def test_no_feature_tells_a_date(pack: Pack) -> None:
+def test_no_feature_contains_a_date(pack: Pack) -> None:
     hand = put_by_hand(pack, {VV: [-10, -8, -6, -4]})
     later = hand.times + np.array([-90, -40, 50, 80]).astype("m8[D]")  # on the same sides
     assert describe(replace(hand, times=later)) == describe(hand)
 
 
-def test_brightness_moves_the_levels_alone(pack: Pack) -> None:
+def test_brightness_changes_only_the_levels(pack: Pack) -> None:
     dark, bright = (put_by_hand(pack, {VV: [x, x + 1, x + 5, x + 2]}) for x in (-12, -8))
     moved = {name: describe(bright)[name] - describe(dark)[name] for name in FEATURES}
     assert {name for name, by in moved.items() if by == 4} == {"before", "after"}
     assert sum(by != 0 for by in moved.values()) == 2
 
 
-def test_channels_are_those_asked_for_and_packed(pack: Pack) -> None:
+def test_channels_are_requested_and_packed(pack: Pack) -> None:
     assert pick_channels(pack) == SAR_CHANNELS
     assert pick_channels(pack, ["s1dsc:VH", "DEM", "s1asc:VV"]) == ("s1asc:VV", "s1dsc:VH")
     single = replace(pack, bands={"s1dsc": pack.bands["s1dsc"]})
     assert pick_channels(single) == ("s1dsc:VV", "s1dsc:VH")
 
 
-def test_change_averages_the_channels_that_have_data(pack: Pack) -> None:
+def test_change_averages_the_channels_with_data(pack: Pack) -> None:
     hand = put_by_hand(pack, {"s1asc:VV": [0, 0, 2, 4], "s1dsc:VV": [0, 1, 6, 6]})
     hand.bands["s1dsc"][0, :, 0, 0, 0] = np.nan
     channels = ["s1asc:VV", "s1dsc:VV"]
@@ -142,7 +140,7 @@ def test_change_averages_the_channels_that_have_data(pack: Pack) -> None:
     assert (pair[0, 0], pair[1, 1]) == (2, 3.5)  # 2 and (2 + 5) / 2
 
 
-def test_sample_keeps_the_share_of_landslides(rng: np.random.Generator) -> None:
+def test_sample_preserves_the_share_of_landslides(rng: np.random.Generator) -> None:
     mask = (rng.random((3, 100, 100)) < 0.1).astype(np.uint8)
     chosen = sample_pixels(mask, 3000, rng)
     assert abs(int(chosen.sum()) - 3000) <= 1

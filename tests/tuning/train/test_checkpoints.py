@@ -1,4 +1,4 @@
-"""Checkpoint, histogram and history stay of one epoch, wherever a training is cut off."""
+"""Checkpoint, histogram and history are of one epoch, whenever a training is killed."""
 
 import contextlib
 import os
@@ -18,37 +18,37 @@ CPU = torch.device("cpu")
 
 
 class CutError(BaseException):
-    """What a kill does, as far as a process can do it to itself."""
+    """Simulates a kill within the process."""
 
 
 def counts_of(value: int) -> np.ndarray:
     return np.full((2, BINS), value, dtype=np.int64)
 
 
-def test_better_checkpoint_counts_once_its_epoch_is_known(tmp_path: Path) -> None:
-    journal = TrialFolder(tmp_path)
-    save_candidate(journal, {"epoch": 1}, counts_of(1))
-    assert not journal.best.exists()
-    settle_candidate(journal, 1)
-    assert torch.load(journal.best, weights_only=True) == {"epoch": 1}
-    save_candidate(journal, {"epoch": 2}, counts_of(2))
-    settle_candidate(journal, 1)  # killed before last.pt knew of epoch 2
-    assert torch.load(journal.best, weights_only=True) == {"epoch": 1}
-    assert np.array_equal(journal.counts("val"), counts_of(1))  # type: ignore[arg-type]
+def test_candidate_becomes_best_once_last_has_its_epoch(tmp_path: Path) -> None:
+    trial = TrialFolder(tmp_path)
+    save_candidate(trial, {"epoch": 1}, counts_of(1))
+    assert not trial.best.exists()
+    settle_candidate(trial, 1)
+    assert torch.load(trial.best, weights_only=True) == {"epoch": 1}
+    save_candidate(trial, {"epoch": 2}, counts_of(2))
+    settle_candidate(trial, 1)  # killed before last.pt of epoch 2 was written
+    assert torch.load(trial.best, weights_only=True) == {"epoch": 1}
+    assert np.array_equal(trial.counts("val"), counts_of(1))  # type: ignore[arg-type]
     assert sorted(os.listdir(tmp_path)) == ["best.pt", "val_counts.npy"]
 
 
-def test_kill_between_histogram_and_checkpoint_is_made_good(tmp_path: Path) -> None:
-    journal = TrialFolder(tmp_path)
-    save_candidate(journal, {"epoch": 3}, counts_of(3))
+def test_kill_between_the_two_renames_is_recovered(tmp_path: Path) -> None:
+    trial = TrialFolder(tmp_path)
+    save_candidate(trial, {"epoch": 3}, counts_of(3))
     os.replace(tmp_path / "next_counts.npy", tmp_path / "val_counts.npy")
-    settle_candidate(journal, 3)
-    assert torch.load(journal.best, weights_only=True) == {"epoch": 3}
-    assert np.array_equal(journal.counts("val"), counts_of(3))  # type: ignore[arg-type]
+    settle_candidate(trial, 3)
+    assert torch.load(trial.best, weights_only=True) == {"epoch": 3}
+    assert np.array_equal(trial.counts("val"), counts_of(3))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("cut_at", ["history.jsonl", "next.pt", "next_counts.npy", "last.pt"])
-def test_training_cut_anywhere_ends_as_if_never_cut(
+def test_training_killed_at_any_write_ends_as_if_never_killed(
     config: Config, pack: Pack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cut_at: str
 ) -> None:
     whole = TrialFolder(tmp_path / "whole")
@@ -79,16 +79,16 @@ def test_training_cut_anywhere_ends_as_if_never_cut(
 
 
 @pytest.mark.parametrize("content", [b"", b"no checkpoint", b"PK\x03\x04half", None])
-def test_damaged_checkpoint_is_named_with_the_remedy(
+def test_damaged_checkpoint_error_names_file_and_remedy(
     config: Config, pack: Pack, tmp_path: Path, content: bytes | None
 ) -> None:
-    journal = TrialFolder(tmp_path)
+    trial = TrialFolder(tmp_path)
     if content is None:
-        torch.save({"epoch": 1, "model": {}}, journal.last)  # whole, and of another training
+        torch.save({"epoch": 1, "model": {}}, trial.last)  # undamaged, but of another training
     else:
-        journal.last.write_bytes(content)
-    told = r"A checkpoint must be a file that training wrote, but .*last\.pt.* Or delete it: the trial then"
-    with pytest.raises(ValueError, match=told):
+        trial.last.write_bytes(content)
+    message = r"A checkpoint must be a file that training wrote, but .*last\.pt.* Or delete it: the trial then"
+    with pytest.raises(ValueError, match=message):
         fit(config, pack, tmp_path, lambda row: None, device=CPU)
-    journal.last.unlink()
+    trial.last.unlink()
     fit(config | {"epochs": 1}, pack, tmp_path / "again", lambda row: None, device=CPU)

@@ -1,4 +1,4 @@
-"""What only a GPU can show: recorded steps are the steps themselves, seeds side by side do not disturb each other."""
+"""On a GPU: captured steps equal uncaptured ones, and seeds trained at once do not affect each other."""
 
 import logging
 from collections.abc import Iterator
@@ -27,13 +27,13 @@ pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a G
 
 GPU = torch.device("cuda")
 EVERYTHING = {"turn": 1, "crop": 64, "speckle": 1.0, "jitter": 0.5, "drop": 0.3}
-# Convolutions add up in an order of their own on a GPU: bfloat16 has 8 bits, and few steps keep the paths together.
+# A GPU's convolutions sum in another order and bfloat16 has 8 bits, so results agree only after few steps.
 CLOSE = 0.02
 
 
 @contextmanager
 def waiting_is_an_error() -> Iterator[None]:
-    """Fail where the host waits for the device."""
+    """Fail if the host waits for the device."""
     torch.cuda.synchronize()
     torch.cuda.set_sync_debug_mode("error")
     try:
@@ -51,51 +51,52 @@ def run_epochs(training: Training, epochs: int) -> list[Row]:
     return [training.run_epoch() for _ in range(epochs)]
 
 
-def compare(mine: list[Row], other: list[Row]) -> None:
+def assert_close_rows(rows: list[Row], expected: list[Row]) -> None:
     for name in ("train_loss", "val_loss", "train_pr_auc", "val_pr_auc", "lr"):
-        found = [row[name] for row in mine]
-        assert found == pytest.approx([row[name] for row in other], rel=CLOSE, abs=CLOSE), name
+        values = [row[name] for row in rows]
+        expected_values = [row[name] for row in expected]
+        assert values == pytest.approx(expected_values, rel=CLOSE, abs=CLOSE), name
 
 
 def measure_gap(mine: torch.nn.Module, other: torch.nn.Module) -> float:
-    """Return how far all weights lie apart, relative to how large they are."""
+    """Return the relative distance between the weights of two networks."""
     flat = [torch.cat([weights.flatten() for weights in one.parameters()]) for one in (mine, other)]
     return float((flat[0] - flat[1]).norm() / flat[1].norm())
 
 
-def recorded(training: Training) -> int:
+def count_captured(training: Training) -> int:
     assert isinstance(training.runner, DeviceEpochRunner)
     return sum(call.captured for _, call in training.runner._calls.values())
 
 
 @pytest.mark.parametrize("model", list_models())
-def test_recorded_steps_are_the_steps_themselves(
+def test_captured_steps_equal_uncaptured_steps(
     config: Config, pack: Pack, tmp_path: Path, model: str
 ) -> None:
     config |= {"model": model, "arch": known_good(model) | {"width": 8}, "augment": EVERYTHING}
     config |= {"lr": 1e-3, "epochs": 5}
     graphed = make_training(config, pack, tmp_path / "graphed")
-    rows, found = [], []
+    rows, captured = [], []
     for _ in range(5):
         rows.append(graphed.run_epoch())
-        found.append((recorded(graphed), graphed.runner.can_queue_ahead))
-    # Two steps of two tiles and one look at val an epoch, the third of each is recorded; then epochs begin ahead.
-    assert found == [(0, False), (1, False), (2, True), (2, True), (2, True)]
+        captured.append((count_captured(graphed), graphed.runner.can_queue_ahead))
+    # An epoch has two train batches and one val batch; the third call of each is captured, then epochs queue ahead.
+    assert captured == [(0, False), (1, False), (2, True), (2, True), (2, True)]
     eager = make_training(config, pack, tmp_path / "eager", graphs=False)
-    compare(rows, run_epochs(eager, 5))
-    assert recorded(eager) == 0
+    assert_close_rows(rows, run_epochs(eager, 5))
+    assert count_captured(eager) == 0
     assert measure_gap(graphed.model, eager.model) < 0.02
 
 
-def test_every_kind_of_layer_can_be_recorded(config: Config, pack: Pack, tmp_path: Path) -> None:
+def test_every_kind_of_layer_can_be_captured(config: Config, pack: Pack, tmp_path: Path) -> None:
     for conv, norm in (("separable", "layer"), ("plain", "group")):
         config["arch"] = {"width": 8, "depth": 2, "conv": conv, "norm": norm, "dropout": 0.2}
         training = make_training(config, pack, tmp_path / norm)
         run_epochs(training, 3)
-        assert recorded(training) >= 1
+        assert count_captured(training) >= 1
 
 
-def test_epochs_on_the_device_are_close_to_the_host_s(
+def test_device_epochs_are_close_to_host_epochs_on_a_gpu(
     config: Config, pack: Pack, tmp_path: Path
 ) -> None:
     device = make_training(config | {"augment": EVERYTHING}, pack, tmp_path / "device")
@@ -103,25 +104,27 @@ def test_epochs_on_the_device_are_close_to_the_host_s(
     host = make_training(config | {"augment": EVERYTHING}, pack, tmp_path / "host")
     augment = Augment(**EVERYTHING)  # type: ignore[arg-type]
     host.runner = HostEpochRunner(host.step, host.data, augment, host.generator, host.check_loss)
-    compare(rows, run_epochs(host, 3))
+    assert_close_rows(rows, run_epochs(host, 3))
 
 
-def test_host_waits_for_nothing_within_an_epoch(config: Config, pack: Pack, tmp_path: Path) -> None:
+def test_host_never_synchronises_within_an_epoch(
+    config: Config, pack: Pack, tmp_path: Path
+) -> None:
     for graphs in (False, True):
         training = make_training(
             config | {"augment": EVERYTHING}, pack, tmp_path / str(graphs), graphs=graphs
         )
-        run_epochs(training, WARMUP_CALLS + 1)  # libraries are set up, and steps recorded
+        run_epochs(training, WARMUP_CALLS + 1)  # libraries are set up, and steps captured
         with waiting_is_an_error():
             for _ in training.iterate_epoch():
                 pass
         training.finish_epoch()
 
 
-def test_recorded_dropout_draws_what_it_draws_when_not_recorded(
+def test_captured_dropout_draws_the_same_as_uncaptured(
     config: Config, pack: Pack, tmp_path: Path
 ) -> None:
-    # Weights that stay where they are keep the two from drifting apart, so that a closer look is possible.
+    # Fixed weights keep the two trainings from diverging, so that the tolerance can be tight.
     config |= {"lr": 0.0, "weight_decay": 0.0, "augment": EVERYTHING}
     config["arch"] |= {"dropout": 0.5}
     losses = []
@@ -132,19 +135,19 @@ def test_recorded_dropout_draws_what_it_draws_when_not_recorded(
     assert max(losses[0]) > 1.002 * min(losses[0])
 
 
-def test_training_on_a_gpu_runs_to_its_end_and_is_measured(
+def test_training_on_a_gpu_finishes_and_is_measured(
     config: Config, pack: Pack, tmp_path: Path
 ) -> None:
     rows: list[Row] = []
     assert fit(config | {"epochs": 5, "patience": 5}, pack, tmp_path, rows.append) == "last epoch"
     assert rows[-1]["train_loss"] < rows[0]["train_loss"]
-    journal = TrialFolder(tmp_path)
-    assert journal.read("cost")["peak_gpu_memory_mb"] > 1
-    scores = measure_test(journal, pack, make_config_split(config, pack), GPU)
+    trial = TrialFolder(tmp_path)
+    assert trial.read("cost")["peak_gpu_memory_mb"] > 1
+    scores = measure_test(trial, pack, make_config_split(config, pack), GPU)
     assert scores["n_samples"] == 4
 
 
-def test_resumed_training_is_close_to_an_undisturbed_one(
+def test_resumed_training_is_close_to_an_uninterrupted_one(
     config: Config, pack: Pack, tmp_path: Path
 ) -> None:
     config["arch"] |= {"dropout": 0.2}
@@ -154,15 +157,15 @@ def test_resumed_training_is_close_to_an_undisturbed_one(
         if row["epoch"] == 4:  # the fifth is queued by then
             raise KeyboardInterrupt
 
-    rows: dict[str, list[Row]] = {"whole": [], "parts": []}
+    rows: dict[str, list[Row]] = {"whole": [], "resumed": []}
     fit(config, pack, tmp_path / "whole", rows["whole"].append)
     with pytest.raises(KeyboardInterrupt):
-        fit(config, pack, tmp_path / "parts", stop)
-    fit(config, pack, tmp_path / "parts", rows["parts"].append)
-    compare(rows["parts"], rows["whole"])
+        fit(config, pack, tmp_path / "resumed", stop)
+    fit(config, pack, tmp_path / "resumed", rows["resumed"].append)
+    assert_close_rows(rows["resumed"], rows["whole"])
 
 
-def test_seeds_side_by_side_are_close_to_seeds_one_by_one(
+def test_seeds_at_once_are_close_to_seeds_one_by_one(
     config: Config, pack: Pack, tmp_path: Path
 ) -> None:
     config["arch"] |= {"dropout": 0.2}
@@ -175,36 +178,34 @@ def test_seeds_side_by_side_are_close_to_seeds_one_by_one(
         rows: list[Row] = []
         alone = tmp_path / f"alone{seed.config['seed']}"
         fit(seed.config, pack, alone, rows.append)
-        compare(TrialFolder(seed.folder).history(), rows)
+        assert_close_rows(TrialFolder(seed.folder).history(), rows)
         best = [load_checkpoint(path / "best.pt", GPU) for path in (seed.folder, alone)]
-        if best[0].epoch == best[1].epoch:  # it may be another one by a hair
+        if best[0].epoch == best[1].epoch:  # two nearly equal epochs may swap
             assert measure_gap(best[0].model, best[1].model) < 0.02
 
 
-def test_interrupted_stack_is_close_to_an_undisturbed_one(
+def test_interrupted_stack_is_close_to_an_uninterrupted_one(
     config: Config, pack: Pack, tmp_path: Path
 ) -> None:
     config |= {"epochs": 6, "patience": 6, "lr": 1e-3}
 
     def stop(row: Row) -> None:
-        if row["epoch"] == 4:  # of each seed an epoch is queued by then
+        if row["epoch"] == 4:  # an epoch of each seed is queued by then
             raise KeyboardInterrupt
 
     def make_stack(name: str, report: ReportRow) -> list[SeedRun]:
         return [SeedRun(config | {"seed": n}, tmp_path / f"{name}{n}", report) for n in (1, 2)]
 
-    whole, parts = (make_stack(name, lambda row: None) for name in ("whole", "parts"))
+    whole, resumed = (make_stack(name, lambda row: None) for name in ("whole", "resumed"))
     assert fit_stacked(whole, pack) == ["last epoch"] * 2
     with pytest.raises(KeyboardInterrupt):
-        fit_stacked(make_stack("parts", stop), pack)
-    assert fit_stacked(parts, pack) == ["last epoch"] * 2
-    for one, other in zip(parts, whole, strict=True):
-        compare(TrialFolder(one.folder).history(), TrialFolder(other.folder).history())
+        fit_stacked(make_stack("resumed", stop), pack)
+    assert fit_stacked(resumed, pack) == ["last epoch"] * 2
+    for one, other in zip(resumed, whole, strict=True):
+        assert_close_rows(TrialFolder(one.folder).history(), TrialFolder(other.folder).history())
 
 
-def test_tiles_are_shared_by_the_seeds_of_a_stack(
-    config: Config, pack: Pack, tmp_path: Path
-) -> None:
+def test_seeds_of_a_stack_share_their_tiles(config: Config, pack: Pack, tmp_path: Path) -> None:
     split = make_config_split(config, pack)
     data = TrainingData.make(config, pack, split, GPU)
     both = [
@@ -214,9 +215,7 @@ def test_tiles_are_shared_by_the_seeds_of_a_stack(
     assert both[0].data.train is both[1].data.train
 
 
-def test_footprint_is_measured_with_the_recorded_step(
-    config: Config, pack: Pack, tmp_path: Path
-) -> None:
+def test_footprint_includes_a_captured_step(config: Config, pack: Pack, tmp_path: Path) -> None:
     used, total = measure_footprint(config, str(pack.path), None)
     assert 0 < used < total
 
@@ -226,7 +225,7 @@ def test_doctor_finds_the_gpu_and_computes_on_it() -> None:
     assert torch.cuda.get_device_name() in str(finding)
 
 
-def test_work_that_waits_is_not_recorded_and_done_all_the_same(
+def test_work_that_synchronises_runs_uncaptured(
     config: Config,
     pack: Pack,
     tmp_path: Path,
@@ -249,4 +248,4 @@ def test_work_that_waits_is_not_recorded_and_done_all_the_same(
         rows = run_epochs(training, 3)
     assert [row["epoch"] for row in rows] == [1, 2, 3]
     assert caplog.text.count("A CUDA graph could not be captured") == 1
-    assert recorded(training) == 0
+    assert count_captured(training) == 0

@@ -1,4 +1,4 @@
-"""Epochs on a part that lives on its device: the same as those of the host, without waiting for the device."""
+"""Epochs on preloaded tiles equal the host's epochs, without waiting for the device."""
 
 import math
 from pathlib import Path
@@ -28,14 +28,14 @@ EVERYTHING = Augment(turn=1, crop=64, speckle=1.0, jitter=0.5, drop=0.3)
 
 
 def make_training(config: Config, pack: Pack, folder: Path) -> Training:
-    """Make a training whose tiles live on the device, here the CPU."""
+    """Make a training with tiles preloaded onto its device, here the CPU."""
     split = make_config_split(config, pack)
     data = TrainingData.make(config, pack, split, CPU, preload=True)
     return Training(config, pack, split, TrialFolder(folder), CPU, data=data)
 
 
 def on_host(training: Training) -> Training:
-    """Let the same tiles be trained on by the host's loop."""
+    """Replace the runner by the host's."""
     device = training.runner
     assert isinstance(device, DeviceEpochRunner)
     training.runner = HostEpochRunner(
@@ -53,9 +53,7 @@ def values(row: Row) -> dict[str, float]:
     return {name: row[name] for name in row if name.startswith(("train", "val", "lr"))}
 
 
-def test_epochs_on_the_device_are_those_of_the_host(
-    config: Config, pack: Pack, tmp_path: Path
-) -> None:
+def test_device_epochs_equal_host_epochs(config: Config, pack: Pack, tmp_path: Path) -> None:
     config["arch"] |= {"dropout": 0.2}
     device = make_training(config, pack, tmp_path / "device")
     host = on_host(make_training(config, pack, tmp_path / "host"))
@@ -69,7 +67,7 @@ def test_epochs_on_the_device_are_those_of_the_host(
     assert all(torch.equal(mine, other) for mine, other in both)
 
 
-def test_epochs_begun_ahead_change_nothing(
+def test_queueing_epochs_ahead_changes_no_result(
     config: Config, pack: Pack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config["arch"] |= {"dropout": 0.2}
@@ -82,7 +80,9 @@ def test_epochs_begun_ahead_change_nothing(
         run_epochs(whole, 2)
         resumed = make_training(config, pack, tmp_path / f"{ahead} resumed")
         write_atomically(resumed.trial.last, lambda aside, first=first: torch.save(first, aside))
-        resumed.trial.rewrite_history(whole.trial.history()[:2])  # as killed at the second row
+        resumed.trial.rewrite_history(
+            whole.trial.history()[:2]
+        )  # as if killed after writing the second row
         resumed.resume()
         run_epochs(resumed, 2)
         sizes.append([file.stat().st_size for file in (whole.trial.best, whole.trial.last)])
@@ -91,29 +91,29 @@ def test_epochs_begun_ahead_change_nothing(
             states.append(load_tensors(one.trial.last)["model"])
     assert len(rows[0]) == 3
     assert all(found == rows[0] for found in rows)
-    assert all(best < last / 2 for best, last in sizes)  # nothing but the network's own tensors
+    assert all(best < last / 2 for best, last in sizes)  # best.pt holds only the network's tensors
     for name, weights in states[0].items():
         assert all(torch.equal(state[name], weights) for state in states), name
 
 
-def test_tiles_on_the_device_are_drawn_and_changed_as_on_the_host(pack: Pack, split: Split) -> None:
+def test_device_draws_and_augments_tiles_like_the_host(pack: Pack, split: Split) -> None:
     norm = make_normalisation("train", pack, split.train, ("s1asc:VV", "s1asc:VH", "DEM"))
     tiles = TileDataset(pack, split.train, norm, 4, CPU, preload=True)
-    there = GpuDataset(tiles, EVERYTHING)
-    plan = there.plan_shuffled(2, torch.Generator().manual_seed(5))
+    on_device = GpuDataset(tiles, EVERYTHING)
+    plan = on_device.plan_shuffled(2, torch.Generator().manual_seed(5))
     served = tiles.shuffled(2, torch.Generator().manual_seed(5), EVERYTHING)
-    for rows, seed, wanted in zip(plan.batches, plan.noise_seeds, served, strict=True):
-        there.seed_noise(seed)
-        batch = there.load_batch(rows)
-        assert torch.equal(batch.x, wanted.x)
-        assert torch.equal(batch.mask, wanted.mask)
+    for rows, seed, expected in zip(plan.batches, plan.noise_seeds, served, strict=True):
+        on_device.seed_noise(seed)
+        batch = on_device.load_batch(rows)
+        assert torch.equal(batch.x, expected.x)
+        assert torch.equal(batch.mask, expected.mask)
     inorder = [
         GpuDataset(tiles).load_batch(rows) for rows in GpuDataset(tiles).plan_in_order(3).batches
     ]
     assert torch.equal(torch.cat([batch.x for batch in inorder]), tiles.batch(range(4)).x)
 
 
-def test_part_that_lives_elsewhere_is_refused(pack: Pack, split: Split) -> None:
+def test_tiles_that_are_not_preloaded_are_refused(pack: Pack, split: Split) -> None:
     norm = make_normalisation("train", pack, split.train, ("s1asc:VV",))
     with pytest.raises(
         ValueError,
@@ -122,24 +122,24 @@ def test_part_that_lives_elsewhere_is_refused(pack: Pack, split: Split) -> None:
         GpuDataset(TileDataset(pack, split.train, norm, 4, CPU))
 
 
-def test_tally_is_the_sum_of_the_batches() -> None:
-    tally, wanted = DeviceMetrics(CPU), np.zeros(())
-    tally.update(
+def test_device_metrics_are_the_sum_of_the_batches() -> None:
+    metrics, expected = DeviceMetrics(CPU), np.zeros(())
+    metrics.update(
         torch.tensor(9.0), torch.zeros(1, 1, 8, 8), torch.zeros(1, 8, 8, dtype=torch.uint8)
     )
-    tally.reset()
+    metrics.reset()
     for number in range(3):
         logits = torch.randn(2, 1, 8, 8, generator=torch.Generator().manual_seed(number)) * 9
         mask = (logits[:, 0] > 1).to(torch.uint8)
-        tally.update(torch.tensor(float(number)), logits, mask)
-        wanted = wanted + count_bins(to_probs(logits), mask).numpy()
-    counts, loss = tally.compute(6)
-    assert np.array_equal(counts, wanted)
+        metrics.update(torch.tensor(float(number)), logits, mask)
+        expected = expected + count_bins(to_probs(logits), mask).numpy()
+    counts, loss = metrics.compute(6)
+    assert np.array_equal(counts, expected)
     assert loss == pytest.approx((0 + 1 + 2) * 2 / 6)
 
 
 @pytest.mark.parametrize(("in_train", "what"), [(True, "loss"), (False, "val loss")])
-def test_infinite_loss_is_found_at_the_end_of_the_epoch(
+def test_loss_that_is_not_finite_fails_at_the_end_of_the_epoch(
     config: Config, pack: Pack, tmp_path: Path, in_train: bool, what: str
 ) -> None:
     training = make_training(config, pack, tmp_path)
@@ -147,7 +147,7 @@ def test_infinite_loss_is_found_at_the_end_of_the_epoch(
     assert part.preloaded is not None
     part.preloaded.x[0, 0] = math.nan
     walked = sum(1 for _ in training.iterate_epoch())
-    assert walked == 3  # two steps and one look at val
+    assert walked == 3  # two train batches and one val batch
     message = rf"The {what} must stay finite, but got nan in epoch 1\. Lower the learning rate"
     with pytest.raises(BadTrialError, match=message):
         training.finish_epoch()
@@ -163,14 +163,14 @@ def test_labels_other_than_0_and_1_are_refused(config: Config, pack: Pack, tmp_p
         )
 
 
-def test_work_is_done_as_it_is_where_there_is_no_gpu() -> None:
+def test_graphed_call_runs_normally_without_a_gpu() -> None:
     done = torch.zeros(())
-    lane = GraphStream(CPU)
-    replay = GraphedCall(lambda: done.add_(1), lane)
+    stream = GraphStream(CPU)
+    call = GraphedCall(lambda: done.add_(1), stream)
     for _ in range(5):
-        with lane.active():
-            replay()
-    lane.wait_for_current()
-    lane.block_current()
+        with stream.active():
+            call()
+    stream.wait_for_current()
+    stream.block_current()
     assert done == 5
-    assert not replay.captured
+    assert not call.captured

@@ -43,15 +43,15 @@ def test_same_seed_gives_the_same_metrics(config: Config, pack: Pack, tmp_path: 
     assert first != train_rows(config | {"seed": 43}, pack, tmp_path / "c")
 
 
-def test_resumed_training_equals_an_undisturbed_one(
+def test_resumed_training_equals_an_uninterrupted_one(
     config: Config, pack: Pack, tmp_path: Path
 ) -> None:
     config["arch"] |= {"dropout": 0.2}
     whole = train_rows(config, pack, tmp_path / "whole")
-    interrupt(config, pack, tmp_path / "parts")
+    interrupt(config, pack, tmp_path / "resumed")
     torch.rand(5)  # the generator of another trial has moved on
-    assert train_rows(config, pack, tmp_path / "parts") == whole
-    first, second = (load_checkpoint(tmp_path / name / "best.pt") for name in ("whole", "parts"))
+    assert train_rows(config, pack, tmp_path / "resumed") == whole
+    first, second = (load_checkpoint(tmp_path / name / "best.pt") for name in ("whole", "resumed"))
     for mine, other in zip(first.model.parameters(), second.model.parameters(), strict=True):
         assert torch.equal(mine, other)
 
@@ -60,22 +60,24 @@ def test_epoch_whose_checkpoint_was_lost_is_trained_again(
     config: Config, pack: Pack, tmp_path: Path
 ) -> None:
     whole = train_rows(config, pack, tmp_path / "whole")
-    interrupt(config, pack, tmp_path / "parts")
-    journal = TrialFolder(tmp_path / "parts")
-    journal.append({"epoch": 3})  # a kill came between this row and its checkpoint
-    (journal.path / "history.jsonl").open("a").write('{"epoch": 4')  # and cut this one off
-    assert train_rows(config, pack, journal.path) == whole
-    assert len(journal.history()) == 3
+    interrupt(config, pack, tmp_path / "resumed")
+    trial = TrialFolder(tmp_path / "resumed")
+    trial.append({"epoch": 3})  # a kill came between this row and its checkpoint
+    (trial.path / "history.jsonl").open("a").write('{"epoch": 4')  # and cut this one off
+    assert train_rows(config, pack, trial.path) == whole
+    assert len(trial.history()) == 3
 
 
-def test_finished_training_only_reports_again(config: Config, pack: Pack, tmp_path: Path) -> None:
+def test_finished_training_is_reported_without_training(
+    config: Config, pack: Pack, tmp_path: Path
+) -> None:
     whole = train_rows(config, pack, tmp_path)
     before = (tmp_path / "best.pt").stat().st_mtime_ns
     assert train_rows(config, pack, tmp_path) == whole
     assert (tmp_path / "best.pt").stat().st_mtime_ns == before
 
 
-def test_ended_training_needs_no_checkpoint_to_report_again(
+def test_ended_training_is_reported_without_its_checkpoints(
     config: Config, pack: Pack, tmp_path: Path
 ) -> None:
     whole = train_rows(config, pack, tmp_path)
@@ -86,7 +88,7 @@ def test_ended_training_needs_no_checkpoint_to_report_again(
     assert drop_checkpoints(TrialFolder(tmp_path)) == 0
 
 
-def test_checkpoints_of_an_interrupted_training_are_never_dropped(
+def test_checkpoints_of_an_interrupted_training_are_never_deleted(
     config: Config, pack: Pack, tmp_path: Path
 ) -> None:
     interrupt(config, pack, tmp_path)
@@ -94,7 +96,7 @@ def test_checkpoints_of_an_interrupted_training_are_never_dropped(
     assert {file.name for file in tmp_path.glob("*.pt")} == {"best.pt", "last.pt"}
 
 
-def test_environment_and_use_of_the_machine_are_kept(
+def test_environment_and_resource_usage_are_written(
     config: Config, pack: Pack, tmp_path: Path
 ) -> None:
     train_rows(config, pack, tmp_path)
@@ -109,7 +111,7 @@ def test_environment_and_use_of_the_machine_are_kept(
         assert 50 < used["process_memory_megabytes"] < used["system_memory_usage_megabytes"]
 
 
-def test_best_checkpoint_is_the_best_epoch_s(config: Config, pack: Pack, tmp_path: Path) -> None:
+def test_best_checkpoint_is_of_the_best_epoch(config: Config, pack: Pack, tmp_path: Path) -> None:
     rows = train_rows(config | {"epochs": 5, "lr": 0.05}, pack, tmp_path)
     best = max(rows, key=lambda row: row["val_pr_auc"])
     assert load_checkpoint(tmp_path / "best.pt").epoch == best["epoch"]
@@ -126,14 +128,14 @@ def test_patience_ends_a_training_that_no_longer_improves(
     assert TrialFolder(tmp_path).read("end")["reason"] == "patience"
 
 
-def test_test_part_is_measured_with_val_s_threshold(
+def test_test_is_measured_at_the_threshold_chosen_on_val(
     config: Config, pack: Pack, split: Split, tmp_path: Path
 ) -> None:
     train_rows(config, pack, tmp_path)
-    journal = TrialFolder(tmp_path)
-    assert journal.counts("test") is None  # training never reads test
-    scores = measure_test(journal, pack, split, CPU)
-    assert scores["threshold"] == load_checkpoint(journal.best).threshold
+    trial = TrialFolder(tmp_path)
+    assert trial.counts("test") is None  # training never reads test
+    scores = measure_test(trial, pack, split, CPU)
+    assert scores["threshold"] == load_checkpoint(trial.best).threshold
     assert scores["tp"] + scores["fn"] == scores["pos_pixels"]
     assert scores["pos_pixels"] == pack.mask[pack.rows(split.test)].sum()
     assert scores["n_samples"] == 4
@@ -160,7 +162,9 @@ def test_labels_without_signal_leave_the_score_at_chance(
     assert rows[-1]["val_pr_auc"] == pytest.approx(0.2, abs=0.02)
 
 
-def test_infinite_loss_fails_the_trial(config: Config, pack: Pack, tmp_path: Path) -> None:
+def test_loss_that_is_not_finite_fails_the_trial(
+    config: Config, pack: Pack, tmp_path: Path
+) -> None:
     bands = {name: np.array(values) for name, values in pack.bands.items()}
     bands["s1asc"][:, 0] = np.inf
     with pytest.raises(
@@ -180,7 +184,7 @@ def test_infinite_loss_fails_the_trial(config: Config, pack: Pack, tmp_path: Pat
         ),
     ],
 )
-def test_outputs_that_tell_nothing_fail_the_trial(
+def test_useless_outputs_fail_the_trial(
     config: Config,
     pack: Pack,
     tmp_path: Path,
@@ -229,7 +233,7 @@ def test_checkpoint_cannot_run_code(tmp_path: Path) -> None:
         load_checkpoint(tmp_path / "best.pt")
 
 
-def test_command_reruns_a_config(
+def test_command_trains_a_config_again(
     config: Config, pack: Pack, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     rows = train_rows(config, pack, tmp_path / "a")
@@ -240,7 +244,7 @@ def test_command_reruns_a_config(
     assert "Training ended (last epoch)" in capsys.readouterr().out
 
 
-def test_command_says_what_is_wrong(
+def test_command_explains_wrong_input(
     config: Config, tmp_path: Path, pack: Pack, capsys: pytest.CaptureFixture[str]
 ) -> None:
     where = ["--pack", str(pack.path), "--to", str(tmp_path / "to")]
@@ -262,7 +266,7 @@ def test_soft_dice_counts_overlap() -> None:
     assert float(soft_dice(logits, mask)) == pytest.approx(0.4)
 
 
-def test_loss_mixes_its_parts() -> None:
+def test_loss_is_the_weighted_sum_of_its_terms() -> None:
     logits, mask = torch.zeros(1, 1, 2, 2), torch.tensor([[[1, 0], [0, 0]]])
     # cross-entropy at p = 1/2 is ln 2 a pixel; the landslide pixel counts threefold: (3 + 3) / 4 ln 2
     assert float(bce_dice(logits, mask, 1.0, 3.0)) == pytest.approx(1.5 * math.log(2))

@@ -1,4 +1,4 @@
-"""A snapshot is the state of its moment, whatever becomes of the state."""
+"""A snapshot does not change when the state does."""
 
 from collections import OrderedDict
 from pathlib import Path
@@ -15,7 +15,7 @@ def make_network() -> torch.nn.Module:
     return layers.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
 
 
-def test_snapshot_keeps_the_state_of_its_moment() -> None:
+def test_snapshot_does_not_change_with_the_state() -> None:
     network = make_network()
     optimizer = torch.optim.AdamW(network.parameters())
     network(torch.randn(2, 3, 8, 8)).sum().backward()
@@ -34,7 +34,7 @@ def test_snapshot_keeps_the_state_of_its_moment() -> None:
     assert found["epoch"] == 3
 
 
-def test_snapshot_is_saved_as_the_state_itself_would_be(tmp_path: Path) -> None:
+def test_snapshot_is_saved_like_the_state_itself(tmp_path: Path) -> None:
     network = make_network()
     state = {"network": network.state_dict(), "plain": [1, (2, None)]}
     for name, content in (("state", state), ("taken", StateSnapshot(state).fetch())):
@@ -50,15 +50,15 @@ def test_snapshot_is_saved_as_the_state_itself_would_be(tmp_path: Path) -> None:
         assert torch.equal(other.state_dict()[name], weights)
 
 
-def test_snapshot_has_one_member_per_type(tmp_path: Path) -> None:
+def test_saved_snapshot_has_one_archive_member_per_type(tmp_path: Path) -> None:
     taken = StateSnapshot({"network": make_network().state_dict()})
     torch.save(taken.fetch(), tmp_path / "taken")
     with ZipFile(tmp_path / "taken") as archive:
         members = [name for name in archive.namelist() if "/data/" in name]
-    assert len(members) == 2  # float32, and the batches that were counted
+    assert len(members) == 2  # float32 weights, and batch norm's int64 counter
 
 
-def test_tensors_of_no_plain_order_are_kept() -> None:
+def test_non_contiguous_tensors_are_copied() -> None:
     numbers = torch.arange(12.0).view(3, 4)
     odd = {"every second": numbers[:, ::2], "same": torch.ones(1).expand(4), "none": numbers[:0]}
     found = StateSnapshot(odd | {"number": torch.tensor(5.0)}).fetch()

@@ -1,4 +1,4 @@
-"""Seeds trained at once are the seeds trained one by one."""
+"""Seeds trained at once equal seeds trained one by one."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ SEEDS = (42, 7, 9)
 
 
 def stack(config: Config, pack: Pack, folder: Path, stop: int = 0) -> list[str | BadTrialError]:
-    """Train three seeds at once; be interrupted when the first has *stop* epochs."""
+    """Train three seeds at once; interrupt them once the first has *stop* epochs."""
 
     def report(row: Row) -> None:
         if stop and row["epoch"] == stop:
@@ -38,7 +38,7 @@ def same_weights(folder: Path, other: Path) -> bool:
     return all(torch.equal(pair[0][name], pair[1][name]) for name in pair[0])
 
 
-def test_each_seed_of_a_stack_is_as_if_trained_alone(
+def test_each_seed_of_a_stack_equals_the_seed_trained_alone(
     config: Config, pack: Pack, tmp_path: Path
 ) -> None:
     config["arch"] |= {"dropout": 0.2}
@@ -52,21 +52,21 @@ def test_each_seed_of_a_stack_is_as_if_trained_alone(
         assert outcome == TrialFolder(alone).read("end")["reason"]
 
 
-def test_interrupted_stack_goes_on_as_if_it_never_was(
+def test_interrupted_stack_resumes_as_if_uninterrupted(
     config: Config, pack: Pack, tmp_path: Path
 ) -> None:
     config["arch"] |= {"dropout": 0.2}
     whole = stack(config, pack, tmp_path / "whole")
     with pytest.raises(KeyboardInterrupt):  # one seed has two epochs then, the others one
-        stack(config, pack, tmp_path / "parts", stop=2)
-    assert stack(config, pack, tmp_path / "parts") == whole == ["last epoch"] * 3
+        stack(config, pack, tmp_path / "resumed", stop=2)
+    assert stack(config, pack, tmp_path / "resumed") == whole == ["last epoch"] * 3
     for seed in map(str, SEEDS):
-        assert read_rows(tmp_path / "parts" / seed) == read_rows(tmp_path / "whole" / seed)
-        assert same_weights(tmp_path / "parts" / seed, tmp_path / "whole" / seed)
-    assert stack(config, pack, tmp_path / "parts") == whole  # all have ended
+        assert read_rows(tmp_path / "resumed" / seed) == read_rows(tmp_path / "whole" / seed)
+        assert same_weights(tmp_path / "resumed" / seed, tmp_path / "whole" / seed)
+    assert stack(config, pack, tmp_path / "resumed") == whole  # all have ended
 
 
-def test_seed_that_fails_leaves_the_others_alone(
+def test_failed_seed_does_not_affect_the_others(
     config: Config, pack: Pack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def make(config: Config) -> torch.nn.Module:
@@ -80,9 +80,7 @@ def test_seed_that_fails_leaves_the_others_alone(
     assert TrialFolder(tmp_path / str(SEEDS[1])).read("end") is None
 
 
-def test_stack_leaves_the_shared_generator_where_it_was_seeded(
-    config: Config, pack: Pack, tmp_path: Path
-) -> None:
+def test_stack_restores_the_shared_generator(config: Config, pack: Pack, tmp_path: Path) -> None:
     states = []
     for name in "ab":
         torch.manual_seed(1)
@@ -91,7 +89,7 @@ def test_stack_leaves_the_shared_generator_where_it_was_seeded(
     assert torch.equal(*states)
 
 
-def test_stack_refuses_what_are_no_seeds_of_one_config(
+def test_stack_refuses_different_configs_and_equal_seeds(
     config: Config, pack: Pack, tmp_path: Path
 ) -> None:
     other = config | {"seed": 1, "lr": 1.0, "clip": 2.0}
