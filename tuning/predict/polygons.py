@@ -1,14 +1,12 @@
 """Landslide polygons: the outlines of a mask's connected components, which overlay its pixels exactly.
 
-GDAL traces 4-connected pieces, which are valid polygons. The pieces of an 8-connected component touch only at corners, so
-together they are a valid multipolygon. (GDAL warns that 8-connected outlines may touch themselves and be invalid.)
 Nothing is smoothed or simplified: a polygon's area is its pixels' area.
 
 Reference:
     RFC 7946, The GeoJSON Format: longitude and latitude on WGS 84, outer rings anticlockwise.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,22 +16,18 @@ import geopandas as gpd
 import numpy as np
 import pyogrio
 import rasterio
-import shapely
 from pyogrio.errors import DataLayerError, DataSourceError
-from rasterio.features import shapes
 
 from data.io.errors import format_error
 from data.tiles import PIXEL_M
 from tuning.metrics.objects import SIZES, class_by_size
 from tuning.predict.components import Components, find_components
-from tuning.predict.raster_io import bound_cache
 
 LAYER = "landslides"
 WGS84 = "EPSG:4326"
 DIGITS = 6  # of a probability in a table; rasters hold seven
 
 _DRIVERS = {f"{LAYER}.gpkg": "GPKG", f"{LAYER}.geojson": "GeoJSON"}
-_CHUNK = 10_000  # outlines converted at once
 
 
 @dataclass(frozen=True)
@@ -120,9 +114,8 @@ def _write(table: gpd.GeoDataFrame, path: Path, driver: str) -> Path:
 
 def _tabulate(mask: Path, components: Components) -> tuple[float, gpd.GeoDataFrame]:
     """Return the pixel size and the table of landslides, largest first."""
-    with bound_cache(), rasterio.open(mask) as raster:
+    with rasterio.open(mask) as raster:
         pixel_m, crs = raster.transform.a, raster.crs
-        outlines = _trace(raster, components)
     area_m2 = components.area_px * pixel_m**2
     columns = {
         "area_m2": area_m2,
@@ -132,50 +125,12 @@ def _tabulate(mask: Path, components: Components) -> tuple[float, gpd.GeoDataFra
     if "spread" in components.mean:
         columns["mean_spread"] = components.mean["spread"].round(DIGITS)
     columns["size_class"] = np.array(SIZES, object)[class_by_size(area_m2 / PIXEL_M**2)]
-    table = gpd.GeoDataFrame(columns, geometry=outlines, crs=crs)
+    table = gpd.GeoDataFrame(columns, geometry=components.outlines, crs=crs)
     table = table.iloc[np.argsort(-components.area_px, kind="stable")].reset_index(drop=True)
     table.insert(0, "id", np.arange(1, len(table) + 1))
     centre = table.geometry.centroid.to_crs(WGS84)
     table["lon"], table["lat"] = centre.x.round(7), centre.y.round(7)
     return pixel_m, table
-
-
-def _trace(raster: rasterio.DatasetReader, components: Components) -> np.ndarray:
-    """Return each component's multipolygon, shape ``(N,)``."""
-    pieces = np.concatenate([np.empty(0, object), *_trace_pieces(raster)])
-    index = np.searchsorted(components.piece_first_px, _first_pixels(pieces, raster))
-    component = components.piece_component[index]
-    order = np.argsort(component, kind="stable")
-    outlines = np.empty(len(components.area_px), object)
-    shapely.multipolygons(pieces[order], indices=component[order], out=outlines)
-    return outlines
-
-
-def _trace_pieces(raster: rasterio.DatasetReader) -> Iterator[np.ndarray]:
-    """Yield the polygons of the 4-connected pieces, some thousands at a time."""
-    band = rasterio.band(raster, 1)
-    polygons = []
-    for shape, value in shapes(band, mask=band, connectivity=4):
-        if value != 1:
-            continue  # no data
-        shell, *holes = shape["coordinates"]
-        polygons.append(shapely.Polygon(shell, holes))
-        if len(polygons) == _CHUNK:
-            yield np.array(polygons, object)
-            polygons = []
-    yield np.array(polygons, object)
-
-
-def _first_pixels(pieces: np.ndarray, raster: rasterio.DatasetReader) -> np.ndarray:
-    """Return each piece's first pixel in reading order: the leftmost of its uppermost corners."""
-    corners, owner = shapely.get_coordinates(shapely.get_exterior_ring(pieces), return_index=True)
-    transform, width = raster.transform, raster.width
-    column = np.rint((corners[:, 0] - transform.c) / transform.a).astype(np.int64)
-    row = np.rint((corners[:, 1] - transform.f) / transform.e).astype(np.int64)
-    first = np.full(len(pieces), np.iinfo(np.int64).max)
-    np.minimum.at(first, owner, row * (width + 1) + column)  # the grid's right edge is column W
-    row, column = np.divmod(first, width + 1)
-    return np.asarray(row * width + column)
 
 
 def _compute_totals(components: Components, pixel_m2: float) -> MapTotals:
