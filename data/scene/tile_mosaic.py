@@ -1,7 +1,6 @@
 """A folder of tiles, or one tile, as a scene: each tile is a window, and windows over the seams blend them."""
 
 import logging
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -168,13 +167,12 @@ class Mosaic(Scene):
         tiles = [tile for cell in cells if (tile := self._read_tile(self.tiles[cell])) is not None]
         if len(tiles) < len(cells):
             return None
-        rows, columns = (len({cell[axis] for cell in cells}) for axis in (0, 1))
+        columns = len({column for _, column in cells})
+        rows = [tiles[start : start + columns] for start in range(0, len(tiles), columns)]
         top, left = window.rows.start % TILE_PX, window.columns.start % TILE_PX
         cut = (..., slice(top, top + TILE_PX), slice(left, left + TILE_PX))
-        x, heights = (
-            _join([getattr(tile, name) for tile in tiles], rows, columns)[cut]
-            for name in ("x", "heights")
-        )
+        x = np.block([[tile.x for tile in row] for row in rows])[cut]
+        heights = np.block([[tile.heights for tile in row] for row in rows])[cut]
         return WindowData(x, heights, find_backscatter(self.spec.channels, x))
 
     def _read_or_exclude(self, tile_id: str) -> _TileData | None:
@@ -213,11 +211,3 @@ def _list_cells(window: Window) -> list[Cell]:
         for span in (window.rows, window.columns)
     )
     return [(row, column) for row in rows for column in columns]
-
-
-def _join(tiles: Sequence[np.ndarray], rows: int, columns: int) -> np.ndarray:
-    """Join tiles, which come row by row."""
-    if len(tiles) == 1:
-        return tiles[0]
-    strips = [np.concatenate(tiles[row * columns : (row + 1) * columns], -1) for row in range(rows)]
-    return np.concatenate(strips, -2)

@@ -84,8 +84,8 @@ class RasterWriter:
         self._paths: dict[str, Path] = {}
 
     def __enter__(self) -> Self:
-        for path in (self.folder / f"{name}.tif" for name in self.layers):
-            if path.exists():
+        for name, layer in self.layers.items():
+            if layer.delivered and (path := self.folder / f"{name}.tif").exists():
                 raise FileExistsError(
                     f"The folder must not hold a map yet, but {path} exists. Choose another folder."
                 )
@@ -184,7 +184,7 @@ class RasterWriter:
     def _convert(self, name: str) -> Path:
         """Convert a layer to COG in the scratch folder and delete its rows."""
         rows, cog = (self._scratch / f"{name}{suffix}" for suffix in (".rows.tif", ".tif"))
-        options = COG | {"OVERVIEW_RESAMPLING": self.layers[name].overview.upper()}
+        options = COG | {"OVERVIEW_RESAMPLING": self.layers[name].overview}
         try:
             rasterio.shutil.copy(rows, cog, **options, NUM_THREADS=count_cpus())
             checksum = checksum_raster(cog)  # GDAL can truncate a file without an error
