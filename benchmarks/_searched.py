@@ -46,7 +46,7 @@ class Campaign:
     def journals(self) -> Iterator[TrialFolder]:
         """Yield the trials' folders."""
         for trial in self.trials:
-            yield self.mirror.stage.job.journal(trial.config)
+            yield self.mirror.stage.job.folder(trial.config)
 
 
 def make_campaign(

@@ -86,7 +86,7 @@ class Platform:
         stage = Stage("repeat", job, 1, config["epochs"])
         began = time.time()
         run_repeats([config], stage, delivery, self.root / name / "ray", Resources(1, 0))
-        first, seconds = read_times(job.journal({"config": config}))
+        first, seconds = read_times(job.folder({"config": config}))
         return {"start": first - began, "seconds": seconds}
 
 

@@ -80,7 +80,7 @@ class Trainer:
 
     def train(self, stage: Stage, sample: dict[str, Any], judge: Any) -> list[Row]:
         """Train a sample until it ends or *judge* of a row says so; return its rows, none of a failed one's last epoch."""
-        journal, rows = stage.job.journal(sample), []
+        journal, rows = stage.job.folder(sample), []
         try:
             begun = start_training(
                 stage.job.config(sample), self.pack, journal, lambda row: None, CPU

@@ -46,7 +46,7 @@ def time_stage(root: Path, pack: Pack, configs: list[Config], name: str) -> floa
     delivery = MLflowSender(root, context, DataRecord("hokkaido-twin", pack.hash, "twin", {}, {}))
     stage = Stage("repeat", job, len(configs), EPOCHS)
     run_repeats(configs, stage, delivery, root / name / "ray", Resources(1, 0))
-    times = [read_times(job.journal({"config": config})) for config in configs]
+    times = [read_times(job.folder({"config": config})) for config in configs]
     return max(began + seconds for began, seconds in times) - min(began for began, _ in times)
 
 

@@ -83,7 +83,7 @@ def time_trials(root: Path, pack: Pack, kind: type[MLflowSender], name: str) -> 
     run_repeats(configs, stage, delivery, root / name / "ray", Resources(1, 0))
     times, shares = [], []
     for config in configs:
-        rows = job.journal({"config": config}).history()
+        rows = job.folder({"config": config}).history()
         whole = (rows[-1]["time_ms"] - rows[0]["time_ms"]) / 1000 + rows[0]["seconds"]
         times.append(whole)
         shares.append(1 - sum(row["seconds"] for row in rows) / whole)

@@ -163,9 +163,9 @@ def _warn_if_disk_full(root: Path) -> None:
 
 def _print_resume_command(root: Path, campaign: str) -> None:
     from tuning.settings.settings import campaign_folder
-    from tuning.trial.stage import count_done
+    from tuning.trial.status import count_finished
 
-    done, started = count_done(campaign_folder(root, campaign) / "trials")
+    done, started = count_finished(campaign_folder(root, campaign) / "trials")
     if started:
         print(
             f"{done} of {started} started trials are done; nothing is lost. Resume with: "

@@ -17,8 +17,9 @@ import pytest
 
 from tests.support.servers import serve_mlflow
 from tests.support.slurm_cluster import PROJECT, Slurm, require_slurm, running_slurm
+from tuning.trial.entry import list_trials
 from tuning.trial.folder import TrialFolder
-from tuning.trial.stage import is_finished, list_trials
+from tuning.trial.status import is_finished
 
 FOLDER = PROJECT / "platform" / "slurm"
 SCRIPT = FOLDER / "landslide.sbatch"

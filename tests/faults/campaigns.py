@@ -14,8 +14,9 @@ import pandas as pd
 import psutil
 
 from tuning.tracking.client import connect, find_runs
+from tuning.trial.entry import list_trials
 from tuning.trial.folder import TrialFolder
-from tuning.trial.stage import is_finished, list_trials
+from tuning.trial.status import is_finished
 
 PROJECT = Path(__file__).parents[2]
 NAME = "faults"

@@ -17,8 +17,9 @@ from tuning.tracking.tracker import Tracker
 from tuning.tracking.ui_links import publish_views
 from tuning.train.evaluate import measure_test
 from tuning.train.fit import fit
+from tuning.trial.entry import register_trial
 from tuning.trial.folder import Config
-from tuning.trial.stage import Stage, StageJob, register_trial
+from tuning.trial.stage import Stage, StageJob
 
 CPU = torch.device("cpu")
 BASELINE = "log_ratio_vv"
@@ -70,7 +71,7 @@ def track_trial(
     sender: MLflowSender, stage: Stage, config: Config, pack: Pack, split: Split
 ) -> str:
     """Train and log one trial; a search trial with the last of ``RATES`` is stopped early."""
-    folder = stage.job.journal({"config": config})
+    folder = stage.job.folder({"config": config})
     run_id = sender.open_trial(folder)
 
     def report(row: dict[str, object]) -> None:

@@ -9,8 +9,9 @@ import pytest
 from tuning.run import main
 from tuning.settings.lock import lock_campaign
 from tuning.settings.settings import Settings
+from tuning.trial.entry import register_trial
 from tuning.trial.folder import Config
-from tuning.trial.stage import Stage, StageJob, register_trial
+from tuning.trial.stage import Stage, StageJob
 
 WORDS = ["--model", "unet", "--preset", "smoke"]
 

@@ -67,7 +67,7 @@ def test_eight_trials_at_once_lose_no_epoch(
     assert sorted(run.data.tags["number"] for run in runs) == sorted(map(str, range(1, TRIALS + 1)))
     assert {run.info.status for run in runs} == {"FINISHED"}
     for run in runs:
-        rows = job.journal({"config": _config_of(tracker, run.info.run_id)}).history()
+        rows = job.folder({"config": _config_of(tracker, run.info.run_id)}).history()
         for name in EPOCH_METRICS:
             history = tracker.client.get_metric_history(run.info.run_id, name)
             logged = sorted((metric.step, metric.value) for metric in history)

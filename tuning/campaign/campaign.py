@@ -34,9 +34,10 @@ from tuning.settings.settings import Settings, campaign_folder
 from tuning.tracking.client import tracking_uri
 from tuning.train.environment import describe_environment
 from tuning.trial.disk import drop_checkpoints, format_bytes
+from tuning.trial.entry import TrialEntry, list_entries, read_entry, write_entry
 from tuning.trial.folder import Config, TrialFolder
 from tuning.trial.search_space import compose, first_sample, make_key, make_space
-from tuning.trial.stage import Stage, StageJob, TrialEntry, list_entries, read_entry, write_entry
+from tuning.trial.stage import Stage, StageJob
 
 logger = logging.getLogger(__name__)
 

@@ -12,18 +12,10 @@ from ray.tune.experiment import Trial
 
 from tuning.tracking.sender import MLflowSender
 from tuning.trial.disk import FULL_DISK, FullDiskError, describe_free_space, is_full
+from tuning.trial.entry import register_trial
 from tuning.trial.folder import TrialFolder
-from tuning.trial.stage import (
-    MEMBER,
-    METRIC,
-    Stage,
-    describe_end,
-    has_failed,
-    is_finished,
-    mark_failed,
-    register_trial,
-    split_finished,
-)
+from tuning.trial.stage import METRIC, SAMPLE_INDEX, Stage
+from tuning.trial.status import has_failed, is_finished, mark_failed, read_end, split_finished
 
 logger = logging.getLogger(__name__)
 
@@ -31,7 +23,7 @@ logger = logging.getLogger(__name__)
 class TrackingCallback(tune.Callback):
     """Sends every trial's folder to MLflow when Ray reports it, and logs the progress.
 
-    A Ray trial may train several of the project's trials (see :meth:`tuning.trial.stage.StageJob.members`); each is
+    A Ray trial may train several of the project's trials (see :meth:`tuning.trial.stage.StageJob.list_samples`); each is
     tracked by itself. Ray keeps a pickled copy of the callback, whose counters start from zero.
     """
 
@@ -87,7 +79,7 @@ class TrackingCallback(tune.Callback):
         self, iteration: int, trials: list[Trial], trial: Trial, result: dict[str, Any], **info: Any
     ) -> None:
         """Send the new epoch and log a line about it."""
-        member = self._members(trial)[result.get(MEMBER, 0)]
+        member = self._members(trial)[result.get(SAMPLE_INDEX, 0)]
         folder = self._folder(member)
         self.sender.submit(folder)
         self._last_report[self._key(trial)] = time.monotonic()
@@ -130,7 +122,7 @@ class TrackingCallback(tune.Callback):
         self._last_report.pop(self._key(trial), None)
         for member in self._members(trial):
             self.sender.collect(self._folder(member))
-            if describe_end(self._folder(member), self.stage.job.stage) is not None:
+            if read_end(self._folder(member), self.stage.job.stage) is not None:
                 self._finish(member)
 
     def on_trial_recover(
@@ -181,19 +173,19 @@ class TrackingCallback(tune.Callback):
             self._ended_epochs += self._epochs[key]
         self._ended.add(key)
         self.sender.submit(folder)
-        reason, message, _ = describe_end(folder, self.stage.job.stage) or ("error", "", None)
+        reason, message, _ = read_end(folder, self.stage.job.stage) or ("error", "", None)
         logger.info(
             "%s ended: %s%s", self._name(member), reason, f": {message}" if message else "."
         )
 
     def _members(self, trial: Trial) -> list[Mapping[str, Any]]:
-        return self.stage.job.members(trial.config)
+        return self.stage.job.list_samples(trial.config)
 
     def _key(self, trial: Trial) -> str:
         return self.stage.job.key(self._members(trial)[0])
 
     def _folder(self, member: Mapping[str, Any]) -> TrialFolder:
-        return self.stage.job.journal(member)
+        return self.stage.job.folder(member)
 
     def _name(self, member: Mapping[str, Any]) -> str:
         return register_trial(self.stage, member, self._next).name

@@ -19,9 +19,11 @@ from ray.tune.schedulers import ASHAScheduler, FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 from ray.tune.search.optuna import OptunaSearch
 
+from tuning.trial.entry import TrialEntry
 from tuning.trial.folder import TrialFolder
 from tuning.trial.search_space import Domain, LogUniform
-from tuning.trial.stage import METRIC, Stage, TrialEntry, describe_end
+from tuning.trial.stage import METRIC, Stage
+from tuning.trial.status import read_end
 
 SEARCH_SEED = 42
 _NO_CONTROLLER: Any = None  # ASHA does not use it
@@ -98,8 +100,8 @@ class ResumableOptunaSearch(OptunaSearch):
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
     ) -> None:
         """Pass a trial's result to Optuna; a failed trial has none."""
-        folder = self._stage.job.journal(self._samples[trial_id])
-        ended = describe_end(folder, self._stage.job.stage)
+        folder = self._stage.job.folder(self._samples[trial_id])
+        ended = read_end(folder, self._stage.job.stage)
         failed = error or (ended is not None and ended[0] == "error")
         super().on_trial_complete(trial_id, None if failed else result, failed)
 
@@ -131,7 +133,7 @@ def make_searcher(
         mode="max",
     )
     for path, entry in finished.items():
-        rows, ended = TrialFolder(path).history(), describe_end(TrialFolder(path), entry.kind)
+        rows, ended = TrialFolder(path).history(), read_end(TrialFolder(path), entry.kind)
         failed = not rows or (ended is not None and ended[0] == "error")
         value = math.nan if failed else rows[-1][METRIC]
         searcher.add_evaluated_point(dict(entry.sample), value, error=failed)
@@ -168,13 +170,13 @@ class ReplayingASHA(ASHAScheduler):
     def on_trial_add(self, tune_controller: Any, trial: Trial) -> None:
         """Replay a started trial's epochs except the last, at which it may have been stopped."""
         super().on_trial_add(tune_controller, trial)
-        self._replay(trial, self._stage.job.journal(trial.config).history()[:-1])
+        self._replay(trial, self._stage.job.folder(trial.config).history()[:-1])
 
     def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> Any:
         """Decide whether a trial continues; write the end of a stopped trial to its folder."""
         action = super().on_trial_result(tune_controller, trial, result)
         if action == TrialScheduler.STOP:
-            self._stage.job.journal(trial.config).end("scheduler", epoch=result["epoch"])
+            self._stage.job.folder(trial.config).end("scheduler", epoch=result["epoch"])
         return action
 
     def _replay(self, trial: Any, rows: Sequence[Mapping[str, Any]]) -> None:

@@ -16,16 +16,11 @@ from tuning.search.interrupt import stop_on_interrupt
 from tuning.search.optuna_asha import make_scheduler, make_searcher
 from tuning.search.trainable import run_trial
 from tuning.tracking.sender import MLflowSender
+from tuning.trial.entry import list_entries
 from tuning.trial.folder import Config, TrialFolder
 from tuning.trial.search_space import Domain, first_sample
-from tuning.trial.stage import (
-    Stage,
-    has_failed,
-    is_finished,
-    list_entries,
-    read_score,
-    split_finished,
-)
+from tuning.trial.stage import Stage
+from tuning.trial.status import has_failed, is_finished, read_score, split_finished
 
 logger = logging.getLogger(__name__)
 
@@ -94,7 +89,7 @@ def run_repeats(
     """
 
     def folder_of(config: Config) -> TrialFolder:
-        return stage.job.journal({"config": config})
+        return stage.job.folder({"config": config})
 
     def prepare() -> tuple[dict[str, Any], dict[str, Any]]:
         rest = [config for config in configs if not is_finished(folder_of(config), stage.job.stage)]
@@ -184,7 +179,7 @@ def _fit(
 
 def _open_ray_storage(stage: Stage, ray_folder: Path) -> tuple[Any, str]:
     """Empty Ray's own storage of a stage, which every node must reach; return its file system and path."""
-    sync = stage.job.relay
-    storage = sync.depot.subfolder("ray") if sync else SharedStorage(str(ray_folder.resolve()))
+    sync = stage.job.sync
+    storage = sync.storage.subfolder("ray") if sync else SharedStorage(str(ray_folder.resolve()))
     storage.subfolder(stage.name).delete_all()
     return storage.open()

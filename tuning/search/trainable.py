@@ -26,7 +26,8 @@ from tuning.train.multi_seed import SeedRun, fit_stacked
 from tuning.train.training import BadTrialError
 from tuning.trial.disk import FULL_DISK
 from tuning.trial.folder import Row, TrialFolder
-from tuning.trial.stage import MEMBER, StageJob, is_finished, mark_failed
+from tuning.trial.stage import SAMPLE_INDEX, StageJob
+from tuning.trial.status import is_finished, mark_failed
 from tuning.trial.sync import StopMarker, working_copy
 
 REPORTED = ("epoch", "best_val_pr_auc", "val_pr_auc", "val_loss", "train_loss", "seconds")
@@ -51,7 +52,7 @@ def run_trial(sample: dict[str, Any], job: StageJob) -> None:
         # All workers lock in the stage's order, so that two never wait for each other's folders.
         trials = [
             RunningTrial(index, member, stack.enter_context(_lock_folder(member, job)))
-            for index, member in enumerate(job.members(sample))
+            for index, member in enumerate(job.list_samples(sample))
         ]
         try:
             with _record_errors(trials, job):
@@ -87,10 +88,10 @@ def _lock_folder(sample: Mapping[str, Any], job: StageJob) -> Iterator[TrialFold
 @contextmanager
 def _local_folder(sample: Mapping[str, Any], job: StageJob) -> Iterator[TrialFolder]:
     """Yield the trial's folder: the campaign's own, or this node's copy of it from shared storage."""
-    if job.relay is None:
-        yield job.journal(sample)
+    if job.sync is None:
+        yield job.folder(sample)
         return
-    with working_copy(job.relay, job.key(sample), cache_folder()) as path:
+    with working_copy(job.sync, job.key(sample), cache_folder()) as path:
         folder = TrialFolder(path)
         folder.drop("failure")  # of an earlier attempt
         yield folder
@@ -139,9 +140,9 @@ def _train(trials: Sequence[RunningTrial], job: StageJob) -> None:
 
 def _list_seeds(trials: Sequence[RunningTrial], job: StageJob) -> list[SeedRun]:
     def report(trial: RunningTrial, row: Row) -> None:
-        if job.relay:
-            job.relay.push(job.key(trial.sample), trial.folder.path)
-        tune.report({MEMBER: trial.index, **{name: row[name] for name in REPORTED}})
+        if job.sync:
+            job.sync.push(job.key(trial.sample), trial.folder.path)
+        tune.report({SAMPLE_INDEX: trial.index, **{name: row[name] for name in REPORTED}})
         _check_stop(job.stop)
 
     return [

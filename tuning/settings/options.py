@@ -25,7 +25,7 @@ from tuning.settings.settings import (
     save_settings,
 )
 from tuning.train.fit import choose_device
-from tuning.trial.stage import count_done
+from tuning.trial.status import count_finished
 
 
 def settings_from_options(options: dict[str, Any], root: Path) -> Settings:
@@ -93,7 +93,7 @@ def _confirm_resume(root: Path, campaign: str) -> bool:
     Raises:
         ValueError: If standard input is no terminal.
     """
-    done, started = count_done(campaign_folder(root, campaign) / "trials")
+    done, started = count_finished(campaign_folder(root, campaign) / "trials")
     text = f"The same command was interrupted: campaign {campaign}, {done} of {started} started trials done."
     if sys.stdin.isatty():
         return input(f"{text} Resume it? [Y/n] ").strip().lower() in ("", "y", "yes")

@@ -14,8 +14,8 @@ from tuning.settings.settings import OUTCOME
 from tuning.tracking.client import tracking_uri
 from tuning.tracking.errors import tracker_errors
 from tuning.tracking.sender import MLflowSender, load_sender
+from tuning.trial.entry import list_trials
 from tuning.trial.folder import read_optional_json
-from tuning.trial.stage import list_trials
 
 
 def send_missing(campaign: Path) -> tuple[str, bool]:

@@ -14,8 +14,9 @@ from data.io.errors import format_error
 from tuning.tracking.background import BackgroundSender
 from tuning.tracking.payloads import CampaignContext, DataRecord
 from tuning.tracking.tracker import Tracker
+from tuning.trial.entry import TrialEntry, list_trials, read_entry
 from tuning.trial.folder import TrialFolder, read_optional_json, write_json
-from tuning.trial.stage import TrialEntry, describe_end, is_finished, list_trials, read_entry
+from tuning.trial.status import is_finished, read_end
 from tuning.trial.sync import TrialSync
 
 logger = logging.getLogger(__name__)
@@ -155,7 +156,7 @@ class MLflowSender:
     def send(self, folder: TrialFolder) -> int:
         """Send what a trial's run lacks; return the number of epochs sent."""
         run_id, entry = self.open_trial(folder), _read(folder)
-        ended = describe_end(folder, entry.kind)  # read before the epochs, which may still grow
+        ended = read_end(folder, entry.kind)  # read before the epochs, which may still grow
         sent = self.tracker.send_epochs(run_id, folder)
         if ended is not None:
             final = is_finished(folder, entry.kind)
@@ -168,7 +169,7 @@ class MLflowSender:
         """Send what the runs of some trials lack, in order; stop if the tracker does not answer.
 
         Args:
-            paths: The trials' folders, for example from :func:`tuning.trial.stage.list_trials`.
+            paths: The trials' folders, for example from :func:`tuning.trial.entry.list_trials`.
         """
         self.drain()
         epochs = ended = unsent = 0

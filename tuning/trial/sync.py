@@ -33,36 +33,36 @@ class TrialSync:
     """The trials of one campaign on shared storage.
 
     Attributes:
-        depot: The folder that holds a folder per trial key.
+        storage: The folder that holds a folder per trial key.
     """
 
-    depot: SharedStorage
+    storage: SharedStorage
 
     @property
     def name(self) -> str:
         """A name for this campaign's trials on a node."""
-        return hashlib.sha256(self.depot.uri.encode()).hexdigest()[:12]
+        return hashlib.sha256(self.storage.uri.encode()).hexdigest()[:12]
 
     @property
     def stop(self) -> "StopMarker":
         """The mark that asks the trials to end after their epoch."""
-        return StopMarker(self.depot)
+        return StopMarker(self.storage)
 
     def push(self, key: str, folder: Path) -> None:
         """Put a trial's folder here, as it is now.
 
         Raises:
-            DepotError: If the storage cannot be written.
+            SharedStorageError: If the storage cannot be written.
         """
         before = self._index(key)
         found = {file.name: hash_file(file) for file in _list_files(folder)}
         for name, digest in found.items():
             if before.get(name) != digest:
-                self.depot.upload(folder / name, _place(key, name, digest))
-        self.depot.write(f"{key}/{INDEX}", json.dumps(found).encode())
+                self.storage.upload(folder / name, _place(key, name, digest))
+        self.storage.write(f"{key}/{INDEX}", json.dumps(found).encode())
         for name, digest in before.items():
             if found.get(name) != digest:
-                self.depot.delete(_place(key, name, digest))
+                self.storage.delete(_place(key, name, digest))
 
     def fetch(self, key: str, folder: Path) -> None:
         """Make a folder what was put here last; empty where nothing was."""
@@ -85,9 +85,9 @@ class TrialSync:
     def clear(self, key: str) -> None:
         """Remove a trial of which nothing is wanted any more."""
         index = self._index(key)
-        self.depot.delete(f"{key}/{INDEX}")
+        self.storage.delete(f"{key}/{INDEX}")
         for name, digest in index.items():
-            self.depot.delete(_place(key, name, digest))
+            self.storage.delete(_place(key, name, digest))
 
     def _take(self, key: str, folder: Path, without: frozenset[str]) -> dict[str, str]:
         for left in range(TRIES, 0, -1):
@@ -105,24 +105,24 @@ class TrialSync:
 
     def _get(self, place: str, target: Path, digest: str) -> None:
         def write(aside: Path) -> None:
-            self.depot.download(place, aside)
+            self.storage.download(place, aside)
             if (got := hash_file(aside)) != digest:
                 raise SharedStorageError(
                     f"A trial's file must have the hash {digest[:12]}, but got {got[:12]} for {place} of "
-                    f"{self.depot.uri.partition('?')[0]}. Remove the trial's folder there; it is trained again."
+                    f"{self.storage.uri.partition('?')[0]}. Remove the trial's folder there; it is trained again."
                 )
 
         write_atomically(target, write)
 
     def _index(self, key: str) -> dict[str, str]:
         """Read the names and hashes of a trial's files; what others may have written there is checked."""
-        content = self.depot.read(f"{key}/{INDEX}")
+        content = self.storage.read(f"{key}/{INDEX}")
         if content is None:
             return {}
         index = parse_object(content.decode(errors="replace"), f"{key}/{INDEX}")
         if not is_string_map(index) or not all(is_safe_name(name) for name in index):
             rule = "A trial's index must hold a hash by file name"
-            raise refused_error(rule, "another", f"{self.depot.uri.partition('?')[0]}/{key}")
+            raise refused_error(rule, "another", f"{self.storage.uri.partition('?')[0]}/{key}")
         return index
 
 
@@ -130,37 +130,37 @@ class TrialSync:
 class StopMarker:
     """A mark on shared storage, used like a file's path."""
 
-    depot: SharedStorage
+    storage: SharedStorage
 
     def exists(self) -> bool:
         """Tell whether it is there."""
-        return self.depot.exists("stop")
+        return self.storage.exists("stop")
 
     def touch(self) -> None:
         """Make it."""
-        self.depot.write("stop", b"stop")
+        self.storage.write("stop", b"stop")
 
     def unlink(self, missing_ok: bool = True) -> None:
         """Remove it."""
-        self.depot.delete("stop")
+        self.storage.delete("stop")
 
 
 @contextmanager
-def working_copy(relay: TrialSync, key: str, cache: Path) -> Iterator[Path]:
+def working_copy(sync: TrialSync, key: str, cache: Path) -> Iterator[Path]:
     """Give a worker a trial's folder on its own node; what it holds in the end goes back.
 
     Args:
-        relay: The campaign's trials.
+        sync: The campaign's trials.
         key: The trial's key.
         cache: The node's folder.
 
     Raises:
-        DepotError: If the storage cannot be used.
+        SharedStorageError: If the storage cannot be used.
     """
-    folder = cache / "trials" / relay.name / key
-    relay.fetch(key, folder)
+    folder = cache / "trials" / sync.name / key
+    sync.fetch(key, folder)
     yield folder
-    relay.push(key, folder)
+    sync.push(key, folder)
     for file in _list_files(folder):
         file.unlink()
 

@@ -9,8 +9,9 @@ import pytest
 from tuning.search.callback import TrackingCallback, explain_error
 from tuning.tracking.payloads import CampaignContext, DataRecord
 from tuning.tracking.sender import MLflowSender
+from tuning.trial.entry import register_trial
 from tuning.trial.folder import TrialFolder
-from tuning.trial.stage import Stage, StageJob, register_trial
+from tuning.trial.stage import Stage, StageJob
 
 TASK = "Failure # 1 (occurred at 2026-11-25_21-03-12)\nray::ImplicitFunc.train() (pid=1, actor_id=a)\n  File x\n"
 
@@ -66,7 +67,7 @@ def test_sums_of_epochs_are_those_of_the_trials(tmp_path: Path) -> None:
     callback, trials = make_callback(tmp_path, 12)
     for trial in trials[:2]:  # ended before this process began, and run again
         register_trial(callback.stage, trial.config, 1)
-        callback.stage.job.journal(trial.config).end("last epoch")
+        callback.stage.job.folder(trial.config).end("last epoch")
     callback = TrackingCallback(callback.sender, callback.stage)
     for trial in trials:
         callback.on_trial_start(1, trials, trial)
@@ -74,7 +75,7 @@ def test_sums_of_epochs_are_those_of_the_trials(tmp_path: Path) -> None:
         result = {"epoch": epoch, "val_pr_auc": 0.1, "best_val_pr_auc": 0.1, "seconds": 1.0}
         callback.on_trial_result(1, trials, trials[trial], result)
         if epoch == 4:
-            callback.stage.job.journal(trials[trial].config).end("last epoch")
+            callback.stage.job.folder(trials[trial].config).end("last epoch")
             callback.on_trial_complete(1, trials, trials[trial])
     ended = [callback._epochs[key] for key in callback._ended if key in callback._epochs]
     assert len(ended) > 2
@@ -93,7 +94,7 @@ def make_stack(root: Path, *seeds: int) -> tuple[TrackingCallback, Any]:
 
 
 def folders_of(callback: TrackingCallback, trial: Any) -> list[TrialFolder]:
-    return [callback.stage.job.journal(one) for one in callback.stage.job.members(trial.config)]
+    return [callback.stage.job.folder(one) for one in callback.stage.job.list_samples(trial.config)]
 
 
 def test_each_seed_of_a_stack_is_tracked_by_itself(
@@ -105,7 +106,7 @@ def test_each_seed_of_a_stack_is_tracked_by_itself(
     assert [folder.read("trial")["number"] for folder in folders] == [1, 2, 3]
     with caplog.at_level("INFO"):
         result = {"epoch": 2, "val_pr_auc": 0.1, "best_val_pr_auc": 0.1, "seconds": 1.0}
-        callback.on_trial_result(1, [trial], trial, result | {"member": 1})
+        callback.on_trial_result(1, [trial], trial, result | {"sample_index": 1})
     assert "seed 6: epoch 2/4" in caplog.text
     assert callback._epochs == {folders[1].path.name: 2}
     folders[0].end("error", message="The loss must stay finite.")
@@ -139,7 +140,13 @@ def test_stack_hangs_when_none_of_its_seeds_ends_an_epoch(
     monkeypatch.setattr("tuning.search.callback.time.monotonic", lambda: now[0])
     monkeypatch.setattr("tuning.search.callback.ray.kill", killed.append)
     callback.on_trial_start(1, [trial], trial)
-    result = {"epoch": 1, "val_pr_auc": 0.1, "best_val_pr_auc": 0.1, "seconds": 1.0, "member": 1}
+    result = {
+        "epoch": 1,
+        "val_pr_auc": 0.1,
+        "best_val_pr_auc": 0.1,
+        "seconds": 1.0,
+        "sample_index": 1,
+    }
     for now[0] in (50.0, 100.0):  # the first seed has ended and reports no more
         callback.on_trial_result(1, [trial], trial, result)
         callback.on_step_begin(1, [trial])

@@ -14,17 +14,11 @@ from tuning.search.optuna_asha import (
     make_scheduler,
     make_searcher,
 )
+from tuning.trial.entry import list_entries, register_trial
 from tuning.trial.folder import Config
 from tuning.trial.search_space import Domain, LogUniform
-from tuning.trial.stage import (
-    METRIC,
-    Stage,
-    StageJob,
-    is_finished,
-    list_entries,
-    register_trial,
-    split_finished,
-)
+from tuning.trial.stage import METRIC, Stage, StageJob
+from tuning.trial.status import is_finished, split_finished
 
 SPACE: dict[str, Domain] = {"lr": LogUniform(1e-4, 1e-1), "arch.width": [4, 8, 16]}
 FIRST = {"lr": 3e-3, "arch.width": 8}
@@ -48,7 +42,7 @@ def score(sample: dict[str, Any]) -> float:
 
 
 def finish(stage: Stage, sample: dict[str, Any]) -> None:
-    folder = stage.job.journal(sample)
+    folder = stage.job.folder(sample)
     folder.append({"epoch": 1, METRIC: score(sample)})
     folder.end("last epoch", epoch=1)
 
@@ -97,7 +91,7 @@ def test_resumed_search_learns_from_earlier_trials(stage: Stage) -> None:
 
 def test_failed_trial_is_ignored_and_not_repeated(stage: Stage) -> None:
     register_trial(stage, FIRST, 1)
-    stage.job.journal(FIRST).end("error", message="The loss must stay finite.")
+    stage.job.folder(FIRST).end("error", message="The loss must stay finite.")
     assert continue_search(stage).suggest("next") != FIRST
 
 
@@ -120,7 +114,7 @@ def report(halving: ReplayingASHA, one: Any, epoch: int, value: float) -> str:
 def test_rungs_count_trials_from_before_a_resume(stage: Stage) -> None:
     past = [trial(stage, rate, number) for number, rate in enumerate((1e-3, 2e-3, 3e-3), 1)]
     for number, one in enumerate(past):
-        folder = stage.job.journal(one.config)
+        folder = stage.job.folder(one.config)
         for epoch in range(1, 5):
             folder.append({"epoch": epoch, METRIC: 0.5 + number / 10})
         folder.end("last epoch", epoch=4)
@@ -133,15 +127,15 @@ def test_rungs_count_trials_from_before_a_resume(stage: Stage) -> None:
         scheduler.on_trial_add(None, new)
         assert report(scheduler, new, 2, 0.1) == TrialScheduler.CONTINUE  # before the first rung
     assert report(fresh, new, 3, 0.1) == TrialScheduler.CONTINUE
-    assert not is_finished(stage.job.journal(new.config), "search")
+    assert not is_finished(stage.job.folder(new.config), "search")
     assert report(halving, new, 3, 0.1) == TrialScheduler.STOP
-    assert stage.job.journal(new.config).read("end")["reason"] == "scheduler"
+    assert stage.job.folder(new.config).read("end")["reason"] == "scheduler"
 
 
 def test_trial_that_passed_a_rung_is_not_stopped_there_later(stage: Stage) -> None:
     weak = trial(stage, 1e-3, 1)
     for epoch in range(1, 6):
-        stage.job.journal(weak.config).append({"epoch": epoch, METRIC: 0.1})
+        stage.job.folder(weak.config).append({"epoch": epoch, METRIC: 0.1})
     strong = [trial(stage, 2e-3 + number / 1e3, 2 + number) for number in range(3)]
     halving = make_scheduler(stage, [])
     assert isinstance(halving, ReplayingASHA)

@@ -13,7 +13,8 @@ from tests.support.training import TIMED_FIELDS, FaultyNet
 from tuning.search.trainable import run_trial
 from tuning.train.checkpoints import make_model
 from tuning.trial.folder import Config, TrialFolder
-from tuning.trial.stage import MEMBER, StageJob, is_finished
+from tuning.trial.stage import SAMPLE_INDEX, StageJob
+from tuning.trial.status import is_finished
 from tuning.trial.sync import TrialSync
 
 SEEDS = (42, 7, 9)
@@ -39,7 +40,7 @@ def make_job(pack: Pack, folder: Path) -> StageJob:
 def run_stack(config: Config, job: StageJob, *seeds: int) -> dict[int, TrialFolder]:
     configs = [config | {"seed": seed} for seed in seeds]
     run_trial({"configs": configs}, job)
-    return {one["seed"]: job.journal({"config": one}) for one in configs}
+    return {one["seed"]: job.folder({"config": one}) for one in configs}
 
 
 def read_result(folder: TrialFolder) -> dict[str, Any]:
@@ -59,7 +60,7 @@ def test_stacked_seed_gives_the_same_trial_as_a_single_one(
     config["arch"] |= {"dropout": 0.2}
     config["epochs"] = 2
     stacked = run_stack(config, make_job(pack, tmp_path / "stack"), *SEEDS[:2])
-    reported = sorted((one[MEMBER], one["epoch"]) for one in reports)
+    reported = sorted((one[SAMPLE_INDEX], one["epoch"]) for one in reports)
     assert reported == [(0, 1), (0, 2), (1, 1), (1, 2)]
     alone = make_job(pack, tmp_path / "alone")
     for seed, folder in stacked.items():
@@ -93,7 +94,7 @@ def test_damaged_folder_fails_its_seed_alone(
     config: Config, pack: Pack, tmp_path: Path, reports: Reports
 ) -> None:
     job = make_job(pack, tmp_path)
-    damaged = job.journal({"config": config | {"epochs": 1, "seed": SEEDS[0]}})
+    damaged = job.folder({"config": config | {"epochs": 1, "seed": SEEDS[0]}})
     damaged.last.write_text("no checkpoint")
     first, second, _ = run_stack(config | {"epochs": 1}, job, *SEEDS).values()
     assert "must be a file that training wrote, but" in first.read("failure")["message"]
@@ -114,7 +115,9 @@ def test_interrupted_stack_resumes_in_any_grouping(
     config["epochs"] = 2
 
     def cut(row: dict[str, Any]) -> None:
-        if row["epoch"] == 2 and row[MEMBER] == 1:  # the first has ended by then, the last has not
+        if (
+            row["epoch"] == 2 and row[SAMPLE_INDEX] == 1
+        ):  # the first has ended by then, the last has not
             raise CutError
 
     monkeypatch.setattr("tuning.search.trainable.tune.report", lambda row: None)
@@ -134,13 +137,13 @@ def test_finished_trials_of_a_stack_are_not_changed(
 ) -> None:
     job, config = make_job(pack, tmp_path), config | {"epochs": 1}
     (first,) = run_stack(config, job, SEEDS[0]).values()
-    failed = job.journal({"config": config | {"seed": SEEDS[1]}})
+    failed = job.folder({"config": config | {"seed": SEEDS[1]}})
     failed.end("error", message="The loss must stay finite.")
     before = [(folder.path / "end.json").read_bytes() for folder in (first, failed)]
     reports.clear()
     run_stack(config, job, *SEEDS)
     assert [(folder.path / "end.json").read_bytes() for folder in (first, failed)] == before
-    assert [one[MEMBER] for one in reports] == [2]
+    assert [one[SAMPLE_INDEX] for one in reports] == [2]
 
 
 def test_stopped_campaign_stops_all_seeds(
@@ -171,8 +174,8 @@ def test_each_seed_of_a_stack_is_copied_to_shared_storage(
     config: Config, pack: Pack, tmp_path: Path, reports: Reports, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tuning.search.trainable.cache_folder", lambda: tmp_path / "cache")
-    sync = TrialSync(SharedStorage(str(tmp_path / "depot")))
-    job, config = replace(make_job(pack, tmp_path), relay=sync), config | {"epochs": 1}
+    sync = TrialSync(SharedStorage(str(tmp_path / "shared")))
+    job, config = replace(make_job(pack, tmp_path), sync=sync), config | {"epochs": 1}
     for folder in run_stack(config, job, *SEEDS[:2]).values():
         assert not folder.history()
         sync.pull(folder.path.name, folder.path, large=True)

@@ -24,8 +24,10 @@ from tuning.tracking.sender import (
     write_context,
 )
 from tuning.train.fit import fit
+from tuning.trial.entry import list_trials, register_trial
 from tuning.trial.folder import Config, TrialFolder
-from tuning.trial.stage import Stage, StageJob, list_trials, mark_failed, register_trial
+from tuning.trial.stage import Stage, StageJob
+from tuning.trial.status import mark_failed
 
 CONTEXT = CampaignContext(
     "named", "smoke", "blocks", "s", "d", "synthetic", "s1", "2 even", "c" * 40
@@ -61,7 +63,7 @@ def begin(stage: Stage, config: Config, rate: float, number: int = 1) -> TrialFo
     arch = {f"arch.{name}": value for name, value in config["arch"].items()}
     sample = {"lr": rate, **arch}
     register_trial(stage, sample, number)
-    return stage.job.journal(sample)
+    return stage.job.folder(sample)
 
 
 def train(stage: Stage, config: Config, pack: Pack, rate: float, number: int = 1) -> TrialFolder:

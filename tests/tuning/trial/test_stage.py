@@ -9,21 +9,16 @@ import pytest
 
 from tuning.metrics.histogram import BINS
 from tuning.tracking.descriptions import describe_trial
+from tuning.trial.entry import list_entries, name_trial, read_entry, register_trial, write_entry
 from tuning.trial.folder import Config, TrialFolder
-from tuning.trial.stage import (
-    Stage,
-    StageJob,
-    count_done,
-    describe_end,
+from tuning.trial.stage import Stage, StageJob
+from tuning.trial.status import (
+    count_finished,
     has_failed,
     is_finished,
-    list_entries,
     mark_failed,
-    name_trial,
-    read_entry,
+    read_end,
     read_score,
-    register_trial,
-    write_entry,
 )
 
 
@@ -81,7 +76,7 @@ def test_search_trial_s_name_tells_model_number_and_rate(
 
 def test_new_entry_is_to_be_sent_again(stage: Stage) -> None:
     entry = register_trial(stage, sample_of(1e-3), 1)
-    journal = stage.job.journal(sample_of(1e-3))
+    journal = stage.job.folder(sample_of(1e-3))
     journal.write("sent", {"campaign": "run"})
     write_entry(journal, replace(entry, model=True))
     assert journal.read("sent") is None
@@ -90,7 +85,7 @@ def test_new_entry_is_to_be_sent_again(stage: Stage) -> None:
 
 def test_entry_of_another_version_is_refused(stage: Stage) -> None:
     register_trial(stage, sample_of(1e-3), 1)
-    journal = stage.job.journal(sample_of(1e-3))
+    journal = stage.job.folder(sample_of(1e-3))
     content = json.loads((journal.path / "trial.json").read_text())
     journal.write("trial", content | {"colour": "red"})
     with pytest.raises(ValueError, match=r"written by the version that runs it, but got .*colour"):
@@ -103,10 +98,10 @@ def test_repeat_trial_is_over_once_test_is_measured(tmp_path: Path) -> None:
     journal.end("patience", epoch=3)
     assert is_finished(journal, "search")
     assert not is_finished(journal, "repeat")
-    assert describe_end(journal, "repeat") is None
+    assert read_end(journal, "repeat") is None
     journal.write("test", {"pr_auc": 0.5})
     assert is_finished(journal, "repeat")
-    ended = describe_end(journal, "repeat")
+    ended = read_end(journal, "repeat")
     assert ended is not None
     assert ended[:2] == ("patience", "")
     assert ended[2] is not None
@@ -118,11 +113,11 @@ def test_failure_of_the_machine_s_is_told_and_is_not_the_end(tmp_path: Path) -> 
     assert has_failed(journal, "hang")
     assert not has_failed(journal, "memory")
     assert not is_finished(journal, "search")
-    ended = describe_end(journal, "search")
+    ended = read_end(journal, "search")
     assert ended is not None
     assert ended[:2] == ("error", "No epoch.")
     journal.end("error", message="The loss must stay finite.")
-    ended = describe_end(journal, "repeat")
+    ended = read_end(journal, "repeat")
     assert ended is not None
     assert ended[1] == "The loss must stay finite."  # its own word counts more
 
@@ -140,8 +135,8 @@ def test_only_a_trial_with_a_result_has_a_score(tmp_path: Path) -> None:
 def test_trials_done_are_counted(stage: Stage) -> None:
     for number, rate in enumerate((1e-3, 1e-2), 1):
         register_trial(stage, sample_of(rate), number)
-    stage.job.journal(sample_of(1e-2)).end("patience", epoch=1)
-    assert count_done(Path(stage.job.trials)) == (1, 2)
+    stage.job.folder(sample_of(1e-2)).end("patience", epoch=1)
+    assert count_finished(Path(stage.job.trials)) == (1, 2)
 
 
 def test_note_of_a_trial_tells_its_best_epoch_and_how_to_rerun_it() -> None:
