@@ -49,11 +49,6 @@ def _catalogue_tile(row: dict[str, str]) -> CatalogueTile:
     )
 
 
-def count_positives(tile_ids: Iterable[str]) -> int:
-    """Return the number of annotated landslide pixels in these tiles of the catalogue."""
-    return sum(read_catalogue()[tile].annotated_px for tile in tile_ids)
-
-
 def read_places() -> dict[str, tuple[int, int]]:
     """Return the column and row of each catalogue tile."""
     return {tile.tile_id: (tile.column, tile.row) for tile in read_catalogue().values()}

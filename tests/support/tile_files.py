@@ -1,6 +1,6 @@
 """Synthetic tile files that tests change as they need."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -73,3 +73,8 @@ def cast(name: str, dtype: str) -> Change:
 
 def shift(days: int) -> Change:
     return lambda d: d.assign_coords(time=d["time"] + np.timedelta64(days, "D"))
+
+
+def count_annotated_px(tile_ids: Iterable[str]) -> int:
+    """Return the number of annotated landslide pixels in these tiles of the catalogue."""
+    return sum(read_catalogue()[tile].annotated_px for tile in tile_ids)

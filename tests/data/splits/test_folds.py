@@ -6,7 +6,8 @@ from scipy.spatial import Delaunay
 
 from data.splits import PARTS, list_fold_names, make_split
 from data.splits.folds import FOLDS, MIN_VAL, make_fold
-from data.tiles.catalogue import count_positives, find_touching, read_catalogue, read_places
+from data.tiles.catalogue import find_touching, read_catalogue, read_places
+from tests.support.tile_files import count_annotated_px
 
 Fold = dict[str, tuple[str, ...]]
 
@@ -33,10 +34,10 @@ def test_fold_separates_train_and_test(folds: list[Fold]) -> None:
 
 
 def test_fold_balances_the_positives(folds: list[Fold]) -> None:
-    whole = count_positives(read_catalogue()) / 290
+    whole = count_annotated_px(read_catalogue()) / 290
     for fold in folds:
         for ids in fold.values():
-            assert whole / 1.5 < count_positives(ids) / len(ids) < whole * 1.5
+            assert whole / 1.5 < count_annotated_px(ids) / len(ids) < whole * 1.5
 
 
 def test_fold_tests_its_share_of_tiles(folds: list[Fold]) -> None:

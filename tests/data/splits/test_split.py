@@ -7,7 +7,8 @@ from data.splits import (
     list_fold_names,
     make_split,
 )
-from data.tiles.catalogue import count_positives, find_touching, read_catalogue, read_places
+from data.tiles.catalogue import find_touching, read_catalogue, read_places
+from tests.support.tile_files import count_annotated_px
 
 
 def test_catalogue_has_the_published_tiles() -> None:
@@ -36,7 +37,7 @@ def test_split_uses_every_tile_at_most_once(name: str) -> None:
 
 def test_seed42_is_the_published_study_s_split() -> None:
     split = make_split("seed42")
-    assert count_positives(split.test) == 34_647
+    assert count_annotated_px(split.test) == 34_647
     assert sum(read_catalogue()[tile].annotated_px > 0 for tile in split.test) == 15
     assert "hokkaido_962" in split.train
     assert "hokkaido_903" in split.val
@@ -61,9 +62,9 @@ def test_blocks_keep_train_and_test_apart() -> None:
 
 def test_blocks_balance_the_positives() -> None:
     split = make_split("blocks")
-    whole = count_positives(read_catalogue()) / 290
+    whole = count_annotated_px(read_catalogue()) / 290
     parts = (split.train, split.val, split.test)
-    ratios = [count_positives(ids) / len(ids) / whole for ids in parts]
+    ratios = [count_annotated_px(ids) / len(ids) / whole for ids in parts]
     assert ratios == pytest.approx([1.03, 0.98, 0.94], abs=0.005)
 
 
