@@ -1,8 +1,7 @@
-"""Rerun one trial from its logged config, and print how far the rerun is from what was logged.
+"""Rerun one trial from its logged config and compare its scores with the logged ones.
 
-``python -m tuning.reproduce RUN_ID [--root mlruns]``: exit code 0 where everything agrees, 1 where something differs
-or the rerun failed, 2 where there is nothing to rerun. On a CPU only the trial's number of threads gives the trial's
-numbers: each thread adds up a share, and sums in another order move val AP by 1e-4 within an epoch or two.
+Exit codes: 0 = all scores agree, 1 = a score differs or the rerun failed, 2 = the trial cannot be rerun. On a CPU,
+use the trial's number of threads: another number changes the order of sums, and val AP by 1e-4 within two epochs.
 """
 
 import argparse
@@ -22,22 +21,22 @@ from tuning.train.fit import choose_device, fit, make_config_split
 from tuning.train.training import BadTrialError
 from tuning.trial.folder import Row, TrialFolder
 
-CPU_TOLERANCE, GPU_TOLERANCE = 1e-6, 1e-3  # a GPU adds in no fixed order
+CPU_TOLERANCE, GPU_TOLERANCE = 1e-6, 1e-3  # the order of sums on a GPU varies
 TEST_SCORES = {"test AP": "pr_auc", "test F1": "f1_dice", "threshold": "threshold"}
 
 
-class _EnoughError(Exception):
-    """Ends a rerun after the last epoch that was logged."""
+class _LastEpochError(Exception):
+    """Stops a rerun after the last logged epoch."""
 
 
 @contextmanager
 def _use_threads(count: int) -> Iterator[None]:
-    before = torch.get_num_threads()
+    previous = torch.get_num_threads()
     torch.set_num_threads(count)
     try:
         yield
     finally:
-        torch.set_num_threads(before)
+        torch.set_num_threads(previous)
 
 
 def rerun(
@@ -47,18 +46,18 @@ def rerun(
     threads: int,
     show: Callable[[Row], None],
 ) -> TrialFolder:
-    """Train a trial anew, and measure test where the trial did.
+    """Train a trial again, and measure test if the trial did.
 
     Args:
-        trial: What to rerun. One that was stopped from outside is stopped after the same epoch; its
-            learning rate falls all the same as if it went on to the config's last.
+        trial: The logged trial. If the scheduler stopped it, the rerun stops after the same epoch; the learning
+            rate schedule still spans all epochs of the config.
         folder: New or empty folder.
-        device: Where to train.
-        threads: How many threads compute on a CPU.
+        device: Device to train on.
+        threads: Number of CPU threads.
         show: Called after every epoch with its row.
 
     Returns:
-        The rerun's folder.
+        The rerun's trial folder.
 
     Raises:
         BadTrialError: If the loss or val average precision is not finite.
@@ -67,97 +66,104 @@ def rerun(
     def report(row: Row) -> None:
         show(row)
         if row["epoch"] == trial.stopped_after:
-            raise _EnoughError
+            raise _LastEpochError
 
-    journal = TrialFolder(folder)
+    trial_folder = TrialFolder(folder)
     with _use_threads(threads):
-        with suppress(_EnoughError):
+        with suppress(_LastEpochError):
             fit(trial.config, trial.pack, folder, report, device=device)
         if trial.tested:
-            measure_test(journal, trial.pack, make_config_split(trial.config, trial.pack), device)
-    return journal
+            measure_test(
+                trial_folder, trial.pack, make_config_split(trial.config, trial.pack), device
+            )
+    return trial_folder
 
 
 def absolute_difference(logged: float | None, now: float | None) -> float:
-    """Return the absolute difference: infinite where one of the two is lacking, 0 where both are NaN."""
+    """Return the absolute difference; infinity if one value is missing, 0 if both are NaN."""
     if logged is None or now is None or math.isnan(logged) != math.isnan(now):
         return math.inf
     return 0.0 if math.isnan(logged) else abs(logged - now)
 
 
-def _print_head(first: str) -> None:
+def _print_header(first: str) -> None:
     print(f"\n{first:<14}{'logged':>13}{'rerun':>13}{'difference':>13}")
 
 
-def _print_line(name: str, logged: float | None, now: float | None) -> float:
-    """Print one line of a table; return its difference."""
-    cells = ["lacking" if value is None else f"{value:.8f}" for value in (logged, now)]
+def _print_row(name: str, logged: float | None, now: float | None) -> float:
+    """Print one row of a table; return the difference."""
+    cells = ["missing" if value is None else f"{value:.8f}" for value in (logged, now)]
     difference = absolute_difference(logged, now)
     print(f"{name:<14}{cells[0]:>13}{cells[1]:>13}{difference:>13.1e}", flush=True)
     return difference
 
 
 def compare_rerun(trial: LoggedTrial, folder: Path, device: torch.device, threads: int) -> float:
-    """Rerun a trial and print it beside what was logged; return the largest difference.
+    """Rerun a trial, and print logged and new scores in a table.
 
     Args:
-        trial: What to rerun.
+        trial: The logged trial.
         folder: New or empty folder.
-        device: Where to train.
-        threads: How many threads compute on a CPU.
+        device: Device to train on.
+        threads: Number of CPU threads.
 
     Returns:
-        Largest absolute difference of val AP in any epoch, best val AP, and the scores on test.
+        Largest absolute difference: of val AP in each epoch, best val AP, and the scores on test.
     """
-    _print_head("val AP, epoch")
+    _print_header("val AP, epoch")
     differences: dict[int, float] = {}
 
     def show(row: Row) -> None:
         epoch = row["epoch"]
         logged, now = trial.epochs.get(epoch), row["val_pr_auc"]
-        differences[epoch] = _print_line(f"{epoch:>13d}", logged, now)
+        differences[epoch] = _print_row(f"{epoch:>13d}", logged, now)
 
-    journal = rerun(trial, folder, device, threads, show)
+    trial_folder = rerun(trial, folder, device, threads, show)
     for epoch in sorted(set(trial.epochs) - set(differences)):
-        differences[epoch] = _print_line(f"{epoch:>13d}", trial.epochs[epoch], None)
+        differences[epoch] = _print_row(f"{epoch:>13d}", trial.epochs[epoch], None)
     print(f"{'largest':<40}{max(differences.values()):>13.1e}")
-    _print_head("score")
-    logged, best = trial.metrics.get("best/val_pr_auc"), journal.history()[-1]["best_val_pr_auc"]
-    every = [*differences.values(), _print_line("best val AP", logged, best)]
-    scores = journal.read("test") or {}
+    _print_header("score")
+    logged, best = (
+        trial.metrics.get("best/val_pr_auc"),
+        trial_folder.history()[-1]["best_val_pr_auc"],
+    )
+    all_differences = [*differences.values(), _print_row("best val AP", logged, best)]
+    scores = trial_folder.read("test") or {}
     for name, key in TEST_SCORES.items() if trial.tested else ():
-        every.append(_print_line(name, trial.metrics.get(f"test/{key}"), scores[key]))
-    return max(every)
+        all_differences.append(_print_row(name, trial.metrics.get(f"test/{key}"), scores[key]))
+    return max(all_differences)
 
 
-def _check_folder(folder: Path, root: Path) -> None:
-    """Refuse a folder with anything in it: a training found there would be continued, not rerun."""
+def _check_rerun_folder(folder: Path, root: Path) -> None:
+    """Refuse a folder that is not empty: a training in it would be resumed, not rerun."""
     campaigns = (root / "campaigns").resolve()
     if folder.resolve().is_relative_to(campaigns) or (folder.exists() and any(folder.iterdir())):
         raise ValueError(
             f"A rerun needs a new or empty folder outside {campaigns}, but got {folder}. "
-            "Choose another, or leave --to out."
+            "Choose another with --to, or omit --to."
         )
 
 
 def _prepare(args: argparse.Namespace) -> tuple[LoggedTrial, torch.device, int]:
-    """Find trial, device and number of threads."""
+    """Return the trial, the device and the number of threads."""
     if args.threads is not None and args.threads < 1:
         raise ValueError(f"--threads must be 1 or more, but got {args.threads}.")
     if args.to is not None:
-        _check_folder(args.to, args.root)
+        _check_rerun_folder(args.to, args.root)
     trial = load_trial(args.root, args.run_id, args.pack)
     device = torch.device("cpu") if trial.device == "cpu" else choose_device()
     return trial, device, args.threads or trial.threads
 
 
-def _describe(trial: LoggedTrial, device: torch.device, threads: int, tolerance: float) -> None:
-    """Print what is rerun, on what, and what has changed."""
+def _print_settings(
+    trial: LoggedTrial, device: torch.device, threads: int, tolerance: float
+) -> None:
+    """Print the trial, data and devices, and warn of changed code and packages."""
     print(f"Run {trial.run_id} ({trial.name}), ended by {trial.tags['ended_by']}.")
     print(f"Data: {describe_origin(trial.pack.synthetic)} tiles in {trial.pack.path}.")
-    then = f"{trial.device} (threads: {trial.threads})"
-    now = f"{device.type} (threads: {threads})"
-    print(f"Trial on {then}, rerun on {now}: must agree within {tolerance:.0e}.")
+    logged = f"{trial.device} (threads: {trial.threads})"
+    current = f"{device.type} (threads: {threads})"
+    print(f"Trial on {logged}, rerun on {current}: must agree within {tolerance:.0e}.")
     for change in trial.changes:
         print(f"warning: {change}", file=sys.stderr)
 
@@ -165,20 +171,33 @@ def _describe(trial: LoggedTrial, device: torch.device, threads: int, tolerance:
 def main(argv: list[str] | None = None) -> int:
     """Rerun one trial and compare; return the exit code."""
     parser = argparse.ArgumentParser("python -m tuning.reproduce", description=__doc__)
-    parser.add_argument("run_id", help="id of a trial's MLflow run, or the start of it")
-    parser.add_argument("--root", type=Path, default=Path("mlruns"), help="output folder")
-    parser.add_argument("--pack", type=Path, help="folder pack-<hash> (default: the root's)")
-    parser.add_argument("--to", type=Path, help="new folder that keeps the rerun (default: none)")
-    parser.add_argument("--threads", type=int, help="on a CPU (default: the trial's)")
+    parser.add_argument("run_id", help="id of the trial's MLflow run, or its first characters")
+    parser.add_argument(
+        "--root",
+        type=Path,
+        default=Path("mlruns"),
+        help="output folder of the campaigns (default: mlruns)",
+    )
+    parser.add_argument(
+        "--pack",
+        type=Path,
+        help="folder of the pack (default: ROOT/packs/pack-HASH as logged)",
+    )
+    parser.add_argument(
+        "--to", type=Path, help="new folder for the rerun's files (default: a temporary folder)"
+    )
+    parser.add_argument(
+        "--threads", type=int, help="number of CPU threads (default: as in the trial)"
+    )
     args = parser.parse_args(argv)
     try:
         trial, device, threads = _prepare(args)
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1 if isinstance(error, ConnectionError) else 2
-    used = (device.type, trial.device)
-    tolerance = GPU_TOLERANCE if "cuda" in used else CPU_TOLERANCE
-    _describe(trial, device, threads, tolerance)
+    devices = (device.type, trial.device)
+    tolerance = GPU_TOLERANCE if "cuda" in devices else CPU_TOLERANCE
+    _print_settings(trial, device, threads, tolerance)
     try:
         with tempfile.TemporaryDirectory() as folder:
             largest = compare_rerun(trial, args.to or Path(folder), device, threads)
@@ -186,11 +205,11 @@ def main(argv: list[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 1
     if largest <= tolerance:
-        print(f"\nEverything agrees within {tolerance:.0e}.")
+        print(f"\nAll scores agree within {tolerance:.0e}.")
         return 0
     print(
-        f"\nDIFFERENT: by up to {largest:.1e}, more than {tolerance:.0e}. On a CPU, give the number of "
-        "cores that the trial had with --threads; other packages or another processor differ, too."
+        f"\nDIFFERENT: scores differ by up to {largest:.1e}, more than {tolerance:.0e}. On a CPU, set --threads "
+        "to the trial's number of threads; other package versions or processors also change the scores."
     )
     return 1
 

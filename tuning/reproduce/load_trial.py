@@ -1,4 +1,4 @@
-"""One logged trial, read back from MLflow with all that a rerun needs: run, config, data, split, what has changed."""
+"""Read a logged trial from MLflow for a rerun: run, config, pack, split, and changes of code and packages."""
 
 import shlex
 import tempfile
@@ -24,7 +24,7 @@ from tuning.train.fit import REQUIRED_KEYS, make_config_split
 from tuning.trial.config import check_config
 from tuning.trial.folder import Config
 
-NAMED = 5  # runs, or contradictions, that an error lists
+MAX_LISTED = 5  # runs or contradictions in an error message
 
 
 @dataclass(frozen=True)
@@ -33,15 +33,15 @@ class LoggedTrial:
 
     Attributes:
         run_id: Its MLflow run.
-        name: The run's name for people.
+        name: The run's name in MLflow.
         config: Its config, from the artifact ``trial/config.json``.
-        pack: The data that the config names.
+        pack: The trial's data.
         tags: The run's tags.
-        metrics: The run's metrics, the latest value of each.
+        metrics: The run's metrics, last value of each.
         epochs: Val average precision by epoch, from 1.
-        device: Where it trained, ``cpu`` or ``cuda``.
-        threads: How many threads it trained with.
-        changes: What is not as it was then, a sentence each: commit, versions of packages.
+        device: Device of the training, ``cpu`` or ``cuda``.
+        threads: Number of CPU threads of the training.
+        changes: One sentence per change since the trial: commit, package versions.
     """
 
     run_id: str
@@ -57,42 +57,42 @@ class LoggedTrial:
 
     @property
     def tested(self) -> bool:
-        """Whether test was measured, which only repeat trials do."""
+        """Whether test was measured, as in repeat trials only."""
         return "test/pr_auc" in self.metrics
 
     @property
     def stopped_after(self) -> int | None:
-        """Epoch after which it was stopped from outside; None where training ended by itself."""
+        """Epoch after which the scheduler or the user stopped it; None if training ended by itself."""
         by_itself = self.tags["ended_by"] in ("last epoch", "patience")
         return None if by_itself else max(self.epochs, default=None)
 
 
-def load_trial(root: Path, given: str, pack: Path | None = None) -> LoggedTrial:
-    """Find a logged trial and its data.
+def load_trial(root: Path, run_id: str, pack: Path | None = None) -> LoggedTrial:
+    """Read a logged trial and load its data.
 
     Args:
         root: Output folder.
-        given: Id of the trial's run, or the start of it.
-        pack: Folder of the pack; searched below *root* when left out.
+        run_id: Id of the trial's run, or its first characters.
+        pack: Folder of the pack (default: searched below *root*).
 
     Returns:
         The trial.
 
     Raises:
-        ValueError: If there is nothing to rerun, or not with the same data.
+        ValueError: If the run is no finished trial of a network, or its config, data or split has changed.
         FileNotFoundError: If *root* has no database, or *pack* is no pack.
         ConnectionError: If the tracker does not answer.
     """
     if tracking_uri(root).startswith(SQLITE) and not (root / "mlflow.db").is_file():
         raise FileNotFoundError(
-            f"An output folder holds a mlflow.db, but {root} has none. Give another with --root."
+            f"The output folder must have a mlflow.db, but {root} has none. Choose another with --root."
         )
     client, experiment_id = connect(root)
-    run = _find_run(client, experiment_id, given)
+    run = _find_run(client, experiment_id, run_id)
     config = _read_config(client, run)
     history = client.get_metric_history(run.info.run_id, "val_pr_auc")
-    environment = _read_file(client, run, "environment.json")
-    check_environment(environment, f"run {_name(run)}")
+    environment = _read_json_artifact(client, run, "environment.json")
+    check_environment(environment, f"run {_format_run(run)}")
     return LoggedTrial(
         run_id=run.info.run_id,
         name=str(run.info.run_name),
@@ -107,130 +107,133 @@ def load_trial(root: Path, given: str, pack: Path | None = None) -> LoggedTrial:
     )
 
 
-def _name(run: Run) -> str:
+def _format_run(run: Run) -> str:
     name = str(run.info.run_name)
     return f"{run.info.run_id} ({name if name.isprintable() and len(name) < 200 else show_value(name)})"
 
 
-def _find_run(client: MlflowClient, experiment_id: str, given: str) -> Run:
-    """Find a trial's run by its id or the start of it."""
+def _find_run(client: MlflowClient, experiment_id: str, start: str) -> Run:
+    """Return a trial's run by its id or the first characters of it."""
     runs = {run.info.run_id: run for run in find_runs(client, experiment_id)}
     trials = [run_id for run_id, run in runs.items() if run.data.tags.get("kind") == "trial"]
-    found = [given] if given in runs else [run_id for run_id in runs if run_id.startswith(given)]
+    matches = [start] if start in runs else [run_id for run_id in runs if run_id.startswith(start)]
     if not trials:
+        raise ValueError("A rerun needs a trial, but MLflow has none. Run `python -m tuning.run`.")
+    if not matches:
+        nearest = get_close_matches(start, trials, n=MAX_LISTED, cutoff=0)
         raise ValueError(
-            "A rerun needs a trial, but MLflow holds none. Run `python -m tuning.run`."
+            f"{unknown_name('run', start, nearest)} These are the most similar of {len(trials)} trials."
         )
-    if not found:
-        nearest = get_close_matches(given, trials, n=NAMED, cutoff=0)
+    if len(matches) > 1:
         raise ValueError(
-            f"{unknown_name('run', given, nearest)} These are the nearest of {len(trials)} trials."
+            f"The start of an id must match one run, but {start!r} matches {len(matches)}: "
+            f"{', '.join(matches[:MAX_LISTED])}. Give more characters of the id."
         )
-    if len(found) > 1:
-        raise ValueError(
-            f"The start of an id must mean one run, but {given!r} means {len(found)}: "
-            f"{', '.join(found[:NAMED])}. Give more of the id."
-        )
-    _check_run(client, runs[found[0]])
-    return runs[found[0]]
+    run = runs[matches[0]]
+    _check_run(client, run)
+    return run
 
 
 def _check_run(client: MlflowClient, run: Run) -> None:
-    """Refuse a run that is no ended trial of a network with a best checkpoint."""
+    """Refuse a run that is not a finished trial of a network with a best checkpoint."""
     tags = run.data.tags
     kind, model = tags.get("kind", "unknown"), tags.get("study", "unknown")
     if kind != "trial":
-        wanted = {"study": model} if kind == "study" else {}
-        wanted |= {"campaign": tags.get("campaign", "unknown"), "kind": "trial"}
-        trials = find_runs(client, run.info.experiment_id, **wanted)
-        named = [_name(one) for one in trials if one.data.tags.get("study") in list_models()]
+        query = {"study": model} if kind == "study" else {}
+        query |= {"campaign": tags.get("campaign", "unknown"), "kind": "trial"}
+        trials = find_runs(client, run.info.experiment_id, **query)
+        names = [
+            _format_run(trial) for trial in trials if trial.data.tags.get("study") in list_models()
+        ]
         raise ValueError(
-            f"A rerun needs a trial, but got the {kind} run {_name(run)}. "
-            f"Give one of its {len(named)} trials: {', '.join(named[:NAMED])}."
+            f"A rerun needs a trial, but got the {kind} run {_format_run(run)}. "
+            f"Choose one of its {len(names)} trials: {', '.join(names[:MAX_LISTED])}."
         )
     if model not in list_models():
         raise ValueError(
-            f"A rerun trains one of {', '.join(list_models())}, but run {_name(run)} is of {model!r}. "
-            "Give the run of a network; baselines train nothing."
+            f"A rerun trains one of {', '.join(list_models())}, but run {_format_run(run)} is of {model!r}. "
+            "Choose the run of a network; a baseline cannot be rerun."
         )
     if "ended_by" not in tags:
         raise ValueError(
-            f"A rerun needs a trial that ended, but run {_name(run)} has the status {run.info.status}. "
+            f"A rerun needs a finished trial, but run {_format_run(run)} has the status {run.info.status}. "
             f"Continue it with `python -m tuning.run --resume {shlex.quote(str(tags.get('campaign')))}`."
         )
     if VAL_AP not in run.data.metrics:
         raise ValueError(
-            f"A rerun needs a trial with an epoch to its end, but run {_name(run)} has none and ended by "
-            f"{tags['ended_by']}. {tags.get('error', '')} Give another trial."
+            f"A rerun needs a trial with a complete epoch, but run {_format_run(run)} has none and ended by "
+            f"{tags['ended_by']}. {tags.get('error', '')} Choose another trial."
         )
 
 
-def _read_file(client: MlflowClient, run: Run, name: str) -> dict[str, Any]:
-    """Read a trial's own JSON file from its run."""
+def _read_json_artifact(client: MlflowClient, run: Run, name: str) -> dict[str, Any]:
+    """Read a JSON file of the trial from the run's artifacts."""
     path = f"trial/{name}"
     if path not in [file.path for file in client.list_artifacts(run.info.run_id, "trial")]:
         raise ValueError(
-            f"A rerun needs the artifact {path}, but run {_name(run)} lacks it. Give another trial."
+            f"A rerun needs the artifact {path}, but run {_format_run(run)} lacks it. Choose another trial."
         )
     with tempfile.TemporaryDirectory() as folder:
         file = Path(client.download_artifacts(run.info.run_id, path, folder))
-        return parse_object(read_text(file), f"the artifact {path} of run {_name(run)}")
+        return parse_object(read_text(file), f"the artifact {path} of run {_format_run(run)}")
 
 
 def _read_config(client: MlflowClient, run: Run) -> Config:
-    """Read the exact config that a run logged; its params, rounded to text, must say the same."""
-    name, place = "trial/config.json", f"the artifact trial/config.json of run {_name(run)}"
-    config = check_config(_read_file(client, run, "config.json"), place, REQUIRED_KEYS)
+    """Read the config artifact of a run, and check that the run's params are equal to it."""
+    name, place = "trial/config.json", f"the artifact trial/config.json of run {_format_run(run)}"
+    config = check_config(_read_json_artifact(client, run, "config.json"), place, REQUIRED_KEYS)
     texts = {name: str(value) for name, value in flatten(config).items()}
     params = run.data.params
-    wrong = sorted(name for name in {*texts, *params} if texts.get(name) != params.get(name))
-    if wrong:
-        both = [f"{name} {params.get(name)} and {texts.get(name)}" for name in wrong[:NAMED]]
+    different = sorted(name for name in {*texts, *params} if texts.get(name) != params.get(name))
+    if different:
+        pairs = [
+            f"{name} {params.get(name)} and {texts.get(name)}" for name in different[:MAX_LISTED]
+        ]
         raise ValueError(
-            f"Params and {name} of a trial must say the same, but {len(wrong)} values contradict each "
-            f"other in run {_name(run)}: {', '.join(both)}. One was changed after the trial; restore it."
+            f"Params and {name} of a trial must be equal, but {len(different)} values contradict each "
+            f"other in run {_format_run(run)}: {', '.join(pairs)}. One was changed after the trial; restore it."
         )
     return config
 
 
-def _find_pack(run: Run, config: Config, root: Path, given: Path | None) -> Pack:
-    """Load the very data that a config names, and check that its split is still the same."""
-    packs, wanted = root.resolve() / PACKS, config.get("data")
-    there = sorted(file.parent.name for file in packs.glob("pack-*/manifest.json"))
+def _find_pack(run: Run, config: Config, root: Path, path: Path | None) -> Pack:
+    """Load the pack with the hash in the config, and check that its split has not changed."""
+    packs, expected = root.resolve() / PACKS, config.get("data")
+    names = sorted(file.parent.name for file in packs.glob("pack-*/manifest.json"))
     pack = None
-    if given is not None or f"pack-{wanted}" in there:
-        pack = load_pack(given or packs / f"pack-{wanted}")
-    if pack is None or pack.hash != wanted:
-        got = f"{', '.join(there) or 'no pack'} in {packs}"
+    if path is not None or f"pack-{expected}" in names:
+        pack = load_pack(path or packs / f"pack-{expected}")
+    if pack is None or pack.hash != expected:
+        got = f"{', '.join(names) or 'no pack'} in {packs}"
         got = got if pack is None else f"the hash {pack.hash} in {pack.path}"
         raise ValueError(
-            f"A rerun needs its trial's data, pack-{wanted}, but got {got}. Make it again from the same "
-            f"tiles with `{_make_again(run, root)}`, or give it with --pack."
+            f"A rerun needs its trial's data, pack-{expected}, but got {got}. Build it again from the same "
+            f"tiles with `{_pack_command(run, root)}`, or choose its folder with --pack."
         )
     split, logged = make_config_split(config, pack), run.data.tags.get("split_hash")
     if split.hash != logged:
         raise ValueError(
             f"A rerun needs its trial's split, hash {logged}, but {split.name} has the hash {split.hash} "
-            f"on {pack.path} now. Take the code of commit {run.data.tags.get('git_commit')}."
+            f"on {pack.path} now. Check out commit {run.data.tags.get('git_commit')}."
         )
     return pack
 
 
-def _make_again(run: Run, root: Path) -> str:
-    """Return the command that packs the same tiles: preset, split and channels choose among them."""
+def _pack_command(run: Run, root: Path) -> str:
+    """Return the command that builds the pack: preset, split and channels determine its tiles."""
     tags = run.data.tags
     words = {name: str(tags.get(name)).split() for name in ("preset", "split", "channels")}
-    options = [f"--{name} {shlex.join(some)}" for name, some in words.items()]
+    options = [f"--{name} {shlex.join(values)}" for name, values in words.items()]
     options += [] if run.data.tags.get("data") == "synthetic" else ["--data TILES"]
     return f"python -m tuning.run {' '.join(options)} --root {shlex.quote(str(root))}"
 
 
 def _list_changes(run: Run, environment: dict[str, Any]) -> list[str]:
-    """Say which code and packages are others than the trial's: they may change its numbers."""
+    """Describe changes of code and packages since the trial, which may change its scores."""
     then, now = run.data.tags.get("git_commit", "unknown"), read_commit(Path(__file__).parent)
     changes = [] if then == now else [f"The trial ran at commit {then}, the rerun at {now}."]
     if then == now and then.endswith("-dirty"):
-        changes = [f"Trial and rerun both have uncommitted changes, perhaps others, at {then}."]
+        changes = [f"Trial and rerun have uncommitted changes, perhaps different ones, at {then}."]
     versions = read_versions()
     for name, old in environment["packages"].items():
         if (new := versions.get(name, "none")) != old:

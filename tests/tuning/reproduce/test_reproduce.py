@@ -140,7 +140,7 @@ def test_rerun_gives_the_numbers_of_its_trial(logged: Logged, ask: Ask) -> None:
     assert table["test F1"][1] == pytest.approx(test["f1_dice"], abs=1e-6)
     assert "SYNTHETIC (the twin's) tiles" in out
     assert "Trial on cpu (threads: 1), rerun on cpu (threads: 1): must agree within 1e-06" in out
-    assert "Everything agrees within 1e-06." in out
+    assert "All scores agree within 1e-06." in out
     assert read_files(logged.whole) == before
 
 
@@ -190,7 +190,7 @@ def test_changed_metric_is_different(logged: Logged, ask: Ask) -> None:
     assert code == 1
     assert lines(out)["test AP"][2] == pytest.approx(0.01, abs=1e-4)
     assert lines(out)["test F1"][2] <= 1e-6
-    assert "DIFFERENT: by up to 1.0e-02, more than 1e-06." in out
+    assert "DIFFERENT: scores differ by up to 1.0e-02, more than 1e-06." in out
 
 
 def test_epoch_that_the_rerun_lacks_is_different(logged: Logged, ask: Ask) -> None:
@@ -198,8 +198,8 @@ def test_epoch_that_the_rerun_lacks_is_different(logged: Logged, ask: Ask) -> No
     logged.tracker.client.log_metric(run_id, "val_pr_auc", 0.5, timestamp=1, step=4)
     code, out, _ = ask(run_id)
     assert code == 1
-    assert "lacking          inf" in out
-    assert "DIFFERENT: by up to inf" in out
+    assert "missing          inf" in out
+    assert "DIFFERENT: scores differ by up to inf" in out
 
 
 def test_gpu_s_trial_may_differ_a_little(
@@ -265,7 +265,7 @@ def test_unknown_run_is_named_with_the_nearest(logged: Logged, ask: Ask) -> None
 def test_start_of_several_ids_is_refused(logged: Logged, ask: Ask) -> None:
     code, _, err = ask("")
     assert code == 2
-    assert "The start of an id must mean one run, but '' means " in err
+    assert "The start of an id must match one run, but '' matches " in err
 
 
 def test_run_of_another_kind_is_refused(logged: Logged, ask: Ask) -> None:
@@ -286,12 +286,12 @@ def test_trial_without_an_end_or_a_checkpoint_is_refused(
     running = logged.tracker.open_run("trial", "running", "r", None, REPEAT)
     code, _, err = ask(running)
     assert code == 2
-    assert "needs a trial that ended" in err
+    assert "needs a finished trial" in err
     assert "has the status RUNNING. Continue it with `python -m tuning.run --resume first`" in err
     failed = logged.log("failed", tmp_path, "error", tags=REPEAT, message="The loss is gone.")
     code, _, err = ask(failed)
     assert code == 2
-    assert "A rerun needs a trial with an epoch to its end" in err
+    assert "A rerun needs a trial with a complete epoch" in err
     assert "has none and ended by error. The loss is gone." in err
 
 
@@ -301,7 +301,7 @@ def test_params_that_contradict_the_config_are_refused(
     folder = logged.copy(tmp_path / "other", lr=0.5)
     code, _, err = ask(logged.log("contradiction", folder))
     assert code == 2
-    assert "must say the same, but 1 values contradict each other" in err
+    assert "must be equal, but 1 values contradict each other" in err
     assert "lr 0.003 and 0.5. One was changed after the trial" in err
 
 
@@ -331,7 +331,7 @@ def test_changed_data_is_refused(
     code, _, err = ask(logged.trial, "--pack", changed.path)
     assert code == 2
     wanted = f"A rerun needs its trial's data, pack-{logged.pack.hash}, but got "
-    assert f"{wanted}the hash {changed.hash} in {changed.path}. Make it again" in err
+    assert f"{wanted}the hash {changed.hash} in {changed.path}. Build it again" in err
     packs = logged.root / PACKS
     packs.rename(logged.root / "away")
     try:
@@ -344,7 +344,7 @@ def test_changed_data_is_refused(
     assert code == 2
     assert f"{wanted}pack-{changed.hash} in {packs}." in err
     again = f"python -m tuning.run --preset smoke --split blocks --channels s1 --root {logged.root}"
-    assert f"from the same tiles with `{again}`, or give it with --pack." in err
+    assert f"from the same tiles with `{again}`, or choose its folder with --pack." in err
 
 
 def test_folder_that_is_no_pack_is_refused(logged: Logged, ask: Ask, tmp_path: Path) -> None:
@@ -358,13 +358,13 @@ def test_changed_split_is_refused(logged: Logged, ask: Ask) -> None:
     code, _, err = ask(logged.log("split", logged.whole, tags=tags))
     assert code == 2
     assert "A rerun needs its trial's split, hash 555555555555, but blocks has the hash " in err
-    assert f"Take the code of commit {COMMIT}." in err
+    assert f"Check out commit {COMMIT}." in err
 
 
 def test_root_without_runs_is_refused(logged: Logged, ask: Ask, tmp_path: Path) -> None:
     code, _, err = ask("a", "--root", tmp_path / "typo")
     assert code == 2
-    assert f"An output folder holds a mlflow.db, but {tmp_path / 'typo'} has none." in err
+    assert f"The output folder must have a mlflow.db, but {tmp_path / 'typo'} has none." in err
     assert not (tmp_path / "typo").exists()
 
 
