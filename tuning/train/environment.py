@@ -5,7 +5,6 @@ A trial writes both into its folder, without Ray or MLflow; from there they are 
 
 import os
 import platform
-import time
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -53,25 +52,19 @@ class ResourceUsage:
 
     def __init__(self, device: torch.device) -> None:
         self.device, self._process = device, psutil.Process()
-        self._began, self._used = time.perf_counter(), self._cpu_seconds()
         psutil.cpu_percent()  # the first call only starts the interval of the next one
-
-    def _cpu_seconds(self) -> float:
-        times = self._process.cpu_times()
-        return float(times.user + times.system)
+        self._process.cpu_percent()
 
     def measure(self) -> dict[str, float]:
         """Return the metrics since the last call: percent (of one core for the process) and MB."""
-        now, used = time.perf_counter(), self._cpu_seconds()
         memory, own = psutil.virtual_memory(), self._process.memory_info()
         metrics = {
             "cpu_utilization_percentage": float(psutil.cpu_percent()),
             "system_memory_usage_megabytes": memory.used / _MB,
             "system_memory_usage_percentage": float(memory.percent),
-            "process_cpu_percentage": 100 * (used - self._used) / max(now - self._began, 1e-9),
+            "process_cpu_percentage": float(self._process.cpu_percent()),
             "process_memory_megabytes": own.rss / _MB,
         }
-        self._began, self._used = now, used
         return metrics | self._measure_gpu()
 
     def _measure_gpu(self) -> dict[str, float]:
@@ -82,8 +75,6 @@ class ResourceUsage:
             "gpu_memory_usage_megabytes": (total - free) / _MB,
             "gpu_memory_usage_percentage": 100 * (total - free) / total,
         }
-        with suppress(
-            ModuleNotFoundError
-        ):  # the utilisation needs the optional package nvidia-ml-py
+        with suppress(ModuleNotFoundError):  # needs the optional package nvidia-ml-py
             metrics["gpu_utilization_percentage"] = float(torch.cuda.utilization(self.device))
         return metrics

@@ -65,12 +65,12 @@ def test_only_a_changed_or_added_tile_is_read_again(
     tiles, packs = copy_tiles(), tmp_path / "packs"
     ids = sorted(f"hokkaido_{file.stem.split('_')[-1]}" for file in (tiles / "s1asc").iterdir())
     first = make_pack(tiles, packs, tile_ids=ids[:-1])
-    # In the first pack's folder, a mark in the data shows which rows the second one took from it.
+    # Values changed in the first pack show which rows the second pack copied from it.
     marked = np.memmap(packs / first.path.name / "s1asc.f16", np.float16, "r+")
     marked += np.float16(1.0)
     marked.flush()
     changed = tile_path(tiles, ids[0], "s1asc")
-    changed.write_bytes(changed.read_bytes() + b"\0")  # the same content to NetCDF, another file
+    changed.write_bytes(changed.read_bytes() + b"\0")  # the same NetCDF content in a different file
     with caplog.at_level(logging.INFO):
         second = make_pack(tiles, packs)
     assert f"Copying {len(ids) - 2} of {len(ids)} tiles from earlier packs." in caplog.text
@@ -107,7 +107,7 @@ def test_pack_excludes_an_unusable_tile_and_names_its_file(
     assert path.name in packed.excluded[bad]
     assert load_pack(packed.path).excluded == packed.excluded
     fewer = make_pack(tiles, tmp_path / "packs", tile_ids=pack.tile_ids[:3])
-    assert fewer.excluded == packed.excluded  # the verdict comes along with the rows
+    assert fewer.excluded == packed.excluded  # reasons are copied with the rows
 
 
 def test_pack_stores_the_warnings_of_a_suspicious_tile(

@@ -94,7 +94,9 @@ def test_epoch_yields_every_tile_once(pack: Pack, split: Split) -> None:
     tiles = serve(pack, split)
     generator = torch.Generator().manual_seed(1)
     served = [(len(batch.x), int(batch.mask.sum())) for batch in tiles.shuffled(3, generator)]
-    assert [size for size, _ in served] == [4]  # a lone last tile joins the batch before
+    assert [size for size, _ in served] == [
+        4
+    ]  # a last batch of one tile is merged into the previous one
     assert sum(count for _, count in served) == pack.mask[pack.rows(split.train)].sum()
 
 

@@ -39,7 +39,7 @@ def test_list_has_all_baselines_if_both_orbits_are_packed(pack: Pack) -> None:
 @pytest.mark.parametrize(
     ("channels", "absent"),
     [
-        (["s1asc"], {"_asc", "_dsc"}),  # the orbit's own are what the mean over orbits is
+        (["s1asc"], {"_asc", "_dsc"}),  # equal to the mean over the orbits
         (["s1dsc", "s2"], {"_asc", "_dsc"}),
         (["s1asc:VV", "s1dsc:VV", "DEM"], {"vh"}),
         (["s1asc:VV", "s1dsc:VH"], {"_asc", "_dsc"}),
@@ -191,14 +191,14 @@ def test_pixels_without_data_get_a_prediction_and_affect_no_other_pixel(
     bands = {orbit: values.copy() for orbit, values in pack.bands.items()}
     tile, row = split.test[0], pack.rows(split.test[:1])[0]
     for values in bands.values():
-        values[row, :, :, :8] = np.nan  # never seen
-        values[row, 3:6, :, 40:50] = np.nan  # sometimes not
+        values[row, :, :, :8] = np.nan  # never any data
+        values[row, 3:6, :, 40:50] = np.nan  # no data on some dates
         values[pack.rows(split.train[:1])[0], :, :, :20] = np.nan
     gaps = replace(pack, bands=bands)
     found = predict_tiles(key, gaps, split, [tile], sample_px=4000)[0]
     assert np.isfinite(found).all()
     if is_deterministic(key):
-        assert (found[:8] == 0.5).all()  # no change is known
+        assert (found[:8] == 0.5).all()  # unknown change
         assert np.array_equal(found[60:], predict_tiles(key, pack, split, [tile])[0, 60:])
 
 
@@ -271,6 +271,6 @@ def test_finished_baseline_is_not_measured_again(pack: Pack, split: Split, tmp_p
     before = {file.name: file.stat().st_mtime_ns for file in tmp_path.iterdir()}
     run_baseline(config, pack, split, tmp_path)
     assert {file.name: file.stat().st_mtime_ns for file in tmp_path.iterdir()} == before
-    (tmp_path / "end.json").unlink()  # as a kill leaves it
+    (tmp_path / "end.json").unlink()  # as after a kill
     run_baseline(config, pack, split, tmp_path)
     assert (tmp_path / "test.json").stat().st_mtime_ns > before["test.json"]

@@ -23,7 +23,7 @@ SIDE = 5  # px
 
 
 def put_by_hand(pack: Pack, series: dict[str, list[float]], before: int = 2) -> Pack:
-    """A pack of one tile: each channel's series in dB at every pixel, its first dates before the event."""
+    """Return a pack of one tile with each channel's series in dB at every pixel; the first dates are before the event."""
     orbits = sorted({channel.split(":")[0] for channel in series})
     steps = len(next(iter(series.values())))
     bands = {orbit: np.zeros((1, steps, 2, SIDE, SIDE), np.float16) for orbit in orbits}
@@ -66,11 +66,11 @@ def test_window_averages_the_change_of_neighbouring_pixels(pack: Pack) -> None:
 
 def test_missing_acquisitions_are_ignored_per_pixel(pack: Pack) -> None:
     hand = put_by_hand(pack, {VV: [-10, -8, -6, -4]})
-    hand.bands["s1asc"][0, 1:3, 0, 2, 2] = np.nan  # the last before and the first after
+    hand.bands["s1asc"][0, 1:3, 0, 2, 2] = np.nan  # the last date before and the first one after
     found, neighbour = describe(hand), describe(hand, at=(0, 0))
     assert (found["before"], found["after"], found["change"]) == (-10, -4, 6)
-    assert found["pair"] == 6  # the nearest that have data: -4 - (-10)
-    assert np.isnan([found["spread_before"], found["spread_after"]]).all()  # one date spreads not
+    assert found["pair"] == 6  # the nearest dates with data: -4 - (-10)
+    assert np.isnan([found["spread_before"], found["spread_after"]]).all()  # one date has no spread
     assert found["window"] == pytest.approx((8 * 4 + 6) / 9)
     assert (neighbour["change"], neighbour["pair"]) == (4, 2)
 
@@ -112,7 +112,9 @@ def test_features_are_float32_and_finite_on_a_whole_tile(pack: Pack) -> None:
 
 def test_no_feature_contains_a_date(pack: Pack) -> None:
     hand = put_by_hand(pack, {VV: [-10, -8, -6, -4]})
-    later = hand.times + np.array([-90, -40, 50, 80]).astype("m8[D]")  # on the same sides
+    later = hand.times + np.array([-90, -40, 50, 80]).astype(
+        "m8[D]"
+    )  # on the same sides of the event
     assert describe(replace(hand, times=later)) == describe(hand)
 
 
@@ -145,7 +147,7 @@ def test_sample_preserves_the_share_of_landslides(rng: np.random.Generator) -> N
     chosen = sample_pixels(mask, 3000, rng)
     assert abs(int(chosen.sum()) - 3000) <= 1
     assert mask[chosen].mean() == pytest.approx(mask.mean(), abs=1e-3)
-    assert sample_pixels(mask, 10**6, rng).all()  # all there are
+    assert sample_pixels(mask, 10**6, rng).all()  # all pixels
 
 
 def test_sample_is_drawn_by_its_seed(pack: Pack) -> None:

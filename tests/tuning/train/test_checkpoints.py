@@ -58,7 +58,7 @@ def test_training_killed_at_any_write_ends_as_if_never_killed(
     def stop(source: object, target: object, **more: object) -> None:
         if Path(str(target)).name == cut_at:
             seen.append(cut_at)
-            if len(seen) == 2:  # the first epoch is whole
+            if len(seen) == 2:  # the first epoch is complete
                 raise CutError
         replace(source, target)  # type: ignore[arg-type]
 

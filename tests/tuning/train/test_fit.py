@@ -21,7 +21,7 @@ from tuning.trial.folder import Config, Row, TrialFolder
 
 
 def interrupt(config: Config, pack: Pack, folder: Path) -> None:
-    """Train two epochs, and be interrupted."""
+    """Train two epochs, then interrupt the training."""
 
     def stop(row: Row) -> None:
         if row["epoch"] == 2:
@@ -49,7 +49,7 @@ def test_resumed_training_equals_an_uninterrupted_one(
     config["arch"] |= {"dropout": 0.2}
     whole = train_rows(config, pack, tmp_path / "whole")
     interrupt(config, pack, tmp_path / "resumed")
-    torch.rand(5)  # the generator of another trial has moved on
+    torch.rand(5)  # another trial has drawn from the shared generator
     assert train_rows(config, pack, tmp_path / "resumed") == whole
     first, second = (load_checkpoint(tmp_path / name / "best.pt") for name in ("whole", "resumed"))
     for mine, other in zip(first.model.parameters(), second.model.parameters(), strict=True):
@@ -107,7 +107,7 @@ def test_environment_and_resource_usage_are_written(
     for row in TrialFolder(tmp_path).history():
         used = row["system"]
         assert 0 <= used["system_memory_usage_percentage"] <= 100
-        assert 0 < used["process_cpu_percentage"] < 200  # one thread, and what torch starts
+        assert 0 < used["process_cpu_percentage"] < 200  # one thread, plus torch's own
         assert 50 < used["process_memory_megabytes"] < used["system_memory_usage_megabytes"]
 
 
@@ -195,7 +195,7 @@ def test_useless_outputs_fail_the_trial(
     monkeypatch.setattr("tuning.train.training.make_model", lambda config: FaultyNet(in_eval))
     with pytest.raises(BadTrialError, match=message):
         train_rows(config, pack, tmp_path)
-    assert TrialFolder(tmp_path).read("end") is None  # whoever runs it decides what that means
+    assert TrialFolder(tmp_path).read("end") is None  # the caller decides how a failed trial ends
 
 
 def test_val_without_landslides_fails_the_trial(

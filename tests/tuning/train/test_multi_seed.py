@@ -42,7 +42,7 @@ def test_each_seed_of_a_stack_equals_the_seed_trained_alone(
     config: Config, pack: Pack, tmp_path: Path
 ) -> None:
     config["arch"] |= {"dropout": 0.2}
-    config |= {"lr": 0.02, "patience": 1, "epochs": 4}  # so that they end at different epochs
+    config |= {"lr": 0.02, "patience": 1, "epochs": 4}  # so that the seeds end at different epochs
     outcomes = stack(config, pack, tmp_path / "stack")
     for seed, outcome in zip(SEEDS, outcomes, strict=True):
         alone, stacked = tmp_path / "alone" / str(seed), tmp_path / "stack" / str(seed)
