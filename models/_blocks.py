@@ -16,9 +16,7 @@ from models._checks import check_choice, check_positive_integers
 CONVS = ("separable", "plain")
 NORMS = ("layer", "batch", "group")
 MAX_DEPTH = 7  # poolings until a tile of 128 px is one pixel
-MAX_WIDTH = (
-    1024  # channels of the bottleneck, twice the largest of a search: about 0.5 GB of weights
-)
+MAX_WIDTH = 1024  # channels of the bottleneck: twice the largest of a search, 0.5 GB of weights
 
 
 @dataclass(frozen=True)
@@ -53,7 +51,7 @@ class UNetConfig:
             )
         if not isinstance(self.dropout, int | float) or not 0 <= self.dropout < 1:
             raise ValueError(
-                f"dropout must lie in [0, 1), but got dropout={self.dropout!r}. "
+                f"dropout must be in [0, 1), but got dropout={self.dropout!r}. "
                 "Pass the share of feature maps to drop, such as 0.1."
             )
 

@@ -1,7 +1,7 @@
 """Extraction of Hokkaido's tiles from one published archive, read as a stream.
 
-The archive is not trusted. A tile is written under its published name in the folder that the caller chose; the paths
-and links in the archive never decide where. A Hokkaido member that is not a plain file is refused.
+The archive is not trusted. A tile is written under its published name into the caller's folder; no path or link of
+the archive is followed. A Hokkaido member that is not a plain file is refused.
 """
 
 import gzip
@@ -18,12 +18,10 @@ from data.tiles import is_tile_file
 
 # A tile has at most 15 x 128 x 128 px of eleven 16-bit bands, height, classes and mask: 6.1 MB.
 MAX_TILE_BYTES = 32_000_000
-MAX_MEMBERS = (
-    100_000  # the whole data set has some 40,000 tiles; tarfile stores an entry per member
-)
-MAX_HEADER_BYTES = (
-    1_000_000  # of long names and pax headers, which tarfile reads into memory at once
-)
+# The whole data set has some 40,000 tiles. tarfile keeps an entry per member in memory.
+MAX_MEMBERS = 100_000
+# Of long names and pax headers, which tarfile reads into memory at once.
+MAX_HEADER_BYTES = 1_000_000
 
 _SPARSE_CONTINUES = 482  # byte of a GNU sparse header: whether another header follows
 _LONG_HEADERS = (
@@ -110,9 +108,7 @@ class _Header(tarfile.TarInfo):
             header = super().frombuf(buf, encoding, errors)
         except tarfile.EOFHeaderError:  # type: ignore[attr-defined]
             raise
-        except (
-            tarfile.HeaderError
-        ) as error:  # tarfile alone would take it for the end of the archive
+        except tarfile.HeaderError as error:  # tarfile would take it for the end of the archive
             raise tarfile.ReadError(f"bad header: {error}") from error
         is_endless = header.type == tarfile.GNUTYPE_SPARSE and buf[_SPARSE_CONTINUES]
         if is_endless or (header.type in _LONG_HEADERS and header.size > MAX_HEADER_BYTES):
@@ -134,8 +130,10 @@ def _read_tiles(archive: HubArchive, source: _HashedReader) -> Iterator[tuple[st
                 )
             if name := _get_tile_name(member, archive):
                 yield f"{archive.modality}/{name}", cast(IO[bytes], tar.extractfile(member)).read()
-    while plain.read(_READ_BYTES):  # gzip verifies length and checksum at the end
-        pass
+        stream = cast(IO[bytes], tar.fileobj)
+        while rest := stream.read(_READ_BYTES):  # gzip verifies length and checksum at the end
+            if rest.strip(b"\0"):
+                raise tarfile.ReadError("data after the end mark")
 
 
 def _get_tile_name(member: tarfile.TarInfo, archive: HubArchive) -> str | None:

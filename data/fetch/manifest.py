@@ -24,12 +24,12 @@ class FetchManifest:
     Attributes:
         version: ``harmonized`` or ``raw``.
         revision: The data set's commit.
-        asked_revision: The branch, tag or commit that the user chose it by; None for the main branch.
+        asked_revision: The branch, tag or commit that the user requested; None for the main branch.
         archives: SHA-256, bytes and number of Hokkaido tiles of each finished archive, by path in the data set.
         files: SHA-256 of each tile in the folder, by path below the folder.
         holders: The archive of each tile.
-        begun: The modalities of which the folder may hold tiles.
-        modalities: The modalities of which every archive is finished.
+        begun: The modalities with at least one archive started.
+        modalities: The modalities with all archives finished.
         repo: The data set.
         synthetic: Whether the tiles are the twin's: False.
     """
@@ -46,7 +46,7 @@ class FetchManifest:
     synthetic: bool = False
 
     def add_archive(self, archive: HubArchive, sha256: str, tiles: Mapping[str, str]) -> None:
-        """Add a finished archive with its SHA-256 and its tiles' by path."""
+        """Add a finished archive with its SHA-256, and the SHA-256 of its tiles by path."""
         entry = {"sha256": sha256, "bytes": archive.size, "tiles": len(tiles)}
         self.archives[archive.path] = entry
         self.files |= tiles

@@ -32,8 +32,6 @@ _COLUMNS = (
     f"{'touch train: edge':>19}{'edge or corner':>16}"
 )
 
-Parts = Mapping[str, Sequence[str]]
-
 
 @dataclass(frozen=True)
 class Audit:
@@ -82,7 +80,7 @@ def audit_splits(root: Path, names: Sequence[str], *, progress: bool = False) ->
     return Audit(root, synthetic, survey, splits)
 
 
-def _list_splits(name: str) -> list[tuple[str, Parts]]:
+def _list_splits(name: str) -> list[tuple[str, Mapping[str, Sequence[str]]]]:
     """Return name and parts of one split, or of each fold of a cross-validation."""
     if name.endswith(SUFFIXES):
         parts = read_split_file(Path(name))

@@ -238,7 +238,7 @@ BUILD_ERRORS: list[tuple[str, dict[str, Any], str]] = [
     ("unet_convlstm", {"skip_mode": "first"}, "Unknown value for skip_mode: 'first'. "),
     ("unet", {"width": 0}, "width must be an integer of 1 or more, but got width=0. Pass wi"),
     ("unet", {"depth": 2.5}, "depth must be an integer of 1 or more, but got depth=2.5. "),
-    ("unet", {"dropout": 1.0}, "dropout must lie in [0, 1), but got dropout=1.0. Pass the share"),
+    ("unet", {"dropout": 1.0}, "dropout must be in [0, 1), but got dropout=1.0. Pass the share"),
 ]
 
 

@@ -64,10 +64,18 @@ def spoil_second_header(members: list[Member]) -> bytes:
     return gzip.compress(bytes(plain))
 
 
+def zero_second_header(members: list[Member]) -> bytes:
+    """Overwrite a header with zeros, which mark the end of an archive."""
+    plain = bytearray(gzip.decompress(tar_gz(members)))
+    plain[2560:3072] = bytes(512)
+    return gzip.compress(bytes(plain))
+
+
 @pytest.mark.parametrize(
     "damage",
     [
         cut_gzip,
+        zero_second_header,
         cut_tar_between_members,
         cut_tar_inside_a_member,
         spoil_second_header,

@@ -33,7 +33,7 @@ CASES: list[tuple[dict[str, Any], str]] = [
     ({"arch": {"width": 10**9, "depth": 2}}, "at most 1024, but got width=1000000000, depth=2"),
     ({"arch": {"width": 4, "depth": 10**9}}, "depth of at most 7 .* depth=1000000000"),
     ({"arch": {"width": "4"}}, "width must be an integer of 1 or more"),
-    ({"arch": {"dropout": "0"}}, r"dropout must lie in \[0, 1\), but got dropout='0'"),
+    ({"arch": {"dropout": "0"}}, r"dropout must be in \[0, 1\), but got dropout='0'"),
     ({"arch": {"conv": 5}}, "Unknown value for conv: 5"),
     ({"arch": {"in_channels": 10**9}}, r"arch must hold plain values, but got \{'in_channels'"),
     ({"arch": {"width": [4]}}, r"arch must hold plain values, but got \{'width': \[4\]\}"),
