@@ -1,6 +1,6 @@
-"""The packages of this project in import order, and a picture of who imports whom: ``python docs/packages.py``.
+"""The packages of this project in import order; ``python docs/packages.py`` draws their imports.
 
-A package may import only packages that stand before it in ``PACKAGES``; ``tests/system/test_layout.py`` checks this.
+A package may import only packages before it in ``PACKAGES``; ``tests/system/test_layout.py`` checks this.
 """
 
 import ast
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).parents[1]
-CODE = ("data", "models", "tuning")  # the folders that are installed
+CODE = ("data", "models", "tuning")  # the installed folders
 PICTURE = ROOT / "docs" / "packages.png"
 
 PACKAGES = (
@@ -23,63 +23,54 @@ PACKAGES = (
 
 
 class Import(NamedTuple):
-    """One import statement of the code, from module to module, such as ``data.pack.reader``."""
+    """One import of a module by another, such as ``data.pack.reader``."""
 
     importer: str
     imported: str
     line: int
 
 
-def name_module(file: Path, root: Path = ROOT) -> str:
-    """Return the dotted name of a module; a package's for its ``__init__.py``."""
-    return ".".join(file.relative_to(root).with_suffix("").parts).removesuffix(".__init__")
-
-
 def find_package(module: str) -> str:
-    """Return the entry of ``PACKAGES`` that a module belongs to; the module itself where there is none."""
+    """Return the entry of ``PACKAGES`` that contains a module, else the module itself."""
     return next((p for p in PACKAGES if module == p or module.startswith(f"{p}.")), module)
 
 
-def list_modules(root: Path = ROOT) -> dict[str, Path]:
-    """List the code's modules: dotted name to file."""
-    return {
-        name_module(file, root): file
-        for folder in CODE
-        for file in sorted((root / folder).rglob("*.py"))
-    }
+def list_modules() -> dict[str, Path]:
+    """Return the file of every module by its dotted name; an ``__init__.py`` has the name of its package."""
+    files = [file for folder in CODE for file in sorted((ROOT / folder).rglob("*.py"))]
+    names = (".".join(file.relative_to(ROOT).with_suffix("").parts) for file in files)
+    return {name.removesuffix(".__init__"): file for name, file in zip(names, files, strict=True)}
 
 
 @cache
-def find_imports(root: Path = ROOT) -> tuple[Import, ...]:
-    """Find every import of one of the code's modules by another, those inside functions included."""
-    modules = list_modules(root)
+def find_imports() -> tuple[Import, ...]:
+    """Find every import between modules of the code, including those inside functions."""
+    modules = list_modules()
     return tuple(
-        Import(name, module, line)
+        Import(name, imported, line)
         for name, file in modules.items()
-        for module, line in _walk_imports(file, set(modules))
+        for imported, line in _parse_imports(file, set(modules))
     )
 
 
-def _walk_imports(file: Path, modules: set[str]) -> Iterator[tuple[str, int]]:
+def _parse_imports(file: Path, modules: set[str]) -> Iterator[tuple[str, int]]:
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             yield from ((a.name, node.lineno) for a in node.names if a.name in modules)
         elif isinstance(node, ast.ImportFrom) and node.module in modules:
-            inner = [f"{node.module}.{alias.name}" for alias in node.names]
-            yield from ((name, node.lineno) for name in inner if name in modules)
-            if any(name not in modules for name in inner):
-                yield node.module, node.lineno
+            for alias in node.names:  # a submodule, or a name that the module defines
+                submodule = f"{node.module}.{alias.name}"
+                yield (submodule if submodule in modules else node.module), node.lineno
 
 
-def describe_package(package: str, root: Path = ROOT) -> str:
+def describe_package(package: str) -> str:
     """Return the first line of a package's docstring."""
-    path = root / package.replace(".", "/")
-    file = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
-    return (ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))) or "").splitlines()[0]
+    tree = ast.parse(list_modules()[package].read_text(encoding="utf-8"))
+    return (ast.get_docstring(tree) or "").splitlines()[0]
 
 
 def draw(path: Path = PICTURE) -> None:
-    """Draw the packages, what each is for, and a dot for each package that it imports."""
+    """Draw a row for each package: its name, its description, and a dot for each package that it imports."""
     import matplotlib as mpl
 
     mpl.use("Agg")
@@ -93,10 +84,11 @@ def draw(path: Path = PICTURE) -> None:
         axes.plot([row, row], [row, count - 0.6], color="0.85", lw=0.8, zorder=1)
         axes.plot(row, row, marker="s", ms=10, color="0.55", zorder=2)
         axes.text(row + 0.7, row, package, va="center", family="monospace", fontsize=10)
-        axes.text(row + 7.0, row, describe_package(package), va="center", fontsize=9, color="0.3")
-        found = [column for column in range(row) if (package, PACKAGES[column]) in pairs]
-        axes.plot(found, [row] * len(found), "o", ms=7, color="#1f5fa8", zorder=3)
-    note = "A dot: the package of its row (square at the right end)\nimports the package of its column (square at the top)."
+        text = describe_package(package).replace("``", "")
+        axes.text(row + 8.0, row, text, va="center", fontsize=9, color="0.3")
+        columns = [column for column in range(row) if (package, PACKAGES[column]) in pairs]
+        axes.plot(columns, [row] * len(columns), "o", ms=7, color="#1f5fa8", zorder=3)
+    note = "A dot: the package in this row (named at the right end)\nimports the package in this column (named at the top)."
     axes.text(-0.4, count + 0.4, note, va="top", fontsize=9, color="0.3")
     axes.set(xlim=(-1, count + 22), ylim=(count + 2, -1))
     axes.set_axis_off()

@@ -1,6 +1,7 @@
+"""The layout of the packages: their order, cycles, sizes, tests; and that ``platform/`` hides no standard module."""
+
 import ast
 import platform
-import re
 import subprocess
 import sys
 import sysconfig
@@ -29,40 +30,36 @@ def test_platform_is_the_standard_library_s_under_pytest() -> None:
 
 
 def test_platform_is_the_standard_library_s_from_the_root() -> None:
-    ask = [sys.executable, "-c", "import platform; print(platform.__file__)"]
-    done = subprocess.run(ask, cwd=ROOT, capture_output=True, text=True, check=True)
+    code = "import platform; print(platform.__file__)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
     assert done.stdout.strip() == str(STDLIB)
 
 
-def test_wheel_holds_the_code_s_folders_alone() -> None:
+def test_wheel_contains_only_the_code_folders() -> None:
     setup = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
     assert setup["packages"]["find"]["include"] == ["data*", "models*", "tuning*"]
-    found = {
-        name.partition(".")[0]
-        for name in find_packages(str(ROOT), include=["data*", "models*", "tuning*"])
-    }
-    assert found == set(CODE)
+    packages = find_packages(str(ROOT), include=["data*", "models*", "tuning*"])
+    assert {name.partition(".")[0] for name in packages} == set(CODE)
 
 
 def test_every_module_belongs_to_a_listed_package() -> None:
-    tops = {*CODE}
-    lost = [
-        name for name in list_modules() if find_package(name) not in PACKAGES and name not in tops
-    ]
-    assert lost == []
+    unlisted = [name for name in list_modules() if find_package(name) not in (*PACKAGES, *CODE)]
+    assert unlisted == []
 
 
-def test_packages_import_only_what_stands_before_them() -> None:
-    place = {name: number for number, name in enumerate(PACKAGES)}
-    found = [
+def test_packages_import_only_earlier_packages() -> None:
+    order = {name: number for number, name in enumerate(PACKAGES)}
+    wrong = [
         f"{made.importer}:{made.line} imports {made.imported}"
         for made in find_imports()
-        if place[find_package(made.importer)] < place[find_package(made.imported)]
+        if order[find_package(made.importer)] < order[find_package(made.imported)]
     ]
-    assert found == []
+    assert wrong == []
 
 
-def test_modules_import_each_other_in_no_cycle() -> None:
+def test_imports_have_no_cycle() -> None:
     graph: dict[str, set[str]] = {name: set() for name in list_modules()}
     for made in find_imports():
         graph[made.importer].add(made.imported)
@@ -75,44 +72,40 @@ def test_packages_have_at_most_15_files() -> None:
     assert {name: count for name, count in sizes.items() if count > 15} == {}
 
 
-def test_init_files_only_hand_names_on() -> None:
+def test_init_files_only_import_names() -> None:
     inits = [file for file in list_modules().values() if file.name == "__init__.py"]
-    held = {
+    other_statements = {
         file.relative_to(ROOT).as_posix(): type(node).__name__
         for file in inits
         for node in ast.parse(file.read_text()).body[1:]
         if not isinstance(node, ast.ImportFrom)
         and not (isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__")
     }
-    assert held == {}
+    assert other_statements == {}
 
 
-def test_packages_of_ray_workers_import_nothing_by_themselves() -> None:
-    # A worker that imports tuning.search.trainable would else load Optuna and MLflow before its first step.
-    inits = [name for name, file in list_modules().items() if file.name == "__init__.py"]
-    held = [made for made in find_imports() if made.importer in inits]
-    assert {made.importer.partition(".")[0] for made in held} <= {"data", "models"}
+def test_init_files_in_tuning_import_nothing() -> None:
+    # Otherwise a Ray worker that imports tuning.search.trainable would load Optuna and MLflow.
+    inits = {name for name, file in list_modules().items() if file.name == "__init__.py"}
+    importers = inits & {made.importer for made in find_imports()}
+    assert [name for name in importers if name.startswith("tuning")] == []
 
 
 def test_every_module_is_used() -> None:
-    used = {made.imported for made in find_imports()}
-    commands = {name for name in list_modules() if name.endswith("__main__")} | {"tuning.run"}
+    imported = {made.imported for made in find_imports()}
     texts = "\n".join(
         file.read_text(encoding="utf-8")
-        for folder in ("tests", "benchmarks", "docs", "platform", "docker", "tuning", "data")
+        for folder in ("tests", "benchmarks", "docs", "platform", "docker", *CODE)
         for file in (ROOT / folder).rglob("*")
         if file.suffix in {".py", ".md", ".sh", ".yaml"}
     )
     unused = [
         name
         for name, file in list_modules().items()
-        if name not in used | commands
-        and file.name != "__init__.py"
-        and not (name.startswith("models.") and not file.name.startswith("_"))  # found by name
-        and not re.search(
-            rf"python3? -m {re.escape(name)}\\b|\"-m\", \"{re.escape(name)}\"|{re.escape(name)}",
-            texts,
-        )
+        if name not in imported
+        and file.name not in ("__init__.py", "__main__.py")
+        and not (name.startswith("models.") and not file.name.startswith("_"))  # found by its name
+        and name not in texts  # a command, or a path in a string
     ]
     assert unused == []
 
@@ -122,39 +115,39 @@ def test_tests_mirror_the_packages() -> None:
     for name, file in list_modules().items():
         package = find_package(name)
         stems.setdefault(package, {package.rpartition(".")[2]}).add(file.stem.strip("_"))
-    wrong = []
+    misplaced = []
     for package in PACKAGES[:-1]:
         for test in (ROOT / "tests" / package.replace(".", "/")).glob("test_*.py"):
-            word = test.stem.removeprefix("test_")
-            if not any(word == stem or word.startswith(f"{stem}_") for stem in stems[package]):
-                wrong.append(test.relative_to(ROOT).as_posix())
-    assert wrong == []
+            topic = test.stem.removeprefix("test_")
+            if not any(topic == stem or topic.startswith(f"{stem}_") for stem in stems[package]):
+                misplaced.append(test.relative_to(ROOT).as_posix())
+    assert misplaced == []
 
 
-def test_import_order_is_told_in_contributing() -> None:
+def test_contributing_lists_every_package() -> None:
     text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     assert [name for name in PACKAGES if f"`{name}`" not in text] == []
 
 
-def test_help_needs_no_heavy_library() -> None:
-    ask = (
+def test_help_imports_no_heavy_library() -> None:
+    code = (
         "import sys\nimport tuning.run\ntry:\n    tuning.run.main(['--help'])\nexcept SystemExit:\n"
         "    print([name for name in ('torch', 'ray', 'mlflow', 'xarray') if name in sys.modules])"
     )
     done = subprocess.run(
-        [sys.executable, "-c", ask], cwd=ROOT, capture_output=True, text=True, check=False
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert done.stdout.endswith("[]\n"), done.stderr
 
 
 @pytest.mark.slow
 def test_platform_is_the_standard_library_s_inside_a_ray_worker() -> None:
-    ask = (
+    code = (
         "import ray\nray.init('local', num_cpus=1, include_dashboard=False, log_to_driver=False)\n"
         "def where():\n    import platform\n    return platform.__file__\n"
         "print(ray.get(ray.remote(where).remote()))"
     )
     done = subprocess.run(
-        [sys.executable, "-c", ask], cwd=ROOT, capture_output=True, text=True, check=False
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert done.stdout.strip().endswith(str(STDLIB)), done.stderr
