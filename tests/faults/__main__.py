@@ -1,8 +1,8 @@
-"""Breaks campaigns in every way that they must survive, and prints a tally.
+"""Disturb campaigns in every way that they must survive, and print what each scenario found.
 
     python tests/faults [SCENARIO ...] [--kills 20] [--seed 1] [--root FOLDER]
 
-Each scenario starts ``tuning.run`` as a user does, in processes and folders of its own. Exit code 1 where anything was
+Each scenario starts ``tuning.run`` as a user does, in its own processes and folder. The exit code is 1 if anything was
 lost.
 """
 
@@ -19,51 +19,69 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from tests.faults import bad_trials, disks, interrupts, kills, outage
 
 Result = tuple[object, list[str]]
-KILL_WORDS = ["--model", "all", "--preset", "smoke"]
-AWAY_S = 60.0
+DESCRIPTION = (
+    "Disturb campaigns in every way that they must survive; exit with 1 if anything was lost."
+)
+KILL_ARGUMENTS = ["--model", "all", "--preset", "smoke"]
+OUTAGE_S = 60.0
 
 
 def list_scenarios(count: int, seed: int) -> dict[str, Callable[[Path], Result]]:
-    """Return the scenarios by name; each takes an empty folder, and returns its tally and what is wrong."""
+    """Return the scenarios by name; each takes an empty folder, and returns a summary and its faults."""
     return {
-        "kills": lambda root: kills.run(root, count, seed, KILL_WORDS),
-        "tracker back after a minute": lambda root: outage.come_back(root, AWAY_S),
-        "tracker gone for good": outage.stay_away,
-        "database locked": lambda root: outage.lock_database(root, AWAY_S),
-        "bad trials": bad_trials.misbehave,
-        "hung worker": bad_trials.hang,
+        "kills": lambda root: kills.run(root, count, seed, KILL_ARGUMENTS),
+        "tracker back after a minute": lambda root: outage.restart_tracker(root, OUTAGE_S),
+        "tracker gone for good": outage.stop_tracker,
+        "database locked": lambda root: outage.lock_database(root, OUTAGE_S),
+        "bad trials": bad_trials.run_bad_networks,
+        "hung worker": bad_trials.freeze_worker,
         "Ctrl-C": lambda root: interrupts.interrupt(root, 1),
         "Ctrl-C twice": lambda root: interrupts.interrupt(root, 2),
         "SIGTERM": lambda root: interrupts.interrupt(root, 1, signal.SIGTERM),
-        "continued twice": interrupts.continue_twice,
-        "two at once": interrupts.run_beside,
-        "full disk": disks.run_full,
-        "no memory": disks.run_out_of_memory,
+        "continued twice": interrupts.resume_twice,
+        "two at once": interrupts.run_two_campaigns,
+        "full disk": disks.fill_disk,
+        "no memory": disks.starve_memory,
     }
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the scenarios; return 1 when one found a fault."""
-    parser = argparse.ArgumentParser("python tests/faults", description=__doc__)
-    parser.add_argument("scenario", nargs="*", help="names; all when left out")
-    parser.add_argument("--kills", type=int, default=20, help="of the scenario 'kills'")
-    parser.add_argument("--seed", type=int, default=1, help="of the kills' moments and victims")
-    parser.add_argument("--root", type=Path, help="keep everything here, for a look")
+    """Run the scenarios; return 1 if one found a fault."""
+    parser = argparse.ArgumentParser("python tests/faults", description=DESCRIPTION)
+    parser.add_argument("scenario", nargs="*", help="names of scenarios (default: all)")
+    parser.add_argument(
+        "--kills",
+        type=int,
+        default=20,
+        help="number of kills in the scenario 'kills' (default: 20)",
+    )
+    parser.add_argument(
+        "--seed",
+        type=int,
+        default=1,
+        help="random seed of the kills' times and victims (default: 1)",
+    )
+    parser.add_argument(
+        "--root",
+        type=Path,
+        metavar="FOLDER",
+        help="keep all output here (default: a temporary folder)",
+    )
     args = parser.parse_args(argv)
-    every = list_scenarios(args.kills, args.seed)
-    if strange := sorted(set(args.scenario) - set(every)):
-        parser.error(f"unknown scenario {', '.join(strange)}; there are: {', '.join(every)}")
+    scenarios = list_scenarios(args.kills, args.seed)
+    if unknown := sorted(set(args.scenario) - set(scenarios)):
+        parser.error(f"unknown scenario {', '.join(unknown)}; available: {', '.join(scenarios)}")
     failed = 0
     with tempfile.TemporaryDirectory() as scratch:
-        for name in args.scenario or every:
+        for name in args.scenario or scenarios:
             folder = (args.root or Path(scratch)) / name.replace(" ", "-")
             folder.mkdir(parents=True, exist_ok=True)
             began = time.monotonic()
-            tally, wrong = every[name](folder)
-            print(f"{name}: {tally} ({time.monotonic() - began:.0f} s)", flush=True)
-            for fault in wrong:
-                print(f"  WRONG: {fault}", flush=True)
-            failed += bool(wrong)
+            summary, faults = scenarios[name](folder)
+            print(f"{name}: {summary} ({time.monotonic() - began:.0f} s)", flush=True)
+            for fault in faults:
+                print(f"  FAULT: {fault}", flush=True)
+            failed += bool(faults)
     print(f"{failed} scenarios found a fault." if failed else "Nothing was lost.")
     return 1 if failed else 0
 

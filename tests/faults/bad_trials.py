@@ -1,4 +1,4 @@
-"""Architectures that misbehave, each one further file in a copy of the project, beside a good one."""
+"""Faulty architectures, added to a copy of the project and run beside a good one; and a worker that hangs."""
 
 import shutil
 import signal
@@ -6,12 +6,12 @@ from pathlib import Path
 
 import psutil
 
-from tests.faults.campaigns import PROJECT, Command, family, is_called, wait_until
+from tests.faults.campaigns import PROJECT, Command, has_name, list_processes, wait_until
 from tuning.tracking.client import connect, find_runs
 
 HANG_MINUTES = 0.75
 
-HEAD = '''"""A network that misbehaves (for tests)."""
+HEAD = '''"""A faulty network for tests."""
 
 from typing import Any
 
@@ -44,7 +44,7 @@ BODIES = {
 
 
 def copy_project(to: Path) -> Path:
-    """Copy the packages, with the misbehaving architectures."""
+    """Copy the packages, and add the faulty architectures."""
     for name in ("data", "models", "tuning"):
         shutil.copytree(PROJECT / name, to / name)
     for name, body in BODIES.items():
@@ -53,15 +53,15 @@ def copy_project(to: Path) -> Path:
     return to
 
 
-def misbehave(root: Path) -> tuple[str, list[str]]:
-    """Run bad architectures beside a good one; each fails alone, and by name."""
+def run_bad_networks(root: Path) -> tuple[str, list[str]]:
+    """Run faulty architectures beside a good one; each fails alone, and the error names it."""
     command = Command(
         root,
         ["--model", *BODIES, "unet", "--preset", "smoke"],
         project=copy_project(root / "project"),
     )
     code = command.run()
-    faults = [] if code == 1 else [f"exit code {code}, where 1 was due:\n{command.said()[-2000:]}"]
+    faults = [] if code == 1 else [f"exit code {code}, expected 1:\n{command.read_log()[-2000:]}"]
     reasons = {
         "broken": "must stay finite, but got nan",
         "flat": "must distinguish pixels",
@@ -76,29 +76,29 @@ def misbehave(root: Path) -> tuple[str, list[str]]:
         ):
             found = [(run.info.status, run.data.tags.get("error")) for run in own]
             faults.append(f"{name}: {found}")
-        if f"Every search trial of {name} failed." not in command.said():
-            faults.append(f"{name} was not said to have failed")
-    if "search-greedy: 2 out of memory; once more with Resources(cpus=2" not in command.said():
-        faults.append("what was out of memory was not tried once more")
-    if "is tried again" in command.said():
-        faults.append("a trial that failed by its own fault was tried again")
+        if f"Every search trial of {name} failed." not in command.read_log():
+            faults.append(f"{name} is not reported as failed")
+    if "search-greedy: 2 out of memory; once more with Resources(cpus=2" not in command.read_log():
+        faults.append("the trials that ran out of memory were not retried")
+    if "is tried again" in command.read_log():
+        faults.append("a trial with its own error was retried")
     good = [run for run in runs if run.data.tags["study"] == "unet"]
     if len(good) != 4 or {run.info.status for run in good} != {"FINISHED"}:
         faults.append(f"unet: {[run.info.status for run in good]}")
-    if list(command.table()["architecture"]) != ["unet"]:
-        faults.append(f"the report ranks {list(command.table()['architecture'])}")
+    if list(command.read_table()["architecture"]) != ["unet"]:
+        faults.append(f"the report ranks {list(command.read_table()['architecture'])}")
     return f"{len(runs)} trials, {len(BODIES)} studies failed, exit code {code}", faults
 
 
-def hang(root: Path) -> tuple[str, list[str]]:
-    """Stop a trial's worker without ending it: it is ended, and the trial tried again."""
+def freeze_worker(root: Path) -> tuple[str, list[str]]:
+    """Freeze a trial's worker with SIGSTOP: the campaign kills it and retries the trial."""
     words = ["--model", "unet", "--preset", "smoke", "--hang-after", str(HANG_MINUTES)]
     command = Command(root, words)
     driver, frozen = command.start(), []
 
     def freeze() -> bool:
-        for process in family(driver.pid):
-            if is_called(process, "ray::ImplicitFunc.train"):
+        for process in list_processes(driver.pid):
+            if has_name(process, "ray::ImplicitFunc.train"):
                 process.send_signal(signal.SIGSTOP)
                 frozen.append(process)
                 return True
@@ -106,11 +106,15 @@ def hang(root: Path) -> tuple[str, list[str]]:
 
     wait_until(freeze, 300)
     code = driver.wait(timeout=900)
-    faults = [] if code == 0 else [f"exit code {code}:\n{command.said()[-2000:]}"]
+    faults = [] if code == 0 else [f"exit code {code}:\n{command.read_log()[-2000:]}"]
     if not frozen:
-        faults.append("no worker was there to stop")
-    if f"must end an epoch within {HANG_MINUTES:g} minutes" not in command.said():
-        faults.append("it was not said that a trial hung")
-    faults += ["a stopped worker is still there" for one in frozen if psutil.pid_exists(one.pid)]
-    faults += [f"a run is open: {command.states()}"] if "RUNNING" in str(command.states()) else []
-    return f"{len(frozen)} worker stopped, exit code {code}", faults
+        faults.append("no worker was found to freeze")
+    if f"must end an epoch within {HANG_MINUTES:g} minutes" not in command.read_log():
+        faults.append("the hung trial is not reported")
+    faults += ["a frozen worker still exists" for one in frozen if psutil.pid_exists(one.pid)]
+    faults += (
+        [f"a run is still RUNNING: {command.count_states()}"]
+        if "RUNNING" in str(command.count_states())
+        else []
+    )
+    return f"{len(frozen)} worker frozen, exit code {code}", faults

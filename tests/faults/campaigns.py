@@ -1,4 +1,4 @@
-"""Campaigns as a user starts them, their processes, and what is left of them in the end."""
+"""A campaign started as a user starts it; its processes, log, runs and results."""
 
 import os
 import signal
@@ -21,10 +21,8 @@ from tuning.trial.status import is_finished
 PROJECT = Path(__file__).parents[2]
 NAME = "faults"
 LONG_S = 900
-EXTRA: list[
-    str
-] = []  # further words of every new campaign: tests give tiles that are there already
-# What two undisturbed runs of one command differ in on a CPU: times, memory, and the runs' ids.
+EXTRA: list[str] = []  # more arguments of every new campaign: tests pass existing tiles
+# Columns that differ between two undisturbed runs of one command on a CPU: times, memory, and the runs' ids.
 VARYING = (
     "infer_seconds_total",
     "infer_seconds_per_sample",
@@ -38,14 +36,15 @@ VARYING = (
 
 @dataclass
 class Command:
-    """A campaign's command, started as often as it takes.
+    """A campaign's command, which may be started several times.
 
     Attributes:
         root: Output folder.
-        words: What to run, after ``--root`` and ``--campaign``.
-        project: Where the code lies.
+        words: Arguments after ``--root`` and ``--campaign``.
+        project: Folder of the code.
         variables: Added to the environment.
-        log_file: Where it says what it does; in the output folder when left out.
+        name: Name of the campaign.
+        log_file: File of its output; in the output folder if None.
     """
 
     root: Path
@@ -64,7 +63,7 @@ class Command:
         return self.log_file or self.root / "log.txt"
 
     def start(self, *words: str) -> "subprocess.Popen[bytes]":
-        """Start the campaign, or continue it where it exists, in a session of its own."""
+        """Start the campaign, or resume it if it exists, in its own session."""
         known = (self.folder / "campaign.json").exists()
         more = ["--resume", self.name] if known else ["--campaign", self.name, *self.words, *EXTRA]
         call = [sys.executable, "-m", "tuning.run", "--root", str(self.root), *(words or more)]
@@ -81,39 +80,41 @@ class Command:
             )
 
     def run(self, *words: str) -> int:
-        """Run it to its end; return the exit code."""
+        """Run it to the end; return the exit code."""
         return self.start(*words).wait(timeout=LONG_S)
 
-    def said(self) -> str:
-        """Return all that it said so far."""
+    def read_log(self) -> str:
+        """Return its output so far."""
         return self.log.read_text(errors="replace") if self.log.exists() else ""
 
-    def epochs(self) -> dict[str, dict[int, int]]:
-        """Return when each epoch of each trial ended, in milliseconds: a trained one has another time."""
+    def read_epoch_times(self) -> dict[str, dict[int, int]]:
+        """Return the end time of each epoch of each trial in milliseconds; it changes if an epoch is trained again."""
         return {
             path.name: {row["epoch"]: row["time_ms"] for row in TrialFolder(path).history()}
             for path in list_trials(self.folder / "trials")
         }
 
-    def over(self) -> set[str]:
-        """Return the trials that have their result."""
-        every = list_trials(self.folder / "trials")
+    def list_finished(self) -> set[str]:
+        """Return the keys of the finished trials."""
+        trials = list_trials(self.folder / "trials")
         return {
-            path.name for path, entry in every.items() if is_finished(TrialFolder(path), entry.kind)
+            path.name
+            for path, entry in trials.items()
+            if is_finished(TrialFolder(path), entry.kind)
         }
 
-    def table(self) -> pd.DataFrame:
-        """Return ``benchmark_master.csv`` without what varies."""
+    def read_table(self) -> pd.DataFrame:
+        """Return ``benchmark_master.csv`` without the columns that vary."""
         table = pd.read_csv(self.root / "reports" / self.name / "benchmark_master.csv")
         return table.drop(columns=[name for name in VARYING if name in table])
 
-    def states(self) -> Counter[tuple[str, str]]:
+    def count_states(self) -> Counter[tuple[str, str]]:
         """Count the campaign's runs by kind and status."""
         runs = find_runs(*connect(self.root), campaign=self.name)
         return Counter((run.data.tags["kind"], run.info.status) for run in runs)
 
     def count_gaps(self) -> int:
-        """Count the trials whose run lacks an epoch, or has one twice."""
+        """Count the trials whose MLflow run misses or repeats an epoch."""
         client, experiment_id = connect(self.root)
         gaps = 0
         for run in find_runs(client, experiment_id, campaign=self.name, kind="trial"):
@@ -123,18 +124,18 @@ class Command:
         return gaps
 
 
-def wait_until(true: Callable[[], object], seconds: float) -> bool:
-    """Wait until something is true; tell whether it came true in time."""
+def wait_until(condition: Callable[[], object], seconds: float) -> bool:
+    """Wait until a condition is true; return whether it became true in time."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
-        if true():
+        if condition():
             return True
         time.sleep(0.05)
     return False
 
 
-def family(driver: int) -> list[psutil.Process]:
-    """List a driver's processes: itself, Ray's own, and the trials' workers."""
+def list_processes(driver: int) -> list[psutil.Process]:
+    """List a driver's processes: the driver, Ray's processes, and the trials' workers."""
     try:
         parent = psutil.Process(driver)
         return [parent, *parent.children(recursive=True)]
@@ -142,8 +143,8 @@ def family(driver: int) -> list[psutil.Process]:
         return []
 
 
-def is_called(process: psutil.Process, *names: str) -> bool:
-    """Tell whether a process has one of the names in its command line."""
+def has_name(process: psutil.Process, *names: str) -> bool:
+    """Return whether the first word of a process's command line contains one of the names."""
     try:
         words = process.cmdline()
     except psutil.Error:
@@ -151,21 +152,21 @@ def is_called(process: psutil.Process, *names: str) -> bool:
     return bool(words) and any(name in Path(words[0]).name or name in words[0] for name in names)
 
 
-def end_all(processes: Sequence[psutil.Process]) -> int:
-    """End processes at once, by their ids; return how many there still were."""
-    there = 0
+def kill_all(processes: Sequence[psutil.Process]) -> int:
+    """Kill processes by their ids; return how many still existed."""
+    killed = 0
     for process in processes:
         try:
             process.send_signal(signal.SIGKILL)
-            there += 1
+            killed += 1
         except psutil.NoSuchProcess:
             continue
     wait_until(lambda: not any(map(is_alive, processes)), 30)
-    return there
+    return killed
 
 
 def is_alive(process: psutil.Process) -> bool:
-    """Tell whether a process still runs, without taking its exit code from who started it."""
+    """Return whether a process still runs, without consuming the exit code that its parent waits for."""
     try:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:

@@ -1,4 +1,4 @@
-"""A disk that runs full under a campaign, on a small file system of its own; and memory that runs out."""
+"""A campaign on a small file system that becomes full, and one on a machine that runs out of memory."""
 
 import shutil
 import subprocess
@@ -14,8 +14,8 @@ SIZE_MB, LEFT_BYTES = 600, 100_000
 
 
 @contextmanager
-def small_disk(at: Path) -> Iterator[Path]:
-    """Mount a file system of ``SIZE_MB`` in memory.
+def mount_small_disk(at: Path) -> Iterator[Path]:
+    """Mount a tmpfs of ``SIZE_MB``.
 
     Raises:
         PermissionError: If this user may not mount.
@@ -33,57 +33,67 @@ def small_disk(at: Path) -> Iterator[Path]:
         subprocess.run(["umount", "--lazy", str(at)], check=True)
 
 
-def fill(disk: Path) -> Path:
-    """Fill a disk but for ``LEFT_BYTES``; return the file that does so."""
+def write_ballast(disk: Path) -> Path:
+    """Fill a disk except for ``LEFT_BYTES``; return the file that fills it."""
     ballast = disk / "ballast"
-    with suppress(OSError), ballast.open("wb", buffering=0) as file:  # others write meanwhile
+    with (
+        suppress(OSError),
+        ballast.open("wb", buffering=0) as file,
+    ):  # the campaign writes at the same time
         while (rest := shutil.disk_usage(disk).free - LEFT_BYTES) > 0:
             file.write(b"\0" * min(rest, 1 << 20))
     return ballast
 
 
-def run_full(root: Path) -> tuple[str, list[str]]:
-    """Fill the disk after the first epoch; make room and let the campaign go on."""
-    with small_disk(root / "disk") as disk:
-        # As a terminal does, the log takes what is said when the disk is full.
+def fill_disk(root: Path) -> tuple[str, list[str]]:
+    """Fill the disk after the first epoch; free it and resume the campaign."""
+    with mount_small_disk(root / "disk") as disk:
+        # Outside the full disk, as a terminal is.
         command = Command(disk / "mlruns", WORDS, log_file=root / "said.txt")
         driver = command.start()
-        wait_until(lambda: any(command.epochs().values()) or driver.poll() is not None, 300)
-        ballast, over = fill(disk), command.over()
+        wait_until(
+            lambda: any(command.read_epoch_times().values()) or driver.poll() is not None, 300
+        )
+        ballast, finished = write_ballast(disk), command.list_finished()
         code = driver.wait(timeout=900)
-        faults = [] if code == 1 else [f"exit code {code}, where 1 was due"]
-        said = command.said()
+        faults = [] if code == 1 else [f"exit code {code}, expected 1"]
+        said = command.read_log()
         if "must have " not in said or "Make room" not in said:
-            faults.append(f"it did not say that the disk is full:\n{said[-3000:]}")
+            faults.append(f"it did not report the full disk:\n{said[-3000:]}")
         again = Command(disk / "mlruns", WORDS, log_file=root / "again.txt")
         full = again.run()
         faults += [] if full == 1 else [f"exit code {full} on a full disk"]
         ballast.unlink()
-        if not over <= command.over():
+        if not finished <= command.list_finished():
             faults.append("a finished trial has lost its result")
         code = command.run()
-        faults += [] if code == 0 else [f"it did not go on:\n{command.said()[-3000:]}"]
-        trials = sum(count for (kind, _), count in command.states().items() if kind == "trial")
+        faults += [] if code == 0 else [f"it did not resume:\n{command.read_log()[-3000:]}"]
+        trials = sum(
+            count for (kind, _), count in command.count_states().items() if kind == "trial"
+        )
         faults += [f"{trials} of {RUNS} runs"] if trials != RUNS else []
         faults += [f"{gaps} trials with gaps"] if (gaps := command.count_gaps()) else []
-    return f"{len(over)} trials were over when the disk was full, {trials} in the end", faults
+    return (
+        f"{len(finished)} trials were finished when the disk was full, {trials} in the end",
+        faults,
+    )
 
 
-def run_out_of_memory(root: Path) -> tuple[str, list[str]]:
-    """Let Ray find too little memory, so that it ends each trial's worker; then give it enough."""
+def starve_memory(root: Path) -> tuple[str, list[str]]:
+    """Make Ray see too little memory, so that it kills each trial's worker; then resume with enough memory."""
     scarce = Command(
         root,
         ["--model", "unet", "--preset", "smoke"],
         variables={"RAY_memory_usage_threshold": "0.01", "RAY_memory_monitor_refresh_ms": "100"},
     )
     code = scarce.run()
-    said = scarce.said()
-    faults = [] if code == 1 else [f"exit code {code}, where 1 was due"]
+    said = scarce.read_log()
+    faults = [] if code == 1 else [f"exit code {code}, expected 1"]
     if "The machine ran out of memory, and Ray killed the trial's worker." not in said:
-        faults.append(f"it was not said that memory ran out:\n{said[-3000:]}")
+        faults.append(f"it did not report the lack of memory:\n{said[-3000:]}")
     if "Every search trial of unet failed." not in said:
-        faults.append("the study was not said to have failed")
+        faults.append("the study is not reported as failed")
     plenty = Command(root, scarce.words)
     code = plenty.run()
-    faults += [] if code == 0 else [f"it did not go on:\n{plenty.said()[-3000:]}"]
+    faults += [] if code == 0 else [f"it did not resume:\n{plenty.read_log()[-3000:]}"]
     return f"exit code 1 without memory, {code} with it", faults

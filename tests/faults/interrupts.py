@@ -1,4 +1,4 @@
-"""Ctrl-C once and twice, and the same campaign continued by two at once."""
+"""Ctrl-C once and twice, and two processes that run the same campaign, or share an output folder."""
 
 import os
 import signal
@@ -15,83 +15,87 @@ RUNS = 2 + 2 + 1
 def interrupt(
     root: Path, times: int, number: signal.Signals = signal.SIGINT, *, second: bool = False
 ) -> tuple[str, list[str]]:
-    """Interrupt a campaign after an epoch, once or twice; then let it go on.
+    """Interrupt a campaign after an epoch, once or twice; then resume it.
 
-    The signal goes to the whole foreground group, as a terminal's does. Where asked for, a *second* process
-    tries to continue the campaign while it goes on.
+    SIGINT goes to the whole process group, as from a terminal. With *second*, another process tries to resume the
+    campaign while it runs.
     """
     command = Command(root, WORDS)
     driver = command.start()
-    wait_until(lambda: any(command.epochs().values()) or driver.poll() is not None, 300)
+    wait_until(lambda: any(command.read_epoch_times().values()) or driver.poll() is not None, 300)
     send = (
         os.killpg if number == signal.SIGINT else os.kill
-    )  # a SIGTERM to all would end Ray itself
+    )  # SIGTERM to the group would end Ray itself
     began = time.monotonic()
     send(driver.pid, number)
-    soft = wait_until(lambda: "ends after its epoch" in command.said(), 30)
+    soft = wait_until(lambda: "ends after its epoch" in command.read_log(), 30)
     if times == 2:
         send(driver.pid, number)
     code = driver.wait(timeout=120)
-    took, before = time.monotonic() - began, command.epochs()
+    took, before = time.monotonic() - began, command.read_epoch_times()
     faults = (
-        [] if code == 130 else [f"exit code {code}, where 130 was due:\n{command.said()[-2000:]}"]
+        [] if code == 130 else [f"exit code {code}, expected 130:\n{command.read_log()[-2000:]}"]
     )
     if not soft:
-        faults.append("it did not say that trials end after their epoch")
-    if f"--resume {command.name} --root {root}" not in command.said():
-        faults.append("it did not say how to go on")
-    states = command.states()
+        faults.append("it did not report that trials end after their epoch")
+    if f"--resume {command.name} --root {root}" not in command.read_log():
+        faults.append("it did not print the command that resumes it")
+    states = command.count_states()
     if any(status == "RUNNING" for _, status in states):
-        faults.append(f"a run is open: {dict(states)}")
+        faults.append(f"a run is still RUNNING: {dict(states)}")
     if states[("campaign", "KILLED")] != 1:
         faults.append(f"the campaign is not KILLED: {dict(states)}")
     again = command.start()
     if second:
         wait_until(lambda: is_running(command.folder) or again.poll() is not None, 120)
-        faults += refuse_second(command, again.pid)
+        faults += check_second_is_refused(command, again.pid)
     if again.wait(timeout=900) != 0:
-        faults.append(f"it did not go on:\n{command.said()[-2000:]}")
-    after = command.epochs()
+        faults.append(f"it did not resume:\n{command.read_log()[-2000:]}")
+    after = command.read_epoch_times()
     retrained = sum(
         after[key].get(epoch) != time_ms
         for key, times_ms in before.items()
         for epoch, time_ms in times_ms.items()
     )
     faults += [f"{retrained} epochs trained again"] if retrained > times - 1 else []
-    trials = sum(count for (kind, _), count in command.states().items() if kind == "trial")
+    trials = sum(count for (kind, _), count in command.count_states().items() if kind == "trial")
     faults += [f"{trials} of {RUNS} runs"] if trials != RUNS else []
     return f"ended {took:.1f} s after it, {retrained} epochs trained again", faults
 
 
-def refuse_second(command: Command, driver: int) -> list[str]:
-    """Try to continue a campaign that runs; say what is wrong."""
+def check_second_is_refused(command: Command, driver: int) -> list[str]:
+    """Try to resume a running campaign; return the faults."""
     refused = command.run()
-    faults = [] if refused == 1 else [f"exit code {refused} of the second, where 1 was due"]
-    if f"is being run by process {driver} on " not in command.said():
-        faults.append(f"the second was not told by whom it is run:\n{command.said()[-2000:]}")
+    faults = [] if refused == 1 else [f"exit code {refused} of the second, expected 1"]
+    if f"is being run by process {driver} on " not in command.read_log():
+        faults.append(
+            f"the second process was not told which process runs the campaign:\n{command.read_log()[-2000:]}"
+        )
     return faults
 
 
-def continue_twice(root: Path) -> tuple[str, list[str]]:
-    """Continue a running campaign by a second process: refused, and the first one goes on."""
+def resume_twice(root: Path) -> tuple[str, list[str]]:
+    """Resume a running campaign in a second process: it is refused, and the first one continues."""
     command = Command(root, WORDS)
     driver = command.start()
     wait_until(lambda: (command.folder / "trials").exists() or driver.poll() is not None, 300)
-    faults = refuse_second(command, driver.pid)
+    faults = check_second_is_refused(command, driver.pid)
     code = driver.wait(timeout=900)
     faults += [] if code == 0 else [f"exit code {code} of the first"]
     return f"second refused, first ended with {code}", faults
 
 
-def run_beside(root: Path) -> tuple[str, list[str]]:
-    """Run two new campaigns at once in one folder, on one database: neither touches the other's runs."""
+def run_two_campaigns(root: Path) -> tuple[str, list[str]]:
+    """Run two new campaigns in parallel in one folder and database: neither changes the other's runs."""
     commands = [Command(root, WORDS, name=name) for name in ("left", "right")]
     drivers = [command.start() for command in commands]
     codes = [driver.wait(timeout=900) for driver in drivers]
-    faults = [] if codes == [0, 0] else [f"exit codes {codes}:\n{commands[0].said()[-3000:]}"]
+    faults = [] if codes == [0, 0] else [f"exit codes {codes}:\n{commands[0].read_log()[-3000:]}"]
     for command in commands:
-        trials = sum(count for (kind, _), count in command.states().items() if kind == "trial")
+        trials = sum(
+            count for (kind, _), count in command.count_states().items() if kind == "trial"
+        )
         faults += [f"{command.name}: {trials} of {RUNS} runs"] if trials != RUNS else []
-    if codes == [0, 0] and not commands[0].table().equals(commands[1].table()):
+    if codes == [0, 0] and not commands[0].read_table().equals(commands[1].read_table()):
         faults.append("their tables differ")
     return f"two campaigns ended with {codes}", faults

@@ -1,4 +1,4 @@
-"""Kills at seeded moments: the driver, a trial's worker, Ray's own processes, everything at once."""
+"""Kills at random times with a seed: the driver, a trial's worker, Ray's processes, everything at once."""
 
 import random
 import subprocess
@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 import psutil
 
-from tests.faults.campaigns import Command, end_all, family, is_alive, is_called, wait_until
+from tests.faults.campaigns import Command, has_name, is_alive, kill_all, list_processes, wait_until
 
 VICTIMS = {
     "driver": (),
@@ -17,20 +17,20 @@ VICTIMS = {
     "control store": ("gcs_server",),
     "everything": (),
 }
-EPOCHS = (0, 0, 1, 1)  # that may end between two kills
-EARLY_S, LATE_S = 20.0, 2.0  # at most to a kill: without an epoch before it, and after an epoch
-QUIET_S = 60  # for what a killed driver leaves to end by itself
+EPOCHS = (0, 0, 1, 1)  # epochs between two kills
+EARLY_S, LATE_S = 20.0, 2.0  # longest wait for a kill: before any epoch, and after an epoch
+QUIET_S = 60  # in which a killed driver's other processes must end
 
 
 @dataclass
-class Tally:
-    """What the kills did.
+class KillCounts:
+    """The number of kills and their effects.
 
     Attributes:
-        kills: How many of each kind.
-        starts: How often the command was typed.
-        lost: Most epochs of one trial that one kill cost.
-        lost_all: Epochs that were trained again, in all.
+        kills: Number by kind.
+        starts: How often the command was started.
+        lost: The most epochs of one trial that one kill lost.
+        lost_all: Epochs that were trained again, in total.
         retrained: Finished trials that were trained again.
         lingering: Processes that had not ended a minute after their driver.
     """
@@ -46,54 +46,54 @@ class Tally:
         kinds = ", ".join(f"{count} {kind}" for kind, count in self.kills.items())
         return (
             f"{sum(self.kills.values())} kills ({kinds}) over {self.starts} starts: at most {self.lost} "
-            f"epoch of a trial lost by a kill, {self.lost_all} in all; {self.retrained} finished trials "
+            f"epoch of a trial lost by a kill, {self.lost_all} in total; {self.retrained} finished trials "
             f"trained again; {self.lingering} processes left behind"
         )
 
 
-def storm(command: Command, kills: int, seed: int) -> Tally:
-    """Kill a campaign's processes again and again, type its command again, and let it end.
+def kill_repeatedly(command: Command, kills: int, seed: int) -> KillCounts:
+    """Kill a campaign's processes and restart its command repeatedly, then let it finish.
 
     Args:
         command: The campaign.
-        kills: How many.
-        seed: Of moments and victims.
+        kills: Number of kills.
+        seed: Random seed of their times and victims.
     """
-    chance, tally = random.Random(seed), Tally()  # noqa: S311 - no secret
+    chance, counts = random.Random(seed), KillCounts()  # noqa: S311 - no secret
     plan = [kind for _ in range(kills) for kind in VICTIMS][:kills]
     chance.shuffle(plan)
     before: list[tuple[dict[str, dict[int, int]], set[str]]] = []
     while plan:
         driver = command.start()
-        tally.starts += 1
+        counts.starts += 1
         while plan and not _reach_moment(command, driver, chance):
-            kind, everyone = plan[-1], family(driver.pid)
+            kind, everyone = plan[-1], list_processes(driver.pid)
             victims = _choose(kind, everyone, chance)
             if not victims:
                 continue
-            end_all(victims)
-            before.append((command.epochs(), command.over()))
-            tally.kills[kind] = tally.kills.get(kind, 0) + 1
+            kill_all(victims)
+            before.append((command.read_epoch_times(), command.list_finished()))
+            counts.kills[kind] = counts.kills.get(kind, 0) + 1
             plan.pop()
             if kind == "worker":
                 continue  # the driver goes on
-            tally.lingering += _clear(everyone)
+            counts.lingering += _kill_remaining(everyone)
             driver.wait(timeout=QUIET_S)
         if driver.poll() == 0:
             break
         driver.wait(timeout=900)
     for _ in range(3):
-        tally.starts += 1
+        counts.starts += 1
         if command.run() == 0:
             break
-    _count_losses(tally, before, command.epochs())
-    return tally
+    _count_losses(counts, before, command.read_epoch_times())
+    return counts
 
 
 def _reach_moment(
     command: Command, driver: "subprocess.Popen[bytes]", chance: random.Random
 ) -> bool:
-    """Wait until the next kill's moment; tell whether the campaign ended before it."""
+    """Wait until the time of the next kill; return whether the campaign ended before."""
 
     def has_ended() -> bool:
         return driver.poll() is not None
@@ -107,7 +107,7 @@ def _reach_moment(
 
 
 def _count(command: Command) -> int:
-    return sum(map(len, command.epochs().values()))
+    return sum(map(len, command.read_epoch_times().values()))
 
 
 def _choose(
@@ -117,37 +117,37 @@ def _choose(
         return everyone[:1]
     if kind == "everything":
         return everyone
-    found = [process for process in everyone if is_called(process, *VICTIMS[kind])]
+    found = [process for process in everyone if has_name(process, *VICTIMS[kind])]
     if kind == "worker":
         found = [one for one in found if "IDLE" not in " ".join(one.cmdline())]
     return [chance.choice(found)] if found else []
 
 
-def _clear(everyone: list[psutil.Process]) -> int:
-    """Wait for what a killed driver leaves; end what is still there after that."""
+def _kill_remaining(everyone: list[psutil.Process]) -> int:
+    """Wait for a killed driver's processes to end; kill the rest, and return their number."""
     wait_until(lambda: not any(map(is_alive, everyone)), QUIET_S)
-    return end_all([process for process in everyone if is_alive(process)])
+    return kill_all([process for process in everyone if is_alive(process)])
 
 
 def _count_losses(
-    tally: Tally,
+    counts: KillCounts,
     before: list[tuple[dict[str, dict[int, int]], set[str]]],
     final: dict[str, dict[int, int]],
 ) -> None:
-    """Compare the epochs that were there at each kill with those of after the next start."""
+    """Compare the epochs at each kill with those after the next start."""
     later = [epochs for epochs, _ in before[1:]] + [final]
     for (epochs, over), after in zip(before, later, strict=True):
         for key, times in epochs.items():
             again = sum(after.get(key, {}).get(epoch) != time for epoch, time in times.items())
-            tally.lost_all += again
-            tally.lost = max(tally.lost, again)
-            tally.retrained += key in over and again > 0
+            counts.lost_all += again
+            counts.lost = max(counts.lost, again)
+            counts.retrained += key in over and again > 0
 
 
-def compare(calm: Command, stormy: Command) -> list[str]:
-    """Say what a disturbed campaign has other than the undisturbed one; nothing, where all is well."""
+def compare_campaigns(calm: Command, stormy: Command) -> list[str]:
+    """Return the differences between a disturbed campaign and an undisturbed one."""
     faults = []
-    was, is_ = calm.states(), stormy.states()
+    was, is_ = calm.count_states(), stormy.count_states()
     if was != is_:
         faults.append(f"runs: {dict(was)} undisturbed, {dict(is_)} disturbed")
     if stormy.count_gaps():
@@ -155,19 +155,19 @@ def compare(calm: Command, stormy: Command) -> list[str]:
             f"{stormy.count_gaps()} trials whose epochs have gaps or duplicates in MLflow"
         )
     try:
-        pd.testing.assert_frame_equal(calm.table(), stormy.table())
+        pd.testing.assert_frame_equal(calm.read_table(), stormy.read_table())
     except AssertionError as error:
         faults.append(f"benchmark_master.csv: {error}")
     return faults
 
 
-def run(root: Path, kills: int, seed: int, words: list[str]) -> tuple[Tally, list[str]]:
-    """Run a campaign undisturbed and another one under kills; return the tally and what is wrong."""
+def run(root: Path, kills: int, seed: int, words: list[str]) -> tuple[KillCounts, list[str]]:
+    """Run one campaign undisturbed and one with kills; return the counts and the faults."""
     calm, stormy = Command(root / "calm", words), Command(root / "stormy", words)
     if not (calm.folder / "outcome.json").exists() and calm.run() != 0:
-        return Tally(), [f"the undisturbed campaign failed:\n{calm.said()[-3000:]}"]
-    tally = storm(stormy, kills, seed)
-    faults = compare(calm, stormy)
-    faults += [f"{tally.lost} epochs of a trial lost by one kill"] if tally.lost > 1 else []
-    faults += [f"{tally.retrained} finished trials trained again"] if tally.retrained else []
-    return tally, faults
+        return KillCounts(), [f"the undisturbed campaign failed:\n{calm.read_log()[-3000:]}"]
+    counts = kill_repeatedly(stormy, kills, seed)
+    faults = compare_campaigns(calm, stormy)
+    faults += [f"{counts.lost} epochs of a trial lost by one kill"] if counts.lost > 1 else []
+    faults += [f"{counts.retrained} finished trials trained again"] if counts.retrained else []
+    return counts, faults

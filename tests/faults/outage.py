@@ -1,4 +1,4 @@
-"""A tracker that goes away while trials run: for a while, for the rest of the campaign, or behind a lock."""
+"""A tracker that fails while trials run: for a while, for the rest of the campaign, or because of a lock."""
 
 import os
 import sqlite3
@@ -14,7 +14,7 @@ from tests.faults.campaigns import PROJECT, Command, wait_until
 from tests.support.servers import serve_mlflow
 
 WORDS = ["--model", "unet", "log_ratio_vv", "--preset", "smoke"]
-RUNS = 2 + 2 + 1  # trials of the words: searched, repeated, measured without training
+RUNS = 2 + 2 + 1  # trials: search, repeat, baseline without training
 
 
 @contextmanager
@@ -25,7 +25,7 @@ def _served(root: Path, port: int | None = None) -> Iterator[str]:
 
 
 def _command(root: Path, address: str) -> Command:
-    # Short, so that the test waits for the tracker and not for its retries.
+    # Short, so that the test does not wait for MLflow's retries.
     away = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "5"}
     return Command(root, WORDS, variables={"MLFLOW_TRACKING_URI": address, **away})
 
@@ -42,18 +42,20 @@ def _tracked(address: str) -> Iterator[None]:
             os.environ["MLFLOW_TRACKING_URI"] = before
 
 
-def stay_away(root: Path) -> tuple[str, list[str]]:
-    """End the server after the first epoch for good; replay when all is over, and report."""
+def stop_tracker(root: Path) -> tuple[str, list[str]]:
+    """Stop the server after the first epoch; replay the results after the campaign, and write the report."""
     with _served(root) as address:
         command = _command(root, address)
         driver = command.start()
-        began = wait_until(lambda: any(command.epochs().values()) or driver.poll() is not None, 300)
+        began = wait_until(
+            lambda: any(command.read_epoch_times().values()) or driver.poll() is not None, 300
+        )
     code = driver.wait(timeout=900)
-    faults = [] if began and code == 1 else [f"exit code {code}, where 1 was due"]
-    if len(command.over()) != RUNS:
-        faults.append(f"{len(command.over())} of {RUNS} trials have their result")
-    if f"tuning.tracking replay {command.folder}" not in command.said():
-        faults.append("it did not say how to replay")
+    faults = [] if began and code == 1 else [f"exit code {code}, expected 1"]
+    if len(command.list_finished()) != RUNS:
+        faults.append(f"{len(command.list_finished())} of {RUNS} trials are finished")
+    if f"tuning.tracking replay {command.folder}" not in command.read_log():
+        faults.append("it did not print the replay command")
     port = int(address.rpartition(":")[2])
     with _served(root, port), _tracked(address):
         replayed = _call("tuning.tracking", "replay", str(command.folder))
@@ -64,33 +66,37 @@ def stay_away(root: Path) -> tuple[str, list[str]]:
     return replayed, faults
 
 
-def come_back(root: Path, seconds: float) -> tuple[str, list[str]]:
-    """End the server after the first epoch, and start it again after some seconds."""
+def restart_tracker(root: Path, seconds: float) -> tuple[str, list[str]]:
+    """Stop the server after the first epoch, and restart it after some seconds."""
     with _served(root) as address:
         command = _command(root, address)
         driver = command.start()
-        wait_until(lambda: any(command.epochs().values()) or driver.poll() is not None, 300)
+        wait_until(
+            lambda: any(command.read_epoch_times().values()) or driver.poll() is not None, 300
+        )
     time.sleep(seconds)
     with _served(root, int(address.rpartition(":")[2])), _tracked(address):
         code = driver.wait(timeout=900)
-        faults = [] if code == 0 else [f"exit code {code}:\n{command.said()[-2000:]}"]
-        missed = command.said().count("to the tracker failed")
-        return f"{seconds:g} s away, {missed} warnings, exit code {code}", faults + _check(command)
+        faults = [] if code == 0 else [f"exit code {code}:\n{command.read_log()[-2000:]}"]
+        missed = command.read_log().count("to the tracker failed")
+        return f"{seconds:g} s unavailable, {missed} warnings, exit code {code}", faults + _check(
+            command
+        )
 
 
 def lock_database(root: Path, seconds: float) -> tuple[str, list[str]]:
-    """Hold the sqlite database for some seconds, longer than MLflow waits for it."""
+    """Lock the SQLite database for some seconds, longer than MLflow waits."""
     command = Command(root, WORDS)
     driver = command.start()
-    wait_until(lambda: any(command.epochs().values()) or driver.poll() is not None, 300)
+    wait_until(lambda: any(command.read_epoch_times().values()) or driver.poll() is not None, 300)
     holder = sqlite3.connect(root / "mlflow.db", timeout=60, check_same_thread=False)
     holder.execute("BEGIN EXCLUSIVE")
     release = threading.Timer(seconds, lambda: (holder.rollback(), holder.close()))
     release.start()
     code = driver.wait(timeout=900)
     release.join()
-    faults = [] if code == 0 else [f"exit code {code}:\n{command.said()[-2000:]}"]
-    missed = command.said().count("to the tracker failed")
+    faults = [] if code == 0 else [f"exit code {code}:\n{command.read_log()[-2000:]}"]
+    missed = command.read_log().count("to the tracker failed")
     return f"{seconds:g} s locked, {missed} warnings, exit code {code}", faults + _check(command)
 
 
@@ -102,13 +108,13 @@ def _call(*words: str) -> str:
 
 
 def _check(command: Command) -> list[str]:
-    """Say what the runs lack."""
-    states = command.states()
+    """Return the faults of the runs."""
+    states = command.count_states()
     faults = []
     if sum(count for (kind, _), count in states.items() if kind == "trial") != RUNS:
         faults.append(f"runs: {dict(states)}")
     if any(status == "RUNNING" for _, status in states):
-        faults.append(f"a run is open: {dict(states)}")
+        faults.append(f"a run is still RUNNING: {dict(states)}")
     if gaps := command.count_gaps():
         faults.append(f"{gaps} trials whose epochs have gaps or duplicates in MLflow")
     return faults

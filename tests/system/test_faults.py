@@ -1,4 +1,4 @@
-"""Campaigns broken as `python tests/faults` breaks them; it has more, and takes half an hour."""
+"""Some scenarios of `python tests/faults`, which has more and takes half an hour."""
 
 from pathlib import Path
 
@@ -11,22 +11,22 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(autouse=True)
 def tiles(twin: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Use tiles that are there already."""
+    """Use the existing tiles."""
     monkeypatch.setattr(campaigns, "EXTRA", ["--data", str(twin)])
 
 
-def test_tracker_gone_for_good_costs_nothing_but_a_replay(tmp_path: Path) -> None:
-    replayed, wrong = outage.stay_away(tmp_path)
-    assert wrong == []
+def test_results_can_be_replayed_after_the_tracker_failed(tmp_path: Path) -> None:
+    replayed, faults = outage.stop_tracker(tmp_path)
+    assert faults == []
     assert replayed.startswith("Sent ")
 
 
-def test_bad_trials_fail_alone_and_by_name(tmp_path: Path) -> None:
-    assert bad_trials.misbehave(tmp_path)[1] == []
+def test_faulty_networks_fail_alone_and_by_name(tmp_path: Path) -> None:
+    assert bad_trials.run_bad_networks(tmp_path)[1] == []
 
 
-def test_full_disk_is_said_and_loses_no_result(tmp_path: Path) -> None:
+def test_full_disk_is_reported_and_loses_no_result(tmp_path: Path) -> None:
     try:
-        assert disks.run_full(tmp_path)[1] == []
+        assert disks.fill_disk(tmp_path)[1] == []
     except PermissionError as error:
         pytest.skip(str(error))

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from tests.faults import campaigns
-from tests.faults.campaigns import Command, end_all, family, wait_until
+from tests.faults.campaigns import Command, kill_all, list_processes, wait_until
 from tests.support.clusters import Cluster, Node, cluster
 from tests.support.servers import serve_mlflow, serve_s3
 
@@ -60,7 +60,7 @@ def test_trials_of_a_lost_node_continue_elsewhere_with_the_same_results(
     tmp_path: Path, bucket: str, tracker: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calm = Command(tmp_path / "calm", WORDS)
-    assert calm.run() == 0, calm.said()
+    assert calm.run() == 0, calm.read_log()
     monkeypatch.setenv("MLFLOW_TRACKING_URI", tracker)
     (tmp_path / "stormy").mkdir()
     with cluster() as made:
@@ -73,13 +73,13 @@ def test_trials_of_a_lost_node_continue_elsewhere_with_the_same_results(
         )
         driver = stormy.start()
         try:
-            assert wait_until(lambda: is_midway(made.nodes[1]), 240), stormy.said()
+            assert wait_until(lambda: is_midway(made.nodes[1]), 240), stormy.read_log()
             made.nodes[1].end()
             assert all(list((node.cache / "packs").glob("*/pack-*")) for node in made.nodes)
-            assert driver.wait(timeout=400) == 0, stormy.said()
+            assert driver.wait(timeout=400) == 0, stormy.read_log()
         finally:
-            end_all(family(driver.pid))
-    assert "is tried again: " in stormy.said()
+            kill_all(list_processes(driver.pid))
+    assert "is tried again: " in stormy.read_log()
     assert compare(calm, stormy, monkeypatch) == []
 
 
@@ -95,14 +95,14 @@ def is_midway(node: Node) -> bool:
 def compare(calm: Command, stormy: Command, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Return the differences between the two campaigns; the calm one is in its own database."""
     faults = []
-    there = stormy.states()
+    there = stormy.count_states()
     if gaps := stormy.count_gaps():
         faults.append(f"{gaps} trials with gaps")
     monkeypatch.delenv("MLFLOW_TRACKING_URI")
-    if calm.states() != there:
-        faults.append(f"runs: {calm.states()}, {there}")
+    if calm.count_states() != there:
+        faults.append(f"runs: {calm.count_states()}, {there}")
     try:
-        pd.testing.assert_frame_equal(calm.table(), stormy.table())
+        pd.testing.assert_frame_equal(calm.read_table(), stormy.read_table())
     except AssertionError as error:
         faults.append(str(error))
     return faults

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.disks import LEFT_BYTES, fill, small_disk
+from tests.faults.disks import LEFT_BYTES, mount_small_disk, write_ballast
 from tuning.trial.disk import check_output_folder, describe_free_space
 
 
@@ -17,9 +17,9 @@ def test_folder_that_cannot_be_written_is_refused() -> None:
 
 def test_folder_on_a_full_disk_is_refused(tmp_path: Path) -> None:
     try:
-        with small_disk(tmp_path / "disk") as disk:
+        with mount_small_disk(tmp_path / "disk") as disk:
             check_output_folder(disk)
-            fill(disk)
+            write_ballast(disk)
             with pytest.raises(OSError, match=r"must have 209\.7 MB free, but has .*Make room"):
                 check_output_folder(disk / "mlruns")
             assert describe_free_space(disk).count(" kB") == 1
