@@ -1,4 +1,4 @@
-"""Lines of numbers as they are measured on a GPU; one that fails or comes too late leaves the others alone."""
+"""Measurements that are printed one by one, until a deadline; a failed one does not stop the others."""
 
 import gc
 import json
@@ -10,14 +10,14 @@ import torch
 
 
 class Book:
-    """Prints what is measured, keeps it, and passes over what comes too late or in a section that is not wanted."""
+    """Prints and records measurements; skips those after the deadline or in an unselected section."""
 
     def __init__(self, minutes: float, out: Path | None = None, only: str = "") -> None:
         self.out, self.only = out, only
         self.ends, self.found = time.perf_counter() + 60 * minutes, dict[str, float]()
 
     def section(self, text: str, work: Callable[[], object]) -> None:
-        """Print a section that is wanted; an error in it is printed, and the others follow."""
+        """Run a selected section; an error in it is printed, and the next section follows."""
         if self.only not in text:
             return
         print(f"\n[{time.strftime('%H:%M:%S')}] {text}", flush=True)
@@ -27,7 +27,7 @@ class Book:
             print(f"  FAILED: {type(error).__name__}: {str(error)[:300]}", flush=True)
 
     def enter(self, name: str, work: Callable[[], float], text: Callable[[float], str]) -> None:
-        """Measure one number and print its line; an error is printed, and so is what is left out."""
+        """Measure one number and print its line; an error or a skipped measurement is printed as well."""
         torch.cuda.synchronize()
         gc.collect()
         torch.cuda.empty_cache()

@@ -1,8 +1,8 @@
-"""One campaign in MLflow, logged by the platform's own code, with predictions that took no training.
+"""A campaign in MLflow, logged by the platform's own code, with predictions that need no training.
 
-Every network's repeat trial and search trial is a whole one: config, history, checkpoint of untrained weights, exported
+Every repeat trial and search trial of a network is complete: config, history, checkpoint of untrained weights, exported
 model, histograms, and for repeats each test tile's probabilities: the change over the event, sharpened, plus noise by
-seed. Baselines have such probabilities too, in place of their own.
+seed. Baselines use the same kind of probabilities instead of their own.
 """
 
 import json
@@ -156,7 +156,7 @@ def _log_trial(
     split: Split,
     files: Path,
 ) -> str:
-    """Log a trial as it is logged when it has ended; return its run."""
+    """Log a trial like a finished one; return its run."""
     config = _make_config(model, seed, pack, split)
     key = make_key(stage, config)
     tags = {"study": model, "stage": stage, "seed": str(seed), "fold": split.name, "number": "1"}
@@ -193,7 +193,7 @@ def _make_predict(pack: Pack, place: int, seed: int) -> PredictTiles:
 
 
 def _write_training(journal: TrialFolder, config: Config, pack: Pack, split: Split) -> None:
-    """Write what training leaves: history, cost, and a checkpoint of untrained weights."""
+    """Write the files of a training: history, cost, and a checkpoint of untrained weights."""
     counts = journal.counts("val")
     if counts is None:
         raise ValueError(f"A trial must have val counts, but {journal.path} has none.")
@@ -227,7 +227,7 @@ _OVERLAPS = (("dice", "f1_dice"), ("iou", "iou"))
 
 
 def _fill_up(tracker: Tracker, run_id: str) -> None:
-    """Log metrics of the machine until a search trial has ``METRICS``."""
+    """Log machine metrics until a search trial has ``METRICS`` metrics."""
     lacking = METRICS - len(tracker.client.get_run(run_id).data.metrics)
     now = int(time.time() * 1000)
     metrics = [

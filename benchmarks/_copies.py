@@ -1,7 +1,7 @@
-"""Copies of logged runs in MLflow's sqlite database: all their rows, with ids, names and values of their own.
+"""Copies of logged runs in MLflow's SQLite database: all their rows, with new ids, names and values.
 
-Writing ten thousand runs through a client takes a quarter of an hour. A copy differs from what a client writes in nothing
-that a client reads, which :func:`check_copy` looks at; only its artifacts are not there.
+Writing ten thousand runs through a client takes a quarter of an hour. A copy looks to a client like
+a run that a client wrote (:func:`check_copy` verifies this), except that it has no artifacts.
 """
 
 import sqlite3
@@ -138,7 +138,7 @@ def _fresh(name: str) -> str:
 
 
 def check_copy(client: MlflowClient, run_id: str, copy_id: str) -> None:
-    """Refuse a copy that a client can tell from its original by more than names and values."""
+    """Raise if a copy differs from its original in more than names and values."""
     runs = [client.get_run(one) for one in (run_id, copy_id)]
     for part in ("params", "tags", "metrics"):
         old, new = (set(getattr(run.data, part)) for run in runs)

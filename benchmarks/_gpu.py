@@ -1,4 +1,4 @@
-"""What `train_gpu.py` measures: trainings of the networks on the twin, epoch by epoch, in several ways."""
+"""The measurements of `train_gpu.py`: trainings of the networks on the twin, epoch by epoch, in several variants."""
 
 import itertools
 import platform
@@ -31,7 +31,7 @@ GPU = torch.device("cuda")
 
 @dataclass(frozen=True)
 class Network:
-    """What is trained: an architecture with its known-good values, on T acquisitions."""
+    """An architecture with its known-good values, on T acquisitions."""
 
     model: str
     timesteps: int
@@ -59,14 +59,14 @@ class Network:
         )
 
     def start(self, seed: int, parts: TrainingData, *, graphs: bool = True) -> Training:
-        """Make a training in a folder of its own."""
+        """Make a training in its own folder."""
         config, pack = self.config(seed), self.load()
         journal, split = TrialFolder(Path(mkdtemp())), make_config_split(config, pack)
         return Training(config, pack, split, journal, GPU, data=parts, graphs=graphs)
 
 
 def as_before(training: Training) -> Training:
-    """Let the host make every batch's changes and look at every loss."""
+    """Let the host augment every batch and check every loss."""
     augment = make_augment(training.config["augment"])
     training.runner = HostEpochRunner(
         training.step, training.data, augment, training.generator, training.check_loss
@@ -75,19 +75,19 @@ def as_before(training: Training) -> Training:
 
 
 def compiled(training: Training) -> Training:
-    """Let torch write kernels of its own for the network; they are recorded all the same."""
+    """Compile the network with torch.compile; the steps are still CUDA graphs."""
     training.step.model = torch.compile(training.model, dynamic=False)  # type: ignore[assignment]
     return training
 
 
 def train(training: Training) -> None:
-    """Train an epoch, without val and journal."""
+    """Train an epoch, without validation and history."""
     for _ in training.runner.train():
         pass
 
 
 class Side:
-    """Trainings of several seeds side by side, as `tuning.train.multi_seed` lets them take turns."""
+    """Trainings of several seeds in parallel, interleaved like in `tuning.train.multi_seed`."""
 
     def __init__(self, network: Network, seeds: int, parts: TrainingData) -> None:
         self.members: list[tuple[Training, GeneratorState]] = []
@@ -96,7 +96,7 @@ class Side:
             self.members.append((training, GeneratorState(GPU)))
 
     def train(self) -> None:
-        """Train an epoch of each, without val and journal."""
+        """Train an epoch of each, without validation and history."""
         going = [(draws, training.runner.train()) for training, draws in self.members]
         while going:
             for member in tuple(going):
@@ -107,7 +107,7 @@ class Side:
 
 
 def measure(work: Callable[[], object], seconds: float = 1.0) -> float:
-    """Return how many seconds one call takes, on average over some time."""
+    """Return the mean seconds of one call."""
     torch.cuda.synchronize()
     began = time.perf_counter()
     for calls in itertools.count(1):
@@ -120,13 +120,13 @@ def measure(work: Callable[[], object], seconds: float = 1.0) -> float:
 
 
 def warm(work: Callable[[], object]) -> None:
-    """Call often enough that all is set up and recorded."""
+    """Call until everything is set up and the CUDA graphs are recorded."""
     for _ in range(WARM_EPOCHS):
         work()
 
 
 def measure_peak() -> float:
-    """Return how many bf16 operations a second a large matrix product reaches."""
+    """Return the bf16 operations per second of a large matrix product."""
     one, two = (torch.randn(8192, 8192, device=GPU, dtype=torch.bfloat16) for _ in range(2))
     for _ in range(3):
         one @ two
@@ -151,7 +151,7 @@ def count_operations(network: Network, parts: TrainingData) -> float:
 
 
 def measure_tally(lanes: int) -> float:
-    """Return the seconds that a batch's histogram takes where all pixels fall into one bin."""
+    """Return the seconds of a batch's histogram if all pixels are in one bin."""
     logits = torch.full((BATCH, 1, 128, 128), -20.0, device=GPU)
     mask = torch.zeros(BATCH, 128, 128, dtype=torch.uint8, device=GPU)
     loss, before = torch.zeros((), device=GPU), device_metrics.SUB_HISTOGRAMS
@@ -164,7 +164,7 @@ def measure_tally(lanes: int) -> float:
 
 
 def describe() -> str:
-    """Name the device and the versions."""
+    """Return the names of device and versions."""
     name, (major, minor) = torch.cuda.get_device_name(), torch.cuda.get_device_capability()
     return (
         f"{name} (compute {major}.{minor}, {torch.cuda.get_device_properties(0).total_memory / 1e9:.0f} GB), "
@@ -174,7 +174,7 @@ def describe() -> str:
 
 
 def list_kernels(network: Network, parts: TrainingData, most: int = 12) -> list[str]:
-    """List the kernels that take most of a recorded epoch, and how long the GPU has nothing to do."""
+    """List the slowest kernels of a recorded epoch, and the GPU's idle time."""
     training = network.start(0, parts)
     warm(lambda: train(training))
     seconds = measure(lambda: train(training))

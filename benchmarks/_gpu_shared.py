@@ -1,4 +1,4 @@
-"""Whole trainings, with val, journal and checkpoints: several seeds in a process, several processes on a GPU."""
+"""Whole trainings, with validation, history and checkpoints: several seeds in a process, several processes on a GPU."""
 
 import contextlib
 import time
@@ -19,11 +19,11 @@ SECONDS = 4.0
 
 
 class EnoughError(Exception):
-    """The time is over."""
+    """Raised when the measurement's time is over."""
 
 
 class Pace:
-    """Counts epochs from when every seed has its first ones behind it, and ends the training after some time."""
+    """Counts epochs after every seed has finished its first ones, and stops the training after some time."""
 
     def __init__(self, seeds: int, ready: Callable[[], object]) -> None:
         self._cold, self._ready = seeds, ready
@@ -45,7 +45,7 @@ class Pace:
 
 
 def measure_fit(network: Network, seeds: int, ready: Callable[[], object] = lambda: None) -> float:
-    """Return how many epochs of a seed a second there are."""
+    """Return the epochs per second of all seeds."""
     pace = Pace(seeds, ready)
     with TemporaryDirectory() as folder, contextlib.suppress(EnoughError):
         stack = [SeedRun(network.config(n), Path(folder) / str(n), pace) for n in range(seeds)]
@@ -64,7 +64,7 @@ def _run(network: Network, seeds: int, ready: Barrier, found: "Queue[float | str
 
 
 def measure_processes(network: Network, processes: int, seeds: int = 1) -> float:
-    """Return epochs of a seed a second, over all processes of *seeds* each.
+    """Return the epochs per second of all processes with *seeds* each.
 
     Raises:
         RuntimeError: If one of them fails.

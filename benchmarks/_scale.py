@@ -1,6 +1,6 @@
-"""The driver's work for many trials at once, measured with its own classes: reports in, MLflow out, bytes left behind.
+"""The driver's work for many parallel trials, measured with its own classes: reports, sending to MLflow, stored bytes.
 
-The trials are folders that look as if training had written them, and stand-ins for Ray's trials that hold a sample.
+The trials are folders like those that training writes, and stubs of Ray's trials with a sample.
 """
 
 import json
@@ -30,7 +30,7 @@ from tuning.trial.search_space import first_sample, make_space
 
 
 def report(campaign: Campaign, epoch: int) -> float:
-    """Let every trial report an epoch; return the processor seconds that Ray's loop was held up."""
+    """Let every trial report an epoch; return the processor seconds for which Ray's event loop was blocked."""
     row = make_row(epoch)
     began = time.thread_time()
     for trial in campaign.trials:
@@ -39,7 +39,7 @@ def report(campaign: Campaign, epoch: int) -> float:
 
 
 def time_loop(root: Path, name: str, trials: int, reports: int = 300) -> float:
-    """Return the processor seconds of Ray's loop per report, nothing being sent."""
+    """Return the processor seconds of Ray's event loop per report, without sending."""
     rounds = max(3, reports // trials)
     campaign = make_campaign(root, name, trials, rounds, Silent)
     for trial in campaign.trials:
@@ -48,26 +48,26 @@ def time_loop(root: Path, name: str, trials: int, reports: int = 300) -> float:
 
 
 class Silent(MLflowSender):
-    """Sends nothing, so that the loop's own work can be told from the sending."""
+    """Sends nothing, so that the event loop is measured alone."""
 
     def submit(self, journal: TrialFolder) -> None:
         """Send nothing."""
 
 
 class Cost(NamedTuple):
-    """Seconds by the clock, and of this process's processors."""
+    """Wall time and processor time in seconds."""
 
     wall: float
     cpu: float
 
     def over(self, count: int) -> "Cost":
-        """Return the share of one."""
+        """Divide both by a count."""
         return Cost(self.wall / count, self.cpu / count)
 
 
 @dataclass(frozen=True)
 class Sent:
-    """What sending takes, with the loop that hands it over.
+    """The cost of sending, including the event loop's part.
 
     Attributes:
         start: Per trial that begins.
@@ -88,14 +88,14 @@ class Sent:
     files: float
 
     def whole(self, epochs: int) -> Cost:
-        """Return what a trial takes altogether."""
+        """Return the total cost of a trial."""
         return Cost(
             *(a + epochs * b + c for a, b, c in zip(self.start, self.epoch, self.end, strict=True))
         )
 
 
 def time_sending(root: Path, name: str, trials: int, epochs: int, ends: int) -> Sent:
-    """Send trials from their first report on, all side by side, and the first *ends* to their end."""
+    """Send all trials in parallel from their first report, and the first *ends* of them to their end."""
     campaign = make_campaign(root, name, trials, epochs)
     mirror, delivery = campaign.mirror, campaign.mirror.sender
     before = _measure_files(root / "artifacts")
@@ -124,7 +124,7 @@ def time_sending(root: Path, name: str, trials: int, epochs: int, ends: int) -> 
 
 
 def _time_lookups(delivery: MLflowSender, name: str, ended: Sequence[TrialFolder]) -> float:
-    """Return the seconds to find a run by its key; refuse trials that were not sent whole."""
+    """Return the seconds to find a run by its key; raise if a trial was not sent completely."""
     tracker, began = delivery.tracker, time.perf_counter()
     for journal in ended:
         key = journal.path.name
@@ -137,7 +137,7 @@ def _time_lookups(delivery: MLflowSender, name: str, ended: Sequence[TrialFolder
 
 @contextmanager
 def _timed(delivery: MLflowSender) -> Iterator[list[Cost]]:
-    """Measure until all that was handed over is sent."""
+    """Measure until everything is sent."""
     took: list[Cost] = []
     began, used = time.perf_counter(), time.process_time()
     yield took
@@ -151,7 +151,7 @@ def _measure_files(folder: Path) -> tuple[int, int]:
 
 
 def time_suggestion(root: Path, name: str, trials: int) -> float:
-    """Return the seconds that the searcher holds up Ray's loop for one suggestion after *trials* results."""
+    """Return the seconds for which the searcher blocks Ray's event loop for one suggestion after *trials* results."""
     quiet_optuna()
     space = make_space(MODEL)
     campaign = make_campaign(root, name, 1, 40)
@@ -190,7 +190,7 @@ def measure_checkpoints() -> float:
 
 
 def measure_database(root: Path) -> int:
-    """Return the bytes of the sqlite database, its log written back."""
+    """Return the bytes of the SQLite database after a checkpoint of its write-ahead log."""
     with sqlite3.connect(root / "mlflow.db") as database:
         database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     return (root / "mlflow.db").stat().st_size
@@ -198,7 +198,7 @@ def measure_database(root: Path) -> int:
 
 @contextmanager
 def tracked_by(uri: str | None) -> Iterator[None]:
-    """Name the tracker, sqlite below the output folder for None."""
+    """Set the tracker; None for SQLite in the output folder."""
     before = os.environ.pop(URI_VARIABLE, None)
     if uri is not None:
         os.environ[URI_VARIABLE] = uri
@@ -211,5 +211,5 @@ def tracked_by(uri: str | None) -> Iterator[None]:
 
 
 def write_json(path: Path, content: Any) -> None:
-    """Keep the numbers of a run."""
+    """Record the numbers of a run."""
     path.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n")

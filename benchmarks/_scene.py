@@ -1,4 +1,4 @@
-"""A datacube of any size that costs a few megabytes of disk: its chunks are links to a few dozen files."""
+"""A datacube of any size in a few megabytes of disk: its chunks are links to a few dozen files."""
 
 import os
 from pathlib import Path
@@ -76,7 +76,7 @@ def _fill(
 
 
 def _link(place: Path, count: int) -> None:
-    """Link every chunk of an array's plane that is missing to one of those that are there."""
+    """Link every missing chunk of an array's plane to an existing one."""
     # A chunk's file is whole, even where it reaches over the edge.
     there = [divmod(kind, count) for kind in range(KINDS) if kind < count**2]
     for row in range(count):

@@ -1,4 +1,4 @@
-"""A search of many trials without training: folders as training leaves them, and stand-ins for Ray's trials."""
+"""A search of many trials without training: folders like those that training writes, and stubs of Ray's trials."""
 
 import random
 from collections.abc import Iterator, Sequence
@@ -31,7 +31,7 @@ SYSTEM = (
 
 @dataclass(frozen=True)
 class Campaign:
-    """Trials of one search, and what follows them.
+    """Trials of one search, and the callback that follows them.
 
     Attributes:
         mirror: The callback that Ray would call.
@@ -85,7 +85,7 @@ def write_epoch(campaign: Campaign, epoch: int) -> None:
 
 
 def write_ends(campaign: Campaign, ends: int) -> None:
-    """Write what a trial leaves at its end, for the first trials."""
+    """Write the final files of the first trials."""
     environment = describe_environment(torch.device("cpu"))
     rng = np.random.default_rng(0)
     probs = rng.beta(1, 12, PIXELS), rng.beta(3, 4, PIXELS // 20)  # without landslide, with one

@@ -1,7 +1,7 @@
-"""The ConvLSTM network as a textbook writes it: the encoder called once per acquisition, eight convolutions a step.
+"""A textbook implementation of the ConvLSTM network: one encoder pass per acquisition, eight convolutions per step.
 
-It shares the weights of a `models.unet_convlstm.UNetConvLSTM` and computes the same function, as :func:`check_same` looks.
-In training, batch norm measures each acquisition on its own here, and all of a batch together there.
+It shares the weights of a `models.unet_convlstm.UNetConvLSTM` and computes the same function (:func:`check_same`).
+In training, batch norm here uses the statistics of each acquisition, there those of the whole batch.
 """
 
 import torch
@@ -47,7 +47,7 @@ class TextbookConvLSTM(nn.Module):
 
 
 class TextbookNetwork(nn.Module):
-    """The whole network, acquisition by acquisition; shapes as of the one that it is made from."""
+    """The whole network, acquisition by acquisition, with the shapes of the network that it wraps."""
 
     def __init__(self, network: UNetConvLSTM) -> None:
         super().__init__()
@@ -72,7 +72,7 @@ class TextbookNetwork(nn.Module):
 
 @torch.no_grad()
 def check_same(network: UNetConvLSTM, textbook: TextbookNetwork, x: Tensor) -> None:
-    """Refuse a textbook network that computes something else.
+    """Raise if the textbook network computes something else.
 
     Raises:
         ValueError: If logits of either, in eval mode, differ by more than ``TOLERANCE``.

@@ -1,7 +1,7 @@
-"""Two ways of doing one thing, measured in turns: on a busy machine times are noisy, ratios of neighbours less so.
+"""Alternating measurements of several variants: on a busy machine times are noisy, ratios of neighbours less so.
 
-A side lives in a process of its own where both cannot share one (the C library's heap is set once per process). All sides
-stay open and work one after the other, so that each round meets the same machine.
+A side has its own process if the sides cannot share one (the C library's heap is set once per process). All processes stay
+open and work in turn, so that the machine's state is the same in each round.
 """
 
 import json
@@ -36,7 +36,7 @@ class Ratio:
 def judge(
     what: str, ratio: Ratio, *, least: float | None = None, most: float | None = None
 ) -> bool:
-    """Print a ratio beside its aim; tell whether it keeps it."""
+    """Print a ratio and its aim; return whether it meets the aim."""
     kept = (least is None or ratio.middle >= least) and (most is None or ratio.middle <= most)
     aims = [f"aim: at least {least:g}"] if least is not None else []
     aims += [f"aim: at most {most:g}"] if most is not None else []
@@ -48,12 +48,12 @@ def judge(
 
 
 def tell_load() -> str:
-    """Say how busy the machine is: processes that wanted a core over the last minute."""
+    """Return the machine's load: processes that needed a core over the last minute."""
     return f"load {os.getloadavg()[0]:.1f} on {count_cpus()} cores"
 
 
 class Side:
-    """One side of a comparison, in a process of its own.
+    """One side of a comparison, in its own process.
 
     Args:
         script: The script, which calls :func:`serve` when it gets these words.
@@ -69,7 +69,7 @@ class Side:
         )
 
     def send(self, request: Any) -> None:
-        """Let it begin to work."""
+        """Start its work."""
         if self._process.stdin is not None:
             self._process.stdin.write(json.dumps(request) + "\n")
             self._process.stdin.flush()
@@ -88,12 +88,12 @@ class Side:
         return json.loads(line)
 
     def ask(self, request: Any) -> Any:
-        """Let it work; return its answer."""
+        """Run its work; return its answer."""
         self.send(request)
         return self.receive()
 
     def close(self) -> None:
-        """Let its process end."""
+        """End its process."""
         if self._process.stdin is not None:
             self._process.stdin.close()
         self._process.wait()
@@ -111,7 +111,7 @@ class Side:
 
 
 def serve(work: Callable[[Any], Any]) -> None:
-    """Answer the requests of :meth:`Side.ask` until there are no more."""
+    """Answer the requests of :meth:`Side.ask` until the pipe closes."""
     for line in sys.stdin:
         print(json.dumps(work(json.loads(line))), flush=True)
 
@@ -119,7 +119,7 @@ def serve(work: Callable[[Any], Any]) -> None:
 def take_turns(
     script: str, sides: Mapping[str, Sequence[str]], requests: Sequence[Any]
 ) -> dict[str, list[Any]]:
-    """Ask every side every request, one side after the other, the first one last in every second round.
+    """Send every request to every side in turn; the order is reversed in every second round.
 
     Args:
         script: Of all sides.

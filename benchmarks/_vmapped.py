@@ -1,6 +1,6 @@
-"""The other way to train several seeds at once: weights stacked along an axis, convolutions grouped by torch.vmap.
+"""Another way to train several seeds in parallel: weights stacked along an axis, grouped convolutions by torch.vmap.
 
-Only measured here, against the seeds side by side of `tuning.train.multi_seed`.
+Used only in this benchmark, for a comparison with `tuning.train.multi_seed`.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from tuning.train.training import Training
 
 
 class Vmapped:
-    """S trainings of one architecture as one network with an axis more.
+    """S trainings of one architecture as one network with an additional axis.
 
     Args:
         trainings: At their start; their tiles and generators are used.

@@ -1,9 +1,9 @@
-"""Runs the quick scripts of this folder and tells which ratio falls short of its aim: ``make bench-check``.
+"""Run the quick scripts of this folder and list the ratios that miss their aim: ``make bench-check``.
 
     python benchmarks/check.py [NAME ...]
 
-Each script runs in a process of its own, one after the other, with the arguments given here. One that runs longer than ten
-minutes counts as failed. The exit code is 1 where any did not end with 0.
+The scripts run in sequence, each in its own process, with the arguments below. One that runs longer than ten minutes counts
+as failed. The exit code is 1 if any script failed.
 """
 
 import argparse
@@ -30,7 +30,7 @@ LONGEST_S = 600
 
 
 def run(name: str) -> tuple[int, str, float]:
-    """Run one script; return its exit code, what it printed, and seconds."""
+    """Run one script; return its exit code, output and seconds."""
     words = [sys.executable, str(Path(__file__).with_name(f"{name}.py")), *QUICK[name]]
     began = time.perf_counter()
     try:
@@ -50,7 +50,7 @@ def run(name: str) -> tuple[int, str, float]:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run them; return 1 when one missed an aim or failed."""
+    """Run the scripts; return 1 if one missed an aim or failed."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*", default=list(QUICK), help="default: all")
     args = parser.parse_args(argv)

@@ -1,12 +1,12 @@
-"""What Ray and MLflow cost one trial: its wall time under both, over that of fit() alone in a bare process.
+"""Overhead of Ray and MLflow for one trial: its wall time with both, divided by that of fit() in a bare process.
 
     python benchmarks/fit_under_ray.py [--rounds N] [--epochs N]
 
-Both train the same network on the same tiles of the twin with one thread, in turns: `tuning.train.fit` in a process that
-imports neither, and `tuning.search.run_stage.run_repeats` with one trial and MLflow fed beside it. A training's time runs from the
-start of its first epoch to the end of its last, waiting for Ray included. Start-up is what the platform needs, from the call
-with Ray running until the first epoch begins, for the first trial of a campaign; the test part and what is sent after the
-last epoch are no part of either. A second core for the driver is taken for granted.
+Both train the same network on the same tiles of the twin with one thread, alternately: `tuning.train.fit` in a process that
+imports neither, and `tuning.search.run_stage.run_repeats` with one trial that also logs to MLflow. A training's time runs from the
+start of its first epoch to the end of its last, including waits for Ray. Start-up is the time from the call,
+with Ray running, until the first epoch of a campaign's first trial starts; the test split and sending after the last epoch
+count for neither. The driver needs a second core.
 """
 
 import argparse
@@ -37,7 +37,7 @@ Times = tuple[
 
 
 def read_times(journal: TrialFolder) -> Times:
-    """Read a training's times from its journal."""
+    """Read a training's times from its history."""
     rows = journal.history()
     began = rows[0]["time_ms"] / 1000 - rows[0]["seconds"]
     return began, rows[-1]["time_ms"] / 1000 - began
@@ -55,7 +55,7 @@ def fit_alone(request: dict[str, Any]) -> dict[str, float]:
 
 
 class Platform:
-    """Ray, started once; each training is a stage of one trial."""
+    """A Ray that is started once; each training is a stage of one trial."""
 
     def __init__(self, root: Path, pack: Pack) -> None:
         from track_trials import make_settings
@@ -91,7 +91,7 @@ class Platform:
 
 
 def measure(root: Path, rounds: int, epochs: int) -> tuple[list[Any], list[Any]]:
-    """Train in turns; return what the bare process and the platform took."""
+    """Train alternately; return the seconds of the bare process and of the platform."""
     from track_trials import make_config
 
     from tuning.cluster.ray_session import stop_ray
@@ -123,7 +123,7 @@ def measure(root: Path, rounds: int, epochs: int) -> tuple[list[Any], list[Any]]
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Print the ratio and the start-up; return 1 when one misses its aim."""
+    """Print the ratio and the start-up; return 1 if one misses its aim."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=3, help="pairs (default: %(default)s)")
     parser.add_argument("--epochs", type=int, default=EPOCHS, help="default: %(default)s")

@@ -1,11 +1,11 @@
-"""How the cost of work grows with the work: trials, pixels of a tile, acquisitions; each with its fitted exponent.
+"""Growth of the cost with the number of trials, pixels and acquisitions, with a fitted exponent for each.
 
     python benchmarks/grow.py [--rounds N] [--without-trials]
 
 Tables of training steps and of forward passes for 128 to 512 px and for 4 to 15 acquisitions, one thread, all sizes of a
-table measured in turns in every round; and of whole stages of 1 to 8 trials under Ray with MLflow fed beside, all cores. An
-exponent is the slope of a straight line through the logarithms of seconds and size: 1 is proportional, less is cheaper.
-Pixels are counted by area. The exit code is 1 where an exponent exceeds its aim.
+table measured in turn in every round; and of whole stages of 1 to 8 trials under Ray with MLflow, on all cores. An exponent
+is the slope of a line through the logarithms of seconds and size: 1 is proportional growth, less is cheaper. Pixels are
+counted by area. The exit code is 1 if an exponent exceeds its aim.
 """
 
 import argparse
@@ -77,7 +77,7 @@ def measure(works: Mapping[float, Work], rounds: int) -> list[dict[float, float]
 
 
 def tell(what: str, unit: str, found: list[dict[float, float]]) -> bool:
-    """Print a table and its exponent; tell whether that keeps its aim."""
+    """Print a table and its exponent; return whether it meets the aim."""
     middle = {size: statistics.median(one[size] for one in found) for size in found[0]}
     exponents = [fit_exponent(list(one), list(one.values())) for one in found]
     exponent = statistics.median(exponents)
@@ -106,7 +106,7 @@ def grow_networks(rounds: int) -> list[bool]:
 
 
 def grow_trials(root: Path, rounds: int) -> bool:
-    """Measure stages of more and more trials."""
+    """Measure stages with an increasing number of trials."""
     tiles = make_twin(
         root / "data", tile_ids=pick_tiles("blocks", TILES_PER_PART, None), progress=False
     )
@@ -126,10 +126,10 @@ def grow_trials(root: Path, rounds: int) -> bool:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Print the tables; return 1 when an exponent exceeds its aim."""
+    """Print the tables; return 1 if an exponent exceeds its aim."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=3, help="default: %(default)s")
-    parser.add_argument("--without-trials", action="store_true", help="networks alone")
+    parser.add_argument("--without-trials", action="store_true", help="measure only networks")
     args = parser.parse_args(argv)
     logging.basicConfig(level=logging.WARNING)
     keep_freed_memory()

@@ -1,11 +1,11 @@
-"""How fast a logged network maps tiles, warm, against the bare forward pass of the same network.
+"""Speed of a logged network on tiles, after a warm-up, compared with the bare forward pass of the same network.
 
     python benchmarks/infer_tiles.py [--model NAME ...] [--rounds N]
 
-The bare pass is the network in eval mode in PyTorch, channels last, on input that is normalised already. Against it, in
-turns in one process on one thread, NumPy in and out: the logged program through `tuning.predict.predictor.Predictor`, as maps are
+The bare pass is the network in eval mode in PyTorch, channels last, on normalised input. Compared with it,
+alternately in one process on one thread, with NumPy input and output: the logged program through `tuning.predict.predictor.Predictor`, as maps are
 made (normalisation, batch norm folded into convolutions, sigmoid), and through `tuning.serving.pyfunc_model.LandslideModel`, as
-MLflow serves it (checks of the input, the choice among 15 acquisitions, normalisation, sigmoid).
+MLflow serves it (input checks, the choice among 15 acquisitions, normalisation, sigmoid).
 """
 
 import argparse
@@ -61,7 +61,7 @@ def make_logged(model: str, folder: Path) -> tuple[torch.nn.Module, Program, Lan
 def make_ways(
     network: torch.nn.Module, program: Program, served: LandslideModel, batch: int
 ) -> dict[str, Way]:
-    """Return the bare pass, and what it is compared with, on one batch."""
+    """Return the bare pass and the compared variants for one batch."""
     bare = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     member = Member("random", program, InputSpec(CHANNELS, TIMESTEPS, "even"), 0.5, True)
     predictor = Predictor([member], torch.device("cpu"))
@@ -86,7 +86,7 @@ def measure(way: Way, batch: int) -> float:
 
 
 def compare(model: str, batch: int, ways: dict[str, Way], rounds: int) -> bool:
-    """Print rates and their ratios to the bare pass; tell whether all keep the aim."""
+    """Print rates and their ratios to the bare pass; return whether all meet the aim."""
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     for number in range(rounds + 1):
         for name in list(ways) if number % 2 else list(ways)[::-1]:
@@ -101,7 +101,7 @@ def compare(model: str, batch: int, ways: dict[str, Way], rounds: int) -> bool:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Print the ratios; return 1 when one falls short of its aim."""
+    """Print the ratios; return 1 if one misses its aim."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", nargs="+", default=list_models(), help="default: all")
     parser.add_argument("--rounds", type=int, default=5, help="default: %(default)s")

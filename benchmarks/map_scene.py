@@ -1,11 +1,11 @@
-"""How fast a scene becomes a map, against the bare forward pass of its network, and in how much memory.
+"""Speed of mapping a scene, compared with the network's bare forward pass, and its memory.
 
     python benchmarks/map_scene.py [--side PX] [--window PX] [--device cpu]
 
 The network is the U-Net with its known-good values. Rounds of its bare forward pass (as trained, on normalised windows,
-nothing read, blended or written) take turns with rounds of mapping a scene of 2,912 x 2,912 px in the same process; the
-ratio is the median over rounds. Polygons, picture and the copy into cloud-optimised files follow, and are told beside. Then
-the whole command's work is done on that scene and on one of 10,000 x 10,000 px (10,000 km2), each in a process of its own.
+nothing read, blended or written) alternate with rounds of mapping a scene of 2,912 x 2,912 px in the same process; the
+ratio is the median over rounds. The times for polygons, picture and cloud-optimised files are printed as well. Then the
+whole command runs on that scene and on one of 10,000 x 10,000 px (10,000 km2), each in its own process.
 """
 
 import argparse
@@ -140,7 +140,7 @@ def run_one(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def run_apart(scene: Path, args: argparse.Namespace, *more: str) -> dict[str, Any]:
-    """Call :func:`run_one` in a process of its own."""
+    """Call :func:`run_one` in its own process."""
     words = ["--scene", str(scene), "--window", str(args.window), "--device", args.device]
     done = subprocess.run(  # noqa: S603 - this script
         [sys.executable, __file__, *words, *more], stdout=subprocess.PIPE, text=True, check=True

@@ -1,10 +1,10 @@
-"""How much memory trials take that read one pack: all of it is shared but their own batches.
+"""Memory of several trials that read one pack: they share everything except their own batches.
 
     python benchmarks/pack_memory.py [--data PATH] [--tiles N]
 
-Starts 1, 2 and 4 processes that read whole epochs of one pack, and prints what reading adds to the memory of
-each, and what it maps of files, which is in memory once (Linux: /proc/self/smaps_rollup). The ratio is what a process
-adds beyond two batches, over the pack's size.
+Starts 1, 2 and 4 processes that read whole epochs of one pack, and prints the memory that reading adds to
+each, and the mapped files, which are in memory only once (Linux: /proc/self/smaps_rollup). The ratio is the memory that a
+process adds beyond two batches, divided by the pack's size.
 """
 
 import argparse
@@ -33,14 +33,14 @@ AIM = 0.1
 
 
 def read_memory() -> tuple[int, int]:
-    """Return this process's own memory and what it has mapped of files, in bytes."""
+    """Return this process's own memory and its mapped files, in bytes."""
     lines = Path("/proc/self/smaps_rollup").read_text().splitlines()
     kib = {line.split(":")[0]: int(line.split()[1]) for line in lines[1:]}
     return kib["Anonymous"] * 1024, (kib["Rss"] - kib["Anonymous"]) * 1024
 
 
 def read_epochs(path: Path, together: Barrier, _: int) -> tuple[int, int, int]:
-    """Read two epochs beside the others; return own bytes before and after, and mapped ones."""
+    """Read two epochs in parallel with the others; return own bytes before and after, and mapped bytes."""
     torch.set_num_threads(1)
     pack = load_pack(path)
     norm = make_normalisation("train", pack, pack.tile_ids, SAR_CHANNELS)
@@ -64,7 +64,7 @@ def measure(path: Path, processes: int, manager: SyncManager) -> tuple[float, fl
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Print the table; return 1 when a further process adds more than its batches."""
+    """Print the table; return 1 if another process adds more than its batches."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, help="tile folder; default: tiles of the twin")
     parser.add_argument("--tiles", type=int, default=290, help="default: %(default)s")

@@ -1,9 +1,8 @@
-"""How long packing takes, from all tiles and after one of them changed.
+"""Time to pack all tiles, and to pack them again after one changed.
 
     python benchmarks/pack_tiles.py [--data PATH]
 
-Prints seconds and, as the ratio that counts, the time of packing again after one changed tile over that of the first
-packing.
+Prints the seconds, and the ratio of packing again after one changed tile to the first packing.
 """
 
 import argparse
@@ -24,7 +23,7 @@ AIM_AGAIN = 0.5
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Print the times; return 1 when one is above its aim."""
+    """Print the times; return 1 if one is above its aim."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, help="tile folder; default: all tiles of the twin")
     args = parser.parse_args(argv)

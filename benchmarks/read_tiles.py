@@ -1,9 +1,9 @@
-"""How fast tiles are read: from the pack, against opening each with xarray, and against a plain memory copy.
+"""Speed of reading tiles from the pack, compared with opening each with xarray and with a memory copy.
 
     python benchmarks/read_tiles.py [--data PATH] [--tiles N]
 
-Each gives the same tensor ``(15, 2, 128, 128)`` float32 in dB per tile, in one process on one thread, from files in
-the page cache, in random order. The last line is what a training sees: read and normalised.
+Each variant returns the same tensor ``(15, 2, 128, 128)`` float32 in dB per tile, in one process on one thread, from files in
+the page cache, in random order. The last line is the loading rate in a training: read and normalised.
 """
 
 import argparse
@@ -46,7 +46,7 @@ def measure(read: Callable[[], int]) -> float:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Print the rates and their ratios; return 1 when one falls short of its aim."""
+    """Print the rates and their ratios; return 1 if one misses its aim."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, help="tile folder; default: tiles of the twin")
     parser.add_argument("--tiles", type=int, default=96, help="default: %(default)s")
@@ -66,7 +66,7 @@ def _pick(count: int) -> list[str]:
 
 
 def compare(tiles: Path, ids: list[str], packs: Path) -> dict[str, list[float]]:
-    """Measure every way in turns, so that a busy machine slows all alike."""
+    """Measure the variants alternately, so that a busy machine slows all of them equally."""
     pack = make_pack(tiles, packs, modalities=(ORBIT,), tile_ids=ids)
     channels = [f"{ORBIT}:{band}" for band in BANDS[ORBIT]]
     reader = PackReader(pack, channels, 15, "all")

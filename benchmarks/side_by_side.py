@@ -1,11 +1,11 @@
-"""How long several trials take on one machine's cores, against the same trials one after the other.
+"""Time of several parallel trials on one machine's cores, compared with the same trials in sequence.
 
     python benchmarks/side_by_side.py [--trials N] [--rounds N]
 
-A round trains the same configs twice under Ray, one core and one thread each, MLflow fed beside them: each as a stage of its
-own, and all in one, as many at once as there are cores. The limit is the sum of the former over the cores, whole trials
-counted. Told beside: as many bare processes of `tuning.train.fit` at once as there are cores, over one alone, which shows how
-much of the rest is the memory and the clock that cores share.
+A round trains the same configs twice under Ray, one core and one thread each, with MLflow: each as its own stage,
+and all in one stage, with as many in parallel as there are cores. The limit is the sum of the former divided by the cores, in
+whole trials. Also printed: one bare process of `tuning.train.fit` per core in parallel, compared with one alone, which shows
+the effect of the memory and clock that the cores share.
 """
 
 import argparse
@@ -51,7 +51,7 @@ def time_stage(root: Path, pack: Pack, configs: list[Config], name: str) -> floa
 
 
 def time_bare(root: Path, pack: Pack, at_once: int, name: str) -> float:
-    """Train in bare processes at once; return the longest one's seconds."""
+    """Train in parallel bare processes; return the seconds of the slowest."""
     words = {"pack": str(pack.path), "config": str(root / "config.json")}
     sides = [Side(str(Path(__file__)), ["--side"]) for _ in range(at_once)]
     for number, side in enumerate(sides):
@@ -63,7 +63,7 @@ def time_bare(root: Path, pack: Pack, at_once: int, name: str) -> float:
 
 
 def measure(root: Path, trials: int, rounds: int) -> tuple[Ratio, Ratio]:
-    """Return how far the trials at once, and bare processes at once, are from their limit."""
+    """Return the ratios of parallel trials and of parallel bare processes to their limit."""
     tiles = make_twin(
         root / "data", tile_ids=pick_tiles("blocks", TILES_PER_PART, None), progress=False
     )
@@ -97,7 +97,7 @@ def measure(root: Path, trials: int, rounds: int) -> tuple[Ratio, Ratio]:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Print how far trials at once are from the limit; return 1 when that misses its aim."""
+    """Print the ratio of parallel trials to the limit; return 1 if it misses its aim."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--trials", type=int, default=2 * count_cpus(), help="default: %(default)s")
     parser.add_argument("--rounds", type=int, default=2, help="default: %(default)s")

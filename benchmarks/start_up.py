@@ -1,8 +1,8 @@
-"""How long the command takes to say how it is used, beyond Python's own start.
+"""Time of the command's ``--help`` beyond Python's own start.
 
     python benchmarks/start_up.py [--rounds N]
 
-``python -m tuning.run --help`` and ``python -c pass`` run in turns; the difference of each pair is what the command adds.
+``python -m tuning.run --help`` and ``python -c pass`` alternate; the difference of each pair is the command's part.
 """
 
 import argparse
@@ -19,7 +19,7 @@ PROJECT = Path(__file__).parent.parent
 
 
 def time_python(*words: str) -> float:
-    """Return the seconds that Python takes with these words."""
+    """Return the seconds of Python with these arguments."""
     began = time.perf_counter()
     subprocess.run(  # noqa: S603 - this Python
         [sys.executable, *words], cwd=PROJECT, stdout=subprocess.DEVNULL, check=True
@@ -28,7 +28,7 @@ def time_python(*words: str) -> float:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Print both times and their difference; return 1 when it exceeds its aim."""
+    """Print both times and their difference; return 1 if it exceeds its aim."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=9, help="default: %(default)s")
     args = parser.parse_args(argv)

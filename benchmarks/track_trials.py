@@ -1,11 +1,11 @@
-"""What tracking costs a trial: its wall time under Ray with MLflow fed beside it, over that without.
+"""Cost of tracking for a trial: its wall time under Ray with MLflow, divided by that without.
 
     python benchmarks/track_trials.py [--rounds N]
 
-Each round trains the same networks twice, as many at once as there are cores, on tiles of the twin; every
-second trial of a core begins while curves and model of the first are sent. A trial's time runs from the start of its
-first epoch to the end of its last, waiting for Ray included. Prints both medians, their ratio (over rounds, paired),
-and how much of a tracked trial is spent between epochs: the checkpoint, and waiting for Ray.
+Each round trains the same networks twice, one per core in parallel, on tiles of the twin; the second trial
+of a core starts while the curves and the model of the first are sent. A trial's time runs from the start of its
+first epoch to the end of its last, including waits for Ray. Prints both medians, their ratio (over rounds, paired),
+and the fraction of a tracked trial between epochs: checkpoints and waits for Ray.
 """
 
 import argparse
@@ -72,7 +72,7 @@ def make_config(pack: Pack, seed: int) -> Config:
 
 
 def time_trials(root: Path, pack: Pack, kind: type[MLflowSender], name: str) -> tuple[float, float]:
-    """Run a stage; return the median trial's seconds, and the share of them between epochs."""
+    """Run a stage; return the median trial's seconds, and the fraction between epochs."""
     context = CampaignContext(
         name, "quick", "blocks", "s", pack.hash, "synthetic", "s1", "4 even", "c"
     )
@@ -112,7 +112,7 @@ def make_settings() -> Settings:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Print the times; return 1 when tracking costs more than its aim."""
+    """Print the times; return 1 if tracking costs more than its aim."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=3, help="pairs of measurements")
     args = parser.parse_args(argv)

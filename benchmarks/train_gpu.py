@@ -1,11 +1,11 @@
-"""How fast the networks train on a GPU: alone, several seeds side by side, several processes.
+"""Training speed of the networks on a GPU: alone, several seeds in parallel, several processes.
 
     python benchmarks/train_gpu.py [--data PATH] [--minutes N] [--kernels] [--only WORDS] [--out FILE.json]
 
-Everything is measured in one run: tiles a second of training steps (with order, changes, forward, backward, clipping,
-AdamW and histogram), the share of the GPU's own peak, memory, and the time of whole epochs with val and checkpoints.
-Ends with 1 where 8 seeds side by side are less than 4 times as fast as one after the other, 2 without a GPU; what --only
-picks is not judged.
+Everything is measured in one run: tiles per second of training steps (with shuffling, augmentation, forward, backward,
+clipping, AdamW and histogram), the fraction of the GPU's peak, memory, and the time of whole epochs with validation and
+checkpoints. The exit code is 1 if 8 parallel seeds are less than 4 times as fast as in sequence, 2 without a GPU; with
+--only there is no aim.
 """
 
 import argparse
@@ -47,7 +47,7 @@ NO_GPU = 2
 
 
 def measure_ways(book: Book, network: Network, parts: TrainingData, peak: float) -> None:
-    """Measure one training in every way."""
+    """Measure one training in every variant."""
     tiles, name = len(parts.train), str(network)
     operations = count_operations(network, parts)
 
@@ -74,7 +74,7 @@ def measure_ways(book: Book, network: Network, parts: TrainingData, peak: float)
 
 
 def measure_stacks(book: Book, network: Network, parts: TrainingData) -> None:
-    """Measure seeds side by side, and stacked by vmap."""
+    """Measure parallel seeds, and seeds stacked by vmap."""
     tiles, name = len(parts.train), str(network)
     recorded, before = (book.found.get(f"{name} {way}") for way in ("recorded", "as before"))
 
@@ -104,7 +104,7 @@ def measure_stacks(book: Book, network: Network, parts: TrainingData) -> None:
 
 
 def measure_compiled(book: Book, network: Network, parts: TrainingData) -> None:
-    """Measure what compiling costs and gives."""
+    """Measure the cost and the gain of compiling."""
     tiles, name = len(parts.train), str(network)
     seconds: list[float] = []
 
@@ -141,7 +141,7 @@ def measure_epochs(book: Book, network: Network) -> None:
 
 
 def print_kernels(network: Network, parts: TrainingData) -> None:
-    """Print what takes most of a recorded epoch."""
+    """Print the slowest kernels of a recorded epoch."""
     print("  " + "\n  ".join(list_kernels(network, parts)), flush=True)
 
 
@@ -155,11 +155,15 @@ def measure_lanes(book: Book) -> None:
 def main(argv: list[str] | None = None) -> int:
     """Print the tables; return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, help="folder of tiles (default: the twin, made anew)")
+    parser.add_argument("--data", type=Path, help="tile folder (default: a new twin)")
     parser.add_argument("--minutes", type=float, default=6.0, help="default: %(default)s")
-    parser.add_argument("--kernels", action="store_true", help="list what takes most of a step")
-    parser.add_argument("--only", default="", help="sections with these words, such as epochs")
-    parser.add_argument("--out", type=Path, help="file for the numbers, JSON")
+    parser.add_argument("--kernels", action="store_true", help="list the slowest kernels of a step")
+    parser.add_argument(
+        "--only",
+        default="",
+        help="run only sections whose title contains this text, such as epochs",
+    )
+    parser.add_argument("--out", type=Path, help="JSON file for the numbers")
     args = parser.parse_args(argv)
     if not torch.cuda.is_available():
         print("no GPU: not measured")
@@ -196,7 +200,7 @@ def measure_all(book: Book, pack: Path, *, kernels: bool = False) -> None:
 
 
 def conclude(book: Book) -> int:
-    """Print how 8 seeds side by side compare with the same steps one after the other; return the exit code."""
+    """Print the ratio of 8 parallel seeds to the same steps in sequence; return the exit code."""
     print()
     enough = True
     for name in (f"{model} T=4" for model in MODELS):

@@ -1,13 +1,13 @@
-"""How fast a training step is on a CPU: each network as a trial trains it, against plain eager PyTorch.
+"""Speed of a training step on a CPU: each network as a trial trains it, compared with plain eager PyTorch.
 
     python benchmarks/train_step.py [--model NAME ...] [--width W] [--batch B] [--timesteps T] [--rounds N]
-    python benchmarks/train_step.py --extra half compiled    # further ways, told only; a minute or two each to compile
+    python benchmarks/train_step.py --extra half compiled    # more variants, without an aim; compiling takes a minute or two each
 
-A side is a process of its own with one thread, and all sides take their steps in turns on the same batches:
+A side is a process with one thread, and the sides run their steps alternately on the same batches:
 
-- ``trial``: channels last, the heap that keeps freed memory, `tuning.train.training_step.TrainingStep`, as in a trial;
-- ``plain``: the same network, loss and optimizer in float32 and torch's default layout, on the heap as it comes;
-- ``textbook`` (ConvLSTM): plain as well, the encoder called per acquisition, two convolutions per gate and step;
+- ``trial``: channels last, the heap that retains freed memory, `tuning.train.training_step.TrainingStep`, as in a trial;
+- ``plain``: the same network, loss and optimizer in float32 and torch's default layout, on the default heap;
+- ``textbook`` (ConvLSTM): plain as well, one encoder pass per acquisition, two convolutions per gate and step;
 - ``half``: as ``trial``, the forward pass under autocast to bfloat16; ``compiled``: as ``trial``, by torch.compile.
 
 Prints how much longer the others take per step, the most that any way could gain (the step's arithmetic at the rate of a
@@ -62,7 +62,7 @@ def make_batches(size: int, timesteps: int) -> list[Batch]:
 
 
 def make_network(kind: str, args: argparse.Namespace, x: Tensor) -> nn.Module:
-    """Make the network of a side, with the weights that all sides begin with."""
+    """Make the network of a side, with the weights that all sides start from."""
     torch.manual_seed(0)
     arch = known_good(args.model[0]) | {"width": args.width}
     network = create_model(args.model[0], CHANNELS, args.timesteps, **arch)
@@ -74,7 +74,7 @@ def make_network(kind: str, args: argparse.Namespace, x: Tensor) -> nn.Module:
 
 
 class Half(nn.Module):
-    """A network whose forward pass runs in bfloat16 where that is safe."""
+    """A network whose forward pass runs under autocast to bfloat16."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
@@ -88,7 +88,7 @@ class Half(nn.Module):
 
 
 def make_side(kind: str, args: argparse.Namespace) -> Callable[[Any], Any]:
-    """Make what answers a number of steps with seconds per tile and losses."""
+    """Return a function that runs a number of steps and returns seconds per tile and losses."""
     if kind not in ("plain", "textbook"):
         keep_freed_memory()
     torch.set_num_threads(1)
@@ -134,7 +134,7 @@ def measure_limit(model: str, args: argparse.Namespace) -> float:
 
 
 def compare(model: str, args: argparse.Namespace) -> bool:
-    """Print one network's ratios and gaps; tell whether all aims are kept."""
+    """Print one network's ratios and loss differences; return whether all aims are met."""
     kinds = ["trial", "plain", *(["textbook"] if model == "unet_convlstm" else []), *args.extra]
     words = ["--model", model, "--width", str(args.width), "--batch", str(args.batch)]
     words += ["--timesteps", str(args.timesteps)]
@@ -165,7 +165,7 @@ def compare(model: str, args: argparse.Namespace) -> bool:
 
 
 def pick_aim(kind: str, model: str, *, guard: bool) -> float | None:
-    """Return the least ratio of a side; None for those that are told only."""
+    """Return the aim of a side; None for one without an aim."""
     if kind not in ("plain", "textbook"):
         return None
     if guard:
@@ -174,7 +174,7 @@ def pick_aim(kind: str, model: str, *, guard: bool) -> float | None:
 
 
 def tell_break_even(first: Any, usual: Any, seconds: dict[str, list[float]], args: Any) -> None:
-    """Print after how many epochs the time of compiling is earned back."""
+    """Print after how many epochs compiling pays off."""
     spent = 2 * args.batch * (first["seconds"] - usual["seconds"])
     saved = statistics.median(seconds["trial"]) - statistics.median(seconds["compiled"])
     epochs = f"{spent / (saved * EPOCH_TILES):.0f} epochs" if saved > 0 else "never"
@@ -182,7 +182,7 @@ def tell_break_even(first: Any, usual: Any, seconds: dict[str, list[float]], arg
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Print the ratios; return 1 when one falls short of its aim."""
+    """Print the ratios; return 1 if one misses its aim."""
     quick = get_preset("quick")
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", nargs="+", default=list_models(), help="default: all")
@@ -195,7 +195,9 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--steps", type=int, default=2, help="of a round (default: %(default)s)")
     parser.add_argument("--extra", nargs="+", default=[], choices=("half", "compiled"))
     parser.add_argument(
-        "--guard", action="store_true", help="judge by what was reached, not by the aims"
+        "--guard",
+        action="store_true",
+        help="require nine tenths of the ratios that were reached, not the aims",
     )
     parser.add_argument("--side", help=argparse.SUPPRESS)
     args = parser.parse_args(argv)

@@ -1,4 +1,4 @@
-"""Makes a user of the MLflow server, or gives one a new password; needs nothing but Python.
+"""Create a user of the MLflow server, or change a password; needs only Python.
 
 ``python docker/add_user.py NAME [--change-password]``, with MLFLOW_TRACKING_URI and the administrator's
 MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD. The user's password is asked for, or comes from
@@ -28,19 +28,19 @@ FOUND, UNAUTHORIZED, MISSING = 200, 401, 404
 
 
 class RefusedError(Exception):
-    """The server did not do what it was asked."""
+    """The server refused a request."""
 
 
 @dataclass(frozen=True)
 class Server:
-    """An MLflow server, as one user sees it."""
+    """An MLflow server and one user's login."""
 
     uri: str
     name: str
     password: str
 
     def ask(self, method: str, what: str, **values: str) -> int:
-        """Ask for something; return the status, which is 200, 401 or 404.
+        """Send a request; return the status, which is 200, 401 or 404.
 
         Raises:
             RefusedError: If there is another answer, or none.
@@ -73,7 +73,7 @@ def _message(error: urllib.error.HTTPError) -> str:
 
 
 def add(admin: Server, name: str, password: str, *, change: bool) -> str:
-    """Make a user, or change the password of one; return what was done.
+    """Create a user, or change a password; return a sentence about the result.
 
     The experiment is made first: it belongs to whoever makes it, who may then delete all runs in it.
 
@@ -103,10 +103,12 @@ def add(admin: Server, name: str, password: str, *, change: bool) -> str:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Make the user; 0 when the server has it with this password, 1 when not, 2 when something is missing."""
+    """Create the user; return 0 if the server has it with this password, 1 if not, 2 if a variable is missing."""
     parser = argparse.ArgumentParser("add_user.py", description=__doc__)
-    parser.add_argument("name", help="of the user")
-    parser.add_argument("--change-password", action="store_true", help="of a user who is there")
+    parser.add_argument("name", help="name of the user")
+    parser.add_argument(
+        "--change-password", action="store_true", help="change the password of an existing user"
+    )
     given = parser.parse_args(argv)
     missing = [f"{key}, {what}" for key, what in NAMES.items() if not os.environ.get(key)]
     if missing:

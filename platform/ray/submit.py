@@ -1,4 +1,4 @@
-"""Runs ``python -m tuning.run`` on the head of a Ray cluster, from the project that ``ray up`` brought there.
+"""Run ``python -m tuning.run`` on the head of a Ray cluster, in the project that ``ray up`` copied there.
 
 ``ray submit CLUSTER.yaml platform/ray/submit.py -- [--code HASH] [--nodes N] ARGUMENTS OF tuning.run``
 
@@ -30,7 +30,7 @@ say = partial(print, "submit:", file=sys.stderr, flush=True)
 
 
 class SubmitError(Exception):
-    """What the user must put right; its message says how."""
+    """An error that the user must correct, as its message explains."""
 
 
 def find_project() -> Path:
@@ -51,7 +51,7 @@ def find_project() -> Path:
 
 
 def take_fingerprint(project: Path) -> str:
-    """Hash the names and contents of the code and of what it is installed from."""
+    """Hash the names and contents of the code and of its installation files."""
     digest = hashlib.sha256()
     for file in _list_files(project):
         digest.update(f"{file.relative_to(project).as_posix()}\0{file.stat().st_size}\0".encode())
@@ -60,7 +60,7 @@ def take_fingerprint(project: Path) -> str:
 
 
 def _list_files(project: Path) -> list[Path]:
-    """List what is hashed: all that is mounted of it, whatever Python has compiled left out."""
+    """List the hashed files: all files that are mounted, without compiled Python."""
     found = []
     for name in HASHED:
         path = project / name
@@ -70,7 +70,7 @@ def _list_files(project: Path) -> list[Path]:
 
 
 def check_code(project: Path, expected: str | None) -> None:
-    """Say which code runs.
+    """Print the hash and time of the code.
 
     Raises:
         SubmitError: If it is not the code expected.
@@ -154,7 +154,7 @@ def make_environment(file: Path) -> dict[str, str]:
 
 
 def check_root(project: Path, arguments: list[str]) -> None:
-    """Refuse an output folder inside of a job's files.
+    """Raise if the output folder is inside a job's working folder.
 
     Raises:
         SubmitError: If results would be written there.
@@ -172,7 +172,7 @@ def check_root(project: Path, arguments: list[str]) -> None:
 
 
 def wait_for_nodes(nodes: int) -> None:
-    """Wait until as many nodes have joined.
+    """Wait until this number of nodes has joined.
 
     Raises:
         SubmitError: If they do not in half an hour.
@@ -199,7 +199,7 @@ def _wait_for(ray: Any, nodes: int) -> None:
 
 
 def run(words: list[str]) -> None:
-    """Become ``tuning.run``; its exit code and the signals sent to it are its own.
+    """Replace this process by ``tuning.run``, which then receives the signals and sets the exit code.
 
     Raises:
         SubmitError: If something is missing or stale.
@@ -226,7 +226,7 @@ def run(words: list[str]) -> None:
 
 
 def main() -> int:
-    """Run the command; return 2 when something is missing or stale, else never."""
+    """Run the command; return 2 if something is missing or stale, else do not return."""
     if sys.argv[1:] == ["--fingerprint"]:
         print(take_fingerprint(find_project()))
         return 0

@@ -1,7 +1,7 @@
-"""What a job needs to know of its Ray cluster: a free port for it, and when all its nodes are there.
+"""Helpers for a Slurm job's Ray cluster: choose free ports, and wait until all nodes have joined.
 
-ray_cluster.py port IP JOB                prints the first of a hundred ports
-ray_cluster.py wait ADDRESS NODES SECONDS ends when the nodes have joined; exit code 1 where they do not
+ray_cluster.py port IP JOB                print the first of a hundred ports
+ray_cluster.py wait ADDRESS NODES SECONDS wait until the nodes have joined; exit code 1 if they do not
 """
 
 import argparse
@@ -9,13 +9,13 @@ import socket
 import sys
 import time
 
-FIRST, SLOTS, WIDTH = 20_000, 120, 100  # below the ports that Linux gives away by itself: 32768
+FIRST, SLOTS, WIDTH = 20_000, 120, 100  # below Linux's ephemeral ports, which start at 32768
 FIXED = 3  # GCS, client server and dashboard of the head
 PAUSE_S = 1.0
 
 
 def is_free(ip: str, port: int) -> bool:
-    """Tell whether nobody listens on a port."""
+    """Return whether a port is free."""
     with socket.socket() as one:
         one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -26,7 +26,7 @@ def is_free(ip: str, port: int) -> bool:
 
 
 def choose_port(ip: str, job: int) -> int:
-    """Choose the job's first port: jobs on one node begin at different ones, and pass by what is taken.
+    """Choose the job's first port: jobs on one node start at different ports, and skip those in use.
 
     Raises:
         OSError: If all are taken.
@@ -52,7 +52,7 @@ def _answers(address: str) -> bool:
 
 def count_nodes(address: str) -> int:
     """Count the nodes that have joined; connects on first use."""
-    import ray  # takes seconds, and `port` needs none of it
+    import ray  # slow, and not needed by `port`
 
     if not ray.is_initialized():
         ray.init(address, log_to_driver=False, logging_level="ERROR")
