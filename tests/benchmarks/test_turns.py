@@ -1,4 +1,4 @@
-"""What measurements rest on: pairs are divided pair by pair, aims are kept or told, and both sides compute the same."""
+"""Ratios are computed pair by pair, missed aims are reported, and both sides compute the same."""
 
 import subprocess
 import sys

@@ -33,7 +33,7 @@ OF_RAY = re.compile(r"raylet/raylet|gcs_server|ray start|ray::|default_worker|ra
 
 @dataclass(frozen=True)
 class Cluster:
-    """A head and its token; all files of it lie below a folder."""
+    """A head and its token; all its files are in one folder."""
 
     folder: Path
     variables: dict[str, str]
@@ -42,7 +42,7 @@ class Cluster:
     def running(
         self, role: str, *words: str, **variables: str
     ) -> Iterator["subprocess.Popen[bytes]"]:
-        """Run a node by docker/ray-node.sh; end it and its processes, and nothing else of Ray."""
+        """Run a node with docker/ray-node.sh; stop only its own processes at the end."""
         log = self.folder / f"{role}-{len(list(self.folder.iterdir()))}.log"
         call = ["bash", str(DOCKER / "ray-node.sh"), role, "--node-ip-address", "127.0.0.1", *words]
         environment = make_environment(**self.variables, **variables)
@@ -73,7 +73,7 @@ def wait_for(true: object, process: "subprocess.Popen[bytes]", log: Path) -> Non
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Cluster]:
-    """A head without cores, and two workers with a core each; in a folder of a short name, for sockets have 107 letters."""
+    """A head without cores, and two workers with a core each; in a folder with a short path, because a socket's path may have 107 characters."""
     with tempfile.TemporaryDirectory(prefix="lb") as short:
         yield from start(Path(short))
 
@@ -97,7 +97,7 @@ def start(folder: Path) -> Iterator[Cluster]:
 
 
 def find_processes(folder: Path) -> list[str]:
-    """List Ray's processes that work below a folder."""
+    """List Ray's processes that use a folder."""
     found = []
     for process in psutil.process_iter(["cmdline"]):
         words = " ".join(process.info["cmdline"] or [])
@@ -107,7 +107,7 @@ def find_processes(folder: Path) -> list[str]:
 
 
 def find_readers(password: str) -> set[str]:
-    """List the processes that have a password in their environment."""
+    """List the processes with a password in their environment."""
     found = set()
     for process in psutil.process_iter(["environ", "cmdline"]):
         if password in (process.info["environ"] or {}).values():

@@ -1,4 +1,4 @@
-"""The files of docker/ by their own linters and schema, and the laws that those do not know."""
+"""The files of docker/ pass their linters and schema, and the project's own rules."""
 
 import re
 import shutil
@@ -22,7 +22,7 @@ OWN_IMAGES = {"landslide-benchmark:cpu", "landslide-benchmark:cuda"}
 
 
 def find_program(name: str) -> str:
-    """Find a linter beside this Python, or on the path."""
+    """Find a linter next to this Python, or on the PATH."""
     found = shutil.which(name, path=str(Path(sys.executable).parent)) or shutil.which(name)
     assert found, f"{name} must be installed: pip install -c constraints.txt -e '.[test]'"
     return found
@@ -43,7 +43,7 @@ NAMES = sorted(SERVICES)
 
 
 def read_example() -> list[str]:
-    """Return the names that docker/.env.example leaves without a value."""
+    """Return the names without a value in docker/.env.example."""
     lines = (DOCKER / ".env.example").read_text().splitlines()
     return [line[:-1] for line in lines if re.fullmatch(r"[A-Z_]+=", line)]
 

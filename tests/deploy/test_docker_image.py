@@ -1,4 +1,4 @@
-"""The image's steps, each of them executed in a root folder of its own; a container engine is not needed.
+"""The image's steps, executed in separate root folders, without a container engine.
 
 pip runs the Dockerfile's own lines against the index that this machine is set to. To take less than a minute instead of
 several, the new environment is laid over the packages of the tests' own, which came by the same constraints: pip
@@ -69,7 +69,7 @@ CAN_MOUNT = "mount -t tmpfs tmpfs /mnt && mkdir /mnt/a /mnt/b /mnt/c && mount -t
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """What the steps did, and what the checks in the last stage's root said."""
+    """The executed steps, and the outputs of the checks in the last stage's root."""
     apart = ["unshare", "--mount", "--propagation", "private"]
     try:
         able = subprocess.run([*apart, "sh", "-c", CAN_MOUNT], capture_output=True, check=False)
@@ -105,7 +105,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 
 def find_index() -> str:
-    """Return the index that this machine's pip is set to, PyPI by default."""
+    """Return the package index of this machine's pip, PyPI by default."""
     ask = [sys.executable, "-m", "pip", "config", "get", "global.index-url"]
     done = subprocess.run(ask, capture_output=True, text=True, check=False)
     return os.environ.get("PIP_INDEX_URL") or done.stdout.strip() or "https://pypi.org/simple"

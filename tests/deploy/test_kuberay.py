@@ -1,4 +1,4 @@
-"""The manifests of platform/kuberay: valid, without secrets, closed to the outside, and in step with the project."""
+"""The manifests of platform/kuberay: valid, without secrets, closed to the outside, and consistent with the project."""
 
 import copy
 import re

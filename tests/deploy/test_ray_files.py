@@ -1,4 +1,4 @@
-"""The cluster's files: valid by Ray's own schema, consistent, without secrets; and what they install and upload."""
+"""The cluster's files: valid in Ray's schema, consistent, without secrets; the packages they install and the files they upload."""
 
 import json
 import os
@@ -168,7 +168,7 @@ def install_command() -> str:
 
 @pytest.mark.slow
 def test_setup_installs_exactly_the_lock_file(tmp_path: Path) -> None:
-    """The shipped command, dry, with the packages at hand; each one it wants has the version of the lock file."""
+    """Run the shipped command with --dry-run; each required package has the version in the lock file."""
     report = tmp_path / "report.json"
     command = install_command().replace("~/landslide-benchmark", str(ROOT))
     command = command.replace("~/landslide-venv/bin/pip", f"{sys.executable} -m pip")
@@ -189,7 +189,7 @@ def test_setup_installs_exactly_the_lock_file(tmp_path: Path) -> None:
 
 
 def fill(folder: Path) -> None:
-    """Copy the checkout, and put beside it what a working one holds besides."""
+    """Copy the checkout, and add the other files of a working one."""
     large = shutil.ignore_patterns(".git", ".venv", "mlruns", "*cache*", "*.egg-info", "build")
     shutil.copytree(ROOT, folder, ignore=large)
     for name in (

@@ -1,4 +1,4 @@
-"""A cluster of two machines, over SSH, as platform/ray/README.md says: up, stale code, submit, a cut, jobs, down.
+"""A cluster of two machines, over SSH, as in platform/ray/README.md: up, stale code, submit, a lost connection, jobs, down.
 
 The shipped onprem.yaml with two changes: the machines' addresses, and the environment of these tests instead of an
 installation of two minutes (tests/test_ray_files.py looks at that).
@@ -34,7 +34,7 @@ RESULTS = ["--root", f"{SHARED}/mlruns"]
 
 @dataclass(frozen=True)
 class Cluster:
-    """A cluster that is up, and whose it is."""
+    """A running cluster, and the machine of its user."""
 
     laptop: Machine
     head: Machine
@@ -75,7 +75,7 @@ def write_config(project: Path, head: Machine, worker: Machine) -> None:
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory, twin: Path) -> Iterator[Cluster]:
-    """Two machines with a cluster, and one to sit at."""
+    """Two machines with a cluster, and the user's machine."""
     if why := why_not():
         pytest.skip(why)
     folder = tmp_path_factory.mktemp("lab")
@@ -99,7 +99,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory, twin: Path) -> Iterator[Cl
 
 @contextmanager
 def serve(head: Machine) -> Iterator[None]:
-    """Run an MLflow server on the head, and tell the command of it as platform/ray/README.md says."""
+    """Run an MLflow server on the head, and configure the command for it as in platform/ray/README.md."""
     uri, folder = f"http://{head.address}:5000", f"{HOME}/served"
     words = [sys.executable, "-m", "mlflow", "server", "--host", head.address, "--workers", "1"]
     words += ["--backend-store-uri", f"sqlite:///{folder}.db", "--artifacts-destination", folder]
@@ -200,7 +200,7 @@ def test_campaign_that_was_cut_off_goes_on_and_uses_both_machines(cluster: Clust
 
 @pytest.fixture
 def forwarded(cluster: Cluster) -> Iterator[str]:
-    """The dashboard's address at home, by ``ray dashboard``."""
+    """The dashboard's address on the user's machine, from ``ray dashboard``."""
     words = cluster.command("dashboard", CONFIG)
     forward = subprocess.Popen(words, stdin=subprocess.DEVNULL, start_new_session=True)
     try:

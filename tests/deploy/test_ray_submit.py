@@ -1,4 +1,4 @@
-"""platform/ray/submit.py as it lies on a head: copied to the home folder, away from the project."""
+"""platform/ray/submit.py on a head: copied to the home folder, outside the project."""
 
 import os
 import shutil
@@ -21,7 +21,7 @@ sys.exit(7 if "--fail" in sys.argv else 0)
 
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
-    """A head's home folder with a project whose command tells how it was called."""
+    """A head's home folder with a project whose command prints its arguments."""
     project = tmp_path / "landslide-benchmark"
     for name in ("data", "models", "tuning", "platform/ray"):
         (project / name).mkdir(parents=True)
@@ -146,7 +146,7 @@ def test_project_may_lie_elsewhere(home: Path) -> None:
 def test_python_without_ray_hands_over_to_the_installed_environment(home: Path) -> None:
     bare = "import sys; sys.path[:] = [one for one in sys.path if 'site-packages' not in one]"
     (home / "submit.py").write_text(
-        f"{bare}\n{SUBMIT.read_text()}".replace('"""Runs', 'r"""Runs', 1)
+        f"{bare}\n{SUBMIT.read_text()}".replace('"""Run ', 'r"""Run ', 1)
     )
     shutil.copy(home / "submit.py", home / "landslide-benchmark" / "platform" / "ray")
     assert f"there is no {home}/landslide-venv/bin/python" in refusal(submit(home))

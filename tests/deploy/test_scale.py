@@ -1,4 +1,4 @@
-"""The measurement of many trials at once runs whole, and its numbers are of trials that MLflow really has."""
+"""The benchmark of many parallel trials runs to the end, and its numbers count trials that MLflow has."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""The MLflow server as docker/ runs it: whom it lets in, what a user may do, and a campaign logged with a password."""
+"""The MLflow server as docker/ runs it: login, a user's permissions, and a campaign logged with a password."""
 
 import base64
 import json
@@ -39,7 +39,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:
 
 @pytest.fixture
 def as_user(server: Secured, monkeypatch: pytest.MonkeyPatch) -> Secured:
-    """Let this process log as the server's user."""
+    """Set this process's login to the server's user."""
     monkeypatch.delenv("MLFLOW_TRACKING_TOKEN", raising=False)
     for name, value in server.client.items():
         monkeypatch.setenv(name, value)
@@ -49,7 +49,7 @@ def as_user(server: Secured, monkeypatch: pytest.MonkeyPatch) -> Secured:
 def ask(
     server: Secured, method: str, route: str, login: tuple[str, str] | None = None, **headers: str
 ) -> tuple[int, str]:
-    """Ask the server for something; return status and text."""
+    """Send a request; return status and text."""
     if login:
         words = base64.b64encode(":".join(login).encode()).decode()
         headers["Authorization"] = f"Basic {words}"

@@ -1,4 +1,4 @@
-"""The Slurm job: a real one on a Slurm of two nodes, and its script's answers with Slurm's commands replaced."""
+"""The Slurm job: a real one on a Slurm with two nodes, and its script with stubs of Slurm's commands."""
 
 import signal
 import socket
@@ -86,7 +86,7 @@ esac""",
 
 @pytest.fixture
 def pretend(tmp_path: Path) -> Callable[..., "subprocess.Popen[str]"]:
-    """Start the script as Slurm does, with commands that say what they are asked in a file."""
+    """Start the script as Slurm does, with stubs that record their calls in a file."""
     for name, text in PRETENDED.items():
         (tmp_path / name).write_text(f"#!/bin/bash\n{text}\n")
         (tmp_path / name).chmod(0o755)
@@ -178,7 +178,7 @@ def _wait_for(happened: Callable[[], bool], log: Path | None = None) -> None:
 
 @pytest.fixture
 def short() -> Iterator[Path]:
-    """A folder whose path leaves room for sockets' names."""
+    """A folder with a short path, because sockets are created in it."""
     with tempfile.TemporaryDirectory(prefix="s-") as folder:
         yield Path(folder)
 
@@ -200,7 +200,7 @@ def _find_port(job: str) -> int:
 
 
 def _find_processes(job: str) -> list[str]:
-    """List what still runs of a job's Ray."""
+    """List the running processes of a job's Ray."""
     found = []
     for file in Path("/proc").glob("[0-9]*/cmdline"):
         try:
@@ -212,7 +212,7 @@ def _find_processes(job: str) -> list[str]:
 
 
 def _ask(port: int, path: str, **headers: str) -> int:
-    """Ask a page; return the answer's status."""
+    """Request a page; return the status."""
     asked = urllib.request.Request(f"http://127.0.0.1:{port}{path}", headers=headers)
     try:
         with urllib.request.urlopen(asked, timeout=20) as answer:

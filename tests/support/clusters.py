@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.faults.campaigns import end_all, family
+from tests.faults.campaigns import kill_all, list_processes
 from tests.support.servers import find_port
 
 START_S = 90
@@ -34,7 +34,9 @@ class Node:
     def end(self) -> None:
         """Kill the node, as when a spot machine is reclaimed."""
         if self.process.poll() is None:
-            end_all(family(self.process.pid))  # its workers have process groups of their own
+            kill_all(
+                list_processes(self.process.pid)
+            )  # its workers have process groups of their own
             self.process.wait()
 
 

@@ -1,4 +1,4 @@
-"""What a Dockerfile says: its stages, their instructions, and what it copies."""
+"""A parsed Dockerfile: its stages, their instructions, and the files that it copies."""
 
 import re
 import shlex
@@ -9,7 +9,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Instruction:
-    """One instruction: its name, the options before its words, and the words."""
+    """One instruction: its name, options and arguments."""
 
     name: str
     options: Mapping[str, str]
@@ -22,7 +22,7 @@ class Instruction:
 
 @dataclass
 class Stage:
-    """A stage: its name, what it is built from, and its instructions."""
+    """A stage: its name, base image and instructions."""
 
     name: str
     base: str
@@ -69,11 +69,11 @@ def _split_options(text: str) -> tuple[dict[str, str], str]:
 
 
 def fill_in(text: str, values: Mapping[str, str]) -> str:
-    """Replace $NAME by its value, as Docker does in ENV, LABEL and COPY; an unknown name by nothing."""
+    """Replace $NAME by its value, as Docker does in ENV, LABEL and COPY; an unknown name by an empty text."""
     return re.sub(r"\$\{?(\w+)\}?", lambda match: values.get(match[1], ""), text)
 
 
 def list_copied(stage: Stage) -> list[str]:
-    """List what a stage copies out of the build's context."""
+    """List the files that a stage copies from the build context."""
     copies = [one for one in stage.find("COPY") if "from" not in one.options]
     return [word for one in copies for word in one.words[:-1]]

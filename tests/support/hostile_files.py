@@ -1,4 +1,4 @@
-"""Hostile files for the tests: pickles that would act, archives that would grow, JSON without a bottom."""
+"""Hostile files for the tests: pickles that execute code, archives that expand, deeply nested JSON."""
 
 import os
 import pickle
@@ -12,7 +12,7 @@ DEEP = "[" * 100_000
 
 
 class Canary:
-    """An object whose unpickling makes a file."""
+    """An object whose unpickling creates a file."""
 
     def __init__(self, file: Path) -> None:
         self.file = file
@@ -28,7 +28,7 @@ def write_pickled_npz(path: Path, canary: Path, *names: str) -> Path:
 
 
 def write_growing_npz(path: Path, name: str, megabytes: int) -> Path:
-    """Write an array of zeros that is packed a thousandfold."""
+    """Write an array of zeros, compressed a thousandfold."""
     with (
         zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive,
         archive.open(f"{name}.npy", "w", force_zip64=True) as member,
@@ -41,14 +41,14 @@ def write_growing_npz(path: Path, name: str, megabytes: int) -> Path:
 
 
 def write_sparse(path: Path, size: int) -> Path:
-    """Write a file of a size that takes no room on the disk."""
+    """Write a sparse file of the given size."""
     with path.open("wb") as file:
         os.truncate(file.fileno(), size)
     return path
 
 
 def fires(path: Path, canary: Path) -> bool:
-    """Tell whether a pickle acts when it is read without care; what it made is removed."""
+    """Return whether unsafe unpickling executes code; delete the file that it created."""
     with path.open("rb") as file:
         pickle.load(file)  # noqa: S301 - that is what the tests are about
     acted = canary.exists()

@@ -1,4 +1,4 @@
-"""Follows a Dockerfile step by step without a container engine, in a root folder of its own.
+"""Execute a Dockerfile step by step without a container engine, in a separate root folder.
 
 ``unshare --mount python tests/support/image_steps.py PLAN.json``: the root is this machine's, with everything written
 going to memory, so paths, users and commands are those of the image, and the machine stays as it is. What the base
@@ -23,7 +23,7 @@ PIP = ("PIP_", "SSL_", "HTTP", "http", "no_proxy", "NO_PROXY")  # where this mac
 
 @dataclass
 class Root:
-    """A root folder, and what a stage's instructions have set so far."""
+    """A stage's root folder, and the user, folder and environment that its instructions have set so far."""
 
     folder: Path
     upper: Path
@@ -34,7 +34,7 @@ class Root:
     command: list[str] = field(default_factory=list)
 
     def run(self, command: list[str], **variables: str) -> "subprocess.CompletedProcess[str]":
-        """Run something inside, as the stage's user, with the image's environment alone."""
+        """Run a command in the root folder, as the stage's user, with only the image's environment."""
         pip = {name: value for name, value in os.environ.items() if name.startswith(PIP)}
         home = "/root" if self.user == "0:0" else "/home/benchmark"
         environment = {"PATH": PATH, "HOME": home, **pip, **self.variables, **variables}
@@ -50,7 +50,7 @@ class Root:
 
 
 class Build:
-    """The roots of a Dockerfile's stages, made in their order."""
+    """The root folders of a Dockerfile's stages, built in their order."""
 
     def __init__(self, plan: dict[str, Any], folder: Path) -> None:
         self.plan, self.folder = plan, folder
@@ -59,7 +59,7 @@ class Build:
         self.steps: list[dict[str, Any]] = []
 
     def make(self, stage: Stage) -> Root:
-        """Follow one stage.
+        """Execute one stage.
 
         Raises:
             RuntimeError: If a step fails.
@@ -109,7 +109,7 @@ class Build:
             self._seed(root, root.folder / one.words[3].lstrip("/"))
 
     def _seed(self, root: Root, venv: Path) -> None:
-        """Lay the packages of the tests' own environment below what pip installs into a new one."""
+        """Make the packages of the tests' environment available to pip in the new one."""
         inside = next(venv.glob("lib/python3.*/site-packages"))
         upper, work = self.folder / "seed-upper", self.folder / "seed-work"
         for one in (upper, work):
@@ -166,7 +166,7 @@ class Build:
 
 
 def lay_python(folder: Path) -> None:
-    """Put this machine's Python where the base image has its own, and let every user reach it."""
+    """Copy this machine's Python to the base image's path, readable for every user."""
     prefix = Path(sys.base_prefix)
     if prefix == Path("/usr"):
         (folder / "usr/bin/python").unlink(missing_ok=True)
@@ -180,12 +180,12 @@ def lay_python(folder: Path) -> None:
 
 
 def mount(*words: object) -> None:
-    """Mount something in this process's own namespace."""
+    """Mount a file system in this process's namespace."""
     subprocess.run(["mount", *map(str, words)], check=True)
 
 
 def main() -> None:
-    """Follow the plan; write what was done and what the checks said beside it."""
+    """Execute the plan; write its steps and the outputs of the checks beside it."""
     path = Path(sys.argv[1])
     plan = json.loads(path.read_text())
     mount(

@@ -1,4 +1,4 @@
-"""Machines for tests of clusters: each has its own processes, network address, home and /tmp, and an SSH server.
+"""Simulated machines for cluster tests: each has its own processes, network address, home, /tmp and SSH server.
 
 ``ray up`` and ``ray down`` run ``ray stop``, which ends every Ray process that it can see: here it sees one machine's.
 A machine is a set of Linux namespaces, which needs root; no port is reachable from outside of it.
@@ -57,7 +57,7 @@ PidFile none
 
 
 def why_not() -> str:
-    """Return why there can be no machines here; empty where there can."""
+    """Return why simulated machines are not possible here; empty if they are."""
     missing = [name for name in NEEDED if shutil.which(name) is None]
     if missing:
         return f"machines need {', '.join(missing)}: apt-get install openssh-server rsync iproute2"
@@ -73,7 +73,7 @@ def why_not() -> str:
 
 @dataclass(frozen=True)
 class Machine:
-    """A running machine: its name, address, folder on this one and the first of its processes."""
+    """A running machine: its name, address, folder on the host and first process."""
 
     name: str
     address: str
@@ -82,11 +82,11 @@ class Machine:
 
     @property
     def home(self) -> Path:
-        """The home folder, seen from outside."""
+        """The home folder's path on the host."""
         return self.folder / self.name / "home"
 
     def command(self, words: list[str], folder: str = str(HOME), **variables: str) -> list[str]:
-        """Return the command that runs words on this machine, with a clean environment."""
+        """Return the command line that runs *words* on this machine in a clean environment."""
         path = f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"
         given = {"HOME": str(HOME), "USER": "root", "PATH": path, "LANG": "C.UTF-8", **variables}
         inside = ["nsenter", "--target", str(self.pid), *OWN, "--", "env", "-i"]
@@ -96,7 +96,7 @@ class Machine:
     def run(
         self, *words: str, folder: str = str(HOME), seconds: float = 180, **variables: str
     ) -> "subprocess.CompletedProcess[str]":
-        """Run a command on this machine; return what became of it, both outputs in one."""
+        """Run a command on this machine; return the completed process with stdout and stderr merged."""
         return subprocess.run(
             self.command(list(words), folder, **variables),
             stdin=subprocess.DEVNULL,
@@ -150,7 +150,7 @@ def _boot(name: str, address: str, folder: Path) -> Iterator[Machine]:
 
 
 def _connect(switch: Machine, node: Machine) -> None:
-    """Give a machine its address on the one network of all."""
+    """Assign a machine its address on the common network."""
 
     def on(machine: Machine, *lines: str) -> None:
         for line in lines:  # in its network alone, since the ids are those of the processes here
@@ -169,7 +169,7 @@ def _connect(switch: Machine, node: Machine) -> None:
 
 @contextmanager
 def boot_machines(folder: Path, *names: str) -> Iterator[list[Machine]]:
-    """Start machines that the first can log in to as root by its key ~/.ssh/landslide."""
+    """Start machines; the first can log in to the others as root with its key ~/.ssh/landslide."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "shared").mkdir()
     addresses = {name: f"10.77.0.{number}" for number, name in enumerate(names, 1)}

@@ -1,4 +1,4 @@
-"""Kubernetes manifests held against schemas: Kubernetes' own, and what KubeRay adds to them.
+"""Validation of Kubernetes manifests with the schemas of Kubernetes and KubeRay.
 
 The API server drops fields that it does not know without a word; here every one is an error.
 """
@@ -25,7 +25,7 @@ def read_manifests(file: Path) -> list[Manifest]:
 
 @cache
 def _kuberay() -> Registry[Any]:
-    """Load KubeRay's definitions beside those of Kubernetes that they refer to."""
+    """Load KubeRay's definitions and the Kubernetes definitions that they refer to."""
     schemas = resources.files(kubernetes_validate) / "kubernetes-json-schema"
     core = json.loads((schemas / f"v{latest_version()}-local-strict/_definitions.json").read_text())
     own = json.loads(Path(__file__).with_name("kuberay_schema.json").read_text())
@@ -35,7 +35,7 @@ def _kuberay() -> Registry[Any]:
 
 
 def find_errors(manifest: Manifest) -> list[str]:
-    """List what the schema of a manifest's kind refuses, each with its place."""
+    """List the schema violations of a manifest, each with its path."""
     if manifest["apiVersion"].startswith("ray.io/"):
         schema = {"$ref": f"https://ray.io/kuberay.json#/$defs/{manifest['kind']}"}
         validator = Draft202012Validator(schema, registry=_kuberay())

@@ -1,4 +1,4 @@
-"""A seeded mutator: it spoils one tile file in one of many ways and names what a check must find."""
+"""A mutator with a seed: it damages a tile file in one of many ways, and names the verdict that a check must return."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +15,7 @@ TEXTS = (b"no NetCDF", b"<html><title>404</title></html>", b"version https://git
 
 
 def mutate(path: Path, kind: str, rng: Rng) -> str:
-    """Spoil a file of a tile with landslides, and return the verdict or finding it must get."""
+    """Damage a file of a tile with landslides; return the expected verdict or warning."""
     return KINDS[kind](path, rng)
 
 
@@ -57,7 +57,7 @@ def put(value: float, expected: str) -> Callable[[Path, Rng], str]:
 
 
 def damage(change: Callable[[bytes, Rng], bytes]) -> Callable[[Path, Rng], str]:
-    """Make other bytes of a file's bytes."""
+    """Change a file's bytes."""
 
     def spoil(path: Path, rng: Rng) -> str:
         path.write_bytes(change(path.read_bytes(), rng))
@@ -179,7 +179,7 @@ def swap_coordinates(path: Path, rng: Rng) -> str:
 
 
 def move(least_m: int, most_m: int, expected: str) -> Callable[[Path, Rng], str]:
-    """Move a tile along one axis, either way."""
+    """Shift a tile along one axis, in either direction."""
 
     def change(path: Path, rng: Rng) -> str:
         shift_m = int(rng.integers(least_m, most_m)) * int(rng.choice([-1, 1]))

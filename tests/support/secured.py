@@ -27,7 +27,7 @@ def make_word() -> str:
 
 
 def make_environment(**values: str) -> dict[str, str]:
-    """Return the caller's environment with this Python first on the path, and the values given."""
+    """Return the caller's environment with this Python first on the path, and the given values."""
     rest = {name: value for name, value in os.environ.items() if not name.startswith(OWN)}
     path = f"{Path(sys.executable).parent}{os.pathsep}{PROGRAMS}{os.pathsep}{os.environ['PATH']}"
     return {**rest, "PATH": path, "PYTHONPATH": str(PROJECT), **values}
@@ -35,7 +35,7 @@ def make_environment(**values: str) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Secured:
-    """A server that asks for a password.
+    """A server that requires a password.
 
     Attributes:
         uri: Its address.
@@ -55,7 +55,7 @@ class Secured:
 
     @property
     def client(self) -> dict[str, str]:
-        """Return the variables of a driver that logs as the user."""
+        """Return the environment variables of a driver that logs as the user."""
         return {
             "MLFLOW_TRACKING_URI": self.uri,
             "MLFLOW_TRACKING_USERNAME": self.username,
@@ -64,7 +64,7 @@ class Secured:
 
     @property
     def admin(self) -> dict[str, str]:
-        """Return the variables of an administrator."""
+        """Return the environment variables of an administrator."""
         login = {"MLFLOW_TRACKING_USERNAME": ADMIN, "MLFLOW_TRACKING_PASSWORD": self.admin_password}
         return {**self.client, **login}
 
@@ -77,7 +77,7 @@ class Secured:
 
 @contextmanager
 def serve_postgres() -> Iterator[dict[str, str]]:
-    """Run PostgreSQL, prepared by docker/postgres-init.sh, and let nobody but its administrator in without a password.
+    """Run PostgreSQL, prepared by docker/postgres-init.sh, where only its administrator may log in without a password.
 
     It runs as a user of its own, who must be able to enter its folder. Each start of pytest shuts the folder that all
     of pytest's are in, also for a test that runs meanwhile, so this one lies beside it.
@@ -107,7 +107,7 @@ def _serve_postgres(folder: Path) -> Iterator[dict[str, str]]:
 
 @contextmanager
 def serve_secured(folder: Path) -> Iterator[Secured]:
-    """Run the tracked server with passwords on PostgreSQL; its files, but the database's, lie below a folder.
+    """Run the tracked server with passwords on PostgreSQL; its files, except the database's, are in a folder.
 
     Usage::
 

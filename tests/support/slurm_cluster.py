@@ -1,4 +1,4 @@
-"""A real Slurm of two nodes on this machine, in a folder of its own: munge, the controller, a daemon for each node."""
+"""A real Slurm with two nodes on this machine, in its own folder: munge, the controller, a daemon for each node."""
 
 import getpass
 import os
@@ -58,7 +58,7 @@ class Slurm:
     variables: Mapping[str, str]
 
     def call(self, *words: str, **more: str) -> str:
-        """Run one of its commands in the project's folder; return what it prints."""
+        """Run one of its commands in the project's folder; return its output."""
         done = subprocess.run(
             words,
             cwd=PROJECT,
@@ -78,7 +78,7 @@ class Slurm:
 
 @contextmanager
 def _daemon(words: list[str], log: Path, variables: Mapping[str, str]) -> Iterator[None]:
-    """Run a program in a session of its own; end it, and nothing else."""
+    """Run a program in its own session; stop only this program at the end."""
     with log.open("wb") as out:
         one = subprocess.Popen(
             words, stdout=out, stderr=out, env=dict(variables), start_new_session=True
@@ -106,7 +106,7 @@ def _wait(what: str, words: list[str], good: str, folder: Path, env: Mapping[str
 
 
 def require_slurm() -> None:
-    """Skip where Slurm is not installed, as in CI, which it would cost minutes."""
+    """Skip if Slurm is not installed, as in CI, where its installation would take minutes."""
     missing = [one for one in PROGRAMS if shutil.which(one, path=_path()) is None]
     if missing:
         pytest.skip(f"needs {', '.join(missing)}: apt-get install slurm-wlm munge")
@@ -118,7 +118,7 @@ def _path() -> str:
 
 @contextmanager
 def running_slurm(folder: Path) -> Iterator[Slurm]:
-    """Run Slurm below *folder*, whose path must be short: it holds a socket."""
+    """Run Slurm in *folder*, whose path must be short because it contains a socket."""
     folder.chmod(0o755)
     for name in ("state", *(f"spool-{node}" for node in NODES)):
         (folder / name).mkdir()

@@ -1,4 +1,4 @@
-"""A logged model in a clean environment, without this project: loaded, asked, served."""
+"""A logged model in a clean environment, without this project: loaded, called, served."""
 
 import json
 import os
@@ -49,7 +49,7 @@ for uri in uris:
 
 @pytest.fixture(scope="session")
 def clean(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The programs of an environment that has torch, MLflow and netCDF4 alone."""
+    """The programs of an environment with only torch, MLflow and netCDF4."""
     folder = tmp_path_factory.mktemp("clean") / "venv"
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
     packages = ["-c", ROOT / "constraints.txt", "torch", "mlflow", "netCDF4"]
@@ -67,7 +67,7 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> MlflowClient:
 def logged(
     client: MlflowClient, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, LandslideProgram]:
-    """One model of each architecture by its URI, as its own network."""
+    """One model of each architecture: its URI and its network."""
     experiment_id = client.get_experiment_by_name(EXPERIMENT).experiment_id
     found = {}
     for name in list_models():

@@ -1,4 +1,4 @@
-"""A report of what a stranger wrote into MLflow: refused with its reason, or shown as text, and never acted on."""
+"""A report on runs that a stranger wrote into MLflow: refused with a reason, or shown as text, never executed."""
 
 import json
 import logging
@@ -39,7 +39,7 @@ Report = Callable[..., tuple[int, str, str]]
 
 @pytest.fixture
 def report(hostile: Hostile, capsys: pytest.CaptureFixture[str]) -> Report:
-    """Call the command; return its exit code, output and errors."""
+    """Run the command; return its exit code, output and errors."""
 
     def call(*arguments: str) -> tuple[int, str, str]:
         capsys.readouterr()
@@ -50,7 +50,7 @@ def report(hostile: Hostile, capsys: pytest.CaptureFixture[str]) -> Report:
 
 
 def check_page(page: str) -> Elements:
-    """Check that a page holds nothing that acts or that leads elsewhere."""
+    """Check that a page contains no scripts and no links to other sites."""
     found = Elements(page)
     tags = {tag for tag, _ in found.found}
     acting = {"script", "iframe", "object", "embed", "form", "base", "applet", "svg", "video"}

@@ -1,4 +1,4 @@
-"""MLflow's own pages in a real browser, on a real server, with a campaign as the driver leaves it."""
+"""MLflow's own pages in a real browser, on a real server, with a finished campaign."""
 
 import json
 import re
@@ -51,7 +51,7 @@ def server(tracker: Tracker, root: Path) -> Iterator[str]:
 
 @pytest.fixture
 def visit(browser: Browser, server: str) -> Iterator[Callable[[str], Page]]:
-    """Open a page of the server, given by its own or by a ready-made address."""
+    """Open a page of the server, by its path or its full address."""
     opened = browser.new_context(viewport={"width": 1600, "height": 1200})
     opened.set_default_timeout(WAIT_MS)
     expect.set_options(timeout=WAIT_MS)
@@ -67,7 +67,7 @@ def visit(browser: Browser, server: str) -> Iterator[Callable[[str], Page]]:
 
 @pytest.fixture
 def pages(root: Path, tracker: Tracker) -> dict[str, str]:
-    """The addresses that the report gives."""
+    """The addresses in the report."""
     found: dict[str, str] = json.loads((root / "reports" / CAMPAIGN / PAGES_FILE).read_text())
     return found
 

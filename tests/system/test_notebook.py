@@ -1,4 +1,4 @@
-"""The notebook of docs/ runs from the command to the map, and shows what it made."""
+"""The notebook of docs/ runs from the command to the map, and shows the results."""
 
 import os
 from pathlib import Path

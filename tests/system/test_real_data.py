@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(scope="module")
 def hub(twin: Path, pack: Pack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LoopbackHub]:
-    """Offer the tiny twin's tiles as the data set's: three modalities, an archive each."""
+    """Serve the tiny twin's tiles like the data set: three modalities, one archive each."""
     folder = tmp_path_factory.mktemp("offered")
     for orbit in MODALITIES[:2]:
         (folder / orbit).symlink_to(twin / orbit)

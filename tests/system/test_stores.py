@@ -1,4 +1,4 @@
-"""Eight trials at once into sqlite, and into a server on PostgreSQL: nothing lost, nothing twice."""
+"""Eight parallel trials log to SQLite, and to a server on PostgreSQL: nothing is lost or logged twice."""
 
 import json
 from collections.abc import Iterator
