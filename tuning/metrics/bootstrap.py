@@ -142,19 +142,19 @@ def resample(
     return replicates
 
 
-def find_interval(replicates: np.ndarray) -> tuple[float, float]:
+def percentile_interval(replicates: np.ndarray) -> tuple[float, float]:
     """Return the 95 % percentile interval."""
     low, high = np.quantile(replicates, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return float(low), float(high)
 
 
-def find_p(gaps: np.ndarray) -> float:
+def bootstrap_p_value(gaps: np.ndarray) -> float:
     """Count the resamples on the far side of 0, twice: below 0.05 when the 95 % interval excludes 0."""
     beyond = 2 * min(int((gaps <= 0).sum()), int((gaps >= 0).sum()))
     return min(1.0, (1 + beyond) / (1 + len(gaps)))
 
 
-def find_improvement(a: Replicates, b: Replicates) -> tuple[float, float, float]:
+def probability_of_improvement(a: Replicates, b: Replicates) -> tuple[float, float, float]:
     """Return P(a > b) over seed pairs, in the form of Mann & Whitney's U, and its interval."""
 
     def beats(left: np.ndarray, right: np.ndarray) -> np.ndarray:
@@ -162,7 +162,7 @@ def find_improvement(a: Replicates, b: Replicates) -> tuple[float, float, float]
         return won
 
     drawn = np.einsum("ki,kj,kij->k", a.shares, b.shares, beats(a.by_tile, b.by_tile))
-    return (float(beats(a.pooled, b.pooled).mean()), *find_interval(drawn))
+    return (float(beats(a.pooled, b.pooled).mean()), *percentile_interval(drawn))
 
 
 @dataclass(frozen=True)
@@ -209,12 +209,14 @@ def estimate(
     draws: int = DRAWS,
 ) -> Estimate:
     """Estimate a model's score; arguments and errors as :func:`resample`."""
-    return summarise(sums, score, resample({"model": sums}, score, strata, rng, draws)["model"])
+    return estimate_from_replicates(
+        sums, score, resample({"model": sums}, score, strata, rng, draws)["model"]
+    )
 
 
-def summarise(sums: np.ndarray, score: Score, drawn: Replicates) -> Estimate:
+def estimate_from_replicates(sums: np.ndarray, score: Score, drawn: Replicates) -> Estimate:
     """Estimate the score of a model that was resampled."""
-    low, high = find_interval(drawn.means)
+    low, high = percentile_interval(drawn.means)
     cells = score(sums)
     scored = ~np.isnan(cells)
     return Estimate(

@@ -23,20 +23,20 @@ from tuning.metrics.bootstrap import (
     LEVEL,
     Estimate,
     Replicates,
+    bootstrap_p_value,
     estimate,
-    find_improvement,
-    find_interval,
-    find_p,
+    estimate_from_replicates,
     interquartile_mean,
+    percentile_interval,
+    probability_of_improvement,
     resample,
-    summarise,
 )
 from tuning.metrics.tile_sums import Score, pooled_ap, pooled_f1, pooled_iou, reduce_counts
 
 __all__ = ["DRAWS", "Comparison", "Estimate", "Rank", "Replicates", "Score", "adjust_holm"]
 __all__ += ["compare_all", "compare_drawn", "compare_pair", "estimate", "interquartile_mean"]
 __all__ += ["pooled_ap", "pooled_f1", "pooled_iou", "rank_groups", "reduce_counts", "resample"]
-__all__ += ["summarise"]
+__all__ += ["estimate_from_replicates"]
 
 MIN_SEEDS = 3  # two seeds have one deviation between them: no spread to speak of
 TOO_FEW = "too few seeds"
@@ -89,14 +89,14 @@ def adjust_holm(p: Sequence[float]) -> list[float]:
 
 def _compare_pair(names: tuple[str, str], a: Replicates, b: Replicates, note: str) -> Comparison:
     gaps = a.means - b.means
-    p = find_p(gaps)
+    p = bootstrap_p_value(gaps)
     return Comparison(
         *names,
         float(a.pooled.mean() - b.pooled.mean()),
-        *find_interval(gaps),
+        *percentile_interval(gaps),
         p,
         p,
-        *find_improvement(a, b),
+        *probability_of_improvement(a, b),
         seeds=(len(a.pooled), len(b.pooled)),
         verdict="tie",
         note=note,

@@ -158,7 +158,7 @@ def count_stored(bins: np.ndarray, mask: np.ndarray) -> np.ndarray:
             than 0 and 1.
     """
     _compare_shapes("Bins", bins.shape, mask.shape)
-    check_stored(bins)
+    check_bins(bins)
     check_mask(float(mask.min()), float(mask.max()))
     at = bins.ravel().astype(np.intp) + mask.ravel().astype(np.intp) * BINS
     return np.bincount(at, minlength=2 * BINS).reshape(2, BINS)
@@ -177,7 +177,7 @@ def check_counts(counts: np.ndarray) -> None:
         )
 
 
-def check_stored(bins: np.ndarray) -> None:
+def check_bins(bins: np.ndarray) -> None:
     """Refuse numbers that are no bins, such as those of a trial that was counted with other ones."""
     if not bins.size or bins.dtype.kind not in "iu" or bins.min() < 0 or bins.max() >= BINS:
         span = f"{bins.min()} to {bins.max()}" if bins.size else "none"

@@ -13,7 +13,7 @@ import numpy as np
 from data.pack.tile_row import measure_slope
 from data.tiles import NODATA, PIXEL_M
 from tuning.metrics.curve import average_precision
-from tuning.metrics.histogram import BINS, check_mask, check_stored
+from tuning.metrics.histogram import BINS, check_bins, check_mask
 from tuning.metrics.objects import SIZES, class_by_size, label_objects
 from tuning.metrics.scores import score_at
 
@@ -182,7 +182,7 @@ def score_groups(
     Raises:
         ValueError: If the shapes differ, or *bins* or *mask* hold other numbers.
     """
-    check_stored(bins)
+    check_bins(bins)
     check_mask(float(mask.min()), float(mask.max()))
     rows = []
     for group, (names, classes) in groups.items():

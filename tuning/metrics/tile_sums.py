@@ -109,7 +109,7 @@ def _check_sums(name: str, sums: np.ndarray, tiles: int) -> None:
         )
 
 
-def _count_ground(sums: np.ndarray, score: Score) -> np.ndarray | None:
+def _count_labels(sums: np.ndarray, score: Score) -> np.ndarray | None:
     """Return background and landslide pixels ``(S, N, 2)``; None where the layout is not known."""
     if score is pooled_ap:
         ground: np.ndarray = sums.reshape(*sums.shape[:2], 2, -1).sum(-1)
@@ -139,7 +139,7 @@ def check_models(models: Mapping[str, np.ndarray], score: Score, tiles: int) -> 
                 f"A score must map (..., D) to (...), but got {np.shape(score(sums[:, 0]))} from "
                 f"{sums[:, 0].shape}. Sum over the last axis only."
             )
-        ground = _count_ground(sums, score)
+        ground = _count_labels(sums, score)
         if ground is None:
             continue
         if expected is None:

@@ -1,7 +1,7 @@
-"""Figures that set models side by side; each says whether its numbers come from synthetic data.
+"""Figures that compare models; the title of each marks synthetic data.
 
-Every figure takes *networks*, the models to be drawn in colour; the rest is grey. Left out, the
-first six are coloured. A model without a value keeps its name in the figure.
+Every figure takes *networks*, the models to draw in colour; the others are grey. If it is None, the first six are
+coloured. A model without a value keeps its name in the figure.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -18,15 +18,14 @@ Interval = tuple[str, float, float, float]
 
 
 def precision_at(curve: Curve, recall: np.ndarray) -> np.ndarray:
-    """Read a curve's precision at given recalls, in the steps that average precision sums.
+    """Return a curve's precision at given recalls, with the steps that average precision sums.
 
     Args:
         curve: Precision and recall by ascending threshold.
         recall: Recalls in [0, 1], shape ``(R,)``.
 
     Returns:
-        Precision at the highest threshold that reaches each recall, shape ``(R,)``; NaN where
-        none does.
+        Precision at the highest threshold that reaches each recall, shape ``(R,)``; NaN if no threshold does.
     """
     place = np.searchsorted(curve.recall[::-1], recall)
     return np.append(curve.precision[::-1], np.nan)[place]
@@ -44,7 +43,7 @@ def draw_pr_bands(
     Args:
         curves: One curve per seed, by model.
         areas: Average precision by model, for the legend.
-        title: What is shown.
+        title: Title of the figure.
         synthetic: Whether the numbers come from the twin.
         networks: Models in colour.
 
@@ -53,7 +52,7 @@ def draw_pr_bands(
     """
     height = 4.2 + style.legend_height_in(len(curves))
     figure, (axes,) = style.start_figure(curves, title, synthetic, height)
-    for place, (name, look) in enumerate(style.give_looks(curves, networks).items()):
+    for place, (name, pen) in enumerate(style.assign_styles(curves, networks).items()):
         if not curves[name] or name not in areas:
             raise ValueError(
                 f"A model must have a curve per seed and an area, but {name!r} has "
@@ -63,18 +62,18 @@ def draw_pr_bands(
         if len(seeds) > 1:
             low, high = seeds.min(axis=0), seeds.max(axis=0)
             band = axes.fill_between(
-                RECALL_GRID, low, high, color=look.colour, alpha=0.2, lw=0, step="pre"
+                RECALL_GRID, low, high, color=pen.colour, alpha=0.2, lw=0, step="pre"
             )
-            band.set_zorder(look.order - 1)
+            band.set_zorder(pen.order - 1)
         axes.plot(
             RECALL_GRID,
             np.median(seeds, axis=0),
             drawstyle="steps-pre",
-            marker=look.marker,
+            marker=pen.marker,
             markevery=(8 + 10 * place % 64, 64),
             ms=5,
-            label=f"{name} (AP {style.show(areas[name])})",
-            **look.as_line(),
+            label=f"{name} (AP {style.format_score(areas[name])})",
+            **pen.line_arguments(),
         )
     axes.set(xlabel="recall", ylabel="precision", xlim=(0, 1), ylim=(0, 1))
     style.add_legend(figure, axes)
@@ -93,7 +92,7 @@ def draw_intervals(
     Args:
         rows: Name, mean, low, high and the seeds' values, from top to bottom.
         xlabel: Name of the value.
-        title: What is shown.
+        title: Title of the figure.
         synthetic: Whether the numbers come from the twin.
         networks: Models in colour.
 
@@ -102,17 +101,17 @@ def draw_intervals(
     """
     names = [row[0] for row in rows]
     figure, (axes,) = style.start_figure(names, title, synthetic, 1.3 + 0.36 * len(rows))
-    styles = style.give_looks(names, networks)
+    styles = style.assign_styles(names, networks)
     for place, (name, mean, low, high, values) in enumerate(rows):
         style.check_interval(name, low, high)
-        look = styles[name]
-        axes.hlines(place, low, high, color=look.colour, lw=2.4)
-        axes.plot(mean, place, look.marker, color=look.colour, ms=7, zorder=3)
+        pen = styles[name]
+        axes.hlines(place, low, high, color=pen.colour, lw=2.4)
+        axes.plot(mean, place, pen.marker, color=pen.colour, ms=7, zorder=3)
         below = np.full(len(values), place + 0.27)
-        axes.plot(values, below, "o", ms=3.2, mfc="white", mec=look.colour, mew=0.9)
-        text = style.show(mean)
+        axes.plot(values, below, "o", ms=3.2, mfc="white", mec=pen.colour, mew=0.9)
+        text = style.format_score(mean)
         if np.isfinite([low, high]).all():
-            text += f"  [{style.show(low)}, {style.show(high)}]"
+            text += f"  [{style.format_score(low)}, {style.format_score(high)}]"
         axes.text(
             1.02, place, text, transform=axes.get_yaxis_transform(), va="center", fontsize=8.5
         )
@@ -132,12 +131,12 @@ def draw_reliability(
     synthetic: bool,
     networks: Collection[str] | None = None,
 ) -> Figure:
-    """Draw how often pixels were landslides over how likely a model called them.
+    """Draw the observed landslide frequency over the predicted probability, and the number of pixels per bin.
 
     Args:
         lines: By model, for each bin of probability: mean predicted probability, observed
             frequency (both NaN for an empty bin) and number of pixels, shape ``(K,)`` each.
-        title: What is shown.
+        title: Title of the figure.
         synthetic: Whether the numbers come from the twin.
         networks: Models in colour.
 
@@ -147,16 +146,16 @@ def draw_reliability(
     height = 4.6 + style.legend_height_in(len(lines) + 1)
     figure, (axes, below) = style.start_figure(lines, title, synthetic, height, (3.5, 1.0))
     axes.plot([0, 1], [0, 1], ":", color=style.INK, lw=1.2, label="perfectly calibrated")
-    for name, look in style.give_looks(lines, networks).items():
+    for name, pen in style.assign_styles(lines, networks).items():
         predicted, observed, pixels = (np.asarray(values, dtype=float) for values in lines[name])
         if not predicted.shape == observed.shape == pixels.shape:
             raise ValueError(
                 f"A model must have one prediction, frequency and count per bin, but {name!r} has "
                 f"{predicted.size}, {observed.size} and {pixels.size}. Give each bin all three."
             )
-        axes.plot(predicted, observed, marker=look.marker, ms=5, label=name, **look.as_line())
-        some = np.where(pixels > 0, pixels, np.nan)
-        below.plot(predicted, some, drawstyle="steps-mid", **look.as_line())
+        axes.plot(predicted, observed, marker=pen.marker, ms=5, label=name, **pen.line_arguments())
+        filled = np.where(pixels > 0, pixels, np.nan)
+        below.plot(predicted, filled, drawstyle="steps-mid", **pen.line_arguments())
     axes.set(ylabel="observed frequency", xlim=(0, 1), ylim=(0, 1))
     below.set(xlabel="predicted probability", ylabel="pixels", yscale="log")
     style.add_legend(figure, axes)
@@ -172,9 +171,9 @@ def draw_recall_by_size(
     """Draw the recall of landslides by their size, models side by side within each class.
 
     Args:
-        rows: By model, one (class label, recall, low, high) per size class; NaN where a class is
-            empty. Classes stand in the order in which they first come.
-        title: What is shown.
+        rows: By model, one (class label, recall, low, high) per size class; NaN if a class is
+            empty. Classes are in the order of their first appearance.
+        title: Title of the figure.
         synthetic: Whether the numbers come from the twin.
         networks: Models in colour.
 
@@ -185,14 +184,14 @@ def draw_recall_by_size(
     figure, (axes,) = style.start_figure(rows, title, synthetic, height)
     classes = list(dict.fromkeys(row[0] for lines in rows.values() for row in lines))
     step = 0.84 / len(rows)
-    for number, (name, look) in enumerate(style.give_looks(rows, networks).items()):
+    for number, (name, pen) in enumerate(style.assign_styles(rows, networks).items()):
         shift = (number - (len(rows) - 1) / 2) * step
         for label, _, low, high in rows[name]:
             style.check_interval(f"{name}, {label}", low, high)
-            axes.vlines(classes.index(label) + shift, low, high, color=look.colour, lw=1.4)
+            axes.vlines(classes.index(label) + shift, low, high, color=pen.colour, lw=1.4)
         places = [classes.index(row[0]) + shift for row in rows[name]]
         found = [row[1] for row in rows[name]]
-        axes.plot(places, found, look.marker, color=look.colour, ms=5.5, label=name, clip_on=False)
+        axes.plot(places, found, pen.marker, color=pen.colour, ms=5.5, label=name, clip_on=False)
     for place in range(1, len(classes)):
         axes.axvline(place - 0.5, color=style.FAINT, lw=0.8, alpha=0.6)
     axes.set_xticks(range(len(classes)), classes)
@@ -211,14 +210,14 @@ def draw_cost(
     synthetic: bool,
     networks: Collection[str] | None = None,
 ) -> Figure:
-    """Draw score over cost on a logarithmic axis, every point named where it stands.
+    """Draw score over cost on a logarithmic axis, with each model's name beside its point.
 
     Args:
         points: Name, cost, score and half the score's interval (NaN for none). A point without
             cost or score is named below the axis.
         xlabel: Name of the cost, with its unit.
         ylabel: Name of the score.
-        title: What is shown.
+        title: Title of the figure.
         synthetic: Whether the numbers come from the twin.
         networks: Models in colour.
 
@@ -227,7 +226,7 @@ def draw_cost(
     """
     names = [point[0] for point in points]
     figure, (axes,) = style.start_figure(names, title, synthetic, 4.6)
-    styles = style.give_looks(names, networks)
+    styles = style.assign_styles(names, networks)
     drawn = {}
     for name, cost, value, half in points:
         if cost <= 0:
@@ -238,11 +237,11 @@ def draw_cost(
         if np.isfinite([cost, value]).all():
             drawn[name] = (cost, value, half if np.isfinite(half) else 0.0)
     for name, (cost, value, half) in drawn.items():
-        look = styles[name]
-        axes.vlines(cost, value - half, value + half, color=look.colour, lw=1.4)
-        axes.plot(cost, value, look.marker, color=look.colour, ms=7, zorder=3)
-    lost = ", ".join(name for name in names if name not in drawn)
-    below = "\n" + fill(f"no value: {lost}", 80) if lost else ""
+        pen = styles[name]
+        axes.vlines(cost, value - half, value + half, color=pen.colour, lw=1.4)
+        axes.plot(cost, value, pen.marker, color=pen.colour, ms=7, zorder=3)
+    missing = ", ".join(name for name in names if name not in drawn)
+    below = "\n" + fill(f"no value: {missing}", 80) if missing else ""
     axes.set(xscale="log", ylabel=ylabel, xlabel=xlabel + below)
     axes.margins(x=0.15, y=0.12)
     style.label_points(axes, drawn, styles)

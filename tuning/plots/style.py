@@ -1,7 +1,7 @@
-"""How models look in a comparison: one colour, marker and line each, and labels that keep apart.
+"""Styles of models in figures that compare them: one colour, marker and line each, and labels without overlap.
 
-Networks stand out in colour, everything else steps back in grey. Markers and line styles differ
-too, so that a figure survives a greyscale print and every kind of colour vision.
+Networks are coloured, all other models are grey. Markers and line styles differ too, so that figures can be read in a
+greyscale print and with every kind of colour vision.
 """
 
 from collections import Counter
@@ -23,22 +23,22 @@ INK, FAINT = "#30363d", "#8a939c"
 _GREYS = ("#4d4d4d", "#757575", "#949494")  # each at least 3:1 on white
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "h", "*", "d")
 _LINES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (5, 1.5, 1, 1.5)), (0, (1, 1.2)))
-_NEAR_PT, _FAR_PT = 8.0, 40.0  # how far from its point a label may stand
+_NEAR_PT, _FAR_PT = 8.0, 40.0  # least and greatest distance of a label from its point
 _SIDES = ((1, 0), (-1, 0), (0, 1), (0, -1), (1, 1), (1, -1), (-1, 1), (-1, -1))
 _ALIGN_X = {1: "left", 0: "center", -1: "right"}
 _ALIGN_Y = {1: "bottom", 0: "center", -1: "top"}
 
 
 @dataclass(frozen=True)
-class Look:
-    """How one model is drawn.
+class ModelStyle:
+    """Style of one model.
 
     Attributes:
         colour: A colour for a network, a grey for the rest.
-        marker: Symbol of its points, unlike any other's among the first 13 models.
-        line: Line style, as matplotlib takes it.
+        marker: Symbol of its points, unique among the first 13 models.
+        line: Line style of matplotlib.
         width_pt: Line width.
-        order: What is higher is drawn over what is lower.
+        order: Drawing order (matplotlib's ``zorder``).
     """
 
     colour: str
@@ -47,32 +47,34 @@ class Look:
     width_pt: float
     order: float
 
-    def as_line(self) -> dict[str, Any]:
-        """Return what matplotlib needs to draw a line in this look."""
+    def line_arguments(self) -> dict[str, Any]:
+        """Return matplotlib's arguments for a line in this style."""
         style = {"color": self.colour, "ls": self.line, "lw": self.width_pt}
         return style | {"zorder": self.order}
 
 
-def give_looks(names: Iterable[str], networks: Collection[str] | None) -> dict[str, Look]:
-    """Give every model its look; the same names in the same order look the same in each figure.
+def assign_styles(names: Iterable[str], networks: Collection[str] | None) -> dict[str, ModelStyle]:
+    """Return a style for each model; the same names in the same order have the same styles in each figure.
 
     Args:
         names: Models in order.
-        networks: Those to be coloured; the first six when left out.
+        networks: Models in colour; the first six if None.
     """
-    looks: dict[str, Look] = {}
+    styles: dict[str, ModelStyle] = {}
     coloured = grey = 0
     for place, name in enumerate(names):
         marker = _MARKERS[place % len(_MARKERS)]
         if coloured < len(COLOURS) if networks is None else name in networks:
             colour = COLOURS[coloured % len(COLOURS)]
-            looks[name] = Look(colour, marker, _LINES[coloured // len(COLOURS) % 4], 2.0, 3.0)
+            styles[name] = ModelStyle(
+                colour, marker, _LINES[coloured // len(COLOURS) % 4], 2.0, 3.0
+            )
             coloured += 1
         else:
             colour = _GREYS[grey % len(_GREYS)]
-            looks[name] = Look(colour, marker, _LINES[1 + (grey + grey // 3) % 3], 1.1, 2.0)
+            styles[name] = ModelStyle(colour, marker, _LINES[1 + (grey + grey // 3) % 3], 1.1, 2.0)
             grey += 1
-    return looks
+    return styles
 
 
 def start_figure(
@@ -82,7 +84,7 @@ def start_figure(
     height_in: float,
     ratios: Sequence[float] = (1.0,),
 ) -> tuple[Figure, list[Axes]]:
-    """Start a figure of the comparisons' width, with one axes above the other by *ratios*.
+    """Create a figure of the comparisons' width, its axes below each other with heights by *ratios*.
 
     Raises:
         ValueError: If there is no model to draw, or two have one name.
@@ -107,13 +109,13 @@ def start_figure(
     return figure, list(panels[:, 0])
 
 
-def show(value: float) -> str:
-    """Format a score; an en dash where there is none."""
+def format_score(value: float) -> str:
+    """Format a score; NaN as an en dash."""
     return f"{value:z.3f}" if np.isfinite(value) else "\N{EN DASH}"
 
 
 def check_interval(name: str, low: float, high: float) -> None:
-    """Check that an interval is one, or NaN.
+    """Check the ends of an interval; NaN is allowed.
 
     Raises:
         ValueError: If its low exceeds its high.
@@ -126,7 +128,7 @@ def check_interval(name: str, low: float, high: float) -> None:
 
 
 def legend_height_in(count: int) -> float:
-    """Return how much height the legend of *count* models takes below the axes."""
+    """Return the height of a legend of *count* models below the axes, in inches."""
     return 0.12 + 0.19 * -(-count // 2)
 
 
@@ -153,7 +155,7 @@ def _overlap(box: Bbox, others: Sequence[Bbox]) -> float:
 
 
 def _try_places(label: Annotation, taken: Sequence[Bbox], inside: Bbox) -> Bbox:
-    """Move a label to the nearest place that is free, or to the freest; return its box."""
+    """Move a label to the nearest free position, or to the one with the least overlap; return its box."""
     renderer = label.axes.figure.canvas.get_renderer()  # type: ignore[union-attr]
     best: tuple[float, Bbox, tuple[float, float], tuple[int, int]] | None = None
     far = _NEAR_PT
@@ -180,14 +182,14 @@ def _put(label: Annotation, offset: tuple[float, float], side: tuple[int, int]) 
 
 
 def label_points(
-    axes: Axes, points: Mapping[str, tuple[float, float, float]], looks: Mapping[str, Look]
+    axes: Axes, points: Mapping[str, tuple[float, float, float]], styles: Mapping[str, ModelStyle]
 ) -> None:
     """Write each point's name beside it, clear of points, intervals and other names.
 
     Args:
         axes: Axes whose limits are final.
         points: x, y and half the vertical interval (0 for none) by name, all finite.
-        looks: Look of each name.
+        styles: Style of each name.
     """
     axes.figure.draw_without_rendering()  # type: ignore[union-attr]
     inside, taken = axes.get_window_extent(), []

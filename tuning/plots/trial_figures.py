@@ -1,4 +1,4 @@
-"""Figures of a trial and of a campaign; each says whether its numbers come from synthetic data."""
+"""Figures of a trial and of a campaign; the title of each marks synthetic data."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -60,7 +60,7 @@ def draw_history(
     Args:
         histories: Values of epochs 1, 2, … by label; a label is ``train …`` or ``val …``.
         ylabel: Name of the value.
-        title: What is shown.
+        title: Title of the figure.
         synthetic: Whether the numbers come from the twin.
     """
     figure, axes = _axes(title, synthetic)

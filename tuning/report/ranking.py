@@ -15,11 +15,11 @@ from tuning.metrics.compare import (
     Score,
     compare_drawn,
     decide_verdict,
+    estimate_from_replicates,
     pooled_ap,
     pooled_f1,
     rank_groups,
     resample,
-    summarise,
 )
 from tuning.metrics.curve import average_precision
 from tuning.report.reference_layers import ReferenceLayers
@@ -87,7 +87,7 @@ def _resample(
 def _estimate(
     model: ModelResult, sums: Mapping[str, np.ndarray], drawn: ReplicatesByModel
 ) -> Estimate:
-    estimate = summarise(sums[model.title], pooled_ap, drawn[model.title])
+    estimate = estimate_from_replicates(sums[model.title], pooled_ap, drawn[model.title])
     mean = float(np.mean([average_precision(counts) for counts in model.pooled()]))  # from all bins
     # With few seeds the interval may exceed the range of average precision.
     return replace(estimate, mean=mean, low=max(estimate.low, 0.0), high=min(estimate.high, 1.0))

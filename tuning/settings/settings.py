@@ -1,4 +1,4 @@
-"""What the user asked for: checked before anything is made, kept so that a campaign can be continued."""
+"""The settings of a campaign: checked before it starts, and saved so that it can be resumed."""
 
 import os
 import re
@@ -28,7 +28,7 @@ SETTINGS, OUTCOME = "campaign.json", "outcome.json"  # files of a campaign's fol
 
 @dataclass(frozen=True)
 class Settings:
-    """What the user asked for; kept in ``campaign.json`` so that a campaign can be continued.
+    """The settings of a campaign, saved as ``campaign.json``.
 
     Attributes:
         campaign: Name of the campaign.
@@ -36,22 +36,22 @@ class Settings:
         baselines: Baselines, by key.
         preset: Name of the preset.
         data: ``twin``, or the folder of the tiles.
-        units: Unit of the tiles' backscatter; what the folder's manifest says when None.
-        split: Name of the split; one from a file has its hash for a name.
+        units: Unit of the tiles' backscatter; the one in the folder's manifest if None.
+        split: Name of the split; the hash for a split from a file.
         channels: Channels of the input.
-        steps: How acquisitions are chosen: ``even``, ``event`` or ``all``.
-        timesteps: How many acquisitions.
-        norm: Where the normalisation comes from: ``train`` or ``published``.
+        steps: Choice of the acquisitions: ``even``, ``event`` or ``all``.
+        timesteps: Number of acquisitions.
+        norm: Source of the normalisation statistics: ``train`` or ``published``.
         augment: Values of :class:`data.pack.augmentation.Augment`.
         trials: Search trials per architecture.
         seeds: Repeat trials per architecture.
-        cpus_per_trial: Cores of one trial; shared out evenly when None.
-        gpus_per_trial: Fraction of a GPU of one trial; half where there is one when None.
-        address: Ray cluster; a local one when None.
+        cpus_per_trial: Cores of one trial; an equal share if None.
+        gpus_per_trial: Fraction of a GPU of one trial; if None, half a GPU on machines that have one.
+        address: Address of the Ray cluster; a local one if None.
         hang_after: Minutes without an epoch after which a trial counts as hung.
-        storage: Path or URI of what all nodes of a cluster share; the output folder when None.
-        wait_for_nodes: Minutes that a cluster has to add a node that holds a trial.
-        stack_seeds: How many seeds of a winner one process trains at most, all when None; no score depends on it.
+        storage: Path or URI of the storage that all nodes share; the output folder if None.
+        wait_for_nodes: Minutes to wait for a node that has the resources of a trial.
+        stack_seeds: Seeds of a winner that one process trains at most, all if None; does not change any score.
     """
 
     campaign: str
@@ -80,10 +80,10 @@ class Settings:
 def choose_models(
     names: Iterable[str], channels: Iterable[str]
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Turn the names asked for into architectures and baselines.
+    """Split model names into architectures and baselines.
 
     Args:
-        names: Single ones, ``baselines`` for all of those, ``all`` for everything.
+        names: Models; also ``baselines`` (all baselines) and ``all``.
         channels: The input's channels, which limit the baselines that can be computed.
 
     Raises:
@@ -101,7 +101,7 @@ def choose_models(
 
 
 def check_settings(settings: Settings) -> None:
-    """Refuse what cannot work before anything is made.
+    """Check settings before the campaign writes anything.
 
     Raises:
         ValueError: If a name is unknown or a number out of range.
@@ -119,28 +119,20 @@ def check_settings(settings: Settings) -> None:
         if value < 1 or (most is not None and value > most):
             limit = f"1 to {most}" if most else "1 or more"
             raise ValueError(f"--{name} must be {limit}, but got {value}.")
-    if settings.cpus_per_trial is not None and settings.cpus_per_trial <= 0:
-        raise ValueError(
-            f"--cpus-per-trial must be more than 0, but got {settings.cpus_per_trial}."
-        )
-    if settings.gpus_per_trial is not None and settings.gpus_per_trial < 0:
-        raise ValueError(
-            f"--gpus-per-trial must not be negative, but got {settings.gpus_per_trial}."
-        )
-    if settings.hang_after <= 0:
-        raise ValueError(
-            f"--hang-after must be more than 0 minutes, but got {settings.hang_after:g}."
-        )
-    if settings.wait_for_nodes < 0:
-        raise ValueError(
-            f"--wait-for-nodes must not be negative, but got {settings.wait_for_nodes:g}."
-        )
+    for name, number, rule in (
+        ("cpus-per-trial", settings.cpus_per_trial, "be more than 0"),
+        ("gpus-per-trial", settings.gpus_per_trial, "not be negative"),
+        ("hang-after", settings.hang_after, "be more than 0 minutes"),
+        ("wait-for-nodes", settings.wait_for_nodes, "not be negative"),
+    ):
+        if number is not None and (number < 0 or (number == 0 and "more" in rule)):
+            raise ValueError(f"--{name} must {rule}, but got {number:g}.")
     if settings.data != TWIN:
         list_tiles(Path(settings.data), list_modalities(settings.channels))
 
 
 def _check_inputs(settings: Settings) -> None:
-    """Refuse inputs that no tile can serve."""
+    """Check channels, acquisitions, augmentation and normalisation."""
     choose_channels(settings.channels)
     check_steps(settings.steps, settings.timesteps)
     make_augment(settings.augment)
@@ -154,7 +146,7 @@ def _check_inputs(settings: Settings) -> None:
 
 
 def list_folds(split: str) -> tuple[str, ...]:
-    """List the splits that a campaign's repeat trials run on: all folds of ``blocks:K``, else the one."""
+    """List the splits of a campaign's repeat trials: all folds of ``blocks:K``, else the split itself."""
     return list_fold_names(split) if FOLDS.fullmatch(split) else (split,)
 
 
@@ -170,15 +162,15 @@ def list_campaigns(root: Path) -> list[str]:
 
 
 def new_name(root: Path, name: str) -> str:
-    """Return a name that no campaign has yet: the one given, or with a number where two begin in one second."""
-    taken, number, found = list_campaigns(root), 2, name
-    while found in taken:
-        found, number = f"{name}-{number}", number + 1
-    return found
+    """Return *name*, or *name* with a number if a campaign of that name exists."""
+    taken, number, free = list_campaigns(root), 2, name
+    while free in taken:
+        free, number = f"{name}-{number}", number + 1
+    return free
 
 
 def find_unfinished(root: Path, settings: Settings) -> str | None:
-    """Find the latest campaign that was cut off, is not running, and has the same settings but for its name."""
+    """Return the latest interrupted campaign with the same settings, its name apart; None if there is none."""
     for name in reversed(list_campaigns(root)):
         folder = campaign_folder(root, name)
         begun = any((folder / "trials").glob("*/trial.json"))
@@ -187,7 +179,7 @@ def find_unfinished(root: Path, settings: Settings) -> str | None:
             continue
         try:
             other = load_settings(root, name)
-        except ValueError:  # of another version
+        except ValueError:  # written by another version
             continue
         same = {"campaign": settings.campaign, "stack_seeds": settings.stack_seeds}
         if replace(other, **same) == settings:  # type: ignore[arg-type]
@@ -223,7 +215,7 @@ def load_settings(root: Path, campaign: str | None) -> Settings:
 
 
 def _check_kept(settings: Settings, folder: str) -> None:
-    """Check settings that were read: the file may have been changed, or be somebody else's."""
+    """Check loaded settings: the file may be edited, or come from somebody else."""
     check_settings(settings)
     if settings.campaign != folder:
         raise TypeError(f"the campaign {settings.campaign!r} in the folder {folder!r}")
@@ -231,7 +223,7 @@ def _check_kept(settings: Settings, folder: str) -> None:
 
 
 def save_settings(root: Path, settings: Settings) -> None:
-    """Keep the settings of a new campaign.
+    """Save the settings of a new campaign.
 
     Raises:
         ValueError: If a campaign of that name exists.

@@ -21,7 +21,7 @@ from tuning.plots.comparison import (
     draw_reliability,
     precision_at,
 )
-from tuning.plots.style import give_looks
+from tuning.plots.style import assign_styles
 from tuning.plots.trial_figures import COLOURS, save
 
 NAN = float("nan")
@@ -307,20 +307,20 @@ def test_cost_of_nothing_is_refused() -> None:
 
 
 def test_networks_are_coloured_and_the_rest_is_grey() -> None:
-    looks = give_looks(MODELS, NETWORKS)
-    assert [looks[name].colour for name in NETWORKS] == list(COLOURS[:3])
+    styles = assign_styles(MODELS, NETWORKS)
+    assert [styles[name].colour for name in NETWORKS] == list(COLOURS[:3])
     for name in MODELS[3:]:
-        red, green, blue = to_rgb(looks[name].colour)
+        red, green, blue = to_rgb(styles[name].colour)
         assert red == green == blue
         assert 1.05 / (to_linear(red) + 0.05) >= 3  # contrast to white
-    first = give_looks(MODELS, None)
+    first = assign_styles(MODELS, None)
     assert [look.colour for look in first.values()][:6] == list(COLOURS)
 
 
 def test_models_differ_without_their_colours(figures: dict[str, Figure]) -> None:
-    looks = give_looks(MODELS, NETWORKS)
-    assert len({look.marker for look in looks.values()}) == len(MODELS)
-    assert len({(look.colour, str(look.line)) for look in looks.values()}) == 3 + 9
+    styles = assign_styles(MODELS, NETWORKS)
+    assert len({style.marker for style in styles.values()}) == len(MODELS)
+    assert len({(style.colour, str(style.line)) for style in styles.values()}) == 3 + 9
     for kind in ("pr", "reliability", "recall"):
         markers = {find_line(figures[kind], name).get_marker() for name in MODELS}
         assert len(markers) == len(MODELS)
