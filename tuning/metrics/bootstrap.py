@@ -2,8 +2,8 @@
 
 One replicate of a model's mean score is the score on resampled tiles, averaged over the seeds, plus the deviation that
 resampled seeds cause. A plain bootstrap of three seeds is too narrow: of two equal networks it called one better in about
-15 % of simulated cases, not in 5 %. So the seeds' deviation is stretched by sqrt(S / (S - 1)), the narrowness of few
-draws, and by a drawn sqrt(nu / chi2_nu), nu = S - 1, which turns a normal deviation into Student's t.
+15 % of simulated cases, not in 5 %. So the seeds' deviation is multiplied by sqrt(S / (S - 1)), which corrects the
+narrowness of few draws, and by a drawn sqrt(nu / chi2_nu), nu = S - 1, which turns a normal deviation into Student's t.
 
 Reference:
     Efron & Tibshirani (1993), An Introduction to the Bootstrap, Chapman & Hall. Owen (2007), The pigeonhole bootstrap,
@@ -21,18 +21,18 @@ import numpy as np
 from tuning.metrics.tile_sums import Score, check_models
 
 DRAWS = 2000
-MIN_DRAWS = 100  # below, the end of a 95 % interval rests on two draws
+MIN_DRAWS = 100  # with fewer, the end of a 95 % interval rests on two draws
 LEVEL = 0.95
-CHUNK_BYTES = 4 << 20  # resampled sums at a time: few enough for a processor's cache
+CHUNK_BYTES = 4 << 20  # of resampled sums at a time, so that they fit into the processor's cache
 
 
 @dataclass(frozen=True)
 class Replicates:
-    """One model, resampled.
+    """Bootstrap replicates of one model.
 
     Attributes:
         pooled: Score of each seed over all tiles, shape ``(S,)``.
-        by_tile: The same on resampled tiles, shape ``(draws, S)``.
+        by_tile: Score of each seed on resampled tiles, shape ``(draws, S)``.
         shares: Share of each seed in a resample of the seeds, shape ``(draws, S)``; rows add to 1.
         means: Mean score with seeds and tiles resampled, shape ``(draws,)``. Models of one call have the same
             resampled tiles, and the same seeds where they have as many: their difference is paired.
@@ -62,7 +62,7 @@ def _check_request(strata: np.ndarray, rng: np.random.Generator, draws: int) -> 
 
 
 def _draw_tiles(strata: np.ndarray, draws: int, rng: np.random.Generator) -> np.ndarray:
-    """Draw how often each tile is taken, shape ``(draws, N)``: with replacement, within its stratum."""
+    """Draw the multiplicity of each tile, shape ``(draws, N)``: with replacement, within its stratum."""
     times = np.empty((draws, len(strata)))
     for stratum in np.unique(strata):
         (at,) = np.nonzero(strata == stratum)
@@ -125,7 +125,7 @@ def resample(
 
     Raises:
         TypeError: If *rng* is no Generator.
-        ValueError: If something else above is not so, or a score is not defined.
+        ValueError: If an argument is not as described, or a score is not defined.
     """
     _check_request(strata, rng, draws)
     check_models(models, score, len(strata))
@@ -149,7 +149,7 @@ def percentile_interval(replicates: np.ndarray) -> tuple[float, float]:
 
 
 def bootstrap_p_value(gaps: np.ndarray) -> float:
-    """Count the resamples on the far side of 0, twice: below 0.05 when the 95 % interval excludes 0."""
+    """Return the two-sided bootstrap p-value of a difference: below 0.05 if the 95 % interval excludes 0."""
     beyond = 2 * min(int((gaps <= 0).sum()), int((gaps >= 0).sum()))
     return min(1.0, (1 + beyond) / (1 + len(gaps)))
 
@@ -176,9 +176,9 @@ class Estimate:
         iqm: Interquartile mean of the scores of single tiles, over the matrix of seeds x tiles.
         tile_mean: Plain mean over the same matrix.
         seeds, tiles: Shape of that matrix.
-        scored_tiles: Tiles with a score in at least one seed. The others are left out of *iqm* and *tile_mean*: a tile
-            without landslides has no average precision. F1 and IoU leave a tile out only where also nothing is predicted
-            there, so their tiles can differ between models; *mean* does not suffer from this.
+        scored_tiles: Tiles with a score in at least one seed. *iqm* and *tile_mean* skip the others: a tile without
+            landslides has no average precision. F1 and IoU skip a tile only if nothing is predicted there either, so
+            the skipped tiles can differ between models; *mean* is not affected.
         draws: Bootstrap resamples.
     """
 
@@ -195,7 +195,7 @@ class Estimate:
 
 
 def interquartile_mean(values: np.ndarray) -> float:
-    """Mean without the lowest and the highest quarter (rounded down) of all that is not NaN."""
+    """Return the mean without the lowest and the highest quarter (rounded down); NaN values are ignored."""
     kept = np.sort(values[~np.isnan(values)])
     cut = kept.size // 4
     return float(kept[cut : kept.size - cut].mean()) if kept.size else float("nan")
@@ -215,7 +215,7 @@ def estimate(
 
 
 def estimate_from_replicates(sums: np.ndarray, score: Score, drawn: Replicates) -> Estimate:
-    """Estimate the score of a model that was resampled."""
+    """Estimate the score of a model from its replicates; arguments as :func:`resample`."""
     low, high = percentile_interval(drawn.means)
     cells = score(sums)
     scored = ~np.isnan(cells)

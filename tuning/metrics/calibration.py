@@ -1,10 +1,10 @@
-"""Whether a landslide probability means what it says, from the histogram alone.
+"""Calibration of landslide probabilities, from the histogram alone.
 
-Every pixel counts with the middle of its bin. Bins are at most 2^-15 wide (``tuning.metrics.histogram``), so a probability is off
+Every pixel counts with the centre of its bin. Bins are at most 2^-15 wide (``tuning.metrics.histogram``), so a probability is off
 by 2^-16 at most: a Brier score and a mean probability differ by less than 4e-5 from those of the pixels themselves.
 
-Scores of a ranking that are no probabilities, such as the scaled log-ratio of the baseline, have numbers here too;
-they only say that its scale is no probability.
+For a score that is not a probability, such as the scaled log-ratio of a baseline, these numbers only show that it is
+not calibrated.
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ import numpy as np
 
 from tuning.metrics.histogram import check_counts, edges, reach
 
-MOST_BINS = 1000  # of a reliability diagram; far below it no bin is so narrow that rounding shows
+MOST_BINS = 1000  # of a reliability diagram; its bins stay much wider than those of the histogram
 
 
 @dataclass(frozen=True)
@@ -22,8 +22,8 @@ class Reliability:
     """Reliability by ascending probability, each of shape ``(bins,)``.
 
     Attributes:
-        predicted: Mean probability of the bin's pixels, NaN where it has none.
-        observed: Share of landslides among them, NaN where it has none.
+        predicted: Mean probability of the bin's pixels, NaN for an empty bin.
+        observed: Share of landslides among them, NaN for an empty bin.
         pixels: Pixels of the bin, int64.
     """
 
@@ -33,7 +33,7 @@ class Reliability:
 
 
 def _middles() -> np.ndarray:
-    """Return the middle of each bin; the last one holds probability 1 alone."""
+    """Return the centre of each bin; the last bin holds only probability 1."""
     starts = edges()
     return np.asarray((starts + np.append(starts[1:], 1.0)) / 2)
 
@@ -67,10 +67,10 @@ def reliability(counts: np.ndarray, bins: int = 15) -> Reliability:
 
     Args:
         counts: Histogram of ``count_bins``, shape ``(2, BINS)``.
-        bins: How many, from 1 to ``MOST_BINS``.
+        bins: Number of bins, from 1 to ``MOST_BINS``.
 
     Raises:
-        ValueError: If *bins* is not such a number.
+        ValueError: If *bins* is out of range.
     """
     check_counts(counts)
     if not 1 <= bins <= MOST_BINS:
@@ -95,7 +95,7 @@ def calibration_error(counts: np.ndarray, bins: int = 15) -> float:
 
     Args:
         counts: Histogram of ``count_bins``, shape ``(2, BINS)``.
-        bins: How many, from 1 to ``MOST_BINS``.
+        bins: Number of bins, from 1 to ``MOST_BINS``.
 
     Reference:
         Guo et al. (2017), On calibration of modern neural networks, ICML, arXiv 1706.04599.

@@ -1,8 +1,8 @@
-"""Which model is better, by how much, and when nobody can tell: a paired bootstrap over seeds and tiles.
+"""Pairwise comparison and ranking of models by a paired bootstrap over seeds and tiles.
 
 A model's score is the mean over its seeds of the score pooled over all tiles; higher is better. Any two models are compared
-on the same resampled tiles. Tiles count as independent: where neighbours are alike, add their sums up and hand in blocks
-as tiles. A **tie** means that the data do not tell two models apart, not that these are equal.
+on the same resampled tiles. Tiles count as independent: if neighbours are alike, add up their sums and pass blocks as
+tiles. A **tie** means that the data do not show a difference, not that the models are equal.
 
 Reference:
     Efron & Tibshirani (1993), An Introduction to the Bootstrap, Chapman & Hall. Holm (1979), A Simple Sequentially
@@ -38,7 +38,7 @@ __all__ += ["compare_all", "compare_drawn", "compare_pair", "estimate", "interqu
 __all__ += ["pooled_ap", "pooled_f1", "pooled_iou", "rank_groups", "reduce_counts", "resample"]
 __all__ += ["estimate_from_replicates"]
 
-MIN_SEEDS = 3  # two seeds have one deviation between them: no spread to speak of
+MIN_SEEDS = 3  # two seeds give one deviation: too little to estimate a standard deviation
 TOO_FEW = "too few seeds"
 Verdict = Literal["better", "worse", "tie"]
 
@@ -57,7 +57,7 @@ class Comparison:
         improvement_low, improvement_high: Its 95 % interval; too narrow for few seeds that never cross.
         seeds: Number of seeds of *a* and of *b*.
         verdict: Of *a*: ``better`` or ``worse`` if *p_adjusted* < 0.05 and the interval excludes 0, else ``tie``.
-        note: ``too few seeds`` where that makes the tie: a side that is not deterministic has fewer than 3.
+        note: ``too few seeds`` if a model that is not deterministic has fewer than 3 seeds: always a tie.
     """
 
     a: str
@@ -104,7 +104,7 @@ def _compare_pair(names: tuple[str, str], a: Replicates, b: Replicates, note: st
 
 
 def decide_verdict(pairs: Sequence[Comparison]) -> list[Comparison]:
-    """Adjust p-values over *pairs* as one family of tests (Holm), and give each pair its verdict."""
+    """Adjust the p-values of *pairs* as one family of tests (Holm), and set each verdict."""
     judged = []
     for pair, p in zip(pairs, adjust_holm([pair.p for pair in pairs]), strict=True):
         verdict: Verdict = "tie"
@@ -150,7 +150,7 @@ def compare_all(
         score: From ``total (..., D)`` to ``(...)``; higher is better.
         strata: Group of each tile, shape ``(N,)``, such as 1 with landslides and 0 without.
         rng: The only source of randomness: the same state gives the same numbers.
-        deterministic: Models that no seed changes, with S = 1. All others need 3 seeds to be more than a tie.
+        deterministic: Models that no seed changes, with S = 1. All others need 3 seeds for a verdict other than a tie.
         draws: Bootstrap resamples.
 
     Returns:
@@ -158,7 +158,7 @@ def compare_all(
 
     Raises:
         ValueError: If there is one model only, too few draws for so many pairs, *deterministic* names an unknown model or
-            one with several seeds, or :func:`tuning.metrics.bootstrap.resample` refuses the rest.
+            one with several seeds, or :func:`tuning.metrics.bootstrap.resample` raises.
     """
     return compare_drawn(resample(models, score, strata, rng, draws), deterministic)
 
@@ -195,7 +195,7 @@ def compare_pair(
 
 @dataclass(frozen=True)
 class Rank:
-    """A model's place: its mean, and the group it ties with; all of group 1 tie with the best."""
+    """A model's mean and its group; all models of group 1 tie with the best."""
 
     name: str
     mean: float

@@ -1,7 +1,7 @@
-"""Where a network is right and where it is wrong: scores by slope, radar geometry, land cover and landslide size.
+"""Scores by slope, radar geometry, land cover and landslide size.
 
-Groups are maps of classes over the test tiles; scores pool the pixels of a class over tiles, at the threshold that
-serves the whole. A rare class has few landslide pixels: its row says how many.
+Groups are maps of classes over the test tiles. Scores pool the pixels of a class over tiles, at the one threshold that
+val chose. A rare class has few landslide pixels: its row has their number.
 """
 
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ from tuning.metrics.objects import SIZES, class_by_size, label_objects
 from tuning.metrics.scores import score_at
 
 SLOPE_DEG = (10.0, 20.0, 30.0)
-FLAT_DEG = 5.0  # below it an aspect says little
+FLAT_DEG = 5.0  # below it the aspect is not meaningful
 LOOK_DEG = {"ascending": 78.0, "descending": 282.0}  # clockwise from north
 SECTOR_DEG = 45.0  # half of the quarter circle in which a slope faces a radar
 
@@ -31,13 +31,13 @@ Group = tuple[tuple[str, ...], np.ndarray]
 
 @dataclass(frozen=True)
 class GroupRow:
-    """Scores of one class, NaN where the class has no such pixels or the score means nothing.
+    """Scores of one class; NaN if the class has no such pixels or the score is not meaningful.
 
     Attributes:
         group: Such as ``slope``.
         name: The class, such as ``10 to 20 deg``.
-        pixels: How many.
-        landslide_px: How many of them are landslide.
+        pixels: Number of pixels.
+        landslide_px: Number of landslide pixels.
         average_precision: Within the class; at chance it is the class's own share of landslides, so it
             can be compared between models, not between classes.
         precision: At the threshold.
@@ -55,11 +55,11 @@ class GroupRow:
     f1_dice: float
 
 
-def make_groups(ground: Mapping[str, np.ndarray]) -> dict[str, Group]:
-    """Class every pixel of some tiles.
+def make_groups(maps: Mapping[str, np.ndarray]) -> dict[str, Group]:
+    """Classify every pixel of some tiles.
 
     Args:
-        ground: ``mask`` and ``dem`` (m, -9999 = no data), both of shape ``(N, H, W)``; where it is
+        maps: ``mask`` and ``dem`` (m, -9999 = no data), both of shape ``(N, H, W)``; where it is
             known also ``cover``, the same shape, with ``cover_names``.
 
     Returns:
@@ -70,30 +70,30 @@ def make_groups(ground: Mapping[str, np.ndarray]) -> dict[str, Group]:
     Raises:
         ValueError: If a map is missing or of another shape, or a land cover has no name.
     """
-    _check_maps(ground)
+    _check_maps(maps)
     groups = {
-        "slope": _class_slope(ground["dem"]),
-        "orbit geometry": class_geometry(ground["dem"]),
-        SIZE: _class_size(ground["mask"]),
+        "slope": _class_slope(maps["dem"]),
+        "orbit geometry": class_geometry(maps["dem"]),
+        SIZE: _class_size(maps["mask"]),
     }
-    if "cover" in ground:
-        names = tuple(str(name) for name in ground["cover_names"])
-        groups["land cover"] = names, ground["cover"].astype(np.uint8)
+    if "cover" in maps:
+        names = tuple(str(name) for name in maps["cover_names"])
+        groups["land cover"] = names, maps["cover"].astype(np.uint8)
     return groups
 
 
-def _check_maps(ground: Mapping[str, np.ndarray]) -> None:
-    needed = {"mask", "dem"} | ({"cover", "cover_names"} if "cover" in ground else set())
-    if missing := sorted(needed - set(ground)):
+def _check_maps(maps: Mapping[str, np.ndarray]) -> None:
+    needed = {"mask", "dem"} | ({"cover", "cover_names"} if "cover" in maps else set())
+    if missing := sorted(needed - set(maps)):
         raise ValueError(
             f"Groups need {' and '.join(sorted(needed))}, but {', '.join(missing)} is missing."
         )
-    shapes = {name: ground[name].shape for name in sorted(needed - {"cover_names"})}
+    shapes = {name: maps[name].shape for name in sorted(needed - {"cover_names"})}
     if len(set(shapes.values())) > 1 or len(shapes["mask"]) != 3 or 0 in shapes["mask"]:
-        raise ValueError(f"Maps of a ground must have one shape (N, H, W), but got {shapes}.")
-    if "cover" in ground and (top := int(ground["cover"].max())) >= len(ground["cover_names"]):
+        raise ValueError(f"Reference maps must have one shape (N, H, W), but got {shapes}.")
+    if "cover" in maps and (top := int(maps["cover"].max())) >= len(maps["cover_names"]):
         raise ValueError(
-            f"A land cover must have a name, but got class {top} with {len(ground['cover_names'])} names."
+            f"A land cover must have a name, but got class {top} with {len(maps['cover_names'])} names."
         )
 
 
@@ -102,7 +102,7 @@ def _heights(dem: np.ndarray) -> np.ndarray:
 
 
 def _name_gaps(names: tuple[str, ...], classes: np.ndarray, gaps: np.ndarray) -> Group:
-    """Give pixels without a height a class of their own, where there are any."""
+    """Add the class ``no height`` if any pixel has none."""
     classes = np.where(gaps, len(names), classes).astype(np.uint8)
     return (*names, NO_HEIGHT) if gaps.any() else names, classes
 
@@ -124,7 +124,7 @@ def _class_slope(dem: np.ndarray) -> Group:
 
 
 def class_geometry(dem: np.ndarray) -> Group:
-    """Class pixels by the side that the two radars see them from.
+    """Classify pixels by the side from which the two orbits see them.
 
     A slope's aspect is the direction it falls to. A slope *faces* a radar when its aspect lies within 45
     degrees of the direction towards it, the opposite of where it looks: 258 degrees for ascending, 102 for
@@ -173,7 +173,7 @@ def score_groups(
         bins: Bins of ``to_bins``, shape ``(N, H, W)``, uint16.
         mask: 1 = landslide, 0 = background, the same shape.
         groups: Of :func:`make_groups`, for the same tiles.
-        threshold: The one that val chose for the whole.
+        threshold: The threshold that val chose.
 
     Returns:
         One row per class, in the groups' order. Of ``landslide size`` only the recall has a meaning: a

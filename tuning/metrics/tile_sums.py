@@ -1,8 +1,8 @@
-"""Sums that add over tiles, and the scores of their totals.
+"""Per-tile sums, and the scores of their totals.
 
-A model is an array ``sums (S, N, D)``: S seeds, N tiles, D numbers that add over tiles (flattened histograms of
-probability by class, or the counts tp, fp, fn, tn). A score maps totals ``(..., D)`` to ``(...)``, so that it scores a tile,
-all tiles pooled, and thousands of resamples alike.
+A model is an array ``sums (S, N, D)``: S seeds, N tiles, D numbers that are added over tiles (flattened histograms of
+probability by class, or the counts tp, fp, fn, tn). A score maps totals ``(..., D)`` to ``(...)``, so that one function scores a single
+tile, all tiles pooled, and thousands of resamples.
 """
 
 from collections.abc import Callable, Mapping
@@ -15,7 +15,7 @@ Score = Callable[[np.ndarray], np.ndarray]
 def reduce_counts(counts: np.ndarray, bins: int = 1024) -> np.ndarray:
     """Add neighbouring probability bins of histograms, so that a campaign's tiles fit into memory.
 
-    Fewer bins are more ties: on a million simulated pixels 1024 lowered the average precision by up to 0.0025, 4096 by
+    Fewer bins mean more ties: on a million simulated pixels 1024 lowered the average precision by up to 0.0025, 4096 by
     up to 0.0006.
 
     Args:
@@ -26,7 +26,7 @@ def reduce_counts(counts: np.ndarray, bins: int = 1024) -> np.ndarray:
         Histograms, shape ``(..., 2, bins)``; flattened to ``(..., 2 * bins)`` they fit :func:`pooled_ap`.
 
     Raises:
-        ValueError: If the shape is another, or there are fewer bins than asked for.
+        ValueError: If the shape is wrong, or *bins* exceeds the number of bins.
     """
     if counts.ndim < 2 or counts.shape[-2] != 2:
         raise ValueError(
@@ -110,7 +110,7 @@ def _check_sums(name: str, sums: np.ndarray, tiles: int) -> None:
 
 
 def _count_labels(sums: np.ndarray, score: Score) -> np.ndarray | None:
-    """Return background and landslide pixels ``(S, N, 2)``; None where the layout is not known."""
+    """Return background and landslide pixels ``(S, N, 2)``; None if the layout of the sums is unknown."""
     if score is pooled_ap:
         ground: np.ndarray = sums.reshape(*sums.shape[:2], 2, -1).sum(-1)
         return ground
@@ -120,7 +120,7 @@ def _count_labels(sums: np.ndarray, score: Score) -> np.ndarray | None:
 
 
 def check_models(models: Mapping[str, np.ndarray], score: Score, tiles: int) -> None:
-    """Refuse sums that are no counts, or that belong to other tiles.
+    """Check that all sums are counts, of the same tiles.
 
     Args:
         models: Name to ``sums (S, N, D)``.

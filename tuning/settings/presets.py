@@ -1,4 +1,4 @@
-"""How long a campaign is: the presets, and the tiles that the shortest one uses."""
+"""Presets for the length of a campaign, and the tiles of the shortest one."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -9,13 +9,13 @@ from data.io.errors import unknown_name
 from data.splits import PARTS, make_split
 from data.tiles.catalogue import read_catalogue
 
-# The data set's own training uses 42, 123 and 777; the further ones extend the list.
+# The data set's training code uses 42, 123 and 777; the others extend the list.
 SEEDS = (42, 123, 777, 2018, 906, 1867, 31, 512, 64, 9)
 
 
 @dataclass(frozen=True)
 class Preset:
-    """Run matters of one campaign length.
+    """Values of one campaign length.
 
     Attributes:
         trials: Search trials per architecture.
@@ -24,9 +24,9 @@ class Preset:
         epochs: Length of a repeat trial.
         patience: Epochs without a better val average precision before a trial ends.
         batch_size: Tiles per step.
-        timesteps: Acquisitions used, unless the user says how many.
+        timesteps: Acquisitions, unless the user sets their number.
         narrow: Shorter lists for the search space, by flat name.
-        tiles_per_part: Tiles of each part to use, all when left out.
+        tiles_per_part: Tiles of each split part; all if None.
     """
 
     trials: int
@@ -88,12 +88,12 @@ def get_preset(name: str) -> Preset:
 def pick_tiles(
     split: str, per_part: int | None, available: Collection[str] | None, store: Path | None = None
 ) -> list[str] | None:
-    """Pick a few tiles of each part: every second one with many landslides, the rest without any.
+    """Pick a few tiles of each split part: half with the most landslide pixels, half with the fewest.
 
     Args:
         split: Name of the split.
         per_part: Tiles of each part; None picks all.
-        available: Tile ids of the data at hand; the whole catalogue when left out.
+        available: Tile ids of the data; the whole catalogue if None.
         store: Folder of the splits that came from files.
 
     Returns:

@@ -1,6 +1,6 @@
-"""A trial's config that somebody else may have written: names that exist, numbers that a training can take.
+"""Checks of a trial's config, which somebody else may have written: known names, numbers within limits.
 
-The numbers' limits lie far beyond what is searched; they keep a config from filling the memory or the disk.
+The limits are far beyond the search space; they prevent a config from filling the memory or the disk.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,7 +17,7 @@ from data.tiles import ACQUISITIONS
 from models import list_models
 from tuning.trial.folder import Config
 
-BUILD = ("model", "arch", "channels", "timesteps", "steps")  # what a network is built of
+BUILD = ("model", "arch", "channels", "timesteps", "steps")  # needed to build a network
 _MOST_FLOAT = 1e38  # of float32
 # Least and greatest value.
 WHOLE = {
@@ -38,19 +38,19 @@ _REMEDY = "Take a trial's config.json as it is."
 
 
 def check_config(content: Any, place: Path | str, needed: Sequence[str] = BUILD) -> Config:
-    """Return a config if every value of it is one that a training can take.
+    """Return a config after checking every value.
 
     Args:
-        content: What was read.
-        place: Where it stands, for the message.
-        needed: Names that it must have.
+        content: The parsed JSON.
+        place: Its file or run, for the error message.
+        needed: Names that the config must have.
 
     Returns:
         *content*.
 
     Raises:
-        ValueError: If it is no dict, lacks a name, or has a name, a type or a number that no training takes. What
-            the architecture alone knows, :func:`models.create_model` checks.
+        ValueError: If it is not a dict, lacks a name, or has an unknown name, a wrong type or a number out of range.
+            :func:`models.create_model` checks the arguments of the architecture.
     """
     if not isinstance(content, dict):
         raise refused_error("A config must be an object", show_value(content), place, _REMEDY)
@@ -102,7 +102,7 @@ def _check_channels(name: str, value: Any, place: Path | str) -> None:
 
 
 def _check_values(name: str, value: Any, place: Path | str) -> None:
-    """Check a network's own arguments: plain values, whose limits the network knows."""
+    """Check that a network's own arguments are plain values; the network checks their ranges."""
     if not isinstance(value, dict):
         raise refused_error("A config's arch must be an object", show_value(value), place, _REMEDY)
     for key, one in value.items():

@@ -1,4 +1,4 @@
-"""Disk space: what a campaign keeps, what it deletes, and whether there is space for it."""
+"""Disk space: sizes of files, deletion of checkpoints, and checks for free space."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ def measure_bytes(path: Path) -> int:
 
 
 def drop_checkpoints(journal: TrialFolder) -> int:
-    """Remove the checkpoints of a trial that ended and will not be used; return their bytes.
+    """Delete the checkpoints of an ended trial that is not used any more; return their bytes.
 
-    History, scores and config stay, so that a resumed campaign still finds the trial's result.
+    History, scores and config stay, so that a resumed campaign still has the trial's result.
     """
     if journal.read("end") is None:
-        return 0  # it may be continued
+        return 0  # it may be resumed
     dropped = 0
     for file in (journal.last, journal.best):
         if file.is_file():
@@ -35,7 +35,7 @@ def drop_checkpoints(journal: TrialFolder) -> int:
 
 
 def format_bytes(count: float) -> str:
-    """Format bytes as people read them, such as ``12.3 MB``."""
+    """Format a number of bytes, such as ``12.3 MB``."""
     for unit in ("B", "kB", "MB", "GB"):
         if count < 1000:
             return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
@@ -43,25 +43,26 @@ def format_bytes(count: float) -> str:
     return f"{count:.1f} TB"
 
 
-# What an error says on a full disk: the system's words, and torch's, which does not tell why it could not write.
+# Messages of errors on a full disk: the system's, and PyTorch's, which does not name the cause.
 FULL_DISK = (
     os.strerror(errno.ENOSPC),
     os.strerror(errno.EDQUOT),
     "PytorchStreamWriter failed writing",
 )
-FULL_BYTES = 5 << 20  # a checkpoint may not fit into less
+FULL_BYTES = 5 << 20  # a checkpoint may need more
 LEAST_BYTES = 200 << 20  # a smoke campaign writes a third of it
 
 
 class FullDiskError(OSError):
-    """The disk of the output folder is full, or nearly so; the message says how full."""
+    """The disk of the output folder is full or nearly full."""
 
 
 def check_output_folder(root: Path) -> None:
-    """Refuse an output folder that cannot be written, or has no room, before anything is made.
+    """Check before a campaign that its output folder is writable and has free space.
 
     Raises:
-        OSError: If so.
+        FullDiskError: If the disk has less than ``LEAST_BYTES`` free.
+        OSError: If the folder is not writable.
     """
     probe = root / f".{os.getpid()}.probe"
     try:
@@ -80,12 +81,12 @@ def check_output_folder(root: Path) -> None:
 
 
 def is_full(root: Path) -> bool:
-    """Tell whether next to nothing fits on the disk of an output folder any more."""
+    """Return whether the disk of an output folder is full."""
     return shutil.disk_usage(root).free < FULL_BYTES
 
 
 def describe_free_space(root: Path) -> str:
-    """Say that the disk of an output folder is full, or nearly so."""
+    """Return the error message for a full disk, with its free space and the remedy."""
     free = shutil.disk_usage(root).free
     return (
         f"The disk of {root} must have {format_bytes(LEAST_BYTES)} free, but has {format_bytes(free)}. "

@@ -1,9 +1,9 @@
-"""A trial's folder: what training writes and tracking reads, so that nothing depends on a live process.
+"""A trial's folder: training writes it and tracking reads it, so that nothing depends on a running process.
 
-``trial.json`` (what it is called, see `tuning.trial.stage`), ``config.json``, ``history.jsonl`` (one line an epoch), ``last.pt``,
+``trial.json`` (name and tags, see `tuning.trial.entry`), ``config.json``, ``history.jsonl`` (one line per epoch), ``last.pt``,
 ``best.pt``, ``val_counts.npy`` (of the best epoch), ``cost.json``, ``end.json`` (why training ended) or ``failure.json`` (why
-it was given up) and, for a repeat trial, ``test.json``, ``test_counts.npy``, ``test_probs.npz`` (probability bins of every
-test tile) and ``examples.npz``. ``sent.json`` tells that the tracker has it all.
+it failed) and, for a repeat trial, ``test.json``, ``test_counts.npy``, ``test_probs.npz`` (probability bins of every
+test tile) and ``examples.npz``. ``sent.json`` marks a trial that MLflow has completely.
 """
 
 import json
@@ -18,21 +18,21 @@ import numpy as np
 from data.io import safe_json
 from data.io.safe_arrays import ArraySpec, read_array
 
-MOST_HISTORY_BYTES = 2**25  # ten thousand epochs have less than 10 MB
+MOST_HISTORY_BYTES = 2**25  # ten thousand epochs take less than 10 MB
 
 Config = dict[str, Any]
 Row = dict[str, Any]
 
 
 def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
-    """Write a file beside *path*, then rename it: a reader sees the old file or the new one, after a power cut too."""
+    """Write a file beside *path*, then rename it: readers see the old or the new file, even after a power cut."""
     aside = path.with_name(f".{os.getpid()}.{path.name}")
     try:
         write(aside)
         with aside.open("rb") as file:
             os.fsync(file.fileno())
         os.replace(aside, path)
-    except BaseException:  # a full disk must not fill up with halves
+    except BaseException:  # do not leave partial files on a full disk
         aside.unlink(missing_ok=True)
         raise
 
@@ -45,7 +45,7 @@ def write_json(path: Path, content: Any) -> None:
 
 
 def read_optional_json(path: Path) -> Any:
-    """Read JSON, or return None where there is no file."""
+    """Read a JSON file; return None if it does not exist."""
     return safe_json.read_json(path) if path.is_file() else None
 
 
@@ -58,7 +58,7 @@ class TrialFolder:
     """The files of one trial.
 
     Attributes:
-        path: The trial's folder, made when it is missing.
+        path: The trial's folder, created if it is missing.
     """
 
     def __init__(self, path: Path) -> None:
@@ -76,7 +76,7 @@ class TrialFolder:
         return self.path / "best.pt"
 
     def history(self) -> list[Row]:
-        """Read one row an epoch, ascending; a line cut off by a kill is left out."""
+        """Read one row per epoch, ascending; skip a last line that a kill truncated."""
         file = self.path / "history.jsonl"
         lines = (
             safe_json.read_text(file, MOST_HISTORY_BYTES).splitlines(keepends=True)
@@ -96,7 +96,7 @@ class TrialFolder:
             file.write(json.dumps(row) + "\n")
 
     def read(self, name: str) -> Any:
-        """Read ``<name>.json``, None where it is missing."""
+        """Read ``<name>.json``; None if it is missing."""
         return read_optional_json(self.path / f"{name}.json")
 
     def write(self, name: str, content: Any) -> None:
@@ -104,11 +104,11 @@ class TrialFolder:
         write_json(self.path / f"{name}.json", content)
 
     def end(self, reason: str, **more: Any) -> None:
-        """Note that the trial ended, why and when; nothing of it will be trained again."""
+        """Write ``end.json`` with reason and time: the trial is not trained again."""
         self.write("end", {"reason": reason, "time_ms": int(time.time() * 1000), **more})
 
     def drop(self, name: str) -> None:
-        """Remove ``<name>.json`` where it is there."""
+        """Delete ``<name>.json`` if it exists."""
         (self.path / f"{name}.json").unlink(missing_ok=True)
 
     def write_arrays(self, name: str, **arrays: np.ndarray) -> None:
@@ -122,7 +122,7 @@ class TrialFolder:
         write_atomically(self.path / f"{name}.npz", save)
 
     def counts(self, part: str) -> np.ndarray | None:
-        """Read the histogram ``(2, BINS)`` of *part* (``val`` or ``test``), None where it is missing."""
+        """Read the histogram ``(2, BINS)`` of *part* (``val`` or ``test``), None if it is missing."""
         file = self.path / f"{part}_counts.npy"
         return read_array(file, ArraySpec("int64", (2, None))) if file.is_file() else None
 

@@ -1,6 +1,6 @@
-"""What is searched: training hyperparameters, their known-good values, and the config they become.
+"""The search space: hyperparameters, their known-good values, and the config made from a sample.
 
-A config is one small JSON dict. It goes unchanged to the model, into MLflow and into the checkpoint.
+A config is a small JSON dict. Model, MLflow and checkpoint receive it unchanged.
 """
 
 import hashlib
@@ -16,7 +16,7 @@ ARCH = "arch."  # prefix of a model's own hyperparameters in a flat sample
 
 @dataclass(frozen=True)
 class LogUniform:
-    """A range searched on a logarithmic scale, both ends included."""
+    """A range on a logarithmic scale, both ends included."""
 
     low: float
     high: float
@@ -41,12 +41,12 @@ KNOWN_GOOD: dict[str, Any] = {
 
 
 def make_space(model: str, narrow: Mapping[str, Sequence[Any]] | None = None) -> dict[str, Domain]:
-    """Join the training hyperparameters and the model's own into one flat space.
+    """Merge the hyperparameters of training and of a model into one flat search space.
 
     Args:
         model: Name of an architecture.
         narrow: Shorter lists by flat name, such as ``{"arch.width": [8]}``; names that the model
-            does not have are passed over.
+            does not have are ignored.
 
     Returns:
         Domain by flat name.
@@ -57,7 +57,7 @@ def make_space(model: str, narrow: Mapping[str, Sequence[Any]] | None = None) ->
 
 
 def first_sample(model: str, space: Mapping[str, Domain]) -> dict[str, Any]:
-    """Return the known-good sample that becomes trial 0, moved into a narrowed space."""
+    """Return the sample of trial 0: the known-good values, moved into a narrowed space."""
     good = KNOWN_GOOD | {f"{ARCH}{name}": value for name, value in known_good(model).items()}
     return {name: _nearest(good[name], domain) for name, domain in space.items()}
 
@@ -75,11 +75,11 @@ def compose(sample: Mapping[str, Any], fixed: Mapping[str, Any]) -> dict[str, An
 
     Args:
         sample: Values by flat name.
-        fixed: What is not searched: model, channels, timesteps, batch_size, clip, epochs, patience,
+        fixed: Values that are not searched: model, channels, timesteps, batch_size, clip, epochs, patience,
             seed, split and data.
 
     Returns:
-        The config, with the model's own values under ``arch``.
+        The config, with the model's hyperparameters under ``arch``.
     """
     arch = {
         name.removeprefix(ARCH): value for name, value in sample.items() if name.startswith(ARCH)
@@ -89,10 +89,10 @@ def compose(sample: Mapping[str, Any], fixed: Mapping[str, Any]) -> dict[str, An
 
 
 def make_key(stage: str, config: Mapping[str, Any]) -> str:
-    """Hash what identifies a trial: its stage and its config, seed, split and data included.
+    """Return a trial's key: a hash of its stage and its config, which includes seed, split and data.
 
     Returns:
-        Sixteen hex digits, equal in every process; Ray's own trial ids change on restore.
+        Sixteen hex digits, equal in every process; Ray's trial ids change on restore.
     """
     text = json.dumps([stage, config], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -1,8 +1,8 @@
-"""Trials' folders on storage that every node reaches, for clusters whose nodes share no file system.
+"""Copies of trial folders on shared storage, for clusters whose nodes share no file system.
 
-A worker trains in a folder of its own node and puts it here after each epoch; the driver takes from here what it tells
-MLflow, and the next worker what it continues. An ``index.json`` names a trial's files by their hashes and is written
-last, so that what it names is always of one epoch.
+A worker trains in a folder of its own node and uploads it after each epoch. The driver downloads what it sends to MLflow,
+and the next worker downloads what it resumes from. A trial's ``index.json`` lists its files with their hashes and is
+written last, so that the listed files always belong to one epoch.
 """
 
 import hashlib
@@ -22,10 +22,10 @@ from tuning.trial.folder import write_atomically
 logger = logging.getLogger(__name__)
 
 INDEX = "index.json"
-DRIVERS = frozenset({"trial.json", "sent.json"})  # the driver's own notes
-RESUME = frozenset({"last.pt", "next.pt", "next_counts.npy"})  # which serve to continue alone
-LARGE = frozenset({"best.pt"})  # what only a trial that becomes a model is asked for
-TRIES = 5  # of a read, while a worker replaces what is read
+DRIVERS = frozenset({"trial.json", "sent.json"})  # written by the driver, never uploaded
+RESUME = frozenset({"last.pt", "next.pt", "next_counts.npy"})  # needed only to resume
+LARGE = frozenset({"best.pt"})  # downloaded only for trials that become models
+TRIES = 5  # reads of an index whose files a worker is replacing
 
 
 @dataclass(frozen=True)
@@ -33,23 +33,23 @@ class TrialSync:
     """The trials of one campaign on shared storage.
 
     Attributes:
-        storage: The folder that holds a folder per trial key.
+        storage: The storage folder with one folder per trial key.
     """
 
     storage: SharedStorage
 
     @property
     def name(self) -> str:
-        """A name for this campaign's trials on a node."""
+        """Name of the folder of this campaign's trials in a node's cache."""
         return hashlib.sha256(self.storage.uri.encode()).hexdigest()[:12]
 
     @property
     def stop(self) -> "StopMarker":
-        """The mark that asks the trials to end after their epoch."""
+        """The file that makes the trials end after their epoch."""
         return StopMarker(self.storage)
 
     def push(self, key: str, folder: Path) -> None:
-        """Put a trial's folder here, as it is now.
+        """Upload a trial's folder.
 
         Raises:
             SharedStorageError: If the storage cannot be written.
@@ -65,7 +65,7 @@ class TrialSync:
                 self.storage.delete(_place(key, name, digest))
 
     def fetch(self, key: str, folder: Path) -> None:
-        """Make a folder what was put here last; empty where nothing was."""
+        """Download the trial's latest files into a folder; leave it empty if there are none."""
         folder.mkdir(parents=True, exist_ok=True)
         index = self._take(key, folder, frozenset())
         for file in _list_files(folder):
@@ -73,17 +73,17 @@ class TrialSync:
                 file.unlink()
 
     def pull(self, key: str, folder: Path, *, large: bool) -> None:
-        """Take for the driver what is new of a trial.
+        """Download a trial's new files for the driver.
 
         Args:
             key: The trial's key.
-            folder: The trial's folder in the campaign's.
-            large: Whether its best checkpoint is wanted.
+            folder: The trial's folder in the campaign's folder.
+            large: Whether to download its best checkpoint, too.
         """
         self._take(key, folder, RESUME if large else RESUME | LARGE)
 
     def clear(self, key: str) -> None:
-        """Remove a trial of which nothing is wanted any more."""
+        """Delete the trial's remaining files from shared storage."""
         index = self._index(key)
         self.storage.delete(f"{key}/{INDEX}")
         for name, digest in index.items():
@@ -115,7 +115,7 @@ class TrialSync:
         write_atomically(target, write)
 
     def _index(self, key: str) -> dict[str, str]:
-        """Read the names and hashes of a trial's files; what others may have written there is checked."""
+        """Read and check the hashes of a trial's files, by file name: others may have written the index."""
         content = self.storage.read(f"{key}/{INDEX}")
         if content is None:
             return {}
@@ -128,31 +128,31 @@ class TrialSync:
 
 @dataclass(frozen=True)
 class StopMarker:
-    """A mark on shared storage, used like a file's path."""
+    """A marker file on shared storage, used like a `Path`."""
 
     storage: SharedStorage
 
     def exists(self) -> bool:
-        """Tell whether it is there."""
+        """Return whether the marker exists."""
         return self.storage.exists("stop")
 
     def touch(self) -> None:
-        """Make it."""
+        """Create the marker."""
         self.storage.write("stop", b"stop")
 
     def unlink(self, missing_ok: bool = True) -> None:
-        """Remove it."""
+        """Delete the marker if it exists."""
         self.storage.delete("stop")
 
 
 @contextmanager
 def working_copy(sync: TrialSync, key: str, cache: Path) -> Iterator[Path]:
-    """Give a worker a trial's folder on its own node; what it holds in the end goes back.
+    """Download a trial's folder to this node for a worker, and upload it at the end.
 
     Args:
-        sync: The campaign's trials.
+        sync: The campaign's trials on shared storage.
         key: The trial's key.
-        cache: The node's folder.
+        cache: The node's cache folder.
 
     Raises:
         SharedStorageError: If the storage cannot be used.
@@ -166,7 +166,7 @@ def working_copy(sync: TrialSync, key: str, cache: Path) -> Iterator[Path]:
 
 
 def _list_files(folder: Path) -> list[Path]:
-    """List the files that travel: neither the driver's notes nor half-written ones."""
+    """List the files to upload: all but the driver's and temporary ones."""
     every = (entry.name for entry in os.scandir(folder) if entry.is_file())
     return [folder / name for name in sorted(every) if name[0] != "." and name not in DRIVERS]
 
