@@ -17,13 +17,13 @@ from tuning.metrics.objects import SIZES, class_by_size
 from tuning.predict.polygons import MapTotals, SizeClassTotal, write_polygons
 
 COLUMNS = ["id", "area_m2", "mean_probability", "max_probability", "size_class", "lon", "lat"]
-# Many small patches; one patch with many holes; one column, one row, all, nothing.
+# Many small components; one component with many holes; one column, one row, all, nothing.
 MAPS = [(0, 90, 70, 0.7), (1, 90, 70, 0.45), (2, 90, 1, 0.5), (3, 1, 90, 0.5), (4, 40, 30, 0.0), (5, 40, 30, 2.0)]  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
 def short_strips(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Cut rasters into strips of some rows, so that patches lie across many."""
+    """Read rasters in strips of a few rows, so that components extend over many."""
     monkeypatch.setattr("tuning.predict.raster_io.STRIP_PX", 500)
 
 

@@ -46,7 +46,7 @@ def x() -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def probs(folder: Path, x: np.ndarray) -> np.ndarray:
-    """The network's own answer."""
+    """The network's own probabilities."""
     with torch.no_grad():
         answer = make_program(load_checkpoint(folder / "best.pt"))(torch.from_numpy(x)).numpy()
     assert answer.std() > 0.02  # else any map would do
@@ -179,7 +179,7 @@ def test_path_is_refused_in_a_server(model: PyFuncModel, serving: None, tmp_path
 
 
 def ask(model: PyFuncModel, request: dict[str, Any]) -> Any:
-    """Ask as MLflow's server does."""
+    """Call the model as MLflow's server does."""
     schema = model.metadata.get_input_schema()
     return invocations(json.dumps(request), "application/json", model, schema)
 
