@@ -23,7 +23,7 @@ _STEPS = (1, 2, 5)
 _SMALL = 7.5  # points
 
 
-def add_legend(
+def add_map_legend(
     figure: Figure, axes: Axes, preview: MapPreview, colours: ScalarMappable, threshold: float
 ) -> None:
     """Add a legend centred below the map, as wide as the map but at least 5.5 inches.

@@ -23,7 +23,7 @@ from matplotlib.ticker import MaxNLocator
 
 from tuning.plots.style import INK
 from tuning.plots.trial_figures import title_of
-from tuning.predict.legend import NODATA, OUTLINE, WIDTH_IN, add_legend
+from tuning.predict.legend import NODATA, OUTLINE, WIDTH_IN, add_map_legend
 from tuning.predict.preview import MapPreview, read_preview
 
 SUN_AZIMUTH, SUN_ALTITUDE = 315.0, 45.0  # degrees; maps are lit from the north-west by convention
@@ -88,7 +88,7 @@ def draw_quicklook(
     axes.imshow(shown, cmap=ramp, norm=norm, zorder=2, **style)
     _outline(axes, preview, _size_in(figure, axes)[1])
     _finish_axes(figure, axes, preview)
-    add_legend(figure, axes, preview, ScalarMappable(norm, ramp), threshold)
+    add_map_legend(figure, axes, preview, ScalarMappable(norm, ramp), threshold)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=DPI)
     return path

@@ -65,7 +65,7 @@ def prepare_map(args: argparse.Namespace) -> MapJob:
         ValueError: If the model, an option or the input is invalid.
     """
     keep_freed_memory()
-    check_output_folder(args.out)
+    check_map_folder(args.out)
     members = load_members(args.model, args.root, ensemble=args.ensemble)
     predictor = Predictor(members, parse_device(args.device), flips=args.tta)
     threshold = read_threshold({"threshold": args.threshold}, predictor.threshold)
@@ -153,7 +153,7 @@ def _write_products(job: MapJob, folder: Path, files: dict[str, Path]) -> MapTot
     return totals
 
 
-def check_output_folder(out: Path) -> None:
+def check_map_folder(out: Path) -> None:
     """Raise if the output folder is not new or empty."""
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise FileExistsError(
@@ -164,7 +164,7 @@ def check_output_folder(out: Path) -> None:
 @contextmanager
 def _temporary_folder(out: Path) -> Iterator[Path]:
     """Make a folder beside *out* that replaces it at the end, or is deleted after an error."""
-    check_output_folder(out)
+    check_map_folder(out)
     folder = out.with_name(f".{out.name}.{os.getpid()}")
     folder.mkdir(parents=True)
     try:
