@@ -107,7 +107,7 @@ def choose_threshold(counts: np.ndarray) -> float:
 
 
 def f1_oracle(counts: np.ndarray) -> float:
-    """F1 at the best of all thresholds on this very histogram: what choosing on test would claim.
+    """F1 at the best threshold of this histogram: the score that a choice on test would claim.
 
     Never below the F1 at a threshold from elsewhere; the difference is what that threshold loses. Of
     pixels pooled over tiles, in [0, 1]; NaN when the histogram has no landslide pixel.
@@ -116,6 +116,6 @@ def f1_oracle(counts: np.ndarray) -> float:
 
 
 def is_constant(counts: np.ndarray) -> bool:
-    """Tell whether all pixels have the same probability, to within a bin: such a network tells nothing apart."""
+    """Return whether all pixels have the same probability, to within a bin."""
     filled = np.flatnonzero(counts.sum(axis=0))
     return len(filled) == 0 or int(filled[-1] - filled[0]) <= 1

@@ -1,4 +1,4 @@
-"""Where the bins of a probability lie: even in the middle, ever finer towards 0 and towards 1.
+"""Histograms of probability by class; bins are even in the middle, and ever finer towards 0 and 1.
 
 A network trained with a Dice loss is sure of itself: most of its probabilities crowd within 1e-5 of 0 or 1, where
 even bins would hold them all and lose their order (measured: with 2^14 even bins, logits that spread by 8 have an
@@ -12,7 +12,7 @@ is computed without rounding, so that
 - next to 1, where float32 itself has steps of 2^-24, no two numbers above 1 - 2^-14 share a bin;
 - next to 0, bins are told apart down to 2^-47 (a logit of -32.6).
 
-Some of the numbers below ``BINS`` are passed over, since two steps may rise at once; such a bin stays empty.
+Some bin numbers below ``BINS`` are skipped, since two steps may rise at once; their bins stay empty.
 """
 
 from functools import cache
@@ -51,7 +51,7 @@ def _step(probs: Tensor) -> Tensor:
 
 
 def to_bins(probs: Tensor) -> Tensor:
-    """Put probabilities into bins.
+    """Return the bins of probabilities.
 
     Args:
         probs: Landslide probability, any shape, in [0, 1]; taken as float32.
@@ -78,9 +78,9 @@ def to_bins(probs: Tensor) -> Tensor:
 
 
 def to_bins_unchecked(probs: Tensor) -> Tensor:
-    """Put float32 probabilities into bins without looking at them: on a GPU the host does not wait.
+    """Return the bins of float32 probabilities without checking them, so that the host does not wait for a GPU.
 
-    What is NaN or leaves [0, 1] falls into some bin: who uses this must see by other means that there is none.
+    NaN and values outside [0, 1] fall into arbitrary bins: the caller must exclude them.
     """
     return _step(probs).clamp_(0, BINS - 1)
 
@@ -94,7 +94,7 @@ def to_probs(logits: Tensor) -> Tensor:
 def edges() -> np.ndarray:
     """Return the lowest probability of each bin, shape ``(BINS,)``, float64, ascending; read-only.
 
-    Each is a float32 number. A bin that is passed over has the edge of the next one.
+    Each is a float32 number. A skipped bin has the edge of the next one.
     """
     low = np.arange(*_LOW, dtype=np.int32)[1:] << (_MANTISSA - _LOW_BITS)
     high = np.arange(*_HIGH, dtype=np.int32) << (_MANTISSA - _HIGH_BITS)
@@ -144,7 +144,7 @@ def count_bins(probs: Tensor, mask: Tensor) -> Tensor:
 
 
 def count_stored(bins: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """Count pixels whose bins are known already.
+    """Count pixels by class and known bin.
 
     Args:
         bins: Bins of :func:`to_bins`, any shape, integers.
@@ -165,7 +165,7 @@ def count_stored(bins: np.ndarray, mask: np.ndarray) -> np.ndarray:
 
 
 def check_counts(counts: np.ndarray) -> None:
-    """Refuse a histogram of other bins.
+    """Check the shape of a histogram.
 
     Raises:
         ValueError: If its shape is not ``(2, BINS)``.
@@ -178,7 +178,7 @@ def check_counts(counts: np.ndarray) -> None:
 
 
 def check_bins(bins: np.ndarray) -> None:
-    """Refuse numbers that are no bins, such as those of a trial that was counted with other ones."""
+    """Check that numbers are bins, and not those of another version's histogram."""
     if not bins.size or bins.dtype.kind not in "iu" or bins.min() < 0 or bins.max() >= BINS:
         span = f"{bins.min()} to {bins.max()}" if bins.size else "none"
         raise ValueError(
@@ -193,7 +193,7 @@ def _compare_shapes(what: str, shape: tuple[int, ...], of_mask: tuple[int, ...])
 
 
 def check_mask(low: float, high: float) -> None:
-    """Refuse a mask by its lowest and highest value."""
+    """Check the lowest and the highest value of a mask."""
     if not (low >= 0 and high <= 1):
         raise ValueError(
             f"A mask must hold 0 (background) and 1 (landslide) alone, but got {low:g} to {high:g}."

@@ -1,6 +1,6 @@
-"""Scores of landslides instead of pixels: how many are found, and how many found ones are none.
+"""Scores of landslides as objects: how many are detected, and how many detections are false.
 
-An object is a patch of 8-connected pixels. Tiles are looked at one by one, so an object is **cut at a tile's border**
+An object is a connected component of pixels (8 neighbours). Tiles are evaluated one by one, so an object is **cut at a tile's border**
 and counts once in each tile; landslides that touch each other are one object, as their labels say no more.
 
 Counts add over tiles, and so do scores over seeds: sum the tiles' numbers, then score the sum. No one-to-one matching
@@ -59,12 +59,12 @@ class ObjectCounts:
         return self.from_array(self.to_array() + other.to_array())
 
     def to_array(self) -> np.ndarray:
-        """Lay all counts side by side, shape ``(..., D)``, so that they can be summed and resampled."""
+        """Concatenate all counts, shape ``(..., D)``, so that they can be summed and resampled."""
         return np.concatenate([getattr(self, part.name) for part in fields(self)], axis=-1)
 
     @classmethod
     def from_array(cls, numbers: np.ndarray) -> Self:
-        """Take apart what :meth:`to_array` laid side by side."""
+        """Split an array of :meth:`to_array` into counts."""
         if numbers.shape[-1] != LENGTH:
             raise ValueError(
                 f"Object counts must end in {LENGTH} numbers, but got {numbers.shape}."
@@ -72,7 +72,7 @@ class ObjectCounts:
         return cls(*np.split(numbers, _BORDERS, axis=-1))
 
     def total(self) -> Self:
-        """Sum over all leading axes, such as tiles: every array is left with its last axis."""
+        """Sum over all leading axes, such as tiles: every array keeps its last axis."""
         return self.from_array(self.to_array().reshape(-1, LENGTH).sum(axis=0))
 
 

@@ -112,8 +112,8 @@ def _check_sums(name: str, sums: np.ndarray, tiles: int) -> None:
 def _count_labels(sums: np.ndarray, score: Score) -> np.ndarray | None:
     """Return background and landslide pixels ``(S, N, 2)``; None if the layout of the sums is unknown."""
     if score is pooled_ap:
-        ground: np.ndarray = sums.reshape(*sums.shape[:2], 2, -1).sum(-1)
-        return ground
+        labels: np.ndarray = sums.reshape(*sums.shape[:2], 2, -1).sum(-1)
+        return labels
     if score in (pooled_f1, pooled_iou):
         return np.stack([sums[..., 1] + sums[..., 3], sums[..., 0] + sums[..., 2]], axis=-1)
     return None
@@ -139,16 +139,16 @@ def check_models(models: Mapping[str, np.ndarray], score: Score, tiles: int) -> 
                 f"A score must map (..., D) to (...), but got {np.shape(score(sums[:, 0]))} from "
                 f"{sums[:, 0].shape}. Sum over the last axis only."
             )
-        ground = _count_labels(sums, score)
-        if ground is None:
+        labels = _count_labels(sums, score)
+        if labels is None:
             continue
         if expected is None:
-            first, expected = name, ground[0]
-        differs = (ground != expected).any(-1)
+            first, expected = name, labels[0]
+        differs = (labels != expected).any(-1)
         if differs.any():
             seed, tile = np.argwhere(differs)[0]
             raise ValueError(
                 "Models must have the same tiles in the same order, but got "
-                f"{ground[seed, tile].tolist()} background and landslide pixels in tile {tile} of "
+                f"{labels[seed, tile].tolist()} background and landslide pixels in tile {tile} of "
                 f"{name!r} (seed {seed}), {expected[tile].tolist()} in that of {first!r}. Sort by tile."
             )

@@ -105,7 +105,7 @@ def test_config_of_a_training_passes_as_it_is(config: Config) -> None:
 
 
 def test_history_without_a_bottom_is_refused(tmp_path: Path) -> None:
-    journal = TrialFolder(tmp_path)
+    folder = TrialFolder(tmp_path)
     for text, message in (
         ('{"epoch": ' * 100_000 + "\n", "must not be nested deeply"),
         ("[1]\n", "must be an object, but got a list"),
@@ -113,10 +113,10 @@ def test_history_without_a_bottom_is_refused(tmp_path: Path) -> None:
     ):
         (tmp_path / "history.jsonl").write_text(text)
         with pytest.raises(ValueError, match=message):
-            journal.history()
+            folder.history()
     write_sparse(tmp_path / "history.jsonl", 100_000_000)
     with pytest.raises(ValueError, match="at most 33,554,432 bytes, but got 100,000,000"):
-        journal.history()
+        folder.history()
     np.save(tmp_path / "val_counts.npy", np.array([{}], dtype=object))
     with pytest.raises(ValueError, match=r"must be an \.npy file without pickled objects"):
-        journal.counts("val")
+        folder.counts("val")
