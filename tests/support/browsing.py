@@ -1,4 +1,4 @@
-"""A real browser for the tests of pages."""
+"""A real browser for tests of pages."""
 
 import shutil
 from pathlib import Path
@@ -10,7 +10,7 @@ OVERFLOW = "() => document.documentElement.scrollWidth - document.documentElemen
 
 
 def find_chromium() -> str:
-    """Return the browser that the tests drive, or fail with how to get it."""
+    """Return the path of Chromium; fail with installation instructions if there is none."""
     for name in ("chromium", "chromium-browser", "google-chrome"):
         if path := shutil.which(name):
             return path
@@ -18,14 +18,14 @@ def find_chromium() -> str:
 
 
 def visit(browser: Browser, file: Path) -> tuple[list[int], list[str], set[str]]:
-    """Open a page; return its images' true widths, all that the browser complains of, and what it asks for."""
+    """Open a page; return the images' natural widths, console messages and errors, and requested URLs."""
     opened = browser.new_page()
-    complaints: list[str] = []
+    messages: list[str] = []
     requests: list[str] = []
-    opened.on("console", lambda message: complaints.append(message.text))
-    opened.on("pageerror", lambda error: complaints.append(str(error)))
+    opened.on("console", lambda message: messages.append(message.text))
+    opened.on("pageerror", lambda error: messages.append(str(error)))
     opened.on("request", lambda request: requests.append(request.url))
     opened.goto(file.as_uri())
     widths = opened.evaluate("() => [...document.images].map(image => image.naturalWidth)")
     opened.close()
-    return widths, complaints, {url for url in requests if not url.startswith("data:")}
+    return widths, messages, {url for url in requests if not url.startswith("data:")}

@@ -1,4 +1,4 @@
-"""Campaigns of one baseline, as the driver logs them, for strangers to spoil."""
+"""Campaigns of one baseline, as the driver logs them, for tests that tamper with them."""
 
 import json
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ class Hostile:
     """A root with campaigns, each of one finished repeat run.
 
     Attributes:
-        root: Output folder; nothing but it may be written to.
+        root: Output folder; nothing outside it may be written.
         pack: The tiles.
         split: The split.
     """
@@ -50,7 +50,7 @@ class Hostile:
         )
         tracker, files = Tracker(self.root, context), self.root / "files" / key
         expected = {EXPECTED_RUNS_TAG: json.dumps({BASELINE: 1})}
-        # A name with quotes cannot be searched for: a stranger writes past the platform.
+        # Not through the tracker: MLflow cannot search for a name with quotes.
         tags = {"kind": "campaign", "campaign": name, **expected}
         client = tracker.client
         campaign = client.create_run(tracker.experiment_id, tags=tags).info.run_id
@@ -69,7 +69,7 @@ class Hostile:
         return client, campaign, repeat
 
     def search(self, client: MlflowClient, name: str, **tags: str) -> str:
-        """Log a search trial of a campaign with given tags beside the usual ones; return its run."""
+        """Log a search trial with additional tags; return its run id."""
         every = {
             "kind": "trial",
             "stage": "search",
@@ -87,7 +87,7 @@ class Hostile:
         return run_id
 
     def written(self) -> set[str]:
-        """List all files beside the root, and in it those that no tracker and no log wrote."""
+        """List all files next to the root, and the files in it that neither tracker nor test wrote."""
         own = ("mlflow.db", "artifacts", "files")
         names = (file.relative_to(self.root.parent) for file in self.root.parent.rglob("*"))
         return {
@@ -96,7 +96,7 @@ class Hostile:
 
 
 class Elements(HTMLParser):
-    """What a page is made of: elements with their attributes, and its texts."""
+    """Elements of a page with their attributes, and its texts."""
 
     def __init__(self, page: str) -> None:
         super().__init__()

@@ -140,7 +140,7 @@ def test_search_trials_are_compared_by_the_score_that_ranks_them(
     expect(page.get_by_text("best_val_pr_auc").first).to_be_visible()
 
 
-def test_trial_says_why_it_ended_and_what_it_ran_on(
+def test_trial_shows_its_end_reason_and_its_environment(
     visit: Callable[[str], Page], tracker: Tracker, pack: Pack
 ) -> None:
     runs = {run.info.run_name: run for run in tracker.find_trials()}

@@ -1,4 +1,4 @@
-"""Who is champion, challenger and best: on a real MLflow database, with versions whose gate is known."""
+"""Champion, challenger and best on a real MLflow database, with versions that have a gate result."""
 
 import shutil
 from collections.abc import Callable
@@ -38,7 +38,7 @@ NAME = "hokkaido-unet"
 
 
 class KilledError(Exception):
-    """Stands for the end of the process."""
+    """Simulates a killed process."""
 
 
 class CutClient(MlflowClient):
@@ -140,7 +140,7 @@ def test_rank_puts_real_data_first_then_length_then_score() -> None:
     assert registered_name("attention_unet") == "hokkaido-attention-unet"
 
 
-def test_champion_whose_gate_nobody_tried_gives_way(client: MlflowClient) -> None:
+def test_champion_without_gate_result_is_replaced(client: MlflowClient) -> None:
     add(client, 0.9, **{GATE_TAG: "not known"})
     client.set_registered_model_alias(NAME, CHAMPION, "1")
     update_aliases(client, add(client, 0.5))
@@ -150,7 +150,7 @@ def test_champion_whose_gate_nobody_tried_gives_way(client: MlflowClient) -> Non
 
 
 @pytest.mark.parametrize("way", ["promote", "rollback"])
-def test_what_a_person_chose_outlasts_a_second_report(client: MlflowClient, way: str) -> None:
+def test_manual_choice_survives_a_second_report(client: MlflowClient, way: str) -> None:
     versions = [add(client, val) for val in (0.5, 0.6)]
     for version in versions:
         update_aliases(client, version)
@@ -186,7 +186,7 @@ def test_rollback_goes_back_champion_by_champion(client: MlflowClient) -> None:
     assert restore_previous_champion(client, NAME) == (3, 1)
 
 
-def test_rollback_leaves_out_a_version_that_is_gone(client: MlflowClient) -> None:
+def test_rollback_skips_a_deleted_version(client: MlflowClient) -> None:
     for val in (0.5, 0.6, 0.7):
         update_aliases(client, add(client, val))
     client.delete_model_version(NAME, "2")  # by hand, in MLflow
@@ -201,7 +201,7 @@ def test_rollback_knows_a_champion_that_was_set_by_hand(client: MlflowClient) ->
     assert restore_previous_champion(client, NAME) == (3, 2)
 
 
-def test_replay_undoes_what_was_rolled_back() -> None:
+def test_rolled_back_champions_are_not_past_champions() -> None:
     history = [[1, "report", ""], [2, "report", ""], [1, "promote", ""], [3, "report", ""]]
     assert list_past_champions(history) == [1, 2, 1, 3]
     assert list_past_champions([*history, [1, "rollback", ""]]) == [1, 2, 1]
@@ -215,7 +215,7 @@ def test_replay_undoes_what_was_rolled_back() -> None:
 
 
 @pytest.mark.parametrize("act", ["consider", "promote", "rollback"])
-def test_kill_between_any_two_steps_is_made_good(
+def test_kill_between_any_two_steps_is_repaired_by_the_next_call(
     client: MlflowClient, tmp_path: Path, act: str
 ) -> None:
     def do(who: MlflowClient, name: str) -> None:
@@ -223,7 +223,7 @@ def test_kill_between_any_two_steps_is_made_good(
             update_aliases(who, client.get_model_version(name, "3"))
         elif act == "promote":
             promote(who, name, 3)
-        elif aliases(client, name)[CHAMPION] == 2:  # a person looks before going back once more
+        elif aliases(client, name)[CHAMPION] == 2:  # a person checks before a second rollback
             restore_previous_champion(who, name)
 
     def prepare(name: str) -> None:
@@ -234,8 +234,8 @@ def test_kill_between_any_two_steps_is_made_good(
     prepare("hokkaido-whole")
     do(client, "hokkaido-whole")
     update_best_alias(client)
-    wanted = aliases(client, "hokkaido-whole")
-    wanted.pop(BEST)
+    expected = aliases(client, "hokkaido-whole")
+    expected.pop(BEST)
     for writes in range(20):
         name = f"hokkaido-{writes}"
         prepare(name)
@@ -246,7 +246,7 @@ def test_kill_between_any_two_steps_is_made_good(
             do(client, name)
         found = aliases(client, name)
         found.pop(BEST, None)
-        assert found == wanted, writes
+        assert found == expected, writes
         marked = {1, 2} if act == "rollback" else {1, 2, 3}
         versions = [client.get_model_version(name, str(number)) for number in (1, 2, 3)]
         assert {v.version for v in versions if CONSIDERED in v.tags} == marked
@@ -299,15 +299,15 @@ def test_foreign_models_are_left_alone(client: MlflowClient) -> None:
     assert "churn" not in format_versions(client)
 
 
-def test_rollback_command_says_what_is_so_now(
+def test_rollback_command_prints_champion_and_challenger(
     client: MlflowClient, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for val in (0.5, 0.6):
         update_aliases(client, add(client, val))
     assert main(["rollback", "unet", "--root", str(tmp_path)]) == 0
-    said = capsys.readouterr().out
+    output = capsys.readouterr().out
     assert (
-        said
+        output
         == f"{NAME} version 1 is the champion again, after version 2. Version 2 is its challenger.\n"
     )
     assert aliases(client) == {CHAMPION: 1, CHALLENGER: 2, BEST: 1}

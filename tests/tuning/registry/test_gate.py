@@ -1,4 +1,4 @@
-"""The laws of the gate, each with a program that keeps it and one that breaks it, on windows of the tiny twin."""
+"""The checks of the gate, each with a program that passes and one that fails, on windows of the tiny twin."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -61,7 +61,7 @@ def failed(program: Program, tiles: GateTiles) -> set[str]:
     return {name for name, check in outcomes(program, tiles).items() if not check.passed}
 
 
-def test_program_that_sees_change_keeps_every_law(tiles: GateTiles) -> None:
+def test_program_that_detects_change_passes_every_check(tiles: GateTiles) -> None:
     found = outcomes(see_change, tiles)
     assert list(found) == ["flips", "direction", "no_change"]
     assert all(check.passed for check in found.values())
@@ -83,7 +83,7 @@ def test_program_that_sees_change_keeps_every_law(tiles: GateTiles) -> None:
     )
 
 
-def test_answer_by_position_breaks_the_flips(tiles: GateTiles) -> None:
+def test_positional_output_fails_the_flips(tiles: GateTiles) -> None:
     place = torch.linspace(0, 1, WINDOW_PX).expand(WINDOW_PX, WINDOW_PX)
     assert "flips" in failed(lambda x: place.expand(len(x), -1, -1), tiles)
     assert "flips" in failed(lambda x: (see_change(x) + 3 * place) / 4, tiles)
@@ -97,12 +97,12 @@ def test_one_flip_alone_is_enough_to_fail(tiles: GateTiles, axis: int) -> None:
 
 
 @pytest.mark.parametrize("value", [0.0, 0.3, 1.0])
-def test_constant_answer_breaks_the_flips(tiles: GateTiles, value: float) -> None:
+def test_constant_output_fails_the_flips(tiles: GateTiles, value: float) -> None:
     check = outcomes(lambda x: torch.full((len(x), *x.shape[-2:]), value), tiles)["flips"]
     assert (check.passed, check.value) == (False, 0.0)
 
 
-def test_program_that_prefers_the_opposite_change_breaks_the_direction(tiles: GateTiles) -> None:
+def test_program_that_detects_the_opposite_change_fails_the_direction(tiles: GateTiles) -> None:
     def reverse(x: Tensor) -> Tensor:
         return see_change(x.flip(1))
 
@@ -113,7 +113,7 @@ def test_program_that_prefers_the_opposite_change_breaks_the_direction(tiles: Ga
     assert failed(lambda x: 1 - see_change(x), tiles) == {"direction", "no_change"}
 
 
-def test_program_that_fears_strong_change_breaks_the_direction(tiles: GateTiles) -> None:
+def test_program_that_misses_strong_change_fails_the_direction(tiles: GateTiles) -> None:
     """It finds the landslides as they are, but not at twice their change."""
 
     def narrow(x: Tensor) -> Tensor:
@@ -125,7 +125,7 @@ def test_program_that_fears_strong_change_breaks_the_direction(tiles: GateTiles)
     assert check.value < -0.5
 
 
-def test_program_that_sees_brightness_breaks_the_series_without_change(tiles: GateTiles) -> None:
+def test_program_that_detects_brightness_fails_without_change(tiles: GateTiles) -> None:
     bright = replace(tiles, before=tiles.before + RISE_DB)  # a field that was bright all along
     check = outcomes(lambda x: torch.sigmoid(2 * (x[:, -1, 0] + 10)), bright)["no_change"]
     assert not check.passed
@@ -143,13 +143,13 @@ def test_share_without_change_is_of_the_pixels_at_the_threshold(tiles: GateTiles
     assert values == pytest.approx([128 / 4096, 0], abs=1e-6)
 
 
-def test_no_number_passes_no_law(tiles: GateTiles) -> None:
+def test_nan_passes_no_check(tiles: GateTiles) -> None:
     nothing = torch.full((WINDOW_PX, WINDOW_PX), float("nan"))
     names = failed(lambda x: nothing.expand(len(x), -1, -1), tiles)
     assert names == {"flips", "direction", "no_change"}
 
 
-def test_answer_of_another_shape_is_refused(tiles: GateTiles) -> None:
+def test_output_of_another_shape_is_refused(tiles: GateTiles) -> None:
     with pytest.raises(ValueError, match=r"must return probabilities \(B, H, W\), but got"):
         run_gate_checks(lambda x: see_change(x)[:, None], tiles, 0.5)
 
@@ -227,7 +227,7 @@ def test_one_orbit_s_band_is_enough(pack: Pack, split: Split) -> None:
     assert np.array_equal(tiles.x[:, :, 0], every.x[: len(tiles.x), :, 3])
 
 
-def test_file_gives_the_tiles_back(pack: Pack, split: Split, tmp_path: Path) -> None:
+def test_file_contains_the_tiles(pack: Pack, split: Split, tmp_path: Path) -> None:
     channels = choose_channels(["s1", "DEM"])
     tiles = make_gate_tiles(pack, split.val, channels, 4, "even")
     (file,) = write_gate_tiles(pack, split.val, channels, 4, "even", tmp_path)
@@ -246,7 +246,7 @@ def test_pickled_file_is_not_read(tmp_path: Path) -> None:
         read_gate_tiles(tmp_path / GATE_FILE)
 
 
-def test_val_without_a_landslide_writes_nothing_and_says_so(
+def test_val_without_a_landslide_writes_nothing_and_warns(
     pack: Pack, split: Split, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     empty = [tile for tile in split.val if not pack.mask[pack.rows([tile])].any()]

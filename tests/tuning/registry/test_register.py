@@ -1,4 +1,4 @@
-"""The registry on real logged networks: what a version carries, its gate, and the commands."""
+"""The registry on real logged networks: tags of a version, its gate, and the commands."""
 
 import subprocess
 import sys
@@ -123,7 +123,7 @@ def rank_campaign(client: MlflowClient, campaign: Run) -> tuple[Ranking, pd.Data
 def root(
     tmp_path_factory: pytest.TempPathFactory, base_config: Config, pack: Pack, split: Split
 ) -> Path:
-    """A database with the campaign of a network that sees change, and of one that learnt nothing."""
+    """A database with the campaign of a network that sees change, and of an untrained one."""
     root = tmp_path_factory.mktemp("mlruns")
     log_campaign(root, "good", base_config, pack, split, 12.0)
     log_campaign(root, "poor", base_config, pack, split, None)
@@ -161,7 +161,7 @@ def poor(client: MlflowClient, root: Path, good: ModelVersion) -> ModelVersion:
 
 @pytest.fixture
 def forget(client: MlflowClient, good: ModelVersion) -> Iterator[ModelVersion]:
-    """The good version as a kill after its registration leaves it; whole again after the test."""
+    """The good version as after a kill right after its registration; restored after the test."""
     for tag in (GATE_TAG, "gate_flips", "gate_direction", "gate_no_change", CONSIDERED):
         client.delete_model_version_tag(UNET, str(good.version), tag)
     for alias in client.get_registered_model(UNET).aliases:
@@ -174,7 +174,7 @@ def aliases(client: MlflowClient) -> dict[str, int]:
     return {name: int(of) for name, of in client.get_registered_model(UNET).aliases.items()}
 
 
-def test_network_that_sees_change_becomes_champion(
+def test_network_that_detects_change_becomes_champion(
     client: MlflowClient, good: ModelVersion
 ) -> None:
     assert good.tags[GATE_TAG] == PASSED
@@ -184,7 +184,7 @@ def test_network_that_sees_change_becomes_champion(
     assert aliases(client) == {CHAMPION: int(good.version), BEST: int(good.version)}
 
 
-def test_version_carries_where_it_comes_from(client: MlflowClient, good: ModelVersion) -> None:
+def test_version_has_its_provenance(client: MlflowClient, good: ModelVersion) -> None:
     assert {*CARD_TAGS, "data_source", "licence", "run_id", "f1_at_0.5", CONSIDERED} <= set(
         good.tags
     )
@@ -241,7 +241,7 @@ def test_version_whose_report_was_killed_is_considered_by_the_next(
     assert aliases(client) == {CHAMPION: int(forget.version), BEST: int(forget.version)}
 
 
-def test_version_without_material_is_named_and_the_report_goes_on(
+def test_version_without_gate_tiles_is_named_and_the_report_goes_on(
     client: MlflowClient, root: Path, forget: ModelVersion, caplog: pytest.LogCaptureFixture
 ) -> None:
     campaign = find_campaign(client, root, "good")
@@ -289,7 +289,7 @@ def call(root: Path, *words: str) -> int:
 
 
 @pytest.mark.parametrize("word", ["unet", "VanillaUNet", UNET])
-def test_promote_tries_a_gate_that_was_not_tried(
+def test_promote_runs_a_gate_that_has_not_run(
     client: MlflowClient,
     root: Path,
     forget: ModelVersion,
@@ -297,8 +297,8 @@ def test_promote_tries_a_gate_that_was_not_tried(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert call(root, "promote", word, str(forget.version)) == 0
-    said = capsys.readouterr().out
-    assert said == f"{UNET} version {forget.version} is the champion now.\n"
+    output = capsys.readouterr().out
+    assert output == f"{UNET} version {forget.version} is the champion now.\n"
     found = client.get_model_version(UNET, str(forget.version))
     assert found.tags[GATE_TAG] == PASSED
     assert CONSIDERED in found.tags
@@ -317,7 +317,7 @@ def test_promote_refuses_a_version_that_failed(
     assert aliases(client) == before
 
 
-def test_promote_refuses_a_version_without_material(
+def test_promote_refuses_a_version_without_gate_tiles(
     client: MlflowClient, root: Path, good: ModelVersion, capsys: pytest.CaptureFixture[str]
 ) -> None:
     tags = {name: good.tags[name] for name in CARD_TAGS}
@@ -333,7 +333,7 @@ def test_promote_refuses_a_version_without_material(
     assert client.get_registered_model("hokkaido-odd").aliases == {}
 
 
-def test_commands_name_what_there_is(
+def test_commands_list_models_and_versions(
     root: Path, good: ModelVersion, poor: ModelVersion, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert call(root, "promote", "VanilaUNet", "1") == 1

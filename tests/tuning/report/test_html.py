@@ -29,7 +29,7 @@ from tuning.report.html import (
 WIDTHS = (360, 1280)
 COLUMNS = ["model", *(f"a_long_column_name_{number}" for number in range(19))]
 
-# Every text with its size on the page and its contrast to what lies behind it.
+# All texts with font size and contrast to their background.
 READ_TEXTS = """() => {
   const parse = text => text.match(/[\\d.]+/g).map(Number);
   const luminance = rgb => rgb.slice(0, 3).reduce((sum, value, i) => {
@@ -71,7 +71,7 @@ def draw_png(path: Path, width_in: float = 6.4) -> Path:
 
 
 def make_page(folder: Path, **changes: Any) -> Page:
-    """Return a page that has everything: three tables, one of them very wide, and images."""
+    """Return a page with all blocks: two tables, one of them very wide, and images."""
     one, wide = draw_png(folder / "one.png"), draw_png(folder / "wide.png", 11.0)
     numbers: list[Sequence[Any]] = [
         ["TemporalUNet_ConvLSTM", *range(0, 1_200_000, 100_000), *np.linspace(0, 1, 7)],
@@ -106,7 +106,7 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 class Outline(HTMLParser):
-    """Collects elements as (name, attributes), and complains about those that do not nest."""
+    """Collects elements as (name, attributes), and fails if they do not nest."""
 
     VOID = frozenset({"meta", "link", "img", "wbr"})
 
@@ -184,7 +184,7 @@ def test_page_allows_no_request(file: Path) -> None:
     assert not re.findall(r"https?://|@import|url\(|src=\"(?!data:)", text)
 
 
-def test_prose_knows_two_marks() -> None:
+def test_prose_renders_its_marks() -> None:
     assert render_prose("a **b** c") == "a <strong>b</strong> c"
     assert render_prose("`a**b**`") == "<code>a**b**</code>"
     assert render_prose("2 ** 3 and `") == "2 ** 3 and `"
@@ -223,7 +223,7 @@ def test_cells_are_formatted_by_their_type(value: Any, shown: str) -> None:
         (["a", "a reason that takes many words to tell"], "long"),
     ],
 )
-def test_columns_are_set_by_what_they_hold(cells: list[str], kind: str) -> None:
+def test_column_kind_follows_from_its_cells(cells: list[str], kind: str) -> None:
     assert column_kind(cells) == kind
 
 
@@ -236,7 +236,7 @@ def test_figures_and_tables_are_numbered_in_order(file: Path) -> None:
     ]
 
 
-def test_image_without_alt_is_told_by_its_caption(tmp_path: Path) -> None:
+def test_image_without_alt_uses_its_caption(tmp_path: Path) -> None:
     path = draw_png(tmp_path / "a.png")
     text = write_blocks(tmp_path, Image(path, "A **bold** `x`."), Image(path, "B.", "Other"))
     assert [attrs["alt"] for attrs in Outline(text).all("img")] == ["A bold x.", "Other"]
@@ -368,7 +368,7 @@ def test_figure_opens_in_full_size_and_closes_without_a_script(tab: Tab) -> None
     assert tab.evaluate(width) < 330
 
 
-def test_wide_table_fits_on_paper_laid_across(tab: Tab) -> None:
+def test_wide_table_fits_on_landscape_paper(tab: Tab) -> None:
     tab.set_viewport_size({"width": 1031, "height": 700})  # 273 mm at 96 px per inch
     tab.emulate_media(media="print")
     assert tab.evaluate(OVERFLOW) <= 0

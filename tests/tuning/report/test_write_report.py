@@ -155,7 +155,7 @@ def test_every_test_tile_has_a_row_that_adds_up(root: Path, table: pd.DataFrame)
     assert row["f1@thr_val"] == row["f1_dice"] <= row["f1@oracle"]
 
 
-def test_half_s_table_has_the_published_columns(root: Path, table: pd.DataFrame) -> None:
+def test_table_at_half_has_the_published_columns(root: Path, table: pd.DataFrame) -> None:
     folder = root / "reports" / "first"
     half = pd.read_csv(folder / "VanillaUNet_benchmark_thr0.5.csv").iloc[0]
     assert tuple(half.index) == PUBLISHED_COLUMNS
@@ -180,7 +180,7 @@ def test_intervals_enclose_the_mean(table: pd.DataFrame) -> None:
     assert (table["pr_auc_mean"] <= table["pr_auc_high"]).all()
 
 
-def test_page_tells_all(root: Path, table: pd.DataFrame) -> None:
+def test_page_has_all_sections(root: Path, table: pd.DataFrame) -> None:
     page = (root / "reports" / "first" / "report.html").read_text()
     for words in (
         "VanillaUNet",
@@ -340,7 +340,7 @@ def test_command_names_the_campaigns(
     assert "Unknown campaign 'frist'. Did you mean 'first'?" in capsys.readouterr().err
 
 
-def test_command_says_when_there_is_no_campaign(
+def test_command_reports_that_there_is_no_campaign(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["--root", str(tmp_path)]) == 1
