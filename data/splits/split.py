@@ -22,18 +22,6 @@ from data.splits.split_file import (
 )
 from data.tiles.catalogue import read_catalogue
 
-__all__ = [
-    "PARTS",
-    "SPLITS",
-    "Split",
-    "check_split",
-    "list_fold_names",
-    "list_parts",
-    "make_split",
-    "restrict_split",
-    "store_split",
-]
-
 SPLITS = ("blocks", "seed42", "s12ls-ld")
 CHOICES = (*SPLITS, "blocks:K/F", "file:HASH")  # every form of a split's name
 
