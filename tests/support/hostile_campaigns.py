@@ -63,7 +63,7 @@ class Hostile:
         for file in files.glob("*.*"):
             client.log_artifact(campaign, str(file))
         tags = {"study": BASELINE, "stage": "repeat", "seed": "0", "fold": "blocks", "key": "0"}
-        tags |= {"kind": "trial", **tracker._origin()}
+        tags |= {"kind": "trial", **tracker._common_tags()}
         repeat = client.create_run(tracker.experiment_id, tags=tags).info.run_id
         tracker.finish(repeat, TrialFolder(files / "trial"), "last epoch")
         return client, campaign, repeat
