@@ -162,19 +162,19 @@ def _log_trial(
     tags = {"study": model, "stage": stage, "seed": str(seed), "fold": split.name, "number": "1"}
     name = f"{model} · {stage} · {split.name} · seed {seed} · {key[:6]}"
     run_id = tracker.open_run("trial", key, name, study, tags, config)
-    journal = TrialFolder(files / key)
-    journal.write("config", config)
+    trial_folder = TrialFolder(files / key)
+    trial_folder.write("config", config)
     predict = _make_predict(pack, sorted([*list_models(), model]).index(model), seed)
-    measure_val(journal, pack, split, predict)
+    measure_val(trial_folder, pack, split, predict)
     if stage == "repeat":
-        measure_predictions(journal, pack, split, predict)
+        measure_predictions(trial_folder, pack, split, predict)
     if model in list_models():
-        _write_training(journal, config, pack, split)
+        _write_training(trial_folder, config, pack, split)
         if "/" in split.name and not split.name.endswith("/1"):
-            journal.best.unlink()  # only a model of the first fold is registered
-    journal.write("environment", describe_environment(torch.device("cpu")))
-    journal.write("end", {"reason": "last epoch", "epoch": EPOCHS})
-    tracker.finish(run_id, journal, "last epoch")
+            trial_folder.best.unlink()  # only a model of the first fold is registered
+    trial_folder.write("environment", describe_environment(torch.device("cpu")))
+    trial_folder.write("end", {"reason": "last epoch", "epoch": EPOCHS})
+    tracker.finish(run_id, trial_folder, "last epoch")
     return run_id
 
 
@@ -192,11 +192,11 @@ def _make_predict(pack: Pack, place: int, seed: int) -> PredictTiles:
     return predict
 
 
-def _write_training(journal: TrialFolder, config: Config, pack: Pack, split: Split) -> None:
+def _write_training(trial_folder: TrialFolder, config: Config, pack: Pack, split: Split) -> None:
     """Write the files of a training: history, cost, and a checkpoint of untrained weights."""
-    counts = journal.counts("val")
+    counts = trial_folder.counts("val")
     if counts is None:
-        raise ValueError(f"A trial must have val counts, but {journal.path} has none.")
+        raise ValueError(f"A trial must have val counts, but {trial_folder.path} has none.")
     torch.manual_seed(config["seed"])
     model, norm = (
         make_model(config),
@@ -204,11 +204,11 @@ def _write_training(journal: TrialFolder, config: Config, pack: Pack, split: Spl
     )
     content = {"model": model.state_dict(), "config": config, "norm": asdict(norm)}
     content |= {"epoch": EPOCHS, "threshold": choose_threshold(counts)}
-    torch.save(content, journal.best)
-    journal.rewrite_history(list(_make_rows(config, score_at(counts, 0.5))))
+    torch.save(content, trial_folder.best)
+    trial_folder.rewrite_history(list(_make_rows(config, score_at(counts, 0.5))))
     cost = {"parameters": sum(weights.numel() for weights in model.parameters())}
     hours = {"cpu_hours": 0.1, "gpu_hours": 0.0, "peak_memory_mb": 700.0}
-    journal.write("cost", cost | hours | {"peak_gpu_memory_mb": 0.0})
+    trial_folder.write("cost", cost | hours | {"peak_gpu_memory_mb": 0.0})
 
 
 def _make_rows(config: Config, scores: Mapping[str, float]) -> Iterator[dict[str, Any]]:

@@ -61,8 +61,8 @@ class Network:
     def start(self, seed: int, parts: TrainingData, *, graphs: bool = True) -> Training:
         """Make a training in its own folder."""
         config, pack = self.config(seed), self.load()
-        journal, split = TrialFolder(Path(mkdtemp())), make_config_split(config, pack)
-        return Training(config, pack, split, journal, GPU, data=parts, graphs=graphs)
+        trial_folder, split = TrialFolder(Path(mkdtemp())), make_config_split(config, pack)
+        return Training(config, pack, split, trial_folder, GPU, data=parts, graphs=graphs)
 
 
 def as_before(training: Training) -> Training:

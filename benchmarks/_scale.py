@@ -50,7 +50,7 @@ def time_loop(root: Path, name: str, trials: int, reports: int = 300) -> float:
 class Silent(MLflowSender):
     """Sends nothing, so that the event loop is measured alone."""
 
-    def submit(self, journal: TrialFolder) -> None:
+    def submit(self, trial_folder: TrialFolder) -> None:
         """Send nothing."""
 
 
@@ -115,7 +115,7 @@ def time_sending(root: Path, name: str, trials: int, epochs: int, ends: int) -> 
             mirror.on_trial_complete(0, [], trial)
     ended = list(islice(campaign.journals(), ends))
     lookup = _time_lookups(delivery, name, ended[:20])
-    folder = sum(measure_bytes(journal.path) for journal in ended) / ends
+    folder = sum(measure_bytes(trial_folder.path) for trial_folder in ended) / ends
     size, files = (
         (after - was) / ends
         for after, was in zip(_measure_files(root / "artifacts"), before, strict=True)
@@ -126,8 +126,8 @@ def time_sending(root: Path, name: str, trials: int, epochs: int, ends: int) -> 
 def _time_lookups(delivery: MLflowSender, name: str, ended: Sequence[TrialFolder]) -> float:
     """Return the seconds to find a run by its key; raise if a trial was not sent completely."""
     tracker, began = delivery.tracker, time.perf_counter()
-    for journal in ended:
-        key = journal.path.name
+    for trial_folder in ended:
+        key = trial_folder.path.name
         found = find_runs(tracker.client, tracker.experiment_id, campaign=name, key=key)
         statuses = [run.info.status for run in found]
         if statuses != ["FINISHED"]:

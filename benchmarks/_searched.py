@@ -80,8 +80,8 @@ def make_row(epoch: int) -> dict[str, Any]:
 def write_epoch(campaign: Campaign, epoch: int) -> None:
     """Add an epoch to every trial's folder."""
     row = make_row(epoch)
-    for journal in campaign.journals():
-        journal.append(row)
+    for trial_folder in campaign.journals():
+        trial_folder.append(row)
 
 
 def write_ends(campaign: Campaign, ends: int) -> None:
@@ -90,10 +90,10 @@ def write_ends(campaign: Campaign, ends: int) -> None:
     rng = np.random.default_rng(0)
     probs = rng.beta(1, 12, PIXELS), rng.beta(3, 4, PIXELS // 20)  # without landslide, with one
     counts = np.stack([np.bincount((one * BINS).astype(int), minlength=BINS) for one in probs])
-    for journal in islice(campaign.journals(), ends):
-        entry = journal.read("trial")
-        journal.write("config", entry["config"])
-        journal.write("environment", environment)
-        np.save(journal.path / "val_counts.npy", counts)
-        journal.write("cost", {"parameters": 1e6, "cpu_hours": 1.0, "gpu_hours": 1.0})
-        journal.end("last epoch", epoch=campaign.epochs)
+    for trial_folder in islice(campaign.journals(), ends):
+        entry = trial_folder.read("trial")
+        trial_folder.write("config", entry["config"])
+        trial_folder.write("environment", environment)
+        np.save(trial_folder.path / "val_counts.npy", counts)
+        trial_folder.write("cost", {"parameters": 1e6, "cpu_hours": 1.0, "gpu_hours": 1.0})
+        trial_folder.end("last epoch", epoch=campaign.epochs)

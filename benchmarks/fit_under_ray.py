@@ -36,9 +36,9 @@ Times = tuple[
 ]  # when the first epoch began, seconds since 1970; seconds to the end of the last
 
 
-def read_times(journal: TrialFolder) -> Times:
+def read_times(trial_folder: TrialFolder) -> Times:
     """Read a training's times from its history."""
-    rows = journal.history()
+    rows = trial_folder.history()
     began = rows[0]["time_ms"] / 1000 - rows[0]["seconds"]
     return began, rows[-1]["time_ms"] / 1000 - began
 

@@ -80,10 +80,10 @@ class Trainer:
 
     def train(self, stage: Stage, sample: dict[str, Any], judge: Any) -> list[Row]:
         """Train a sample until it ends or *judge* of a row says so; return its rows, none of a failed one's last epoch."""
-        journal, rows = stage.job.folder(sample), []
+        trial_folder, rows = stage.job.folder(sample), []
         try:
             begun = start_training(
-                stage.job.config(sample), self.pack, journal, lambda row: None, CPU
+                stage.job.config(sample), self.pack, trial_folder, lambda row: None, CPU
             )
             assert not isinstance(begun, str)  # noqa: S101 - for mypy: the folder is new
             while not is_training_finished(begun):
@@ -92,7 +92,7 @@ class Trainer:
                     return rows
             finish_training(begun)
         except BadTrialError as error:
-            journal.end("error", message=str(error))
+            trial_folder.end("error", message=str(error))
         return rows
 
 

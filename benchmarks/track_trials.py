@@ -44,7 +44,7 @@ EPOCHS = 40  # nearly as long as the shortest repeat trials of the preset quick
 class Silent(MLflowSender):
     """Sends nothing while trials run."""
 
-    def submit(self, journal: TrialFolder) -> None:
+    def submit(self, trial_folder: TrialFolder) -> None:
         """Send nothing."""
 
 

@@ -192,7 +192,7 @@ def measure_all(book: Book, pack: Path, *, kernels: bool = False) -> None:
     for network in (*networks[:3], networks[-1]):
         work = partial(measure_stacks, book, network, parts[network.timesteps])
         book.section(f"{network}: seeds at once, against one after the other", work)
-    whole = f"{networks[0]}: whole epochs, with val, journal and checkpoints"
+    whole = f"{networks[0]}: whole epochs, with val, trial_folder and checkpoints"
     book.section(whole, partial(measure_epochs, book, networks[0]))
     for network in (networks[0], networks[-1]):
         work = partial(measure_compiled, book, network, parts[network.timesteps])

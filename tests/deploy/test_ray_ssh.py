@@ -194,8 +194,10 @@ def test_campaign_that_was_cut_off_goes_on_and_uses_both_machines(cluster: Clust
     table = pd.read_csv(cluster.shared / "mlruns" / "reports" / "first" / "benchmark_master.csv")
     assert list(table["model"]) == ["VanillaUNet"]
     ran = [TrialFolder(path.parent) for path in trials.rglob("environment.json")]
-    assert {journal.read("environment")["node"] for journal in ran} == {"head", "worker"}
-    assert {journal.read("environment")["threads"] for journal in ran} == {2}  # not SSH's one
+    assert {trial_folder.read("environment")["node"] for trial_folder in ran} == {"head", "worker"}
+    assert {trial_folder.read("environment")["threads"] for trial_folder in ran} == {
+        2
+    }  # not SSH's one
 
 
 @pytest.fixture

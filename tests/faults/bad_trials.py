@@ -80,7 +80,7 @@ def run_bad_networks(root: Path) -> tuple[str, list[str]]:
             faults.append(f"{name} is not reported as failed")
     if "search-greedy: 2 out of memory; once more with Resources(cpus=2" not in command.read_log():
         faults.append("the trials that ran out of memory were not retried")
-    if "is tried again" in command.read_log():
+    if "is retried" in command.read_log():
         faults.append("a trial with its own error was retried")
     good = [run for run in runs if run.data.tags["study"] == "unet"]
     if len(good) != 4 or {run.info.status for run in good} != {"FINISHED"}:

@@ -58,7 +58,7 @@ def fill_disk(root: Path) -> tuple[str, list[str]]:
         code = driver.wait(timeout=900)
         faults = [] if code == 1 else [f"exit code {code}, expected 1"]
         said = command.read_log()
-        if "must have " not in said or "Make room" not in said:
+        if "must have " not in said or "Free space there" not in said:
             faults.append(f"it did not report the full disk:\n{said[-3000:]}")
         again = Command(disk / "mlruns", WORDS, log_file=root / "again.txt")
         full = again.run()

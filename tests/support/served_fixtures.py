@@ -37,11 +37,11 @@ def write_checkpoint(folder: Path, **changes: Any) -> TrialFolder:
             module.momentum = 1.0
     with torch.no_grad():  # batch statistics of noise, so that predictions differ between pixels
         model(torch.randn(4, config["timesteps"], len(config["channels"]), 32, 32))
-    journal = TrialFolder(folder)
+    trial_folder = TrialFolder(folder)
     norm = asdict(make_norm(tuple(config["channels"])))
     content = {"config": config, "model": model.state_dict(), "norm": norm}
-    torch.save(content | {"epoch": 3, "threshold": 0.25}, journal.best)
-    return journal
+    torch.save(content | {"epoch": 3, "threshold": 0.25}, trial_folder.best)
+    return trial_folder
 
 
 def write_network(folder: Path) -> Path:

@@ -71,10 +71,10 @@ def logged(
     experiment_id = client.get_experiment_by_name(EXPERIMENT).experiment_id
     found = {}
     for name in list_models():
-        journal = write_checkpoint(tmp_path_factory.mktemp(name), model=name)
+        trial_folder = write_checkpoint(tmp_path_factory.mktemp(name), model=name)
         run_id = client.create_run(experiment_id).info.run_id
-        uri = log_model(client, experiment_id, run_id, journal, {}, {})
-        found[uri] = make_program(load_checkpoint(journal.best))
+        uri = log_model(client, experiment_id, run_id, trial_folder, {}, {})
+        found[uri] = make_program(load_checkpoint(trial_folder.best))
     return found
 
 

@@ -128,13 +128,13 @@ class TrackingCallback(tune.Callback):
     def on_trial_recover(
         self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
     ) -> None:
-        """Log why a trial is tried again."""
+        """Log why a trial is retried."""
         self._last_report.pop(self._key(trial), None)
         kind, message = self._explain_failure(trial)
         self._check_disk(kind)
         for member in self._members(trial):
             if not is_finished(self._folder(member), self.stage.job.stage):
-                logger.warning("%s is tried again: %s", self._name(member), message)
+                logger.warning("%s is retried: %s", self._name(member), message)
 
     def on_trial_error(
         self, iteration: int, trials: list[Trial], trial: Trial, **info: Any

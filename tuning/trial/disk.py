@@ -19,15 +19,15 @@ def measure_bytes(path: Path) -> int:
     return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
 
 
-def drop_checkpoints(journal: TrialFolder) -> int:
+def drop_checkpoints(trial_folder: TrialFolder) -> int:
     """Delete the checkpoints of an ended trial that is not used any more; return their bytes.
 
     History, scores and config stay, so that a resumed campaign still has the trial's result.
     """
-    if journal.read("end") is None:
+    if trial_folder.read("end") is None:
         return 0  # it may be resumed
     dropped = 0
-    for file in (journal.last, journal.best):
+    for file in (trial_folder.last, trial_folder.best):
         if file.is_file():
             dropped += file.stat().st_size
             file.unlink()
@@ -90,5 +90,5 @@ def describe_free_space(root: Path) -> str:
     free = shutil.disk_usage(root).free
     return (
         f"The disk of {root} must have {format_bytes(LEAST_BYTES)} free, but has {format_bytes(free)}. "
-        "Make room, or give another folder with --root."
+        "Free space there, or choose another folder with --root."
     )

@@ -52,10 +52,10 @@ def test_pickled_checkpoint_is_refused_and_does_not_run(
 
 
 def test_training_does_not_resume_from_a_pickle(config: Config, pack: Pack, tmp_path: Path) -> None:
-    canary, journal = tmp_path / "canary", TrialFolder(tmp_path / "trial")
-    torch.save({"epoch": 1, "model": Canary(canary)}, journal.last)
+    canary, trial_folder = tmp_path / "canary", TrialFolder(tmp_path / "trial")
+    torch.save({"epoch": 1, "model": Canary(canary)}, trial_folder.last)
     with pytest.raises(ValueError, match=RULE):
-        fit(config, pack, journal.path, lambda row: None)
+        fit(config, pack, trial_folder.path, lambda row: None)
     assert not canary.exists()
 
 

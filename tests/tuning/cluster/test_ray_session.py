@@ -79,7 +79,7 @@ def test_trials_of_a_lost_node_continue_elsewhere_with_the_same_results(
             assert driver.wait(timeout=400) == 0, stormy.read_log()
         finally:
             kill_all(list_processes(driver.pid))
-    assert "is tried again: " in stormy.read_log()
+    assert "is retried: " in stormy.read_log()
     assert compare(calm, stormy, monkeypatch) == []
 
 

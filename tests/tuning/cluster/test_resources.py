@@ -89,13 +89,15 @@ def test_heaviest_architecture_is_the_widest(model: str) -> None:
 
 
 def test_trial_step_writes_no_file(pack: Pack, config: Config, tmp_path: Any) -> None:
-    journal = TrialFolder(tmp_path / "trial")
-    training = Training(config, pack, make_config_split(config, pack), journal, torch.device("cpu"))
+    trial_folder = TrialFolder(tmp_path / "trial")
+    training = Training(
+        config, pack, make_config_split(config, pack), trial_folder, torch.device("cpu")
+    )
     before = [weights.detach().clone() for weights in training.model.parameters()]
     training.dry_run()
     after = list(training.model.parameters())
     assert not all(torch.equal(old, new) for old, new in zip(before, after, strict=True))
-    assert list(journal.path.iterdir()) == []
+    assert list(trial_folder.path.iterdir()) == []
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")

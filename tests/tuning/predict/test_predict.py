@@ -36,13 +36,13 @@ def log_seed(client: MlflowClient, experiment: str, folder: Path, seed: int) -> 
     tags = {"kind": "trial", "stage": "repeat", "campaign": "first", "study": "unet"}
     run = client.create_run(experiment, tags=tags | {"fold": "blocks", "seed": str(seed)})
     folder.mkdir()
-    journal = write_checkpoint(folder)
-    saved = torch.load(journal.best)
+    trial_folder = write_checkpoint(folder)
+    saved = torch.load(trial_folder.best)
     noise = torch.Generator().manual_seed(seed)
     for name, weights in saved["model"].items():
         if name.endswith("weight"):
             weights += 0.02 * torch.randn(weights.shape, generator=noise)
-    torch.save(saved | {"threshold": 0.4 + 0.01 * (seed % 10)}, journal.best)
+    torch.save(saved | {"threshold": 0.4 + 0.01 * (seed % 10)}, trial_folder.best)
     facts = {"data": "synthetic", "campaign": "first"}
     uri = log_model(client, experiment, run.info.run_id, TrialFolder(folder), facts, {})
     client.set_tag(run.info.run_id, "model_uri", uri)

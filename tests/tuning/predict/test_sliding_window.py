@@ -30,8 +30,8 @@ CPU = torch.device("cpu")
 def make_member(folder: Path, *, seed: int = 0, **changes: object) -> Member:
     """Make a network as a logged model holds it."""
     folder.mkdir()
-    journal = write_checkpoint(folder, **changes)
-    checkpoint = load_checkpoint(journal.best)
+    trial_folder = write_checkpoint(folder, **changes)
+    checkpoint = load_checkpoint(trial_folder.best)
     with torch.no_grad():
         for weights in checkpoint.model.parameters():
             weights += 0.1 * seed * torch.randn(weights.shape, generator=torch.manual_seed(seed))

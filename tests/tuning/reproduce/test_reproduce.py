@@ -80,8 +80,8 @@ class Logged:
 
     def change_environment(self, folder: Path, **changes: Any) -> None:
         """Change what a copied trial says of its machine."""
-        journal = TrialFolder(folder)
-        journal.write("environment", journal.read("environment") | changes)
+        trial_folder = TrialFolder(folder)
+        trial_folder.write("environment", trial_folder.read("environment") | changes)
 
     def run_tags(self, run_id: str) -> dict[str, str]:
         tags: dict[str, str] = self.tracker.client.get_run(run_id).data.tags

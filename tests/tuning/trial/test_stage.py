@@ -32,11 +32,11 @@ def sample_of(rate: float) -> dict[str, object]:
     return {"lr": rate, "arch.width": 4}
 
 
-def write_epoch(journal: TrialFolder, score: float, bins: list[int]) -> None:
-    journal.append({"epoch": 1, "best_val_pr_auc": score})
+def write_epoch(trial_folder: TrialFolder, score: float, bins: list[int]) -> None:
+    trial_folder.append({"epoch": 1, "best_val_pr_auc": score})
     counts = np.zeros((2, BINS), dtype=np.int64)
     counts[:, bins] = 5
-    journal.write_counts("val", counts)
+    trial_folder.write_counts("val", counts)
 
 
 def test_trial_keeps_its_entry_once_it_is_enrolled(stage: Stage) -> None:
@@ -76,56 +76,56 @@ def test_search_trial_s_name_tells_model_number_and_rate(
 
 def test_new_entry_is_to_be_sent_again(stage: Stage) -> None:
     entry = register_trial(stage, sample_of(1e-3), 1)
-    journal = stage.job.folder(sample_of(1e-3))
-    journal.write("sent", {"campaign": "run"})
-    write_entry(journal, replace(entry, model=True))
-    assert journal.read("sent") is None
-    assert read_entry(journal) == replace(entry, model=True)
+    trial_folder = stage.job.folder(sample_of(1e-3))
+    trial_folder.write("sent", {"campaign": "run"})
+    write_entry(trial_folder, replace(entry, model=True))
+    assert trial_folder.read("sent") is None
+    assert read_entry(trial_folder) == replace(entry, model=True)
 
 
 def test_entry_of_another_version_is_refused(stage: Stage) -> None:
     register_trial(stage, sample_of(1e-3), 1)
-    journal = stage.job.folder(sample_of(1e-3))
-    content = json.loads((journal.path / "trial.json").read_text())
-    journal.write("trial", content | {"colour": "red"})
+    trial_folder = stage.job.folder(sample_of(1e-3))
+    content = json.loads((trial_folder.path / "trial.json").read_text())
+    trial_folder.write("trial", content | {"colour": "red"})
     with pytest.raises(ValueError, match=r"written by the version that runs it, but got .*colour"):
-        read_entry(journal)
+        read_entry(trial_folder)
 
 
 def test_repeat_trial_is_over_once_test_is_measured(tmp_path: Path) -> None:
-    journal = TrialFolder(tmp_path)
-    assert not is_finished(journal, "repeat")
-    journal.end("patience", epoch=3)
-    assert is_finished(journal, "search")
-    assert not is_finished(journal, "repeat")
-    assert read_end(journal, "repeat") is None
-    journal.write("test", {"pr_auc": 0.5})
-    assert is_finished(journal, "repeat")
-    ended = read_end(journal, "repeat")
+    trial_folder = TrialFolder(tmp_path)
+    assert not is_finished(trial_folder, "repeat")
+    trial_folder.end("patience", epoch=3)
+    assert is_finished(trial_folder, "search")
+    assert not is_finished(trial_folder, "repeat")
+    assert read_end(trial_folder, "repeat") is None
+    trial_folder.write("test", {"pr_auc": 0.5})
+    assert is_finished(trial_folder, "repeat")
+    ended = read_end(trial_folder, "repeat")
     assert ended is not None
     assert ended[:2] == ("patience", "")
     assert ended[2] is not None
 
 
 def test_failure_of_the_machine_s_is_told_and_is_not_the_end(tmp_path: Path) -> None:
-    journal = TrialFolder(tmp_path)
-    mark_failed(journal, "hang", "No epoch.")
-    assert has_failed(journal, "hang")
-    assert not has_failed(journal, "memory")
-    assert not is_finished(journal, "search")
-    ended = read_end(journal, "search")
+    trial_folder = TrialFolder(tmp_path)
+    mark_failed(trial_folder, "hang", "No epoch.")
+    assert has_failed(trial_folder, "hang")
+    assert not has_failed(trial_folder, "memory")
+    assert not is_finished(trial_folder, "search")
+    ended = read_end(trial_folder, "search")
     assert ended is not None
     assert ended[:2] == ("error", "No epoch.")
-    journal.end("error", message="The loss must stay finite.")
-    ended = read_end(journal, "repeat")
+    trial_folder.end("error", message="The loss must stay finite.")
+    ended = read_end(trial_folder, "repeat")
     assert ended is not None
     assert ended[1] == "The loss must stay finite."  # its own word counts more
 
 
 def test_only_a_trial_with_a_result_has_a_score(tmp_path: Path) -> None:
     good, flat, bad, cut = (TrialFolder(tmp_path / name) for name in ("good", "flat", "bad", "cut"))
-    for journal, bins in ((good, [3, 90]), (flat, [7]), (bad, [3, 90]), (cut, [3, 90])):
-        write_epoch(journal, 0.5, bins)
+    for trial_folder, bins in ((good, [3, 90]), (flat, [7]), (bad, [3, 90]), (cut, [3, 90])):
+        write_epoch(trial_folder, 0.5, bins)
     good.end("scheduler", epoch=1)
     flat.end("scheduler", epoch=1)  # stopped before it could say that its outputs are constant
     bad.end("error", message="The loss must stay finite.")
