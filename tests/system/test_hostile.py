@@ -80,7 +80,7 @@ def test_campaigns_that_are_no_names_are_passed_over(
     assert code == 0, err
     assert "Report: " + str(hostile.root / "reports" / "good" / "report.html") in out
     told = [
-        record.getMessage() for record in caplog.records if "Passed over" in record.getMessage()
+        record.getMessage() for record in caplog.records if "Skipped run" in record.getMessage()
     ]
     assert len(told) == len(NAMES) + 1
     assert any("'../../x' is not a valid campaign name" in one for one in told)

@@ -229,7 +229,7 @@ def test_part_without_landslides_ends_the_run(
     words = ["--data", str(twin), "--preset", "smoke", "--split", "blocks:3/2"]
     assert main([*words, "--root", str(tmp_path / "root")]) == 1
     error = capsys.readouterr().err
-    assert "needs a landslide pixel, but the 2 test tiles of split 'blocks:3/2' have none" in error
+    assert "need a landslide pixel, but the 2 test tiles of split 'blocks:3/2' have none" in error
 
 
 @pytest.mark.parametrize(

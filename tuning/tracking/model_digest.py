@@ -24,10 +24,16 @@ ADDED = "registered_model_meta"  # file that MLflow adds to a downloaded copy
 
 
 def digest_folder(folder: Path) -> str:
-    """Return the SHA-256 over the names and contents of a folder's files, sorted by name."""
+    """Return the SHA-256 over the names and contents of a folder's files, sorted by name.
+
+    Compiled code (``__pycache__``) does not count: Python writes it beside a model's code file when
+    ``mlflow.pyfunc.load_model`` runs that file in the artifact folder. :func:`load_registered` runs neither.
+    """
     digest = hashlib.sha256()
     files = {
-        file.relative_to(folder).as_posix(): file for file in folder.rglob("*") if file.is_file()
+        file.relative_to(folder).as_posix(): file
+        for file in folder.rglob("*")
+        if file.is_file() and file.parent.name != "__pycache__"
     }
     files.pop(ADDED, None)
     for name in sorted(files):

@@ -152,12 +152,12 @@ def test_trial_without_a_gpu_avoids_the_gpu_node(uneven: tuple[Cluster, Path]) -
     ask = """
 import sys, ray
 from ray.util import placement_group_table
-from tuning.cluster.ray_session import request
+from tuning.cluster.ray_session import make_placement
 from tuning.cluster.resources import Resources
 ray.init(sys.argv[1], log_to_driver=False)
 names = {node["NodeID"]: node["NodeManagerAddress"] for node in ray.nodes()}
 for share in (Resources(1, 0), Resources(1, 0), Resources(1, 1)):
-    group = request(share).to_placement_group()
+    group = make_placement(share).to_placement_group()
     ray.get(group.ready())
     print("PLACED", *[names[one] for one in placement_group_table(group)["bundles_to_node_id"].values()])
     ray.util.remove_placement_group(group)

@@ -134,7 +134,7 @@ def test_ray_that_hangs_is_killed() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         address = f"127.0.0.1:{silent.getsockname()[1]}"
         assert try_connection(f"//{address}") == ""
-        assert run_child([address], 3) == {"error": "no answer within 3 s"}
+        assert run_child([address, "."], 3) == {"error": "no answer within 3 s"}
     assert [one for one in psutil.Process().children() if "ray_check" in str(one.cmdline())] == []
 
 

@@ -216,6 +216,14 @@ def test_network_loads_if_its_digest_matches(
             torch.testing.assert_close(load_registered(client, name)(x), wanted, atol=1e-6, rtol=0)
 
 
+def test_code_compiled_beside_a_model_does_not_change_its_digest(
+    client: MlflowClient, uri: str, stored: Path
+) -> None:
+    (stored / "__pycache__").mkdir(exist_ok=True)
+    (stored / "__pycache__" / "served_model.cpython-311.pyc").write_bytes(b"compiled")
+    load_registered(client, uri)
+
+
 @pytest.mark.parametrize("name", ["MLmodel", "served_model.py", "artifacts/program.pt2", "new.py"])
 def test_changed_file_is_refused(client: MlflowClient, uri: str, stored: Path, name: str) -> None:
     with (stored / name).open("ab") as file:

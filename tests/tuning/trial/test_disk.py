@@ -20,7 +20,9 @@ def test_folder_on_a_full_disk_is_refused(tmp_path: Path) -> None:
         with mount_small_disk(tmp_path / "disk") as disk:
             check_output_folder(disk)
             write_ballast(disk)
-            with pytest.raises(OSError, match=r"must have 209\.7 MB free, but has .*Free space there"):
+            with pytest.raises(
+                OSError, match=r"must have 209\.7 MB free, but has .*Free space there"
+            ):
                 check_output_folder(disk / "mlruns")
             assert describe_free_space(disk).count(" kB") == 1
             assert LEFT_BYTES > 0
