@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 from _searched import MODEL, Campaign, make_campaign, make_row, write_ends, write_epoch
 
 from data.pack.channels import SAR_CHANNELS
-from tuning.search.optuna_asha import make_searcher, quiet_optuna
+from tuning.search.optuna_asha import make_searcher
 from tuning.settings.presets import get_preset
 from tuning.tracking.client import URI_VARIABLE, find_runs
 from tuning.tracking.sender import MLflowSender
@@ -152,7 +152,6 @@ def _measure_files(folder: Path) -> tuple[int, int]:
 
 def time_suggestion(root: Path, name: str, trials: int) -> float:
     """Return the seconds for which the searcher blocks Ray's event loop for one suggestion after *trials* results."""
-    quiet_optuna()
     space = make_space(MODEL)
     campaign = make_campaign(root, name, 1, 40)
     searcher = make_searcher(space, first_sample(MODEL, space), campaign.mirror.stage, {}, {})

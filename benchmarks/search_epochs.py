@@ -180,7 +180,6 @@ def main(argv: list[str] | None = None) -> int:
     args = parser.parse_args(argv)
     if args.pool < args.trials:
         parser.error(f"--pool must be --trials or more, but got {args.pool} and {args.trials}.")
-    optuna_asha.quiet_optuna()
     keep_freed_memory()
     torch.set_num_threads(1)
     print(f"{args.trials} trials of {args.epochs} epochs; {tell_load()}")

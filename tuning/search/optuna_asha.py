@@ -122,6 +122,7 @@ def make_searcher(
         finished: Entries of its finished trials, in order.
         unfinished: Entries of its started trials, in order; they are suggested first.
     """
+    optuna.logging.set_verbosity(optuna.logging.WARNING)  # the callback logs the trials
     domains = {name: _domain(domain) for name, domain in space.items()}
     started = [dict(entry.sample) for entry in unfinished.values()]
     searcher = ResumableOptunaSearch(
@@ -202,8 +203,3 @@ def make_scheduler(stage: Stage, finished: Sequence[Path]) -> TrialScheduler:
     if grace >= stage.epochs:
         return FIFOScheduler()  # type: ignore[no-untyped-call]
     return ReplayingASHA(stage, grace, finished)
-
-
-def quiet_optuna() -> None:
-    """Silence Optuna's log: the callback logs the trials."""
-    optuna.logging.set_verbosity(optuna.logging.WARNING)

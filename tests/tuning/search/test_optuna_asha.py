@@ -4,6 +4,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import optuna
 import pytest
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
@@ -151,3 +152,11 @@ def test_trials_without_a_rung_all_run_to_their_end(stage: Stage) -> None:
     short = Stage(stage.name, stage.job, stage.trials, epochs=2)
     assert isinstance(make_scheduler(short, []), FIFOScheduler)
     assert not isinstance(make_scheduler(short, []), ReplayingASHA)
+
+
+def test_search_leaves_the_log_of_trials_to_the_callback(
+    stage: Stage,
+) -> None:
+    optuna.logging.set_verbosity(optuna.logging.INFO)
+    continue_search(stage)
+    assert optuna.logging.get_verbosity() == optuna.logging.WARNING
