@@ -1,7 +1,7 @@
 """A cluster of two machines, over SSH, as in platform/ray/README.md: up, stale code, submit, a lost connection, jobs, down.
 
 The shipped onprem.yaml with two changes: the machines' addresses, and the environment of these tests instead of an
-installation of two minutes (tests/test_ray_files.py looks at that).
+installation of two minutes (test_ray_files.py checks that).
 """
 
 import os
