@@ -17,7 +17,7 @@ from data.pack.channels import CHANNELS, MAPS
 from data.pack.tile_row import TileRow
 from data.tiles import ACQUISITIONS, BANDS, MODALITIES, TILE_ID_RULE, TILE_PX, is_tile_id
 
-FORMAT = 3  # increase when the layout of the files changes: older packs are then rebuilt
+FORMAT = 4  # increase when the layout of the files changes: older packs are then rebuilt
 MANIFEST = "manifest.json"
 _MAPS = {"mask.u8": np.uint8, "dem.i16": np.int16, "slope.f16": np.float16}
 _TABLES = ("times", "moments")

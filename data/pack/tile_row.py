@@ -16,6 +16,10 @@ from data.tiles import (
     tile_path,
 )
 
+_WEIGHTS = np.array([1, 2, 3, 2, 1], np.float32) / 9  # two averages over 3 px
+_REACH = 2  # px on each side
+SLOPE_REACH_PX = _REACH + 1  # heights within this distance change a pixel's slope
+
 
 @dataclass(frozen=True)
 class TileRow:
@@ -41,10 +45,51 @@ class TileRow:
 
 
 def measure_slope(height_m: np.ndarray, pixel_m: float = PIXEL_M) -> np.ndarray:
-    """Return the steepness in degrees, shape ``(H, W)``, float32; NaN next to a height without data."""
-    south, east = np.gradient(height_m.astype(np.float32), pixel_m)
+    """Return the steepness of :func:`smooth_heights` in degrees.
+
+    Published heights are a 30 m model, rounded to metres and repeated on the 10 m grid, so that 57 to 74 % of neighbours
+    are equal. Where hills have a mean slope of 20 degrees, the gradient of those steps is off by 9 to 11 degrees (root
+    mean square). After smoothing it differs from the true slope at 30 m by 0.4 degrees if the model's cells are whole
+    squares of the grid, and by 1.8 degrees if they are arc seconds (`tests/data/pack/test_tile_row_slope.py`).
+
+    Args:
+        height_m: Height in m, shape ``(H, W)``; NaN = no data.
+        pixel_m: Size of a pixel in m.
+
+    Returns:
+        Shape ``(H, W)``, float32; NaN next to a height without data.
+    """
+    south, east = np.gradient(smooth_heights(height_m), pixel_m)
     slope: np.ndarray = np.degrees(np.arctan(np.hypot(south, east)))
+    gaps = np.isnan(height_m) | np.isnan(sum(np.gradient(height_m.astype(np.float32))))
+    slope[gaps] = np.nan
     return slope.astype(np.float32)
+
+
+def smooth_heights(height_m: np.ndarray) -> np.ndarray:
+    """Average heights of a 30 m model on a 10 m grid twice over 3 x 3 px, which turns its steps into slopes.
+
+    Args:
+        height_m: Height in m, shape ``(H, W)``; NaN = no data, which has no weight.
+
+    Returns:
+        Shape ``(H, W)``, float32; a plane stays as it is, up to the edges.
+    """
+    # A plane is continued beyond the edges: each pixel outside mirrors one inside through the edge's own height.
+    padded = np.pad(height_m.astype(np.float32), _REACH, mode="reflect", reflect_type="odd")
+    known = np.isfinite(padded)
+    total = _convolve(np.where(known, padded, np.float32(0)))
+    with np.errstate(invalid="ignore"):  # 0 / 0 far from any height
+        smooth: np.ndarray = total / _convolve(known.astype(np.float32))
+    return smooth
+
+
+def _convolve(values: np.ndarray) -> np.ndarray:
+    """Weight rows, then columns, by 1, 2, 3, 2, 1 ninths; the result is smaller by ``_REACH`` on each side."""
+    height, width = (size - 2 * _REACH for size in values.shape)
+    rows = sum(weight * values[at : at + height] for at, weight in enumerate(_WEIGHTS))
+    smooth: np.ndarray = sum(w * rows[:, at : at + width] for at, w in enumerate(_WEIGHTS))
+    return smooth
 
 
 def _moments(values: np.ndarray) -> list[float]:

@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 
 from data.io.safe_json import refused_error
-from data.pack.tile_row import measure_slope
+from data.pack.tile_row import SLOPE_REACH_PX, measure_slope
 from data.scene.base import (
     InputSpec,
     Scene,
@@ -206,13 +206,13 @@ class Cube(Scene):
         )
 
     def _read_maps(self, window: Window) -> dict[str, np.ndarray]:
-        """Read height and slope, with a margin of one pixel so that slopes have no seams between windows."""
+        """Read height and slope, with a margin so that slopes have no seams between windows."""
         if self.heights is None:
             return {}
         sizes = (self.grid.height, self.grid.width)
         spans = (window.rows, window.columns)
         outer = [
-            slice(max(span.start - 1, 0), min(span.stop + 1, size))
+            slice(max(span.start - SLOPE_REACH_PX, 0), min(span.stop + SLOPE_REACH_PX, size))
             for span, size in zip(spans, sizes, strict=True)
         ]
         layer = self.heights.isel(time=0) if "time" in self.heights.dims else self.heights

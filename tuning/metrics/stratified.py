@@ -10,7 +10,7 @@ from math import nan
 
 import numpy as np
 
-from data.pack.tile_row import measure_slope
+from data.pack.tile_row import measure_slope, smooth_heights
 from data.tiles import NODATA, PIXEL_M
 from tuning.metrics.curve import average_precision
 from tuning.metrics.histogram import BINS, check_bins, check_mask
@@ -145,7 +145,8 @@ def class_geometry(dem: np.ndarray) -> Group:
     """
     height = _heights(dem)
     slope = _measure_slopes(height)
-    south, east = np.gradient(height, PIXEL_M, axis=(1, 2))  # the rise; rows run south
+    smooth = np.stack([smooth_heights(tile) for tile in height])
+    south, east = np.gradient(smooth, PIXEL_M, axis=(1, 2))  # the rise; rows run south
     aspect = np.degrees(np.arctan2(-east, south))
     classes = np.full(dem.shape, 3)
     for number, look in enumerate(LOOK_DEG.values(), start=1):

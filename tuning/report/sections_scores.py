@@ -28,6 +28,11 @@ CAVEAT = (
     "differ by 0.031 F1. Its numbers are for orientation only: its inputs and split differ, and it reports no spread."
 )
 
+SLOPE_NOTE = (
+    "Slopes are those of the tile's 30 m heights after smoothing; they differ from the true slope at 30 m by about 0.4 to "
+    "1.8 degrees (root mean square), so pixels near a class's limit may be in the class beside it."
+)
+
 
 def build_ranking_section(context: ReportContext) -> Section:
     """Build the section with scores, intervals, every pair of contenders, and the baselines."""
@@ -145,7 +150,8 @@ def build_landslides_section(context: ReportContext) -> Section:
 def build_conditions_section(context: ReportContext) -> Section:
     """Build the section with scores by slope, orbit geometry, land cover and landslide size."""
     blocks: list[Text | Table | Image | Gallery] = [
-        Text("First seed of each network, at its threshold chosen on val.")
+        Text("First seed of each network, at its threshold chosen on val."),
+        Text(SLOPE_NOTE),
     ]
     layers = context.layers
     for model in [m for m in context.ranking.models if not m.is_baseline][:3]:

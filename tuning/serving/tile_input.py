@@ -201,7 +201,23 @@ def _check_grids(grids: dict[Path, tuple[np.ndarray, np.ndarray]]) -> None:
 
 
 def _measure_slope(height_m: np.ndarray) -> np.ndarray:
-    """Return the slope in degrees; NaN next to a height without data."""
-    south, east = np.gradient(height_m, PIXEL_M)
+    """Return the slope in degrees of heights smoothed to 30 m; NaN next to a height without data."""
+    padded = np.pad(height_m, 2, mode="reflect", reflect_type="odd")
+    known = np.isfinite(padded)
+    total = _smooth(np.where(known, padded, np.float32(0)))
+    with np.errstate(invalid="ignore"):  # 0 / 0 far from any height
+        smooth = total / _smooth(known.astype(np.float32))
+    south, east = np.gradient(smooth, PIXEL_M)
     slope: np.ndarray = np.degrees(np.arctan(np.hypot(south, east)))
+    slope[np.isnan(height_m) | np.isnan(sum(np.gradient(height_m)))] = np.nan
     return slope
+
+
+def _smooth(values: np.ndarray) -> np.ndarray:
+    """Average twice over 3 x 3 px; the result is smaller by 2 px on each side."""
+    weights = np.array([1, 2, 3, 2, 1], np.float32) / 9
+    rows = sum(w * values[at : at + values.shape[0] - 4] for at, w in enumerate(weights))
+    smooth: np.ndarray = sum(
+        w * rows[:, at : at + rows.shape[1] - 4] for at, w in enumerate(weights)
+    )
+    return smooth

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from data.pack import READER_CRASHED, Pack, load_pack, make_pack
-from data.pack.tile_row import measure_slope
 from data.tiles import BANDS, MODALITIES, ORBITS, TileError, open_tile, tile_path
 from tests.support.hostile_files import Canary
 from tests.support.optical import add_optical
@@ -32,12 +31,6 @@ def test_moments_are_computed_from_the_tile_s_values(pack: Pack) -> None:
     assert pack.moments[0, 1] == pytest.approx([layer.size, layer.sum(), (layer**2).sum()])
     assert pack.channels[-2:] == ("DEM", "slope")
     assert pack.moments[0, -2, 1] == pytest.approx(pack.dem[0].sum())
-
-
-def test_slope_is_the_steepness_in_degrees() -> None:
-    # 5 m up every 10 m eastwards, none southwards: atan(0.5) = 26.57 degrees
-    ramp = np.broadcast_to(5.0 * np.arange(8), (8, 8))
-    np.testing.assert_allclose(measure_slope(ramp), np.degrees(np.arctan(0.5)), rtol=1e-6)
 
 
 def test_pack_is_reused_for_the_same_files(twin: Path, pack: Pack) -> None:
@@ -199,7 +192,7 @@ def test_loading_refuses_a_damaged_or_older_pack(pack: Pack, tmp_path: Path) -> 
         load_pack(copy)
     manifest = json.loads((copy / "manifest.json").read_text())
     (copy / "manifest.json").write_text(json.dumps(manifest | {"format": 1}))
-    with pytest.raises(ValueError, match=r"must have format 3, but got 1 in .*Build it again"):
+    with pytest.raises(ValueError, match=r"must have format 4, but got 1 in .*Build it again"):
         load_pack(copy)
     assert "damaged" in READER_CRASHED
 
