@@ -10,7 +10,7 @@ import json
 import logging
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,8 +18,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from data.io.processes import WorkerDied, count_cpus, map_processes
-from data.pack.file_format import FORMAT, MANIFEST, Pack, PackWriter, count_bytes, load_pack
+from data.pack.file_format import FORMAT, MANIFEST, PackWriter, count_bytes, load_pack
+from data.pack.pack import Pack
 from data.pack.tile_row import TileRow, read_tile_row
 from data.tiles import (
     ORBITS,
@@ -133,6 +136,7 @@ def make_pack(
     modalities: Sequence[str] = ORBITS,
     tile_ids: Sequence[str] | None = None,
     workers: int | None = None,
+    events: Mapping[str, np.datetime64] | None = None,
 ) -> Pack:
     """Pack the tiles of a data folder, or reuse the pack of identical files.
 
@@ -144,6 +148,7 @@ def make_pack(
         modalities: Modalities to pack, out of ``data.tiles.MODALITIES``; a tile must have all of them.
         tile_ids: Tiles to pack; by default all that have the modalities.
         workers: Processes that read tiles; by default chosen by :func:`data.io.processes.map_processes`.
+        events: Times of events by region that replace the files' own, as in :func:`data.tiles.events.fill_events`.
 
     Returns:
         The pack. Its ``excluded`` gives the reason for every unusable tile, its ``suspicious`` the warnings about
@@ -151,7 +156,8 @@ def make_pack(
 
     Raises:
         FileNotFoundError: If *tiles* is not a data folder.
-        TileError: If no tile is usable.
+        TileError: If no tile is usable, or some tiles are synthetic and others real.
+        ValueError: If the event of a region is unknown.
         OSError: If the disk has too little free space.
     """
     source, available = read_manifest(tiles, units), set(list_tiles(tiles, modalities))
@@ -162,7 +168,8 @@ def make_pack(
     digests = request.hash_tiles()
     reason = f"It lacks a file of {' or '.join(modalities)}."
     unpaired = dict.fromkeys(list_unpaired(tiles, modalities), reason)
-    content = json.dumps([digests, unpaired, source.synthetic], sort_keys=True)
+    given = {region: str(time) for region, time in sorted((events or {}).items())}
+    content = json.dumps([digests, unpaired, source.synthetic, given], sort_keys=True)
     digest = hashlib.sha256(content.encode()).hexdigest()[:12]
     final = packs / f"pack-{digest}"
     if (final / MANIFEST).is_file():
@@ -179,7 +186,7 @@ def make_pack(
         "digests": digests,
     }
     with _temporary_folder(final) as temporary:
-        _fill(temporary, request, manifest, unpaired)
+        _fill(temporary, request, manifest, unpaired, events)
         _publish(temporary, final)
     return load_pack(final)
 
@@ -196,7 +203,11 @@ def _temporary_folder(final: Path) -> Iterator[Path]:
 
 
 def _fill(
-    folder: Path, request: _Request, manifest: dict[str, Any], unpaired: dict[str, str]
+    folder: Path,
+    request: _Request,
+    manifest: dict[str, Any],
+    unpaired: dict[str, str],
+    events: Mapping[str, np.datetime64] | None,
 ) -> None:
     """Write a pack's files, with the manifest last."""
     _check_space(folder.parent, request)
@@ -210,7 +221,7 @@ def _fill(
     excluded |= unpaired
     if not writer.tile_ids:
         raise _nothing_usable(excluded, request.root)
-    writer.finish({**manifest, "excluded": excluded, "suspicious": suspicious})
+    writer.finish({**manifest, "excluded": excluded, "suspicious": suspicious}, events)
 
 
 def _nothing_usable(excluded: dict[str, str], tiles: Path) -> TileError:

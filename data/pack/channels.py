@@ -9,7 +9,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from data.io.errors import unknown_name
-from data.tiles import ACQUISITIONS, BANDS, EVENT, MODALITIES, ORBITS
+from data.tiles import ACQUISITIONS, BANDS, MODALITIES, ORBITS
 
 MAPS = ("DEM", "slope")
 CHANNELS = (*(f"{modality}:{band}" for modality in MODALITIES for band in BANDS[modality]), *MAPS)
@@ -95,12 +95,10 @@ def select_even_steps(timesteps: int) -> list[int]:
     return [int(step) for step in np.linspace(0, ACQUISITIONS - 1, timesteps).round()]
 
 
-def select_event_steps(
-    times: np.ndarray, timesteps: int, event: np.datetime64 = EVENT
-) -> list[int]:
+def select_event_steps(times: np.ndarray, timesteps: int, event: np.datetime64) -> list[int]:
     """Return the acquisitions nearest to the event: half of them before it, the rest after.
 
-    The event is the same for the whole region, so tiles with and without landslides are treated alike.
+    Tiles without landslides have their region's event, so that tiles with and without are treated alike.
 
     Args:
         times: Acquisition times of one series, shape ``(T,)``, ascending.
@@ -117,13 +115,14 @@ def select_event_steps(
     return list(range(first + after - timesteps, first + after))
 
 
-def select_steps(times: np.ndarray, steps: str, timesteps: int) -> np.ndarray:
+def select_steps(times: np.ndarray, steps: str, timesteps: int, events: np.ndarray) -> np.ndarray:
     """Return the selected acquisitions of every tile and modality.
 
     Args:
         times: Acquisition times, shape ``(N, modalities, T)``.
         steps: ``even``, ``event`` or ``all``.
         timesteps: Number of acquisitions.
+        events: Time of each tile's event in UTC, shape ``(N,)``.
 
     Returns:
         Ascending indices, shape ``(N, modalities, timesteps)``, int64.
@@ -136,6 +135,7 @@ def select_steps(times: np.ndarray, steps: str, timesteps: int) -> np.ndarray:
     if steps != "event":
         return np.broadcast_to(select_even_steps(timesteps), (tiles, modalities, timesteps))
     selected = [
-        select_event_steps(series, timesteps) for series in times.reshape(-1, times.shape[-1])
+        [select_event_steps(series, timesteps, event) for series in tile]
+        for tile, event in zip(times, events, strict=True)
     ]
     return np.array(selected, dtype=np.int64).reshape(tiles, modalities, timesteps)

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from data.pack.augmentation import NO_AUGMENT, Augment, AugmentParams, apply_augment, draw_params
-from data.pack.file_format import Pack
 from data.pack.normalisation import Normalisation
+from data.pack.pack import Pack
 from data.pack.reader import PackReader
 
 MIN_SPREAD = 0.05  # smallest standard deviation of a channel after normalisation

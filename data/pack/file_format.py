@@ -3,9 +3,8 @@
 import json
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Self
 
@@ -13,87 +12,26 @@ import numpy as np
 
 from data.io.safe_arrays import ArraySpec, read_array
 from data.io.safe_json import is_number, is_string_map, read_json, refused_error, show_value
-from data.pack.channels import CHANNELS, MAPS
+from data.pack.pack import Pack, list_channels
 from data.pack.tile_row import TileRow
-from data.tiles import ACQUISITIONS, BANDS, MODALITIES, TILE_ID_RULE, TILE_PX, is_tile_id
+from data.tiles import (
+    ACQUISITIONS,
+    BANDS,
+    MODALITIES,
+    TILE_ID_RULE,
+    TILE_PX,
+    is_tile_id,
+)
+from data.tiles.events import fill_events
+from data.tiles.manifest import mixed_error
+from data.tiles.paths import region_of
 
 FORMAT = 4  # increase when the layout of the files changes: older packs are then rebuilt
 MANIFEST = "manifest.json"
 _MAPS = {"mask.u8": np.uint8, "dem.i16": np.int16, "slope.f16": np.float16}
-_TABLES = ("times", "moments")
+_TABLES = ("times", "moments", "own_events", "corners")
 _HASH = re.compile(r"[0-9a-f]{12}")
 _REMEDY = "Delete the pack's folder; the next run builds it again."
-
-
-@dataclass(frozen=True)
-class Pack:
-    """Memory-mapped arrays of N tiles.
-
-    Attributes:
-        path: The pack's folder.
-        hash: Twelve hex digits of the hash of all tile files.
-        synthetic: Whether the tiles are the synthetic twin's.
-        seed: The twin's seed; None for other tiles.
-        tile_ids: The N ids in the order of the arrays.
-        digests: Hash of each tile's files by id, including excluded tiles.
-        excluded: Reason for each unusable tile, by id.
-        suspicious: Warnings about tiles that are used, by id.
-        bands: Per modality, shape ``(N, T, C, H, W)``, float16, C as in ``data.tiles.BANDS``: backscatter in
-            dB, or Sentinel-2's stored reflectance numbers; NaN = no data.
-        mask: 1 = landslide, shape ``(N, H, W)``, uint8.
-        dem: Height in m, shape ``(N, H, W)``, int16; -9999 = no data.
-        slope: Steepness in degrees, shape ``(N, H, W)``, float16; NaN = no data.
-        times: Acquisition times, shape ``(N, modalities, T)``, datetime64[s].
-        moments: Count, sum and sum of squares per channel, shape ``(N, channels, 3)``.
-    """
-
-    path: Path
-    hash: str
-    synthetic: bool
-    seed: int | None
-    tile_ids: tuple[str, ...]
-    digests: dict[str, str]
-    excluded: dict[str, str]
-    suspicious: dict[str, list[str]]
-    bands: dict[str, np.ndarray]
-    mask: np.ndarray
-    dem: np.ndarray
-    slope: np.ndarray
-    times: np.ndarray
-    moments: np.ndarray
-
-    @property
-    def modalities(self) -> tuple[str, ...]:
-        """Packed modalities."""
-        return tuple(self.bands)
-
-    @property
-    def channels(self) -> tuple[str, ...]:
-        """Available channels, in the order of ``moments``."""
-        return list_channels(self.modalities)
-
-    def rows(self, tile_ids: Sequence[str]) -> np.ndarray:
-        """Return the array rows of *tile_ids*, in their order."""
-        rows = {tile: row for row, tile in enumerate(self.tile_ids)}
-        return np.array([rows[tile] for tile in tile_ids], dtype=np.int64)
-
-    def tile_row(self, tile_id: str) -> TileRow:
-        """Return one tile; its arrays are views of the pack's."""
-        row = self.tile_ids.index(tile_id)
-        return TileRow(
-            bands={modality: values[row] for modality, values in self.bands.items()},
-            mask=self.mask[row],
-            dem=self.dem[row],
-            slope=self.slope[row],
-            times=self.times[row],
-            moments=self.moments[row],
-            warnings=tuple(self.suspicious.get(tile_id, ())),
-        )
-
-
-def list_channels(modalities: Sequence[str]) -> tuple[str, ...]:
-    """Return the channels of some modalities, including height and slope."""
-    return tuple(name for name in CHANNELS if name in MAPS or name.split(":")[0] in modalities)
 
 
 def _layout(modalities: Sequence[str]) -> dict[str, tuple[Any, tuple[int, ...]]]:
@@ -116,7 +54,9 @@ class PackWriter:
         self.tile_ids: list[str] = []
         self._folder, self._layout, self._stack = folder, _layout(modalities), ExitStack()
         self._files: dict[str, BinaryIO] = {}
-        self._tables: dict[str, list[np.ndarray]] = {name: [] for name in _TABLES}
+        self._tables: dict[str, list[Any]] = {name: [] for name in _TABLES}
+        self._crs: list[str] = []
+        self._marks: dict[bool, str] = {}  # the first synthetic and the first real tile
 
     def __enter__(self) -> Self:
         for name in self._layout:
@@ -127,20 +67,43 @@ class PackWriter:
         self._stack.close()
 
     def add(self, tile_id: str, row: TileRow) -> None:
-        """Append a tile."""
+        """Append a tile.
+
+        Raises:
+            TileError: If it is synthetic and an earlier one is real, or the other way round.
+        """
+        self._marks.setdefault(row.synthetic, tile_id)
+        if len(self._marks) == 2:
+            raise mixed_error(self._marks[True], self._marks[False])
         arrays = {f"{modality}.f16": values for modality, values in row.bands.items()}
         arrays |= {"mask.u8": row.mask, "dem.i16": row.dem, "slope.f16": row.slope}
         for name, (dtype, _) in self._layout.items():
             self._files[name].write(np.ascontiguousarray(arrays[name], dtype).data)
         self._tables["times"].append(row.times)
         self._tables["moments"].append(row.moments)
+        self._tables["own_events"].append(row.event)
+        self._tables["corners"].append(row.corner)
+        self._crs.append(row.crs)
         self.tile_ids.append(tile_id)
 
-    def finish(self, manifest: dict[str, Any]) -> None:
-        """Write the tables and, last, the manifest: a folder without it is not a pack."""
-        for name, rows in self._tables.items():
-            np.save(self._folder / f"{name}.npy", np.stack(rows))
-        content = {"format": FORMAT, "tile_ids": self.tile_ids, **manifest}
+    def finish(
+        self, manifest: dict[str, Any], given: Mapping[str, np.datetime64] | None = None
+    ) -> None:
+        """Write the tables and, last, the manifest: a folder without it is not a pack.
+
+        Args:
+            manifest: Further content of the manifest.
+            given: The user's times of events by region, as in :func:`data.tiles.events.fill_events`.
+
+        Raises:
+            ValueError: If a region's event is unknown.
+        """
+        tables = {name: np.stack(rows) for name, rows in self._tables.items()}
+        regions = [region_of(tile) for tile in self.tile_ids]
+        tables["events"] = fill_events(tables["own_events"], regions, given)
+        for name, values in tables.items():
+            np.save(self._folder / f"{name}.npy", values)
+        content = {"format": FORMAT, "tile_ids": self.tile_ids, "crs": self._crs, **manifest}
         (self._folder / MANIFEST).write_text(json.dumps(content, indent=1))
 
 
@@ -178,6 +141,10 @@ def load_pack(path: Path) -> Pack:
         slope=arrays["slope.f16"],
         **{name: manifest[name] for name in ("hash", "synthetic", "seed", "digests", "excluded")},
         suspicious=manifest["suspicious"],
+        crs=_read_crs(manifest["crs"], count, path),
+        events=read_array(path / "events.npy", ArraySpec("datetime64[s]", (count,))),
+        own_events=read_array(path / "own_events.npy", ArraySpec("datetime64[s]", (count,))),
+        corners=read_array(path / "corners.npy", ArraySpec("float64", (count, 2))),
         times=read_array(
             path / "times.npy", ArraySpec("datetime64[s]", (count, len(modalities), ACQUISITIONS))
         ),
@@ -209,6 +176,7 @@ def _check_manifest(manifest: dict[str, Any], path: Path) -> None:
         "digests": is_string_map,
         "excluded": is_string_map,
         "suspicious": _is_warnings,
+        "crs": _is_list_of_texts,
     }
     for name, is_valid in checks.items():
         if not is_valid(manifest.get(name)):
@@ -216,11 +184,19 @@ def _check_manifest(manifest: dict[str, Any], path: Path) -> None:
             raise refused_error(rule, show_value(manifest.get(name)), path, _REMEDY)
 
 
+def _read_crs(crs: list[str], count: int, path: Path) -> tuple[str, ...]:
+    if len(crs) != count:
+        got = f"{len(crs)} for {count} tiles"
+        raise refused_error("A pack must have one crs per tile", got, path, _REMEDY)
+    return tuple(crs)
+
+
+def _is_list_of_texts(content: object) -> bool:
+    return isinstance(content, list) and all(isinstance(text, str) for text in content)
+
+
 def _is_warnings(content: object) -> bool:
-    return isinstance(content, dict) and all(
-        isinstance(texts, list) and all(isinstance(text, str) for text in texts)
-        for texts in content.values()
-    )
+    return isinstance(content, dict) and all(_is_list_of_texts(texts) for texts in content.values())
 
 
 def _map(path: Path, dtype: Any, shape: tuple[int, ...]) -> np.ndarray:

@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from data.pack.file_format import Pack
-from data.tiles import BANDS, EVENT, ORBITS
+from data.pack.pack import Pack
+from data.tiles import BANDS, ORBITS
 
 Measure = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
@@ -60,7 +60,7 @@ def read_series(pack: Pack, row: int, channel: str) -> tuple[np.ndarray, np.ndar
         time, float32; NaN = no data. T1 or T2 may be 0.
     """
     orbit, band = channel.split(":")
-    after = pack.times[row, pack.modalities.index(orbit)] > EVENT  # (T,)
+    after = pack.times[row, pack.modalities.index(orbit)] > pack.events[row]  # (T,)
     layers = pack.bands[orbit][row, :, BANDS[orbit].index(band)].astype(np.float32)
     return layers[~after], layers[after]
 

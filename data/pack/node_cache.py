@@ -14,7 +14,7 @@ from pathlib import Path
 
 from data.io.lock import wait_for_lock
 from data.io.shared_storage import SharedStorage, SharedStorageError
-from data.pack.file_format import Pack
+from data.pack.pack import Pack
 from data.tiles import hash_file
 
 logger = logging.getLogger(__name__)

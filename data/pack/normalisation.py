@@ -9,7 +9,7 @@ import numpy as np
 
 from data.io.errors import unknown_name
 from data.pack.channels import CHANNELS
-from data.pack.file_format import Pack
+from data.pack.pack import Pack
 from data.splits import Split
 from data.tiles import BANDS
 

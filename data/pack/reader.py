@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from data.pack.channels import MAPS, list_modalities, select_steps
-from data.pack.file_format import Pack
+from data.pack.pack import Pack
 from data.tiles import BANDS, NODATA, TILE_PX
 
 
@@ -51,7 +51,7 @@ class PackReader:
     ) -> None:
         self.shape = (timesteps, len(channels), TILE_PX, TILE_PX)
         self._pack = pack
-        selected = select_steps(pack.times, steps, timesteps)
+        selected = select_steps(pack.times, steps, timesteps, pack.events)
         self._modalities = [
             _make_reader(pack, channels, name, selected) for name in list_modalities(channels)
         ]

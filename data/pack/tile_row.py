@@ -15,6 +15,7 @@ from data.tiles import (
     open_tile,
     tile_path,
 )
+from data.tiles.events import NO_EVENT
 
 _WEIGHTS = np.array([1, 2, 3, 2, 1], np.float32) / 9  # two averages over 3 px
 _REACH = 2  # px on each side
@@ -32,6 +33,10 @@ class TileRow:
         slope: Shape ``(H, W)``, float16.
         times: Shape ``(modalities, T)``.
         moments: Shape ``(channels, 3)``: bands in order, then height and slope.
+        event: Time of the event from the files' ``event_date``, datetime64[s]; NaT without one.
+        corner: West and north of the upper left corner in m, shape ``(2,)``, float64.
+        crs: Such as ``EPSG:32654``.
+        synthetic: Whether the files are the synthetic twin's.
         warnings: What is suspicious, one sentence each.
     """
 
@@ -41,6 +46,10 @@ class TileRow:
     slope: np.ndarray
     times: np.ndarray
     moments: np.ndarray
+    event: np.datetime64
+    corner: np.ndarray
+    crs: str
+    synthetic: bool
     warnings: tuple[str, ...]
 
 
@@ -119,5 +128,9 @@ def read_tile_row(
         slope=slope.astype(np.float16),
         times=np.stack([tile.times for tile in tiles]).astype("datetime64[s]"),
         moments=np.array([_moments(layer) for layer in (*layers, height, slope)]),
+        event=NO_EVENT if first.event is None else first.event.astype("datetime64[s]"),
+        corner=np.array([first.x[0], first.y[0]], np.float64),
+        crs=first.crs,
+        synthetic=first.synthetic,
         warnings=tuple(warnings),
     )

@@ -12,8 +12,9 @@ import torch
 from data.pack.channels import MAPS, SAR_CHANNELS, list_modalities, select_event_steps
 from data.scene.georeference import Grid
 from data.scene.windows import Window
-from data.tiles import EVENT
+from data.tiles.regions import DEFAULT_REGION, read_regions
 
+EVENT = read_regions()[DEFAULT_REGION].event or np.datetime64("NaT")
 MAX_DATES_SHOWN = 4  # in a message
 
 

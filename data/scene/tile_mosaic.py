@@ -36,7 +36,6 @@ from data.tiles import (
     tile_path,
 )
 from data.tiles.manifest import read_manifest
-from data.tiles.rules import CRS
 
 logger = logging.getLogger(__name__)
 
@@ -66,10 +65,12 @@ def open_mosaic(path: Path, spec: InputSpec, units: Units | None = None) -> "Mos
     reason = f"It lacks a file of {' or '.join(spec.modalities)}."
     excluded = {} if chosen else dict.fromkeys(list_unpaired(root, spec.modalities), reason)
     corners: dict[str, tuple[float, float]] = {}
+    crs: dict[str, str] = {}  # an example tile by coordinate system
     for tile_id in tile_ids:
         try:
             survey = survey_tile(tile_path(root, tile_id, spec.modalities[0]))
             corners[tile_id] = survey.west_m, survey.north_m
+            crs.setdefault(survey.crs, tile_id)
         except (TileError, FileNotFoundError) as error:
             excluded[tile_id] = str(error)
     if not corners:
@@ -77,7 +78,12 @@ def open_mosaic(path: Path, spec: InputSpec, units: Units | None = None) -> "Mos
         raise ValueError(
             f"A map needs a usable tile, but {root} has none. The first reason: {reason}"
         )
-    grid, tiles = _place_tiles(corners, root)
+    if len(crs) > 1:
+        got = " and ".join(f"{name} ({tile})" for name, tile in sorted(crs.items()))
+        raise ValueError(
+            f"Tiles must be in one coordinate system, but got {got} in {root}. Map the regions one by one."
+        )
+    grid, tiles = _place_tiles(corners, root, next(iter(crs)))
     scene = Mosaic(
         grid=grid,
         spec=spec,
@@ -93,7 +99,7 @@ def open_mosaic(path: Path, spec: InputSpec, units: Units | None = None) -> "Mos
 
 
 def _place_tiles(
-    corners: dict[str, tuple[float, float]], root: Path
+    corners: dict[str, tuple[float, float]], root: Path, crs: str
 ) -> tuple[Grid, dict[Cell, str]]:
     """Return the mosaic's grid and each tile's row and column."""
     side = TILE_PX * PIXEL_M
@@ -112,7 +118,7 @@ def _place_tiles(
                 "Remove one of them."
             )
     rows, columns = (max(cell[axis] for cell in tiles) + 1 for axis in (0, 1))
-    return Grid(CRS, west, north, PIXEL_M, rows * TILE_PX, columns * TILE_PX), tiles
+    return Grid(crs, west, north, PIXEL_M, rows * TILE_PX, columns * TILE_PX), tiles
 
 
 @dataclass(frozen=True)

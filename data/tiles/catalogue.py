@@ -10,6 +10,8 @@ from functools import cache
 from pathlib import Path
 
 GRID_M = 1280  # step of the tile grid in UTM 54N; neighbouring tiles share an edge
+CATALOGUE_REGION = "hokkaido"
+CATALOGUE_CRS = "EPSG:32654"  # UTM 54N
 CATALOGUE_FILE = Path(__file__).with_name("hokkaido_tiles.csv")
 
 

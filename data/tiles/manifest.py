@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from data.io.safe_json import is_number, read_json, show_value
-from data.tiles.paths import list_tiles, tile_path
-from data.tiles.rules import ORBITS, TileError, Units
-from data.tiles.tile import guess_units
+from data.tiles.paths import is_tile_file, list_tiles, tile_path
+from data.tiles.rules import MODALITIES, ORBITS, TileError, Units
+from data.tiles.tile import guess_units, survey_tile
 
 logger = logging.getLogger(__name__)
 
@@ -46,7 +46,10 @@ def describe_origin(synthetic: bool) -> str:
 
 
 def read_manifest(root: Path, units: Units | None = None) -> TileManifest:
-    """Read the manifest of a folder of tiles.
+    """Read the manifest of a folder of tiles, and whether the first readable file of each orbit is synthetic.
+
+    A file of the twin says so itself, so tiles that were copied without ``twin.json`` stay synthetic. Whoever reads all
+    files compares all of them: :class:`data.pack.file_format.PackWriter` and :mod:`data.check` refuse a mixture.
 
     Args:
         root: Folder that holds ``s1asc/`` or ``s1dsc/``.
@@ -55,13 +58,20 @@ def read_manifest(root: Path, units: Units | None = None) -> TileManifest:
 
     Raises:
         FileNotFoundError: If there is no manifest and no tile.
-        ValueError: If the manifest is invalid.
+        ValueError: If the manifest is invalid, or says that synthetic tiles are real.
+        TileError: If one of the files is synthetic and another real.
     """
+    marked = _read_marks(root)
     for name in MANIFESTS:
         if (root / name).is_file():
             manifest = _read(root / name)
             version = str(manifest["version"])
             origin = f"{version} release"
+            if marked and not manifest["synthetic"]:
+                raise ValueError(
+                    f"A manifest must say what its tiles are, but {root / name} says that they are real, and their "
+                    "files that they are the synthetic twin's. Delete the manifest, or get the real tiles again."
+                )
             if revision := manifest.get("revision"):
                 origin += f", {str(manifest.get('repo'))[:100]} at {str(revision)[:10]}"
             return TileManifest(
@@ -71,7 +81,33 @@ def read_manifest(root: Path, units: Units | None = None) -> TileManifest:
                 units=units or _UNITS[version],
                 seed=manifest.get("seed"),
             )
-    return TileManifest(root, False, "no manifest", units or _guess_units(root))
+    return TileManifest(root, marked, "no manifest", units or _guess_units(root))
+
+
+def mixed_error(synthetic: str, real: str) -> TileError:
+    """Return the error for tiles of both kinds; *synthetic* and *real* name an example each."""
+    return TileError(
+        f"Tiles must be all real or all synthetic, but {synthetic} is the synthetic twin's and {real} is real. "
+        "Keep the twin in a folder of its own.",
+        "mixed-origin",
+    )
+
+
+def _read_marks(root: Path) -> bool:
+    """Return whether the first readable file of each orbit is synthetic; False if none is readable."""
+    marks: dict[bool, str] = {}
+    for orbit in (name for name in MODALITIES if (root / name).is_dir()):
+        for path in sorted((root / orbit).glob("*.nc")):
+            if not is_tile_file(path.name, orbit):
+                continue
+            try:
+                marks.setdefault(survey_tile(path).synthetic, f"{orbit}/{path.name}")
+                break
+            except (TileError, OSError) as error:
+                logger.debug("Skipped while looking for the twin's mark: %s", error)
+    if len(marks) > 1:
+        raise mixed_error(marks[True], marks[False])
+    return True in marks
 
 
 def _read(path: Path) -> dict[str, Any]:

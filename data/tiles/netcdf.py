@@ -10,8 +10,17 @@ import netCDF4
 import numpy as np
 import xarray as xr
 
-from data.tiles.rules import TileError, check_layout, list_variables, tile_error
+from data.tiles.paths import tile_id_of
+from data.tiles.rules import TileError, check_crs, check_layout, list_variables, tile_error
 from data.tiles.warnings import find_storage_warnings
+
+SYNTHETIC = "synthetic"  # the attribute that every file of the twin has, and no real file
+ATTRIBUTES = ("annotated", "crs", "event_date", SYNTHETIC)
+
+
+def read_attribute(file: netCDF4.Dataset, name: str) -> str:
+    """Return a global attribute as text; empty if the file lacks it."""
+    return str(getattr(file, name, "")).strip()
 
 
 @contextmanager
@@ -25,7 +34,8 @@ def open_netcdf(path: Path, modality: str) -> Iterator[netCDF4.Dataset]:
     try:
         with netCDF4.Dataset(path) as file:
             file.set_auto_maskandscale(False)
-            check_layout(file.variables, str(getattr(file, "crs", "")), modality, path)
+            check_layout(file.variables, modality, path)
+            check_crs(tile_id_of(path), read_attribute(file, "crs"), path)
             yield file
     except TileError:
         raise
@@ -42,7 +52,7 @@ def read_netcdf(path: Path, modality: str) -> dict[str, Any]:
     """Read everything a tile needs, in the file's order and units.
 
     Returns:
-        Arrays by variable name, with ``time`` as datetime64[ns]; the attribute ``annotated``; and
+        Arrays by variable name, with ``time`` as datetime64[ns]; the ``attributes`` as text; and
         ``storage_warnings``.
     """
     # netCDF4 alone opens a tile in a third of the time that xarray needs.
@@ -50,7 +60,7 @@ def read_netcdf(path: Path, modality: str) -> dict[str, Any]:
         raw = {name: file[name][:] for name in (*list_variables(modality), "x", "y")}
         return raw | {
             "time": _decode_times(file["time"], path),
-            "annotated": str(getattr(file, "annotated", "")),
+            "attributes": {name: read_attribute(file, name) for name in ATTRIBUTES},
             "storage_warnings": tuple(find_storage_warnings(file.variables, modality)),
         }
 

@@ -8,6 +8,7 @@ Reference:
     repository PaulH97/Sen12Landslides, commit 5b313f2; data under CC BY 4.0.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from data.tiles.catalogue import GRID_M, read_catalogue
+from data.tiles.catalogue import CATALOGUE_CRS, GRID_M, read_catalogue
 
 MODALITIES = ("s1asc", "s1dsc", "s2")  # Sentinel-1 ascending and descending, Sentinel-2
 ORBITS = MODALITIES[:2]
@@ -28,10 +29,6 @@ SCENE_CLASS = "SCL"  # Sentinel-2 scene classification; 0 = no data
 TILE_PX = 128
 PIXEL_M = 10.0
 ACQUISITIONS = 15
-CRS = "EPSG:32654"  # UTM 54N
-# Eastern Iburi earthquake, Mw 6.6, in UTC (Japan Meteorological Agency: 03:07 on 6 September, UTC+9).
-EVENT = np.datetime64("2018-09-05T18:08")
-
 DIMS = ("time", "x", "y")  # the files' order; a Tile has (time, y, x)
 SIZES = (ACQUISITIONS, TILE_PX, TILE_PX)
 NODATA = -9999
@@ -41,6 +38,7 @@ DEM_RANGE = (0, 8800)  # m; bounds of both releases
 Units = Literal["dB", "linear"]
 
 _MAX_SHIFT_M = GRID_M / 2
+_UTM = re.compile(r"EPSG:32[67](0[1-9]|[1-5][0-9]|60)")
 _RENEW = "Get the file again, or remove the tile from all folders."
 
 
@@ -83,12 +81,11 @@ def list_variables(modality: str) -> dict[str, str]:
     return bands | {"MASK": "uint8", "DEM": "int16"}
 
 
-def check_layout(variables: Mapping[str, Any], crs: str, modality: str, path: Path) -> None:
+def check_layout(variables: Mapping[str, Any], modality: str, path: Path) -> None:
     """Check variable names, dims, shapes and dtypes before any large array is read.
 
     Args:
         variables: The file's variables by name, each with ``dimensions``, ``shape`` and ``dtype``.
-        crs: The file's ``crs`` attribute, empty if it has none.
         modality: The modality in the file's name.
         path: The file, for the message.
 
@@ -99,7 +96,6 @@ def check_layout(variables: Mapping[str, Any], crs: str, modality: str, path: Pa
     if missing := [name for name in (*stored, *DIMS) if name not in variables]:
         rule = f"A tile must have the variables {', '.join(missing)}"
         raise tile_error("missing-variable", rule, "none", path)
-    _check_crs(crs, path)
     for name in (*stored, *DIMS):
         _check_shape(name, variables[name], path)
     for name in (*stored, "x", "y"):
@@ -110,11 +106,15 @@ def check_layout(variables: Mapping[str, Any], crs: str, modality: str, path: Pa
             raise tile_error("wrong-dtype", f"{name} must be {kind}", got, path)
 
 
-def _check_crs(crs: str, path: Path) -> None:
+def check_crs(tile_id: str, crs: str, path: Path) -> None:
+    """Check a file's ``crs`` attribute: UTM, and the catalogue's for a tile that the catalogue places."""
     if not crs:
         raise tile_error("missing-attribute", "A tile must have the attribute crs", "none", path)
-    if crs != CRS:
-        raise tile_error("wrong-crs", f"A tile's crs must be {CRS}", repr(crs), path)
+    if not _UTM.fullmatch(crs):
+        rule = "A tile's crs must be UTM on WGS 84 (EPSG:32601 to 32660, or 32701 to 32760)"
+        raise tile_error("wrong-crs", rule, repr(crs), path)
+    if tile_id in read_catalogue() and crs != CATALOGUE_CRS:
+        raise tile_error("wrong-crs", f"{tile_id}'s crs must be {CATALOGUE_CRS}", repr(crs), path)
 
 
 def _check_shape(name: str, variable: Any, path: Path) -> None:

@@ -5,19 +5,19 @@ suspicious about it.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
 
-from data.tiles.netcdf import open_netcdf, read_netcdf
-from data.tiles.paths import parse_tile_path
+from data.tiles.events import read_event_date
+from data.tiles.netcdf import SYNTHETIC, open_netcdf, read_attribute, read_netcdf
+from data.tiles.paths import parse_tile_path, region_of
 from data.tiles.rules import (
     ACQUISITIONS,
     BANDS,
-    CRS,
     NODATA,
     ORBITS,
     SCENE_CLASS,
@@ -37,6 +37,8 @@ from data.tiles.warnings import (
     find_gap_warnings,
     find_mask_warnings,
     find_position_warnings,
+    find_region_warnings,
+    known_event,
 )
 
 
@@ -55,6 +57,9 @@ class Tile:
         x: Easting of each column's left edge in m, shape ``(W,)``, ascending.
         y: Northing of each row's upper edge in m, shape ``(H,)``, descending.
         crs: Such as ``EPSG:32654``.
+        event: Time of the event in UTC from the file's ``event_date``; None without one, as on tiles without
+            landslides.
+        synthetic: Whether the file is the synthetic twin's, which its attribute ``synthetic`` says.
         warnings: What is suspicious about the file.
     """
 
@@ -67,6 +72,8 @@ class Tile:
     x: np.ndarray
     y: np.ndarray
     crs: str
+    event: np.datetime64 | None = None
+    synthetic: bool = False
     warnings: tuple[TileWarning, ...] = ()
 
 
@@ -79,19 +86,30 @@ class TileSurvey:
         west_m: Easting of the upper left corner.
         north_m: Northing of the upper left corner.
         annotated_px: Landslide pixels of its mask.
+        crs: Such as ``EPSG:32654``.
+        event: Time of the event in UTC from the file's ``event_date``; None without one.
+        synthetic: Whether the file is the synthetic twin's.
     """
 
     tile_id: str
     west_m: float
     north_m: float
     annotated_px: int
+    crs: str
+    event: np.datetime64 | None = None
+    synthetic: bool = False
+
+    @property
+    def region(self) -> str:
+        """The tile's region, such as ``hokkaido``."""
+        return region_of(self.tile_id)
 
 
 def open_tile(path: Path, units: Units = "dB") -> Tile:
     """Read and check one file.
 
     Args:
-        path: File named ``hokkaido_<modality>_<number>.nc``.
+        path: File named ``<region>_<modality>_<number>.nc``.
         units: Unit of a Sentinel-1 file: ``dB`` (harmonized release) or ``linear`` power (raw release). Ignored for
             Sentinel-2.
 
@@ -107,6 +125,7 @@ def open_tile(path: Path, units: Units = "dB") -> Tile:
         raise ValueError(f"Units must be 'dB' or 'linear', but got {units!r}.")
     modality, tile_id = parse_tile_path(path)
     raw = read_netcdf(Path(path), modality)
+    attributes: dict[str, str] = raw["attributes"]
     check_times(raw["time"], path)
     check_grid(tile_id, raw["x"], raw["y"], path)
     check_tile_mask(raw["MASK"], path)
@@ -120,9 +139,11 @@ def open_tile(path: Path, units: Units = "dB") -> Tile:
         times=raw["time"],
         x=raw["x"],
         y=raw["y"],
-        crs=CRS,
+        crs=attributes["crs"],
+        event=read_event_date(attributes["event_date"], region_of(tile_id)),
+        synthetic=bool(attributes[SYNTHETIC]),
     )
-    return replace(tile, warnings=(*raw["storage_warnings"], *_warn(tile, raw["annotated"])))
+    return replace(tile, warnings=(*raw["storage_warnings"], *_warn(tile, attributes)))
 
 
 def survey_tile(path: Path) -> TileSurvey:
@@ -135,7 +156,15 @@ def survey_tile(path: Path) -> TileSurvey:
     modality, tile_id = parse_tile_path(path)
     with open_netcdf(Path(path), modality) as file:
         west_m, north_m = float(file["x"][0]), float(file["y"][0])
-        return TileSurvey(tile_id, west_m, north_m, int((file["MASK"][0] == 1).sum()))
+        return TileSurvey(
+            tile_id=tile_id,
+            west_m=west_m,
+            north_m=north_m,
+            annotated_px=int((file["MASK"][0] == 1).sum()),
+            crs=read_attribute(file, "crs"),
+            event=read_event_date(read_attribute(file, "event_date"), region_of(tile_id)),
+            synthetic=bool(read_attribute(file, SYNTHETIC)),
+        )
 
 
 def guess_units(path: Path) -> Units:
@@ -164,20 +193,32 @@ def compare_tiles(tiles: Sequence[Tile]) -> tuple[TileWarning, ...]:
         tiles: The same tile in one or more modalities.
 
     Returns:
-        Warnings ``masks-differ`` and ``heights-differ``.
+        Warnings ``masks-differ``, ``heights-differ`` and ``events-differ``.
 
     Raises:
-        TileError: If their grids differ (verdict ``grids-differ``).
+        TileError: If their grids differ (verdict ``grids-differ``), or one is synthetic and another real
+            (``mixed-origin``).
     """
     warnings: list[TileWarning] = []
     for other in tiles[1:]:
         first = tiles[0]
         pair = f"{first.modality} and {other.modality}"
-        if not (np.array_equal(first.x, other.x) and np.array_equal(first.y, other.y)):
+        if first.synthetic != other.synthetic:
+            raise TileError(
+                f"All files of a tile must be real or all synthetic, but got one of each in {pair} of "
+                f"{first.tile_id}. Keep the synthetic twin in a folder of its own.",
+                "mixed-origin",
+            )
+        if first.event != other.event:
+            text = f"The event dates differ between {pair}: {first.event} and {other.event}."
+            warnings.append(TileWarning("events-differ", text))
+        if first.crs != other.crs or not (
+            np.array_equal(first.x, other.x) and np.array_equal(first.y, other.y)
+        ):
             raise TileError(
                 f"All files of a tile must have the same grid, but got upper left corners at "
-                f"({first.x[0]:.0f}, {first.y[0]:.0f}) and ({other.x[0]:.0f}, {other.y[0]:.0f}) in "
-                f"{pair} of {first.tile_id}. Get the files again, or remove the tile.",
+                f"({first.x[0]:.0f}, {first.y[0]:.0f}) {first.crs} and "
+                f"({other.x[0]:.0f}, {other.y[0]:.0f}) {other.crs} in {pair} of {first.tile_id}. Get the files again, or remove the tile.",
                 "grids-differ",
             )
         if count := int((first.mask != other.mask).sum()):
@@ -206,11 +247,12 @@ def _stack_bands(raw: dict[str, Any], modality: str, units: Units, path: Path) -
     return bands
 
 
-def _warn(tile: Tile, annotated: str) -> list[TileWarning]:
+def _warn(tile: Tile, attributes: Mapping[str, str]) -> list[TileWarning]:
     return [
         *find_position_warnings(tile.tile_id, tile.x, tile.y),
         *find_gap_warnings(tile.bands, tile.dem, tile.times, tile.modality),
         *find_flat_bands(tile.bands, tile.modality),
-        *find_mask_warnings(tile.tile_id, tile.mask, annotated),
-        *find_date_warnings(tile.times),
+        *find_mask_warnings(tile.tile_id, tile.mask, attributes["annotated"]),
+        *find_region_warnings(tile.tile_id, tile.crs, attributes["event_date"]),
+        *find_date_warnings(tile.times, tile.event or known_event(tile.tile_id)),
     ]

@@ -5,10 +5,12 @@ from typing import Any
 
 import numpy as np
 
-from data.tiles.catalogue import read_catalogue
+from data.tiles.catalogue import CATALOGUE_REGION, read_catalogue
+from data.tiles.events import find_days, read_event_date
+from data.tiles.paths import region_of
+from data.tiles.regions import read_regions
 from data.tiles.rules import (
     BANDS,
-    EVENT,
     NODATA,
     ORBITS,
     TileWarning,
@@ -30,7 +32,7 @@ def find_storage_warnings(variables: Mapping[str, Any], modality: str) -> Iterat
 
 
 def find_position_warnings(tile_id: str, x: np.ndarray, y: np.ndarray) -> Iterator[TileWarning]:
-    """Find a tile that is not in the catalogue, or is slightly shifted from its position there.
+    """Find a tile of Hokkaido that is not in the catalogue, or is slightly shifted from its position there.
 
     Args:
         tile_id: Such as ``hokkaido_579``.
@@ -41,9 +43,9 @@ def find_position_warnings(tile_id: str, x: np.ndarray, y: np.ndarray) -> Iterat
         At most one warning.
     """
     if tile_id not in read_catalogue():
-        yield TileWarning(
-            "not-in-catalogue", f"{tile_id} is not in the catalogue of Hokkaido's tiles."
-        )
+        if region_of(tile_id) == CATALOGUE_REGION:
+            text = f"{tile_id} is not in the catalogue of Hokkaido's tiles."
+            yield TileWarning("not-in-catalogue", text)
     elif (shift_m := measure_shift(tile_id, x, y)) > SHIFT_M:
         yield TileWarning("shifted", f"It is {shift_m:g} m off its position in the catalogue.")
 
@@ -109,10 +111,46 @@ def find_mask_warnings(tile_id: str, mask: np.ndarray, annotated: str) -> Iterat
         yield TileWarning("mask-empty", text)
 
 
-def find_date_warnings(times: np.ndarray) -> Iterator[TileWarning]:
-    """Find a series, shape ``(T,)``, without an acquisition before or after the event."""
+def known_event(tile_id: str) -> np.datetime64 | None:
+    """Return the catalogue's event of a tile's region; None if it has none."""
+    region = read_regions().get(region_of(tile_id))
+    return region.event if region else None
+
+
+def find_region_warnings(tile_id: str, crs: str, event_date: str) -> Iterator[TileWarning]:
+    """Find attributes that contradict the catalogue's entry of the tile's region, or each other.
+
+    Args:
+        tile_id: Such as ``hokkaido_579``.
+        crs: The file's attribute.
+        event_date: The file's attribute, such as ``2018-09-05``; empty without landslides.
+    """
+    name = region_of(tile_id)
+    known, own = read_regions().get(name), read_event_date(event_date, name)
+    if event_date and own is None:
+        yield TileWarning("event-date-unreadable", f"event_date is {event_date[:40]!r}, not a day.")
+    if len(days := set(find_days(event_date))) > 1:
+        text = (
+            f"event_date names {len(days)} days, {min(days)} to {max(days)}; the last one is used."
+        )
+        yield TileWarning("several-events", text)
+    if known is None:
+        return
+    if known.crs and crs not in known.crs:
+        text = f"Its crs is {crs}; the catalogue has {' or '.join(known.crs)} for {name}."
+        yield TileWarning("crs-differs-from-catalogue", text)
+    if known.event is not None and own is not None and own != known.event:
+        days_of = [str(time.astype("datetime64[D]")) for time in (own, known.event)]
+        text = f"Its event_date is {days_of[0]}; the catalogue has {days_of[1]} for {name}. The file's is used."
+        yield TileWarning("event-differs-from-catalogue", text)
+
+
+def find_date_warnings(times: np.ndarray, event: np.datetime64 | None) -> Iterator[TileWarning]:
+    """Find a series, shape ``(T,)``, without an acquisition before or after the event, if that is known."""
+    if event is None:
+        return
     span = " to ".join(np.datetime_as_string(times[[0, -1]], "D"))
-    if times[0] > EVENT:
+    if times[0] > event:
         yield TileWarning("no-date-before-event", f"All acquisitions ({span}) are after the event.")
-    if times[-1] <= EVENT:
+    if times[-1] <= event:
         yield TileWarning("no-date-after-event", f"All acquisitions ({span}) are before the event.")

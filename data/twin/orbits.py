@@ -6,9 +6,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from data.tiles import ACQUISITIONS, EVENT
+from data.tiles import ACQUISITIONS
+from data.tiles.regions import DEFAULT_REGION, read_regions
 
-EVENT_DATE: date = EVENT.astype("M8[D]").item()
+EVENT_DATE = date.fromisoformat(str(read_regions()[DEFAULT_REGION].event)[:10])
 
 _REPEAT = timedelta(days=12)  # of one satellite (ESA, Sentinel-1 user handbook)
 _FIRST, _LAST = date(2018, 2, 20), date(2019, 3, 6)

@@ -126,6 +126,7 @@ def _list_attributes(surface: Surface, orbit: Orbit, dates: list[date]) -> dict[
         "center_lat": str(y0 - PIXEL_M * TILE_PX / 2),
         "center_lon": str(x0 + PIXEL_M * TILE_PX / 2),
         "crs": "EPSG:32654",
+        "synthetic": "landslide benchmark twin, region hokkaido",
     }
 
 

@@ -9,6 +9,7 @@ import xarray as xr
 from data.tiles import BANDS, DIMS, ORBITS, tile_path
 from data.tiles.catalogue import read_catalogue
 
+EVENT = np.datetime64("2018-09-05T18:08", "s")  # Hokkaido's
 Change = Callable[[xr.Dataset], xr.Dataset]
 SHAPE = (15, 128, 128)
 
@@ -48,8 +49,14 @@ def to_linear(dataset: xr.Dataset) -> xr.Dataset:
     return dataset.assign(VV=10 ** (dataset["VV"] / 10), VH=10 ** (dataset["VH"] / 10))
 
 
-def write(dataset: xr.Dataset, root: Path, modality: str = "s1asc", number: int = 579) -> Path:
-    path = tile_path(root, f"hokkaido_{number}", modality)
+def write(
+    dataset: xr.Dataset,
+    root: Path,
+    modality: str = "s1asc",
+    number: int = 579,
+    region: str = "hokkaido",
+) -> Path:
+    path = tile_path(root, f"{region}_{number}", modality)
     path.parent.mkdir(parents=True, exist_ok=True)
     dataset.to_netcdf(path)
     return path

@@ -12,8 +12,8 @@ from collections.abc import Collection
 from datetime import datetime
 from pathlib import Path
 
+from data.scene.base import EVENT
 from data.scene.windows import ALIGN_PX
-from data.tiles.rules import EVENT
 
 OVERLAP_PX = 32
 

@@ -17,7 +17,7 @@ from data.io.safe_json import refused_error
 from data.pack import Pack
 from data.pack.channels import select_steps
 from data.pack.reader import PackReader
-from data.tiles import ACQUISITIONS, EVENT, TILE_PX
+from data.tiles import ACQUISITIONS, TILE_PX
 
 logger = logging.getLogger(__name__)
 
@@ -129,8 +129,9 @@ def _locate_acquisitions(
     pack: Pack, channels: Sequence[str], steps: str, timesteps: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return each channel's acquisitions ``(N, T, C)`` and the index of the first after the event ``(N, C)``."""
-    steps_read = select_steps(pack.times, steps, timesteps)  # (N, modalities, T)
-    early = (np.take_along_axis(pack.times, steps_read, axis=2) <= EVENT).sum(axis=2)
+    steps_read = select_steps(pack.times, steps, timesteps, pack.events)  # (N, modalities, T)
+    events = pack.events[:, None, None]
+    early = (np.take_along_axis(pack.times, steps_read, axis=2) <= events).sum(axis=2)
     positions = np.zeros((len(early), timesteps, len(channels)), dtype=np.int64)
     after = np.full((len(early), len(channels)), timesteps)
     for column, name in enumerate(channels):

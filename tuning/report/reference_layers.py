@@ -4,8 +4,8 @@ A campaign logs both as artifacts of its run, because the report reads MLflow al
 """
 
 import json
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,12 +14,11 @@ from data.io.safe_arrays import ArraySpec, read_arrays
 from data.io.safe_json import refused_error, show_value
 from data.pack import Pack
 from data.pack.log_ratio import log_ratio
-from data.splits import PARTS, Split
+from data.splits import Split
 from data.splits.audit import Audit, audit_to_dict, draw_audit
 from data.splits.leakage import FolderSurvey, compute_split_statistics
 from data.splits.split_map import save_map
-from data.tiles import TILE_PX, TileSurvey
-from data.tiles.catalogue import GRID_M, read_places
+from data.tiles import TILE_PX
 from data.twin.land_cover import read_cover
 from tuning.tracking.validate_runs import check_ids
 
@@ -125,21 +124,9 @@ def write_split_audit(pack: Pack, splits: Sequence[Split], name: str, folder: Pa
     Returns:
         Paths of the files.
     """
-    places, landslide_px = read_places(), pack.mask.sum(axis=(1, 2))
-    tiles = {
-        tile: TileSurvey(tile, places[tile][0] * GRID_M, (places[tile][1] + 1) * GRID_M, int(count))
-        for tile, count in zip(pack.tile_ids, landslide_px, strict=True)
-        if tile in places
-    }
-    known = [_restrict(split, tiles) for split in splits]
-    statistics = [compute_split_statistics(split, tiles) for split in known]
+    tiles = pack.surveys()
+    statistics = [compute_split_statistics(split, tiles) for split in splits]
     audit = Audit(pack.path, pack.synthetic, FolderSurvey(tiles), {name: statistics})
     (folder / "splits.json").write_text(json.dumps(audit_to_dict(audit), indent=1))
     save_map(draw_audit(audit), folder / "splits.png")
     return [folder / "splits.json", folder / "splits.png"]
-
-
-def _restrict(split: Split, tiles: Collection[str]) -> Split:
-    """Remove tiles that are not in the catalogue, and thus not in *tiles*, from a split."""
-    train, val, test = (tuple(t for t in split.part(part) if t in tiles) for part in PARTS)
-    return replace(split, train=train, val=val, test=test)

@@ -3,7 +3,7 @@ import numpy as np
 from data.pack import Pack
 from data.pack.log_ratio import log_ratio
 from data.splits import Split
-from data.tiles import EVENT
+from tests.support.tile_files import EVENT
 
 
 def test_log_ratio_is_after_minus_before(pack: Pack, split: Split) -> None:

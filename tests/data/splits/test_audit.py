@@ -13,7 +13,7 @@ from data.splits.__main__ import main
 from data.splits.audit import audit_splits, draw_audit, format_audit
 from data.splits.leakage import SplitStatistics, compute_split_statistics
 from data.tiles import TileSurvey, list_tiles
-from data.tiles.catalogue import GRID_M, read_catalogue
+from data.tiles.catalogue import CATALOGUE_CRS, GRID_M, read_catalogue
 
 Copy = Callable[[], Path]
 Spoil = Callable[[Path, str, str], Path]
@@ -31,7 +31,11 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def survey_catalogue() -> dict[str, TileSurvey]:
     return {
         tile.tile_id: TileSurvey(
-            tile.tile_id, tile.column * GRID_M, (tile.row + 1) * GRID_M, tile.annotated_px
+            tile.tile_id,
+            tile.column * GRID_M,
+            (tile.row + 1) * GRID_M,
+            tile.annotated_px,
+            CATALOGUE_CRS,
         )
         for tile in read_catalogue().values()
     }
@@ -150,7 +154,7 @@ def test_command_names_a_bad_tile_and_audits_the_rest(
     spoil(tiles, bad, "s1dsc")
     assert main([str(tiles), "--split", "blocks"]) == 1
     out = capsys.readouterr().out
-    assert out.startswith(f"Data: real tiles in {tiles}")
+    assert out.startswith(f"Data: SYNTHETIC (the twin's) tiles in {tiles}")
     assert f"Skipped, unusable: {bad}: A tile must be readable NetCDF" in out
     assert next(line.split()[1] for line in out.splitlines() if line.startswith("  all")) == "11"
 

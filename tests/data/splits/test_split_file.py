@@ -86,8 +86,8 @@ def test_restricted_split_may_have_an_empty_part() -> None:
         ("my.json", {**SMALL, "val": [579]}, "must look like hokkaido_579, but got 579"),
         (
             "my.json",
-            {**SMALL, "val": ["chile_1"]},
-            "must look like hokkaido_579, but got 'chile_1'",
+            {**SMALL, "val": ["Chile_1"]},
+            "must look like hokkaido_579, but got 'Chile_1'",
         ),
         (
             "my.json",

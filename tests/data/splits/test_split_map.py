@@ -6,13 +6,17 @@ from data.splits import make_split
 from data.splits.audit import audit_splits, draw_audit
 from data.splits.split_map import Panel, TileGroup, draw_map, save_map
 from data.tiles import TileSurvey, list_tiles
-from data.tiles.catalogue import GRID_M, read_catalogue
+from data.tiles.catalogue import CATALOGUE_CRS, GRID_M, read_catalogue
 
 
 def survey_catalogue() -> dict[str, TileSurvey]:
     return {
         tile.tile_id: TileSurvey(
-            tile.tile_id, tile.column * GRID_M, (tile.row + 1) * GRID_M, tile.annotated_px
+            tile.tile_id,
+            tile.column * GRID_M,
+            (tile.row + 1) * GRID_M,
+            tile.annotated_px,
+            CATALOGUE_CRS,
         )
         for tile in read_catalogue().values()
     }
@@ -39,7 +43,7 @@ def test_map_draws_every_tile_of_every_part() -> None:
 
 
 def test_map_draws_positions_and_shares_to_scale() -> None:
-    tile = TileSurvey("hokkaido_1", 580_480.0, 4_736_000.0, 128 * 128 // 4)
+    tile = TileSurvey("hokkaido_1", 580_480.0, 4_736_000.0, 128 * 128 // 4, CATALOGUE_CRS)
     group = TileGroup("test", "#D55E00", ("hokkaido_1",))
     (axes,) = draw_map("", [Panel("a", "b", (group,))], {"hokkaido_1": tile}).axes
     whole, slides, _ = (squares.get_paths() for squares in axes.collections)

@@ -2,10 +2,11 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import netCDF4
 import pytest
 
-from data.pack import Pack
-from data.tiles import ORBITS
+from data.pack import Pack, make_pack
+from data.tiles import ORBITS, TileError, list_tiles, tile_path
 from data.tiles.manifest import describe_origin, read_manifest
 from data.twin import make_twin
 
@@ -26,19 +27,69 @@ def test_raw_release_is_linear_power(tmp_path: Path, pack: Pack) -> None:
     assert read_manifest(raw, "dB").units == "dB"  # the argument wins
 
 
-def test_fetched_tiles_are_real(copy_tiles: Callable[[], Path]) -> None:
+def unmark(path: Path) -> None:
+    """Remove the twin's mark from a file: it then looks like a real one."""
+    with netCDF4.Dataset(path, "a") as file:
+        file.delncattr("synthetic")
+
+
+@pytest.fixture
+def real_tiles(copy_tiles: Callable[[], Path]) -> Path:
     tiles = copy_tiles()
+    for path in tiles.rglob("*.nc"):
+        unmark(path)
+    return tiles
+
+
+def test_fetched_tiles_are_real(real_tiles: Path) -> None:
     content = {"synthetic": False, "version": "harmonized", "repo": "a/b", "revision": "0" * 40}
-    (tiles / "fetch.json").write_text(json.dumps(content))
-    text = str(read_manifest(tiles))
-    assert text.startswith(f"Data: real tiles in {tiles} (harmonized release, a/b at 0000000000,")
+    (real_tiles / "fetch.json").write_text(json.dumps(content))
+    text = str(read_manifest(real_tiles))
+    assert text.startswith(
+        f"Data: real tiles in {real_tiles} (harmonized release, a/b at 0000000000,"
+    )
     assert text.endswith("backscatter in dB).")
     assert describe_origin(synthetic=False) == "real"
 
 
-def test_tiles_without_a_manifest_are_real(copy_tiles: Callable[[], Path]) -> None:
-    manifest = read_manifest(copy_tiles())
+def test_tiles_without_a_manifest_or_a_mark_are_real(real_tiles: Path) -> None:
+    manifest = read_manifest(real_tiles)
     assert (manifest.synthetic, manifest.origin, manifest.units) == (False, "no manifest", "dB")
+
+
+def test_the_twin_s_tiles_stay_synthetic_without_their_manifest(
+    copy_tiles: Callable[[], Path], tmp_path: Path
+) -> None:
+    tiles = copy_tiles()
+    assert read_manifest(tiles).synthetic
+    assert make_pack(tiles, tmp_path / "packs").synthetic
+
+
+def test_a_manifest_that_calls_synthetic_tiles_real_is_refused(
+    copy_tiles: Callable[[], Path],
+) -> None:
+    tiles = copy_tiles()
+    (tiles / "fetch.json").write_text('{"synthetic": false, "version": "harmonized"}')
+    with pytest.raises(
+        ValueError, match=r"fetch\.json says that they are real, .* twin's\. Delete"
+    ):
+        read_manifest(tiles)
+
+
+def test_a_mixture_of_synthetic_and_real_tiles_is_refused(
+    copy_tiles: Callable[[], Path], tmp_path: Path
+) -> None:
+    tiles = copy_tiles()
+    last = list_tiles(tiles)[-1]
+    for orbit in ORBITS:
+        unmark(tile_path(tiles, last, orbit))
+    with pytest.raises(
+        TileError, match=rf"all real or all synthetic, but \w+ .* and {last} is real"
+    ):
+        make_pack(tiles, tmp_path / "packs")
+    unmark(tile_path(tiles, list_tiles(tiles)[0], "s1dsc"))
+    with pytest.raises(TileError, match=r"s1asc/\w+\.nc is the synthetic twin's and s1dsc/\w+\.nc"):
+        read_manifest(tiles)
 
 
 @pytest.mark.parametrize("text", ["no JSON", "{}", '{"version": "cooked", "synthetic": false}'])

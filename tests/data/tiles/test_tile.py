@@ -9,7 +9,6 @@ import pytest
 
 from data.tiles import (
     BANDS,
-    EVENT,
     ORBITS,
     TileError,
     TileSurvey,
@@ -23,7 +22,7 @@ from data.tiles import (
     tile_id_of,
     tile_path,
 )
-from tests.support.tile_files import Change, cast, make_dataset, put, to_linear, write
+from tests.support.tile_files import EVENT, Change, cast, make_dataset, put, to_linear, write
 
 
 def test_tile_is_north_up(tmp_path: Path) -> None:
@@ -114,7 +113,7 @@ def test_tile_is_refused_when_missing_or_misnamed(tmp_path: Path) -> None:
     with pytest.raises(
         TileError, match=r"named hokkaido_<modality>_<number>\.nc, but got"
     ) as caught:
-        open_tile(tmp_path / "italy_s1asc_1.nc")
+        open_tile(tmp_path / "italy_1.nc")
     assert caught.value.verdict == "misnamed"
     with pytest.raises(ValueError, match="Units must be 'dB' or 'linear', but got 'db'"):
         open_tile(tmp_path / "hokkaido_s1asc_1.nc", units="db")  # type: ignore[arg-type]
@@ -172,7 +171,7 @@ def test_missing_tiles_are_explained_by_the_layout(tmp_path: Path) -> None:
 
 def test_survey_has_position_and_label(tmp_path: Path) -> None:
     path = write(make_dataset(), tmp_path)
-    assert survey_tile(path) == TileSurvey("hokkaido_579", 576_000, 4_732_160, 8415)
+    assert survey_tile(path) == TileSurvey("hokkaido_579", 576_000, 4_732_160, 8415, "EPSG:32654")
     path.write_text("no NetCDF")
     with pytest.raises(TileError, match="must be readable NetCDF, but got OSError"):
         survey_tile(path)
@@ -209,7 +208,7 @@ def test_modalities_of_a_tile_are_compared(tmp_path: Path) -> None:
 def test_modalities_on_two_grids_are_refused(tmp_path: Path) -> None:
     first = open_tile(write(make_dataset(), tmp_path))
     moved = replace(first, modality="s1dsc", x=first.x + 10)
-    match = r"have the same grid, but got .* \(576000, 4732160\) and \(576010, 4732160\) in s1asc and s1dsc"
+    match = r"have the same grid, but got .* \(576000, 4732160\) EPSG:32654 and \(576010, 4732160\) EPSG:32654 in s1asc and s1dsc"
     with pytest.raises(TileError, match=match) as caught:
         compare_tiles([first, moved])
     assert caught.value.verdict == "grids-differ"

@@ -45,6 +45,17 @@ SUSPICIOUS = {
         cast("MASK", "int64"),
         TileWarning("storage-dtype", "MASK is stored as int64, published as uint8."),
     ),
+    "another event": (
+        lambda d: d.assign_attrs(event_date="2018-09-20"),
+        TileWarning(
+            "event-differs-from-catalogue",
+            "Its event_date is 2018-09-20; the catalogue has 2018-09-05 for hokkaido. The file's is used.",
+        ),
+    ),
+    "no day": (
+        lambda d: d.assign_attrs(event_date="September"),
+        TileWarning("event-date-unreadable", "event_date is 'September', not a day."),
+    ),
     "early": (
         shift(-365),
         TileWarning(

@@ -14,7 +14,7 @@ from sklearn.preprocessing import StandardScaler
 from data import splits
 from data.pack import make_pack
 from data.splits import make_split
-from data.tiles import EVENT, ORBITS, TILE_PX, list_tiles, open_tile, tile_path
+from data.tiles import ORBITS, TILE_PX, list_tiles, open_tile, tile_path
 from data.tiles.catalogue import CATALOGUE_FILE
 from data.twin import make_twin
 from tests.support.baseline_scores import LEARNED_BASELINES, score_on_val
@@ -23,6 +23,7 @@ from tuning.settings.presets import pick_tiles
 pytestmark = pytest.mark.slow
 
 SPLIT = Path(splits.__file__).with_name("split_blocks.json")
+from tests.support.tile_files import EVENT
 
 
 def measure(folder: Path, tile_id: str) -> np.ndarray:

@@ -16,7 +16,7 @@ import pytest
 import xarray as xr
 
 from data.splits import split as split_module
-from data.tiles import EVENT, ORBITS, TILE_PX, hash_file, list_tiles, open_tile, tile_path
+from data.tiles import ORBITS, TILE_PX, hash_file, list_tiles, open_tile, tile_path
 from data.tiles.catalogue import CATALOGUE_FILE
 from data.twin import MANIFEST, make_twin, write_twin
 from data.twin.__main__ import main
@@ -35,6 +35,7 @@ from data.twin.terrain import (
 ROOT = Path(__file__).parents[3]
 SLIDES, EMPTY = "hokkaido_743", "hokkaido_1006"  # 1,864 annotated pixels; none
 SPLIT = Path(split_module.__file__).with_name("split_blocks.json")
+from tests.support.tile_files import EVENT
 
 
 def make(root: Path, *tile_ids: str, **request: object) -> Path:

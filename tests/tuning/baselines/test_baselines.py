@@ -11,8 +11,9 @@ from data.pack import Pack
 from data.pack.channels import SAR_CHANNELS
 from data.pack.log_ratio import log_ratio
 from data.splits import Split
-from data.tiles import EVENT, TILE_PX
+from data.tiles import TILE_PX
 from tests.support.baseline_scores import LEARNED_BASELINES, predict_tiles, score_on_val
+from tests.support.tile_files import EVENT
 from tuning.baselines.baselines import (
     BASELINES,
     DESCRIPTION,

@@ -6,7 +6,6 @@ import pytest
 from data.pack import Pack
 from data.pack.channels import SAR_CHANNELS
 from data.pack.log_ratio import average_change, measure_means
-from data.tiles import EVENT
 from tuning.baselines.features import (
     FEATURES,
     N_FEATURES,
@@ -20,6 +19,7 @@ from tuning.baselines.features import (
 
 VV = "s1asc:VV"
 SIDE = 5  # px
+from tests.support.tile_files import EVENT
 
 
 def put_by_hand(pack: Pack, series: dict[str, list[float]], before: int = 2) -> Pack:

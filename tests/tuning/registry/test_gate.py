@@ -11,7 +11,6 @@ from torch import Tensor
 from data.pack import Pack
 from data.pack.channels import choose_channels
 from data.splits import Split
-from data.tiles import EVENT
 from tuning.registry.gate import (
     MAX_FALL,
     MAX_SHARE,
@@ -33,6 +32,7 @@ from tuning.registry.gate_tiles import (
 S1 = choose_channels(["s1"])
 FIRST = 2  # of the made-up series' four acquisitions after the event
 RISE_DB = 4.0
+from tests.support.tile_files import EVENT
 
 
 @pytest.fixture

@@ -12,12 +12,12 @@ import xarray as xr
 from mlflow.models import Model
 
 from data.pack import Pack
-from data.pack.channels import EVENT, select_event_steps
+from data.pack.channels import select_event_steps
 from data.pack.dataset import TileDataset
 from data.pack.reader import PackReader
 from data.tiles import rules, tile_path
 from tests.support.served_fixtures import S1, write_checkpoint
-from tests.support.tile_files import fill, make_dataset, put, to_linear, write
+from tests.support.tile_files import EVENT, fill, make_dataset, put, to_linear, write
 from tuning.serving import tile_input
 from tuning.serving.tile_input import TILE_DIMS, ModelInput, read_tile
 from tuning.tracking.log_model import save_model
@@ -70,7 +70,7 @@ def test_dates_are_chosen_on_both_sides_of_the_event(tmp_path: Path, days: int) 
     dataset["VV"].values[:] = np.arange(15)[:, None, None] - 20
     path = write(dataset.assign_coords(time=times), tmp_path)
     found = read_tile(path, ModelInput(("s1asc:VV",), 4, "event"))[0, :, 0, 0, 0] + 20
-    assert found.tolist() == select_event_steps(times, 4)
+    assert found.tolist() == select_event_steps(times, 4, EVENT)
 
 
 def test_rows_run_from_north_to_south(tmp_path: Path) -> None:
