@@ -66,6 +66,7 @@ class Scene:
         spec: The network's input.
         has_heights: Whether the relief holds heights.
         synthetic: Whether the pixels are the synthetic twin's.
+        times: Times of the acquisitions that the network reads, by modality, each of shape ``(T,)``.
         notes: Conversions and choices made on opening, one sentence each.
         excluded: Tiles that could not be read so far, with the reason.
     """
@@ -74,6 +75,7 @@ class Scene:
     spec: InputSpec
     has_heights: bool = True
     synthetic: bool = False
+    times: Mapping[str, np.ndarray] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     excluded: dict[str, str] = field(default_factory=dict)
 

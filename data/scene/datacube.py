@@ -1,43 +1,35 @@
-"""A datacube (NetCDF or Zarr) of any size as a scene, read window by window and never whole."""
+"""A datacube (NetCDF or Zarr) of any size as a scene; its grid follows from its coordinates."""
 
-import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import xarray as xr
 
-from data.io.safe_json import refused_error
-from data.pack.tile_row import SLOPE_REACH_PX, measure_slope
-from data.scene.base import (
-    InputSpec,
-    Scene,
-    WindowData,
-    choose_steps,
-    find_backscatter,
-    format_dates,
-    round_to_float16,
-    stack_channels,
-)
+from data.io.safe_json import refused_error, show_value
+from data.scene.base import InputSpec
+from data.scene.cube import Cube, choose_dates, make_cube
 from data.scene.datacube_file import DIMS, open_groups
-from data.scene.georeference import Grid, read_grid
-from data.scene.row_cache import ChunkLayout, RowCache, read_acquisitions, read_chunk_layout
-from data.scene.units import detect_cube_units, nodata_to_nan, to_db
-from data.scene.windows import Span, Window, combine_spans, format_area, make_spans
+from data.scene.georeference import TOLERANCE, Frame, parse_crs
+from data.scene.row_cache import ChunkLayout, read_acquisitions, read_chunk_layout
+from data.scene.series import Layers, Series, nodata_to_nan
 from data.tiles.rules import BANDS, NODATA, ORBITS, SCENE_CLASS, Units, check_times
 
-logger = logging.getLogger(__name__)
+MAX_UNEVEN = 0.1  # of a pixel: degrees in float32 are that uneven
+CRS_ATTRIBUTES = ("crs_wkt", "spatial_ref")
 
 
-def open_cube(path: Path, spec: InputSpec, units: Units | None = None) -> "Cube":
+def open_cube(
+    path: Path, spec: InputSpec, units: Units | None = None, *, resample: bool = False
+) -> Cube:
     """Open a datacube; reads its coordinates and a few pixels.
 
     Args:
         path: A NetCDF file or a Zarr folder, laid out as described in `data.scene.datacube_file`.
         spec: The network's input.
         units: Unit of the backscatter; by default detected from a few pixels.
+        resample: Whether a cube on another grid than 10 m may be resampled.
 
     Raises:
         ValueError: If a modality, band or date is missing, or the unit, pixel size or coordinate system does not fit
@@ -45,52 +37,31 @@ def open_cube(path: Path, spec: InputSpec, units: Units | None = None) -> "Cube"
     """
     groups = open_groups(path, spec.modalities)
     notes: list[str] = []
-    grid = _find_common_grid(groups, path, notes)
-    layouts = {name: read_chunk_layout(dataset[BANDS[name][0]]) for name, dataset in groups.items()}
-    groups = {name: _orient_south(dataset) for name, dataset in groups.items()}
-    steps = {
-        name: _choose_dates(dataset, spec, name, path, notes) for name, dataset in groups.items()
-    }
-    heights = next((group["DEM"] for group in groups.values() if "DEM" in group), None)
+    series: dict[str, Series] = {}
+    heights: Layers | None = None
+    times = {}
+    for name, dataset in groups.items():
+        source = f"{name} of {path}"
+        frame, note = read_frame(dataset, source, resample=resample)
+        notes += [note] if note and note not in notes else []
+        layout = read_chunk_layout(dataset[BANDS[name][0]])
+        south = _orient_south(dataset)
+        steps = choose_dates(_read_times(south, source), spec, name, source, notes)
+        times[name] = south["time"].values[steps]
+        read = partial(_read_layers, south, name, steps, layout)
+        series[name] = Series([Layers(frame, source, read)], layout, None)
+        if heights is None and "DEM" in south:
+            heights = Layers(frame, source, partial(_read_dem, south))
     if heights is None and {"DEM", "slope"} & set(spec.channels):
         got = ", ".join(map(str, next(iter(groups.values()))))
         raise refused_error("The model reads heights: a datacube must have DEM", got, path)
-    units_by_orbit = {
-        name: units or detect_cube_units(dataset, steps[name], name, path)
-        for name, dataset in groups.items()
-        if name in ORBITS
-    }
-    if linear := [name for name, unit in units_by_orbit.items() if unit == "linear"]:
-        notes.append(f"Backscatter of {', '.join(linear)} was converted from linear power to dB.")
-    return Cube(
-        grid=grid,
-        spec=spec,
-        has_heights=heights is not None,
+    return make_cube(
+        *(path, spec, series, heights, notes),
+        units=units,
+        resample=resample,
+        times=times,
         synthetic=any("synthetic" in str(group.attrs).lower() for group in groups.values()),
-        notes=notes,
-        path=path,
-        groups=groups,
-        steps=steps,
-        layouts=layouts,
-        units=units_by_orbit,
-        heights=heights,
     )
-
-
-def _find_common_grid(groups: dict[str, xr.Dataset], path: Path, notes: list[str]) -> Grid:
-    grids = {name: read_grid(dataset, f"{name} of {path}") for name, dataset in groups.items()}
-    (first, (grid, note)), *others = grids.items()
-    for name, (other, _) in others:
-        if other != grid:
-            remedy = "Resample one onto the other's grid, for example with gdalwarp."
-            raise refused_error(
-                "All groups of a datacube must be on one grid",
-                f"{first} {grid}, {name} {other}",
-                path,
-                remedy,
-            )
-    notes += [note] if note else []
-    return grid
 
 
 def _orient_south(dataset: xr.Dataset) -> xr.Dataset:
@@ -99,131 +70,142 @@ def _orient_south(dataset: xr.Dataset) -> xr.Dataset:
     return dataset.isel(y=slice(None, None, -1)) if y[0] < y[-1] else dataset
 
 
-def _choose_dates(
-    dataset: xr.Dataset, spec: InputSpec, name: str, path: Path, notes: list[str]
-) -> list[int]:
-    """Choose a group's acquisitions and add a note with their dates."""
-    source, times = f"{name} of {path}", dataset["time"].values
+def _read_times(dataset: xr.Dataset, source: str) -> np.ndarray:
+    times: np.ndarray = dataset["time"].values
     if times.dtype.kind != "M":
         raise refused_error("time must be dates", f"type {times.dtype}", source)
     check_times(times, Path(source))
-    steps = choose_steps(times, spec, source)
-    notes.append(f"Of {len(times)} acquisitions of {name}: {format_dates(times[steps])}.")
-    return steps
+    return times
 
 
-@dataclass(kw_only=True)
-class Cube(Scene):
-    """An opened datacube.
+def _read_layers(
+    dataset: xr.Dataset,
+    modality: str,
+    steps: Sequence[int],
+    layout: ChunkLayout,
+    name: str,
+    rows: slice,
+    columns: slice,
+) -> np.ndarray:
+    """Read the chosen acquisitions of a variable, shape ``(T, H, W)``, float32."""
 
-    Attributes:
-        path: The file or the Zarr folder.
-        groups: Datasets by modality, rows running south.
-        steps: Indices of the chosen acquisitions, by modality.
-        layouts: Chunk layouts, by modality.
-        units: Unit of the backscatter, by orbit.
-        heights: Height in m, or None.
+    def read(variable: str) -> np.ndarray:
+        band = dataset[variable].transpose(*DIMS)[:, rows, columns]
+        return read_acquisitions(band, steps, layout)
+
+    values = read(name).astype(np.float32, copy=False)
+    if modality in ORBITS:
+        return values
+    return np.where((values == NODATA) | (read(SCENE_CLASS) == 0), np.float32(np.nan), values)
+
+
+def _read_dem(dataset: xr.Dataset, name: str, rows: slice, columns: slice) -> np.ndarray:
+    """Read heights, shape ``(1, H, W)``, float32; NaN = no data."""
+    heights = dataset[name]
+    layer = heights.isel(time=0) if "time" in heights.dims else heights
+    values = layer.transpose("y", "x")[rows, columns].values.astype(np.float32)
+    return nodata_to_nan(values)[None]
+
+
+def read_frame(
+    dataset: xr.Dataset, source: Path | str, *, resample: bool = False
+) -> tuple[Frame, str | None]:
+    """Return a datacube's pixel grid.
+
+    ``x`` and ``y`` may be the pixels' upper left corners, as in the tiles, or their centres, as most programs write
+    them. A ``GeoTransform`` attribute (of GDAL, rioxarray or the tiles) decides. Without one, multiples of the pixel size
+    are taken for corners, and coordinates half a pixel off for centres. Degrees, and other coordinates of a cube that will
+    be resampled, are taken for centres, as the CF conventions say.
+
+    Args:
+        dataset: Has ``x`` and ``y``.
+        source: Group and file, for error messages.
+        resample: Whether the cube will be resampled.
+
+    Returns:
+        The grid, rows running south; and a note if corners or centres were guessed.
+
+    Raises:
+        ValueError: If there is no coordinate system, the pixels are not evenly spaced, or the coordinates are neither
+            corners nor centres.
     """
+    crs = _read_crs(dataset, source)
+    x, y = (np.asarray(dataset[name].values, np.float64) for name in ("x", "y"))
+    if min(len(x), len(y)) < 2:
+        raise refused_error("A datacube must have 2 x 2 px or more", f"{len(y)} x {len(x)}", source)
+    y = y[::-1] if y[0] < y[-1] else y
+    steps = _measure_step("x", x, source), _measure_step("y", -y, source)
+    (left, up), note = _find_offset(dataset, (x[0], y[0]), steps, source, resample)
+    frame = Frame(crs, float(x[0]) - left, float(y[0]) + up, *steps, len(y), len(x))
+    return frame, note
 
-    path: Path
-    groups: dict[str, xr.Dataset]
-    steps: dict[str, list[int]]
-    layouts: dict[str, ChunkLayout]
-    units: dict[str, Units]
-    heights: xr.DataArray | None
-    _caches: dict[str, RowCache] = field(init=False)  # by channel
 
-    def __post_init__(self) -> None:
-        self._caches = self._make_caches(())
+def _read_crs(dataset: xr.Dataset, source: Path | str) -> str:
+    values = [dataset.attrs.get("crs")]
+    for variable in dataset.variables.values():
+        values += [variable.attrs.get(name) for name in CRS_ATTRIBUTES]
+    texts = [text for text in values if isinstance(text, str) and text]
+    if not texts:
+        remedy = 'Add the attribute crs, such as "EPSG:32654".'
+        raise refused_error("A datacube must name its coordinate system", "none", source, remedy)
+    return parse_crs(texts[0], source)
 
-    def list_windows(self, side: int, overlap: int) -> list[Window]:
-        """List windows of *side* px that cover the scene, ordered by first row: the fastest order to read them."""
-        rows = make_spans(self.grid.height, side, overlap)
-        self._caches = self._make_caches([span.start for span in rows])
-        return combine_spans(rows, make_spans(self.grid.width, side, overlap))
 
-    def _make_caches(self, starts: Sequence[int]) -> dict[str, RowCache]:
-        """Make a row cache per band, for windows that start at these rows."""
-        height, layouts = self.grid.height, self.layouts
-        return {
-            name: RowCache(
-                partial(self._read_band, name), layouts[name.split(":")[0]], height, starts
-            )
-            for name in self.spec.channels
-            if ":" in name
-        }
+def _measure_step(name: str, values: np.ndarray, source: Path | str) -> float:
+    """Return the spacing of ascending coordinates; whole numbers of metres become exact."""
+    step = float(values[-1] - values[0]) / (len(values) - 1)
+    even = np.linspace(values[0], values[-1], len(values))
+    if not step > 0 or not np.abs(values - even).max() <= MAX_UNEVEN * step:
+        steps = np.diff(values)
+        got = f"steps of {steps.min():g} to {steps.max():g}"
+        remedy = "Interpolate it to even coordinates, x ascending."
+        raise refused_error(f"{name} must be evenly spaced", got, source, remedy)
+    return float(round(step)) if step > 1 and abs(step - round(step)) < TOLERANCE * step else step
 
-    def read(self, window: Window) -> WindowData | None:
-        """Read a window; return None if it has no backscatter at all.
 
-        Raises:
-            ValueError: If a value is infinite, or the file is damaged.
-        """
-        return self.read_all([window])[0]
+def _find_offset(
+    dataset: xr.Dataset,
+    first: tuple[float, float],
+    steps: tuple[float, float],
+    source: Path | str,
+    resample: bool,
+) -> tuple[tuple[float, float], str | None]:
+    """Return how far the first coordinates are from the first pixel's corner, and a note if it was guessed."""
+    note: str | None = None
+    given = [
+        v.attrs["GeoTransform"] for v in dataset.variables.values() if "GeoTransform" in v.attrs
+    ]
+    if given:
+        gaps = _read_transform(str(given[0]), first, dataset.sizes["y"] * steps[1], source)
+    else:
+        gaps, note = (first[0], -first[1]), "x and y were taken for the pixels' {}."
+    degrees = max(steps) < 1  # multiples of the pixel size mean nothing in degrees
+    for share, point in ((0.0, "upper left corners"), (0.5, "centres")):
+        pairs = list(zip(gaps, steps, strict=True))
+        exact = note is None
+        if not (note and degrees) and all(_is_near(g / s - share, exact=exact) for g, s in pairs):
+            return (share * steps[0], share * steps[1]), note and note.format(point)
+    if note and (resample or degrees):
+        return (steps[0] / 2, steps[1] / 2), note.format("centres")
+    remedy = "Add a GeoTransform, for example with rioxarray's write_transform()."
+    got = f"({first[0]:.2f}, {first[1]:.2f})"
+    raise refused_error(
+        "x and y must be the corners or the centres of the pixels", got, source, remedy
+    )
 
-    def read_all(self, windows: Sequence[Window]) -> list[WindowData | None]:
-        """Read windows of the same rows at once, because they often share chunks of the file."""
-        first, last = windows[0], windows[-1]
-        width = last.columns.stop - first.columns.start
-        whole = Window(first.rows, Span(first.columns.start, np.ones(width, np.float32)))
-        try:
-            bands = {
-                name: cache.read(whole.rows.slice, whole.columns.slice)
-                for name, cache in self._caches.items()
-            }
-            maps = self._read_maps(whole)
-        except (OSError, RuntimeError) as error:
-            raise refused_error(
-                "A datacube must be readable", error, f"{whole} of {self.path}"
-            ) from error
-        x = stack_channels(self.spec.channels, bands, maps)
-        valid = find_backscatter(self.spec.channels, x)
-        relief = maps["DEM"] if maps else next(iter(bands.values()))[-1].astype(np.float32)
-        window_data = []
-        for window in windows:
-            start = window.columns.start - whole.columns.start
-            cut = (..., slice(start, start + window.shape[1]))
-            window_data.append(
-                WindowData(x[cut], relief[cut], valid[cut]) if valid[cut].any() else None
-            )
-        return window_data
 
-    def _read_band(self, channel: str, rows: slice, columns: slice) -> np.ndarray:
-        """Read the chosen acquisitions of a band, shape ``(T, H, W)``."""
-        modality, band = channel.split(":")
-        values = self._read_raw(modality, band, rows, columns).astype(np.float32, copy=False)
-        if modality not in ORBITS:
-            classes = self._read_raw(modality, SCENE_CLASS, rows, columns)
-            return np.where((values == NODATA) | (classes == 0), np.float32(np.nan), values)
-        source = f"{channel}, {format_area(rows, columns)} of {self.path}"
-        return to_db(values, self.units[modality], source)
+def _read_transform(
+    text: str, first: tuple[float, float], length: float, source: Path | str
+) -> tuple[float, float]:
+    """Return how far the first coordinates are from the corner in GDAL's GeoTransform."""
+    try:
+        west, _, _, edge, _, step = (float(word) for word in text.split())
+    except ValueError as error:
+        raise refused_error("GeoTransform must be six numbers", show_value(text), source) from error
+    north = edge if step < 0 else edge + length  # rows stored from south to north
+    return first[0] - west, north - first[1]
 
-    def _read_raw(self, modality: str, name: str, rows: slice, columns: slice) -> np.ndarray:
-        """Read the chosen acquisitions of a variable as stored, shape ``(T, H, W)``."""
-        variable = self.groups[modality][name].transpose(*DIMS)
-        return read_acquisitions(
-            variable[:, rows, columns], self.steps[modality], self.layouts[modality]
-        )
 
-    def _read_maps(self, window: Window) -> dict[str, np.ndarray]:
-        """Read height and slope, with a margin so that slopes have no seams between windows."""
-        if self.heights is None:
-            return {}
-        sizes = (self.grid.height, self.grid.width)
-        spans = (window.rows, window.columns)
-        outer = [
-            slice(max(span.start - SLOPE_REACH_PX, 0), min(span.stop + SLOPE_REACH_PX, size))
-            for span, size in zip(spans, sizes, strict=True)
-        ]
-        layer = self.heights.isel(time=0) if "time" in self.heights.dims else self.heights
-        heights = nodata_to_nan(
-            layer.transpose("y", "x")[outer[0], outer[1]].values.astype(np.float32)
-        )
-        inner = tuple(
-            slice(span.start - cut.start, span.stop - cut.start)
-            for span, cut in zip(spans, outer, strict=True)
-        )
-        maps = {"DEM": heights[inner]}
-        if "slope" in self.spec.channels:
-            maps["slope"] = round_to_float16(measure_slope(heights))[inner]
-        return maps
+def _is_near(gap: float, *, exact: bool) -> bool:
+    """Return whether a gap in pixels is zero: exactly, or modulo a pixel."""
+    return abs(gap if exact else (gap + 0.5) % 1 - 0.5) < 2 * TOLERANCE

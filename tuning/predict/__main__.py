@@ -2,7 +2,8 @@
 
     python -m tuning.predict --model models:/hokkaido-unet@champion --input TILES --out DIR
 
-The input is a folder of tiles, one tile's file, or a datacube of any size (NetCDF or Zarr); see docs/maps.md.
+The input is a folder of tiles, one tile's file, a datacube of any size (NetCDF or Zarr), or a folder or list of GeoTIFFs;
+see docs/maps.md.
 """
 
 import argparse
@@ -26,7 +27,13 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
         required=True,
         help="models:/NAME@ALIAS, models:/NAME/VERSION, or a downloaded model's folder",
     )
-    add("--input", required=True, type=Path, help="folder of tiles, a tile's file, or a datacube")
+    add(
+        "--input",
+        required=True,
+        type=Path,
+        nargs="+",
+        help="folder of tiles, a tile's file, a datacube, or a folder or list of GeoTIFFs",
+    )
     add("--out", required=True, type=Path, help="new or empty folder for the map")
     add(
         "--root",
@@ -45,6 +52,15 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
         help="average over four flips of the input; takes four times as long",
     )
     add("--ensemble", action="store_true", help="average over all seeds of the model's study")
+    add(
+        "--resample",
+        action="store_true",
+        help="resample a scene on another grid than one of 10 m, such as 30 m or degrees",
+    )
+    add(
+        "--pattern",
+        help="names of GeoTIFFs, such as '{modality}/{date:%%Y%%m%%d}_{band}.tif' (default: found)",
+    )
     add("--units", choices=("dB", "linear"), help="unit of the backscatter (default: detected)")
     add(
         "--event",

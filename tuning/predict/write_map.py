@@ -3,7 +3,7 @@
 import argparse
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -70,9 +70,9 @@ def prepare_map(args: argparse.Namespace) -> MapJob:
     predictor = Predictor(members, parse_device(args.device), flips=args.tta)
     threshold = read_threshold({"threshold": args.threshold}, predictor.threshold)
     spec = replace(predictor.spec, event=np.datetime64(args.event, "s"))
-    scene = open_scene(args.input, spec, args.units)
+    scene = open_scene(args.input, spec, args.units, resample=args.resample, pattern=args.pattern)
     facts = _collect_facts(args, members, scene)
-    print(f"Data: {describe_origin(facts['data'] == 'synthetic')}, {args.input}.")
+    print(f"Data: {describe_origin(facts['data'] == 'synthetic')}, {facts['input']}.")
     for note in scene.notes:
         print(note)
     return MapJob(
@@ -91,12 +91,18 @@ def _collect_facts(args: argparse.Namespace, members: list[Member], scene: Scene
     return {
         "model": args.model,
         "networks": [member.uri for member in members],
-        "input": str(args.input),
+        "input": describe_input(args.input),
         "data": "synthetic" if synthetic else "real",
         "flips": args.tta,
         "event": str(scene.spec.event),
         "notes": scene.notes,
     }
+
+
+def describe_input(paths: Sequence[Path]) -> str:
+    """Return the input as text: a path, or the first of several files and their number."""
+    more = f" and {len(paths) - 1} more files" if len(paths) > 1 else ""
+    return f"{paths[0]}{more}"
 
 
 def make_map(job: MapJob, out: Path) -> MapTotals:

@@ -35,7 +35,7 @@ def write_cube(groups: Groups, folder: Path, kind: str) -> Path:
 def test_windows_read_in_order_equal_windows_read_alone(tmp_path: Path, kind: str) -> None:
     path = write_cube(make_groups(200, 112), tmp_path, kind)
     cube, alone = open_cube(path, SPEC), open_cube(path, SPEC)
-    assert cube.layouts["s1asc"].rows == CHUNK
+    assert cube.series["s1asc"].layout.rows == CHUNK
     for number in range(2):  # a scene can be mapped again
         for window in cube.list_windows(64, 16):
             window_data, wanted = cube.read(window), alone.read(window)
@@ -50,14 +50,14 @@ def test_no_chunk_is_read_twice(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, first: int
 ) -> None:
     cube = open_cube(write_cube(make_groups(200, 112), tmp_path, kind), SPEC)
-    original, read = cube._read_raw, []
+    original, read = cube._read_band, []
 
-    def watch(modality: str, name: str, rows: slice, columns: slice) -> np.ndarray:
-        if (modality, columns.start) == ("s1asc", 0):
+    def watch(channel: str, rows: slice, columns: slice) -> np.ndarray:
+        if (channel, columns.start) == ("s1asc:VV", 0):
             read.append((rows.start, rows.stop))
-        return original(modality, name, rows, columns)
+        return original(channel, rows, columns)
 
-    monkeypatch.setattr(cube, "_read_raw", watch)
+    monkeypatch.setattr(cube, "_read_band", watch)
     for window in cube.list_windows(64, 16):
         cube.read(window)
     tops, bottoms = zip(*read, strict=True)

@@ -1,0 +1,136 @@
+"""A folder or list of GeoTIFFs as a scene: one file per date and polarisation, or per date with both."""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import rasterio
+from rasterio.windows import Window as RasterWindow
+
+from data.io.safe_json import refused_error
+from data.scene.base import InputSpec
+from data.scene.cube import UNCHUNKED, Cube, choose_dates, make_cube
+from data.scene.datacube_file import MAX_CHUNK_BYTES
+from data.scene.georeference import Frame, parse_crs
+from data.scene.geotiff_names import HEIGHTS, show_names
+from data.scene.geotiff_table import Band, make_table, open_geotiff
+from data.scene.row_cache import ChunkLayout
+from data.scene.series import Layers, Series
+from data.tiles.rules import Units
+
+Opened = Mapping[
+    str, tuple[rasterio.DatasetReader, int]
+]  # by variable: file and number of the band
+
+
+def open_geotiffs(
+    paths: Sequence[Path],
+    spec: InputSpec,
+    units: Units | None = None,
+    *,
+    resample: bool = False,
+    pattern: str | None = None,
+) -> Cube:
+    """Open GeoTIFFs as a scene; reads their names, their headers and a few pixels.
+
+    Args:
+        paths: A folder, or files.
+        spec: The network's input.
+        units: Unit of the backscatter; by default detected from a few pixels.
+        resample: Whether files on other grids than one of 10 m may be resampled.
+        pattern: The names' pattern, see `data.scene.geotiff_names.compile_pattern`; by default found.
+
+    Raises:
+        ValueError: If a name or file cannot be read, a modality, polarisation or date is missing or twice, or the
+            unit, pixel size or coordinate system does not fit the network.
+    """
+    table = make_table(paths, spec, pattern)
+    root, notes = table.root, []
+    if table.skipped:
+        names = show_names(table.skipped, root)
+        notes.append(f"Not read, since neither VV nor VH is in name or description: {names}.")
+    series, times, marks = {}, {}, []
+    for modality in spec.modalities:
+        dates = table.dates[modality]
+        all_times = np.array(list(dates), "datetime64[ns]")
+        steps = choose_dates(all_times, spec, modality, f"{modality} of {root}", notes)
+        times[modality] = all_times[steps]
+        chosen = list(dates.values())
+        opened = [_open_bands(chosen[step]) for step in steps]
+        marks += [raster.tags().get("synthetic") for one in opened for raster, _ in one.values()]
+        layers = [_make_layers(one) for one in opened]
+        series[modality] = Series(layers, _read_layout(opened), None)
+    heights = None
+    if table.heights is not None:
+        heights = _make_layers(_open_bands({HEIGHTS: Band(table.heights, 1)}))
+    return make_cube(
+        *(root, spec, series, heights, notes),
+        units=units,
+        resample=resample,
+        times=times,
+        synthetic=any(marks),
+    )
+
+
+def _open_bands(bands: Mapping[str, Band]) -> Opened:
+    opened = {name: (open_geotiff(band.path), band.number) for name, band in bands.items()}
+    for name, (raster, index) in opened.items():
+        chunk = (
+            np.prod(raster.block_shapes[index - 1]) * np.dtype(raster.dtypes[index - 1]).itemsize
+        )
+        if chunk > MAX_CHUNK_BYTES:
+            rule = f"A block must have at most {MAX_CHUNK_BYTES:,} bytes"
+            remedy = "Write it in blocks of 512 x 512 px."
+            raise refused_error(rule, f"{chunk:,} ({name})", raster.name, remedy)
+    return opened
+
+
+def _make_layers(opened: Opened) -> Layers:
+    """Make the layers of a date.
+
+    Raises:
+        ValueError: If a file has no coordinate system or is turned, or its bands are not on one grid.
+    """
+    (raster, _), *others = opened.values()
+    frame = _read_frame(raster)
+    for other, _ in others:
+        if not _read_frame(other).matches(frame):
+            got = f"{frame} in {Path(raster.name).name}, and {_read_frame(other)}"
+            remedy = "Write both polarisations on one grid."
+            raise refused_error(
+                "Polarisations of a date must be on one grid", got, other.name, remedy
+            )
+    return Layers(frame, Path(raster.name).name, partial(_read, opened))
+
+
+def _read_frame(raster: rasterio.DatasetReader) -> Frame:
+    if raster.crs is None:
+        remedy = "Add it, for example with rasterio edit-info --crs."
+        rule = "A GeoTIFF must name its coordinate system"
+        raise refused_error(rule, "none", raster.name, remedy)
+    at = raster.transform
+    if at.b or at.d or at.a <= 0 or at.e >= 0:
+        remedy = "Warp it to a grid whose rows run south, for example with rasterio warp."
+        raise refused_error("A GeoTIFF must be north up", tuple(at)[:6], raster.name, remedy)
+    if min(raster.shape) < 2:
+        got = "{} x {}".format(*raster.shape)
+        raise refused_error("A GeoTIFF must have 2 x 2 px or more", got, raster.name)
+    crs = parse_crs(raster.crs.to_wkt(), raster.name)
+    return Frame(crs, at.c, at.f, at.a, -at.e, *raster.shape)
+
+
+def _read_layout(opened: Sequence[Opened]) -> ChunkLayout:
+    """Return the blocks that all files have in the direction of the rows; GDAL caches whole blocks."""
+    rows = {raster.block_shapes[index - 1][0] for one in opened for raster, index in one.values()}
+    return ChunkLayout(rows.pop(), 0, 1) if len(rows) == 1 else UNCHUNKED
+
+
+def _read(opened: Opened, name: str, rows: slice, columns: slice) -> np.ndarray:
+    """Read a window of a band, shape ``(1, H, W)``, float32; NaN = no data, by value, mask or alpha band."""
+    raster, index = opened[name]
+    window = RasterWindow.from_slices(rows, columns)
+    values = raster.read(index, window=window, masked=True).astype(np.float32).filled(np.nan)
+    scale, offset = raster.scales[index - 1], raster.offsets[index - 1]
+    scaled: np.ndarray = values if (scale, offset) == (1, 0) else values * scale + offset
+    return scaled[None]
