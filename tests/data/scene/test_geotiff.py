@@ -46,8 +46,8 @@ def test_a_folder_of_geotiffs_holds_the_numbers_of_a_cube(tmp_path: Path, name: 
     scene = open_scene(write_folder(groups(), tmp_path / "tifs", name), SPEC)
     assert scene.grid == cube.grid
     np.testing.assert_array_equal(read_all(scene), read_all(cube))
-    days = [times.astype("datetime64[D]") for times in (scene.times["s1dsc"], cube.times["s1dsc"])]
-    np.testing.assert_array_equal(*days)
+    days, wanted = (one.times["s1dsc"].astype("datetime64[D]") for one in (scene, cube))
+    np.testing.assert_array_equal(days, wanted)
 
 
 def test_a_list_of_files_is_a_scene_of_their_dates(tmp_path: Path) -> None:
