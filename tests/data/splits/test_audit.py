@@ -2,6 +2,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import matplotlib.image
@@ -78,7 +79,7 @@ def test_audit_computes_part_statistics() -> None:
 def test_audit_reads_positions_from_the_files() -> None:
     tiles, split = survey_catalogue(), make_split("blocks")
     at = tiles[split.train[0]]
-    tiles[split.test[0]] = TileSurvey(split.test[0], at.west_m + GRID_M, at.north_m, 0)
+    tiles[split.test[0]] = replace(at, tile_id=split.test[0], west_m=at.west_m + GRID_M)
     statistics = compute_split_statistics(split, tiles)
     assert split.test[0] in statistics.touching_by_edge["test"]
 

@@ -16,7 +16,7 @@ def test_every_inventory_has_a_name_a_place_and_a_source() -> None:
     for name, region in read_regions().items():
         assert name == region.name == name.lower()
         assert region.place
-        assert region.source or region.event is None
+        assert region.source
         assert all(crs.startswith(("EPSG:326", "EPSG:327")) for crs in region.crs)
 
 
@@ -47,4 +47,4 @@ def test_an_unknown_region_is_refused_with_the_nearest_and_the_list() -> None:
 
 
 def test_a_known_region_is_shown_with_its_place() -> None:
-    assert format_regions(["noto", "italy"]) == "italy (Emilia-Romagna (Italy)), noto"
+    assert format_regions(["noto", "italy"]) == "italy (Emilia-Romagna in Italy), noto"

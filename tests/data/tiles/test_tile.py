@@ -111,7 +111,7 @@ def test_tile_is_refused_when_missing_or_misnamed(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"must exist, but got .*hokkaido_s1asc_1\.nc"):
         open_tile(tile_path(tmp_path, "hokkaido_1", "s1asc"))
     with pytest.raises(
-        TileError, match=r"named hokkaido_<modality>_<number>\.nc, but got"
+        TileError, match=r"named <region>_<modality>_<number>\.nc, but got"
     ) as caught:
         open_tile(tmp_path / "italy_1.nc")
     assert caught.value.verdict == "misnamed"
