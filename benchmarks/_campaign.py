@@ -22,7 +22,7 @@ from data.pack import Pack
 from data.pack.channels import SAR_CHANNELS
 from data.pack.log_ratio import log_ratio
 from data.pack.normalisation import make_normalisation
-from data.splits import Split, make_split
+from data.splits import Split, list_folds, make_split
 from models import list_models
 from tuning.baselines.baselines import is_deterministic, make_baseline_config
 from tuning.metrics.curve import choose_threshold
@@ -31,7 +31,6 @@ from tuning.registry.gate_tiles import write_gate_tiles
 from tuning.report.reference_layers import write_reference_layers, write_split_audit
 from tuning.report.write_report import EXCLUDED_FILE, EXPECTED_RUNS_TAG, SUSPICIOUS_FILE
 from tuning.settings.presets import SEEDS, get_preset
-from tuning.settings.settings import list_folds
 from tuning.tracking.payloads import CampaignContext
 from tuning.tracking.tracker import Tracker
 from tuning.train.checkpoints import make_model
@@ -64,7 +63,7 @@ def log_campaign(
     root: Path, name: str, pack: Pack, split: str, seeds: int, baselines: Sequence[str] = ()
 ) -> Logged:
     """Log a campaign of all networks: *seeds* repeats on every fold, and one search trial of each."""
-    splits = [make_split(fold, pack.tile_ids) for fold in list_folds(split)]
+    splits = [make_split(fold, pack.surveys()) for fold in list_folds(split, pack.regions)]
     tracker = Tracker(root, _make_context(name, pack, split, splits))
     files = root / "trials" / name
     models = [*list_models(), *baselines]

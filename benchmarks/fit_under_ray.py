@@ -22,6 +22,7 @@ import torch
 from _turns import Ratio, Side, judge, serve, tell_load
 
 from data.pack import Pack, load_pack, make_pack
+from data.splits import survey_catalogue
 from data.twin import make_twin
 from tuning.settings.presets import pick_tiles
 from tuning.train.fit import fit
@@ -98,7 +99,9 @@ def measure(root: Path, rounds: int, epochs: int) -> tuple[list[Any], list[Any]]
     from tuning.trial.folder import write_json
 
     tiles = make_twin(
-        root / "data", tile_ids=pick_tiles("blocks", TILES_PER_PART, None), progress=False
+        root / "data",
+        tile_ids=pick_tiles("blocks", TILES_PER_PART, survey_catalogue()),
+        progress=False,
     )
     pack = make_pack(tiles, root / "packs", units="dB")
     config = make_config(pack, 0) | {"epochs": epochs, "patience": epochs}

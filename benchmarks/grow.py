@@ -26,6 +26,7 @@ from track_trials import make_config, make_settings
 
 from data.pack import make_pack
 from data.pack.dataset import Batch
+from data.splits import survey_catalogue
 from data.twin import make_twin
 from models import create_model, known_good
 from tuning.campaign.campaign import CLIP
@@ -108,7 +109,9 @@ def grow_networks(rounds: int) -> list[bool]:
 def grow_trials(root: Path, rounds: int) -> bool:
     """Measure stages with an increasing number of trials."""
     tiles = make_twin(
-        root / "data", tile_ids=pick_tiles("blocks", TILES_PER_PART, None), progress=False
+        root / "data",
+        tile_ids=pick_tiles("blocks", TILES_PER_PART, survey_catalogue()),
+        progress=False,
     )
     pack = make_pack(tiles, root / "packs", units="dB")
     start_ray(make_settings())

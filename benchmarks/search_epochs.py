@@ -30,6 +30,7 @@ from ray.tune.schedulers import TrialScheduler
 from track_trials import make_config
 
 from data.pack import Pack, make_pack
+from data.splits import survey_catalogue
 from data.twin import make_twin
 from tuning.search import optuna_asha
 from tuning.settings.presets import pick_tiles
@@ -139,7 +140,9 @@ def search(trainer: Trainer, name: str, target: float, first: dict[str, Any]) ->
 def measure(root: Path, args: argparse.Namespace) -> list[float]:
     """Return each repetition's fraction of the random search's epochs."""
     tiles = make_twin(
-        root / "data", tile_ids=pick_tiles("blocks", TILES_PER_PART, None), progress=False
+        root / "data",
+        tile_ids=pick_tiles("blocks", TILES_PER_PART, survey_catalogue()),
+        progress=False,
     )
     pack = make_pack(tiles, root / "packs", units="dB")
     trainer = Trainer(pack, root, args.trials, args.epochs)

@@ -22,6 +22,7 @@ from track_trials import make_config, make_settings
 
 from data.io.processes import count_cpus
 from data.pack import Pack, make_pack
+from data.splits import survey_catalogue
 from data.twin import make_twin
 from tuning.cluster.ray_session import start_ray, stop_ray
 from tuning.cluster.resources import Resources
@@ -65,7 +66,9 @@ def time_bare(root: Path, pack: Pack, at_once: int, name: str) -> float:
 def measure(root: Path, trials: int, rounds: int) -> tuple[Ratio, Ratio]:
     """Return the ratios of parallel trials and of parallel bare processes to their limit."""
     tiles = make_twin(
-        root / "data", tile_ids=pick_tiles("blocks", TILES_PER_PART, None), progress=False
+        root / "data",
+        tile_ids=pick_tiles("blocks", TILES_PER_PART, survey_catalogue()),
+        progress=False,
     )
     pack, cores = make_pack(tiles, root / "packs", units="dB"), count_cpus()
     base = make_config(pack, 0) | {"epochs": EPOCHS, "patience": EPOCHS}

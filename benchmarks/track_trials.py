@@ -22,6 +22,7 @@ from data.io.processes import count_cpus
 from data.pack import Pack, make_pack
 from data.pack.augmentation import Augment
 from data.pack.channels import SAR_CHANNELS
+from data.splits import survey_catalogue
 from data.twin import make_twin
 from models import known_good
 from tuning.campaign.campaign import CLIP
@@ -121,7 +122,9 @@ def main(argv: list[str] | None = None) -> int:
     ratios, shares = [], []
     with tempfile.TemporaryDirectory() as scratch:
         root = Path(scratch)
-        tiles = make_twin(root / "data", tile_ids=pick_tiles("blocks", TILES_PER_PART, None))
+        tiles = make_twin(
+            root / "data", tile_ids=pick_tiles("blocks", TILES_PER_PART, survey_catalogue())
+        )
         pack = make_pack(tiles, root / "packs", units="dB")
         start_ray(make_settings())
         try:

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from data.pack import Pack, make_pack
-from data.splits import Split, make_split
+from data.splits import Split, make_split, survey_catalogue
 from data.tiles import ORBITS, tile_path
 from data.twin import make_twin
 from tuning.settings.presets import pick_tiles
@@ -48,7 +48,7 @@ def twin(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Twelve tiles of the twin, four of each part of the default split; shared by all workers of a test run."""
     base = tmp_path_factory.getbasetemp()
     base = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
-    chosen = pick_tiles("blocks", 4, None)
+    chosen = pick_tiles("blocks", 4, survey_catalogue())
     return make_twin(base / "twins", tile_ids=chosen, progress=False)
 
 
@@ -68,7 +68,7 @@ def pack(twin: Path, tmp_path_factory: pytest.TempPathFactory) -> Pack:
 @pytest.fixture(scope="session")
 def split(pack: Pack) -> Split:
     """The default split of the tiny twin."""
-    return make_split("blocks", pack.tile_ids)
+    return make_split("blocks", pack.surveys())
 
 
 @pytest.fixture

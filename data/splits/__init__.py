@@ -1,25 +1,31 @@
 """Train, val and test tiles: named splits, folds, the leakage audit and its map."""
 
-from data.splits.split import (
+from data.splits.grid import survey_catalogue
+from data.splits.names import (
+    SHOTS,
     SPLITS,
-    Split,
     check_split,
-    list_fold_names,
-    list_parts,
-    make_split,
-    restrict_split,
-    store_split,
+    check_splits,
+    event_split_name,
+    is_cross_validation,
+    list_folds,
 )
+from data.splits.split import Split, list_parts, make_split, restrict_split, store_split
 from data.splits.split_file import PARTS
 
 __all__ = [
     "PARTS",
+    "SHOTS",
     "SPLITS",
     "Split",
     "check_split",
-    "list_fold_names",
+    "check_splits",
+    "event_split_name",
+    "is_cross_validation",
+    "list_folds",
     "list_parts",
     "make_split",
     "restrict_split",
     "store_split",
+    "survey_catalogue",
 ]

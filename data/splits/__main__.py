@@ -5,20 +5,20 @@ import json
 import sys
 from pathlib import Path
 
-from data.splits.audit import audit_splits, audit_to_dict, draw_audit, format_audit
-from data.splits.split import SPLITS
+from data.splits.audit import audit_splits, audit_to_dict
+from data.splits.audit_map import draw_audit
+from data.splits.audit_text import format_audit
 from data.splits.split_map import save_map
 
-DEFAULT_SPLITS = (*SPLITS, "blocks:5")
 DEFAULT_MAP = Path("mlruns/splits.png")
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command; return 0, 1 if a tile is unusable or the map cannot be written, 2 for an invalid argument."""
     args = _parse_arguments(argv)
-    splits = list(dict.fromkeys(args.split))
+    splits = list(dict.fromkeys(args.split)) if args.split else None
     try:
-        audit = audit_splits(args.tiles, splits, progress=sys.stderr.isatty())
+        audit = audit_splits(args.tiles, splits, args.region, progress=sys.stderr.isatty())
     except (ValueError, FileNotFoundError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -47,12 +47,17 @@ def _parse_arguments(argv: list[str] | None) -> argparse.Namespace:
         "tiles", type=Path, metavar="PATH", help="folder that holds s1asc/ and s1dsc/"
     )
     parser.add_argument(
+        "--region",
+        nargs="+",
+        metavar="NAME",
+        help="regions to audit, or all; default: hokkaido if the folder has it, else all",
+    )
+    parser.add_argument(
         "--split",
         nargs="+",
-        default=list(DEFAULT_SPLITS),
         metavar="NAME_OR_FILE",
-        help="split names, blocks:K for all K folds, or .json and .csv files; "
-        f"default: {' '.join(DEFAULT_SPLITS)}",
+        help="split names, blocks:K or events for all folds, or .json and .csv files; default: blocks and blocks:5, "
+        "with Hokkaido its published splits, with several regions events",
     )
     parser.add_argument(
         "--map",

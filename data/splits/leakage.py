@@ -1,11 +1,12 @@
 """Statistics of splits: a folder's tiles, the parts of a split on them, and which tiles touch train tiles."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
 from data.io.processes import WorkerDied, map_processes
+from data.splits.grid import find_touching, group_by_region
 from data.splits.split import Split
 from data.splits.split_file import PARTS
 from data.tiles import (
@@ -19,7 +20,6 @@ from data.tiles import (
     survey_tile,
     tile_path,
 )
-from data.tiles.catalogue import GRID_M, find_touching
 
 
 @dataclass(frozen=True)
@@ -65,19 +65,30 @@ class SplitStatistics:
         parts: Statistics of ``train``, ``val`` and ``test``.
         touching_by_edge: Tiles of ``val`` and of ``test`` that share an edge with a train tile.
         touching: Tiles of ``val`` and of ``test`` that share an edge or a corner with a train tile.
+        regions: Statistics of the three parts within each region of the folder; their ratios refer to the share in
+            the region.
     """
 
     split: Split
     parts: dict[str, PartStatistics]
     touching_by_edge: dict[str, list[str]]
     touching: dict[str, list[str]]
+    regions: dict[str, dict[str, PartStatistics]]
 
 
-def survey_folder(root: Path, *, progress: bool = False) -> FolderSurvey:
+def survey_folder(
+    root: Path,
+    regions: Collection[str] | None = None,
+    modalities: Sequence[str] | None = None,
+    *,
+    progress: bool = False,
+) -> FolderSurvey:
     """Read position and label of a folder's tiles in worker processes.
 
     Args:
         root: Folder that holds ``s1asc/`` and ``s1dsc/``, one of them, or else ``s2/``.
+        regions: Names of regions; None surveys all in the folder.
+        modalities: Those of which a tile must have a file; by default all orbit directions in the folder.
         progress: Whether to show a progress bar on stderr.
 
     Returns:
@@ -88,8 +99,8 @@ def survey_folder(root: Path, *, progress: bool = False) -> FolderSurvey:
         FileNotFoundError: If the folder holds no tiles.
     """
     present = [modality for modality in MODALITIES if (root / modality).is_dir()]
-    modalities = [m for m in ORBITS if m in present] or present or list(ORBITS)
-    tile_ids = list_tiles(root, modalities)
+    modalities = modalities or [m for m in ORBITS if m in present] or present or list(ORBITS)
+    tile_ids = list_tiles(root, modalities, regions)
     tiles, unusable = {}, {}
     work = partial(_survey_tile, root, tuple(modalities))
     results = map_processes(work, tile_ids, "surveying tiles", progress=progress)
@@ -99,7 +110,7 @@ def survey_folder(root: Path, *, progress: bool = False) -> FolderSurvey:
         else:
             crash = f"The process that read {tile_id} died. Get its files again."
             unusable[tile_id] = crash if isinstance(result, WorkerDied) else result
-    return FolderSurvey(tiles, unusable, tuple(list_unpaired(root, modalities)))
+    return FolderSurvey(tiles, unusable, tuple(list_unpaired(root, modalities, regions)))
 
 
 def _survey_tile(root: Path, modalities: tuple[str, ...], tile_id: str) -> TileSurvey | str:
@@ -111,36 +122,45 @@ def _survey_tile(root: Path, modalities: tuple[str, ...], tile_id: str) -> TileS
     except (TileError, OSError) as error:
         return str(error)
     for other in others:
-        if (other.west_m, other.north_m) != (first.west_m, first.north_m):
+        places = [(file.west_m, file.north_m, file.crs) for file in (first, other)]
+        if places[0] != places[1]:
+            got = " and ".join(
+                f"({west:.0f}, {north:.0f}) m in {crs}" for west, north, crs in places
+            )
             return (
-                f"All files of a tile must have one position, but got ({first.west_m:.0f}, "
-                f"{first.north_m:.0f}) and ({other.west_m:.0f}, {other.north_m:.0f}) m for {tile_id}. "
+                f"All files of a tile must have one position, but got {got} for {tile_id}. "
                 "Get its files again."
             )
     return first
 
 
 def compute_split_statistics(split: Split, tiles: Mapping[str, TileSurvey]) -> SplitStatistics:
-    """Compute the statistics of a split; tiles touch if they are neighbours on the grid of 1280 m.
+    """Compute the statistics of a split.
 
     Args:
         split: A split of a subset of *tiles*.
         tiles: Position and label by id; the ratio of a part refers to the share in all of them.
     """
-    share = compute_part_statistics(tiles, tiles).share
-    parts = {part: compute_part_statistics(split.part(part), tiles, share) for part in PARTS}
-    cells = {
-        tile: (round(survey.west_m / GRID_M), round(survey.north_m / GRID_M))
-        for tile, survey in tiles.items()
-    }
     by_edge, touching = (
         {
-            part: find_touching(split.part(part), split.train, corner=corner, places=cells)
+            part: find_touching(split.part(part), split.train, tiles, corner=corner)
             for part in ("val", "test")
         }
         for corner in (False, True)
     )
-    return SplitStatistics(split, parts, by_edge, touching)
+    regions = {
+        region: _compute_parts(split, group) for region, group in group_by_region(tiles).items()
+    }
+    return SplitStatistics(split, _compute_parts(split, tiles), by_edge, touching, regions)
+
+
+def _compute_parts(split: Split, tiles: Mapping[str, TileSurvey]) -> dict[str, PartStatistics]:
+    """Compute the statistics of each part's tiles that are among *tiles*."""
+    share = compute_part_statistics(tiles, tiles).share
+    return {
+        part: compute_part_statistics([t for t in split.part(part) if t in tiles], tiles, share)
+        for part in PARTS
+    }
 
 
 def compute_part_statistics(

@@ -1,17 +1,24 @@
-"""Splits into train, val and test tiles: named splits, folds, a user's own split, and their hash.
+"""Splits into train, val and test tiles: named splits, splits across events, a user's own split, and their hash.
 
 ``python -m data.splits`` audits them (:mod:`data.splits.audit`).
 """
 
-import json
 import random
-import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from data.io.errors import unknown_name
-from data.splits.folds import FOLDS, make_fold
+from data.splits.blocks import make_blocks, make_folds
+from data.splits.events import make_event_split
+from data.splits.grid import group_by_region
+from data.splits.names import (
+    HOKKAIDO_SPLITS,
+    check_split,
+    parse_event,
+    parse_fold,
+    parse_stored,
+)
 from data.splits.split_file import (
     BUFFER,
     PARTS,
@@ -20,14 +27,8 @@ from data.splits.split_file import (
     read_split_file,
     write_split_copy,
 )
-from data.tiles.catalogue import read_catalogue
-
-SPLITS = ("blocks", "seed42", "s12ls-ld")
-CHOICES = (*SPLITS, "blocks:K/F", "file:HASH")  # every form of a split's name
-
-_BLOCKS = Path(__file__).with_name("split_blocks.json")
-_FOLD = re.compile(r"blocks:([0-9]{1,4})(?:/([0-9]{1,4}))?")
-_STORED = re.compile(r"file:([0-9a-f]{12})")
+from data.tiles import TileSurvey
+from data.tiles.catalogue import CATALOGUE_REGION, read_catalogue
 
 
 @dataclass(frozen=True)
@@ -65,62 +66,67 @@ class Split:
         return ids
 
 
-def make_split(
-    name: str, available: Collection[str] | None = None, store: Path | None = None
-) -> Split:
-    """Return a named split, restricted to the available tiles.
+def make_split(name: str, available: Mapping[str, TileSurvey], store: Path | None = None) -> Split:
+    """Return a named split of the available tiles.
 
     Args:
-        name: ``blocks`` (no test tile touches a train tile by edge or corner), ``seed42`` (the
-            published study's random split), ``s12ls-ld`` (the data set's official split),
-            ``blocks:K/F`` (fold F of K, see :mod:`data.splits.folds`) or ``file:<hash>`` (a user's
-            split, stored by :func:`store_split`).
-        available: Ids of the available tiles; the catalogue's 290 if None.
-        store: Folder of the stored splits; only ``file:<hash>`` needs it.
+        name: ``blocks`` (no test tile touches a train tile by edge or corner), ``blocks:K/F`` (fold F of K),
+            ``events:REGION`` or ``events:REGION/SHOTS`` (test on one region, train on the others),
+            ``seed42`` (the published study's random split), ``s12ls-ld`` (the data set's official split) or
+            ``file:HASH`` (a user's split, stored by :func:`store_split`). See :mod:`data.splits.names`.
+        available: Position and landslide pixels of the available tiles, by id. Parts that are computed depend on
+            these tiles; lists that are fixed (Hokkaido's, a user's) are restricted to them.
+        store: Folder of the stored splits; only ``file:HASH`` needs it.
 
     Raises:
-        ValueError: If the name is unknown, a stored split is missing or changed, or a part has no
-            available tile.
+        ValueError: If the name is unknown, the tiles cannot be split so, a stored split is missing or changed, or a
+            part has no available tile.
     """
-    parts = list_parts(name, store)
+    parts = list_parts(name, available, store)
     split = restrict_split(name, parts, available)
     for part in PARTS:
         if not split.part(part):
-            count = len(read_catalogue() if available is None else available)
             raise ValueError(
                 f"Every part of a split needs a tile, but none of the {len(parts[part])} {part} "
-                f"tiles of split {name!r} is among the {count} available tiles. "
+                f"tiles of split {name!r} is among the {len(available)} available tiles. "
                 "Choose another split or add tiles."
             )
     return split
 
 
-def list_parts(name: str, store: Path | None = None) -> Mapping[str, Sequence[str]]:
+def list_parts(
+    name: str, available: Mapping[str, TileSurvey], store: Path | None = None
+) -> Mapping[str, Sequence[str]]:
     """Return all tiles of a named split by part, including ``buffer`` if it has one; see :func:`make_split`."""
     check_split(name)
-    if fold := _FOLD.fullmatch(name):
-        return make_fold(int(fold[1]), int(fold[2]))
-    if stored := _STORED.fullmatch(name):
+    if fold := parse_fold(name):
+        return make_folds(available, *fold)
+    if event := parse_event(name):
+        return make_event_split(available, *event)
+    if digest := parse_stored(name):
         if store is None:
             raise ValueError(
                 f"A stored split needs the folder that holds it, but got none for {name!r}. "
                 "Pass the split's own file instead."
             )
-        return read_split_copy(stored[1], store)
-    return {"blocks": _blocks, "seed42": _seed42, "s12ls-ld": _official}[name]()
+        return read_split_copy(digest, store)
+    if name in HOKKAIDO_SPLITS:
+        _check_hokkaido(name, available)
+        return _seed42() if name == "seed42" else _official()
+    return make_blocks(available)
 
 
 def restrict_split(
-    name: str, parts: Mapping[str, Sequence[str]], available: Collection[str] | None = None
+    name: str, parts: Mapping[str, Sequence[str]], available: Collection[str]
 ) -> Split:
     """Return a split of the parts' available tiles; unlike in :func:`make_split`, a part may be empty.
 
     Args:
         name: The split's name.
         parts: Tile ids by part: ``train``, ``val``, ``test`` and optionally ``buffer``.
-        available: Ids of the available tiles; the catalogue's 290 if None.
+        available: Ids of the available tiles.
     """
-    tiles = set(read_catalogue() if available is None else available)
+    tiles = set(available)
     listed = {tile for part in PARTS for tile in parts[part]}
     return Split(
         name,
@@ -131,46 +137,6 @@ def restrict_split(
         unused=tuple(sorted(tiles - listed - set(parts.get(BUFFER, ())))),
         missing=tuple(sorted(listed - tiles)),
     )
-
-
-def check_split(name: str) -> None:
-    """Check a split's name, but not whether a ``file:<hash>`` is stored anywhere.
-
-    Raises:
-        ValueError: If there is no such split; the message lists the names.
-    """
-    if name in SPLITS or _STORED.fullmatch(name):
-        return
-    if name.startswith("file:"):
-        raise ValueError(f"A stored split must be file:<12 hexadecimal digits>, but got {name!r}.")
-    fold = _FOLD.fullmatch(name)
-    if fold is None:
-        raise ValueError(unknown_name("split", name, CHOICES))
-    folds = _list_folds(int(fold[1]), name)
-    if name not in folds:
-        raise ValueError(
-            f"A fold of blocks:{fold[1]} must be one of {', '.join(folds)}, but got {name!r}."
-        )
-
-
-def list_fold_names(name: str) -> tuple[str, ...]:
-    """Return the names of a cross-validation's folds, such as ``blocks:5/1`` to ``blocks:5/5`` of ``blocks:5``.
-
-    Raises:
-        ValueError: If *name* is not ``blocks:K`` with a K from 2 to 10.
-    """
-    match = _FOLD.fullmatch(name)
-    if match is None or match[2]:
-        raise ValueError(f"A cross-validation must be named blocks:K, but got {name!r}.")
-    return _list_folds(int(match[1]), name)
-
-
-def _list_folds(count: int, name: str) -> tuple[str, ...]:
-    if count not in FOLDS:
-        raise ValueError(
-            f"K of blocks:K/F must be from {FOLDS[0]} to {FOLDS[-1]}, but got {count} in {name!r}."
-        )
-    return tuple(f"blocks:{count}/{fold}" for fold in range(1, count + 1))
 
 
 def store_split(path: Path, store: Path) -> str:
@@ -192,6 +158,16 @@ def store_split(path: Path, store: Path) -> str:
     return f"file:{write_split_copy(read_split_file(Path(path)), Path(store))}"
 
 
+def _check_hokkaido(name: str, available: Mapping[str, TileSurvey]) -> None:
+    """Raise ValueError if the data have no tile of Hokkaido."""
+    regions = group_by_region(available)
+    if CATALOGUE_REGION not in regions:
+        raise ValueError(
+            f"Split {name!r} is a published list of Hokkaido's tiles, but the data hold "
+            f"{', '.join(regions) or 'no tile'}. Choose --split blocks, or add --region hokkaido."
+        )
+
+
 def _seed42() -> dict[str, list[str]]:
     """Shuffle the sorted ids like the published study: 80 % train, 10 % val, the rest test."""
     ids = sorted(read_catalogue())
@@ -203,9 +179,3 @@ def _seed42() -> dict[str, list[str]]:
 def _official() -> dict[str, list[str]]:
     tiles = read_catalogue().values()
     return {part: [tile.tile_id for tile in tiles if tile.official == part] for part in PARTS}
-
-
-def _blocks() -> dict[str, list[str]]:
-    """Return the spatial blocks: test in the north-west, val as the belt between test and train."""
-    parts: dict[str, list[str]] = json.loads(_BLOCKS.read_text())
-    return parts

@@ -1,6 +1,7 @@
 """The map of splits: every tile at its true position and size, coloured by its part."""
 
 import math
+import re
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -73,7 +74,7 @@ class Panel:
     Attributes:
         title: One bold line.
         subtitle: One line below the title.
-        groups: Disjoint groups of tiles.
+        groups: Disjoint groups of tiles of one coordinate system.
         outlined: Tiles drawn with a black outline.
     """
 
@@ -132,12 +133,20 @@ def _draw_panel(axes: "Axes", panel: Panel, tiles: Mapping[str, TileSurvey]) -> 
     _add_squares(axes, panel.outlined, tiles, _OUTLINED, fc="none", ec="black", lw=1.2)
     axes.set_aspect("equal", adjustable="datalim")
     axes.autoscale_view()
-    axes.set_xlabel("easting (km, UTM 54N)", fontsize=8)
+    axes.set_xlabel(f"easting (km, {_name_crs(panel, tiles)})", fontsize=8)
     axes.set_ylabel("northing (km)", fontsize=8)
     axes.tick_params(labelsize=7)
     axes.ticklabel_format(useOffset=False)
     axes.spines[["top", "right"]].set_visible(False)
     _add_legends(axes, panel)
+
+
+def _name_crs(panel: Panel, tiles: Mapping[str, TileSurvey]) -> str:
+    """Return the coordinate system of a panel, such as ``UTM 54N`` for ``EPSG:32654``."""
+    every = (tiles[tile].crs for group in panel.groups for tile in group.tile_ids)
+    crs = next(every, "no tiles")
+    zone = re.fullmatch(r"EPSG:32([67])([0-9]{2})", crs)
+    return f"UTM {zone[2]}{'N' if zone[1] == '6' else 'S'}" if zone else crs
 
 
 def _draw_group(axes: "Axes", group: TileGroup, tiles: Mapping[str, TileSurvey]) -> None:

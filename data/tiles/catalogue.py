@@ -4,7 +4,6 @@ Source and licence: ``ATTRIBUTION.md``.
 """
 
 import csv
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -49,42 +48,3 @@ def _catalogue_tile(row: dict[str, str]) -> CatalogueTile:
         annotated_px=int(row["annotated_px"]),
         official=row["split_s12ls_ld"],
     )
-
-
-def read_places() -> dict[str, tuple[int, int]]:
-    """Return the column and row of each catalogue tile."""
-    return {tile.tile_id: (tile.column, tile.row) for tile in read_catalogue().values()}
-
-
-def find_touching(
-    first: Iterable[str],
-    second: Iterable[str],
-    *,
-    corner: bool = True,
-    places: Mapping[str, tuple[int, int]] | None = None,
-) -> list[str]:
-    """Return the tiles of *first* that touch a tile of *second*.
-
-    Args:
-        first: Tile ids, such as the test tiles.
-        second: Tile ids, such as the train tiles.
-        corner: Whether a shared corner counts as touching; otherwise only a shared edge does.
-        places: Column and row of each tile; by default the catalogue's.
-
-    Returns:
-        Sorted ids of tiles in *first*.
-    """
-    positions = read_places() if places is None else places
-    occupied = {positions[tile] for tile in second}
-    steps = [
-        (x, y)
-        for x in (-1, 0, 1)
-        for y in (-1, 0, 1)
-        if 0 < abs(x) + abs(y) <= (2 if corner else 1)
-    ]
-
-    def touches(tile: str) -> bool:
-        column, row = positions[tile]
-        return any((column + x, row + y) in occupied for x, y in steps)
-
-    return sorted(filter(touches, first))

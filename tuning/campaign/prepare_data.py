@@ -1,7 +1,7 @@
 """A campaign's data: find or make the tiles, pack and split them, check them before anything is trained."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
@@ -10,12 +10,13 @@ from data.pack import Pack, make_pack
 from data.pack.channels import list_modalities
 from data.pack.dataset import TileDataset, check_input_varies
 from data.pack.normalisation import make_normalisation, save_normalisation
-from data.splits import PARTS, Split, make_split
-from data.tiles import list_tiles
+from data.splits import PARTS, Split, list_folds, make_split, survey_catalogue
+from data.splits.grid import group_by_region
+from data.splits.leakage import FolderSurvey, survey_folder
 from data.tiles.manifest import describe_origin, read_manifest
 from data.twin import make_twin
 from tuning.settings.presets import Preset, pick_tiles
-from tuning.settings.settings import PACKS, TWIN, Settings, list_folds
+from tuning.settings.settings import PACKS, TWIN, Settings
 from tuning.tracking.payloads import DataRecord
 
 logger = logging.getLogger(__name__)
@@ -29,24 +30,31 @@ def _find_tiles(root: Path, settings: Settings, preset: Preset) -> tuple[Path, l
         logger.info(
             "Data: %s tiles, made below %s.", describe_origin(synthetic=True), root / "data"
         )
-        tile_ids = _pick_tiles(root, settings, preset, None)
+        tile_ids = _pick_tiles(
+            root, settings, preset, lambda: FolderSurvey(dict(survey_catalogue()))
+        )
         return make_twin(root / "data", tile_ids=tile_ids), tile_ids
     tiles = Path(settings.data)
     logger.info("%s", read_manifest(tiles, settings.units))
-    available = list_tiles(tiles, list_modalities(settings.channels))
-    return tiles, _pick_tiles(root, settings, preset, available)
+    modalities = list_modalities(settings.channels)
+    return tiles, _pick_tiles(
+        root, settings, preset, lambda: survey_folder(tiles, modalities=modalities)
+    )
 
 
 def _pick_tiles(
-    root: Path, settings: Settings, preset: Preset, available: list[str] | None
+    root: Path,
+    settings: Settings,
+    preset: Preset,
+    survey: Callable[[], FolderSurvey],
 ) -> list[str] | None:
-    """Return the tiles that a short preset uses in any fold, None for all tiles."""
-    tile_ids: set[str] = set()
-    for name in list_folds(settings.split):
-        picked = pick_tiles(name, preset.tiles_per_part, available, root / PACKS)
-        if picked is None:
-            return None
-        tile_ids.update(picked)
+    """Return the tiles that a short preset uses in any fold and the unusable ones, which the pack names; None for all."""
+    if preset.tiles_per_part is None:
+        return None
+    found = survey()
+    tile_ids = set(found.unusable)
+    for name in list_folds(settings.split, group_by_region(found.tiles)):
+        tile_ids.update(pick_tiles(name, preset.tiles_per_part, found.tiles, root / PACKS) or ())
     return sorted(tile_ids)
 
 
@@ -66,8 +74,8 @@ def prepare_data(root: Path, settings: Settings, preset: Preset) -> tuple[Pack, 
     )
     _log_tiles(pack)
     splits = []
-    for name in list_folds(settings.split):
-        split = make_split(name, pack.tile_ids, root / PACKS)
+    for name in list_folds(settings.split, pack.regions):
+        split = make_split(name, pack.surveys(), root / PACKS)
         _log_split(split, whole=tile_ids is None)
         _check_labels(pack, split)
         norm = make_normalisation(settings.norm, pack, split.train, settings.channels)

@@ -15,7 +15,8 @@ from data.io.safe_json import refused_error, show_value
 from data.pack import Pack
 from data.pack.log_ratio import log_ratio
 from data.splits import Split
-from data.splits.audit import Audit, audit_to_dict, draw_audit
+from data.splits.audit import Audit, audit_to_dict
+from data.splits.audit_map import draw_audit
 from data.splits.leakage import FolderSurvey, compute_split_statistics
 from data.splits.split_map import save_map
 from data.tiles import TILE_PX

@@ -1,13 +1,16 @@
 """Presets for the length of a campaign, and the tiles of the shortest one."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from data.io.errors import unknown_name
 from data.splits import PARTS, make_split
-from data.tiles.catalogue import read_catalogue
+from data.splits.events import AREA_SHARE
+from data.splits.grid import group_by_region
+from data.splits.names import parse_event
+from data.tiles import TileSurvey
 
 # The data set's training code uses 42, 123 and 777; the others extend the list.
 SEEDS = (42, 123, 777, 2018, 906, 1867, 31, 512, 64, 9)
@@ -86,14 +89,15 @@ def get_preset(name: str) -> Preset:
 
 
 def pick_tiles(
-    split: str, per_part: int | None, available: Collection[str] | None, store: Path | None = None
+    split: str, per_part: int | None, available: Mapping[str, TileSurvey], store: Path | None = None
 ) -> list[str] | None:
-    """Pick a few tiles of each split part: half with the most landslide pixels, half with the fewest.
+    """Pick a few tiles of each region and split part: half with the most landslide pixels, half with the fewest.
 
     Args:
         split: Name of the split.
-        per_part: Tiles of each part; None picks all.
-        available: Tile ids of the data; the whole catalogue if None.
+        per_part: Tiles of each part; None picks all. Of the region that a split across events tests, three times as
+            many, or as many as its labelled area needs.
+        available: Position and landslide pixels of the data's tiles, by id.
         store: Folder of the splits that came from files.
 
     Returns:
@@ -101,11 +105,21 @@ def pick_tiles(
     """
     if per_part is None:
         return None
-    size = {tile.tile_id: tile.annotated_px for tile in read_catalogue().values()}
     parts = make_split(split, available, store)
+    region, shots = parse_event(split) or ("", 0)
     picked: list[str] = []
-    for part in PARTS:
-        ranked = sorted(parts.part(part), key=lambda tile: (-size.get(tile, 0), tile))
-        half = min(len(ranked), per_part) // 2
-        picked += ranked[: per_part - half] + ranked[len(ranked) - half :]
+    for name, group in group_by_region(available).items():
+        if name == region:
+            picked += _pick_extremes(group, max(len(PARTS) * per_part, AREA_SHARE * shots))
+            continue
+        for part in PARTS:
+            inside = {tile: group[tile] for tile in parts.part(part) if tile in group}
+            picked += _pick_extremes(inside, per_part)
     return sorted(set(picked))
+
+
+def _pick_extremes(tiles: Mapping[str, TileSurvey], count: int) -> list[str]:
+    """Pick *count* tiles: half with the most landslide pixels, half with the fewest."""
+    ranked = sorted(tiles, key=lambda tile: (-tiles[tile].annotated_px, tile))
+    half = min(len(ranked), count) // 2
+    return ranked[: count - half] + ranked[len(ranked) - half :]

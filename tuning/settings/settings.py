@@ -1,7 +1,6 @@
 """The settings of a campaign: checked before it starts, and saved so that it can be resumed."""
 
 import os
-import re
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -12,7 +11,7 @@ from data.io.safe_json import check_safe_name
 from data.pack.augmentation import make_augment
 from data.pack.channels import check_steps, choose_channels, list_modalities
 from data.pack.normalisation import KINDS
-from data.splits import check_split, list_fold_names
+from data.splits import check_splits
 from data.tiles import Units, list_tiles
 from models import list_models
 from tuning.baselines.baselines import list_baselines
@@ -21,7 +20,6 @@ from tuning.settings.presets import SEEDS, get_preset
 from tuning.trial.folder import read_optional_json, write_json
 
 TWIN = "twin"
-FOLDS = re.compile(r"blocks:\d+")  # a whole cross-validation
 PACKS = "packs"  # below the output folder; also holds the splits that came from files
 SETTINGS, OUTCOME = "campaign.json", "outcome.json"  # files of a campaign's folder
 
@@ -109,7 +107,7 @@ def check_settings(settings: Settings) -> None:
     """
     check_safe_name("campaign", settings.campaign)
     get_preset(settings.preset)
-    check_split(list_folds(settings.split)[0])
+    check_splits(settings.split)
     _check_inputs(settings)
     for name, value, most in (
         ("trials", settings.trials, None),
@@ -143,11 +141,6 @@ def _check_inputs(settings: Settings) -> None:
             "The synthetic twin has Sentinel-1 alone, but got a channel of Sentinel-2. Give real tiles "
             "with --data PATH (`python -m data.fetch --to PATH --s2`), or leave s2 out."
         )
-
-
-def list_folds(split: str) -> tuple[str, ...]:
-    """List the splits of a campaign's repeat trials: all folds of ``blocks:K``, else the split itself."""
-    return list_fold_names(split) if FOLDS.fullmatch(split) else (split,)
 
 
 def campaign_folder(root: Path, campaign: str) -> Path:

@@ -124,7 +124,7 @@ def finish_training(training: Training) -> str:
 
 def make_config_split(config: Config, pack: Pack) -> Split:
     """Return a config's split of a pack's tiles; a split made from a file is stored beside the pack."""
-    return make_split(config["split"], pack.tile_ids, pack.path.parent)
+    return make_split(config["split"], pack.surveys(), pack.path.parent)
 
 
 def _check_owner(trial: TrialFolder, config: Config, pack: Pack) -> None:

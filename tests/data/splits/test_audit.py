@@ -9,12 +9,15 @@ import matplotlib.image
 import pytest
 
 from data.io.processes import WorkerDied
-from data.splits import make_split
+from data.splits import make_split, survey_catalogue
 from data.splits.__main__ import main
-from data.splits.audit import audit_splits, draw_audit, format_audit
+from data.splits.audit import audit_splits
+from data.splits.audit_map import draw_audit
+from data.splits.audit_text import format_audit
 from data.splits.leakage import SplitStatistics, compute_split_statistics
-from data.tiles import TileSurvey, list_tiles
-from data.tiles.catalogue import CATALOGUE_CRS, GRID_M, read_catalogue
+from data.tiles import list_tiles
+from data.tiles.catalogue import GRID_M, read_catalogue
+from tests.support.surveys import survey_tiles
 
 Copy = Callable[[], Path]
 Spoil = Callable[[Path, str, str], Path]
@@ -29,21 +32,8 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def survey_catalogue() -> dict[str, TileSurvey]:
-    return {
-        tile.tile_id: TileSurvey(
-            tile.tile_id,
-            tile.column * GRID_M,
-            (tile.row + 1) * GRID_M,
-            tile.annotated_px,
-            CATALOGUE_CRS,
-        )
-        for tile in read_catalogue().values()
-    }
-
-
 def compute_statistics(name: str) -> SplitStatistics:
-    return compute_split_statistics(make_split(name), survey_catalogue())
+    return compute_split_statistics(make_split(name, survey_catalogue()), survey_catalogue())
 
 
 def count_touching(split: SplitStatistics) -> tuple[int, ...]:
@@ -77,7 +67,7 @@ def test_audit_computes_part_statistics() -> None:
 
 
 def test_audit_reads_positions_from_the_files() -> None:
-    tiles, split = survey_catalogue(), make_split("blocks")
+    tiles, split = dict(survey_catalogue()), make_split("blocks", survey_catalogue())
     at = tiles[split.train[0]]
     tiles[split.test[0]] = replace(at, tile_id=split.test[0], west_m=at.west_m + GRID_M)
     statistics = compute_split_statistics(split, tiles)
@@ -151,7 +141,7 @@ def test_command_names_a_bad_tile_and_audits_the_rest(
     copy_tiles: Copy, spoil: Spoil, capsys: pytest.CaptureFixture[str]
 ) -> None:
     tiles = copy_tiles()
-    bad = make_split("blocks", list_tiles(tiles)).test[0]
+    bad = make_split("blocks", survey_tiles(list_tiles(tiles))).test[0]
     spoil(tiles, bad, "s1dsc")
     assert main([str(tiles), "--split", "blocks"]) == 1
     out = capsys.readouterr().out
@@ -180,7 +170,7 @@ def test_command_refuses_files_of_a_tile_at_two_positions(
     assert main([str(tiles), "--split", "blocks"]) == 1
     out = capsys.readouterr().out
     assert "must have one position, but got (" in out
-    assert f" m for hokkaido_{first}." in out
+    assert f" m in EPSG:32654 for hokkaido_{first}." in out
 
 
 def test_command_audits_a_split_file(
@@ -194,7 +184,7 @@ def test_command_audits_a_split_file(
     out = capsys.readouterr().out
     assert f" = {file}  hash " in out
     assert "1 in the buffer, none missing, none unused" in out
-    assert f"  buffer        1  {ids[-1]}" in out
+    assert f"  buffer                    1  {ids[-1]}" in out
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from data.splits import list_parts, make_split, restrict_split, store_split
+from data.splits import list_parts, make_split, restrict_split, store_split, survey_catalogue
+from tests.support.surveys import place_tiles
 
 SMALL = {"train": ["hokkaido_579"], "val": ["hokkaido_1006"], "test": ["hokkaido_7", "hokkaido_5"]}
 
@@ -16,7 +17,9 @@ def write(path: Path, content: object) -> Path:
 def test_stored_split_is_the_user_s_split(tmp_path: Path) -> None:
     name = store_split(write(tmp_path / "my.json", SMALL), tmp_path / "store")
     split = make_split(
-        name, ["hokkaido_579", "hokkaido_1006", "hokkaido_5", "hokkaido_8"], tmp_path / "store"
+        name,
+        place_tiles("hokkaido_579", "hokkaido_1006", "hokkaido_5", "hokkaido_8"),
+        tmp_path / "store",
     )
     assert (split.name, split.train, split.val) == (name, ("hokkaido_579",), ("hokkaido_1006",))
     assert (split.test, split.unused, split.missing) == (
@@ -35,17 +38,20 @@ def test_stored_split_has_one_name_in_every_format(tmp_path: Path) -> None:
 
 
 def test_stored_copy_of_a_named_split_has_its_hash(tmp_path: Path) -> None:
-    parts = {part: list(ids) for part, ids in list_parts("blocks:4/2").items()}
+    parts = {part: list(ids) for part, ids in list_parts("blocks:4/2", survey_catalogue()).items()}
     name = store_split(write(tmp_path / "my.json", parts), tmp_path)
-    assert name == f"file:{make_split(name, store=tmp_path).hash}"
-    assert make_split(name, store=tmp_path).hash == make_split("blocks:4/2").hash
+    assert name == f"file:{make_split(name, survey_catalogue(), tmp_path).hash}"
+    assert (
+        make_split(name, survey_catalogue(), tmp_path).hash
+        == make_split("blocks:4/2", survey_catalogue()).hash
+    )
 
 
 def test_buffer_is_not_unused(tmp_path: Path) -> None:
     apart = {**SMALL, "buffer": ["hokkaido_8", "hokkaido_9"]}
     name = store_split(write(tmp_path / "my.json", apart), tmp_path)
     here = ["hokkaido_579", "hokkaido_1006", "hokkaido_5", "hokkaido_7", "hokkaido_8"]
-    split = make_split(name, here, tmp_path)
+    split = make_split(name, place_tiles(*here), tmp_path)
     assert split.buffer == ("hokkaido_8",)
     assert split.unused == split.missing == ()
     assert name != store_split(write(tmp_path / "other.json", SMALL), tmp_path)
@@ -129,13 +135,18 @@ def test_stored_split_refuses_a_changed_copy(tmp_path: Path) -> None:
     with pytest.raises(
         ValueError, match=r"must match its hash, but got another content.*--split FILE"
     ):
-        make_split(name, store=tmp_path)
+        make_split(name, survey_catalogue(), tmp_path)
     store_split(tmp_path / "my.json", tmp_path)
-    assert make_split(name, [tile for ids in SMALL.values() for tile in ids], tmp_path).name == name
+    assert (
+        make_split(
+            name, place_tiles(*(tile for ids in SMALL.values() for tile in ids)), tmp_path
+        ).name
+        == name
+    )
 
 
 def test_stored_split_refuses_a_missing_copy(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"must be stored as split-0123456789ab\.json, but got no"):
-        make_split("file:0123456789ab", store=tmp_path)
+        make_split("file:0123456789ab", survey_catalogue(), tmp_path)
     with pytest.raises(ValueError, match="needs the folder that holds it, but got none for"):
-        make_split("file:0123456789ab")
+        make_split("file:0123456789ab", survey_catalogue())

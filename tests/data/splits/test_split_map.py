@@ -1,29 +1,18 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from data.splits import make_split
-from data.splits.audit import audit_splits, draw_audit
+from data.splits import make_split, survey_catalogue
+from data.splits.audit import audit_splits
+from data.splits.audit_map import draw_audit
 from data.splits.split_map import Panel, TileGroup, draw_map, save_map
-from data.tiles import TileSurvey, list_tiles
-from data.tiles.catalogue import CATALOGUE_CRS, GRID_M, read_catalogue
-
-
-def survey_catalogue() -> dict[str, TileSurvey]:
-    return {
-        tile.tile_id: TileSurvey(
-            tile.tile_id,
-            tile.column * GRID_M,
-            (tile.row + 1) * GRID_M,
-            tile.annotated_px,
-            CATALOGUE_CRS,
-        )
-        for tile in read_catalogue().values()
-    }
+from data.tiles import list_tiles
+from tests.support.surveys import survey_tiles
 
 
 def test_map_draws_every_tile_of_every_part() -> None:
-    tiles, split = survey_catalogue(), make_split("seed42")
+    tiles, split = survey_catalogue(), make_split("seed42", survey_catalogue())
     groups = tuple(
         TileGroup(part, "#336699", split.part(part)) for part in ("train", "val", "test")
     )
@@ -43,7 +32,12 @@ def test_map_draws_every_tile_of_every_part() -> None:
 
 
 def test_map_draws_positions_and_shares_to_scale() -> None:
-    tile = TileSurvey("hokkaido_1", 580_480.0, 4_736_000.0, 128 * 128 // 4, CATALOGUE_CRS)
+    tile = replace(
+        survey_catalogue()["hokkaido_579"],
+        west_m=580_480.0,
+        north_m=4_736_000.0,
+        annotated_px=128 * 128 // 4,
+    )
     group = TileGroup("test", "#D55E00", ("hokkaido_1",))
     (axes,) = draw_map("", [Panel("a", "b", (group,))], {"hokkaido_1": tile}).axes
     whole, slides, _ = (squares.get_paths() for squares in axes.collections)
@@ -55,7 +49,10 @@ def test_map_is_labelled(twin: Path, tmp_path: Path) -> None:
     figure = draw_audit(audit_splits(twin, ["blocks", "blocks:2"]))
     assert "SYNTHETIC" in figure.texts[0].get_text()
     blocks, folds = figure.axes
-    assert blocks.get_title() == f"blocks ({make_split('blocks', list_tiles(twin)).hash})"
+    assert (
+        blocks.get_title()
+        == f"blocks ({make_split('blocks', survey_tiles(list_tiles(twin))).hash})"
+    )
     assert blocks.texts[0].get_text() == "0 of 4 test tiles touch train"
     assert [text.get_text() for text in folds.texts] == ["0 of 12 test tiles touch train", "1", "2"]
     save_map(figure, tmp_path / "a.png")

@@ -13,7 +13,7 @@ from sklearn.preprocessing import StandardScaler
 
 from data import splits
 from data.pack import make_pack
-from data.splits import make_split
+from data.splits import make_split, survey_catalogue
 from data.tiles import ORBITS, TILE_PX, list_tiles, open_tile, tile_path
 from data.tiles.catalogue import CATALOGUE_FILE
 from data.twin import make_twin
@@ -90,8 +90,8 @@ def test_whole_twin_is_as_bright_as_documented(whole: Path) -> None:
 
 
 def test_learning_beats_the_change_alone(whole: Path, tmp_path: Path) -> None:
-    pack = make_pack(whole, tmp_path, tile_ids=pick_tiles("blocks", 16, None))
-    split = make_split("blocks", pack.tile_ids)
+    pack = make_pack(whole, tmp_path, tile_ids=pick_tiles("blocks", 16, survey_catalogue()))
+    split = make_split("blocks", pack.surveys())
     alone = score_on_val("log_ratio_vv", pack, split)
     assert alone > score_on_val("bi_log_ratio_vv", pack, split) + 0.05  # many dates beat two
     for key in LEARNED_BASELINES:

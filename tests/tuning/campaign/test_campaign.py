@@ -14,10 +14,11 @@ from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 
 from data.pack import load_pack
-from data.splits import make_split
+from data.splits import make_split, survey_catalogue
 from data.tiles import list_tiles, tile_path
 from data.twin import make_twin
 from models import list_models
+from tests.support.surveys import survey_tiles
 from tuning.baselines.baselines import is_deterministic, list_baselines
 from tuning.report.tables import PUBLISHED_COLUMNS
 from tuning.settings.presets import pick_tiles
@@ -209,7 +210,7 @@ def test_models_load_in_a_process_without_this_project(
 def test_unusable_tile_is_named_and_excluded(
     twin: Path, copy_tiles: Callable[[], Path], tmp_path: Path
 ) -> None:
-    tiles, bad = copy_tiles(), make_split("blocks", list_tiles(twin)).train[0]
+    tiles, bad = copy_tiles(), make_split("blocks", survey_tiles(list_tiles(twin))).train[0]
     tile_path(tiles, bad, "s1asc").write_text("no NetCDF")
     arguments = ["--model", "unet", "--preset", "smoke", "--trials", "1", "--seeds", "1"]
     done = run(tmp_path, *arguments, "--data", str(tiles), "--campaign", "spoilt")
@@ -239,7 +240,9 @@ def test_finished_campaign_resumes_to_itself(
 
 
 def test_cross_validation_repeats_and_pools_every_fold(root: Path, tmp_path: Path) -> None:
-    tiles = make_twin(root / "data", tile_ids=pick_tiles("blocks", 8, None))  # smoke's, if it ran
+    tiles = make_twin(
+        root / "data", tile_ids=pick_tiles("blocks", 8, survey_catalogue())
+    )  # smoke's, if it ran
     words = "--model unet log_ratio_vv --preset smoke --trials 1 --seeds 2 --split blocks:2 --campaign folds"
     done = run(tmp_path, *words.split(), "--data", str(tiles))
     assert done.returncode == 0, done.stderr
@@ -257,5 +260,7 @@ def test_cross_validation_repeats_and_pools_every_fold(root: Path, tmp_path: Pat
     chosen = network[network["seed"] == table.loc["unet", "seed"]]
     for name in ("tp", "fp", "fn", "tn", "n_samples"):
         assert table.loc["unet", name] == chosen[name].sum()
-    parts = [set(make_split(fold).test) for fold in ("blocks:2/1", "blocks:2/2")]
+    parts = [
+        set(make_split(fold, survey_catalogue()).test) for fold in ("blocks:2/1", "blocks:2/2")
+    ]
     assert not parts[0] & parts[1]

@@ -1,5 +1,6 @@
 import pytest
 
+from data.splits import survey_catalogue
 from models import create_model, list_models, search_space
 from tuning.settings.presets import PRESETS, SEEDS, get_preset, pick_tiles
 from tuning.trial.search_space import (
@@ -68,7 +69,7 @@ def test_preset_refuses_an_unknown_name() -> None:
 
 
 def test_few_tiles_hold_every_part_and_both_kinds() -> None:
-    tiles = pick_tiles("seed42", 4, None)
+    tiles = pick_tiles("seed42", 4, survey_catalogue())
     assert tiles is not None
     assert len(tiles) == 12
-    assert pick_tiles("seed42", None, None) is None
+    assert pick_tiles("seed42", None, survey_catalogue()) is None
