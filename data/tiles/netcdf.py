@@ -11,7 +11,7 @@ import numpy as np
 import xarray as xr
 
 from data.tiles.paths import tile_id_of
-from data.tiles.rules import TileError, check_crs, check_layout, list_variables, tile_error
+from data.tiles.rules import DIMS, TileError, check_crs, check_layout, list_variables, tile_error
 from data.tiles.warnings import find_storage_warnings
 
 SYNTHETIC = "synthetic"  # the attribute that every file of the twin has, and no real file
@@ -48,8 +48,26 @@ def open_netcdf(path: Path, modality: str) -> Iterator[netCDF4.Dataset]:
         raise tile_error("unreadable", "A tile must be readable NetCDF", got, path) from error
 
 
+def read_values(variable: Any, step: int | None = None) -> np.ndarray:
+    """Read a variable over the dims that it has of (time, x, y), in this order.
+
+    Args:
+        variable: A netCDF4 variable; its dims are told by their names.
+        step: Acquisition to read, without the dim of time; all if None.
+    """
+    dims = [dim for dim in DIMS if dim in variable.dimensions]
+    index = [
+        step if dim == "time" and step is not None else slice(None) for dim in variable.dimensions
+    ]
+    values = np.asarray(variable[tuple(index)])
+    if step is not None:
+        dims.remove("time")
+    stored = [dim for dim in variable.dimensions if dim in dims]
+    return values.transpose([stored.index(dim) for dim in dims])
+
+
 def read_netcdf(path: Path, modality: str) -> dict[str, Any]:
-    """Read everything a tile needs, in the file's order and units.
+    """Read everything a tile needs, over (time, x, y) whatever the file's order, in the file's units.
 
     Returns:
         Arrays by variable name, with ``time`` as datetime64[ns]; the ``attributes`` as text; and
@@ -57,7 +75,7 @@ def read_netcdf(path: Path, modality: str) -> dict[str, Any]:
     """
     # netCDF4 alone opens a tile in a third of the time that xarray needs.
     with open_netcdf(path, modality) as file:
-        raw = {name: file[name][:] for name in (*list_variables(modality), "x", "y")}
+        raw = {name: read_values(file[name]) for name in (*list_variables(modality), "x", "y")}
         return raw | {
             "time": _decode_times(file["time"], path),
             "attributes": {name: read_attribute(file, name) for name in ATTRIBUTES},

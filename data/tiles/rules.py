@@ -17,6 +17,7 @@ from typing import Any, Literal
 import numpy as np
 
 from data.tiles.catalogue import CATALOGUE_CRS, GRID_M, read_catalogue
+from data.tiles.tracks import find_repeats
 
 MODALITIES = ("s1asc", "s1dsc", "s2")  # Sentinel-1 ascending and descending, Sentinel-2
 ORBITS = MODALITIES[:2]
@@ -32,7 +33,13 @@ ACQUISITIONS = 15
 DIMS = ("time", "x", "y")  # the files' order; a Tile has (time, y, x)
 SIZES = (ACQUISITIONS, TILE_PX, TILE_PX)
 NODATA = -9999
-DB_RANGE = (-50.0, 10.0)  # dB; bounds of the harmonized release
+DB_RANGE = (
+    -50.0,
+    10.0,
+)  # dB; what lies beyond is no backscatter of a 10 m pixel: another unit, or damage
+# dB. Published files have nothing above it (raw power is clipped at 1). Buildings and layover are brighter in files of other
+# makers; they are taken as bright as this, since no model saw more.
+DB_CEILING = 0.0
 DEM_RANGE = (0, 8800)  # m; bounds of both releases
 
 Units = Literal["dB", "linear"]
@@ -118,21 +125,56 @@ def check_crs(tile_id: str, crs: str, path: Path) -> None:
 
 
 def _check_shape(name: str, variable: Any, path: Path) -> None:
-    dims, sizes = (DIMS, SIZES) if name not in DIMS else ((name,), (SIZES[DIMS.index(name)],))
-    if (variable.dimensions, variable.shape) != (dims, sizes):
-        verdict = "wrong-dims" if variable.dimensions != dims else "wrong-shape"
-        got = f"{variable.dimensions} of shape {variable.shape}"
-        raise tile_error(verdict, f"{name} must have dims {dims} of shape {sizes}", got, path)
+    """Check the dims, in any order, and their sizes."""
+    dims = DIMS if name not in DIMS else (name,)
+    sizes, found = dict(zip(DIMS, SIZES, strict=True)), tuple(variable.dimensions)
+    right = sorted(found) == sorted(dims)
+    if not right or variable.shape != tuple(sizes[dim] for dim in found):
+        shape = tuple(sizes[dim] for dim in dims)
+        got = f"{found} of shape {variable.shape}"
+        rule = f"{name} must have dims {dims} of shape {shape}"
+        raise tile_error("wrong-shape" if right else "wrong-dims", rule, got, path)
 
 
-def check_times(times: np.ndarray, path: Path) -> None:
-    """Check that acquisition times, shape ``(T,)``, are valid dates in strictly ascending order."""
+def check_times(times: np.ndarray, path: Path, *, repeats: bool = False) -> None:
+    """Check that acquisition times are valid dates in ascending order.
+
+    Args:
+        times: Shape ``(T,)``.
+        path: The file, for the message.
+        repeats: Whether times may be equal; :func:`check_repeats` then compares their images.
+
+    Raises:
+        TileError: If they are not (verdicts ``time-not-dates``, ``time-unsorted``, ``time-duplicate``).
+    """
     if np.isnat(times).any():
         raise tile_error("time-not-dates", "time must be dates", "NaT", path)
-    steps, got = np.diff(times).astype(np.int64), str(times.astype("M8[s]"))
-    for verdict, broken in (("time-unsorted", steps < 0), ("time-duplicate", steps == 0)):
-        if broken.any():
-            raise tile_error(verdict, "time must be strictly ascending", got, path)
+    got = str(times.astype("M8[s]"))
+    if (np.diff(times) < np.timedelta64(0)).any():
+        raise tile_error("time-unsorted", "time must be ascending", got, path)
+    if find_repeats(times).any() and not repeats:
+        raise tile_error("time-duplicate", "time must be strictly ascending", got, path)
+
+
+def check_repeats(times: np.ndarray, bands: Mapping[str, np.ndarray], path: Path) -> None:
+    """Check that acquisitions of one time have one image: the publisher repeats the last one where up to 4 are missing.
+
+    Two images of one time are two frames or versions of an overpass, of which a series must have one.
+
+    Args:
+        times: Shape ``(T,)``, ascending.
+        bands: Values by band, shape ``(T, ...)``.
+        path: The file, for the message.
+
+    Raises:
+        TileError: If their images differ (verdict ``time-duplicate``).
+    """
+    for step in np.flatnonzero(find_repeats(times)):
+        for name, values in bands.items():
+            if not np.array_equal(values[step], values[step - 1], equal_nan=True):
+                day = np.datetime_as_string(times[step], "D")
+                rule = "Acquisitions of one time must have one image"
+                raise tile_error("time-duplicate", rule, f"two in {name} of {day}", path)
 
 
 def check_grid(tile_id: str, x: np.ndarray, y: np.ndarray, path: Path) -> None:

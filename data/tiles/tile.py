@@ -13,7 +13,7 @@ from typing import Any, get_args
 import numpy as np
 
 from data.tiles.events import read_event_date
-from data.tiles.netcdf import SYNTHETIC, open_netcdf, read_attribute, read_netcdf
+from data.tiles.netcdf import SYNTHETIC, open_netcdf, read_attribute, read_netcdf, read_values
 from data.tiles.paths import parse_tile_path, region_of
 from data.tiles.rules import (
     ACQUISITIONS,
@@ -27,17 +27,21 @@ from data.tiles.rules import (
     Units,
     check_dem,
     check_grid,
+    check_repeats,
     check_tile_mask,
     check_times,
 )
-from data.tiles.values import convert_backscatter, convert_reflectance
+from data.tiles.values import convert_backscatter, convert_reflectance, measure_bright_share
 from data.tiles.warnings import (
+    find_bright_warnings,
     find_date_warnings,
     find_flat_bands,
     find_gap_warnings,
     find_mask_warnings,
     find_position_warnings,
     find_region_warnings,
+    find_repeat_warnings,
+    find_track_warnings,
     known_event,
 )
 
@@ -114,7 +118,7 @@ def open_tile(path: Path, units: Units = "dB") -> Tile:
             Sentinel-2.
 
     Returns:
-        The tile, with Sentinel-1 in dB. Linear power of zero becomes NaN; values outside [-50, 10] dB are clipped, as
+        The tile, with Sentinel-1 in dB. Linear power of zero becomes NaN; values outside [-50, 0] dB are clipped, as
         in the harmonized release. Sentinel-2 is NaN where the scene classification (SCL) is "no data".
 
     Raises:
@@ -126,7 +130,8 @@ def open_tile(path: Path, units: Units = "dB") -> Tile:
     modality, tile_id = parse_tile_path(path)
     raw = read_netcdf(Path(path), modality)
     attributes: dict[str, str] = raw["attributes"]
-    check_times(raw["time"], path)
+    check_times(raw["time"], path, repeats=True)
+    check_repeats(raw["time"], {name: raw[name] for name in BANDS[modality]}, path)
     check_grid(tile_id, raw["x"], raw["y"], path)
     check_tile_mask(raw["MASK"], path)
     check_dem(raw["DEM"][0], path)
@@ -143,7 +148,12 @@ def open_tile(path: Path, units: Units = "dB") -> Tile:
         event=read_event_date(attributes["event_date"], region_of(tile_id)),
         synthetic=bool(attributes[SYNTHETIC]),
     )
-    return replace(tile, warnings=(*raw["storage_warnings"], *_warn(tile, attributes)))
+    warnings = (
+        *raw["storage_warnings"],
+        *_warn(tile, attributes),
+        *_warn_bright(raw, modality, units),
+    )
+    return replace(tile, warnings=warnings)
 
 
 def survey_tile(path: Path) -> TileSurvey:
@@ -160,7 +170,7 @@ def survey_tile(path: Path) -> TileSurvey:
             tile_id=tile_id,
             west_m=west_m,
             north_m=north_m,
-            annotated_px=int((file["MASK"][0] == 1).sum()),
+            annotated_px=int((read_values(file["MASK"], 0) == 1).sum()),
             crs=read_attribute(file, "crs"),
             event=read_event_date(read_attribute(file, "event_date"), region_of(tile_id)),
             synthetic=bool(read_attribute(file, SYNTHETIC)),
@@ -180,7 +190,7 @@ def guess_units(path: Path) -> Units:
     with open_netcdf(Path(path), modality) as file:
         for name in BANDS[modality]:
             for step in range(ACQUISITIONS):  # step by step: the first one decides in a dB file
-                values = file[name][step]
+                values = read_values(file[name], step)
                 if ((values < 0) & (values != NODATA)).any():
                     return "dB"
     return "linear"
@@ -248,11 +258,19 @@ def _stack_bands(raw: dict[str, Any], modality: str, units: Units, path: Path) -
 
 
 def _warn(tile: Tile, attributes: Mapping[str, str]) -> list[TileWarning]:
+    event = tile.event or known_event(tile.tile_id)
     return [
         *find_position_warnings(tile.tile_id, tile.x, tile.y),
         *find_gap_warnings(tile.bands, tile.dem, tile.times, tile.modality),
         *find_flat_bands(tile.bands, tile.modality),
         *find_mask_warnings(tile.tile_id, tile.mask, attributes["annotated"]),
         *find_region_warnings(tile.tile_id, tile.crs, attributes["event_date"]),
-        *find_date_warnings(tile.times, tile.event or known_event(tile.tile_id)),
+        *find_date_warnings(tile.times, event),
+        *find_repeat_warnings(tile.times),
+        *find_track_warnings(tile.times, tile.modality, event),
     ]
+
+
+def _warn_bright(raw: Mapping[str, Any], modality: str, units: Units) -> list[TileWarning]:
+    names = BANDS[modality] if modality in ORBITS else ()
+    return [*find_bright_warnings({name: measure_bright_share(raw[name], units) for name in names})]

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from data.tiles.rules import DB_RANGE, NODATA, Units, tile_error
+from data.tiles.rules import DB_CEILING, DB_RANGE, NODATA, Units, tile_error
 
 _MAX_CLIPPED = 0.01  # share of linear power that may exceed DB_RANGE: strong scatterers do
 
@@ -19,7 +19,8 @@ def convert_backscatter(values: np.ndarray, name: str, units: Units, path: Path)
         path: The file, for the message.
 
     Returns:
-        The values in dB, within :data:`DB_RANGE`, float32; NaN = no data, which includes linear power of 0.
+        The values in dB, from the lower bound of :data:`DB_RANGE` to :data:`DB_CEILING`, float32; NaN = no data, which
+        includes linear power of 0.
 
     Raises:
         TileError: If a value is infinite, in the other unit or out of range, or if no value is valid.
@@ -59,7 +60,14 @@ def _clip(values: np.ndarray, name: str, units: Units, path: Path) -> np.ndarray
     if outside:
         rule, got = f"{name} must be in [{low:g}, {high:g}] dB", f"{least:.4g} to {greatest:.4g}"
         raise tile_error("out-of-range", rule, got, path)
-    return values if units == "dB" else np.asarray(np.clip(values, low, high), np.float32)
+    if least >= low and greatest <= DB_CEILING:
+        return values
+    return np.asarray(np.clip(values, low, DB_CEILING), np.float32)
+
+
+def measure_bright_share(values: np.ndarray, units: Units) -> float:
+    """Return the share of values, as stored, that are above :data:`DB_CEILING`."""
+    return float(np.mean(values > (DB_CEILING if units == "dB" else 10 ** (DB_CEILING / 10))))
 
 
 def convert_reflectance(

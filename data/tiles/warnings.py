@@ -11,20 +11,26 @@ from data.tiles.paths import region_of
 from data.tiles.regions import read_regions
 from data.tiles.rules import (
     BANDS,
+    DB_CEILING,
+    DIMS,
     NODATA,
     ORBITS,
     TileWarning,
     list_variables,
     measure_shift,
 )
+from data.tiles.tracks import describe_tracks, find_repeats
 
 SHIFT_M = 0.01  # tolerance for the rounding of coordinates
 MIN_STD = 0.05  # dB or reflectance numbers; speckle alone gives about 2 dB
 
 
 def find_storage_warnings(variables: Mapping[str, Any], modality: str) -> Iterator[TileWarning]:
-    """Find variables stored with another dtype than the published one."""
+    """Find variables stored with another dtype, or with their dims in another order, than published."""
     for name, published in list_variables(modality).items():
+        if (dims := tuple(variables[name].dimensions)) != DIMS:
+            text = f"{name} is stored over ({', '.join(dims)}), published over ({', '.join(DIMS)})."
+            yield TileWarning("storage-order", text)
         if (stored := np.dtype(variables[name].dtype).name) != published:
             yield TileWarning(
                 "storage-dtype", f"{name} is stored as {stored}, published as {published}."
@@ -154,3 +160,29 @@ def find_date_warnings(times: np.ndarray, event: np.datetime64 | None) -> Iterat
         yield TileWarning("no-date-before-event", f"All acquisitions ({span}) are after the event.")
     if times[-1] <= event:
         yield TileWarning("no-date-after-event", f"All acquisitions ({span}) are before the event.")
+
+
+def find_repeat_warnings(times: np.ndarray) -> Iterator[TileWarning]:
+    """Find acquisitions, times of shape ``(T,)``, that repeat the one before, as published where images are missing."""
+    days, counts = np.unique(times[find_repeats(times)].astype("datetime64[D]"), return_counts=True)
+    if days.size:
+        list_of = " and ".join(
+            f"{d} is there {n + 1} times" for d, n in zip(days, counts, strict=True)
+        )
+        text = f"The image of {list_of}; repeats have no weight in features."
+        yield TileWarning("repeated-acquisition", text)
+
+
+def find_track_warnings(
+    times: np.ndarray, modality: str, event: np.datetime64 | None
+) -> Iterator[TileWarning]:
+    """Find a series of Sentinel-1, times of shape ``(T,)``, from several tracks, which see a slope differently."""
+    if modality in ORBITS and (text := describe_tracks(times, event)):
+        yield TileWarning("several-tracks", text)
+
+
+def find_bright_warnings(shares: Mapping[str, float]) -> Iterator[TileWarning]:
+    """Find bands with values above the published upper bound; *shares* are those of their values."""
+    if text := _format_shares(list(shares), list(shares.values())):
+        text = f"{text} is above {DB_CEILING:g} dB, where published files end, and is taken as {DB_CEILING:g} dB."
+        yield TileWarning("above-upper-bound", text)

@@ -37,7 +37,7 @@ def make_dataset(modality: str = "s1asc") -> xr.Dataset:
 
 def make_radar(rng: np.random.Generator) -> dict[str, np.ndarray]:
     means = {"VV": -8, "VH": -14}
-    return {n: rng.normal(m, 3, SHAPE).clip(-50, 10).astype(np.float32) for n, m in means.items()}
+    return {n: rng.normal(m, 3, SHAPE).clip(-50, 0).astype(np.float32) for n, m in means.items()}
 
 
 def make_reflectance(rng: np.random.Generator) -> dict[str, np.ndarray]:

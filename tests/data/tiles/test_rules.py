@@ -36,9 +36,9 @@ BROKEN = {
         r"crs must be EPSG:32654, but got 'EPSG:32653'",
     ),
     "dims": (
-        lambda d: d.transpose("time", "y", "x"),
+        lambda d: d.assign(VV=d["VV"].rename(x="east")),
         "wrong-dims",
-        r"VV must have dims \('time', 'x', 'y'\) of",
+        r"VV must have dims \('time', 'x', 'y'\) of shape \(15, 128, 128\), but got \('time', 'east', 'y'\)",
     ),
     "flat x": (
         lambda d: d.drop_vars("x").assign(x=(("y", "x"), np.zeros((128, 128)))),
@@ -93,12 +93,12 @@ BROKEN = {
     "time back": (
         lambda d: d.isel(time=slice(None, None, -1)),
         "time-unsorted",
-        r"time must be strictly ascending",
+        r"time must be ascending, but got",
     ),
     "time twice": (
         lambda d: d.assign_coords(time=d["time"].to_numpy()[[0, 0, *range(2, 15)]]),
         "time-duplicate",
-        r"time must be strictly ascending",
+        r"Acquisitions of one time must have one image, but got two in VV of 2018-03-29 in .*579",
     ),
     "time unknown": (
         lambda d: d.assign_coords(time=np.append(d["time"][:-1], np.datetime64("NaT"))),

@@ -6,12 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import xarray as xr
 
 from data.tiles import (
     BANDS,
     ORBITS,
     TileError,
     TileSurvey,
+    TileWarning,
     compare_tiles,
     guess_units,
     hash_file,
@@ -59,8 +61,45 @@ def test_power_of_zero_is_nan_and_strong_scatterers_are_clipped(tmp_path: Path) 
     dataset["VV"][0, 0, 0], dataset["VV"][0, 1, 0] = 0, 100
     tile = open_tile(write(dataset, tmp_path), units="linear")
     assert np.isnan(tile.bands[0, 0, 0, 0])
-    assert tile.bands[0, 0, 0, 1] == 10
-    assert {warning.name for warning in tile.warnings} == {"nodata"}
+    assert tile.bands[0, 0, 0, 1] == 0
+    assert {warning.name for warning in tile.warnings} == {"nodata", "above-upper-bound"}
+
+
+@pytest.mark.parametrize("order", [("time", "y", "x"), ("y", "x", "time")])
+def test_a_tile_in_another_order_of_dims_has_the_same_values(
+    order: tuple[str, ...], tmp_path: Path
+) -> None:
+    dataset = make_dataset()
+    published = write(dataset, tmp_path)
+    turned = write(dataset.transpose(*order), tmp_path, "s1dsc")
+    first, second = open_tile(published), open_tile(turned)
+    for name in ("bands", "mask", "dem", "x", "y"):
+        np.testing.assert_array_equal(getattr(first, name), getattr(second, name))
+    stored = f"is stored over ({', '.join(order)}), published over (time, x, y)."
+    assert [w.text for w in second.warnings] == [
+        f"{n} {stored}" for n in ("VV", "VH", "MASK", "DEM")
+    ]
+    assert survey_tile(turned) == survey_tile(published)
+    assert guess_units(turned) == "dB"
+
+
+def repeat_last(dataset: xr.Dataset, times: int) -> xr.Dataset:
+    """Repeat the last image, as the publisher does where images are missing."""
+    return dataset.isel(time=[*range(15 - times), *[14 - times] * times])
+
+
+def test_a_repeated_image_is_used_and_named(tmp_path: Path) -> None:
+    dataset = repeat_last(make_dataset(), 4)
+    tile = open_tile(write(dataset, tmp_path))
+    assert tile.times[10] == tile.times[14]
+    text = "The image of 2018-11-24 is there 5 times; repeats have no weight in features."
+    assert tile.warnings == (TileWarning("repeated-acquisition", text),)
+
+
+def test_a_gap_is_repeated_too(tmp_path: Path) -> None:
+    dataset = repeat_last(put("VV", (slice(None), 3, 3), np.nan)(make_dataset()), 2)
+    names = {warning.name for warning in open_tile(write(dataset, tmp_path)).warnings}
+    assert names == {"nodata", "repeated-acquisition"}
 
 
 def test_power_near_zero_is_clipped(tmp_path: Path) -> None:

@@ -45,6 +45,21 @@ SUSPICIOUS = {
         cast("MASK", "int64"),
         TileWarning("storage-dtype", "MASK is stored as int64, published as uint8."),
     ),
+    "bright": (
+        put("VV", (0, slice(64), slice(64)), 7.0),
+        TileWarning(
+            "above-upper-bound",
+            "1.7 % of VV is above 0 dB, where published files end, and is taken as 0 dB.",
+        ),
+    ),
+    "another track": (
+        lambda d: d.assign_coords(time=d["time"] + np.arange(15) % 2 * np.timedelta64(5, "D")),
+        TileWarning(
+            "several-tracks",
+            "Dates span 2 tracks of 8 and 7 acquisitions; the nearest to the event are of two tracks, so "
+            "2018-08-20 and 2018-10-07 of one track are compared.",
+        ),
+    ),
     "another event": (
         lambda d: d.assign_attrs(event_date="2018-09-20"),
         TileWarning(
