@@ -4,12 +4,14 @@ A channel name contains its modality: ``s1asc:VV``, ``s2:B04``. ``DEM`` (height,
 channels, the same for every acquisition.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 import numpy as np
 
 from data.io.errors import unknown_name
 from data.tiles import ACQUISITIONS, BANDS, MODALITIES, ORBITS
+from data.tiles.tracks import choose_event_steps
 
 MAPS = ("DEM", "slope")
 CHANNELS = (*(f"{modality}:{band}" for modality in MODALITIES for band in BANDS[modality]), *MAPS)
@@ -95,27 +97,32 @@ def select_even_steps(timesteps: int) -> list[int]:
     return [int(step) for step in np.linspace(0, ACQUISITIONS - 1, timesteps).round()]
 
 
-def select_event_steps(times: np.ndarray, timesteps: int, event: np.datetime64) -> list[int]:
+def select_event_steps(
+    times: np.ndarray, timesteps: int, event: np.datetime64, modality: str
+) -> list[int]:
     """Return the acquisitions nearest to the event: half of them before it, the rest after.
 
-    Tiles without landslides have their region's event, so that tiles with and without are treated alike.
+    Of Sentinel-1 they are of one track where possible, as :func:`data.tiles.tracks.choose_event_steps` explains; repeated
+    images come last. Tiles without landslides have their region's event, so that tiles with and without are treated
+    alike.
 
     Args:
         times: Acquisition times of one series, shape ``(T,)``, ascending.
         timesteps: Number of acquisitions; an odd number has one more after the event. If one side has too few, the
             other side fills up.
         event: Time of the event, UTC.
+        modality: Such as ``s1asc``.
 
     Returns:
         Ascending indices.
     """
     check_steps("event", timesteps)
-    first = int(np.searchsorted(times, event, side="right"))  # first acquisition after the event
-    after = min(len(times) - first, max((timesteps + 1) // 2, timesteps - first))
-    return list(range(first + after - timesteps, first + after))
+    return choose_event_steps(times, timesteps, event, by_track=modality in ORBITS)
 
 
-def select_steps(times: np.ndarray, steps: str, timesteps: int, events: np.ndarray) -> np.ndarray:
+def select_steps(
+    times: np.ndarray, steps: str, timesteps: int, events: np.ndarray, modalities: Sequence[str]
+) -> np.ndarray:
     """Return the selected acquisitions of every tile and modality.
 
     Args:
@@ -123,6 +130,7 @@ def select_steps(times: np.ndarray, steps: str, timesteps: int, events: np.ndarr
         steps: ``even``, ``event`` or ``all``.
         timesteps: Number of acquisitions.
         events: Time of each tile's event in UTC, shape ``(N,)``.
+        modalities: Names along the second axis of *times*.
 
     Returns:
         Ascending indices, shape ``(N, modalities, timesteps)``, int64.
@@ -131,11 +139,22 @@ def select_steps(times: np.ndarray, steps: str, timesteps: int, events: np.ndarr
         ValueError: As :func:`check_steps`.
     """
     check_steps(steps, timesteps)
-    tiles, modalities, _ = times.shape
+    tiles, count, _ = times.shape
     if steps != "event":
-        return np.broadcast_to(select_even_steps(timesteps), (tiles, modalities, timesteps))
+        return np.broadcast_to(select_even_steps(timesteps), (tiles, count, timesteps))
     selected = [
-        [select_event_steps(series, timesteps, event) for series in tile]
-        for tile, event in zip(times, events, strict=True)
+        [
+            _select_cached(series.tobytes(), timesteps, event, modality)
+            for series, modality in zip(tile, modalities, strict=True)
+        ]
+        for tile, event in zip(times.astype("datetime64[s]"), events, strict=True)
     ]
-    return np.array(selected, dtype=np.int64).reshape(tiles, modalities, timesteps)
+    return np.array(selected, dtype=np.int64).reshape(tiles, count, timesteps)
+
+
+@lru_cache(maxsize=4096)  # thousands of tiles share a few date lists
+def _select_cached(
+    times: bytes, timesteps: int, event: np.datetime64, modality: str
+) -> tuple[int, ...]:
+    series = np.frombuffer(times, "datetime64[s]")
+    return tuple(select_event_steps(series, timesteps, event, modality))

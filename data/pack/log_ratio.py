@@ -1,13 +1,33 @@
 """The change of backscatter over the event, without any learning."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from data.pack.pack import Pack
 from data.tiles import BANDS, ORBITS
+from data.tiles.tracks import find_repeats, find_tracks, rank_tracks
 
-Measure = Callable[[np.ndarray, np.ndarray], np.ndarray]
+
+@dataclass(frozen=True)
+class Series:
+    """One channel of a tile around its event; repeated images are left out.
+
+    Attributes:
+        before: Backscatter in dB before the event, shape ``(T1, H, W)``, float32, ascending in time; NaN = no data. T1
+            may be 0.
+        after: The same after it, shape ``(T2, H, W)``.
+        tracks: The acquisitions of one track each, as indices of *before* and of *after*; the track with the shortest
+            pair over the event comes first, and tracks without a pair are left out.
+    """
+
+    before: np.ndarray
+    after: np.ndarray
+    tracks: tuple[tuple[np.ndarray, np.ndarray], ...] = ()
+
+
+Measure = Callable[[Series], np.ndarray]
 
 
 def log_ratio(pack: Pack, tile_ids: Sequence[str], polarisation: str = "VV") -> np.ndarray:
@@ -34,40 +54,42 @@ def average_change(
         pack: The packed tiles.
         tile_ids: Ids of the B tiles.
         channels: One or more, such as ``s1asc:VV``; where one has no data, the others are averaged.
-        measure: Turns the acquisitions before and after the event into a change, such as :func:`measure_means`.
+        measure: Turns a series into a change, such as :func:`measure_means`.
 
     Returns:
         Change in dB, shape ``(B, H, W)``, float64; 0 where no channel has data on both sides.
     """
     changes = [
-        mean_db(np.stack([measure(*read_series(pack, row, name)) for name in channels]))
+        mean_db(np.stack([measure(read_series(pack, row, name)) for name in channels]))
         for row in pack.rows(tile_ids).tolist()
     ]
     change: np.ndarray = np.nan_to_num(np.stack(changes), nan=0.0)
     return change
 
 
-def read_series(pack: Pack, row: int, channel: str) -> tuple[np.ndarray, np.ndarray]:
-    """Read one channel of one tile, split at the event.
+def read_series(pack: Pack, row: int, channel: str) -> Series:
+    """Read one channel of one tile, split at the tile's event.
 
     Args:
         pack: The packed tiles.
         row: Row of the pack.
         channel: Such as ``s1asc:VV``.
-
-    Returns:
-        Backscatter in dB before the event ``(T1, H, W)`` and after it ``(T2, H, W)``, ascending in
-        time, float32; NaN = no data. T1 or T2 may be 0.
     """
     orbit, band = channel.split(":")
-    after = pack.times[row, pack.modalities.index(orbit)] > pack.events[row]  # (T,)
-    layers = pack.bands[orbit][row, :, BANDS[orbit].index(band)].astype(np.float32)
-    return layers[~after], layers[after]
+    times, event = pack.times[row, pack.modalities.index(orbit)], pack.events[row]
+    keep = ~find_repeats(times)
+    layers = pack.bands[orbit][row, keep, BANDS[orbit].index(band)].astype(np.float32)
+    after, tracks = times[keep] > event, find_tracks(times[keep])
+    pairs = [
+        (np.flatnonzero(tracks[~after] == track), np.flatnonzero(tracks[after] == track))
+        for track in rank_tracks(times[keep], event)
+    ]
+    return Series(layers[~after], layers[after], tuple(pairs))
 
 
-def measure_means(before: np.ndarray, after: np.ndarray) -> np.ndarray:
-    """Return the mean after minus the mean before, ``(T, H, W)`` each to ``(H, W)``; NaN if a side has no data."""
-    change: np.ndarray = mean_db(after) - mean_db(before)
+def measure_means(series: Series) -> np.ndarray:
+    """Return the mean after the event minus the mean before it, shape ``(H, W)``; NaN if a side has no data."""
+    change: np.ndarray = mean_db(series.after) - mean_db(series.before)
     return change
 
 

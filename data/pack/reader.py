@@ -51,7 +51,7 @@ class PackReader:
     ) -> None:
         self.shape = (timesteps, len(channels), TILE_PX, TILE_PX)
         self._pack = pack
-        selected = select_steps(pack.times, steps, timesteps, pack.events)
+        selected = select_steps(pack.times, steps, timesteps, pack.events, pack.modalities)
         self._modalities = [
             _make_reader(pack, channels, name, selected) for name in list_modalities(channels)
         ]

@@ -92,12 +92,13 @@ class Scene:
         return [self.read(window) for window in windows]
 
 
-def choose_steps(times: np.ndarray, spec: InputSpec, source: object) -> list[int]:
+def choose_steps(times: np.ndarray, spec: InputSpec, modality: str, source: object) -> list[int]:
     """Choose a series' acquisitions as in training: evenly over the series, or nearest to the event.
 
     Args:
         times: Acquisition times, UTC, shape ``(T,)``, ascending.
         spec: The network's input.
+        modality: Such as ``s1asc``.
         source: File or tile of the series, for the error message.
 
     Returns:
@@ -112,7 +113,7 @@ def choose_steps(times: np.ndarray, spec: InputSpec, source: object) -> list[int
             f"{source}. Add dates, or use a model that reads fewer."
         )
     if spec.steps == "event":
-        indices = select_event_steps(times, spec.timesteps, spec.event)
+        indices = select_event_steps(times, spec.timesteps, spec.event, modality)
     else:
         indices = [int(step) for step in np.linspace(0, len(times) - 1, spec.timesteps).round()]
     chosen = times[indices]

@@ -33,7 +33,7 @@ def choose_dates(
     times: np.ndarray, spec: InputSpec, name: str, source: str, notes: list[str]
 ) -> list[int]:
     """Choose a modality's acquisitions and add a note with their dates."""
-    steps = choose_steps(times, spec, source)
+    steps = choose_steps(times, spec, name, source)
     notes.append(f"Of {len(times)} acquisitions of {name}: {format_dates(times[steps])}.")
     return steps
 

@@ -10,7 +10,7 @@ from data.scene.georeference import Frame, Grid
 from data.scene.resample import resample_window
 from data.scene.row_cache import ChunkLayout
 from data.scene.windows import format_area
-from data.tiles.rules import DB_RANGE, NODATA, Units
+from data.tiles.rules import DB_CEILING, DB_RANGE, NODATA, Units
 from data.tiles.values import find_bounds
 
 SAMPLES = 16  # squares along the diagonal, from which the unit is detected
@@ -156,7 +156,7 @@ def to_power(values: np.ndarray, units: Units, source: str) -> np.ndarray:
 
 
 def to_db(values: np.ndarray, units: Units, source: str) -> np.ndarray:
-    """Convert backscatter to dB, clipped to ``DB_RANGE``; each pass over the pixels runs only if needed."""
+    """Convert backscatter to dB, clipped from ``DB_RANGE[0]`` to ``DB_CEILING`` as tiles are; each pass over the pixels runs only if needed."""
     low, high = find_bounds(values)
     if low <= NODATA:
         values = nodata_to_nan(values)
@@ -165,8 +165,8 @@ def to_db(values: np.ndarray, units: Units, source: str) -> np.ndarray:
     if units == "linear":
         values = 10 * np.log10(np.where(values > 0, values, np.float32(np.nan)))
         low, high = find_bounds(values)
-    if low < DB_RANGE[0] or high > DB_RANGE[1]:
-        values = values.clip(*DB_RANGE)
+    if low < DB_RANGE[0] or high > DB_CEILING:
+        values = values.clip(DB_RANGE[0], DB_CEILING)
     return values
 
 

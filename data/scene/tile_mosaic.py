@@ -203,7 +203,7 @@ class Mosaic(Scene):
 
 def _select_bands(tile: Tile, spec: InputSpec) -> dict[str, np.ndarray]:
     """Return the chosen acquisitions of the bands that the network reads."""
-    steps = choose_steps(tile.times, spec, f"{tile.tile_id}, {tile.modality}")
+    steps = choose_steps(tile.times, spec, tile.modality, f"{tile.tile_id}, {tile.modality}")
     names = [f"{tile.modality}:{band}" for band in BANDS[tile.modality]]
     return {
         name: tile.bands[steps, index] for index, name in enumerate(names) if name in spec.channels

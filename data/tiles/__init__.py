@@ -1,5 +1,6 @@
 """One Sentinel-1 NetCDF tile: its path, its rules and warnings, its values."""
 
+from data.tiles.compare import compare_tiles, hash_file
 from data.tiles.paths import (
     TILE_ID_RULE,
     is_tile_file,
@@ -27,9 +28,7 @@ from data.tiles.rules import (
 from data.tiles.tile import (
     Tile,
     TileSurvey,
-    compare_tiles,
     guess_units,
-    hash_file,
     open_tile,
     survey_tile,
 )

@@ -7,7 +7,7 @@ tracks apart, and both satellites of a track fall together. On another track the
 angle, and backscatter differs without any change on the ground.
 
 Limits: dates alone are used, so a list that mixes ascending and descending passes, or a track whose pass falls around
-midnight UTC, may be counted wrongly; so may more than five tracks.
+midnight UTC, may be counted wrongly; a seventh neighbour falls together with the first.
 
 Reference:
     Torres et al. (2012), GMES Sentinel-1 mission, doi 10.1016/j.rse.2011.05.028 (12-day repeat, 175 orbits, satellites
@@ -60,7 +60,9 @@ def rank_tracks(times: np.ndarray, event: np.datetime64) -> list[int]:
     return sorted(spans, key=lambda track: spans[track])
 
 
-def choose_event_steps(times: np.ndarray, count: int, event: np.datetime64) -> list[int]:
+def choose_event_steps(
+    times: np.ndarray, count: int, event: np.datetime64, *, by_track: bool = True
+) -> list[int]:
     """Choose acquisitions around an event: half of them before it, the rest after, of one track where possible.
 
     1. Repeated images are left out, unless fewer than *count* others exist.
@@ -69,14 +71,16 @@ def choose_event_steps(times: np.ndarray, count: int, event: np.datetime64) -> l
        *count* has one more after the event. If one side has too few, the other side fills up.
 
     Args:
-        times: Acquisition times of one series of Sentinel-1, shape ``(T,)``, ascending; T is *count* or more.
+        times: Acquisition times of one series, shape ``(T,)``, ascending; T is *count* or more.
         count: Number of acquisitions.
         event: Time of the event, UTC.
+        by_track: Whether tracks matter: for Sentinel-1, not for Sentinel-2, which looks down.
 
     Returns:
         Ascending indices, *count* of them.
     """
-    repeats, tracks, ranked = find_repeats(times), find_tracks(times), rank_tracks(times, event)
+    repeats, tracks = find_repeats(times), find_tracks(times)
+    ranked = rank_tracks(times, event) if by_track else []
     usable = [*np.flatnonzero(~repeats), *np.flatnonzero(repeats)]
     usable = sorted(usable[: max(count, int((~repeats).sum()))])
     first = int(np.searchsorted(times, event, side="right"))  # first acquisition after the event

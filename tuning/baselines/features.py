@@ -12,7 +12,7 @@ import numpy as np
 
 from data.pack import Pack
 from data.pack.channels import SAR_CHANNELS
-from data.pack.log_ratio import mean_db, read_series
+from data.pack.log_ratio import Series, mean_db, read_series
 
 logger = logging.getLogger(__name__)
 
@@ -22,7 +22,7 @@ FEATURES = (
     "change",  # after - before
     "spread_before",  # standard deviation over the acquisitions before the event
     "spread_after",
-    "pair",  # first acquisition after the event - last one before it
+    "pair",  # first acquisition after the event - last one before it, of one track where possible
     "window",  # mean of `change` over 3 x 3 px
 )
 N_FEATURES = len(FEATURES)  # per channel
@@ -37,9 +37,20 @@ def pick_channels(pack: Pack, channels: Iterable[str] = SAR_CHANNELS) -> tuple[s
     )
 
 
-def measure_pair(before: np.ndarray, after: np.ndarray) -> np.ndarray:
-    """Return the first acquisition after minus the last one before, skipping those without data at the pixel."""
-    change: np.ndarray = _first_valid(after) - _first_valid(before[::-1])
+def measure_pair(series: Series) -> np.ndarray:
+    """Return the first acquisition after the event minus the last one before it, shape ``(H, W)``.
+
+    Both are of one track, since another track sees the ground at another incidence angle: of the track with the shortest
+    pair, where that has no data of the next one, and only where no track has a pair, of two. Within a track,
+    acquisitions without data at the pixel are skipped.
+    """
+    change = np.full(series.before.shape[1:], np.nan, np.float32)
+    everything = np.arange(len(series.before)), np.arange(len(series.after))
+    for before, after in (*series.tracks, everything):
+        if not (gaps := np.isnan(change)).any():
+            break
+        pair = _first_valid(series.after[after]) - _first_valid(series.before[before][::-1])
+        change = np.where(gaps, pair, change)
     return change
 
 
@@ -71,22 +82,22 @@ def make_features(pack: Pack, tile_id: str, channels: Sequence[str]) -> np.ndarr
     """
     row = int(pack.rows([tile_id])[0])
     maps = [
-        feature for name in channels for feature in _compute_features(*read_series(pack, row, name))
+        feature for name in channels for feature in _compute_features(read_series(pack, row, name))
     ]
     return np.stack(maps, axis=-1).astype(np.float32)
 
 
-def _compute_features(before: np.ndarray, after: np.ndarray) -> list[np.ndarray]:
+def _compute_features(series: Series) -> list[np.ndarray]:
     """Return the ``FEATURES`` of one channel, each ``(H, W)``."""
-    level_before, level_after = mean_db(before), mean_db(after)
+    level_before, level_after = mean_db(series.before), mean_db(series.after)
     change = level_after - level_before
     return [
         level_before,
         level_after,
         change,
-        _measure_spread(before),
-        _measure_spread(after),
-        measure_pair(before, after),
+        _measure_spread(series.before),
+        _measure_spread(series.after),
+        measure_pair(series),
         _average_window(change),
     ]
 

@@ -129,7 +129,9 @@ def _locate_acquisitions(
     pack: Pack, channels: Sequence[str], steps: str, timesteps: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return each channel's acquisitions ``(N, T, C)`` and the index of the first after the event ``(N, C)``."""
-    steps_read = select_steps(pack.times, steps, timesteps, pack.events)  # (N, modalities, T)
+    steps_read = select_steps(  # (N, modalities, T)
+        pack.times, steps, timesteps, pack.events, pack.modalities
+    )
     events = pack.events[:, None, None]
     early = (np.take_along_axis(pack.times, steps_read, axis=2) <= events).sum(axis=2)
     positions = np.zeros((len(early), timesteps, len(channels)), dtype=np.int64)

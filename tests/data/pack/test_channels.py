@@ -10,6 +10,7 @@ from data.pack.channels import (
     select_event_steps,
     select_steps,
 )
+from data.tiles import ORBITS
 from tests.support.tile_files import EVENT
 
 DAYS = EVENT + np.arange(-7, 8) * np.timedelta64(12 * 24 * 60, "m") + np.timedelta64(60, "m")
@@ -57,32 +58,49 @@ def test_number_of_steps_must_be_1_to_15(timesteps: int) -> None:
 
 def test_event_steps_are_on_both_sides_of_the_event() -> None:
     # Dates 0 to 6 before the event, 7 to 14 after.
-    assert select_event_steps(DAYS, 2, EVENT) == [6, 7]
-    assert select_event_steps(DAYS, 4, EVENT) == [5, 6, 7, 8]
-    assert select_event_steps(DAYS, 5, EVENT) == [5, 6, 7, 8, 9]
-    assert select_event_steps(DAYS, 1, EVENT) == [7]
-    assert select_event_steps(DAYS, 15, EVENT) == list(range(15))
+    assert select_event_steps(DAYS, 2, EVENT, "s1asc") == [6, 7]
+    assert select_event_steps(DAYS, 4, EVENT, "s1asc") == [5, 6, 7, 8]
+    assert select_event_steps(DAYS, 5, EVENT, "s1asc") == [5, 6, 7, 8, 9]
+    assert select_event_steps(DAYS, 1, EVENT, "s1asc") == [7]
+    assert select_event_steps(DAYS, 15, EVENT, "s1asc") == list(range(15))
 
 
 def test_event_steps_fill_up_from_the_other_side() -> None:
     month = np.timedelta64(30 * 24 * 60, "m")
-    assert select_event_steps(DAYS + 3 * month, 4, EVENT) == [0, 1, 2, 3]  # nothing before
-    assert select_event_steps(DAYS - 4 * month, 4, EVENT) == [11, 12, 13, 14]  # nothing after
+    assert select_event_steps(DAYS + 3 * month, 4, EVENT, "s1asc") == [0, 1, 2, 3]  # nothing before
+    assert select_event_steps(DAYS - 4 * month, 4, EVENT, "s1asc") == [
+        11,
+        12,
+        13,
+        14,
+    ]  # nothing after
 
 
 def test_all_steps_are_all_acquisitions() -> None:
     times = np.broadcast_to(DAYS, (3, 2, 15))
-    assert select_steps(times, "all", 15, np.repeat(EVENT, 3))[2, 1].tolist() == list(range(15))
+    assert select_steps(times, "all", 15, np.repeat(EVENT, 3), ORBITS)[2, 1].tolist() == list(
+        range(15)
+    )
     with pytest.raises(ValueError, match=r"Steps 'all' are the 15 .* but got timesteps=4\. Omit"):
-        select_steps(times, "all", 4, np.repeat(EVENT, 3))
+        select_steps(times, "all", 4, np.repeat(EVENT, 3), ORBITS)
 
 
 def test_unknown_choice_of_steps_is_refused() -> None:
     with pytest.raises(ValueError, match=r"Unknown choice of steps 'evn'\. Did you mean 'even'\?"):
-        select_steps(np.broadcast_to(DAYS, (1, 1, 15)), "evn", 4, np.repeat(EVENT, 1))
+        select_steps(np.broadcast_to(DAYS, (1, 1, 15)), "evn", 4, np.repeat(EVENT, 1), ["s1asc"])
 
 
 def test_every_tile_is_split_at_its_own_event() -> None:
     times = np.broadcast_to(DAYS, (2, 1, 15))
     events = np.array([EVENT, EVENT + np.timedelta64(24, "D")])
-    assert select_steps(times, "event", 2, events)[:, 0].tolist() == [[6, 7], [8, 9]]
+    assert select_steps(times, "event", 2, events, ["s1asc"])[:, 0].tolist() == [[6, 7], [8, 9]]
+
+
+def test_event_steps_of_sentinel_1_are_of_one_track() -> None:
+    # Every second acquisition is of a track five days later; 6 and 7 are the nearest to the event.
+    times = DAYS + np.arange(15) % 2 * np.timedelta64(5, "D")
+    assert select_event_steps(times, 2, EVENT, "s1dsc") == [6, 8]
+    assert select_event_steps(times, 2, EVENT, "s2") == [6, 7]
+    both = np.stack([times, times])[None]
+    found = select_steps(both, "event", 2, np.repeat(EVENT, 1), ["s1asc", "s2"])
+    assert found.tolist() == [[[6, 8], [6, 7]]]

@@ -10,6 +10,7 @@ from data.pack.channels import CHANNELS, SAR_CHANNELS, select_even_steps, select
 from data.pack.dataset import TileDataset, check_input_varies
 from data.pack.normalisation import Normalisation, make_normalisation
 from data.splits import Split
+from data.tiles import ORBITS
 
 CPU = torch.device("cpu")
 
@@ -82,12 +83,14 @@ def test_event_steps_select_each_orbit_s_nearest_dates(pack: Pack, split: Split)
     row = pack.rows(split.test)[2]
     x = tiles.batch([2]).x[0]
     for number, orbit in enumerate(("s1asc", "s1dsc")):
-        at = select_event_steps(late[row, number], 4, pack.events[row])
+        at = select_event_steps(late[row, number], 4, pack.events[row], orbit)
         values = pack.bands[orbit][row, at, 0].astype(np.float64)
         channel = 2 * number
         expected = (values - tiles.norm.mean[channel]) / tiles.norm.std[channel]
         np.testing.assert_allclose(x[:, channel], expected, atol=1e-5)
-    first, second = (select_event_steps(late[row, n], 4, pack.events[row]) for n in (0, 1))
+    first, second = (
+        select_event_steps(late[row, n], 4, pack.events[row], ORBITS[n]) for n in (0, 1)
+    )
     assert first != second
 
 

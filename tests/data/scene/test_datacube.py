@@ -338,4 +338,4 @@ def test_too_long_coordinates_are_refused(tmp_path: Path) -> None:
 
 def test_dates_before_and_after_the_event_are_chosen_as_in_training() -> None:
     with pytest.raises(ValueError, match="reads 5 acquisitions, but got 2"):
-        choose_steps(TIMES[:2], InputSpec(S1, 5, "even"), "here")
+        choose_steps(TIMES[:2], InputSpec(S1, 5, "even"), "s1asc", "here")

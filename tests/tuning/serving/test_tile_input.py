@@ -70,7 +70,7 @@ def test_dates_are_chosen_on_both_sides_of_the_event(tmp_path: Path, days: int) 
     dataset["VV"].values[:] = np.arange(15)[:, None, None] - 20
     path = write(dataset.assign_coords(time=times), tmp_path)
     found = read_tile(path, ModelInput(("s1asc:VV",), 4, "event"))[0, :, 0, 0, 0] + 20
-    assert found.tolist() == select_event_steps(times, 4, EVENT)
+    assert found.tolist() == select_event_steps(times, 4, EVENT, "s2")
 
 
 def test_rows_run_from_north_to_south(tmp_path: Path) -> None:
