@@ -26,7 +26,7 @@ from data.tiles.events import fill_events
 from data.tiles.manifest import mixed_error
 from data.tiles.paths import region_of
 
-FORMAT = 4  # increase when the layout of the files changes: older packs are then rebuilt
+FORMAT = 5  # increase when the layout of the files changes: older packs are then rebuilt
 MANIFEST = "manifest.json"
 _MAPS = {"mask.u8": np.uint8, "dem.i16": np.int16, "slope.f16": np.float16}
 _TABLES = ("times", "moments", "own_events", "corners")

@@ -87,6 +87,24 @@ def read_series(pack: Pack, row: int, channel: str) -> Series:
     return Series(layers[~after], layers[after], tuple(pairs))
 
 
+def describe_pairs(pack: Pack) -> str:
+    """Return a sentence on the series of Sentinel-1 that span several tracks; empty if there are none."""
+    mixed = with_pair = 0
+    orbits = [number for number, name in enumerate(pack.modalities) if name in ORBITS]
+    for row, event in enumerate(pack.events):
+        for times in pack.times[row, orbits]:
+            if find_tracks(times).any():
+                mixed += 1
+                with_pair += bool(rank_tracks(times, event))
+    if not mixed:
+        return ""
+    text = (
+        f"Dates span several tracks in {mixed} of {len(pack.events) * len(orbits)} series of Sentinel-1. Acquisitions "
+        f"around the event and bi-temporal baselines compare one track in {with_pair} of them"
+    )
+    return f"{text}, two tracks in {mixed - with_pair}." if with_pair < mixed else f"{text}."
+
+
 def measure_means(series: Series) -> np.ndarray:
     """Return the mean after the event minus the mean before it, shape ``(H, W)``; NaN if a side has no data."""
     change: np.ndarray = mean_db(series.after) - mean_db(series.before)

@@ -9,6 +9,7 @@ import torch
 from data.pack import Pack, make_pack
 from data.pack.channels import list_modalities
 from data.pack.dataset import TileDataset, check_input_varies
+from data.pack.log_ratio import describe_pairs
 from data.pack.normalisation import make_normalisation, save_normalisation
 from data.splits import PARTS, Split, list_folds, make_split, survey_catalogue
 from data.splits.grid import group_by_region
@@ -143,3 +144,5 @@ def _log_tiles(pack: Pack) -> None:
         logger.warning("Suspicious, but used: %s: %s", tile, " ".join(findings))
     if (more := len(pack.suspicious) - LOGGED_TILES) > 0:
         logger.warning("%d more suspicious tiles are in %s.", more, pack.path / "manifest.json")
+    if text := describe_pairs(pack):
+        logger.warning("%s", text)

@@ -1,7 +1,9 @@
+from dataclasses import replace
+
 import numpy as np
 
 from data.pack import Pack
-from data.pack.log_ratio import log_ratio
+from data.pack.log_ratio import describe_pairs, log_ratio
 from data.splits import Split
 from tests.support.tile_files import EVENT
 
@@ -20,3 +22,16 @@ def test_log_ratio_is_after_minus_before(pack: Pack, split: Split) -> None:
 def test_log_ratio_rises_on_landslides(pack: Pack, split: Split) -> None:
     change, mask = log_ratio(pack, split.test), pack.mask[pack.rows(split.test)]
     assert change[mask == 1].mean() > change[mask == 0].mean() + 0.5
+
+
+def test_series_of_several_tracks_are_counted(pack: Pack) -> None:
+    assert describe_pairs(pack) == ""
+    times = pack.times.copy()
+    times[0, 0, ::2] += np.timedelta64(5, "D")  # tracks with dates on both sides of the event
+    times[1, 1, times[1, 1] > EVENT] += np.timedelta64(
+        5, "D"
+    )  # a track before it, another after it
+    assert describe_pairs(replace(pack, times=times)) == (
+        "Dates span several tracks in 2 of 24 series of Sentinel-1. Acquisitions around the event and "
+        "bi-temporal baselines compare one track in 1 of them, two tracks in 1."
+    )

@@ -118,6 +118,40 @@ def test_no_feature_contains_a_date(pack: Pack) -> None:
     assert describe(replace(hand, times=later)) == describe(hand)
 
 
+def repeat_last(pack: Pack, times: int) -> Pack:
+    """Return a pack whose series end with the last image so many times more."""
+    at = [*range(pack.times.shape[-1]), *[-1] * times]
+    bands = {orbit: values[:, at] for orbit, values in pack.bands.items()}
+    return replace(pack, bands=bands, times=pack.times[..., at])
+
+
+def test_repeated_images_weigh_nothing(pack: Pack) -> None:
+    hand = put_by_hand(pack, {VV: [-10, -8, -6, -4, -5]})
+    assert describe(repeat_last(hand, 4)) == describe(hand)
+    before = put_by_hand(pack, {VV: [-10, -8, -6]}, before=3)
+    assert describe(repeat_last(before, 3)) == pytest.approx(describe(before), nan_ok=True)
+    for measure in (measure_means, measure_pair):
+        same = average_change(repeat_last(hand, 4), ["a"], [VV], measure)
+        assert np.array_equal(same, average_change(hand, ["a"], [VV], measure))
+
+
+def test_pair_is_of_the_track_with_the_shortest_pair(pack: Pack) -> None:
+    hand = put_by_hand(pack, {VV: [-10, -8, -6, -4]})
+    hand.times[0, 0] = EVENT + np.array([-12, -2, 7, 12], "m8[D]")  # -12 and 12 are of one track
+    assert describe(hand)["pair"] == 6  # -4 - (-10); the nearest dates would give 2
+    hand.bands["s1asc"][0, 3, 0, 2, 2] = np.nan
+    assert describe(hand)["pair"] == 2  # no track has a pair there
+    assert describe(hand, at=(0, 0))["pair"] == 6
+
+
+def test_pair_of_the_next_track_counts_where_the_first_has_no_data(pack: Pack) -> None:
+    hand = put_by_hand(pack, {VV: [-10, -8, -6, -4]})
+    hand.times[0, 0] = EVENT + np.array([-14, -6, 6, 16], "m8[D]")  # pairs -6 and 6, -14 and 16
+    hand.bands["s1asc"][0, 1, 0, 2, 2] = np.nan
+    assert describe(hand)["pair"] == 6
+    assert describe(hand, at=(0, 0))["pair"] == 2
+
+
 def test_brightness_changes_only_the_levels(pack: Pack) -> None:
     dark, bright = (put_by_hand(pack, {VV: [x, x + 1, x + 5, x + 2]}) for x in (-12, -8))
     moved = {name: describe(bright)[name] - describe(dark)[name] for name in FEATURES}
