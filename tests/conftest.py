@@ -2,6 +2,10 @@
 
 import copy
 import os
+
+# The tests share the cores: a thread that waits for another one by spinning would take a core from the next test.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # read once, when torch is imported
+
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,6 +24,8 @@ from tuning.trial.folder import Config
 
 if TYPE_CHECKING:  # a machine with a GPU may lack a browser
     from playwright.sync_api import Browser
+
+    from tests.faults.campaigns import Command
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -44,12 +50,25 @@ def one_thread() -> None:
 
 
 @pytest.fixture(scope="session")
-def twin(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Twelve tiles of the twin, four of each part of the default split; shared by all workers of a test run."""
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder that all workers of a test run share."""
     base = tmp_path_factory.getbasetemp()
-    base = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+
+@pytest.fixture(scope="session")
+def twin(shared: Path) -> Path:
+    """Twelve tiles of the twin, four of each part of the default split; shared by all workers of a test run."""
     chosen = pick_tiles("blocks", 4, survey_catalogue())
-    return make_twin(base / "twins", tile_ids=chosen, progress=False)
+    return make_twin(shared / "twins", tile_ids=chosen, progress=False)
+
+
+@pytest.fixture
+def calm(shared: Path) -> "Command":
+    """The campaign that disturbed ones must equal; the first test that needs it runs it."""
+    from tests.faults.campaigns import CALM_WORDS, Command  # imports MLflow
+
+    return Command(shared / "calm", CALM_WORDS)
 
 
 @pytest.fixture(scope="session")

@@ -17,6 +17,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from tests.faults import bad_trials, disks, interrupts, kills, outage
+from tests.faults.campaigns import Command
 
 Result = tuple[object, list[str]]
 DESCRIPTION = (
@@ -28,8 +29,12 @@ OUTAGE_S = 60.0
 
 def list_scenarios(count: int, seed: int) -> dict[str, Callable[[Path], Result]]:
     """Return the scenarios by name; each takes an empty folder, and returns a summary and its faults."""
+
+    def kill(root: Path) -> Result:
+        return kills.run(Command(root / "calm", KILL_ARGUMENTS), root / "stormy", count, seed)
+
     return {
-        "kills": lambda root: kills.run(root, count, seed, KILL_ARGUMENTS),
+        "kills": kill,
         "tracker back after a minute": lambda root: outage.restart_tracker(root, OUTAGE_S),
         "tracker gone for good": outage.stop_tracker,
         "database locked": lambda root: outage.lock_database(root, OUTAGE_S),

@@ -13,6 +13,7 @@ from pathlib import Path
 import pandas as pd
 import psutil
 
+from data.io.lock import wait_for_lock
 from tuning.tracking.client import connect, find_runs
 from tuning.trial.entry import list_trials
 from tuning.trial.folder import TrialFolder
@@ -21,6 +22,8 @@ from tuning.trial.status import is_finished
 PROJECT = Path(__file__).parents[2]
 NAME = "faults"
 LONG_S = 900
+# An undisturbed campaign; each trial has one core, so that its results are the same on any machine.
+CALM_WORDS = ["--model", "unet", "log_ratio_vv", "--preset", "smoke", "--cpus-per-trial", "1"]
 EXTRA: list[str] = []  # more arguments of every new campaign: tests pass existing tiles
 # Columns that differ between two undisturbed runs of one command on a CPU: times, memory, and the runs' ids.
 VARYING = (
@@ -82,6 +85,12 @@ class Command:
     def run(self, *words: str) -> int:
         """Run it to the end; return the exit code."""
         return self.start(*words).wait(timeout=LONG_S)
+
+    def run_once(self) -> int:
+        """Run it to the end unless it has ended well, also in another process; return the exit code."""
+        self.root.mkdir(parents=True, exist_ok=True)
+        with wait_for_lock(self.root.with_suffix(".lock")):
+            return 0 if (self.folder / "outcome.json").exists() else self.run()
 
     def read_log(self) -> str:
         """Return its output so far."""

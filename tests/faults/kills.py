@@ -161,10 +161,17 @@ def compare_campaigns(calm: Command, stormy: Command) -> list[str]:
     return faults
 
 
-def run(root: Path, kills: int, seed: int, words: list[str]) -> tuple[KillCounts, list[str]]:
-    """Run one campaign undisturbed and one with kills; return the counts and the faults."""
-    calm, stormy = Command(root / "calm", words), Command(root / "stormy", words)
-    if not (calm.folder / "outcome.json").exists() and calm.run() != 0:
+def run(calm: Command, root: Path, kills: int, seed: int) -> tuple[KillCounts, list[str]]:
+    """Run a campaign with kills, and compare it with the undisturbed one; return the counts and the faults.
+
+    Args:
+        calm: The undisturbed campaign; run unless it has ended.
+        root: Output folder of the disturbed one.
+        kills: Number of kills.
+        seed: Random seed of their times and victims.
+    """
+    stormy = Command(root, calm.words)
+    if calm.run_once() != 0:
         return KillCounts(), [f"the undisturbed campaign failed:\n{calm.read_log()[-3000:]}"]
     counts = kill_repeatedly(stormy, kills, seed)
     faults = compare_campaigns(calm, stormy)

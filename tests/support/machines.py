@@ -113,7 +113,10 @@ class Machine:
 def _boot(name: str, address: str, folder: Path) -> Iterator[Machine]:
     for part in ("home", "tmp"):
         (folder / name / part).mkdir(parents=True)
-    (folder / name / "home" / ".bashrc").write_text("# as on any machine\n")
+    lines = (
+        "# as on any machine\nexport OMP_WAIT_POLICY=passive  # all machines share these cores\n"
+    )
+    (folder / name / "home" / ".bashrc").write_text(lines)
     (folder / name / "tmp").chmod(0o1777)
     variables = {"NAME": name, "FOLDER": str(folder), "ROOT": str(ROOT), "HOME": str(HOME)}
     variables |= {

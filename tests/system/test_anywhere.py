@@ -5,7 +5,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
@@ -21,6 +20,7 @@ from mlflow.tracking import MlflowClient
 from data.pack import Pack
 from data.tiles import tile_path
 from models import list_models
+from tests.support.clean_environment import make_environment
 from tests.support.served_fixtures import write_checkpoint
 from tuning.serving.export import LandslideProgram, make_program
 from tuning.tracking.client import EXPERIMENT, connect
@@ -29,7 +29,6 @@ from tuning.train.checkpoints import load_checkpoint
 
 pytestmark = pytest.mark.slow
 
-ROOT = Path(__file__).parents[2]
 SHAPES = ((1, 32, 32), (3, 32, 32), (1, 48, 48), (3, 128, 128))
 LOAD = """
 import importlib.util, json, sys
@@ -47,15 +46,10 @@ for uri in uris:
 """
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def clean(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The programs of an environment with only torch, MLflow and netCDF4."""
-    folder = tmp_path_factory.mktemp("clean") / "venv"
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
-    packages = ["-c", ROOT / "constraints.txt", "torch", "mlflow", "netCDF4"]
-    pip = [sys.executable, "-m", "pip", "--python", folder / "bin" / "python"]
-    subprocess.run([*pip, "install", "-q", "--no-compile", *packages], check=True, cwd=folder)
-    return folder / "bin"
+    return make_environment(tmp_path_factory.mktemp("clean") / "venv", "torch", "mlflow", "netCDF4")
 
 
 @pytest.fixture(scope="module")

@@ -5,10 +5,9 @@ from pathlib import Path
 import pytest
 
 from tests.faults import campaigns, interrupts, kills
+from tests.faults.campaigns import Command
 
 pytestmark = pytest.mark.slow
-
-WORDS = ["--model", "unet", "log_ratio_vv", "--preset", "smoke"]
 
 
 @pytest.fixture(autouse=True)
@@ -17,8 +16,8 @@ def tiles(twin: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(campaigns, "EXTRA", ["--data", str(twin)])
 
 
-def test_killed_campaign_ends_as_the_undisturbed_one(tmp_path: Path) -> None:
-    counts, faults = kills.run(tmp_path, 3, seed=3, words=WORDS)
+def test_killed_campaign_ends_as_the_undisturbed_one(tmp_path: Path, calm: Command) -> None:
+    counts, faults = kills.run(calm, tmp_path / "stormy", 3, seed=3)
     assert faults == []
     assert counts.kills  # a fast machine may finish before the third kill
     assert counts.lost <= 1

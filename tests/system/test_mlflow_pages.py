@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from data.pack import Pack
 from data.splits import Split
@@ -49,20 +49,31 @@ def server(tracker: Tracker, root: Path) -> Iterator[str]:
         yield address
 
 
-@pytest.fixture
-def visit(browser: Browser, server: str) -> Iterator[Callable[[str], Page]]:
-    """Open a page of the server, by its path or its full address."""
+@pytest.fixture(scope="module")
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    """One profile for all tests: MLflow's scripts of several MB are loaded and compiled once."""
     opened = browser.new_context(viewport={"width": 1600, "height": 1200})
     opened.set_default_timeout(WAIT_MS)
     expect.set_options(timeout=WAIT_MS)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def visit(context: BrowserContext, server: str) -> Iterator[Callable[[str], Page]]:
+    """Open a page of the server, by its path or its full address, as a user who has set nothing up."""
 
     def go(address: str) -> Page:
-        page = opened.new_page()
+        page = context.new_page()
         page.goto(server + address.removeprefix(LOCAL_UI))
         return page
 
     yield go
-    opened.close()
+    context.clear_cookies()
+    for page in context.pages:
+        page.evaluate("() => { localStorage.clear(); sessionStorage.clear(); }")
+    for page in context.pages:
+        page.close()
 
 
 @pytest.fixture

@@ -12,14 +12,13 @@ import pandas as pd
 import pytest
 
 from tests.faults import campaigns
-from tests.faults.campaigns import Command, kill_all, list_processes, wait_until
+from tests.faults.campaigns import CALM_WORDS, Command, kill_all, list_processes, wait_until
 from tests.support.clusters import Cluster, Node, cluster
 from tests.support.servers import serve_mlflow, serve_s3
 
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[3]
-WORDS = ["--model", "unet", "log_ratio_vv", "--preset", "smoke", "--cpus-per-trial", "1"]
 KEYS = {"AWS_ACCESS_KEY_ID": "tester", "AWS_SECRET_ACCESS_KEY": "secret"}
 
 
@@ -47,7 +46,7 @@ def tracker(tmp_path: Path) -> Iterator[str]:
 
 def run(made: Cluster, root: Path, *words: str, **variables: str) -> str:
     """Run a campaign that must fail on a cluster; return its stderr."""
-    call = [sys.executable, "-m", "tuning.run", "--root", str(root), *WORDS, *words]
+    call = [sys.executable, "-m", "tuning.run", "--root", str(root), *CALM_WORDS, *words]
     environment = {**os.environ, **made.variables, "RAY_ADDRESS": made.address, **variables}
     done = subprocess.run(
         call, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300, check=False
@@ -57,10 +56,9 @@ def run(made: Cluster, root: Path, *words: str, **variables: str) -> str:
 
 
 def test_trials_of_a_lost_node_continue_elsewhere_with_the_same_results(
-    tmp_path: Path, bucket: str, tracker: str, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, calm: Command, bucket: str, tracker: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    calm = Command(tmp_path / "calm", WORDS)
-    assert calm.run() == 0, calm.read_log()
+    assert calm.run_once() == 0, calm.read_log()
     monkeypatch.setenv("MLFLOW_TRACKING_URI", tracker)
     (tmp_path / "stormy").mkdir()
     with cluster() as made:
@@ -68,7 +66,7 @@ def test_trials_of_a_lost_node_continue_elsewhere_with_the_same_results(
             made.add(1, hidden=tmp_path / "stormy")
         stormy = Command(
             tmp_path / "stormy",
-            [*WORDS, "--storage", bucket],
+            [*CALM_WORDS, "--storage", bucket],
             variables={**made.variables, "RAY_ADDRESS": made.address},
         )
         driver = stormy.start()
