@@ -4,7 +4,7 @@ benchmark:  ## the main job on the embedded default
 	python -m tuning.run --model all
 
 test:  ## every test, the slow ones included
-	python -m pytest -m "" -n 2
+	python -m pytest -m "" -n 3
 
 check:  ## what CI checks besides the tests
 	ruff check
