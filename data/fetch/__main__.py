@@ -12,6 +12,7 @@ from data.fetch.download import fetch
 from data.fetch.hub import REPO, VERSIONS, FetchError
 from data.fetch.manifest import FetchManifest
 from data.tiles import ORBITS
+from data.tiles.regions import DEFAULT_REGION, read_regions
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -23,7 +24,11 @@ def main(argv: list[str] | None = None) -> int:
     try:
         with logging_redirect_tqdm():
             manifest = fetch(
-                args.to, version=args.version, modalities=modalities, revision=args.revision
+                args.to,
+                version=args.version,
+                modalities=modalities,
+                regions=args.region,
+                revision=args.revision,
             )
     except (ValueError, FetchError) as error:
         print(f"error: {error}", file=sys.stderr)
@@ -41,11 +46,18 @@ def main(argv: list[str] | None = None) -> int:
 def _parse_arguments(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m data.fetch",
-        description="Download the Hokkaido tiles of Sen12Landslides from the Hugging Face hub. "
-        "The same command continues an interrupted download.",
+        description="Download tiles of Sen12Landslides from the Hugging Face hub. The same command continues an "
+        "interrupted download; another --region adds to the folder.",
     )
     parser.add_argument(
         "--to", type=Path, required=True, metavar="PATH", help="tile folder, created if missing"
+    )
+    parser.add_argument(
+        "--region",
+        nargs="+",
+        default=[DEFAULT_REGION],
+        metavar="NAME",
+        help=f"inventories to download: {', '.join(sorted(read_regions()))}, or all; default: {DEFAULT_REGION}",
     )
     parser.add_argument(
         "--version",
@@ -70,11 +82,12 @@ def _parse_arguments(argv: list[str] | None) -> argparse.Namespace:
 
 
 def _format_summary(root: Path, manifest: FetchManifest) -> str:
-    """Return tiles and size of each modality, the source, and the next command."""
+    """Return tiles and size of each modality, by region, the source, and the next command."""
     lines = []
     for modality in manifest.modalities:
         sizes = [(root / tile).stat().st_size for tile in manifest.list_tiles(modality)]
-        lines.append(f"{modality}: {len(sizes)} tiles, {sum(sizes) / 1e6:.1f} MB")
+        counts = ", ".join(f"{name} {n:,}" for name, n in manifest.count_regions(modality).items())
+        lines.append(f"{modality}: {len(sizes):,} tiles ({counts}), {sum(sizes) / 1e6:,.1f} MB")
     return "\n".join(
         [
             *lines,

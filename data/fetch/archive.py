@@ -1,7 +1,7 @@
-"""Extraction of Hokkaido's tiles from one published archive, read as a stream.
+"""Extraction of the chosen regions' tiles from one published archive, read as a stream.
 
 The archive is not trusted. A tile is written under its published name into the caller's folder; no path or link of
-the archive is followed. A Hokkaido member that is not a plain file is refused.
+the archive is followed. A tile of a chosen region that is not a plain file is refused.
 """
 
 import gzip
@@ -9,12 +9,14 @@ import hashlib
 import re
 import tarfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import IO, cast
 
 from data.fetch.hub import FetchError, HubArchive
 from data.tiles import is_tile_file
+from data.tiles.paths import region_of, tile_id_of
+from data.tiles.regions import ALL_REGIONS
 
 # A tile has at most 15 x 128 x 128 px of eleven 16-bit bands, height, classes and mask: 6.1 MB.
 MAX_TILE_BYTES = 32_000_000
@@ -40,8 +42,9 @@ def extract_tiles(
     chunks: Iterator[bytes],
     folder: Path,
     known: Mapping[str, tuple[str, str]],
+    regions: Collection[str],
 ) -> tuple[str, dict[str, str]]:
-    """Write an archive's Hokkaido tiles into a folder and verify the archive.
+    """Write the chosen regions' tiles of an archive into a folder and verify the archive.
 
     Args:
         archive: The archive as the hub lists it.
@@ -49,6 +52,7 @@ def extract_tiles(
         folder: An empty folder. Its files may be used only if this function returns.
         known: SHA-256 and archive of each tile of earlier archives, by path (``s1asc/hokkaido_s1asc_1.nc``). These
             tiles are compared and not written.
+        regions: Regions to extract; ``all`` for every one.
 
     Returns:
         The archive's SHA-256, and the SHA-256 of each tile written, by path.
@@ -60,7 +64,7 @@ def extract_tiles(
     source = _HashedReader(chunks)
     tiles: dict[str, str] = {}
     try:
-        for path, content in _read_tiles(archive, source):
+        for path, content in _read_tiles(archive, source, regions):
             sha256 = hashlib.sha256(content).hexdigest()
             earlier, holder = known.get(path, (tiles.get(path), archive.path))
             if earlier is None:
@@ -119,8 +123,10 @@ class _Header(tarfile.TarInfo):
         return header
 
 
-def _read_tiles(archive: HubArchive, source: _HashedReader) -> Iterator[tuple[str, bytes]]:
-    """Yield path and content of each Hokkaido tile, then read the archive to its end."""
+def _read_tiles(
+    archive: HubArchive, source: _HashedReader, regions: Collection[str]
+) -> Iterator[tuple[str, bytes]]:
+    """Yield path and content of each tile of the regions, then read the archive to its end."""
     plain = gzip.GzipFile(fileobj=cast(IO[bytes], source))
     with tarfile.open(fileobj=plain, mode="r|", bufsize=_READ_BYTES, tarinfo=_Header) as tar:
         for number, member in enumerate(tar):
@@ -128,7 +134,7 @@ def _read_tiles(archive: HubArchive, source: _HashedReader) -> Iterator[tuple[st
                 raise FetchError(
                     f"An archive must have at most {MAX_MEMBERS:,} members, but got more in {archive.path}. {_DAMAGED}"
                 )
-            if name := _get_tile_name(member, archive):
+            if name := _get_tile_name(member, archive, regions):
                 yield f"{archive.modality}/{name}", cast(IO[bytes], tar.extractfile(member)).read()
         stream = cast(IO[bytes], tar.fileobj)
         while rest := stream.read(_READ_BYTES):  # gzip verifies length and checksum at the end
@@ -136,10 +142,14 @@ def _read_tiles(archive: HubArchive, source: _HashedReader) -> Iterator[tuple[st
                 raise tarfile.ReadError("data after the end mark")
 
 
-def _get_tile_name(member: tarfile.TarInfo, archive: HubArchive) -> str | None:
-    """Return a tile's published name, None for a member that is no Hokkaido tile of the archive's modality."""
+def _get_tile_name(
+    member: tarfile.TarInfo, archive: HubArchive, regions: Collection[str]
+) -> str | None:
+    """Return a tile's published name, None for a member that is no tile of the regions in the archive's modality."""
     *folders, name = re.split(r"[/\\:]", member.name)
     if not is_tile_file(name, archive.modality):
+        return None
+    if ALL_REGIONS not in regions and region_of(tile_id_of(Path(name))) not in regions:
         return None
     if not member.isreg() or member.issparse():
         got = f"a link, folder or device (type {member.type!r})"

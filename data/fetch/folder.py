@@ -10,18 +10,37 @@ from pathlib import Path
 from data.fetch.hub import FetchError, resolve_revision
 from data.fetch.manifest import FetchManifest, read_fetch_manifest
 from data.io.lock import LockHeldError, try_lock
-from data.tiles import MODALITIES, hash_file
+from data.tiles import MODALITIES, hash_file, tile_id_of
+from data.tiles.paths import region_of
+from data.tiles.regions import ALL_REGIONS
 
 logger = logging.getLogger(__name__)
 
 _TWIN = "twin.json"
 _NAMES_SHOWN = 10
-# For the check of free space: more tiles than Hokkaido has of any modality, at their size without compression.
-_TILES = 320
-_PIXELS = 15 * 128 * 128
-_S1_BYTES = _PIXELS * (2 * 4 + 1 + 2)  # VV and VH as float32, mask, height: 2.7 MB
-_S2_BYTES = _PIXELS * (11 * 2 + 1 + 2)  # ten bands and the classes as int16, mask, height: 6.1 MB
-_TILE_BYTES = {"s1asc": _S1_BYTES, "s1dsc": _S1_BYTES, "s2": _S2_BYTES}
+# For the check of free space: the Sentinel-2 tiles of each region (of the USA both together), which a public reader of
+# the data set counted; they add up to the published 13,628. Sentinel-1 has a few more in some regions: 300 in Hokkaido.
+_TILES = {
+    "chimanimani": 1133,
+    "china": 159,
+    "dominicamaria": 1148,
+    "hiroshima": 864,
+    "hokkaido": 290,
+    "indonesia": 573,
+    "italy": 5321,
+    "itogon": 235,
+    "kyrgyzstan1": 1566,
+    "kyrgyzstan2": 416,
+    "lanaodelnorte": 71,
+    "nepal": 14,
+    "newzealand": 1173,
+    "thrissur": 427,
+    "usa_alaska": 238,
+    "usa_puertorico": 238,
+    ALL_REGIONS: 13_628,
+}
+_MARGIN = 1.1  # raw tiles exist that the harmonized release lacks
+_TILE_BYTES = {"s1asc": 2e6, "s1dsc": 2e6, "s2": 4e6}  # published tiles have 1.5 and 3.1 MB
 
 
 @contextmanager
@@ -40,10 +59,18 @@ def lock_folder(root: Path) -> Iterator[None]:
         yield
 
 
-def check_space(root: Path, modalities: Sequence[str]) -> None:
-    """Raise FetchError if the disk has no space for the tiles of these modalities that are not there yet."""
-    missing = {m: max(0, _TILES - len(list((root / m).glob("*.nc")))) for m in modalities}
-    needed = sum(count * _TILE_BYTES[modality] for modality, count in missing.items())
+def check_space(root: Path, modalities: Sequence[str], regions: Sequence[str]) -> None:
+    """Raise FetchError if the disk has no space for the regions' tiles that are not there yet."""
+    needed = sum(
+        max(
+            0,
+            round(_TILES.get(region, max(_TILES.values())) * _MARGIN)
+            - _count_files(root / modality, region),
+        )
+        * _TILE_BYTES[modality]
+        for modality in modalities
+        for region in regions
+    )
     if (free := shutil.disk_usage(root).free) < needed:
         raise FetchError(
             f"A tile folder must have {needed / 1e9:.1f} GB free for {', '.join(modalities)}, but got "
@@ -51,16 +78,25 @@ def check_space(root: Path, modalities: Sequence[str]) -> None:
         )
 
 
+def _count_files(folder: Path, region: str) -> int:
+    return len(list(folder.glob("*.nc" if region == ALL_REGIONS else f"{region}_*.nc")))
+
+
 def open_folder(
-    root: Path, version: str, revision: str | None, modalities: Sequence[str]
+    root: Path,
+    version: str,
+    revision: str | None,
+    modalities: Sequence[str],
+    regions: Sequence[str],
 ) -> FetchManifest | None:
-    """Check a folder before a fetch and return its manifest, without the archives of damaged tiles.
+    """Check a folder before a fetch and return its manifest, in which damaged tiles count as not fetched.
 
     Args:
         root: The tile folder.
         version: The requested version.
         revision: The requested revision; None for the folder's own.
         modalities: The requested modalities.
+        regions: The requested regions.
 
     Returns:
         The manifest, None for a new folder.
@@ -91,7 +127,7 @@ def open_folder(
                 f"{manifest.revision}. Omit --revision, or choose another folder with --to."
             )
     _check_empty(root, [modality for modality in modalities if modality not in manifest.begun])
-    _remove_damaged(root, manifest, modalities)
+    _remove_damaged(root, manifest, modalities, regions)
     return manifest
 
 
@@ -105,20 +141,32 @@ def _check_empty(root: Path, modalities: Sequence[str]) -> None:
             )
 
 
-def _remove_damaged(root: Path, manifest: FetchManifest, modalities: Sequence[str]) -> None:
-    """Remove the archives of missing and changed tiles from the manifest, so that they are fetched again."""
-    tiles = [tile for modality in modalities for tile in manifest.list_tiles(modality)]
+def _remove_damaged(
+    root: Path, manifest: FetchManifest, modalities: Sequence[str], regions: Sequence[str]
+) -> None:
+    """Remove missing and changed tiles, with others of their archive and region, so that they are fetched again."""
+    tiles = [
+        tile
+        for modality in modalities
+        for tile in manifest.list_tiles(modality)
+        if ALL_REGIONS in regions or _region(tile) in regions
+    ]
     damaged = [tile for tile in tiles if not _is_intact(root / tile, manifest.files[tile])]
     if not damaged:
         return
-    archives = sorted({manifest.holders[tile] for tile in damaged})
+    places = sorted({(manifest.holders[tile], _region(tile)) for tile in damaged})
+    archives = sorted({path for path, _ in places})
     more = f" and {len(damaged) - _NAMES_SHOWN} more" if len(damaged) > _NAMES_SHOWN else ""
     names = ", ".join(damaged[:_NAMES_SHOWN]) + more
     logger.warning(
         "Missing or changed in %s: %s; fetching %s again", root, names, ", ".join(archives)
     )
-    for path in archives:
-        manifest.remove_archive(path)
+    for path, region in places:
+        manifest.remove_region(path, region)
+
+
+def _region(tile: str) -> str:
+    return region_of(tile_id_of(Path(tile)))
 
 
 def _is_intact(path: Path, sha256: str) -> bool:

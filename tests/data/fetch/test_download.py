@@ -217,8 +217,8 @@ def test_the_command_shows_progress_and_ends_in_a_summary(hub: LoopbackHub, tmp_
     assert "s2/part01.tar.gz: 100%" in log
     assert "10 tiles" in log
     assert "HTTP Request" not in log
-    assert "s1asc: 4 tiles, " in result
-    assert "s2: 2 tiles, 0.0 MB" in result
+    assert "s1asc: 4 tiles (hokkaido 4), " in result
+    assert "s2: 2 tiles (hokkaido 2), 0.0 MB" in result
     assert f"Folder: {root} (harmonized, paulhoehn/Sen12Landslides at 0123456789)" in result
     assert "CC BY 4.0, Höhn et al. 2025, doi 10.1038/s41597-025-06167-2" in result
     assert result.endswith(f"Next: python -m data.check '{root}'\n")
