@@ -23,6 +23,7 @@ from tuning.tracking.payloads import DataRecord
 logger = logging.getLogger(__name__)
 
 LOGGED_TILES = 10  # suspicious tiles named in the log
+_REGIONS_NAMED = 3  # in the data set's name in MLflow
 
 
 def _find_tiles(root: Path, settings: Settings, preset: Preset) -> tuple[Path, list[str] | None]:
@@ -103,12 +104,19 @@ def describe_data(pack: Pack, splits: Sequence[Split], settings: Settings) -> Da
     }
     twin = settings.data == TWIN
     return DataRecord(
-        name="hokkaido-twin" if pack.synthetic else "sen12landslides-hokkaido",
+        name=_name_data(pack),
         digest=pack.hash,
         source=f"twin:{pack.seed}" if twin else Path(settings.data).resolve().as_uri(),
         schema={"channels": settings.channels, "acquisitions": settings.timesteps},
         profile=profile,
     )
+
+
+def _name_data(pack: Pack) -> str:
+    """Return a name such as ``hokkaido-twin``, ``sen12landslides-italy`` or ``sen12landslides-13-regions``."""
+    regions = sorted(set(pack.regions))
+    names = "-".join(regions) if len(regions) <= _REGIONS_NAMED else f"{len(regions)}-regions"
+    return f"{names}-twin" if pack.synthetic else f"sen12landslides-{names}"
 
 
 def _check_labels(pack: Pack, split: Split) -> None:

@@ -17,6 +17,7 @@ from data.io.safe_json import show_value
 from models import list_models, paper_name
 from tuning.registry import aliases
 from tuning.registry.model_card import GATE_TAG
+from tuning.registry.names import list_registered_models, split_name
 from tuning.registry.register import apply_gate
 from tuning.tracking.client import SQLITE, connect, database_file, tracking_uri
 from tuning.tracking.errors import end_command
@@ -33,20 +34,26 @@ def find_model(client: MlflowClient, text: str) -> str:
 
     Args:
         client: MLflow client.
-        text: Architecture (``unet``), name in tables (``VanillaUNet``) or registered name (``hokkaido-unet``).
+        text: Registered name (``hokkaido-unet``); or, where one region alone has it, architecture (``unet``) or name
+            in tables (``VanillaUNet``).
 
     Raises:
-        ValueError: If there is no such model; the message lists all.
+        ValueError: If there is no such model, the message lists all; or if several regions have it.
     """
-    names: dict[str, str] = {}
-    titles: dict[str, str] = {}
-    for name in aliases.list_registered_models(client):
-        key = name.removeprefix(aliases.PREFIX).replace("-", "_")
-        names |= {key: name, name: name}
-        titles |= {paper_name(key): name} if key in list_models() else {}
-    choices = names | titles
-    if text in choices:
-        return choices[text]
+    names = list_registered_models(client)
+    choices: dict[str, list[str]] = {}
+    for name in names:
+        key = split_name(name)[1]
+        for word in (key, *([paper_name(key)] if key in list_models() else [])):
+            choices.setdefault(word, []).append(name)
+    choices |= {name: [name] for name in names}
+    if len(found := choices.get(text, [])) > 1:
+        raise ValueError(
+            f"A model that several regions have must be named with its region, but got {text!r}, which stands for "
+            f"{' and '.join(found)}. Choose one of them."
+        )
+    if found:
+        return found[0]
     if not choices:
         raise ValueError(
             f"The registry must have a model, but got {text!r} and the registry is empty. "
@@ -70,7 +77,7 @@ def find_version(client: MlflowClient, name: str, text: str) -> int:
 def format_versions(client: MlflowClient) -> str:
     """Format a table of all registered versions, sorted by model and number."""
     rows: list[tuple[str, ...]] = [HEADINGS]
-    for name in aliases.list_registered_models(client):
+    for name in list_registered_models(client):
         by_alias = client.get_registered_model(name).aliases
         for version in aliases.list_model_versions(client, name):
             number = int(version.version)

@@ -1,4 +1,4 @@
-"""Aliases of the registered models: champion and challenger of each model, and the best of all champions.
+"""Aliases of the registered models: champion and challenger of each model, and the best champion of each region.
 
 A version competes for the aliases once, in the first report after its gate has run; later reports do not undo a
 promotion or a rollback by hand. A tag of the registered model records every change of champion.
@@ -15,22 +15,17 @@ from mlflow.tracking import MlflowClient
 
 from data.io.safe_json import is_number, parse_json, refused_error, show_value
 from tuning.registry.model_card import GATE_TAG, PASSED
+from tuning.registry.names import list_registered_models, split_name
 from tuning.tracking.client import quote, walk_pages
 from tuning.tracking.errors import explain_denied_access
 
-PREFIX = "hokkaido-"
 CHAMPION = "champion"  # alias of the version in use
 CHALLENGER = "challenger"  # alias of the second-best version, or of the former champion
-BEST = "best"  # alias of the best architecture's champion; one model at a time has it
+BEST = "best"  # alias of the best architecture's champion; one model of a region at a time has it
 CONSIDERED = "considered"  # tag of a version: when it competed
 HISTORY = "champion_history"  # tag of a model: [version, by, time] of each champion, as JSON
 _PRESETS = ("smoke", "quick", "paper")  # shortest first
 _PAGE = 100
-
-
-def registered_name(model: str) -> str:
-    """Return the registered name of an architecture, such as ``hokkaido-attention-unet``."""
-    return PREFIX + model.replace("_", "-")
 
 
 def version_rank(tags: Mapping[str, str], score: str = "val_pr_auc") -> tuple[int, int, float]:
@@ -49,15 +44,6 @@ def version_rank(tags: Mapping[str, str], score: str = "val_pr_auc") -> tuple[in
         raise refused_error(
             rule, show_value(tags[score]), "a registered version", remedy
         ) from error
-
-
-def list_registered_models(client: MlflowClient) -> list[str]:
-    """List the names of this project's registered models, sorted."""
-    query = f"name LIKE '{PREFIX}%'"
-    models = walk_pages(
-        lambda token: client.search_registered_models(query, max_results=_PAGE, page_token=token)
-    )
-    return sorted(str(model.name) for model in models)
 
 
 def list_model_versions(client: MlflowClient, name: str, condition: str = "") -> list[ModelVersion]:
@@ -151,9 +137,16 @@ def _set_challenger(
         _delete_alias(client, name, CHALLENGER)
 
 
-def update_best_alias(client: MlflowClient) -> ModelVersion | None:
-    """Set ``best`` on the champion with the highest val AP, mean over seeds; return that version."""
-    names = list_registered_models(client)
+def update_best_alias(client: MlflowClient) -> dict[str, ModelVersion]:
+    """Set ``best`` on each region's champion with the highest val AP, mean over seeds; return them by region."""
+    models: dict[str, list[str]] = {}
+    for name in list_registered_models(client):
+        models.setdefault(split_name(name)[0], []).append(name)
+    found = {region: _set_best(client, names) for region, names in models.items()}
+    return {region: version for region, version in found.items() if version is not None}
+
+
+def _set_best(client: MlflowClient, names: Sequence[str]) -> ModelVersion | None:
     champions = [find_version_by_alias(client, name, CHAMPION) for name in names]
     passed = [version for version in champions if version is not None and has_passed_gate(version)]
     best = max(

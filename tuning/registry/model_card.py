@@ -4,12 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tuning.registry.gate import GateCheck
+from tuning.registry.names import REGIONS_TAG, read_regions_tag
 
 DOI = "10.1038/s41597-025-06167-2"
-SOURCES = {
-    "real": f"Sen12Landslides, Hokkaido (Höhn et al. 2025, doi {DOI})",
-    "synthetic": "synthetic twin of Sen12Landslides' Hokkaido tiles; no pixel of the real data",
-}
 # CC BY 4.0 requires attribution of the data set, also for the twin, which uses its statistics (data/ATTRIBUTION.md).
 LICENCES = {
     "real": f"Trained on Sen12Landslides (doi {DOI}), CC BY 4.0: give attribution. Code: Apache-2.0.",
@@ -35,15 +32,31 @@ mask = model.predict(x, params={{"mask": True}})  # at the threshold chosen on v
 ```"""
 
 
-def make_tags(row: Mapping[str, Any]) -> dict[str, str]:
-    """Make a version's tags from its row in ``benchmark_master.csv``; MLflow refuses ``@`` in names."""
+def describe_source(kind: str, regions: Sequence[str]) -> str:
+    """Return where a model's training tiles come from: *kind* is ``real`` or ``synthetic``."""
+    names = ", ".join(regions)
+    if kind == "real":
+        return f"Sen12Landslides, {names} (Höhn et al. 2025, doi {DOI})"
+    return f"synthetic twin of Sen12Landslides, {names}; no pixel of the real data"
+
+
+def make_tags(row: Mapping[str, Any], regions: Sequence[str]) -> dict[str, str]:
+    """Make a version's tags from its row in ``benchmark_master.csv`` and its regions.
+
+    MLflow refuses ``@`` in names.
+    """
     tags = {
         name.replace("@", "_at_"): str(value)
         for name, value in row.items()
         if name != "weights_path"
     }
     kind = tags["data"]
-    return {**tags, "licence": LICENCES[kind], "data_source": SOURCES[kind]}
+    source = describe_source(kind, regions)
+    return tags | {
+        "licence": LICENCES[kind],
+        "data_source": source,
+        REGIONS_TAG: " ".join(regions),
+    }
 
 
 def make_gate_tags(checks: Sequence[GateCheck]) -> dict[str, str]:
@@ -60,7 +73,7 @@ def describe_model(title: str) -> str:
         "registered run, with scores, data, licence and gate result as tags.\n\n"
         "- `champion`: best on val among the versions that passed the gate, unless one was promoted or rolled "
         "back by hand\n- `challenger`: the best other version that passed, or the former champion\n"
-        "- `best`: the champion of the architecture that is best on val; one model has it\n\n"
+        "- `best`: the champion of the architecture that is best on val; one model of each region has it\n\n"
         "`python -m tuning.registry list | promote | rollback`"
     )
 
@@ -76,15 +89,16 @@ def make_card(
         tags: The version's tags, at least those of ``CARD_TAGS``.
         checks: Results of the gate; empty if it has not run.
     """
+    regions = read_regions_tag(tags, f"{name} version {version}")
     summary = (
         "Landslide probability of each 10 m pixel from a Sentinel-1 time series "
         f"({tags['channels']}; acquisitions: {tags['acquisitions']})."
     )
     data = (
-        f"{SOURCES[tags['data']]}. Split {tags['split']} ({tags['split_hash']}), data {tags['data_hash']}, "
+        f"{describe_source(tags['data'], regions)}. Split {tags['split']} ({tags['split_hash']}), data {tags['data_hash']}, "
         f"campaign {tags['campaign']}, preset {tags['preset']}, code {tags['git_commit']}."
     )
-    warning = "**Synthetic data: these scores say nothing about Hokkaido.**"
+    warning = "**Synthetic data: these scores say nothing about a real place.**"
     sections = [
         f"# {tags['model']}",
         summary,

@@ -2,7 +2,7 @@
 
 import logging
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from mlflow.entities import Run
@@ -20,6 +20,7 @@ from tuning.registry.model_card import (
     make_card,
     make_gate_tags,
 )
+from tuning.registry.names import MULTI, REGIONS_TAG, read_regions_tag, registered_name
 from tuning.serving.export import check_program, read_reference
 from tuning.tracking.client import EXPERIMENT, find_runs, quote
 from tuning.tracking.model_digest import DIGEST, load_registered, read_digest
@@ -45,8 +46,9 @@ def register_version(
     Raises:
         ValueError: If the loaded model's output differs from the network's.
     """
-    name = aliases.registered_name(model)
-    _create_registered_model(client, name, tags.get("model", model))
+    regions = read_regions_tag(tags, f"the tags of run {run_id}")
+    name = registered_name(model, regions)
+    _create_registered_model(client, name, tags.get("model", model), regions)
     for version in aliases.list_model_versions(client, name, f" and tags.run_id = {quote(run_id)}"):
         for key in tags.keys() - version.tags.keys():  # registered by an earlier release
             client.set_model_version_tag(name, str(version.version), key, tags[key])
@@ -69,13 +71,16 @@ def _check_output(client: MlflowClient, uri: str, run_id: str) -> None:
         check_program(load_registered(client, uri), reference)
 
 
-def _create_registered_model(client: MlflowClient, name: str, title: str) -> None:
+def _create_registered_model(
+    client: MlflowClient, name: str, title: str, regions: Sequence[str]
+) -> None:
     try:
         client.get_registered_model(name)
     except MlflowException as error:
         if error.error_code != "RESOURCE_DOES_NOT_EXIST":
             raise
-        client.create_registered_model(name, description=describe_model(title))
+        tags = {REGIONS_TAG: " ".join(regions) if len(regions) == 1 else MULTI}
+        client.create_registered_model(name, tags, describe_model(title))
 
 
 def apply_gate(

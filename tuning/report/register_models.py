@@ -11,6 +11,7 @@ from tuning.registry.model_card import (
     GATE_TAG,
     make_tags,
 )
+from tuning.registry.names import read_regions_tag, registered_name
 from tuning.registry.register import apply_gate, register_version
 from tuning.report.ranking import Ranking
 
@@ -34,14 +35,15 @@ def register_models(
         ValueError: If a loaded model's output differs from its network's.
     """
     rows = {row["model"]: row for row in table.to_dict("records")}
+    regions = read_regions_tag(campaign_run.data.tags, f"run {campaign_run.info.run_id}")
     for model in ranking.models:
         if model.is_baseline:
             continue
         row = rows[model.title]
         number = register_version(
-            client, model.key, row["weights_path"], row["run_id"], make_tags(row)
+            client, model.key, row["weights_path"], row["run_id"], make_tags(row, regions)
         )
-        name = aliases.registered_name(model.key)
+        name = registered_name(model.key, regions)
         try:
             version = apply_gate(client, name, number, campaign_run)
         except FileNotFoundError as error:

@@ -32,7 +32,7 @@ from tuning.registry.model_card import (
     GATE_TAG,
     LICENCES,
     PASSED,
-    SOURCES,
+    describe_source,
     make_card,
     make_tags,
 )
@@ -201,7 +201,7 @@ def test_version_has_a_card(client: MlflowClient, good: ModelVersion) -> None:
     card = good.description
     assert card.startswith("# VanillaUNet\n")
     assert f"{float(good.tags['pr_auc_mean']):.3f}, 95 % interval" in card
-    assert "Synthetic data: these scores say nothing about Hokkaido." in card
+    assert "Synthetic data: these scores say nothing about a real place." in card
     assert "- passed: A flipped input should yield the flipped map" in card
     assert f'load_model("models:/{UNET}/{good.version}")' in card
     assert "`champion`: best on val" in client.get_registered_model(UNET).description
@@ -271,14 +271,17 @@ def test_version_repeats_the_digest_of_its_model(client: MlflowClient, good: Mod
 
 def test_tags_tell_real_data_from_the_twin_s(good: ModelVersion) -> None:
     row = {"data": "real", "f1@0.5_mean": 0.25, "weights_path": "models:/m-1"}
-    tags = make_tags(row)
+    tags = make_tags(row, ("italy",))
     assert tags == {
         "data": "real",
         "f1_at_0.5_mean": "0.25",
         "licence": LICENCES["real"],
-        "data_source": SOURCES["real"],
+        "data_source": describe_source("real", ["italy"]),
+        "regions": "italy",
     }
-    assert "10.1038/s41597-025-06167-2" in SOURCES["real"]
+    assert tags["data_source"] == (
+        "Sen12Landslides, italy (Höhn et al. 2025, doi 10.1038/s41597-025-06167-2)"
+    )
     card = make_card(UNET, 3, {**good.tags, "data": "real"})
     assert "Synthetic" not in card
     assert "Not run yet." in card
