@@ -5,6 +5,7 @@ this project and without a pickle.
 """
 
 import json
+import logging
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,18 +18,27 @@ from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
 from mlflow.pyfunc.model import PythonModel
 
 from tuning.serving.program import Program, check_shape, load_program
+from tuning.serving.tile_dates import parse_event
 from tuning.serving.tile_input import ModelInput, read_tile
+from tuning.serving.tile_rules import TileInputError
+
+logger = logging.getLogger("landslide_model")
 
 BATCH_TILES = 16  # bounds memory for large batches
 SERVING = "_MLFLOW_IS_IN_SERVING_ENVIRONMENT"  # set by `mlflow models serve`
-PARAMS = ("mask", "threshold")
+PARAMS = ("mask", "threshold", "event")
 
 
 class InputError(MlflowException, ValueError):
-    """Invalid input; a server responds with status 400 and the message."""
+    """Invalid input; a server responds with status 400 and the message.
 
-    def __init__(self, message: str) -> None:
+    Attributes:
+        verdict: Short name of the rule that a tile breaks, such as ``wrong-crs``; empty for other input.
+    """
+
+    def __init__(self, message: str, verdict: str = "") -> None:
         super().__init__(message, error_code=INVALID_PARAMETER_VALUE)
+        self.verdict = verdict
 
     def __setattr__(self, name: str, value: Any) -> None:
         # MLflow's server prepends the whole input, possibly megabytes, to the message.
@@ -45,12 +55,15 @@ class LandslideModel(PythonModel):
         threshold: Minimum probability of a landslide pixel, chosen on val.
         spec: Channels and acquisitions of the input.
         device: The network's device.
+        synthetic: Whether the network was trained on the synthetic twin.
     """
 
     program: Program
     threshold: float
     spec: ModelInput
     device: torch.device
+    synthetic: bool
+    _told: bool = False
 
     def load_context(self, context: Any) -> None:
         """Load the network onto the device of ``model_config``, such as ``{"device": "cuda"}``.
@@ -61,7 +74,14 @@ class LandslideModel(PythonModel):
         """
         facts = json.loads(Path(context.artifacts["facts"]).read_text())
         self.threshold = float(facts["threshold"])
-        self.spec = ModelInput(tuple(facts["channels"]), facts["timesteps"], facts["steps"])
+        self.spec = ModelInput(
+            tuple(facts["channels"]), facts["timesteps"], facts["steps"], facts["events"]
+        )
+        self.synthetic = facts["data"] == "synthetic"
+        if self.synthetic:
+            logger.warning(
+                "This model was trained on SYNTHETIC tiles: its maps say nothing about real places."
+            )
         self.device = parse_device((context.model_config or {}).get("device", "auto"))
         program = load_program(Path(context.artifacts["program"]), self.device)
         # Convolutions are faster in this layout; activations inherit it from the weights.
@@ -77,7 +97,8 @@ class LandslideModel(PythonModel):
             model_input: An array or nested lists ``(B, T, C, H, W)``: dB, heights in m, slopes in degrees; NaN or
                 null = no data. Or the path of a NetCDF tile, with its other modalities in the folders beside it.
             params: ``{"mask": True}`` returns the mask at the threshold chosen on val, ``{"threshold": 0.4}`` the mask
-                at another threshold.
+                at another threshold. For a path, ``{"event": "2018-09-05T18:08"}`` is the time of the event in UTC, if
+                neither the file nor the model has it.
 
         Returns:
             Probabilities ``(B, H, W)``, float32; or the mask, uint8, 1 = landslide. Rows of a tile run from north to
@@ -88,20 +109,27 @@ class LandslideModel(PythonModel):
         """
         try:
             threshold = read_threshold(params or {}, self.threshold)
-            x = self._read(model_input)
+            x = self._read(model_input, (params or {}).get("event"))
             check_shape(x.shape, self.program.series, self.program.channels)
             check_values(x)
         except (TypeError, ValueError) as error:
-            raise error if isinstance(error, InputError) else InputError(str(error)) from error
+            if isinstance(error, InputError):
+                raise
+            verdict = error.verdict if isinstance(error, TileInputError) else ""
+            raise InputError(str(error), verdict) from error
         probs = self._run(x)
         return probs if threshold is None else (probs >= threshold).astype(np.uint8)
 
-    def _read(self, model_input: Any) -> np.ndarray:
+    def _read(self, model_input: Any, event: object) -> np.ndarray:
         """Read or convert the input to float32."""
         if isinstance(model_input, (str, Path)):
             if os.environ.get(SERVING, "").lower() in ("true", "1"):
                 raise InputError("A server accepts arrays, but got a path. Send the tile's values.")
-            return read_tile(Path(model_input), self.spec)
+            return self._read_tile(Path(model_input), event)
+        if event is not None:
+            raise InputError(
+                "An event belongs to a tile's path, but got one with an array. Omit it."
+            )
         try:
             array = np.asarray(model_input)
             if array.dtype.kind not in "fiuO":
@@ -121,6 +149,13 @@ class LandslideModel(PythonModel):
                 "The input must be an array (B, T, C, H, W) of numbers or the path of a tile, but got "
                 f"{got}: {error}."
             ) from error
+
+    def _read_tile(self, path: Path, event: object) -> np.ndarray:
+        tile = read_tile(path, self.spec, None if event is None else parse_event(event))
+        if tile.synthetic and not self._told:
+            self._told = True
+            logger.warning("SYNTHETIC tiles, such as %s: this is no map of a real place.", path)
+        return tile.x
 
     @torch.inference_mode()
     def _run(self, x: np.ndarray) -> np.ndarray:

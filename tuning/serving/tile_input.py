@@ -1,30 +1,31 @@
-"""Reads a NetCDF tile as a model's input, with the same values as in training.
+"""Reads a NetCDF tile as a model's input, with the same values as in training and under the same rules.
 
-A tile is one file for each modality, ``<root>/<modality>/hokkaido_<modality>_<number>.nc`` (Sen12Landslides, Höhn et al. 2025,
-doi 10.1038/s41597-025-06167-2). This module becomes part of every logged model, so it repeats a few definitions of
-`data.tiles.rules`, `data.pack.tile_row` and `data.pack.channels`; a test compares them. It needs only NumPy, and netCDF4 to read a tile.
+A tile is one file for each modality, ``<root>/<modality>/<region>_<modality>_<number>.nc`` (Sen12Landslides, Höhn et al.
+2025, doi 10.1038/s41597-025-06167-2). This module becomes part of every logged model, so it repeats a few definitions of
+`data.pack.tile_row`; a test compares them. It needs only NumPy, and netCDF4 to read a tile.
 """
 
-import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-BANDS = {
-    "s1asc": ("VV", "VH"),
-    "s1dsc": ("VV", "VH"),
-    "s2": ("B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B11", "B12"),
-}
-TILE_DIMS = ("time", "x", "y")  # the files' order
-MAX_VALUES = 2**26  # of a variable, 256 MB as float32; a published tile has 245,760
-NODATA = -9999
-DB_RANGE = (-50.0, 10.0)
-PIXEL_M = 10.0
-EVENT = np.datetime64("2018-09-05T18:08")  # Eastern Iburi earthquake, UTC
-TILE_NAME = re.compile(rf"hokkaido_({'|'.join(BANDS)})_([0-9]+)\.nc")
+from tuning.serving.tile_dates import choose_input_steps, find_event, read_times
+from tuning.serving.tile_rules import (
+    BANDS,
+    NODATA,
+    PIXEL_M,
+    TILE_NAME,
+    TileInputError,
+    check_backscatter,
+    check_maps,
+    check_tile_crs,
+    check_tile_grid,
+    check_tile_layout,
+    refuse,
+)
 
 
 @dataclass(frozen=True)
@@ -35,11 +36,13 @@ class ModelInput:
         channels: Such as ``s1asc:VV``, ``DEM`` or ``slope``, in the model's order.
         timesteps: Number of acquisitions that the network uses.
         steps: ``even``, ``event`` or ``all``; only for ``event`` the input is limited to those acquisitions.
+        events: Time of the event by region, UTC, such as ``2018-09-05T18:08:00``; for tiles without an own date.
     """
 
     channels: tuple[str, ...]
     timesteps: int
     steps: str
+    events: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def modalities(self) -> tuple[str, ...]:
@@ -48,50 +51,54 @@ class ModelInput:
         return tuple(modality for modality in BANDS if modality in prefixes)
 
 
-def read_tile(path: Path, spec: ModelInput) -> np.ndarray:
+@dataclass(frozen=True)
+class TileInput:
+    """A tile as a model's input.
+
+    Attributes:
+        x: Shape ``(1, T, C, H, W)``, float32, rounded to half precision as in training; rows run south, columns
+            east; NaN = no data.
+        event: Time of the event, UTC, datetime64[s].
+        synthetic: Whether the files are the synthetic twin's.
+    """
+
+    x: np.ndarray
+    event: np.datetime64
+    synthetic: bool
+
+
+def read_tile(path: Path, spec: ModelInput, event: np.datetime64 | None = None) -> TileInput:
     """Read a tile and, from the folders beside it, the files of other modalities that the model reads.
 
     Args:
         path: Any file of the tile.
         spec: The model's input.
-
-    Returns:
-        Shape ``(1, T, C, H, W)``, float32, rounded to half precision as in training; rows run south, columns east;
-        NaN = no data.
+        event: Time of the event, UTC; by default that of the files, else that of *spec*.
 
     Raises:
-        ValueError: If the file's name, folder or layout is not as published, or it is not in dB.
+        TileInputError: If a file breaks a rule; its ``verdict`` names the rule.
     """
     match = TILE_NAME.fullmatch(path.name)
     if match is None:
-        raise ValueError(
-            f"A tile's file must be named hokkaido_<modality>_<number>.nc, but got {path}. Restore its "
-            "published name."
+        raise TileInputError(
+            f"A tile's file must be named <region>_<modality>_<number>.nc, but got {path}. Restore its "
+            "published name.",
+            "misnamed",
         )
-    files = {}
+    series = []
     for modality in spec.modalities:
-        file = path.parent.parent / modality / f"hokkaido_{modality}_{match[2]}.nc"
+        file = path.parent.parent / modality / f"{match[1]}_{modality}_{match[3]}.nc"
         if not file.is_file():
-            raise ValueError(
+            raise TileInputError(
                 f"The model reads {', '.join(spec.channels)}, but {file} does not exist. Put the "
-                "tile's files into folders named by modality, as published."
+                "tile's files into folders named by modality, as published.",
+                "missing-file",
             )
-        files[modality] = file
-    series = {modality: _read_series(file, spec) for modality, file in files.items()}
-    _check_grids({files[modality]: one.grid for modality, one in series.items()})
-    dem = next(iter(series.values())).dem
-    layers = {
-        f"{modality}:{band}": values
-        for modality, one in series.items()
-        for band, values in one.bands.items()
-    }
-    length = len(next(iter(layers.values())))
-    maps = {"DEM": dem, "slope": _measure_slope(dem).astype(np.float16)}
-    layers |= {
-        name: np.broadcast_to(values, (length, *values.shape)) for name, values in maps.items()
-    }
-    stack = np.stack([layers[channel].astype(np.float32) for channel in spec.channels], axis=1)
-    return stack[None]
+        series.append(_read_series(file, modality))
+    _check_alike(series)
+    dated = next((one.event_date for one in series if one.event_date), "")
+    time = find_event(dated, match[1], spec.events, event, path)
+    return TileInput(_stack(series, spec, time), time, bool(series[0].synthetic))
 
 
 @dataclass(frozen=True)
@@ -99,105 +106,118 @@ class _Series:
     """One modality of a tile.
 
     Attributes:
-        bands: Values by band, shape ``(T, H, W)``, float16.
+        path: The file.
+        modality: Such as ``s1asc``.
+        bands: Values by band, shape ``(T, H, W)``, float32; NaN = no data.
         dem: Height in m, shape ``(H, W)``, float32; NaN = no data.
+        times: Shape ``(T,)``, datetime64[s], ascending; equal times have equal values.
         grid: x and y in m.
+        crs: Such as ``EPSG:32654``.
+        event_date: The file's attribute; empty without landslides.
+        synthetic: The mark of a synthetic file; empty in a real one.
     """
 
+    path: Path
+    modality: str
     bands: dict[str, np.ndarray]
     dem: np.ndarray
+    times: np.ndarray
     grid: tuple[np.ndarray, np.ndarray]
+    crs: str
+    event_date: str
+    synthetic: str
 
 
-def _read_series(path: Path, spec: ModelInput) -> _Series:
+def _read_series(path: Path, modality: str) -> _Series:
     import netCDF4
 
-    modality = path.parent.name
     try:
         with netCDF4.Dataset(path) as file:
             file.set_auto_maskandscale(False)
-            _check_layout(file, modality, path)
-            steps = _choose_steps(file, spec, path)
-            bands = dict(_read_bands(file, modality, path))
-            dem = file["DEM"][0].T.astype(np.float32)
-            grid = np.asarray(file["x"][:]), np.asarray(file["y"][:])
-    except (OSError, RuntimeError, KeyError, IndexError, AttributeError) as error:
-        raise ValueError(f"A tile must be readable NetCDF, but got {error} in {path}.") from error
-    chosen = {band: values[steps].astype(np.float16) for band, values in bands.items()}
-    return _Series(chosen, np.where(dem == NODATA, np.float32(np.nan), dem), grid)
-
-
-def _check_layout(file: Any, modality: str, path: Path) -> None:
-    variables = [*BANDS[modality], *(["SCL"] if modality == "s2" else []), "DEM"]
-    for name in (*variables, *TILE_DIMS):  # before reading any of them
-        if name in file.variables and file[name].size > MAX_VALUES:
-            got = f"{file[name].size:,}"
-            raise ValueError(
-                f"{name} must have at most {MAX_VALUES:,} values, but got {got} in {path}."
+            crs, event_date, synthetic = (
+                str(getattr(file, name, "")).strip() for name in ("crs", "event_date", "synthetic")
             )
-    for name in variables:
-        if name not in file.variables or file[name].dimensions != TILE_DIMS:
-            got = file[name].dimensions if name in file.variables else "none"
-            raise ValueError(f"A tile must have {name} over {TILE_DIMS}, but got {got} in {path}.")
-    for name, step in (("x", PIXEL_M), ("y", -PIXEL_M)):
-        if not np.allclose(np.diff(file[name][:]), step):
-            raise ValueError(f"{name} must have a spacing of {step:+g} m, but does not in {path}.")
+            check_tile_layout(file, modality, path)
+            check_tile_crs(crs, path)
+            times = read_times(file["time"], path)
+            grid = np.asarray(file["x"][:]), np.asarray(file["y"][:])
+            check_tile_grid(*grid, path)
+            dem, mask = _read_variable(file["DEM"])[0], _read_variable(file["MASK"])
+            check_maps(mask, dem, path)
+            bands = {band: _read_band(file, band, modality, path) for band in BANDS[modality]}
+    except TileInputError:
+        raise
+    except Exception as error:  # a damaged file raises almost any type
+        raise refuse("unreadable", "A tile must be readable NetCDF", error, path) from error
+    _check_repeats(bands, times, path)
+    heights = np.where(dem == NODATA, np.float32(np.nan), dem.astype(np.float32))
+    return _Series(path, modality, bands, heights, times, grid, crs, event_date, synthetic)
 
 
-def _choose_steps(file: Any, spec: ModelInput, path: Path) -> list[int]:
-    """Return the acquisitions to read: all, or those nearest to the event, most of them after it."""
-    import netCDF4
-
-    time, count = file["time"], spec.timesteps
-    if spec.steps != "event":
-        return list(range(len(time)))
-    calendar = getattr(time, "calendar", "standard")
-    dates: Any = netCDF4.num2date(time[:], time.units, calendar, only_use_cftime_datetimes=False)
-    times = np.array([date.isoformat() for date in dates], "datetime64[s]")
-    if len(times) < count or (np.diff(times) <= np.timedelta64(0)).any():
-        raise ValueError(
-            f"A tile must have at least {count} ascending dates, but got {times} in {path}."
-        )
-    first = int(np.searchsorted(times, EVENT, side="right"))  # first acquisition after the event
-    after = min(len(times) - first, max((count + 1) // 2, count - first))
-    return list(range(first + after - count, first + after))
+def _read_variable(variable: Any) -> np.ndarray:
+    """Return a variable with its dims in the order time, y, x, whatever their order in the file."""
+    order = [variable.dimensions.index(dim) for dim in ("time", "y", "x")]
+    return np.asarray(variable[:]).transpose(order)
 
 
-def _read_bands(file: Any, modality: str, path: Path) -> Iterator[tuple[str, np.ndarray]]:
-    """Yield each band, shape ``(T, H, W)``, float32; NaN = no data."""
-    for band in BANDS[modality]:
-        stored = file[band][:].swapaxes(-1, -2)
-        gaps = stored == NODATA
-        if modality == "s2":
-            gaps |= file["SCL"][:].swapaxes(-1, -2) == 0
+def _read_band(file: Any, band: str, modality: str, path: Path) -> np.ndarray:
+    """Return a band, shape ``(T, H, W)``, float32; NaN = no data."""
+    stored = _read_variable(file[band])
+    gaps = stored == NODATA
+    if modality == "s2":
+        gaps |= _read_variable(file["SCL"]) == 0
+        if gaps.all():
+            raise refuse("no-data", f"{band} must have data", "no valid pixel", path)
+    with np.errstate(over="ignore"):  # what overflows float32 is refused as infinite
         values = np.where(gaps, np.float32(np.nan), stored.astype(np.float32))
-        if modality != "s2":
-            _check_db(values, band, path)
-        yield band, values
+    if modality != "s2":
+        check_backscatter(values, band, path)
+    return values
 
 
-def _check_db(values: np.ndarray, band: str, path: Path) -> None:
-    """Raise if backscatter is not in dB."""
-    valid = values[~np.isnan(values)]
-    if not valid.size:
-        raise ValueError(f"{band} must have data, but has no valid pixel in {path}.")
-    low, high = float(valid.min()), float(valid.max())
-    if low >= 0 and (median := float(np.median(valid))) < 1:
-        raise ValueError(
-            f"{band} must be in dB, but got a median of {median:.4g} in {path}. That looks like linear "
-            "power (raw release): convert it with 10 * log10."
-        )
-    if low < DB_RANGE[0] or high > DB_RANGE[1]:
-        raise ValueError(
-            f"{band} must be in {DB_RANGE} dB, but got {low:.4g} to {high:.4g} in {path}."
-        )
+def _check_repeats(bands: Mapping[str, np.ndarray], times: np.ndarray, path: Path) -> None:
+    """Refuse two images with one time, unless they are the same: the publisher repeats the last one to fill up."""
+    for step in np.flatnonzero(np.diff(times) == np.timedelta64(0)):
+        for values in bands.values():
+            if not np.array_equal(values[step], values[step + 1], equal_nan=True):
+                rule = "Two acquisitions with the same time must be the same image"
+                raise refuse("time-duplicate", rule, f"two images of {times[step]}", path)
 
 
-def _check_grids(grids: dict[Path, tuple[np.ndarray, np.ndarray]]) -> None:
-    (first, grid), *others = grids.items()
-    for path, other in others:
-        if not all(map(np.array_equal, grid, other)):
-            raise ValueError(f"A tile's files must be on one grid, but {first} and {path} are not.")
+def _check_alike(series: list[_Series]) -> None:
+    """Check that a tile's files are on one grid, and all real or all synthetic."""
+    first, *others = series
+    for other in others:
+        if bool(first.synthetic) != bool(other.synthetic):
+            raise TileInputError(
+                f"All files of a tile must be real or all synthetic, but {first.path} and {other.path} are one of "
+                "each. Keep the synthetic twin in a folder of its own.",
+                "mixed-origin",
+            )
+        if first.crs != other.crs or not all(map(np.array_equal, first.grid, other.grid)):
+            raise TileInputError(
+                f"A tile's files must be on one grid, but {first.path} ({first.crs}) and {other.path} ({other.crs}) "
+                "are not. Get the files again.",
+                "grids-differ",
+            )
+
+
+def _stack(series: list[_Series], spec: ModelInput, event: np.datetime64) -> np.ndarray:
+    """Return the channels that the model reads, shape ``(1, T, C, H, W)``, float32."""
+    layers: dict[str, np.ndarray] = {}
+    for one in series:
+        steps = choose_input_steps(one.times, spec.steps, spec.timesteps, event, one.path)
+        read = steps if spec.steps == "event" else slice(None)
+        for band, values in one.bands.items():
+            layers[f"{one.modality}:{band}"] = values[read].astype(np.float16)
+    length = len(next(iter(layers.values())))
+    dem = series[0].dem
+    maps = {"DEM": dem, "slope": _measure_slope(dem).astype(np.float16)}
+    layers |= {
+        name: np.broadcast_to(values, (length, *values.shape)) for name, values in maps.items()
+    }
+    stack = np.stack([layers[channel].astype(np.float32) for channel in spec.channels], axis=1)
+    return stack[None]
 
 
 def _measure_slope(height_m: np.ndarray) -> np.ndarray:

@@ -18,6 +18,7 @@ from typing import Any
 import mlflow
 import mlflow.pyfunc
 import numpy as np
+from data.tiles.regions import read_regions
 from mlflow.entities import LoggedModelOutput, Metric
 from mlflow.models import Model, ModelSignature
 from mlflow.tracking import MlflowClient
@@ -42,6 +43,8 @@ CODE = (
     "operators",
     "pt2_graph",
     "program",
+    "tile_rules",
+    "tile_dates",
     "tile_input",
     "pyfunc_model",
 )
@@ -131,7 +134,8 @@ def save_model(checkpoint: Checkpoint, meta: Model, folder: Path) -> dict[str, A
         )
         code.write_text(join_code())
         save_program(program, reference, network)
-        facts.write_text(json.dumps(_describe_input(checkpoint), indent=1))
+        served = _describe_input(checkpoint) | _describe_data(meta)
+        facts.write_text(json.dumps(served, indent=1))
         mlflow.pyfunc.save_model(
             folder,
             python_model=str(code),
@@ -151,7 +155,13 @@ def _make_signature(series: int, channels: int) -> ModelSignature:
     signature = ModelSignature(
         Schema([TensorSpec(np.dtype(np.float32), (-1, series, channels, -1, -1))]),
         Schema([TensorSpec(np.dtype(np.float32), (-1, -1, -1))]),
-        ParamSchema([ParamSpec("mask", "boolean", False), ParamSpec("threshold", "double", None)]),
+        ParamSchema(
+            [
+                ParamSpec("mask", "boolean", False),
+                ParamSpec("threshold", "double", None),
+                ParamSpec("event", "string", None),
+            ]
+        ),
     )
     # Otherwise MLflow checks the input before the model does, and refuses paths, integers and float64.
     signature._is_signature_from_type_hint = True
@@ -180,6 +190,13 @@ def _describe_input(checkpoint: Checkpoint) -> dict[str, Any]:
         "timesteps": checkpoint.config["timesteps"],
         "steps": checkpoint.config["steps"],
     }
+
+
+def _describe_data(meta: Model) -> dict[str, Any]:
+    """Return what ``facts.json`` says of the data: its kind, and the time of each known event by region."""
+    regions = read_regions().values()
+    events = {region.name: str(region.event) for region in regions if region.event is not None}
+    return {"data": str((meta.metadata or {}).get("data", "")), "events": events}
 
 
 def _describe(checkpoint: Checkpoint, facts: Mapping[str, Any]) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from tuning.serving.tile_input import ModelInput, read_tile
 
 S1 = ("s1asc:VV", "s1asc:VH", "s1dsc:VV", "s1dsc:VH")
 SPEC = InputSpec((*S1, "DEM", "slope"), 4, "even")
+EVENTS = {"hokkaido": "2018-09-05T18:08:00"}
 
 
 def read_all(scene: Mosaic) -> dict[tuple[int, int], np.ndarray]:
@@ -49,13 +50,15 @@ def test_a_tile_is_read_as_training_and_serving_read_it(quad: Path, tmp_path: Pa
         packed = torch.empty(reader.shape)
         reader.read(int(pack.rows([tile_id])[0]), packed)
         np.testing.assert_array_equal(x, packed.numpy())
-        served = read_tile(tile_path(quad, tile_id, "s1asc"), ModelInput(SPEC.channels, 4, "even"))
+        wanted = ModelInput(SPEC.channels, 4, "even", EVENTS)
+        served = read_tile(tile_path(quad, tile_id, "s1asc"), wanted).x
         np.testing.assert_array_equal(x, served[0, select_even_steps(4)])
 
 
 def test_event_steps_are_the_dates_of_the_served_model(quad: Path) -> None:
     scene = open_mosaic(quad, InputSpec(S1, 4, "event"))
-    served = read_tile(tile_path(quad, "hokkaido_579", "s1asc"), ModelInput(S1, 4, "event"))
+    wanted = ModelInput(S1, 4, "event", EVENTS)
+    served = read_tile(tile_path(quad, "hokkaido_579", "s1asc"), wanted).x
     np.testing.assert_array_equal(read_all(scene)[0, 0], served[0])
 
 

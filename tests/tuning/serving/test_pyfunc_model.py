@@ -146,7 +146,9 @@ def test_threshold_outside_0_to_1_is_refused(
     inner = model.unwrap_python_model()
     with pytest.raises(ValueError, match=r"A threshold must be in \[0, 1\], but got 'low'"):
         inner.predict(None, x, {"threshold": "low"})
-    with pytest.raises(ValueError, match=r"A param must be one of mask, threshold, but got 'maks'"):
+    with pytest.raises(
+        ValueError, match=r"A param must be one of mask, threshold, event, but got 'maks'"
+    ):
         inner.predict(None, x, {"maks": True})
 
 
