@@ -5,12 +5,12 @@ So models of different regions never compete: champions, challengers and ``best`
 
 from collections.abc import Mapping, Sequence
 
-from data.tiles.regions import DEFAULT_REGION
 from mlflow.entities.model_registry import RegisteredModel
 from mlflow.tracking import MlflowClient
 
 from data.io.safe_json import refused_error, show_value
 from data.tiles import is_tile_id
+from data.tiles.regions import DEFAULT_REGION
 from tuning.tracking.client import walk_pages
 
 REGIONS_TAG = "regions"  # of a campaign's runs, a registered model and its versions: sorted names

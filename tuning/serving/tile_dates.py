@@ -28,9 +28,9 @@ def parse_event(text: object) -> np.datetime64:
         raise ValueError(
             f"An event must look like 2018-09-05 or 2018-09-05T18:08 (UTC), but got {text!r}. Correct it."
         ) from error
-    if np.datetime_data(time)[0] == "D":
-        return (time + 1).astype("datetime64[s]") - np.timedelta64(1, "s")
-    return time.astype("datetime64[s]")
+    is_day = np.datetime_data(time)[0] == "D"
+    start: np.datetime64 = (time + 1 if is_day else time).astype("datetime64[s]")
+    return start - np.timedelta64(1, "s") if is_day else start
 
 
 def find_event(

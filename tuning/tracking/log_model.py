@@ -18,12 +18,12 @@ from typing import Any
 import mlflow
 import mlflow.pyfunc
 import numpy as np
-from data.tiles.regions import read_regions
 from mlflow.entities import LoggedModelOutput, Metric
 from mlflow.models import Model, ModelSignature
 from mlflow.tracking import MlflowClient
 from mlflow.types.schema import ParamSchema, ParamSpec, Schema, TensorSpec
 
+from data.tiles.regions import read_regions
 from tuning.metrics.curve import average_precision
 from tuning.serving.export import (
     count_input_dates,

@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xarray as xr
-from data.tiles.events import read_event_date
-from data.tiles.regions import parse_time, read_regions
 
 from data.tiles import tracks
+from data.tiles.events import read_event_date
+from data.tiles.regions import parse_time, read_regions
 from tests.support.tile_files import make_dataset, write
 from tuning.serving import tile_dates
 from tuning.serving.tile_dates import find_event, parse_event
