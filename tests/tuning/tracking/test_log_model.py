@@ -144,6 +144,7 @@ def test_model_has_a_signature_and_its_provenance(
     assert {spec.name: spec.default for spec in info.signature.params} == {
         "mask": False,
         "threshold": None,
+        "event": None,
     }
     assert info.metadata["threshold"] == 0.25
     assert info.metadata["channels"] == ["s1asc:VV", "s1asc:VH", "s1dsc:VV", "s1dsc:VH"]
