@@ -86,7 +86,13 @@ def read_times(variable: Any, path: Path) -> np.ndarray:
 
 
 def choose_input_steps(
-    times: np.ndarray, steps: str, count: int, event: np.datetime64, path: Path
+    times: np.ndarray,
+    steps: str,
+    count: int,
+    event: np.datetime64,
+    path: Path,
+    *,
+    by_track: bool,
 ) -> list[int]:
     """Choose the acquisitions that a network compares, and check that they lie on both sides of the event.
 
@@ -96,12 +102,13 @@ def choose_input_steps(
         count: Number of acquisitions.
         event: Time of the event, UTC.
         path: The file, for the message.
+        by_track: Whether tracks matter: for Sentinel-1.
 
     Returns:
         *count* ascending indices.
     """
     if steps == "event":
-        chosen = choose_event_steps(times, count, event)
+        chosen = choose_event_steps(times, count, event, by_track=by_track)
     else:
         chosen = [int(step) for step in np.linspace(0, len(times) - 1, count).round()]
     if not times[chosen[0]] <= event < times[chosen[-1]]:
@@ -137,9 +144,12 @@ def rank_tracks(times: np.ndarray, event: np.datetime64) -> list[int]:
     return sorted(spans, key=lambda track: spans[track])
 
 
-def choose_event_steps(times: np.ndarray, count: int, event: np.datetime64) -> list[int]:
+def choose_event_steps(
+    times: np.ndarray, count: int, event: np.datetime64, *, by_track: bool = True
+) -> list[int]:
     """Choose *count* acquisitions around the event, as `data.tiles.tracks.choose_event_steps` explains."""
-    repeats, tracks, ranked = find_repeats(times), find_tracks(times), rank_tracks(times, event)
+    repeats, tracks = find_repeats(times), find_tracks(times)
+    ranked = rank_tracks(times, event) if by_track else []
     usable = [*np.flatnonzero(~repeats), *np.flatnonzero(repeats)]
     usable = sorted(usable[: max(count, int((~repeats).sum()))])
     first = int(np.searchsorted(times, event, side="right"))  # first acquisition after the event

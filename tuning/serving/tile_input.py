@@ -15,6 +15,7 @@ import numpy as np
 from tuning.serving.tile_dates import choose_input_steps, find_event, read_times
 from tuning.serving.tile_rules import (
     BANDS,
+    DB_CEILING,
     NODATA,
     PIXEL_M,
     TILE_NAME,
@@ -172,6 +173,7 @@ def _read_band(file: Any, band: str, modality: str, path: Path) -> np.ndarray:
         values = np.where(gaps, np.float32(np.nan), stored.astype(np.float32))
     if modality != "s2":
         check_backscatter(values, band, path)
+        values = np.minimum(values, np.float32(DB_CEILING))
     return values
 
 
@@ -206,7 +208,9 @@ def _stack(series: list[_Series], spec: ModelInput, event: np.datetime64) -> np.
     """Return the channels that the model reads, shape ``(1, T, C, H, W)``, float32."""
     layers: dict[str, np.ndarray] = {}
     for one in series:
-        steps = choose_input_steps(one.times, spec.steps, spec.timesteps, event, one.path)
+        steps = choose_input_steps(
+            one.times, spec.steps, spec.timesteps, event, one.path, by_track=one.modality != "s2"
+        )
         read = steps if spec.steps == "event" else slice(None)
         for band, values in one.bands.items():
             layers[f"{one.modality}:{band}"] = values[read].astype(np.float16)

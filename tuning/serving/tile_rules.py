@@ -22,6 +22,7 @@ BANDS = {
 TILE_SIZES = {"time": 15, "x": 128, "y": 128}
 NODATA = -9999
 DB_RANGE = (-50.0, 10.0)
+DB_CEILING = 0.0  # dB; brighter values are taken as this
 DEM_RANGE = (0, 8800)
 PIXEL_M = 10.0
 TILE_NAME = re.compile(rf"([a-z][a-z0-9]*(?:_[a-z0-9]+)*?)_({'|'.join(BANDS)})_([0-9]{{1,9}})\.nc")

@@ -58,8 +58,10 @@ def test_acquisitions_around_the_event_are_those_of_data_tiles(count: int) -> No
         days = np.sort(rng.choice(200, 14, replace=False) // rng.choice([1, 6]))
         times = np.datetime64("2018-05-01", "s") + days * np.timedelta64(1, "D")
         event = times[rng.integers(14)] + np.timedelta64(int(rng.integers(-9, 9)), "h")
-        wanted = tracks.choose_event_steps(times, count, event)
-        assert tile_dates.choose_event_steps(times, count, event) == wanted
+        for by_track in (True, False):
+            wanted = tracks.choose_event_steps(times, count, event, by_track=by_track)
+            found = tile_dates.choose_event_steps(times, count, event, by_track=by_track)
+            assert found == wanted
 
 
 @pytest.mark.parametrize("days", [-170, 0, 150])

@@ -39,6 +39,7 @@ def test_constants_equal_the_data_set_s() -> None:
     assert dict(zip(rules.DIMS, rules.SIZES, strict=True)) == tile_rules.TILE_SIZES
     assert (tile_rules.NODATA, tile_rules.PIXEL_M) == (rules.NODATA, rules.PIXEL_M)
     assert (tile_rules.DB_RANGE, tile_rules.DEM_RANGE) == (rules.DB_RANGE, rules.DEM_RANGE)
+    assert tile_rules.DB_CEILING == rules.DB_CEILING
     assert tile_rules.TILE_NAME.pattern == paths._FILE_NAME.pattern
     assert tile_rules.UTM.pattern == rules._UTM.pattern
 
@@ -63,12 +64,18 @@ def test_dates_nearest_to_the_event_are_those_of_training(
 
 def test_rows_run_from_north_to_south(tmp_path: Path) -> None:
     def mark(dataset: xr.Dataset) -> xr.Dataset:
-        dataset["VV"][:, 3, 0] = 7.0  # fourth column from the west, northernmost row
+        dataset["VV"][:, 3, 0] = -1.5  # fourth column from the west, northernmost row
         return dataset
 
     path = write(mark(make_dataset()), tmp_path)
     found = read_tile(path, ModelInput(("s1asc:VV",), 2, "even", EVENTS)).x
-    assert (found[0, :, 0, 0, 3] == 7.0).all()
+    assert (found[0, :, 0, 0, 3] == -1.5).all()
+
+
+def test_values_above_the_ceiling_are_taken_as_bright_as_it(tmp_path: Path) -> None:
+    path = write(put("VV", (2, 5, 6), 7.0)(make_dataset()), tmp_path)
+    found = read_tile(path, ModelInput(("s1asc:VV",), 4, "even", EVENTS)).x
+    assert found[0, 2, 0, 6, 5] == found.max() == rules.DB_CEILING
 
 
 def test_optical_bands_are_rounded_as_training_packed_them(tmp_path: Path) -> None:

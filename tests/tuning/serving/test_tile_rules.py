@@ -10,6 +10,7 @@ import xarray as xr
 from data.scene.base import InputSpec
 from data.scene.tile_mosaic import open_mosaic
 from data.tiles import TileError, tile_path
+from tests.support.real_tiles import REAL_ID, REAL_TILES
 from tests.support.served_fixtures import S1
 from tests.support.tile_files import cast, fill, make_dataset, put, shift, to_linear, write
 from tuning.serving.tile_input import ModelInput, read_tile
@@ -127,3 +128,23 @@ def test_a_misnamed_file_has_the_same_verdict(good: Path) -> None:
     with pytest.raises(TileInputError, match="must be named") as served_error:
         read_tile(path, ModelInput(S1, 4, "even", EVENTS))
     assert map_error.value.verdict == served_error.value.verdict == "misnamed"
+
+
+def test_a_repeated_last_image_is_good(good: Path, tmp_path: Path) -> None:
+    dataset = repeat_date(make_dataset())
+    for name in ("VV", "VH"):
+        dataset[name].values[-1] = dataset[name].values[-2]
+    write(dataset, tmp_path, "s1asc", NUMBER)
+    (tmp_path / "s1dsc").symlink_to(good / "s1dsc")
+    assert judge_map(good, tmp_path) == judge_served(tmp_path) == "good"
+
+
+@pytest.mark.parametrize("name", ["s1asc", "s1dsc"])
+def test_the_real_tile_is_read_as_a_map_reads_it(name: str) -> None:
+    path = tile_path(REAL_TILES, REAL_ID, name)
+    channels = (f"{name}:VV", f"{name}:VH", "DEM", "slope")
+    event = np.datetime64("2023-05-16T23:59:59")
+    scene = open_mosaic(path, InputSpec(channels, 4, "event", event))
+    tile = read_tile(path, ModelInput(channels, 4, "event"))
+    assert (tile.event, tile.synthetic) == (event, False)
+    np.testing.assert_array_equal(scene.read(scene.list_windows(128, 32)[0]).x, tile.x[0])
