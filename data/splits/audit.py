@@ -6,8 +6,8 @@ measures memory as well as skill. The position and label of each tile are read f
     python -m data.splits PATH [--region NAME ... | all] [--split NAME_OR_FILE ...] [--map FILE.png] [--json]
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -83,20 +83,27 @@ def audit_splits(
         regions = [DEFAULT_REGION] if DEFAULT_REGION in counts else [ALL_REGIONS]
     chosen = choose_regions(regions, counts)
     survey = survey_folder(root, chosen or None, progress=progress)
+    others = {region: count for region, count in counts.items() if region not in chosen}
+    return replace(audit_survey(root, survey, names, synthetic=synthetic), others=others)
+
+
+def audit_survey(
+    root: Path, survey: FolderSurvey, names: Sequence[str] | None = None, *, synthetic: bool
+) -> Audit:
+    """Audit splits of tiles that have been surveyed; see :func:`audit_splits`."""
     splits: dict[str, list[SplitStatistics]] = {}
     impossible = {}
-    for name in names or _list_defaults(chosen):
+    for name in names or _list_defaults(group_by_region(survey.tiles)):
         try:
             splits[name] = _audit_split(name, survey.tiles)
         except ValueError as error:
             if names:
                 raise
             impossible[name] = str(error)
-    others = {region: count for region, count in counts.items() if region not in chosen}
-    return Audit(root, synthetic, survey, splits, impossible, others)
+    return Audit(root, synthetic, survey, splits, impossible)
 
 
-def _list_defaults(regions: Sequence[str]) -> tuple[str, ...]:
+def _list_defaults(regions: Collection[str]) -> tuple[str, ...]:
     """Return the splits that the tiles of some regions can have."""
     published = HOKKAIDO_SPLITS if CATALOGUE_REGION in regions else ()
     return ("blocks", *published, "blocks:5", *(["events"] if len(regions) > 1 else []))

@@ -54,7 +54,9 @@ def _make_panels(
         tuple(tile for touching in group for tile in touching["test"] if tile in tiles)
         for group in ([s.touching_by_edge for s in splits], [s.touching for s in splits])
     )
-    subtitle = f"{len(outlined)} of {len(tests)} test tiles touch train"
+    subtitle = (
+        f"{len(outlined)} of {len(tests)} test tiles touch train" if tests else "no test tile"
+    )
     if outlined:
         corners = len(outlined) - len(by_edge)
         subtitle += f": {len(by_edge)} by an edge, {corners} by a corner only"

@@ -140,6 +140,6 @@ def _check_parts(region: str, parts: Mapping[str, Sequence[str]], tiles: Tiles) 
     if lacking:
         raise ValueError(
             f"Blocks need tiles with landslides in train, val and test, but got none in {' and '.join(lacking)} for "
-            f"region {region}, which has {len(tiles)} tiles, {len(slides)} of them with landslides. Add tiles "
+            f"region {region} (tiles: {len(tiles)}, with landslides: {len(slides)}). Add tiles "
             "of this region, leave it out (--region), take fewer folds, or choose another split (--split)."
         )

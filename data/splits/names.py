@@ -13,7 +13,7 @@
 """
 
 import re
-from collections.abc import Collection
+from collections.abc import Iterable
 
 from data.io.errors import unknown_name
 
@@ -72,7 +72,7 @@ def is_cross_validation(name: str) -> bool:
     return bool(_EVENTS.fullmatch(name)) or (fold is not None and fold[2] is None)
 
 
-def list_folds(name: str, regions: Collection[str]) -> tuple[str, ...]:
+def list_folds(name: str, regions: Iterable[str]) -> tuple[str, ...]:
     """Return the names of a cross-validation's folds; of any other split, its own name.
 
     Args:
@@ -85,10 +85,8 @@ def list_folds(name: str, regions: Collection[str]) -> tuple[str, ...]:
     """
     check_splits(name)
     if events := _EVENTS.fullmatch(name):
-        check_regions(name, regions)
-        return tuple(
-            event_split_name(region, int(events[1] or 0)) for region in sorted(set(regions))
-        )
+        found = check_regions(name, regions)
+        return tuple(event_split_name(region, int(events[1] or 0)) for region in found)
     if is_cross_validation(name):
         return _list_blocks(int(name.removeprefix("blocks:")), name)
     return (name,)
@@ -112,13 +110,15 @@ def event_split_name(region: str | None, shots: int = 0) -> str:
     return ("events" if region is None else f"events:{region}") + (f"/{shots}" if shots else "")
 
 
-def check_regions(name: str, regions: Collection[str]) -> None:
-    """Raise ValueError if a split across events has fewer than two regions."""
-    if len(set(regions)) < 2:
+def check_regions(name: str, regions: Iterable[str]) -> list[str]:
+    """Return the regions, sorted; raise ValueError if a split across events has fewer than two."""
+    found = sorted(set(regions))
+    if len(found) < 2:
         raise ValueError(
             f"Split {name!r} trains on some regions and tests on another, but got "
-            f"{next(iter(regions), 'no region')} alone. Add a region with --region, or choose --split blocks."
+            f"{next(iter(found), 'no region')} alone. Add a region with --region, or choose --split blocks."
         )
+    return found
 
 
 def parse_fold(name: str) -> tuple[int, int] | None:

@@ -43,7 +43,7 @@ def make_survey(
     """
     rng = random.Random(f"{region} {seed}")  # noqa: S311 - an invented region, no secret
     cells: list[tuple[int, int]] = []
-    south = 3000 + sum(region.encode()) % 1500  # regions are far from each other
+    south = 3000 + 200 * sorted(INVENTORIES).index(region)  # regions are far from each other
     for cluster in range(clusters):
         size = count * (cluster + 1) // clusters - count * cluster // clusters
         cells += _grow(rng, (550 + 60 * cluster, south + rng.randrange(80)), size)

@@ -108,8 +108,8 @@ def test_hokkaido_tiles_outside_the_list_are_used_and_never_test() -> None:
 @pytest.mark.parametrize(
     ("count", "message"),
     [
-        (1, "none in train and val and test for region china, which has 1 tiles, 1 of them with"),
-        (2, "got none in (train|val) for region china, which has 2 tiles, 2 of them with"),
+        (1, r"none in train and val and test for region china \(tiles: 1, with landslides: 1\)"),
+        (2, r"got none in (train|val) for region china \(tiles: 2, with landslides: 2\)"),
     ],
 )
 def test_blocks_refuse_too_few_tiles(count: int, message: str) -> None:
@@ -124,7 +124,7 @@ def test_blocks_refuse_too_few_landslides(name: str) -> None:
     some = set(list(tiles)[:2])
     tiles = {t: tile if t in some else replace(tile, annotated_px=0) for t, tile in tiles.items()}
     slides = sum(tile.annotated_px > 0 for tile in tiles.values())
-    rule = rf"which has 30 tiles, {slides} of them with landslides\. Add tiles .* leave it out \(--region\)"
+    rule = rf"\(tiles: 30, with landslides: {slides}\)\. Add tiles .* leave it out \(--region\)"
     with pytest.raises(ValueError, match=rule):
         make_split(name, tiles)
 
