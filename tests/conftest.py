@@ -5,6 +5,9 @@ import os
 
 # The tests share the cores: a thread that waits for another one by spinning would take a core from the next test.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # read once, when torch is imported
+os.environ.setdefault(
+    "RAY_raylet_start_wait_time_s", "120"
+)  # a node starts slowly beside other tests
 
 from collections import Counter
 from collections.abc import Callable, Iterator
