@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import get_args
 
 from data.check.folder import check_folder
-from data.check.report import format_report
+from data.check.text import format_report
 from data.tiles import Units
 
 
@@ -27,6 +27,16 @@ def main(argv: list[str] | None = None) -> int:
         choices=get_args(Units),
         help="unit that all Sentinel-1 files must have; default: the unit of most files",
     )
+    parser.add_argument(
+        "--region",
+        nargs="+",
+        default=["all"],
+        metavar="NAME",
+        help="regions to check, such as hokkaido; default: all",
+    )
+    parser.add_argument(
+        "--verbose", action="store_true", help="name every file and its reason, not only examples"
+    )
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
     parser.add_argument(
         "--workers", type=int, metavar="N", help="number of processes; default: one per core"
@@ -36,11 +46,16 @@ def main(argv: list[str] | None = None) -> int:
         print(f"error: --workers must be 1 or more, but got {args.workers}.", file=sys.stderr)
         return 2
     try:
-        report = check_folder(args.path, args.units, args.workers)
+        report = check_folder(args.path, args.units, args.workers, regions=args.region)
     except (OSError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2 if isinstance(error, FileNotFoundError | NotADirectoryError) else 1
-    print(json.dumps(asdict(report), indent=1) if args.json else format_report(report))
+    text = (
+        json.dumps(asdict(report), indent=1)
+        if args.json
+        else format_report(report, verbose=args.verbose)
+    )
+    print(text)
     return 1 if report.unusable else 0
 
 

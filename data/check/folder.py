@@ -4,20 +4,28 @@ A file is usable, suspicious (usable, with warnings) or unusable (with the name 
 manifest are compared with their SHA-256.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from data.check.report import UNUSABLE, FileReport, FolderReport
-from data.check.tile import CheckJob, check_each, check_tile
+from data.check.tile import CheckJob, TileCheck, check_each, check_tile, is_empty
 from data.io.safe_json import is_string_map, read_json
 from data.tiles import MODALITIES, ORBITS, TileError, Units, tile_id_of, tile_path
-from data.tiles.manifest import MANIFESTS
+from data.tiles.manifest import MANIFESTS, mixed_error, untrue_error
+from data.tiles.paths import region_of
+from data.tiles.regions import ALL_REGIONS, choose_regions
 
 
 def check_folder(
-    root: Path, units: Units | None = None, workers: int | None = None, progress: bool = True
+    root: Path,
+    units: Units | None = None,
+    workers: int | None = None,
+    progress: bool = True,
+    *,
+    regions: Sequence[str] = (ALL_REGIONS,),
 ) -> FolderReport:
     """Check every tile file in a folder.
 
@@ -26,36 +34,75 @@ def check_folder(
         units: Unit that all Sentinel-1 files must have; by default the unit of most files.
         workers: Number of processes; by default one per core.
         progress: Whether to show a progress bar on stderr.
+        regions: Regions to check, such as ``hokkaido``, or ``all``.
 
     Returns:
         Reports on all files and tiles, including files that the manifest lists but the folder lacks.
 
     Raises:
         FileNotFoundError: If *root* is no tile folder.
-        ValueError: If its manifest is invalid.
+        TileError: If some of its tiles are synthetic and others real.
+        ValueError: If its manifest is invalid or contradicts the files, or a region is unknown.
     """
     root = Path(root)
     names = _list_names(root)
-    synthetic, hashes = _read_manifest(root)
+    claim, hashes = _read_manifest(root)
     jobs, misplaced, ignored = _sort_names(root, sorted({*names, *hashes}), hashes)
+    counts = Counter(region_of(job.tile_id) for job in jobs)
+    chosen = choose_regions(regions, sorted(counts))
+    jobs = [job for job in jobs if region_of(job.tile_id) in chosen]
     listed = {modality for job in jobs for modality in job.hashes}
     modalities = tuple(m for m in MODALITIES if m in listed or (root / m).is_dir())
     jobs = [
         replace(job, missing=tuple(m for m in modalities if m not in job.hashes)) for job in jobs
     ]
-    results = check_each(partial(check_tile, root, units), jobs, workers, progress)
+    results = _check_jobs(root, units, jobs, workers, progress)
     files = [file for result in results for file in result.files]
     units = units or _find_majority(files)
     files = [_check_unit(root, file, units) for file in files] + misplaced
     return FolderReport(
         root=str(root),
-        synthetic=synthetic,
+        synthetic=_find_origin(root, claim, files),
+        manifest=claim is not None,
         units=units if any(name in ORBITS for name in modalities) else "",
         modalities=modalities,
+        regions={name: counts[name] for name in chosen},
         files=tuple(sorted(files, key=lambda file: file.path)),
         tiles=tuple(result.tile for result in results),
         ignored=tuple(ignored),
     )
+
+
+def _check_jobs(
+    root: Path,
+    units: Units | None,
+    jobs: Sequence[CheckJob],
+    workers: int | None,
+    progress: bool,
+) -> list[TileCheck]:
+    """Check tiles in worker processes, but those whose files are all empty at once."""
+    work = partial(check_tile, root, units)
+    full = [
+        job
+        for job in jobs
+        if not all(is_empty(tile_path(root, job.tile_id, name)) for name in job.hashes)
+    ]
+    results = check_each(work, full, workers, progress) if full else []
+    checked = {result.tile.tile_id: result for result in results}
+    return [checked.get(job.tile_id) or work(job) for job in jobs]
+
+
+def _find_origin(root: Path, claim: bool | None, files: Sequence[FileReport]) -> bool | None:
+    """Return whether the tiles are synthetic, from the files' own marks and the manifest's *claim*.
+
+    Files of the twin from before they had a mark are synthetic by their manifest.
+    """
+    examples = {file.facts.synthetic: file.path for file in reversed(files) if file.facts}
+    if len(examples) > 1:
+        raise mixed_error(examples[True], examples[False])
+    if claim is False and True in examples:
+        raise untrue_error(next(root / name for name in MANIFESTS if (root / name).is_file()))
+    return claim if claim is not None or not examples else True in examples
 
 
 def _list_names(root: Path) -> list[str]:

@@ -21,6 +21,8 @@ from data.tiles import (
     open_tile,
     tile_path,
 )
+from data.tiles.rules import tile_error
+from data.tiles.warnings import NOT_IN_CATALOGUE, find_catalogue_warnings
 
 
 @dataclass(frozen=True)
@@ -115,6 +117,7 @@ def check_tile(root: Path, units: Units | None, job: CheckJob) -> TileCheck:
     if job.missing:
         text = f"It has no file of {' and '.join(job.missing)}."
         warnings.append(TileWarning("unpaired", text))
+    warnings += find_catalogue_warnings(job.tile_id)
     verdict = reason = ""
     try:
         warnings += compare_tiles(tiles)
@@ -138,6 +141,9 @@ def _check_file(
 ) -> tuple[FileReport, Tile | None]:
     path = tile_path(root, tile_id, modality)
     name = path.relative_to(root).as_posix()
+    if is_empty(path):
+        reason = str(tile_error("empty", "A tile must be readable NetCDF", "an empty file", path))
+        return FileReport(name, modality, tile_id, UNUSABLE, "empty", reason), None
     warnings = _compare_hash(path, digest)
     try:
         guess = guess_units(path) if modality in ORBITS else None
@@ -147,10 +153,18 @@ def _check_file(
     except TileError as error:
         verdict, reason = error.verdict, str(error)
         return FileReport(name, modality, tile_id, UNUSABLE, verdict, reason, warnings), None
-    warnings += tile.warnings
+    warnings += tuple(one for one in tile.warnings if one.name != NOT_IN_CATALOGUE)  # the tile's
     facts = _list_facts(tile, guess or "")
     state = classify("", warnings)
     return FileReport(name, modality, tile_id, state, warnings=warnings, facts=facts), tile
+
+
+def is_empty(path: Path) -> bool:
+    """Return whether a file is there and has no content."""
+    try:
+        return path.stat().st_size == 0 and path.is_file()
+    except OSError:
+        return False
 
 
 def _compare_hash(path: Path, digest: str) -> tuple[TileWarning, ...]:
@@ -173,4 +187,6 @@ def _list_facts(tile: Tile, units: str) -> Facts:
         nodata_share=float(np.isnan(tile.bands).mean()),
         mask_share=float(tile.mask.mean()),
         crs=tile.crs,
+        event="" if tile.event is None else str(np.datetime_as_string(tile.event, "D")),
+        synthetic=tile.synthetic,
     )

@@ -68,10 +68,7 @@ def read_manifest(root: Path, units: Units | None = None) -> TileManifest:
             version = str(manifest["version"])
             origin = f"{version} release"
             if marked and not manifest["synthetic"]:
-                raise ValueError(
-                    f"A manifest must say what its tiles are, but {root / name} says that they are real, and their "
-                    "files that they are the synthetic twin's. Delete the manifest, or get the real tiles again."
-                )
+                raise untrue_error(root / name)
             if revision := manifest.get("revision"):
                 origin += f", {str(manifest.get('repo'))[:100]} at {str(revision)[:10]}"
             return TileManifest(
@@ -82,6 +79,14 @@ def read_manifest(root: Path, units: Units | None = None) -> TileManifest:
                 seed=manifest.get("seed"),
             )
     return TileManifest(root, marked, "no manifest", units or _guess_units(root))
+
+
+def untrue_error(manifest: Path) -> ValueError:
+    """Return the error for a manifest that says that synthetic tiles are real."""
+    return ValueError(
+        f"A manifest must say what its tiles are, but {manifest} says that they are real, and their files that they "
+        "are the synthetic twin's. Delete the manifest, or get the real tiles again."
+    )
 
 
 def mixed_error(synthetic: str, real: str) -> TileError:

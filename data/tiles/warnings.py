@@ -21,6 +21,7 @@ from data.tiles.rules import (
 )
 from data.tiles.tracks import describe_tracks, find_repeats
 
+NOT_IN_CATALOGUE = "not-in-catalogue"
 SHIFT_M = 0.01  # tolerance for the rounding of coordinates
 MIN_STD = 0.05  # dB or reflectance numbers; speckle alone gives about 2 dB
 
@@ -37,6 +38,13 @@ def find_storage_warnings(variables: Mapping[str, Any], modality: str) -> Iterat
             )
 
 
+def find_catalogue_warnings(tile_id: str) -> Iterator[TileWarning]:
+    """Find a tile of Hokkaido that is not in the catalogue, such as ten of the raw release."""
+    if region_of(tile_id) == CATALOGUE_REGION and tile_id not in read_catalogue():
+        text = f"{tile_id} is not in the catalogue of Hokkaido's tiles."
+        yield TileWarning(NOT_IN_CATALOGUE, text)
+
+
 def find_position_warnings(tile_id: str, x: np.ndarray, y: np.ndarray) -> Iterator[TileWarning]:
     """Find a tile of Hokkaido that is not in the catalogue, or is slightly shifted from its position there.
 
@@ -48,11 +56,8 @@ def find_position_warnings(tile_id: str, x: np.ndarray, y: np.ndarray) -> Iterat
     Yields:
         At most one warning.
     """
-    if tile_id not in read_catalogue():
-        if region_of(tile_id) == CATALOGUE_REGION:
-            text = f"{tile_id} is not in the catalogue of Hokkaido's tiles."
-            yield TileWarning("not-in-catalogue", text)
-    elif (shift_m := measure_shift(tile_id, x, y)) > SHIFT_M:
+    yield from find_catalogue_warnings(tile_id)
+    if tile_id in read_catalogue() and (shift_m := measure_shift(tile_id, x, y)) > SHIFT_M:
         yield TileWarning("shifted", f"It is {shift_m:g} m off its position in the catalogue.")
 
 

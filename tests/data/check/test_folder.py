@@ -115,7 +115,7 @@ def test_the_unit_of_a_folder_is_that_of_most_files(tmp_path: Path) -> None:
     odd = write(to_linear(make_dataset()), tmp_path, "s1dsc")
     write(make_dataset("s2"), tmp_path, "s2")
     report = check_folder(tmp_path, workers=1, progress=False)
-    assert (report.synthetic, report.units, report.modalities) == (None, "dB", MODALITIES)
+    assert (report.synthetic, report.units, report.modalities) == (False, "dB", MODALITIES)
     assert [one.warnings[0].text for one in report.tiles[1:]] == [
         "It has no file of s1dsc and s2."
     ] * 2
@@ -132,7 +132,7 @@ def test_the_command_prints_a_table_of_a_clean_folder(
 ) -> None:
     assert main([str(tiles), "--workers", "1"]) == 0
     out = capsys.readouterr().out.splitlines()
-    assert out[0] == f"Data: SYNTHETIC (the twin's) tiles in {tiles}: 3 tiles."
+    assert out[0] == f"Data: SYNTHETIC (the twin's), region hokkaido: 3 tiles in {tiles}."
     assert out[2].split()[:5] == ["modality", "files", "usable", "suspicious", "unusable"]
     assert out[3].split()[:5] == ["s1asc", "3", "3", "0", "0"]
     assert "(15, 128, 128)  2018-03-29 to 2019-02-04  dB    0.00 %" in out[3]
@@ -170,13 +170,14 @@ def test_the_command_groups_warnings_and_prints_each_reason(
     assert "suspicious: changed (3)" in out
     assert f"\n  {changed}\n" in out
     spoilt = tile_path(tiles, second, "s1asc")
-    assert "(unreadable)\n  A tile must be readable NetCDF, but got OSError: " in out
-    assert f" in {spoilt}. Get the file again, or remove the tile from all folders.\n" in out
-    assert (
-        f"{tile_path(Path(), third, 's1dsc')} (missing)\n  A tile file must exist, but got" in out
-    )
-    assert "s1asc/copy_of_1.nc (misnamed)\n  A tile file must be named" in out
-    assert "s1dsc/hokkaido_s1asc_1.nc (misnamed)\n  A tile file must be in the folder of its" in out
+    assert "unusable: unreadable (1)\n  A tile must be readable NetCDF, but got OSError: " in out
+    words = " ".join(out.split())
+    assert f" in {spoilt}. Get the file again, or remove the tile from all folders." in words
+    gone = tile_path(tiles, third, "s1dsc")
+    assert "unusable: missing (1)\n  A tile file must exist, but got none at" in out
+    assert f"got none at {gone}. Check" in words
+    assert "unusable: misnamed (2)\n  A tile file must be named" in out
+    assert "A tile file must be in the folder of its modality, but got" in words
     assert "ignored, not .nc: s1asc/notes.txt" in out
     assert "\n\n8 files: 2 usable, 2 suspicious, 4 unusable.\n3 tiles across" in out
 
@@ -186,7 +187,8 @@ def test_the_command_prints_only_json(tiles: Path, capsys: pytest.CaptureFixture
     (tiles / "twin.json").unlink()
     assert main([str(tiles), "--json", "--workers", "1"]) == 1
     report = json.loads(capsys.readouterr().out)
-    assert report["synthetic"] is None
+    assert (report["synthetic"], report["manifest"]) == (True, False)  # the files say so
+    assert report["regions"] == {"hokkaido": 3}
     assert [tile["warnings"] for tile in report["tiles"]][2] == [
         {"name": "unpaired", "text": "It has no file of s1dsc."}
     ]
