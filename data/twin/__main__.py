@@ -5,6 +5,8 @@ import logging
 import sys
 from pathlib import Path
 
+from data.tiles.regions import ALL_REGIONS, DEFAULT_REGION
+from data.twin.regions import REGIONS
 from data.twin.write_twin import VERSIONS, make_twin, select_sites
 
 
@@ -28,14 +30,23 @@ def main(argv: list[str] | None = None) -> int:
         metavar="|".join(VERSIONS),
         help="harmonized: backscatter in dB (default); raw: linear power",
     )
-    parser.add_argument("--tiles", nargs="+", metavar="ID", help="tile ids; default: all 290")
+    parser.add_argument(
+        "--region",
+        nargs="+",
+        default=[DEFAULT_REGION],
+        metavar="NAME",
+        help=f"one or more of {', '.join(REGIONS)}, or {ALL_REGIONS}; default: {DEFAULT_REGION}",
+    )
+    parser.add_argument(
+        "--tiles", nargs="+", metavar="ID", help="tile ids; default: all of the region"
+    )
     parser.add_argument(
         "--workers", type=int, metavar="N", help="number of processes; default: one per core"
     )
     args = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(levelname)s: %(message)s")
     try:
-        select_sites(args.seed, args.version, args.tiles, args.workers)
+        select_sites(args.seed, args.version, args.tiles, args.workers, args.region)
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -44,6 +55,7 @@ def main(argv: list[str] | None = None) -> int:
             args.to,
             seed=args.seed,
             version=args.version,
+            regions=args.region,
             tile_ids=args.tiles,
             workers=args.workers,
         )

@@ -1,4 +1,4 @@
-"""Simulate Sentinel-1 time series of the twin: weather, seasons, disturbances, landslides, speckle.
+"""Simulate Sentinel-1 time series of the twin: weather, seasons, disturbances, speckle.
 
 Reference:
     Speckle: Goodman (1976), doi 10.1364/JOSA.66.001145.
@@ -7,25 +7,28 @@ Reference:
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
+from zlib import crc32
 
 import numpy as np
-from scipy import ndimage
 from scipy.special import gammaincinv, ndtr
 
 from data.tiles import ORBITS
-from data.tiles.paths import tile_number
 from data.twin.noise import Noise
-from data.twin.orbits import EVENT_DATE, Orbit, Season, describe_season, list_dates
-from data.twin.surface import PHYSICS, Surface, band_pair, draw_clear_cuts, make_base
+from data.twin.orbits import Acquisition, Orbit, Season, Track, describe_season, list_acquisitions
+from data.twin.physics import Physics, band_pair
+from data.twin.regions import REGIONS, Site
+from data.twin.scars import Scar, add_landslides, make_scar
+from data.twin.surface import Surface, draw_clear_cuts, make_base
 from data.twin.terrain import Cover
 
 _REACH = 5.2  # standard deviations covered by the speckle table
 _ENTRIES = 1 << 16  # the table's steps are far below the storage step
+_DATES = 0  # kind of random numbers: those of the dates do not depend on the seed
 
 
 @dataclass(frozen=True)
 class _Static:
-    """What one orbit sees on all dates: dB and changes of shape ``(2, H, W)``, maps of shape ``(H, W)``."""
+    """What one track sees on all dates: dB and changes of shape ``(2, H, W)``, maps of shape ``(H, W)``."""
 
     base: np.ndarray
     facing: np.ndarray
@@ -34,36 +37,47 @@ class _Static:
     cut_day: np.ndarray  # ordinal; inf where no forest is cut
 
 
-@dataclass(frozen=True)
-class _Scar:
-    """The landslides as one orbit sees them."""
+def draw_acquisitions(site: Site, orbit: Orbit) -> list[Acquisition]:
+    """Return the 15 acquisitions of one tile in one orbit direction, sorted by date."""
+    rng = np.random.default_rng([_DATES, *_tile_key(site, orbit)])
+    return list_acquisitions(orbit, REGIONS[site.region].calendar, rng)
 
-    footprint: np.ndarray  # share of the pixel, (H, W)
-    change: np.ndarray  # dB, (2, H, W)
-    visible: np.ndarray  # remaining contrast, (H, W)
-    silt: np.ndarray  # river below landslides, boolean (H, W)
+
+def _tile_key(site: Site, orbit: Orbit) -> tuple[int, int]:
+    return crc32(site.tile_id.encode()), ORBITS.index(orbit.name)
 
 
 def observe(surface: Surface, orbit: Orbit, noise: Noise) -> np.ndarray:
     """Simulate one tile as one orbit observes it on all dates.
 
     Returns:
-        Linear power of VV and VH, shape ``(T, 2, H, W)``, in [1e-6, 1].
+        Linear power of VV and VH, shape ``(T, 2, H, W)``, in [1e-6, 1]. A repeated acquisition is the same image.
     """
-    number = tile_number(surface.site.tile_id)
-    rng = np.random.default_rng([noise.seed, number, ORBITS.index(orbit.name)])
-    static = _make_static(surface, orbit, noise)
-    scar = _make_scar(surface, orbit, static.facing, noise, rng)
-    dates = list_dates(orbit)
-    power = np.stack([_simulate_date(day, surface, orbit, static, scar, noise) for day in dates])
-    speckle = _draw_speckle(power.shape, rng)
-    seen = (power + PHYSICS.floor) * speckle - PHYSICS.floor
-    return np.asarray(np.clip(seen, 1e-6, 1), np.float32)
+    rng = np.random.default_rng([1 + noise.seed, *_tile_key(surface.site, orbit)])
+    acquisitions = draw_acquisitions(surface.site, orbit)
+    distinct = list(dict.fromkeys(acquisitions))
+    tracks = {each.track for each in distinct}
+    shift = rng.normal(0, 0.35, 2)  # of the whole image: one geometry per orbit direction
+    static = {track: _make_static(surface, track, noise) for track in sorted(tracks)}
+    scars = {
+        track: make_scar(surface, track, seen.facing, shift, noise)
+        for track, seen in static.items()
+    }
+    power = np.stack(
+        [
+            _simulate(each, surface, orbit, static[each.track], scars[each.track], noise)
+            for each in distinct
+        ]
+    )
+    physics = surface.region.physics
+    seen = (power + physics.floor) * _draw_speckle(power.shape, physics, rng) - physics.floor
+    images = np.asarray(np.clip(seen, 1e-6, 1), np.float32)
+    return images[[distinct.index(each) for each in acquisitions]]
 
 
-def _make_static(surface: Surface, orbit: Orbit, noise: Noise) -> _Static:
-    window, cover = surface.window, surface.cover
-    base, facing = make_base(window, surface.terrain, cover, orbit, noise)
+def _make_static(surface: Surface, track: Track, noise: Noise) -> _Static:
+    window, cover, physics = surface.window, surface.cover, surface.region.physics
+    base, facing = make_base(window, surface.terrain, cover, track, physics, noise)
     gusts = noise.smooth("gusts", 9, window) + 0.7 * noise.smooth("storm", 45, window)
     change = noise.smooth("lasting", 7, window)
     change = change * (0.6 + 0.4 * np.tanh(noise.smooth("lasting extent", 40, window)))
@@ -71,98 +85,68 @@ def _make_static(surface: Surface, orbit: Orbit, noise: Noise) -> _Static:
     return _Static(
         base=base,
         facing=facing,
-        lasting=PHYSICS.lasting * np.stack([change, 0.6 * change + 0.8 * other]),
+        lasting=physics.lasting * np.stack([change, 0.6 * change + 0.8 * other]),
         windthrow=(gusts + 0.25 * surface.terrain.prominence > 2.1) & cover.forest,
         cut_day=draw_clear_cuts(surface, noise),
     )
 
 
-def _make_scar(
+def _simulate(
+    acquisition: Acquisition,
     surface: Surface,
     orbit: Orbit,
-    facing: np.ndarray,
+    static: _Static,
+    scar: Scar | None,
     noise: Noise,
-    rng: np.random.Generator,
-) -> _Scar | None:
-    slid = surface.slides.changed >= 0
-    if not slid.any():
-        return None
-    nodes = surface.slides.cells[np.maximum(surface.slides.changed, 0)]
-    nodes = nodes[..., 0], nodes[..., 1]
-    visible = np.where(
-        noise.uniform("hidden", *nodes) < PHYSICS.hidden, PHYSICS.hidden_contrast, 1.0
-    )
-    own, own_vh = noise.normal("slide", *nodes), noise.normal("slide VH", *nodes)
-    inside, inside_vh = (noise.smooth(name, 3, surface.window) for name in ("scar", "scar VH"))
-    change = band_pair(*PHYSICS.slide) + band_pair(*PHYSICS.slide_facing) * facing
-    change += np.stack([own + inside, 0.4 * own + 0.5 * own_vh + 0.4 * inside + 0.7 * inside_vh])
-    # Extend the values beyond the landslides, since the outline is shifted and blurred below.
-    rim = ndimage.distance_transform_edt(~slid, return_distances=False, return_indices=True)
-    change, visible = change[:, *rim], visible[*rim]
-    look = np.radians(orbit.look_deg)
-    towards_sensor = PHYSICS.range_shift * np.array([np.cos(look), -np.sin(look)])  # rows, columns
-    shift = rng.normal(0, 0.35, 2) + towards_sensor
-    footprint = ndimage.shift(slid.astype(np.float32), shift, order=1, mode="nearest")
-    footprint = ndimage.gaussian_filter(footprint, PHYSICS.blur, mode="nearest")
-    silt = surface.cover.river & (ndimage.gaussian_filter(footprint, 15) > 0.04)
-    return _Scar(footprint, visible * change, visible, silt)
-
-
-def _simulate_date(
-    day: date, surface: Surface, orbit: Orbit, static: _Static, scar: _Scar | None, noise: Noise
 ) -> np.ndarray:
     """Return the linear power of one date without speckle, shape ``(2, H, W)``."""
-    season, n = describe_season(day), day.toordinal()
-    weather = noise.normal(f"weather {orbit.name}", np.full(6, n), np.arange(6))
-    patch = noise.smooth(f"front {orbit.name} {n}", 300, surface.window)
-    patch = 0.35 * (patch + noise.smooth(f"shower {orbit.name} {n}", 25, surface.window))
-    level = (
-        static.base
-        + band_pair(1, 0.9) * patch
-        + _vary_cover(surface.cover, season, weather, n, noise)
-    )
+    day, physics, weather = acquisition.day, surface.region.physics, surface.weather
+    season, n = describe_season(day, surface.region.calendar), day.toordinal()
+    moisture = weather.moisture(n)
+    level = static.base + band_pair(*physics.moisture) * moisture
+    level += band_pair(*physics.rain) * weather.rain(n, orbit.name)
+    level += _vary_cover(surface.cover, season, weather.draw(n, orbit.name, 5), n, noise)
     thaw = 1 - 0.3 * season.frost
-    level += np.where(static.cut_day < n, thaw * band_pair(*PHYSICS.clear_cut), 0)
-    if day < EVENT_DATE:
+    level += np.where(static.cut_day < n, thaw * band_pair(*physics.clear_cut), 0)
+    days = (day - surface.region.calendar.event).days
+    if days < 0:
         return np.asarray(10 ** (level / 10))
     level += static.lasting
     calm = 1 - 0.5 * season.frost
-    level += np.where(static.windthrow, calm * band_pair(*PHYSICS.windthrow), 0)
-    return _add_landslides(level, scar, season, weather[5])
+    level += np.where(static.windthrow, calm * band_pair(*physics.windthrow), 0)
+    return add_landslides(level, scar, days, season, moisture, physics)
 
 
 def _vary_cover(
-    cover: Cover, season: Season, weather: np.ndarray, n: int, noise: Noise
+    cover: Cover, season: Season, draws: np.ndarray, n: int, noise: Noise
 ) -> np.ndarray:
-    """Return the effect of weather and season on forest, fields and water in dB, shape ``(2, H, W)``."""
+    """Return the effect of the season on forest, fields and water in dB, shape ``(2, H, W)``.
+
+    Args:
+        cover: Maps of the tile.
+        season: The date's season.
+        draws: Five standard normal numbers of the date.
+        n: The date's ordinal day.
+        noise: The random fields.
+    """
     leaf, frost, wet = season
-    cold = -frost * (1 + 0.4 * weather[3]) * (0.6 + 0.8 * cover.deciduous) - 0.6 * wet
-    moist = 0.35 * band_pair(weather[0], 0.8 * weather[0] + 0.6 * weather[1])
-    forest = moist + band_pair(1, 1.25) * cold + leaf * band_pair(-0.7, 0.35) * cover.deciduous
+    cold = -frost * (1 + 0.4 * draws[3]) * (0.6 + 0.8 * cover.deciduous) - 0.6 * wet
+    scene = 0.2 * band_pair(draws[0], 0.8 * draws[0] + 0.6 * draws[1])
+    forest = scene + band_pair(1, 1.25) * cold + leaf * band_pair(-0.7, 0.35) * cover.deciduous
     change = np.where(cover.forest, forest, 0)
     if cover.field.any():
-        vigour = noise.normal("vigour", cover.parcel_u, cover.parcel_v)
-        tillage = noise.normal(f"tillage {n}", cover.parcel_u, cover.parcel_v)
-        day_of_year = date.fromordinal(n).timetuple().tm_yday
-        grow = np.exp(-(((day_of_year - 205) / 38) ** 2))
-        field = (
-            grow * (band_pair(1, 2.6) + band_pair(1.6, 1.5) * vigour) + band_pair(1, 0.8) * tillage
-        )
-        field += 0.5 * weather[2] - band_pair(2.2, 2.5) * wet - band_pair(1.5, 2) * frost
-        change = np.where(cover.field, field, change)
-    return np.where(cover.river | cover.sea, 1.5 * band_pair(weather[4], 0), change)
+        change = np.where(cover.field, _vary_fields(cover, season, draws[2], n, noise), change)
+    return np.where(cover.river | cover.sea, 1.5 * band_pair(draws[4], 0), change)
 
 
-def _add_landslides(
-    level: np.ndarray, scar: _Scar | None, season: Season, moist: float
-) -> np.ndarray:
-    power = np.asarray(10 ** (level / 10))
-    if scar is None:
-        return power
-    contrast = 1 - (1 - PHYSICS.frozen_contrast) * season.frost
-    bare = level + contrast * scar.change + scar.visible * (0.4 * moist - 0.8 * season.wet)
-    power = power * (1 - scar.footprint) + scar.footprint * 10 ** (bare / 10)
-    return np.asarray(np.where(scar.silt, power * band_pair(2.2, 2.0), power))
+def _vary_fields(cover: Cover, season: Season, draw: float, n: int, noise: Noise) -> np.ndarray:
+    vigour = noise.normal("vigour", cover.parcel_u, cover.parcel_v)
+    tillage = noise.normal(f"tillage {n}", cover.parcel_u, cover.parcel_v)
+    day_of_year = date.fromordinal(n).timetuple().tm_yday
+    grow = np.exp(-(((day_of_year - 205) / 38) ** 2))
+    change = grow * (band_pair(1, 2.6) + band_pair(1.6, 1.5) * vigour)
+    change = change + band_pair(1, 0.8) * tillage + 0.5 * draw
+    return np.asarray(change - band_pair(2.2, 2.5) * season.wet - band_pair(1.5, 2) * season.frost)
 
 
 @cache
@@ -171,13 +155,22 @@ def _tabulate_speckle(looks: float) -> np.ndarray:
     return np.asarray(gammaincinv(looks, ndtr(normal)) / looks, np.float32)
 
 
-def _draw_speckle(shape: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
+def _draw_speckle(shape: tuple[int, ...], physics: Physics, rng: np.random.Generator) -> np.ndarray:
     """Draw gamma-distributed speckle of mean 1 that is correlated between neighbouring pixels."""
-    tap = PHYSICS.tap
-    size = (*shape[:-2], shape[-2] + 2, shape[-1] + 2)
+    reach = len(physics.range_taps)
+    size = (*shape[:-2], shape[-2] + 2 * reach, shape[-1] + 2 * reach)
     normal: np.ndarray = rng.standard_normal(size, dtype=np.float32)
-    normal = normal[..., 1:-1] + tap * (normal[..., :-2] + normal[..., 2:])
-    normal = normal[..., 1:-1, :] + tap * (normal[..., :-2, :] + normal[..., 2:, :])
-    normal = normal / (1 + 2 * tap * tap)
+    normal = _spread(normal, physics.range_taps)
+    normal = _spread(normal.swapaxes(-1, -2), physics.azimuth_taps).swapaxes(-1, -2)
     entry = ((normal + _REACH) * ((_ENTRIES - 1) / (2 * _REACH))).astype(np.int32)
-    return np.take(_tabulate_speckle(PHYSICS.looks), entry, mode="clip")
+    return np.take(_tabulate_speckle(physics.looks), entry, mode="clip")
+
+
+def _spread(normal: np.ndarray, taps: tuple[float, ...]) -> np.ndarray:
+    """Filter the last axis by 1 and *taps* on each side, and keep the variance."""
+    reach, width = len(taps), normal.shape[-1]
+    total = normal[..., reach : width - reach].copy()
+    for k, tap in enumerate(taps, 1):
+        total += np.float32(tap) * normal[..., reach - k : width - reach - k]
+        total += np.float32(tap) * normal[..., reach + k : width - reach + k]
+    return np.asarray(total / np.float32(np.sqrt(1 + 2 * sum(tap * tap for tap in taps))))

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from data.twin.noise import Noise, NoiseWindow
-from data.twin.terrain import crop_halo, make_cover, make_terrain, read_sites
+from data.twin.regions import REGIONS, read_sites
+from data.twin.terrain import crop_halo, make_cover, make_terrain
 from data.twin.write_twin import select_sites
 
 COVER = ("conifers", "broadleaves", "field", "river", "sea", "house")
@@ -38,7 +39,8 @@ def read_cover(seed: int, tile_ids: Sequence[str]) -> tuple[np.ndarray, tuple[st
 def _classify_tile(tile_id: str, noise: Noise) -> np.ndarray:
     site = read_sites()[tile_id]
     window = NoiseWindow.around(site.column, site.row)
-    cover = crop_halo(make_cover(window, make_terrain(window, noise), noise))
+    terrain = make_terrain(window, REGIONS[site.region].heights, noise)
+    cover = crop_halo(make_cover(window, terrain, noise))
     broadleaves = cover.forest & (cover.deciduous >= _MIN_DECIDUOUS)
     layers = (cover.forest, broadleaves, cover.field, cover.river, cover.sea, cover.bright)
     classes = np.zeros(cover.sea.shape, np.uint8)

@@ -15,7 +15,8 @@ from scipy import ndimage
 
 from data.tiles import TILE_PX
 from data.twin.noise import HALO_PX, Noise, NoiseWindow
-from data.twin.terrain import Site, Terrain, measure_gradient
+from data.twin.regions import Site
+from data.twin.terrain import Terrain, measure_gradient
 
 _CELL_PX = 5  # one candidate head per cell
 _SLOPE_DEG = (24.0, 8.0)  # mode and width of the heads' slope
@@ -166,19 +167,25 @@ def _trace_bodies(heads: _Heads, window: NoiseWindow, terrain: Terrain) -> _Disc
 def _stamp(discs: _Discs, window: NoiseWindow) -> np.ndarray:
     """Return the order in which the tile's pixels slide: the head's rank plus the position in the body."""
     x0, y0 = window.columns[HALO_PX], window.rows[HALO_PX]
-    reach = int(np.ceil(discs.radius_px.max())) + 1
-    ix, iy = np.floor(discs.x).astype(np.int64), np.floor(discs.y).astype(np.int64)
+    by_radius = np.argsort(-discs.radius_px, kind="stable")
+    x, y, radius, head, run = (
+        part[by_radius] for part in (discs.x, discs.y, discs.radius_px, discs.head, discs.run)
+    )
+    reach = int(np.ceil(radius[0])) + 1
+    ix, iy = np.floor(x).astype(np.int64), np.floor(y).astype(np.int64)
     order = np.full(TILE_PX * TILE_PX, np.inf)
     for south in range(-reach, reach + 1):
         for east in range(-reach, reach + 1):
-            if east * east + south * south > (reach + 1) ** 2:
+            # Only the largest discs reach far: a pixel's centre is less than a pixel from where it is counted.
+            n = int(np.searchsorted(-radius, 1 - np.hypot(east, south), side="right"))
+            if n == 0:
                 continue
-            jx, jy = ix + east, iy + south
-            off = np.hypot(jx + 0.5 - discs.x, jy + 0.5 - discs.y) / discs.radius_px
+            jx, jy = ix[:n] + east, iy[:n] + south
+            off = np.hypot(jx + 0.5 - x[:n], jy + 0.5 - y[:n]) / radius[:n]
             jx, jy = jx - x0, jy - y0
             hit = (off <= 1) & (jx >= 0) & (jx < TILE_PX) & (jy >= 0) & (jy < TILE_PX)
-            place = np.clip(0.6 * discs.run[hit] + 0.4 * off[hit], 0, 1)
-            np.minimum.at(order, (jy * TILE_PX + jx)[hit], discs.head[hit] + 0.99 * place)
+            place = np.clip(0.6 * run[:n][hit] + 0.4 * off[hit], 0, 1)
+            np.minimum.at(order, (jy * TILE_PX + jx)[hit], head[:n][hit] + 0.99 * place)
     return order.reshape(TILE_PX, TILE_PX)
 
 

@@ -90,7 +90,7 @@ class Noise:
         """Draw a band-limited field of mean 0 and standard deviation 1 over *window*, shape ``(H, W)``."""
         x, y = window.columns / wavelength_px, window.rows / wavelength_px
         nodes, x0, y0 = self._draw_nodes(name, x, y)
-        return (_UNIT_VARIANCE * interpolate(nodes, x - x0, y - y0)).astype(np.float32)
+        return interpolate((_UNIT_VARIANCE * nodes).astype(np.float32), x - x0, y - y0)
 
     def warped(self, name: str, wavelength_px: float, x: np.ndarray, y: np.ndarray) -> np.ndarray:
         """Evaluate the field of `smooth` at arbitrary pixel coordinates."""
@@ -114,11 +114,12 @@ def interpolate(nodes: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
         y: Fractional rows, shape ``(H,)``.
 
     Returns:
-        The surface, shape ``(H, W)``.
+        The surface, shape ``(H, W)``, of the nodes' dtype.
     """
     # Four taps per axis instead of a matrix product: BLAS threads would change the bytes.
-    rows = _sum(weight[:, None] * nodes[i] for i, weight in _taps(y))
-    return _sum(weight * rows[:, i] for i, weight in _taps(x))
+    kind = nodes.dtype
+    rows = _sum(weight.astype(kind)[:, None] * nodes[i] for i, weight in _taps(y))
+    return _sum(weight.astype(kind) * rows[:, i] for i, weight in _taps(x))
 
 
 def _taps(t: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:

@@ -1,45 +1,23 @@
-"""Heights and land cover of the synthetic twin: the smooth real DEM plus synthetic hills.
+"""Heights and land cover of the synthetic twin: a region's smooth heights plus synthetic hills."""
 
-The tiles' positions and annotated pixels are real (`hokkaido_tiles.csv`), and so are the smooth mean height and relief
-(`dem_fields.npz`, fitted to published statistics per tile). All detail is synthetic.
-"""
-
+from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
-from functools import cache
-from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 from scipy import ndimage
 
-from data.tiles import PIXEL_M, TILE_PX
-from data.tiles.catalogue import read_catalogue
-from data.twin.noise import INNER, Noise, NoiseWindow, interpolate
-
-FIELDS_FILE = Path(__file__).with_name("dem_fields.npz")
-FIELDS_ORIGIN = (430, 3672)  # column and -row, in tiles, of the first node of dem_fields.npz
+from data.tiles import PIXEL_M
+from data.twin.noise import INNER, Noise, NoiseWindow
 
 _BILLOWS = ((34.0, 1.0), (17.0, 0.42), (8.5, 0.16))  # wavelength in px, amplitude
 _PARCEL_PX = (20, 11)  # size of a field's parcel, length by width
 _PARCEL_ANGLE = 0.4  # rad, orientation of the parcels
+_DEM_SMOOTH_PX = 0.5  # a height model's cell holds a mean height
 
 Maps = TypeVar("Maps", "Terrain", "Cover")
-
-
-@dataclass(frozen=True)
-class Site:
-    """A real tile's position: column and row of its north-west corner in the 1280 m grid."""
-
-    tile_id: str
-    column: int
-    row: int
-    annotated_px: int
-
-    @property
-    def corner_m(self) -> tuple[float, float]:
-        """Easting and northing of the upper-left corner in m, EPSG:32654."""
-        size_m = TILE_PX * PIXEL_M
-        return self.column * size_m, self.row * size_m
+Heights = Callable[[NoiseWindow], tuple[np.ndarray, np.ndarray]]
+"""Smooth mean height in m, and log of the height's standard deviation in m, both of shape ``(H, W)``."""
 
 
 @dataclass(frozen=True)
@@ -86,18 +64,9 @@ class Cover:
         return np.asarray(~(self.field | self.river | self.sea))
 
 
-@cache
-def read_sites() -> dict[str, Site]:
-    """Return the 290 tiles of the real data set by id."""
-    return {
-        tile_id: Site(tile_id, tile.column, tile.row + 1, tile.annotated_px)
-        for tile_id, tile in read_catalogue().items()
-    }
-
-
-def make_terrain(window: NoiseWindow, noise: Noise) -> Terrain:
-    """Add billow noise (rounded hills, narrow valleys) to the smooth real heights."""
-    base, log_relief = _smooth_heights(window)
+def make_terrain(window: NoiseWindow, heights: Heights, noise: Noise) -> Terrain:
+    """Add billow noise (rounded hills, narrow valleys) to a region's smooth heights."""
+    base, log_relief = heights(window)
     relief = np.exp(log_relief)
     x, y = window.mesh
     x = x + 9 * noise.smooth("warp east", 55, window)
@@ -116,6 +85,33 @@ def measure_gradient(height: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the rise per metre towards east and towards north."""
     south, east = np.gradient(height, PIXEL_M)
     return east, -south
+
+
+def sample_heights(
+    window: NoiseWindow, height: np.ndarray, cell_px: tuple[float, float]
+) -> np.ndarray:
+    """Return heights as a coarser model has them, resampled to the pixels by the nearest cell.
+
+    Args:
+        window: The pixels.
+        height: Their heights in m, shape ``(H, W)``.
+        cell_px: Size of a cell of the height model, columns by rows.
+
+    Returns:
+        Heights in m, shape ``(H, W)``: stairs, as in the real tiles.
+    """
+    mean = ndimage.gaussian_filter(height, _DEM_SMOOTH_PX)
+    columns, rows = (
+        np.clip(_find_centres(pixels, cell), 0, len(pixels) - 1)
+        for pixels, cell in zip((window.columns, window.rows), cell_px, strict=True)
+    )
+    return np.asarray(mean[np.ix_(rows, columns)])
+
+
+def _find_centres(pixels: np.ndarray, cell_px: float) -> np.ndarray:
+    """Return the index in *pixels* of the centre of each pixel's cell."""
+    cells = np.floor((pixels + 0.5) / cell_px)
+    return np.asarray(np.floor((cells + 0.5) * cell_px).astype(np.int64) - pixels[0])
 
 
 def make_cover(window: NoiseWindow, terrain: Terrain, noise: Noise) -> Cover:
@@ -145,16 +141,3 @@ def crop_halo(maps: Maps) -> Maps:
     """Crop all maps to the tile inside the halo."""
     inner = {part.name: getattr(maps, part.name)[INNER, INNER] for part in fields(maps)}
     return replace(maps, **inner)
-
-
-@cache
-def _read_fields() -> tuple[np.ndarray, np.ndarray]:
-    with np.load(FIELDS_FILE) as file:
-        return file["M"].astype(np.float64), file["S"].astype(np.float64)
-
-
-def _smooth_heights(window: NoiseWindow) -> tuple[np.ndarray, np.ndarray]:
-    column, row = FIELDS_ORIGIN
-    x, y = window.columns / TILE_PX - column, -window.rows / TILE_PX - row
-    means, log_deviations = _read_fields()
-    return interpolate(means, x, y), interpolate(log_deviations, x, y)

@@ -2,7 +2,7 @@
 
 from datetime import date
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import xarray as xr
@@ -18,26 +18,44 @@ from data.tiles import (
     hash_file,
     tile_path,
 )
-from data.twin.backscatter import observe
+from data.tiles.netcdf import SYNTHETIC
+from data.twin.backscatter import draw_acquisitions, observe
 from data.twin.landslides import Landslides
 from data.twin.noise import Noise
-from data.twin.orbits import EVENT_DATE, ORBIT_BY_NAME, Orbit, list_dates
+from data.twin.orbits import Orbit
+from data.twin.regions import Site
 from data.twin.surface import Surface, make_surface
-from data.twin.terrain import Site
 
 Version = Literal["harmonized", "raw"]
 
 _STEP_DB = 1 / 16  # storage step: far below speckle, and files compress well
 _LEVEL = 4  # zlib
+_CRS: dict[str, str | float] = {  # as the data set's authors wrote it (rioxarray)
+    "semi_major_axis": 6378137.0,
+    "semi_minor_axis": 6356752.314245179,
+    "inverse_flattening": 298.257223563,
+    "reference_ellipsoid_name": "WGS 84",
+    "longitude_of_prime_meridian": 0.0,
+    "prime_meridian_name": "Greenwich",
+    "geographic_crs_name": "WGS 84",
+    "horizontal_datum_name": "World Geodetic System 1984",
+    "projected_crs_name": "WGS 84 / UTM zone {zone}N",
+    "grid_mapping_name": "transverse_mercator",
+    "latitude_of_projection_origin": 0.0,
+    "longitude_of_central_meridian": 0.0,
+    "false_easting": 500000.0,
+    "false_northing": 0.0,
+    "scale_factor_at_central_meridian": 0.9996,
+}
 _WKT = (
-    'PROJCS["WGS 84 / UTM zone 54N",GEOGCS["WGS 84",DATUM["WGS_1984",SPHEROID["WGS 84",6378137,'
+    'PROJCS["WGS 84 / UTM zone {zone}N",GEOGCS["WGS 84",DATUM["WGS_1984",SPHEROID["WGS 84",6378137,'
     '298.257223563,AUTHORITY["EPSG","7030"]],AUTHORITY["EPSG","6326"]],PRIMEM["Greenwich",0,'
     'AUTHORITY["EPSG","8901"]],UNIT["degree",0.0174532925199433,AUTHORITY["EPSG","9122"]],'
     'AUTHORITY["EPSG","4326"]],PROJECTION["Transverse_Mercator"],PARAMETER["latitude_of_origin",0],'
-    'PARAMETER["central_meridian",141],PARAMETER["scale_factor",0.9996],'
+    'PARAMETER["central_meridian",{meridian}],PARAMETER["scale_factor",0.9996],'
     'PARAMETER["false_easting",500000],PARAMETER["false_northing",0],'
     'UNIT["metre",1,AUTHORITY["EPSG","9001"]],AXIS["Easting",EAST],AXIS["Northing",NORTH],'
-    'AUTHORITY["EPSG","32654"]]'
+    'AUTHORITY["EPSG","{epsg}"]]'
 )
 
 
@@ -47,8 +65,8 @@ def write_site(
     """Simulate one tile and write its files.
 
     Args:
-        root: Folder for ``<orbit>/hokkaido_<orbit>_<number>.nc``.
-        site: The real tile, for its position and its number of annotated pixels.
+        root: Folder for ``<orbit>/<region>_<orbit>_<number>.nc``.
+        site: The tile's position and number of annotated pixels.
         orbits: Orbit directions to write.
         seed: Seed of all random fields.
         version: ``harmonized`` writes dB, ``raw`` linear power.
@@ -64,35 +82,56 @@ def write_site(
     hashes = {}
     for orbit in orbits:
         path = tile_path(root, site.tile_id, orbit)
-        power = observe(surface, ORBIT_BY_NAME[orbit], noise)
-        _write(_make_dataset(surface, ORBIT_BY_NAME[orbit], power, version), path)
+        seen_by = surface.region.orbits[orbit]
+        _write(
+            _make_dataset(surface, seen_by, observe(surface, seen_by, noise), seed, version), path
+        )
         hashes[path.relative_to(root).as_posix()] = hash_file(path)
     return hashes
 
 
 def _make_dataset(
-    surface: Surface, orbit: Orbit, power: np.ndarray, version: Version
+    surface: Surface, orbit: Orbit, power: np.ndarray, seed: int, version: Version
 ) -> xr.Dataset:
-    (x0, y0), dates = surface.site.corner_m, list_dates(orbit)
+    (x0, y0) = surface.site.corner_m
+    dates = [each.day for each in draw_acquisitions(surface.site, orbit)]
     bands = _encode(power, version)
     maps = {
         "VH": bands[:, 1],
         "VV": bands[:, 0],
         "MASK": _repeat_dates(surface.slides.mask.astype(np.uint8)),
-        "DEM": _repeat_dates(surface.terrain.height.clip(*DEM_RANGE).astype(np.int16)),
+        "DEM": _repeat_dates(surface.dem.clip(*DEM_RANGE).astype(np.int16)),
     }
     grid = {"grid_mapping": "spatial_ref"}
-    crs = {"crs_wkt": _WKT, "spatial_ref": _WKT, "GeoTransform": f"{x0} 10.0 0.0 {y0} 0.0 -10.0"}
+    crs = _describe_crs(surface.region.utm_zone)
+    crs["GeoTransform"] = f"{x0} 10.0 0.0 {y0} 0.0 -10.0"
     return xr.Dataset(
         {name: (DIMS, np.ascontiguousarray(m.swapaxes(-1, -2)), grid) for name, m in maps.items()}
         | {"spatial_ref": ((), np.int64(0), crs)},
         coords={
-            "time": np.array(dates, "datetime64[ns]"),
             "x": x0 + PIXEL_M * np.arange(TILE_PX),
             "y": y0 - PIXEL_M * np.arange(TILE_PX),
+            "time": np.array(dates, "datetime64[ns]"),
         },
-        attrs=_list_attributes(surface, orbit, dates),
+        attrs=_list_attributes(surface, orbit, dates) | {SYNTHETIC: _mark(surface, seed)},
     )
+
+
+def _mark(surface: Surface, seed: int) -> str:
+    """Return the text by which a file says that it is synthetic; real files have no such attribute."""
+    return f"landslide benchmark twin, region {surface.region.name}, seed {seed}"
+
+
+def _describe_crs(zone: int) -> dict[str, str | float]:
+    """Return the attributes of the coordinate reference system, WGS 84 / UTM north."""
+    meridian, epsg = 6 * zone - 183, 32600 + zone
+    wkt = _WKT.format(zone=zone, meridian=meridian, epsg=epsg)
+    name = str(_CRS["projected_crs_name"]).format(zone=zone)
+    own: dict[str, str | float] = {
+        "projected_crs_name": name,
+        "longitude_of_central_meridian": float(meridian),
+    }
+    return {"crs_wkt": wkt, **_CRS, **own, "spatial_ref": wkt}
 
 
 def _encode(power: np.ndarray, version: Version) -> np.ndarray:
@@ -109,24 +148,24 @@ def _repeat_dates(values: np.ndarray) -> np.ndarray:
     return np.repeat(values[None], ACQUISITIONS, axis=0)
 
 
-def _list_attributes(surface: Surface, orbit: Orbit, dates: list[date]) -> dict[str, str]:
-    """Return the file's attributes; as published, annotation attributes are empty without landslides."""
+def _list_attributes(surface: Surface, orbit: Orbit, dates: list[date]) -> dict[str, str | float]:
+    """Return the published attributes; as published, annotation attributes are empty without landslides."""
     annotated = surface.site.annotated_px > 0
     x0, y0 = surface.site.corner_m
     boxes = _list_boxes(surface.slides, x0, y0)
-    before = sum(day <= EVENT_DATE for day in dates)
+    event = surface.region.calendar.event
+    before = sum(day <= event for day in dates)
     return {
         "ann_id": ",".join(boxes),
         "ann_bbox": ",".join(boxes.values()),
-        "event_date": str(EVENT_DATE) if annotated else "",
+        "event_date": str(event) if annotated else "",
         "date_confidence": "1.0" if annotated else "",
         "pre_post_dates": str({"pre": before - 1, "post": before}) if annotated else "",
         "annotated": str(annotated),
         "satellite": orbit.satellite,
-        "center_lat": str(y0 - PIXEL_M * TILE_PX / 2),
-        "center_lon": str(x0 + PIXEL_M * TILE_PX / 2),
-        "crs": "EPSG:32654",
-        "synthetic": "landslide benchmark twin, region hokkaido",
+        "center_lat": y0 - PIXEL_M * TILE_PX / 2,
+        "center_lon": x0 + PIXEL_M * TILE_PX / 2,
+        "crs": f"EPSG:{32600 + surface.region.utm_zone}",
     }
 
 
@@ -145,15 +184,11 @@ def _list_boxes(slides: Landslides, x0: float, y0: float) -> dict[str, str]:
 
 
 def _write(dataset: xr.Dataset, path: Path) -> None:
-    encoding = {
-        name: {"zlib": True, "complevel": _LEVEL, "shuffle": True, "chunksizes": chunk}
-        for name, chunk in {
-            "VH": (1, TILE_PX, TILE_PX),
-            "VV": (1, TILE_PX, TILE_PX),
-            "MASK": (ACQUISITIONS, TILE_PX, TILE_PX),
-            "DEM": (ACQUISITIONS, TILE_PX, TILE_PX),
-        }.items()
-    }
+    chunk = (ACQUISITIONS, TILE_PX, TILE_PX)  # one, as in the real files
+    packed = {"zlib": True, "complevel": _LEVEL, "shuffle": True, "chunksizes": chunk}
+    first = np.datetime_as_string(dataset["time"].to_numpy()[0], "D")
+    encoding: dict[str, dict[str, Any]] = dict.fromkeys(("VH", "VV", "MASK", "DEM"), packed)
+    encoding |= {"time": {"units": f"days since {first}"}}
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         dataset.to_netcdf(path, engine="netcdf4", encoding=encoding)

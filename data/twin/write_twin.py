@@ -1,8 +1,9 @@
-"""Write the synthetic twin: simulated tiles in the real format, at the real positions.
+"""Write the synthetic twin: simulated tiles in the real format, with a mark inside each file.
 
-`make_twin` writes the 290 Hokkaido tiles of Sen12Landslides as NetCDF files in two orbit directions. Positions,
-annotated pixels per tile and smooth heights are real; everything else follows from a seed. The twin shows that
-the pipeline runs from end to end, and how difficult a task of this kind is; its scores mean nothing for real landslides.
+`make_twin` writes the tiles of one or more regions (see `data.twin.regions`) as NetCDF files in two orbit directions. The 290
+tiles of Hokkaido have real positions, annotated pixels per tile and smooth heights; everything else follows from a seed. The
+twin shows that the pipeline runs from end to end, and how difficult a task of this kind is; its scores mean nothing for real
+landslides.
 """
 
 import difflib
@@ -25,7 +26,8 @@ from data.io.processes import ITEMS_PER_WORKER, WorkerDied, count_cpus, map_proc
 from data.io.safe_json import read_json
 from data.tiles import ORBITS, hash_file, tile_id_of, tile_path
 from data.tiles.catalogue import CATALOGUE_FILE
-from data.twin.terrain import FIELDS_FILE, Site, read_sites
+from data.tiles.regions import DEFAULT_REGION, choose_regions
+from data.twin.regions import FIELDS_FILE, REGIONS, Site, read_sites
 from data.twin.write_tile import Version, write_site
 
 logger = logging.getLogger(__name__)
@@ -45,6 +47,7 @@ def make_twin(
     *,
     seed: int = 2018,
     version: Version = "harmonized",
+    regions: Sequence[str] = (DEFAULT_REGION,),
     tile_ids: Sequence[str] | None = None,
     workers: int | None = None,
     progress: bool = True,
@@ -55,7 +58,8 @@ def make_twin(
         root: Parent folder; it is created if missing.
         seed: From 0 to 2**32 - 1. The same seed gives the same bytes.
         version: ``harmonized`` writes dB, ``raw`` linear power.
-        tile_ids: Tiles to write; all 290 if None.
+        regions: Regions to write, of :data:`data.twin.regions.REGIONS`, or ``all``; one folder holds all of them.
+        tile_ids: Tiles to write, of any region; all of *regions* if None.
         workers: Number of processes; one per core if None.
         progress: Whether to show a progress bar on stderr.
 
@@ -65,10 +69,10 @@ def make_twin(
         not several threads, since the NetCDF library is not thread-safe.
 
     Raises:
-        ValueError: If an argument is out of range or a tile id is unknown.
+        ValueError: If an argument is out of range, or a region or a tile id is unknown.
         OSError: If the folder cannot be written.
     """
-    sites = select_sites(seed, version, tile_ids, workers)
+    sites = select_sites(seed, version, tile_ids, workers, regions)
     folder = Path(root) / f"twin-{version}-{_fingerprint(sites, seed, version)}"
     if not (damaged := _find_damaged(folder, sites)):
         logger.info("Reused the twin in %s", folder)
@@ -83,13 +87,18 @@ def make_twin(
         temporary = Path(name) / folder.name
         jobs = [(read_sites()[tile_id], orbits[tile_id]) for tile_id in orbits]
         hashes = _write(partial(_write_job, temporary, seed, version), jobs, workers, progress)
-        _publish(temporary, folder, hashes, {"synthetic": True, "seed": seed, "version": version})
+        header = {"synthetic": True, "seed": seed, "version": version}
+        _publish(temporary, folder, hashes, header | {"regions": sorted({s.region for s in sites})})
     logger.info("Wrote %d synthetic files to %s", len(hashes), folder)
     return folder
 
 
 def select_sites(
-    seed: int, version: str, tile_ids: Sequence[str] | None = None, workers: int | None = None
+    seed: int,
+    version: str,
+    tile_ids: Sequence[str] | None = None,
+    workers: int | None = None,
+    regions: Sequence[str] = (DEFAULT_REGION,),
 ) -> list[Site]:
     """Return the requested tiles, sorted by id; raise ValueError if an argument is invalid."""
     if not 0 <= seed <= _MAX_SEED:
@@ -98,17 +107,20 @@ def select_sites(
         raise ValueError(unknown_name("version", version, VERSIONS))
     if workers is not None and workers < 1:
         raise ValueError(f"Workers must be 1 or more, but got {workers}.")
+    chosen = choose_regions(regions, REGIONS)
     sites = read_sites()
     for tile_id in tile_ids or ():
         if tile_id not in sites:
             closest = difflib.get_close_matches(tile_id, sites, n=1, cutoff=0)[0]
-            rule = f"A tile id must be one of the {len(sites)} in {CATALOGUE_FILE.name}"
+            rule = f"A tile id must be one of the {len(sites)} of {', '.join(REGIONS)}"
             raise ValueError(f"{rule}, but got {tile_id!r}. Did you mean {closest!r}?")
-    if tile_ids is not None and not tile_ids:
+    if tile_ids is None:
+        tile_ids = [site.tile_id for site in sites.values() if site.region in chosen]
+    if not tile_ids:
         raise ValueError(
-            "A twin must have at least one tile, but got an empty list. Omit it for all 290."
+            "A twin must have at least one tile, but got an empty list. Omit it for all tiles of a region."
         )
-    return [sites[tile_id] for tile_id in sorted(set(sites if tile_ids is None else tile_ids))]
+    return [sites[tile_id] for tile_id in sorted(set(tile_ids))]
 
 
 def _fingerprint(sites: Sequence[Site], seed: int, version: str) -> str:

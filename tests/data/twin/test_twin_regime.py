@@ -1,98 +1,90 @@
-"""The twin is as hard and as bright as documented: measured on the whole of it."""
+"""The twin is as bright, as noisy and as hard as documented; measured on a few tiles.
 
-import csv
+Tight: means and variation inside a tile, against statistics that the data set's authors published for the same tiles.
+Loose, within a fifth: heights, noise, change over time and the effect of slopes, against the one real tile at hand, of another
+region. `benchmarks/compare_twin.py` measures all tiles.
+"""
+
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
-from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import average_precision_score
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
 from data import splits
-from data.pack import make_pack
-from data.splits import make_split, survey_catalogue
-from data.tiles import ORBITS, TILE_PX, list_tiles, open_tile, tile_path
-from data.tiles.catalogue import CATALOGUE_FILE
+from data.tiles import ORBITS, open_tile, tile_path
 from data.twin import make_twin
-from tests.support.baseline_scores import LEARNED_BASELINES, score_on_val
-from tuning.settings.presets import pick_tiles
+
+ROOT = Path(__file__).parents[3]
+sys.path.insert(0, str(ROOT / "benchmarks"))
+
+from _tile_measures import measure_power, measure_tile, score_detectors, summarise_power
 
 pytestmark = pytest.mark.slow
 
-SPLIT = Path(splits.__file__).with_name("split_blocks.json")
-from tests.support.tile_files import EVENT
-
-
-def measure(folder: Path, tile_id: str) -> np.ndarray:
-    """Change and mean level per pixel and orbit, shape (H * W, 2 orbits x 8)."""
-    features = []
-    for orbit in ORBITS:
-        tile = open_tile(tile_path(folder, tile_id, orbit))
-        post = tile.times > EVENT
-        values = tile.bands
-        first = int(post.argmax())
-        features += [
-            *(values[post].mean(0) - values[~post].mean(0)),
-            *(values[first] - values[first - 1]),
-            *values.mean(0),
-            *values.std(0),
-        ]
-    return np.stack(features, axis=-1).reshape(TILE_PX * TILE_PX, -1)
-
-
-def read_masks(folder: Path, tile_ids: list[str]) -> np.ndarray:
-    return np.concatenate(
-        [open_tile(tile_path(folder, tile_id, "s1asc")).mask.ravel() for tile_id in tile_ids]
-    )
+SPLIT = json.loads(Path(splits.__file__).with_name("split_blocks.json").read_text())
+TEST = SPLIT["test"][::7]
+REAL = ROOT / "tests" / "support" / "real"
+# Mean and standard deviation of VV and of VH, linear power over all pixels and dates, of descending tiles: repository
+# PaulH97/Sen12Landslides, commit 5b313f2, tests/stats/s1dsc_raw_stats.csv (data set CC BY 4.0). All 135 have a mean of
+# VV -7.64 and VH -13.75 dB, and a variation of 0.769 and 0.754.
+PUBLISHED = {
+    "hokkaido_183": (0.1424, 0.0958, 0.0330, 0.0245),
+    "hokkaido_504": (0.1869, 0.1414, 0.0460, 0.0305),
+    "hokkaido_546": (0.1908, 0.1471, 0.0488, 0.0325),
+    "hokkaido_583": (0.1762, 0.1344, 0.0412, 0.0317),
+    "hokkaido_627": (0.1560, 0.1130, 0.0418, 0.0290),
+    "hokkaido_693": (0.1645, 0.0961, 0.0491, 0.0300),
+    "hokkaido_742": (0.1272, 0.1425, 0.0293, 0.0389),
+    "hokkaido_784": (0.1866, 0.1604, 0.0413, 0.0309),
+    "hokkaido_863": (0.1915, 0.1472, 0.0464, 0.0332),
+    "hokkaido_941": (0.2084, 0.1613, 0.0477, 0.0331),
+}
+# Average precision on these twelve tiles. Over all 79 test tiles it is 0.39 and 0.23, documented within 0.05 as 0.38 and 0.19.
+HARD = {"AP mean change": 0.31, "AP one pair": 0.22}
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_twin(tmp_path_factory.mktemp("whole"), progress=False)
+def some(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    ids = sorted({*TEST, *PUBLISHED})
+    return make_twin(tmp_path_factory.mktemp("some"), tile_ids=ids, progress=False)
 
 
-def test_whole_twin_is_as_hard_as_documented(whole: Path) -> None:
-    split = json.loads(SPLIT.read_text())
-    assert len(list_tiles(whole)) == 290
-
-    x = np.concatenate([measure(whole, tile_id) for tile_id in split["test"]])
-    mask = read_masks(whole, split["test"])
-    assert average_precision_score(mask, x[:, 0] + x[:, 8]) == pytest.approx(0.38, abs=0.05)
-    assert average_precision_score(mask, x[:, 2] + x[:, 10]) == pytest.approx(0.19, abs=0.05)
-
-    some = split["train"][::2]
-    train = np.concatenate([measure(whole, tile_id)[::5] for tile_id in some])
-    labels = np.concatenate([read_masks(whole, [tile_id])[::5] for tile_id in some])
-    model = make_pipeline(StandardScaler(), LogisticRegression()).fit(train, labels)
-    scores = model.predict_proba(x)[:, 1]
-    assert average_precision_score(mask, scores) == pytest.approx(0.43, abs=0.05)
-
-
-def test_whole_twin_is_as_bright_as_documented(whole: Path) -> None:
-    with CATALOGUE_FILE.open() as file:
-        chosen = [
-            row["tile_id"] for row in csv.DictReader(file) if row["split_s12ls_ld"] == "train"
-        ]
-    means = np.mean(
-        [
-            open_tile(tile_path(whole, tile_id, orbit)).bands.mean(axis=(0, 2, 3))
-            for tile_id in chosen
-            for orbit in ORBITS
-        ],
-        axis=0,
+def test_twin_is_as_bright_as_the_published_tiles(some: Path) -> None:
+    real = summarise_power(
+        [{"VV": (vv, vv_std), "VH": (vh, vh_std)} for vv, vv_std, vh, vh_std in PUBLISHED.values()]
     )
-    # S12LS-LD over all regions: VV -9.3, VH -15.9 dB; these tiles are a little brighter.
-    assert means[0] == pytest.approx(-8.4, abs=0.5)
-    assert means[1] == pytest.approx(-14.3, abs=0.5)
+    twin = summarise_power(
+        [measure_power(open_tile(tile_path(some, tile_id, "s1dsc"))) for tile_id in PUBLISHED]
+    )
+    # A tile's own mean differs by chance: the bounds are those of the mean over all 135 tiles, and a little.
+    assert twin["mean VV"] == pytest.approx(real["mean VV"], abs=0.5)
+    assert twin["mean VH"] == pytest.approx(real["mean VH"], abs=0.5)
+    assert twin["variation VV"] == pytest.approx(real["variation VV"], abs=0.06)
+    assert twin["variation VH"] == pytest.approx(real["variation VH"], abs=0.09)
 
 
-def test_learning_beats_the_change_alone(whole: Path, tmp_path: Path) -> None:
-    pack = make_pack(whole, tmp_path, tile_ids=pick_tiles("blocks", 16, survey_catalogue()))
-    split = make_split("blocks", pack.surveys())
-    alone = score_on_val("log_ratio_vv", pack, split)
-    assert alone > score_on_val("bi_log_ratio_vv", pack, split) + 0.05  # many dates beat two
-    for key in LEARNED_BASELINES:
-        assert score_on_val(key, pack, split) > alone + 0.05
+def test_twin_resembles_the_real_tile_loosely(some: Path) -> None:
+    real = measure([tile_path(REAL, "italy_4120", orbit) for orbit in ORBITS])
+    twin = measure([tile_path(some, tile_id, orbit) for tile_id in TEST for orbit in ORBITS])
+    alike = (
+        *("step std VV", "step std VH", "std over time VV", "std over time VH"),
+        *("lag 1", "lag 2", "equal neighbours", "slope correlation", "step std of means VV"),
+    )
+    assert {name: twin[name] for name in alike} == pytest.approx(
+        {name: real[name] for name in alike}, rel=0.2
+    )
+    for band in ("VV", "VH"):  # near zero: radiometric terrain correction removes it
+        assert twin[f"slope facing {band}"] == pytest.approx(real[f"slope facing {band}"], abs=0.02)
+
+
+def measure(paths: list[Path]) -> dict[str, float]:
+    rows = [measure_tile(open_tile(path)) for path in paths]
+    return {name: float(np.nanmedian([row[name] for row in rows])) for name in rows[0]}
+
+
+def test_landslides_are_as_hard_to_see_as_documented(some: Path) -> None:
+    scores = score_detectors(some, TEST)
+    assert scores == pytest.approx(HARD, abs=0.05)
+    assert scores["AP one pair"] + 0.05 < scores["AP mean change"]  # many dates tell more than two

@@ -21,16 +21,9 @@ from data.tiles.catalogue import CATALOGUE_FILE
 from data.twin import MANIFEST, make_twin, write_twin
 from data.twin.__main__ import main
 from data.twin.noise import HALO_PX, Noise, NoiseWindow
-from data.twin.orbits import EVENT_DATE, ORBIT_BY_NAME, list_dates
+from data.twin.regions import HOKKAIDO, read_sites
 from data.twin.surface import make_base, make_surface
-from data.twin.terrain import (
-    Cover,
-    Terrain,
-    crop_halo,
-    make_cover,
-    make_terrain,
-    read_sites,
-)
+from data.twin.terrain import Cover, Terrain, crop_halo, make_cover, make_terrain
 
 ROOT = Path(__file__).parents[3]
 SLIDES, EMPTY = "hokkaido_743", "hokkaido_1006"  # 1,864 annotated pixels; none
@@ -131,15 +124,6 @@ def test_dates_do_not_reveal_the_label(folder: Path, orbit: str) -> None:
     assert (slides < EVENT).sum() == 8
 
 
-@pytest.mark.parametrize("orbit", ORBITS)
-def test_dates_include_the_passes_around_the_event(orbit: str) -> None:
-    dates = list_dates(ORBIT_BY_NAME[orbit])
-    gap = [(day - EVENT_DATE).days for day in dates]
-    assert (len(set(dates)), dates) == (15, sorted(dates))
-    # One satellite passes every 12 days: exactly one pass lies in the 12 days before, one after.
-    assert sum(-12 <= days < 0 for days in gap) == sum(0 < days <= 12 for days in gap) == 1
-
-
 def test_raw_version_is_the_same_tile_in_linear_power(folder: Path, tmp_path: Path) -> None:
     raw = make(tmp_path, SLIDES, version="raw")
     linear = open_tile(tile_path(raw, SLIDES, "s1asc"), units="linear")
@@ -192,11 +176,12 @@ def test_workers_do_not_change_the_bytes(tmp_path: Path) -> None:
 
 def map_out(window: NoiseWindow) -> tuple[Terrain, Cover, np.ndarray]:
     noise = Noise(2018)
-    terrain = make_terrain(window, noise)
+    terrain = make_terrain(window, HOKKAIDO.heights, noise)
     cover = crop_halo(make_cover(window, terrain, noise))
     inner = NoiseWindow(window.columns[HALO_PX:-HALO_PX], window.rows[HALO_PX:-HALO_PX])
     terrain = crop_halo(terrain)
-    base, _ = make_base(inner, terrain, cover, ORBIT_BY_NAME["s1asc"], noise)
+    track = HOKKAIDO.orbits["s1asc"].tracks[0]
+    base, _ = make_base(inner, terrain, cover, track, HOKKAIDO.physics, noise)
     return terrain, cover, base
 
 

@@ -8,7 +8,7 @@ import torch
 from sklearn.metrics import average_precision_score, f1_score, precision_score, recall_score
 
 from data.tiles import NODATA, PIXEL_M
-from data.twin.orbits import ORBIT_BY_NAME
+from data.twin.regions import HOKKAIDO
 from tuning.metrics.histogram import edges, reach, to_bins
 from tuning.metrics.objects import SIZES
 from tuning.metrics.stratified import (
@@ -94,7 +94,7 @@ def test_gentle_slopes_are_flat_whatever_they_face() -> None:
 
 
 def test_looks_are_those_of_the_twin_s_orbits() -> None:
-    assert [orbit.look_deg for orbit in ORBIT_BY_NAME.values()] == list(LOOK_DEG.values())
+    assert [orbit.tracks[0].look_deg for orbit in HOKKAIDO.orbits.values()] == list(LOOK_DEG.values())
 
 
 def test_pixels_beside_a_gap_have_a_class_of_their_own() -> None:
