@@ -94,7 +94,9 @@ def test_gentle_slopes_are_flat_whatever_they_face() -> None:
 
 
 def test_looks_are_those_of_the_twin_s_orbits() -> None:
-    assert [orbit.tracks[0].look_deg for orbit in HOKKAIDO.orbits.values()] == list(LOOK_DEG.values())
+    assert [orbit.tracks[0].look_deg for orbit in HOKKAIDO.orbits.values()] == list(
+        LOOK_DEG.values()
+    )
 
 
 def test_pixels_beside_a_gap_have_a_class_of_their_own() -> None:
