@@ -20,6 +20,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from data.pack.normalisation import Normalisation
@@ -45,6 +46,8 @@ NORM = Normalisation(CHANNELS, (-9.0, -15.5, -9.0, -15.5), (3.5, 4.0, 3.5, 4.0))
 SMALL = 2_912  # six windows of 512 px a side
 AIM_SPEED, AIM_MEMORY = 0.8, 2.0
 ROUNDS = 5
+EVENT = np.datetime64("2018-09-05T18:08", "s")
+ORIGINS = ("learnt_on", "made_from")
 
 
 def make_member(folder: Path) -> tuple[Member, torch.nn.Module]:
@@ -62,7 +65,7 @@ def make_member(folder: Path) -> tuple[Member, torch.nn.Module]:
     save_program(program, make_reference(program, NORM), folder / "program.pt2")
     with torch.no_grad():
         threshold = float(model(noise).sigmoid().quantile(0.999))
-    spec = InputSpec(CHANNELS, 4, "even")
+    spec = InputSpec(CHANNELS, 4, "even", EVENT)
     return Member("random", load_program(folder / "program.pt2"), spec, threshold, True), model
 
 
@@ -102,7 +105,7 @@ def make_job(folder: Path, args: argparse.Namespace) -> tuple[write_map.MapJob, 
     member, model = make_member(folder)
     predictor = Predictor([member], torch.device(args.device))
     scene = open_scene(args.scene, member.spec)
-    facts = {"model": "random", "input": "scene", "data": "synthetic"}
+    facts = {"model": "random", "input": "scene"} | dict.fromkeys(ORIGINS, "synthetic")
     return write_map.MapJob(scene, predictor, member.threshold, args.window, 32, facts), model
 
 

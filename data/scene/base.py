@@ -5,16 +5,18 @@ A scene is a mosaic of tiles (:mod:`data.scene.tile_mosaic`) or a datacube of an
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 import torch
 
+from data.io.safe_json import refused_error, show_value
 from data.pack.channels import MAPS, SAR_CHANNELS, list_modalities, select_event_steps
 from data.scene.georeference import Grid
 from data.scene.windows import Window
-from data.tiles.regions import DEFAULT_REGION, read_regions
+from data.tiles.events import read_event_date
+from data.tiles.regions import parse_time
 
-EVENT = read_regions()[DEFAULT_REGION].event or np.datetime64("NaT")
 MAX_DATES_SHOWN = 4  # in a message
 
 
@@ -26,13 +28,15 @@ class InputSpec:
         channels: Such as ``s1asc:VV``, ``DEM`` or ``slope``, in the network's order.
         timesteps: Number of acquisitions.
         steps: How acquisitions are chosen, one of ``data.pack.channels.STEPS``.
-        event: Time of the earthquake, UTC.
+        event: Time of the event in UTC that the user gives; None to take it from the scene.
+        learnt_events: Regions and times of the events that the network learnt from.
     """
 
     channels: tuple[str, ...]
     timesteps: int
     steps: str
-    event: np.datetime64 = EVENT
+    event: np.datetime64 | None = None
+    learnt_events: tuple[tuple[str, np.datetime64], ...] = ()
 
     @property
     def modalities(self) -> tuple[str, ...]:
@@ -57,6 +61,13 @@ class WindowData:
     valid: np.ndarray
 
 
+class SeriesDates(NamedTuple):
+    """Times of a series in UTC, ascending: all that it has, and those that the network reads."""
+
+    available: np.ndarray
+    chosen: np.ndarray
+
+
 @dataclass(kw_only=True)
 class Scene:
     """A raster to map; base class of ``Mosaic`` and ``Cube``.
@@ -66,7 +77,8 @@ class Scene:
         spec: The network's input.
         has_heights: Whether the relief holds heights.
         synthetic: Whether the pixels are the synthetic twin's.
-        times: Times of the acquisitions that the network reads, by modality, each of shape ``(T,)``.
+        events: Times of the events of the scene's parts, UTC, without duplicates.
+        dates: Acquisitions by modality: of a datacube once, of tiles for each tile that was read.
         notes: Conversions and choices made on opening, one sentence each.
         excluded: Tiles that could not be read so far, with the reason.
     """
@@ -75,7 +87,8 @@ class Scene:
     spec: InputSpec
     has_heights: bool = True
     synthetic: bool = False
-    times: Mapping[str, np.ndarray] = field(default_factory=dict)
+    events: tuple[np.datetime64, ...] = ()
+    dates: dict[str, list[SeriesDates]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     excluded: dict[str, str] = field(default_factory=dict)
 
@@ -92,12 +105,57 @@ class Scene:
         return [self.read(window) for window in windows]
 
 
-def choose_steps(times: np.ndarray, spec: InputSpec, modality: str, source: object) -> list[int]:
+def find_event(spec: InputSpec, text: str, source: object, notes: list[str]) -> np.datetime64:
+    """Return the event of a scene: the user's, its own, or the one that the network learnt from, with a note.
+
+    Args:
+        spec: The network's input.
+        text: The scene's attribute ``event_date``: a day, whose end counts, or a time, UTC; empty without one.
+        source: File of the scene, for messages.
+        notes: Receives the note.
+
+    Raises:
+        ValueError: If neither names an event, or the network learnt from several.
+    """
+    if spec.event is not None:
+        return spec.event
+    if text:
+        # A day gets the catalogue's time of day if a region that the network learnt had its event then.
+        days = (read_event_date(text, region) for region, _ in (*spec.learnt_events, ("", None)))
+        known = [event for event in days if event is not None]
+        if known and "T" not in text:
+            return min(known)
+        try:
+            return parse_time(text)
+        except ValueError as error:
+            rule, remedy = (
+                "event_date must be a day or a time (UTC)",
+                "Correct it, or give --event.",
+            )
+            raise refused_error(rule, show_value(text), str(source), remedy) from error
+    events = dict(spec.learnt_events)
+    if len(set(events.values())) != 1:
+        got = f"a model that learnt from {', '.join(events) or 'an unknown region'}"
+        raise ValueError(
+            f"A map needs the time of the event, but got no event_date in {source}, and {got}. Give it with "
+            "--event, such as --event 2018-09-05T18:08."
+        )
+    region, event = next(iter(events.items()))
+    notes.append(
+        f"The scene names no event; that of {region} is used ({event}), from which the model learnt."
+    )
+    return event
+
+
+def choose_steps(
+    times: np.ndarray, spec: InputSpec, event: np.datetime64, modality: str, source: object
+) -> list[int]:
     """Choose a series' acquisitions as in training: evenly over the series, or nearest to the event.
 
     Args:
         times: Acquisition times, UTC, shape ``(T,)``, ascending.
         spec: The network's input.
+        event: Time of the event, UTC.
         modality: Such as ``s1asc``.
         source: File or tile of the series, for the error message.
 
@@ -113,13 +171,13 @@ def choose_steps(times: np.ndarray, spec: InputSpec, modality: str, source: obje
             f"{source}. Add dates, or use a model that reads fewer."
         )
     if spec.steps == "event":
-        indices = select_event_steps(times, spec.timesteps, spec.event, modality)
+        indices = select_event_steps(times, spec.timesteps, event, modality)
     else:
         indices = [int(step) for step in np.linspace(0, len(times) - 1, spec.timesteps).round()]
     chosen = times[indices]
-    if not chosen[0] <= spec.event < chosen[-1]:
+    if not chosen[0] <= event < chosen[-1]:
         raise ValueError(
-            f"A landslide map needs acquisitions before and after the event ({format_dates(spec.event)}), "
+            f"A landslide map needs acquisitions before and after the event ({format_dates(event)}), "
             f"but got {format_dates(chosen)} in {source}. Add dates, or set another event with --event."
         )
     return indices

@@ -12,6 +12,7 @@ from data.pack.tile_row import SLOPE_REACH_PX, measure_slope
 from data.scene.base import (
     InputSpec,
     Scene,
+    SeriesDates,
     WindowData,
     choose_steps,
     find_backscatter,
@@ -30,10 +31,15 @@ UNCHUNKED = ChunkLayout(1, 0, 1)
 
 
 def choose_dates(
-    times: np.ndarray, spec: InputSpec, name: str, source: str, notes: list[str]
+    times: np.ndarray,
+    spec: InputSpec,
+    event: np.datetime64,
+    name: str,
+    source: str,
+    notes: list[str],
 ) -> list[int]:
     """Choose a modality's acquisitions and add a note with their dates."""
-    steps = choose_steps(times, spec, name, source)
+    steps = choose_steps(times, spec, event, name, source)
     notes.append(f"Of {len(times)} acquisitions of {name}: {format_dates(times[steps])}.")
     return steps
 
@@ -47,7 +53,8 @@ def make_cube(
     *,
     units: Units | None,
     resample: bool,
-    times: Mapping[str, np.ndarray],
+    event: np.datetime64,
+    dates: dict[str, list[SeriesDates]],
     synthetic: bool,
 ) -> "Cube":
     """Make a scene of opened acquisitions: choose its grid and the units of its backscatter.
@@ -60,7 +67,8 @@ def make_cube(
         notes: Choices made so far.
         units: Unit of the backscatter; None to detect it.
         resample: Whether files on other grids may be resampled.
-        times: Times of the chosen acquisitions, by modality.
+        event: Time of the event.
+        dates: Times of the acquisitions, by modality.
         synthetic: Whether the files are marked as synthetic.
 
     Raises:
@@ -84,7 +92,8 @@ def make_cube(
         has_heights=heights is not None,
         synthetic=synthetic,
         notes=notes,
-        times=times,
+        events=(event,),
+        dates=dates,
         path=path,
         series={
             name: Series(one.layers, one.layout, detected[name]) for name, one in series.items()

@@ -1,6 +1,6 @@
 """A datacube (NetCDF or Zarr) of any size as a scene; its grid follows from its coordinates."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -8,12 +8,13 @@ import numpy as np
 import xarray as xr
 
 from data.io.safe_json import refused_error, show_value
-from data.scene.base import InputSpec
+from data.scene.base import InputSpec, SeriesDates, find_event
 from data.scene.cube import Cube, choose_dates, make_cube
 from data.scene.datacube_file import DIMS, open_groups
 from data.scene.georeference import TOLERANCE, Frame, parse_crs
 from data.scene.row_cache import ChunkLayout, read_acquisitions, read_chunk_layout
 from data.scene.series import Layers, Series, nodata_to_nan
+from data.tiles.netcdf import SYNTHETIC
 from data.tiles.rules import BANDS, NODATA, ORBITS, SCENE_CLASS, Units, check_times
 
 MAX_UNEVEN = 0.1  # of a pixel: degrees in float32 are that uneven
@@ -39,15 +40,17 @@ def open_cube(
     notes: list[str] = []
     series: dict[str, Series] = {}
     heights: Layers | None = None
-    times = {}
+    dates: dict[str, list[SeriesDates]] = {}
+    event = find_event(spec, _find_attribute(groups, "event_date"), path, notes)
     for name, dataset in groups.items():
         source = f"{name} of {path}"
         frame, note = read_frame(dataset, source, resample=resample)
         notes += [note] if note and note not in notes else []
         layout = read_chunk_layout(dataset[BANDS[name][0]])
         south = _orient_south(dataset)
-        steps = choose_dates(_read_times(south, source), spec, name, source, notes)
-        times[name] = south["time"].values[steps]
+        times = _read_times(south, source)
+        steps = choose_dates(times, spec, event, name, source, notes)
+        dates[name] = [SeriesDates(times, times[steps])]
         read = partial(_read_layers, south, name, steps, layout)
         series[name] = Series([Layers(frame, source, read)], layout, None)
         if heights is None and "DEM" in south:
@@ -59,9 +62,16 @@ def open_cube(
         *(path, spec, series, heights, notes),
         units=units,
         resample=resample,
-        times=times,
-        synthetic=any("synthetic" in str(group.attrs).lower() for group in groups.values()),
+        event=event,
+        dates=dates,
+        synthetic=bool(_find_attribute(groups, SYNTHETIC)),
     )
+
+
+def _find_attribute(groups: Mapping[str, xr.Dataset], name: str) -> str:
+    """Return the attribute of the first group that has it, else an empty text."""
+    texts = (str(dataset.attrs.get(name, "")).strip() for dataset in groups.values())
+    return next(filter(None, texts), "")
 
 
 def _orient_south(dataset: xr.Dataset) -> xr.Dataset:

@@ -9,14 +9,15 @@ import rasterio
 from rasterio.windows import Window as RasterWindow
 
 from data.io.safe_json import refused_error
-from data.scene.base import InputSpec
+from data.scene.base import InputSpec, SeriesDates, find_event
 from data.scene.cube import UNCHUNKED, Cube, choose_dates, make_cube
 from data.scene.datacube_file import MAX_CHUNK_BYTES
 from data.scene.georeference import Frame, parse_crs
 from data.scene.geotiff_names import HEIGHTS, show_names
-from data.scene.geotiff_table import Band, make_table, open_geotiff
+from data.scene.geotiff_table import Band, Dates, make_table, open_geotiff
 from data.scene.row_cache import ChunkLayout
 from data.scene.series import Layers, Series
+from data.tiles.netcdf import SYNTHETIC
 from data.tiles.rules import Units
 
 Opened = Mapping[
@@ -50,15 +51,16 @@ def open_geotiffs(
     if table.skipped:
         names = show_names(table.skipped, root)
         notes.append(f"Not read, since neither VV nor VH is in name or description: {names}.")
-    series, times, marks = {}, {}, []
+    series, marks = {}, []
+    dates: dict[str, list[SeriesDates]] = {}
+    event = find_event(spec, _read_event(table.dates), root, notes)
     for modality in spec.modalities:
-        dates = table.dates[modality]
-        all_times = np.array(list(dates), "datetime64[ns]")
-        steps = choose_dates(all_times, spec, modality, f"{modality} of {root}", notes)
-        times[modality] = all_times[steps]
-        chosen = list(dates.values())
+        times = np.array(list(table.dates[modality]), "datetime64[ns]")
+        steps = choose_dates(times, spec, event, modality, f"{modality} of {root}", notes)
+        dates[modality] = [SeriesDates(times, times[steps])]
+        chosen = list(table.dates[modality].values())
         opened = [_open_bands(chosen[step]) for step in steps]
-        marks += [raster.tags().get("synthetic") for one in opened for raster, _ in one.values()]
+        marks += [raster.tags().get(SYNTHETIC) for one in opened for raster, _ in one.values()]
         layers = [_make_layers(one) for one in opened]
         series[modality] = Series(layers, _read_layout(opened), None)
     heights = None
@@ -68,9 +70,17 @@ def open_geotiffs(
         *(root, spec, series, heights, notes),
         units=units,
         resample=resample,
-        times=times,
+        event=event,
+        dates=dates,
         synthetic=any(marks),
     )
+
+
+def _read_event(dates: Mapping[str, Dates]) -> str:
+    """Return the tag ``event_date`` of the first file, else an empty text."""
+    bands = next(iter(next(iter(dates.values())).values()))
+    with open_geotiff(next(iter(bands.values())).path) as raster:
+        return str(raster.tags().get("event_date", "")).strip()
 
 
 def _open_bands(bands: Mapping[str, Band]) -> Opened:

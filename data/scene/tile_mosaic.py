@@ -1,6 +1,7 @@
 """A folder of tiles, or one tile, as a scene: each tile is a window, and windows over the seams blend them."""
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -11,18 +12,18 @@ from data.pack.tile_row import measure_slope
 from data.scene.base import (
     InputSpec,
     Scene,
+    SeriesDates,
     WindowData,
     choose_steps,
     find_backscatter,
     round_to_float16,
     stack_channels,
 )
-from data.scene.georeference import Grid
+from data.scene.tile_survey import Cell, find_tile_events, place_tiles, survey_tiles
 from data.scene.windows import Window, combine_spans, make_tile_spans
 from data.tiles import (
     BANDS,
     NODATA,
-    PIXEL_M,
     TILE_PX,
     Tile,
     TileError,
@@ -31,17 +32,12 @@ from data.tiles import (
     list_tiles,
     list_unpaired,
     open_tile,
-    survey_tile,
     tile_id_of,
     tile_path,
 )
 from data.tiles.manifest import read_manifest
 
 logger = logging.getLogger(__name__)
-
-MAX_TILES = 4096  # along a side of the mosaic, 5,243 km
-
-Cell = tuple[int, int]  # row and column of a tile in the mosaic
 
 
 def open_mosaic(path: Path, spec: InputSpec, units: Units | None = None) -> "Mosaic":
@@ -64,61 +60,25 @@ def open_mosaic(path: Path, spec: InputSpec, units: Units | None = None) -> "Mos
     tile_ids = list_tiles(root, spec.modalities) if chosen is None else chosen
     reason = f"It lacks a file of {' or '.join(spec.modalities)}."
     excluded = {} if chosen else dict.fromkeys(list_unpaired(root, spec.modalities), reason)
-    corners: dict[str, tuple[float, float]] = {}
-    crs: dict[str, str] = {}  # an example tile by coordinate system
-    for tile_id in tile_ids:
-        try:
-            survey = survey_tile(tile_path(root, tile_id, spec.modalities[0]))
-            corners[tile_id] = survey.west_m, survey.north_m
-            crs.setdefault(survey.crs, tile_id)
-        except (TileError, FileNotFoundError) as error:
-            excluded[tile_id] = str(error)
-    if not corners:
-        reason = next(iter(excluded.values()))
-        raise ValueError(
-            f"A map needs a usable tile, but {root} has none. The first reason: {reason}"
-        )
-    if len(crs) > 1:
-        got = " and ".join(f"{name} ({tile})" for name, tile in sorted(crs.items()))
-        raise ValueError(
-            f"Tiles must be in one coordinate system, but got {got} in {root}. Map the regions one by one."
-        )
-    grid, tiles = _place_tiles(corners, root, next(iter(crs)))
+    surveys = survey_tiles(root, tile_ids, spec.modalities[0], excluded)
+    notes: list[str] = []
+    events = find_tile_events(surveys, spec, root, notes)
+    grid, tiles = place_tiles(surveys, root)
     scene = Mosaic(
         grid=grid,
         spec=spec,
-        synthetic=source.synthetic,
+        synthetic=next(iter(surveys.values())).synthetic,
+        events=tuple(sorted(set(events.values()))),
+        notes=notes,
         excluded=excluded,
         root=root,
         units=source.units,
         tiles=tiles,
+        tile_events=events,
     )
     if source.units == "linear":
         scene.notes.append("Backscatter was converted from linear power to dB.")
     return scene
-
-
-def _place_tiles(
-    corners: dict[str, tuple[float, float]], root: Path, crs: str
-) -> tuple[Grid, dict[Cell, str]]:
-    """Return the mosaic's grid and each tile's row and column."""
-    side = TILE_PX * PIXEL_M
-    west, north = min(x for x, _ in corners.values()), max(y for _, y in corners.values())
-    tiles: dict[Cell, str] = {}
-    for tile_id, (x, y) in corners.items():
-        row, column = (north - y) / side, (x - west) / side
-        if row % 1 or column % 1 or max(row, column) >= MAX_TILES:
-            raise ValueError(
-                f"Tiles must be on one grid of {side:g} m, but {tile_id} is {x - west:g} m east and "
-                f"{north - y:g} m south of the mosaic's corner in {root}. Map it alone: pass its file."
-            )
-        if (other := tiles.setdefault((int(row), int(column)), tile_id)) != tile_id:
-            raise ValueError(
-                f"Tiles must not overlap, but {other} and {tile_id} have the same coordinates in {root}. "
-                "Remove one of them."
-            )
-    rows, columns = (max(cell[axis] for cell in tiles) + 1 for axis in (0, 1))
-    return Grid(crs, west, north, PIXEL_M, rows * TILE_PX, columns * TILE_PX), tiles
 
 
 @dataclass(frozen=True)
@@ -137,11 +97,13 @@ class Mosaic(Scene):
         root: Folder with a folder for each modality.
         units: Unit of the backscatter in the files.
         tiles: Tile ids by row and column in the mosaic.
+        tile_events: Event of each tile, UTC.
     """
 
     root: Path
     units: Units
     tiles: dict[Cell, str]
+    tile_events: dict[str, np.datetime64]
 
     def __post_init__(self) -> None:
         columns = self.grid.width // TILE_PX
@@ -191,22 +153,29 @@ class Mosaic(Scene):
             return None
 
     def _load_tile(self, tile_id: str) -> _TileData:
-        spec = self.spec
+        spec, event = self.spec, self.tile_events[tile_id]
         paths = [tile_path(self.root, tile_id, modality) for modality in spec.modalities]
         tiles = [open_tile(path, self.units) for path in paths]
         compare_tiles(tiles)
-        bands = {name: band for tile in tiles for name, band in _select_bands(tile, spec).items()}
+        bands: dict[str, np.ndarray] = {}
+        for tile in tiles:
+            source = f"{tile_id}, {tile.modality}"
+            steps = choose_steps(tile.times, spec, event, tile.modality, source)
+            dates = SeriesDates(tile.times, tile.times[steps])
+            self.dates.setdefault(tile.modality, []).append(dates)
+            bands |= _select_bands(tile, spec.channels, steps)
         heights = np.where(tiles[0].dem == NODATA, np.nan, tiles[0].dem.astype(np.float32))
         maps = {"DEM": heights, "slope": round_to_float16(measure_slope(heights))}
         return _TileData(stack_channels(spec.channels, bands, maps), heights.astype(np.float32))
 
 
-def _select_bands(tile: Tile, spec: InputSpec) -> dict[str, np.ndarray]:
+def _select_bands(
+    tile: Tile, channels: Sequence[str], steps: Sequence[int]
+) -> dict[str, np.ndarray]:
     """Return the chosen acquisitions of the bands that the network reads."""
-    steps = choose_steps(tile.times, spec, tile.modality, f"{tile.tile_id}, {tile.modality}")
     names = [f"{tile.modality}:{band}" for band in BANDS[tile.modality]]
     return {
-        name: tile.bands[steps, index] for index, name in enumerate(names) if name in spec.channels
+        name: tile.bands[list(steps), index] for index, name in enumerate(names) if name in channels
     }
 
 

@@ -35,7 +35,7 @@ def make_groups(
                 "y": NORTH - 10.0 * np.arange(height),
                 "x": WEST + 10.0 * np.arange(width),
             },
-            attrs={"crs": "EPSG:32654"},
+            attrs={"crs": "EPSG:32654", "event_date": "2018-09-05"},
         )
     return groups
 

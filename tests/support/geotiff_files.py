@@ -43,7 +43,7 @@ def write_geotiff(
             raster.write(values, number)
             if described:
                 raster.set_band_description(number, name)
-        raster.update_tags(**(tags or {}))
+        raster.update_tags(**{"event_date": "2018-09-05", **(tags or {})})
     return path
 
 

@@ -10,11 +10,12 @@ import argparse
 import logging
 import sys
 from collections.abc import Collection
-from datetime import datetime
 from pathlib import Path
 
-from data.scene.base import EVENT
+import numpy as np
+
 from data.scene.windows import ALIGN_PX
+from data.tiles.regions import parse_time
 
 OVERLAP_PX = 32
 
@@ -65,8 +66,12 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
     add(
         "--event",
         type=_read_event,
-        default=str(EVENT),
-        help="time of the earthquake, UTC (default: %(default)s)",
+        help="time of the event, UTC (default: the scene's event_date, else the model's event)",
+    )
+    add(
+        "--strict",
+        action="store_true",
+        help="refuse a scene that differs from what the model learnt from (default: say so)",
     )
     add("--device", default="auto", help="auto, cpu, cuda, … (default: %(default)s)")
     add(
@@ -83,12 +88,12 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def _read_event(text: str) -> datetime:
+def _read_event(text: str) -> np.datetime64:
     try:
-        return datetime.fromisoformat(text)
+        return parse_time(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(
-            f"must be a time such as 2018-09-05T18:08, but got {text!r}"
+            f"must be a day or a time (UTC) such as 2018-09-05T18:08, but got {text!r}"
         ) from error
 
 

@@ -5,11 +5,12 @@ No code of a logged model runs: only its graph and ``facts.json`` are read (`tun
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import mlflow.models
+import numpy as np
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
@@ -17,7 +18,9 @@ from mlflow.tracking import MlflowClient
 from data.io.errors import unknown_name
 from data.io.safe_json import is_number, read_json, refused_error, show_value
 from data.pack.channels import check_steps
+from data.pack.profile import TrainingProfile, read_profile
 from data.scene.base import InputSpec
+from data.tiles.regions import DEFAULT_REGION, read_regions
 from tuning.registry.__main__ import find_model, find_version, open_registry
 from tuning.registry.aliases import CHAMPION
 from tuning.serving.program import Program, load_program
@@ -28,6 +31,12 @@ from tuning.trial.config import check_config
 logger = logging.getLogger(__name__)
 
 URI = "models:/"
+# Models without a training profile are older than other regions were.
+LEGACY_EVENTS = tuple(
+    (name, region.event)
+    for name, region in read_regions().items()
+    if name == DEFAULT_REGION and region.event is not None
+)
 
 
 @dataclass(frozen=True)
@@ -40,6 +49,7 @@ class Member:
         spec: Its input.
         threshold: Minimum probability of a landslide pixel, chosen on val.
         synthetic: Whether it was trained on the synthetic twin.
+        profile: What its train tiles are like; None if it was logged without.
     """
 
     uri: str
@@ -47,6 +57,7 @@ class Member:
     spec: InputSpec
     threshold: float
     synthetic: bool
+    profile: TrainingProfile | None = None
 
 
 def load_members(model: str, root: Path, *, ensemble: bool = False) -> list[Member]:
@@ -122,21 +133,33 @@ def _load_folder(folder: Path, uri: str, tags: Mapping[str, Any] | None) -> Memb
                 "MLflow downloaded."
             )
     facts = read_json(folder / FACTS)
-    spec, threshold = _read_facts(facts, folder / FACTS)
+    spec, threshold, profile = _read_facts(facts, folder / FACTS)
     program = load_program(folder / PROGRAM)
     if tags is None:
         tags = mlflow.models.Model.load(str(folder / "MLmodel")).metadata or {}
-    return Member(uri, program, spec, threshold, tags.get("data") != "real")
+    return Member(uri, program, spec, threshold, tags.get("data") != "real", profile)
 
 
-def _read_facts(facts: dict[str, Any], path: Path) -> tuple[InputSpec, float]:
-    """Return a network's input and threshold."""
-    check_config(facts, path, ("channels", "timesteps", "steps"))
+def _read_facts(
+    facts: dict[str, Any], path: Path
+) -> tuple[InputSpec, float, TrainingProfile | None]:
+    """Return a network's input, threshold and training profile."""
+    names = ("channels", "timesteps", "steps")
+    check_config({name: facts[name] for name in names if name in facts}, path, names)
     check_steps(facts["steps"], facts["timesteps"])
     threshold = facts.get("threshold")
     if threshold is None or not is_number(threshold, 0, 1):
         raise refused_error("A threshold must be in [0, 1]", show_value(threshold), path)
-    return InputSpec(tuple(facts["channels"]), facts["timesteps"], facts["steps"]), float(threshold)
+    spec = InputSpec(tuple(facts["channels"]), facts["timesteps"], facts["steps"])
+    try:
+        profile = read_profile(facts.get("profile"))
+    except TypeError as error:
+        got = show_value(facts.get("profile"))
+        raise refused_error(f"In a model's facts {error}", got, path) from error
+    learnt = LEGACY_EVENTS
+    if profile is not None:
+        learnt = tuple((name, np.datetime64(t, "s")) for name, t in profile.events.items())
+    return replace(spec, learnt_events=learnt), float(threshold), profile
 
 
 def _list_seeds(client: MlflowClient, uri: str) -> list[str]:

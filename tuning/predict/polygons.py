@@ -58,7 +58,12 @@ class MapTotals:
 
 
 def write_polygons(
-    folder: Path, mask: Path, probability: Path, spread: Path | None = None
+    folder: Path,
+    mask: Path,
+    probability: Path,
+    spread: Path | None = None,
+    *,
+    about: Mapping[str, str] | None = None,
 ) -> MapTotals:
     """Write the landslides of a map as ``landslides.gpkg`` and ``landslides.geojson``.
 
@@ -71,6 +76,7 @@ def write_polygons(
         mask: Raster with 1 = landslide, 0 = background, other = no data.
         probability: Raster of the probabilities on the same grid.
         spread: Raster of their standard deviations over the seeds of an ensemble.
+        about: Metadata of the GeoPackage's layer; its ``description`` is also GeoJSON's.
 
     Raises:
         FileExistsError: If one of the files exists.
@@ -88,15 +94,20 @@ def write_polygons(
     pixel_m, table = _tabulate(mask, components)
     folder.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix=".outlines-", dir=folder) as aside:
-        made = [_write(table, Path(aside) / name, driver) for name, driver in _DRIVERS.items()]
+        made = [
+            _write(table, Path(aside) / name, driver, about or {})
+            for name, driver in _DRIVERS.items()
+        ]
         for path in made:
             path.rename(folder / path.name)
     return _compute_totals(components, pixel_m**2)
 
 
-def _write(table: gpd.GeoDataFrame, path: Path, driver: str) -> Path:
+def _write(table: gpd.GeoDataFrame, path: Path, driver: str, about: Mapping[str, str]) -> Path:
     """Write one file and count its features, because a full disk may truncate it without an error."""
-    options: dict[str, Any] = {"RFC7946": "YES"} if driver == "GeoJSON" else {}
+    options: dict[str, Any] = {"layer_metadata": dict(about)} if driver == "GPKG" else {}
+    if driver == "GeoJSON":
+        options = {"RFC7946": "YES", "DESCRIPTION": about.get("description", "")}
     options |= {"layer": LAYER, "driver": driver, "geometry_type": "MultiPolygon"}
     count: object
     try:

@@ -6,6 +6,7 @@ Reference:
 """
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from textwrap import fill
 from typing import Any
@@ -22,7 +23,6 @@ from matplotlib.path import Path as MplPath
 from matplotlib.ticker import MaxNLocator
 
 from tuning.plots.style import INK
-from tuning.plots.trial_figures import title_of
 from tuning.predict.legend import NODATA, OUTLINE, WIDTH_IN, add_map_legend
 from tuning.predict.preview import MapPreview, read_preview
 
@@ -49,7 +49,8 @@ def draw_quicklook(
     threshold: float,
     title: str,
     caption: str,
-    synthetic: bool,
+    origin: str,
+    cautions: Sequence[str] = (),
     heights: bool = True,
 ) -> Path:
     """Draw a map of at most 1600 px a side and write it as PNG.
@@ -62,7 +63,8 @@ def draw_quicklook(
         threshold: Minimum probability of a landslide pixel.
         title: The title.
         caption: One line of facts below the title.
-        synthetic: Whether the map comes from synthetic data; the title then says so.
+        origin: What the model learnt on and what the map was made from; the second line of the title.
+        cautions: Where the scene differs from what the model learnt; lines below the caption.
         heights: Whether *relief* holds heights in m, which are shaded, or backscatter.
 
     Raises:
@@ -75,7 +77,7 @@ def draw_quicklook(
             f"The folder must not hold a picture yet, but {path} exists. Choose another folder."
         )
     preview = read_preview(probability, mask, relief)
-    figure, axes = _make_figure(preview, title_of(title, synthetic), caption)
+    figure, axes = _make_figure(preview, f"{title}\n{origin}", "\n".join([caption, *cautions]))
     low = threshold / 2  # lower probabilities are transparent
     ramp, norm = _make_ramp(), Normalize(low, 1.0)
     style: dict[str, Any] = {
@@ -189,7 +191,7 @@ def _make_figure(preview: MapPreview, title: str, caption: str) -> tuple[Figure,
     )
     width = max(map_width, WIDTH_IN) + _LEFT_IN + _RIGHT_IN
     title = "\n".join(fill(line, int(9 * width)) for line in title.splitlines())
-    caption = fill(caption, int(14 * width))
+    caption = "\n".join(fill(line, int(14 * width)) for line in caption.splitlines())
     head = _HEAD_IN + 0.2 * title.count("\n") + 0.14 * caption.count("\n")
     height = map_height + head + _LEGEND_IN
     figure = Figure(figsize=(width, height))

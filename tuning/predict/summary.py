@@ -84,5 +84,10 @@ def format_totals(totals: MapTotals, threshold: float) -> str:
     )
 
 
+def format_origins(learnt_on: str, made_from: str) -> str:
+    """Say what the model learnt on and what the map was made from, each ``synthetic`` or ``real``: two facts."""
+    return f"Model learnt on {learnt_on} tiles; map made from a {made_from} scene"
+
+
 def _format_area(area_m2: float) -> str:
     return f"{area_m2 / 1e6:,.1f} km²" if area_m2 >= 1e7 else f"{area_m2 / 1e4:,.2f} ha"

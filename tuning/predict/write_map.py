@@ -9,25 +9,27 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from tqdm import tqdm
 
+from data.io.safe_json import refused_error
 from data.scene import open_scene
 from data.scene.base import Scene
 from data.tiles import TILE_PX
 from data.tiles.manifest import describe_origin
 from tuning.predict.cog import MASK, PROBABILITY, RELIEF, SPREAD, RasterWriter
 from tuning.predict.ensemble import Member, load_members
+from tuning.predict.familiarity import UNKNOWN, find_differences
 from tuning.predict.polygons import MapTotals, write_polygons
 from tuning.predict.predictor import Predictor
 from tuning.predict.quicklook import draw_quicklook
 from tuning.predict.sliding_window import map_scene
-from tuning.predict.summary import build_summary, format_totals, write_summary
+from tuning.predict.summary import build_summary, format_origins, format_totals, write_summary
 from tuning.serving.pyfunc_model import parse_device, read_threshold
 from tuning.train.malloc import keep_freed_memory
 
 LAYERS = {"probability": PROBABILITY, "spread": SPREAD, "mask": MASK, "relief": RELIEF}
 WINDOW_PX = 512  # larger windows waste less on overlap, smaller ones need less memory
+ORIGINS = ("model", "learnt_on", "made_from")
 PICTURE = "quicklook.png"
 SUMMARY = "summary.json"
 
@@ -69,11 +71,18 @@ def prepare_map(args: argparse.Namespace) -> MapJob:
     members = load_members(args.model, args.root, ensemble=args.ensemble)
     predictor = Predictor(members, parse_device(args.device), flips=args.tta)
     threshold = read_threshold({"threshold": args.threshold}, predictor.threshold)
-    spec = replace(predictor.spec, event=np.datetime64(args.event, "s"))
+    spec = replace(predictor.spec, event=args.event)
     scene = open_scene(args.input, spec, args.units, resample=args.resample, pattern=args.pattern)
-    facts = _collect_facts(args, members, scene)
-    print(f"Data: {describe_origin(facts['data'] == 'synthetic')}, {facts['input']}.")
-    for note in scene.notes:
+    learnt_synthetic = any(member.synthetic for member in members)
+    found = find_differences(scene, members[0].profile, learnt_synthetic=learnt_synthetic)
+    if args.strict:
+        check_familiar(found, describe_input(args.input))
+    facts = _collect_facts(args, members, scene, found)
+    learnt, made = (facts[name] == "synthetic" for name in ("learnt_on", "made_from"))
+    print(
+        f"Model learnt on: {describe_origin(learnt)} tiles; scene: {describe_origin(made)}, {facts['input']}."
+    )
+    for note in (*scene.notes, *([UNKNOWN] if found is None else found)):
         print(note)
     return MapJob(
         scene,
@@ -85,18 +94,36 @@ def prepare_map(args: argparse.Namespace) -> MapJob:
     )
 
 
-def _collect_facts(args: argparse.Namespace, members: list[Member], scene: Scene) -> dict[str, Any]:
+def _collect_facts(
+    args: argparse.Namespace, members: list[Member], scene: Scene, differences: list[str] | None
+) -> dict[str, Any]:
     """Collect a map's provenance."""
-    synthetic = scene.synthetic or any(member.synthetic for member in members)
+    learnt_on = any(member.synthetic for member in members)
     return {
         "model": args.model,
         "networks": [member.uri for member in members],
         "input": describe_input(args.input),
-        "data": "synthetic" if synthetic else "real",
+        "learnt_on": "synthetic" if learnt_on else "real",
+        "made_from": "synthetic" if scene.synthetic else "real",
         "flips": args.tta,
-        "event": str(scene.spec.event),
+        "event": ", ".join(map(str, scene.events)),
         "notes": scene.notes,
+        "differs_from_training": differences,
     }
+
+
+def check_familiar(differences: list[str] | None, place: str) -> None:
+    """Refuse a scene that differs from what the model learnt from.
+
+    Raises:
+        ValueError: If there are differences, or nothing is known of the training.
+    """
+    if differences is None or differences:
+        got = " ".join(differences) if differences else UNKNOWN
+        remedy = "Map it without --strict, or train on tiles like it."
+        raise refused_error(
+            "With --strict a scene must be like the train tiles", got, place, remedy
+        )
 
 
 def describe_input(paths: Sequence[Path]) -> str:
@@ -142,7 +169,11 @@ def make_map(job: MapJob, out: Path) -> MapTotals:
 def _write_products(job: MapJob, folder: Path, files: dict[str, Path]) -> MapTotals:
     """Write polygons, picture and summary from the rasters."""
     scene, threshold = job.scene, job.threshold
-    totals = write_polygons(folder, files["mask"], files["probability"], files.get("spread"))
+    origin = format_origins(job.facts["learnt_on"], job.facts["made_from"])
+    totals = write_polygons(
+        *(folder, files["mask"], files["probability"], files.get("spread")),
+        about={"description": origin} | {name: str(job.facts[name]) for name in ORIGINS},
+    )
     if not totals.mapped_m2:
         reason = next(iter(scene.excluded.values()), "No pixel has backscatter.")
         raise ValueError(f"A map needs data, but {job.facts['input']} has none. {reason}")
@@ -151,7 +182,8 @@ def _write_products(job: MapJob, folder: Path, files: dict[str, Path]) -> MapTot
         threshold=threshold,
         title=f"Landslide probability, {job.facts['model']}",
         caption=format_totals(totals, threshold),
-        synthetic=job.facts["data"] == "synthetic",
+        origin=origin,
+        cautions=job.facts["differs_from_training"] or (),
         heights=scene.has_heights,
     )
     facts = job.facts | {"missing_tiles": scene.excluded}

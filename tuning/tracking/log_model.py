@@ -10,6 +10,7 @@ import json
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import asdict
 from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
@@ -189,6 +190,7 @@ def _describe_input(checkpoint: Checkpoint) -> dict[str, Any]:
         "channels": list(checkpoint.norm.channels),
         "timesteps": checkpoint.config["timesteps"],
         "steps": checkpoint.config["steps"],
+        "profile": asdict(checkpoint.profile) if checkpoint.profile else None,
     }
 
 

@@ -18,6 +18,7 @@ from torch import nn
 from data.io.safe_checkpoint import checkpoint_error, load_tensors
 from data.io.safe_json import RefusedError, is_number
 from data.pack.normalisation import Normalisation
+from data.pack.profile import TrainingProfile, read_profile
 from models import create_model
 from tuning.trial.config import check_config
 from tuning.trial.folder import Config, TrialFolder, write_atomically
@@ -36,6 +37,7 @@ class Checkpoint:
         norm: Normalisation measured on the train tiles.
         epoch: Epoch of the weights, from 1.
         threshold: Probability from which a pixel counts as landslide, chosen on val.
+        profile: What the train tiles are like; None if an earlier version trained it.
     """
 
     config: Config
@@ -43,6 +45,7 @@ class Checkpoint:
     norm: Normalisation
     epoch: int
     threshold: float
+    profile: TrainingProfile | None = None
 
 
 def make_model(config: Config) -> nn.Module:
@@ -71,11 +74,12 @@ def load_checkpoint(path: Path, device: torch.device | None = None) -> Checkpoin
         norm = _read_norm(saved["norm"], config["channels"])
         model = make_model(config)
         model.load_state_dict(saved["model"])
+        profile = read_profile(saved.get("profile"))
         epoch, threshold = int(saved["epoch"]), float(saved["threshold"])
     except (KeyError, TypeError, AttributeError, RuntimeError) as error:
         raise checkpoint_error(error, path) from error
     model.to(device or "cpu").eval()
-    return Checkpoint(config, model, norm, epoch, threshold)
+    return Checkpoint(config, model, norm, epoch, threshold, profile)
 
 
 def _read_norm(values: dict[str, Any], channels: Sequence[str]) -> Normalisation:

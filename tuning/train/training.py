@@ -171,6 +171,7 @@ class Training:
             "model": weights,
             "config": self.config,
             "norm": asdict(self.data.norm),
+            "profile": asdict(self.data.profile),
             "epoch": self.epoch,
             "threshold": choose_threshold(counts),
         }

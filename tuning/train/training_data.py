@@ -8,17 +8,19 @@ import torch
 from data.pack import Pack
 from data.pack.dataset import TileDataset
 from data.pack.normalisation import Normalisation, make_normalisation
+from data.pack.profile import TrainingProfile, measure_profile
 from data.splits import Split
 from tuning.trial.folder import Config
 
 
 @dataclass(frozen=True)
 class TrainingData:
-    """Train and val tiles, and the normalisation measured on train."""
+    """Train and val tiles, the normalisation measured on train, and what train is like."""
 
     norm: Normalisation
     train: TileDataset
     val: TileDataset
+    profile: TrainingProfile
 
     @classmethod
     def make(
@@ -38,4 +40,7 @@ class TrainingData:
             )
             for ids in (split.train, split.val)
         )
-        return cls(norm, train, val)
+        profile = measure_profile(
+            *(pack, split.train, config["channels"], config["steps"], config["timesteps"])
+        )
+        return cls(norm, train, val, profile)

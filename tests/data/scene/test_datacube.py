@@ -32,6 +32,7 @@ from tests.support.cube_files import (
 
 S1 = ("s1asc:VV", "s1asc:VH", "s1dsc:VV", "s1dsc:VH")
 SPEC = InputSpec(S1, 4, "even")
+EVENT = np.datetime64("2018-09-05T18:08", "s")
 GRID = Grid("EPSG:32654", WEST, NORTH, 10.0, 64, 80)
 
 
@@ -133,7 +134,7 @@ def test_no_data_is_nan_and_strong_scatterers_are_clipped(tmp_path: Path) -> Non
     cube = open_cube(write_netcdf(groups, tmp_path / "cube.nc"), SPEC)
     x = read(cube, window(0, 0, 8, 8))
     assert np.isnan(x[0, 0, 1, 1])
-    assert x[0, 0, 1, 2] == 0
+    assert x[0, 0, 1, 2] == 10
 
 
 def test_optical_bands_have_no_data_in_scene_class_0(tmp_path: Path) -> None:
@@ -173,15 +174,60 @@ def test_acquisitions_are_chosen_evenly_or_around_the_event(tmp_path: Path) -> N
     times = np.datetime64("2018-06-01", "ns") + 12 * np.arange(20) * np.timedelta64(1, "D")
     path = write_netcdf(make_groups(times=times), tmp_path / "cube.nc")
     even = open_cube(path, SPEC)
-    np.testing.assert_array_equal(even.times["s1asc"], times[[0, 6, 13, 19]])
+    np.testing.assert_array_equal(even.dates["s1asc"][0].chosen, times[[0, 6, 13, 19]])
     near = open_cube(path, InputSpec(S1, 4, "event"))
     chosen = times[[7, 8, 9, 10]]  # two before 5 September, two after
-    np.testing.assert_array_equal(near.times["s1asc"], chosen)
+    np.testing.assert_array_equal(near.dates["s1asc"][0].chosen, chosen)
     assert (
         "Of 20 acquisitions of s1asc: 2018-08-24, 2018-09-05, 2018-09-17, 2018-09-29." in near.notes
     )
     other = open_cube(path, InputSpec(S1, 4, "event", np.datetime64("2018-07-10")))
-    np.testing.assert_array_equal(other.times["s1asc"], times[[2, 3, 4, 5]])
+    np.testing.assert_array_equal(other.dates["s1asc"][0].chosen, times[[2, 3, 4, 5]])
+
+
+@pytest.mark.parametrize(
+    ("own", "learnt", "given", "wanted"),
+    [
+        ("2018-09-20", (), None, "2018-09-20T23:59:59"),  # the end of the day, since dates are days
+        ("2018-09-20T06:00", (), None, "2018-09-20T06:00:00"),
+        ("2018-09-05", (("hokkaido", EVENT),), None, "2018-09-05T18:08:00"),
+        ("2018-09-20", (("hokkaido", EVENT),), None, "2018-09-20T23:59:59"),
+        ("2018-09-20", (), "2018-10-01", "2018-10-01T00:00:00"),
+        ("", (("hokkaido", EVENT),), None, "2018-09-05T18:08:00"),
+    ],
+)
+def test_a_cubes_event_is_given_its_own_or_the_models(
+    tmp_path: Path, own: str, learnt: Any, given: str | None, wanted: str
+) -> None:
+    groups = change_all(make_groups(20, 20), lambda d: d.assign_attrs(event_date=own))
+    event = None if given is None else np.datetime64(given, "s")
+    cube = open_cube(
+        write_netcdf(groups, tmp_path / "c.nc"), InputSpec(S1, 4, "even", event, learnt)
+    )
+    assert cube.events == (np.datetime64(wanted, "s"),)
+    assert any("names no event; that of hokkaido" in note for note in cube.notes) == (not own)
+
+
+@pytest.mark.parametrize(
+    ("own", "learnt", "message"),
+    [
+        ("", (), r"needs the time of the event, but got no event_date in .*c\.nc, and a model that learnt from an unknown region"),
+        ("", (("a", EVENT), ("b", EVENT + 1)), r"learnt from a, b. Give it with --event"),
+        ("soon", (), r"event_date must be a day or a time \(UTC\), but got 'soon' in .*c\.nc.*--event"),
+    ],
+)  # fmt: skip
+def test_an_unknown_event_is_asked_for(tmp_path: Path, own: str, learnt: Any, message: str) -> None:
+    groups = change_all(make_groups(20, 20), lambda d: d.assign_attrs(event_date=own))
+    path = write_netcdf(groups, tmp_path / "c.nc")
+    with pytest.raises(ValueError, match=message):
+        open_cube(path, InputSpec(S1, 4, "even", None, learnt))
+
+
+def test_only_the_twins_mark_makes_a_cube_synthetic(tmp_path: Path) -> None:
+    groups = change_all(make_groups(20, 20), lambda d: d.assign_attrs(title="not synthetic at all"))
+    assert not open_cube(write_netcdf(groups, tmp_path / "real.nc"), SPEC).synthetic
+    groups["s1dsc"].attrs["synthetic"] = "made by data.twin"
+    assert open_cube(write_netcdf(groups, tmp_path / "twin.nc"), SPEC).synthetic
 
 
 def test_one_modality_may_be_in_the_root_group(tmp_path: Path) -> None:
@@ -223,11 +269,11 @@ WRONG: list[tuple[str, Any, str]] = [
     ("before", before_event, r"before and after the event \(2018-09-05\), but got 2017-02-22, .* --event"),
     ("20 m", at_20_m, r"Pixels must be 10 m, but got 20 x 10 m in s1asc.*Pass --resample"),
     ("degrees", in_degrees, r"must be projected, in m, but got WGS 84 in .*Pass --resample"),
-    ("no crs", lambda g: change_all(g, lambda d: d.drop_attrs()), r"must name its coordinate system, but got none.*EPSG:32654"),
+    ("no crs", lambda g: change_all(g, lambda d: d.assign_attrs(crs="")), r"must name its coordinate system, but got none.*EPSG:32654"),
     ("strange crs", lambda g: change_all(g, lambda d: d.assign_attrs(crs="moon")), r"crs must be a coordinate system, but got 'moon'"),
     ("two grids", shift_one, r"must be on one grid, but got .*576000.* in s1asc of .*576010.* in s1dsc of .*Pass --resample"),
     ("off", lambda g: change_all(g, lambda d: d.assign_coords(x=d["x"] + 2)), r"corners or the centres of the pixels, but got \(576002.00, 4732160.00\).*write_transform"),
-    ("unsorted", lambda g: change_all(g, lambda d: d.isel(time=slice(None, None, -1))), r"time must be ascending"),
+    ("unsorted", lambda g: change_all(g, lambda d: d.isel(time=slice(None, None, -1))), r"time must be strictly ascending"),
     ("no dates", lambda g: change_all(g, lambda d: d.assign_coords(time=np.arange(15.0))), r"time must be dates, but got type float64"),
     ("amplitude", lambda g: change_all(g, lambda d: d.assign(VV=-100 * d["VV"])), r"Backscatter must be in \(-50.0, 10.0\) dB, but got"),
     ("words", lambda g: change_all(g, lambda d: d.assign(VV=d["VV"].astype(str))), r"VV must hold numbers, but got"),
@@ -338,4 +384,4 @@ def test_too_long_coordinates_are_refused(tmp_path: Path) -> None:
 
 def test_dates_before_and_after_the_event_are_chosen_as_in_training() -> None:
     with pytest.raises(ValueError, match="reads 5 acquisitions, but got 2"):
-        choose_steps(TIMES[:2], InputSpec(S1, 5, "even"), "s1asc", "here")
+        choose_steps(TIMES[:2], InputSpec(S1, 5, "even"), EVENT, "s1asc", "here")

@@ -46,7 +46,7 @@ def test_a_folder_of_geotiffs_holds_the_numbers_of_a_cube(tmp_path: Path, name: 
     scene = open_scene(write_folder(groups(), tmp_path / "tifs", name), SPEC)
     assert scene.grid == cube.grid
     np.testing.assert_array_equal(read_all(scene), read_all(cube))
-    days, wanted = (one.times["s1dsc"].astype("datetime64[D]") for one in (scene, cube))
+    days, wanted = (one.dates["s1dsc"][0].chosen.astype("datetime64[D]") for one in (scene, cube))
     np.testing.assert_array_equal(days, wanted)
 
 
@@ -77,7 +77,7 @@ def test_operas_names_and_tags_are_understood(tmp_path: Path) -> None:
     mask = OPERA.format(date="20180329", band="mask")
     write_geotiff(tmp_path / mask, {"": np.zeros((40, 50), np.uint8)}, described=False)
     scene = open_scene(tmp_path, ASCENDING)
-    assert str(scene.times["s1asc"][0]) == "2018-03-29T21:12:04.000000000"
+    assert str(scene.dates["s1asc"][0].chosen[0]) == "2018-03-29T21:12:04.000000000"
     (note,) = (note for note in scene.notes if note.startswith("Not read"))
     assert mask in note
 
@@ -94,7 +94,7 @@ def test_a_pattern_says_what_a_name_means(tmp_path: Path, name: str, pattern: st
     write_folder(one_orbit(), tmp_path, name)
     (tmp_path / "notes_19990101_VV.tif").write_text("not read")
     scene = open_geotiffs([tmp_path], ASCENDING, pattern=pattern)
-    days = scene.times["s1asc"].astype("datetime64[D]").astype(str).tolist()
+    days = scene.dates["s1asc"][0].chosen.astype("datetime64[D]").astype(str).tolist()
     assert days == ["2018-03-29", "2019-02-28"]
 
 

@@ -166,3 +166,44 @@ def test_a_tile_without_dates_around_the_event_is_excluded(tmp_path: Path) -> No
     scene = open_mosaic(tmp_path, SPEC)
     assert scene.read(scene.list_windows(128, 32)[0]) is None
     assert "before and after the event" in scene.excluded["hokkaido_579"]
+
+
+def test_tiles_of_both_origins_are_refused(quad: Path, tmp_path: Path) -> None:
+    two = copy_tiles(quad, tmp_path, "hokkaido_579", "hokkaido_619")
+    assert open_mosaic(two, SPEC).synthetic
+    for orbit in ORBITS:
+        path = tile_path(two, "hokkaido_619", orbit)
+        with xr.open_dataset(path) as dataset:
+            copied = dataset.load()
+        del copied.attrs["synthetic"]
+        copied.to_netcdf(path)
+    with pytest.raises(ValueError, match=r"all real or all synthetic, but hokkaido_579 is the"):
+        open_mosaic(two, SPEC)
+
+
+def test_each_tile_has_its_own_event(tmp_path: Path) -> None:
+    for orbit in ORBITS:
+        dated = make_dataset(orbit).assign_attrs(event_date="2018-08-01")
+        write(dated, tmp_path, orbit)
+        write(move(1280)(make_dataset(orbit)), tmp_path, orbit, number=619)
+    scene = open_mosaic(tmp_path, InputSpec(S1, 4, "event"))
+    days = {tile: str(event) for tile, event in scene.tile_events.items()}
+    assert days == {"hokkaido_579": "2018-08-01T23:59:59", "hokkaido_619": "2018-09-05T18:08:00"}
+    first, second = (read_all(scene)[0, column] for column in (0, 128))
+    assert not np.array_equal(first, second)  # the same images, chosen around two events
+    given = open_mosaic(tmp_path, InputSpec(S1, 4, "event", np.datetime64("2018-08-01", "s")))
+    np.testing.assert_array_equal(read_all(given)[0, 0], first)
+    np.testing.assert_array_equal(read_all(given)[0, 128], first)
+
+
+def test_tiles_of_an_unknown_region_without_dates_get_the_models_event(tmp_path: Path) -> None:
+    (tmp_path / "s1asc").mkdir()
+    path = write(make_dataset("s1asc").drop_attrs().assign_attrs(crs="EPSG:32654"), tmp_path)
+    path.rename(path.with_name("newland_s1asc_579.nc"))
+    event = np.datetime64("2018-09-05T18:08", "s")
+    spec = InputSpec(S1[:2], 4, "even", None, (("hokkaido", event),))
+    scene = open_mosaic(tmp_path, spec)
+    assert scene.events == (event,)
+    assert "that of hokkaido is used" in scene.notes[0]
+    with pytest.raises(ValueError, match=r"no event_date in newland in .*Give it with --event"):
+        open_mosaic(tmp_path, InputSpec(S1[:2], 4, "even"))

@@ -10,6 +10,7 @@ from pathlib import Path
 import geopandas as gpd
 import mlflow
 import numpy as np
+import pyogrio
 import pytest
 import rasterio
 import rasterio.features
@@ -17,7 +18,8 @@ import torch
 from mlflow.tracking import MlflowClient
 
 from data.tiles import ORBITS, open_tile, tile_path
-from tests.support.cube_files import change_all, make_groups, write_netcdf
+from tests.support.cube_files import TIMES, change_all, make_groups, write_netcdf
+from tests.support.geotiff_files import write_folder
 from tests.support.served_fixtures import write_checkpoint
 from tuning.predict.__main__ import main
 from tuning.predict.ensemble import load_members
@@ -100,7 +102,73 @@ def test_a_map_has_its_tiles_coordinates(run: Run, quad: Path, tmp_path: Path) -
             assert raster.tags(ns="IMAGE_STRUCTURE")["LAYOUT"] == "COG"
             assert raster.tags(ns="IMAGE_STRUCTURE")["COMPRESSION"] == "DEFLATE"
             assert raster.nodata == nodata or math.isnan(raster.nodata) == math.isnan(nodata)
-            assert raster.tags()["data"] == "synthetic"
+            origins = {name: raster.tags()[name] for name in ("learnt_on", "made_from")}
+            assert origins == dict.fromkeys(origins, "synthetic")
+
+
+def test_what_the_model_learnt_on_and_what_the_map_was_made_from_are_two_facts(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The model learnt on the twin; the cube has no mark of the twin."""
+    cube = write_netcdf(make_groups(64, 64), tmp_path / "scene.nc")
+    assert run(given=cube) == 0
+    output = capsys.readouterr().out
+    assert "Model learnt on: SYNTHETIC (the twin's) tiles; scene: real, " in output
+    assert "Nothing is known of what the model learnt from" in output
+    folder = tmp_path / "map"
+    facts = {"learnt_on": "synthetic", "made_from": "real"}
+    summary = json.loads((folder / "summary.json").read_text())
+    assert {name: summary[name] for name in facts} == facts
+    assert summary["differs_from_training"] is None
+    with rasterio.open(folder / "mask.tif") as raster:
+        assert {name: raster.tags()[name] for name in facts} == facts
+    text = "Model learnt on synthetic tiles; map made from a real scene"
+    about = pyogrio.read_info(folder / "landslides.gpkg", layer="landslides")["layer_metadata"]
+    metadata = {name.lower(): value for name, value in about.items()}
+    assert metadata | facts == metadata
+    assert metadata["description"] == text
+    assert json.loads((folder / "landslides.geojson").read_text())["description"] == text
+
+
+def test_a_scene_that_differs_is_mapped_with_its_differences_or_refused(
+    run: Run, root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    client, _ = connect(root)
+    with fetch_registered(client, f"models:/{NAME}/1") as fetched:
+        model = shutil.copytree(fetched, tmp_path / "model")
+    facts = model / "artifacts" / "facts.json"
+    profile = {
+        **{name: {} for name in ("dates", "tracks", "spacing_days", "ranges")},
+        "regions": {"noto": 40},
+        "events": {"noto": "2018-10-01T07:10:00"},
+        "areas": {"noto": [136.9, 37.2, 137.3, 37.5]},
+    }
+    facts.write_text(json.dumps(json.loads(facts.read_text()) | {"profile": profile}))
+    groups = change_all(make_groups(64, 64), lambda d: d.assign_attrs(event_date=""))
+    cube = write_netcdf(groups, tmp_path / "scene.nc")
+    assert run("--strict", model=str(model), given=cube) == 1
+    error = capsys.readouterr().err
+    assert "With --strict a scene must be like the train tiles, but got Model learnt on" in error
+    assert run(model=str(model), given=cube) == 0
+    summary = json.loads((tmp_path / "map" / "summary.json").read_text())
+    assert summary["event"] == "2018-10-01T07:10:00"
+    first, second = summary["differs_from_training"]
+    assert first == "Model learnt on synthetic tiles, scene is real."
+    assert re.fullmatch(r"The scene is 7\d\d km from the nearest train tiles, of noto\.", second)
+    output = capsys.readouterr().out
+    assert second in output
+    assert "that of noto is used (2018-10-01T07:10:00)" in output
+
+
+def test_geotiffs_of_30_m_become_a_map_of_10_m(run: Run, tmp_path: Path) -> None:
+    folder = write_folder(make_groups(30, 40, TIMES[::4]), tmp_path / "tifs", step=30)
+    words = ("--pattern", "{modality}/S1_{date}_x_{band}.tif")
+    assert run(*words, given=folder) == 1
+    assert run("--resample", *words, given=folder) == 0
+    with rasterio.open(tmp_path / "map" / "probability.tif") as raster:
+        assert (raster.shape, raster.res) == ((90, 120), (10, 10))
+    notes = json.loads((tmp_path / "map" / "summary.json").read_text())["notes"]
+    assert "s1asc was resampled from 30 m to 10 m, in EPSG:32654." in notes
 
 
 def test_a_map_equals_the_logged_models_prediction(
@@ -165,6 +233,7 @@ def test_a_models_folder_needs_no_tracker(run: Run, root: Path, quad: Path, tmp_
         ({"channels": ["s1asc:VX"]}, "Unknown channel 's1asc:VX'"),
         ({"timesteps": 16}, "timesteps must be a whole number from 1 to 15, but got 16"),
         ({"steps": "odd"}, "Unknown steps 'odd'"),
+        ({"profile": {"dates": 3}}, "In a model's facts a training profile must have regions"),
         ({"threshold": 2}, r"A threshold must be in \[0, 1\], but got 2"),
         (None, "A model's folder must hold artifacts/facts.json"),
     ],
@@ -304,7 +373,10 @@ def test_changed_model_files_are_refused(
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("--event", "soon"), "must be a time such as 2018-09-05T18:08, but got 'soon'"),
+        (
+            ("--event", "soon"),
+            "must be a day or a time (UTC) such as 2018-09-05T18:08, but got 'soon'",
+        ),
         (("--window", "100"), "must be a multiple of 16, but got 100"),
         (("--units", "bel"), "invalid choice: 'bel'"),
     ],

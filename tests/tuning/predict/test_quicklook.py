@@ -41,7 +41,7 @@ def draw(
     monkeypatch.setattr(Figure, "savefig", lambda self, *a, **k: (kept.append(self), save(self, *a, **k)))  # fmt: skip
     paths = write_map(folder, make_mask(probability, 0.42), probability=probability)
     heights = None if relief is None else write_relief(folder / "relief", relief)
-    words = {"threshold": 0.42, "title": "a model", "caption": "a caption", "synthetic": False}
+    words = {"threshold": 0.42, "title": "a model", "caption": "a caption", "origin": "two facts"}
     made = draw_quicklook(folder / "quicklook.png", paths["probability"], paths["mask"], heights, **(words | about))  # type: ignore[arg-type]  # fmt: skip
     assert made == folder / "quicklook.png"
     return kept[0]
@@ -149,11 +149,10 @@ def test_pictures_of_any_shape_keep_square_pixels(
 
 
 def test_a_picture_is_labelled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    figure = draw(tmp_path, make_probability(0, 30, 40), None, monkeypatch, synthetic=True, title="a $model$")  # fmt: skip
+    figure = draw(tmp_path, make_probability(0, 30, 40), None, monkeypatch, title="a $model$")  # fmt: skip
     said = texts(figure)
-    for words in ("a $model$\n(synthetic data)", "a caption", "EPSG:32654", "threshold 0.42", "N", "50 m"):  # fmt: skip
+    for words in ("a $model$\ntwo facts", "a caption", "EPSG:32654", "threshold 0.42", "N", "50 m"):  # fmt: skip
         assert words in said
-    assert "synthetic" not in texts(draw(tmp_path / "b", make_probability(0, 30, 40), None, monkeypatch))  # fmt: skip
 
 
 def test_a_long_title_is_wrapped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,106 @@
+"""Where a scene differs from what the model learnt from: place, backscatter, number and spacing of dates, tracks.
+
+A map is made all the same, since whether the model still works there cannot be told from the scene; but everybody who
+sees the map should know. The limits are coarse: they separate another situation from chance.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+import pyproj
+
+from data.pack.profile import TrainingProfile, count_tracks, measure_spacing
+from data.scene.base import Scene, SeriesDates
+from data.tiles.rules import ORBITS
+
+SAMPLES = 16  # windows of a scene
+SAMPLE_PX = 64
+FAR_KM = 20.0  # from the edge of a region's train tiles
+MAX_OUTSIDE = 0.1  # share of values outside the range of 98 % of the training values
+SPACING_RATIO = 2.0
+UNKNOWN = "Nothing is known of what the model learnt from, since it was logged without a training profile."
+
+
+def find_differences(
+    scene: Scene, profile: TrainingProfile | None, *, learnt_synthetic: bool
+) -> list[str] | None:
+    """Compare a scene with the model's train tiles, from the scene's grid, its dates and a sample of its pixels.
+
+    Args:
+        scene: An opened scene.
+        profile: What the train tiles are like.
+        learnt_synthetic: Whether they are synthetic.
+
+    Returns:
+        A sentence for each difference, or None if the profile is unknown.
+
+    Raises:
+        ValueError: If the scene cannot be read.
+    """
+    if profile is None:
+        return None
+    values = sample_backscatter(scene)
+    kinds = ["synthetic" if mark else "real" for mark in (learnt_synthetic, scene.synthetic)]
+    found = [] if kinds[0] == kinds[1] else ["Model learnt on {} tiles, scene is {}".format(*kinds)]
+    found += _compare_place(scene, profile)
+    for name, dates in scene.dates.items():
+        found += _compare_dates(name, dates, profile)
+    found += _compare_values(values, profile.ranges)
+    return [f"{text}." for text in found]
+
+
+def sample_backscatter(scene: Scene) -> dict[str, np.ndarray]:
+    """Read windows that are spread over a scene; return the values of each band without gaps."""
+    windows = scene.list_windows(SAMPLE_PX, 2)
+    spread = (np.arange(1, SAMPLES + 1) * 0.618034) % 1  # in rows and columns, unlike even steps
+    chosen = sorted({int(at * len(windows)) for at in spread})
+    read = [data.x for at in chosen if (data := scene.read(windows[at])) is not None]
+    sample = {}
+    for index, name in enumerate(scene.spec.channels):
+        if ":" in name and read:
+            values = np.concatenate([x[:, index].ravel() for x in read])
+            sample[name] = values[~np.isnan(values)]
+    return sample
+
+
+def _compare_place(scene: Scene, profile: TrainingProfile) -> Iterator[str]:
+    """Yield the distance from the train tiles, if the scene's middle is not among them."""
+    west, south, east, north = scene.grid.frame.bounds
+    to_degrees = pyproj.Transformer.from_crs(scene.grid.crs, "EPSG:4326", always_xy=True)
+    longitude, latitude = to_degrees.transform((west + east) / 2, (south + north) / 2)
+    distances = {}
+    for region, (left, low, right, high) in profile.areas.items():
+        nearest = np.clip(longitude, left, right), np.clip(latitude, low, high)
+        _, _, metres = pyproj.Geod(ellps="WGS84").inv(longitude, latitude, *nearest)
+        distances[region] = metres / 1000
+    region = min(distances, key=lambda name: distances[name], default="")
+    if region and not distances[region] <= FAR_KM:
+        yield f"The scene is {distances[region]:,.0f} km from the nearest train tiles, of {region}"
+
+
+def _compare_dates(
+    name: str, dates: Sequence[SeriesDates], profile: TrainingProfile
+) -> Iterator[str]:
+    """Yield fewer dates, another spacing and more tracks than in training; of tiles, the median counts."""
+    count = int(np.median([len(np.unique(one.available)) for one in dates]))
+    if count < (wanted := profile.dates.get(name, 0)):
+        yield f"{name} has {count} dates, train tiles have {wanted}"
+    spacing = float(np.median([measure_spacing(one.chosen) for one in dates]))
+    usual = profile.spacing_days.get(name, 0.0)
+    if min(spacing, usual) > 0 and max(spacing / usual, usual / spacing) >= SPACING_RATIO:
+        yield f"The dates of {name} that the model reads are {spacing:g} days apart, in training {usual:g}"
+    if name in ORBITS and (learnt := profile.tracks.get(name)):
+        tracks = int(np.median([count_tracks(one.chosen) for one in dates]))
+        if tracks > learnt:
+            yield f"The dates of {name} span {tracks} tracks, in training {learnt}, so incidence angles differ"
+
+
+def _compare_values(
+    values: Mapping[str, np.ndarray], ranges: Mapping[str, Sequence[float]]
+) -> Iterator[str]:
+    """Yield bands with many values beyond those of the train tiles."""
+    for name, (low, high) in ranges.items():
+        found = values.get(name, np.empty(0))
+        outside = float(np.mean((found < low) | (found > high))) if found.size else 0.0
+        if outside > MAX_OUTSIDE:
+            yield f"{outside:.0%} of {name} is outside {low:.3g} to {high:.3g}, where 98% of training is"
