@@ -134,7 +134,7 @@ def test_no_data_is_nan_and_strong_scatterers_are_clipped(tmp_path: Path) -> Non
     cube = open_cube(write_netcdf(groups, tmp_path / "cube.nc"), SPEC)
     x = read(cube, window(0, 0, 8, 8))
     assert np.isnan(x[0, 0, 1, 1])
-    assert x[0, 0, 1, 2] == 10
+    assert x[0, 0, 1, 2] == 0
 
 
 def test_optical_bands_have_no_data_in_scene_class_0(tmp_path: Path) -> None:
@@ -273,7 +273,7 @@ WRONG: list[tuple[str, Any, str]] = [
     ("strange crs", lambda g: change_all(g, lambda d: d.assign_attrs(crs="moon")), r"crs must be a coordinate system, but got 'moon'"),
     ("two grids", shift_one, r"must be on one grid, but got .*576000.* in s1asc of .*576010.* in s1dsc of .*Pass --resample"),
     ("off", lambda g: change_all(g, lambda d: d.assign_coords(x=d["x"] + 2)), r"corners or the centres of the pixels, but got \(576002.00, 4732160.00\).*write_transform"),
-    ("unsorted", lambda g: change_all(g, lambda d: d.isel(time=slice(None, None, -1))), r"time must be strictly ascending"),
+    ("unsorted", lambda g: change_all(g, lambda d: d.isel(time=slice(None, None, -1))), r"time must be ascending"),
     ("no dates", lambda g: change_all(g, lambda d: d.assign_coords(time=np.arange(15.0))), r"time must be dates, but got type float64"),
     ("amplitude", lambda g: change_all(g, lambda d: d.assign(VV=-100 * d["VV"])), r"Backscatter must be in \(-50.0, 10.0\) dB, but got"),
     ("words", lambda g: change_all(g, lambda d: d.assign(VV=d["VV"].astype(str))), r"VV must hold numbers, but got"),
