@@ -38,10 +38,28 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
         help="unit of the backscatter in the tile files (default: as in the manifest)",
     )
     add(
+        "--region",
+        nargs="+",
+        metavar="NAME",
+        help="regions of the data, or 'all' (default: hokkaido)",
+    )
+    add(
+        "--event",
+        nargs="+",
+        metavar="[REGION=]TIME",
+        help="time of the event in UTC, such as 2018-09-05T18:08 (default: that of the files, else of the catalogue)",
+    )
+    add(
         "--split",
         metavar="NAME|FILE",
-        help="blocks, seed42, s12ls-ld, blocks:K (all K folds), blocks:K/F (fold F), or a JSON or CSV file "
-        "(default: blocks)",
+        help="blocks, seed42, s12ls-ld, blocks:K (all K folds), blocks:K/F (fold F), events (hold out one region after "
+        "the other), events:REGION, or a JSON or CSV file (default: blocks)",
+    )
+    add(
+        "--shots",
+        type=int,
+        metavar="0|1|5|20",
+        help="labelled tiles of the held-out region in train, with --split events (default: 0)",
     )
     add = parser.add_argument_group("network input").add_argument
     add(
@@ -138,8 +156,7 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
 
 def _print_results(outcome: Any, root: Path, campaign: str) -> None:
     from data.tiles.manifest import describe_origin
-    from tuning.report.sections import format_ranking
-    from tuning.report.write_report import format_pages, report_folder
+    from tuning.report.write_report import format_pages, format_tables, report_folder
     from tuning.tracking.client import tracking_uri
     from tuning.tracking.ui_links import ui_command
 
@@ -148,7 +165,7 @@ def _print_results(outcome: Any, root: Path, campaign: str) -> None:
     folder = report_folder(root, campaign)
     origin = describe_origin(outcome.table["data"][0] == "synthetic")
     print(f"\nScores on test, mean ± standard deviation over seeds; {origin} data:")
-    print(format_ranking(outcome.table))
+    print(format_tables(outcome.table, folder))
     print(f"\nReport:  {folder / 'report.html'}\nTable:   {folder / 'benchmark_master.csv'}")
     print(f"Browse the runs: {ui_command(tracking_uri(root))}\n{format_pages(folder)}")
 

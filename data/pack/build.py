@@ -34,6 +34,7 @@ from data.tiles import (
     tile_path,
 )
 from data.tiles.manifest import read_manifest
+from data.tiles.paths import region_of
 
 logger = logging.getLogger(__name__)
 
@@ -160,14 +161,15 @@ def make_pack(
         ValueError: If the event of a region is unknown.
         OSError: If the disk has too little free space.
     """
-    source, available = read_manifest(tiles, units), set(list_tiles(tiles, modalities))
+    regions = None if tile_ids is None else set(map(region_of, tile_ids))
+    source, available = read_manifest(tiles, units), set(list_tiles(tiles, modalities, regions))
     chosen = (
         sorted(available) if tile_ids is None else [tile for tile in tile_ids if tile in available]
     )
     request = _Request(tiles, tuple(modalities), source.units, tuple(chosen), workers)
     digests = request.hash_tiles()
     reason = f"It lacks a file of {' or '.join(modalities)}."
-    unpaired = dict.fromkeys(list_unpaired(tiles, modalities), reason)
+    unpaired = dict.fromkeys(list_unpaired(tiles, modalities, regions), reason)
     given = {region: str(time) for region, time in sorted((events or {}).items())}
     content = json.dumps([digests, unpaired, source.synthetic, given], sort_keys=True)
     digest = hashlib.sha256(content.encode()).hexdigest()[:12]

@@ -136,6 +136,8 @@ WRONG_TAGS = [
     ("fold", "../../etc", "Unknown split '../../etc'"),
     ("fold", "a\nb", "The tag fold must be one line of 300 characters at most, but got 'a\\nb'"),
     ("data", "stolen", "The tag data must be synthetic or real, but got 'stolen'"),
+    ("regions", "../../etc", "The tag regions must be names of regions, but got '../../etc'"),
+    ("regions", " ", "The tag regions must be names of regions, but got ' '"),
     ("split", "x" * 5000, "The tag split must be one line of 300 characters at most"),
     ("git_commit", "\x1b[2J", "The tag git_commit must be one line of 300 characters at most"),
     ("model_uri", "file:///etc/passwd", "The tag model_uri must be a logged model's, but got"),

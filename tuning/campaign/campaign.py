@@ -41,6 +41,7 @@ from tuning.trial.stage import Stage, StageJob
 
 logger = logging.getLogger(__name__)
 
+SEARCHED_FOLD = "Search: hyperparameters are searched on the fold %s and used on every fold."
 CLIP = 1.0  # gradient norm, as in the data set's own training code
 
 
@@ -188,6 +189,8 @@ class Stages:
             return {}, []
         resources = start_ray(self.settings)
         try:
+            if len(self.setup.splits) > 1:
+                logger.info(SEARCHED_FOLD, self.setup.splits[0].name)
             winners = {model: self.search(model, resources) for model in models}
             configs = [winner for winner in winners.values() if winner is not None]
             return winners, self.repeat(configs, resources) if configs else []

@@ -1,7 +1,7 @@
 """A campaign's data: find or make the tiles, pack and split them, check them before anything is trained."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -11,12 +11,10 @@ from data.pack.channels import list_modalities
 from data.pack.dataset import TileDataset, check_input_varies
 from data.pack.log_ratio import describe_pairs
 from data.pack.normalisation import make_normalisation, save_normalisation
-from data.splits import PARTS, Split, list_folds, make_split, survey_catalogue
-from data.splits.grid import group_by_region
-from data.splits.leakage import FolderSurvey, survey_folder
-from data.tiles.manifest import describe_origin, read_manifest
-from data.twin import make_twin
-from tuning.settings.presets import Preset, pick_tiles
+from data.splits import PARTS, Split, list_folds, make_split
+from tuning.campaign.find_tiles import describe_events, find_tiles
+from tuning.settings.presets import Preset
+from tuning.settings.regions import read_events
 from tuning.settings.settings import PACKS, TWIN, Settings
 from tuning.tracking.payloads import DataRecord
 
@@ -24,40 +22,6 @@ logger = logging.getLogger(__name__)
 
 LOGGED_TILES = 10  # suspicious tiles named in the log
 _REGIONS_NAMED = 3  # in the data set's name in MLflow
-
-
-def _find_tiles(root: Path, settings: Settings, preset: Preset) -> tuple[Path, list[str] | None]:
-    """Make or find the tiles; return their folder and the ids to use, None for all tiles."""
-    if settings.data == TWIN:
-        logger.info(
-            "Data: %s tiles, made below %s.", describe_origin(synthetic=True), root / "data"
-        )
-        tile_ids = _pick_tiles(
-            root, settings, preset, lambda: FolderSurvey(dict(survey_catalogue()))
-        )
-        return make_twin(root / "data", tile_ids=tile_ids), tile_ids
-    tiles = Path(settings.data)
-    logger.info("%s", read_manifest(tiles, settings.units))
-    modalities = list_modalities(settings.channels)
-    return tiles, _pick_tiles(
-        root, settings, preset, lambda: survey_folder(tiles, modalities=modalities)
-    )
-
-
-def _pick_tiles(
-    root: Path,
-    settings: Settings,
-    preset: Preset,
-    survey: Callable[[], FolderSurvey],
-) -> list[str] | None:
-    """Return the tiles that a short preset uses in any fold and the unusable ones, which the pack names; None for all."""
-    if preset.tiles_per_part is None:
-        return None
-    found = survey()
-    tile_ids = set(found.unusable)
-    for name in list_folds(settings.split, group_by_region(found.tiles)):
-        tile_ids.update(pick_tiles(name, preset.tiles_per_part, found.tiles, root / PACKS) or ())
-    return sorted(tile_ids)
 
 
 def prepare_data(root: Path, settings: Settings, preset: Preset) -> tuple[Pack, tuple[Split, ...]]:
@@ -69,16 +33,23 @@ def prepare_data(root: Path, settings: Settings, preset: Preset) -> tuple[Pack, 
     Raises:
         ValueError: If no tile can be used, train, val or test is empty, or a channel is constant.
     """
-    tiles, tile_ids = _find_tiles(root, settings, preset)
+    tiles, tile_ids = find_tiles(root, settings, preset)
     modalities = list_modalities(settings.channels)
     pack = make_pack(
-        tiles, root / PACKS, units=settings.units, modalities=modalities, tile_ids=tile_ids
+        tiles,
+        root / PACKS,
+        units=settings.units,
+        modalities=modalities,
+        tile_ids=tile_ids,
+        events=read_events(settings.events, settings.regions),
     )
+    for sentence in describe_events(pack, settings.events):
+        logger.info("%s", sentence)
     _log_tiles(pack)
     splits = []
     for name in list_folds(settings.split, pack.regions):
         split = make_split(name, pack.surveys(), root / PACKS)
-        _log_split(split, whole=tile_ids is None)
+        _log_split(split, whole=preset.tiles_per_part is None)
         _check_labels(pack, split)
         norm = make_normalisation(settings.norm, pack, split.train, settings.channels)
         cpu = torch.device("cpu")

@@ -87,6 +87,7 @@ class CampaignSetup:
             channels=" ".join(settings.channels),
             acquisitions=f"{settings.timesteps} {settings.steps}",
             git_commit=read_commit(Path(__file__).parent),
+            regions=" ".join(sorted(set(self.pack.regions))),
         )
 
     @property

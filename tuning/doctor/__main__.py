@@ -70,6 +70,7 @@ def format_summary(results: Mapping[str, CheckResult], options: argparse.Namespa
     if failed:
         return f"{len(failed)} of {len(results)} checks failed: {', '.join(failed)}."
     words = [RUN, *(["--data", shlex.quote(options.data)] if options.data != TWIN else [])]
+    words += _load("folders").list_region_words(options.data)
     words += ["--root", shlex.quote(str(options.root))] if options.root != ROOT else []
     words += ["--address", shlex.quote(options.address)] if options.address else []
     note = f", {warnings} with a warning" if warnings else ""

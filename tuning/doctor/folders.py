@@ -80,6 +80,7 @@ def check_tiles(data: str, root: Path) -> CheckResult:
     from data.io.processes import WorkerDied, map_processes
     from data.tiles import ORBITS, list_tiles, list_unpaired, tile_path
     from data.tiles.manifest import describe_origin, read_manifest
+    from data.tiles.paths import list_regions
 
     if data == "twin":
         return passed(f"the synthetic twin in {root / 'data'}, created by the first campaign")
@@ -101,7 +102,8 @@ def check_tiles(data: str, root: Path) -> CheckResult:
         if answer
     ]
     found = (
-        f"{len(tiles)} {describe_origin(manifest.synthetic)} tiles in {folder}, {manifest.units}; "
+        f"{len(tiles)} {describe_origin(manifest.synthetic)} tiles of {', '.join(list_regions(folder))} in {folder}, "
+        f"{manifest.units}; "
     )
     remedy = f"python -m data.check {data}"
     if faults:
@@ -110,6 +112,16 @@ def check_tiles(data: str, root: Path) -> CheckResult:
     if unpaired := list_unpaired(folder):
         return warning(f"{found}{len(unpaired)} lack an orbit, such as {unpaired[0]}", remedy)
     return passed(f"{found}{len(jobs)} files opened")
+
+
+def list_region_words(data: str) -> list[str]:
+    """Return the words that `tuning.run` needs to choose the regions of some data, none where its default has tiles."""
+    from data.tiles.paths import list_regions
+    from data.tiles.regions import DEFAULT_REGION
+
+    if data == "twin" or DEFAULT_REGION in list_regions(Path(data)):
+        return []
+    return ["--region", "all"]
 
 
 def _try_tile(job: tuple[Path, Any]) -> str:

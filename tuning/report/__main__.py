@@ -6,8 +6,7 @@ import sys
 from pathlib import Path
 
 from data.tiles.manifest import describe_origin
-from tuning.report.sections import format_ranking
-from tuning.report.write_report import format_pages, report_folder, write_report
+from tuning.report.write_report import format_pages, format_tables, report_folder, write_report
 from tuning.tracking.errors import end_command
 
 
@@ -35,8 +34,8 @@ def main(argv: list[str] | None = None) -> int:
 def _report(args: argparse.Namespace) -> int:
     table = write_report(args.root, args.campaign, out=args.out, partial=args.partial)
     print(f"Data: {describe_origin(bool(table['data'][0] == 'synthetic'))} tiles.")
-    print(format_ranking(table))
     folder = args.out or report_folder(args.root, table["campaign"][0])
+    print(format_tables(table, folder))
     print(f"Report: {folder / 'report.html'}\nIn MLflow:\n{format_pages(folder)}")
     return 0
 

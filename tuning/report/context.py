@@ -24,6 +24,7 @@ class ReportContext:
         layers: Label, DEM, change and land cover of the test tiles.
         table: Content of ``benchmark_master.csv``.
         figures: Figures that compare models, by name.
+        events: Content of ``benchmark_events.csv``; empty unless the split is across events.
         searches: One row per search trial, as in ``search_trials.csv``.
         missing_runs: One sentence per model with missing repeat runs; empty for a complete report.
         folder: The report's folder, with each model's figures and the campaign's files.
@@ -36,6 +37,7 @@ class ReportContext:
     layers: ReferenceLayers
     table: pd.DataFrame
     figures: dict[str, Path]
+    events: pd.DataFrame
     searches: pd.DataFrame
     missing_runs: tuple[str, ...]
     folder: Path

@@ -7,8 +7,10 @@ import numpy as np
 import pandas as pd
 
 from data.tiles.manifest import describe_origin
+from data.tiles.regions import DEFAULT_REGION, format_regions
 from tuning.metrics.compare import TOO_FEW, Comparison
 from tuning.report.context import ReportContext, format_spread
+from tuning.report.events import build_events_section, describe_new_events
 from tuning.report.html import Page
 from tuning.report.ranking import Ranking
 from tuning.report.sections_runs import (
@@ -27,6 +29,8 @@ from tuning.report.sections_scores import (
     build_ranking_section,
 )
 
+MOST_PLACES = 3
+POOLED = "The following comparison is of these events alone: it pools their test tiles and says nothing about new events."
 SECTIONS = (
     build_ranking_section,
     build_curves_section,
@@ -36,7 +40,6 @@ SECTIONS = (
     build_splits_section,
     build_search_section,
     build_cost_section,
-    build_published_section,
     build_pages_section,
     build_provenance_section,
 )
@@ -46,8 +49,10 @@ def build_page(context: ReportContext) -> Page:
     """Build the page's content."""
     first = context.table.iloc[0]
     synthetic = bool(first["data"] == "synthetic")
+    regions = str(first["regions"]).split()
     facts = [
         ("data", f"{describe_origin(synthetic)} tiles"),
+        ("regions", _name_regions(regions)),
         ("split", f"{first['split']} ({first['split_hash']})"),
         ("test tiles", f"{first['n_samples']}"),
         ("seeds", f"{int(context.table['seeds'].max())}"),
@@ -56,11 +61,33 @@ def build_page(context: ReportContext) -> Page:
     ]
     title = f"Landslide benchmark: {first['campaign']}"
     sections = [build_section(context) for build_section in SECTIONS]
+    if regions == [DEFAULT_REGION]:  # the published study's
+        sections.insert(-2, build_published_section(context))
+    if len(context.events):
+        sections.insert(0, build_events_section(context.events))
     return Page(title, synthetic, list(describe_result(context)), facts, sections)
 
 
+def _name_regions(names: Sequence[str]) -> str:
+    """Return regions with their places; many by name alone."""
+    return format_regions(names) if len(names) <= MOST_PLACES else ", ".join(names)
+
+
 def describe_result(context: ReportContext) -> Iterator[str]:
-    """Yield the verdict in sentences: the networks among themselves, then the best network and baseline."""
+    """Yield the verdict in sentences: the networks among themselves, then the best network and baseline.
+
+    With a split across events, the scores on new events come first, and the comparison is said to be of these events.
+    """
+    if len(context.events):
+        models = context.ranking.models
+        for kind in (False, True):  # the best network, then the best baseline
+            if best := next((model for model in models if model.is_baseline == kind), None):
+                yield describe_new_events(context.events, best.title)
+        yield POOLED
+    yield from _describe_comparison(context)
+
+
+def _describe_comparison(context: ReportContext) -> Iterator[str]:
     ranking = context.ranking
     networks = [model.title for model in ranking.models if not model.is_baseline]
     baselines = [model.title for model in ranking.models if model.is_baseline]

@@ -30,9 +30,11 @@ def build_examples_section(context: ReportContext) -> Section:
             Image(file, f"{model.title}, example {number}") for number, file in enumerate(files, 1)
         ]
         galleries.append(Gallery(images, model.title))
+    fold = networks or baselines
+    where = f" of the fold {fold[0].chosen.fold}" if len(fold[0].by_seed[0]) > 1 else ""
     text = Text(
         "From left to right: change of VV over the event, label, probability, and errors: true positives in "
-        "white, false positives in orange, false negatives in blue. Shown are the tiles with most landslide "
+        f"white, false positives in orange, false negatives in blue. Shown are the test tiles{where} with most landslide "
         "pixels and one tile without a landslide."
     )
     return Section("Examples", [text, *galleries])

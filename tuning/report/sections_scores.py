@@ -28,6 +28,10 @@ CAVEAT = (
     "differ by 0.031 F1. Its numbers are for orientation only: its inputs and split differ, and it reports no spread."
 )
 
+POOLED_EVENTS = (
+    "The scores of this section pool the test tiles of the held-out events. Intervals and p-values are over seeds and over the "
+    "tiles of these events, so they hold for these events, not for new ones and not for one area."
+)
 SLOPE_NOTE = (
     "Slopes are those of the tile's 30 m heights after smoothing; they differ from the true slope at 30 m by about 0.4 to "
     "1.8 degrees (root mean square), so pixels near a class's limit may be in the class beside it."
@@ -73,6 +77,7 @@ def build_ranking_section(context: ReportContext) -> Section:
     return Section(
         "Ranking",
         [
+            *([Text(POOLED_EVENTS)] if len(context.events) else []),
             Table(
                 [*columns, "val AP", "seeds"],
                 rows,
@@ -149,8 +154,10 @@ def build_landslides_section(context: ReportContext) -> Section:
 
 def build_conditions_section(context: ReportContext) -> Section:
     """Build the section with scores by slope, orbit geometry, land cover and landslide size."""
+    models = context.ranking.models
+    fold = f", on the fold {models[0].by_seed[0][0].fold}" if len(models[0].by_seed[0]) > 1 else ""
     blocks: list[Text | Table | Image | Gallery] = [
-        Text("First seed of each network, at its threshold chosen on val."),
+        Text(f"First seed of each network, at its threshold chosen on val{fold}."),
         Text(SLOPE_NOTE),
     ]
     layers = context.layers

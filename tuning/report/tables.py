@@ -14,7 +14,7 @@ from tuning.metrics.objects import ObjectCounts, score_objects
 from tuning.metrics.scores import METRICS, Confusion, f1_dice, score_all, score_confusion
 from tuning.report.ranking import Ranking
 from tuning.report.results import ModelResult, RunResult
-from tuning.tracking.validate_runs import PROVENANCE
+from tuning.tracking.validate_runs import read_provenance
 
 # The published study's columns, in its order.
 PUBLISHED_COLUMNS = (
@@ -171,10 +171,8 @@ def make_model_row(model: ModelResult, ranking: Ranking) -> dict[str, Any]:
         name: float(np.mean([_metric(r, f"cost/{name}") for r in model.runs])) for name in COSTS
     }
     row |= {"architecture": model.key, "seed": model.chosen.seed}
-    tags: Mapping[str, str] = model.chosen.run.data.tags
-    return (
-        row | {"run_id": model.chosen.run.info.run_id} | {name: tags[name] for name in PROVENANCE}
-    )
+    run = model.chosen.run
+    return row | {"run_id": run.info.run_id} | read_provenance(run.data.tags)
 
 
 def score_at_half(model: ModelResult, row: Mapping[str, Any]) -> dict[str, Any]:

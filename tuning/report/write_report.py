@@ -13,13 +13,14 @@ from mlflow.tracking import MlflowClient
 
 from data.io.safe_json import read_json
 from tuning.report.context import ReportContext
+from tuning.report.events import EVENTS_FILE, format_events, make_event_rows
 from tuning.report.figures import draw_comparisons, draw_model
 from tuning.report.html import write_page
 from tuning.report.ranking import Ranking, rank_models
 from tuning.report.reference_layers import ReferenceLayers
 from tuning.report.register_models import register_models
 from tuning.report.results import ModelResult, is_finished_repeat, read_results
-from tuning.report.sections import build_page
+from tuning.report.sections import build_page, format_ranking
 from tuning.report.tables import (
     PUBLISHED_COLUMNS,
     make_comparison_rows,
@@ -96,10 +97,18 @@ def write_report(
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         _download_tile_files(client, campaign_run, folder)
-        table = _write_tables(ranking, trials.searches, folder)
+        table, events = _write_tables(ranking, trials.searches, folder)
         register_models(client, ranking, table, campaign_run)
         _write_figures_and_page(
-            client, campaign_run, ranking, results.layers, table, trials.searches, missing, folder
+            client,
+            campaign_run,
+            ranking,
+            results.layers,
+            table,
+            events,
+            trials.searches,
+            missing,
+            folder,
         )
         client.log_artifacts(campaign_run.info.run_id, temporary, "report")
         shutil.copytree(folder, out or report_folder(root, name), dirs_exist_ok=True)
@@ -114,12 +123,18 @@ def _download_tile_files(client: MlflowClient, campaign: Run, folder: Path) -> N
         client.download_artifacts(run_id, name, str(folder))
 
 
-def _write_tables(ranking: Ranking, searches: pd.DataFrame, folder: Path) -> pd.DataFrame:
+def _write_tables(
+    ranking: Ranking, searches: pd.DataFrame, folder: Path
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Write the CSV files; return the content of ``benchmark_master.csv`` and of ``benchmark_events.csv``."""
     rows = [make_model_row(model, ranking) for model in ranking.models]
     table = pd.DataFrame(rows)
     table.to_csv(folder / "benchmark_master.csv", index=False)
     runs = make_run_rows(ranking.models)
     pd.DataFrame(runs).to_csv(folder / "benchmark_runs.csv", index=False)
+    events = make_event_rows(runs, str(table["regions"][0]).split())
+    if len(events):
+        events.to_csv(folder / EVENTS_FILE, index=False)
     tiles = pd.DataFrame(make_tile_rows(ranking.models))
     tiles.to_csv(folder / "benchmark_tiles.csv", index=False)
     pd.DataFrame(make_comparison_rows(ranking)).to_csv(folder / "pairwise.csv", index=False)
@@ -128,7 +143,7 @@ def _write_tables(ranking: Ranking, searches: pd.DataFrame, folder: Path) -> pd.
     for model, row in zip(ranking.models, rows, strict=True):
         own = [run for run in runs if run["model"] == model.title]
         _write_model_files(model, row, own, folder)
-    return table
+    return table, events
 
 
 def _write_model_files(
@@ -149,6 +164,7 @@ def _write_figures_and_page(
     ranking: Ranking,
     layers: ReferenceLayers,
     table: pd.DataFrame,
+    events: pd.DataFrame,
     searches: pd.DataFrame,
     missing: Sequence[str],
     folder: Path,
@@ -168,6 +184,7 @@ def _write_figures_and_page(
         layers,
         table,
         compared,
+        events,
         searches,
         tuple(missing),
         folder,
@@ -195,6 +212,14 @@ def format_pages(folder: Path) -> str:
     """Format a report's MLflow URLs for the terminal, one per line."""
     pages = read_json(folder / PAGES_FILE)
     return "\n".join(f"  {label}: {address}" for label, address in pages.items())
+
+
+def format_tables(table: pd.DataFrame, folder: Path) -> str:
+    """Format a report's ranking for the terminal, and its scores by held-out event if the split is across events."""
+    text, file = format_ranking(table), folder / EVENTS_FILE
+    if not file.is_file():
+        return text
+    return f"{format_events(pd.read_csv(file))}\n\nThe test tiles of these events pooled:\n{text}"
 
 
 def report_folder(root: Path, campaign: str) -> Path:

@@ -12,6 +12,7 @@ from data.pack.channels import choose_channels
 from data.splits import store_split
 from data.tiles import ACQUISITIONS
 from tuning.settings.presets import get_preset
+from tuning.settings.regions import add_shots, choose_campaign_regions, normalise_events
 from tuning.settings.settings import (
     PACKS,
     TWIN,
@@ -74,6 +75,7 @@ def settings_from_options(options: dict[str, Any], root: Path) -> Settings:
     chosen["models"], chosen["baselines"] = choose_models(options.pop("model", ["all"]), channels)
     if Path(options.get("split", "")).suffix:  # only files have a suffix
         options["split"] = store_split(Path(options["split"]), root / PACKS)
+    chosen |= _choose_regions(options)
     if "://" not in options.get("storage", "://"):
         options["storage"] = str(
             Path(options["storage"]).resolve()
@@ -85,6 +87,18 @@ def settings_from_options(options: dict[str, Any], root: Path) -> Settings:
         return replace(load_settings(root, unfinished), stack_seeds=settings.stack_seeds)
     save_settings(root, settings)
     return settings
+
+
+def _choose_regions(options: dict[str, Any]) -> dict[str, Any]:
+    """Take the options about regions out of the user's, and return the settings that they mean."""
+    data = options.get("data", TWIN)
+    words = options.pop("region", None)
+    regions = choose_campaign_regions(words, None if data == TWIN else Path(data))
+    return {
+        "regions": regions,
+        "events": normalise_events(options.pop("event", ()), regions),
+        "split": add_shots(options.get("split", "blocks"), options.pop("shots", None)),
+    }
 
 
 def _confirm_resume(root: Path, campaign: str) -> bool:

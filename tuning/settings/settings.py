@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +12,13 @@ from data.pack.augmentation import make_augment
 from data.pack.channels import check_steps, choose_channels, list_modalities
 from data.pack.normalisation import KINDS
 from data.splits import check_splits
-from data.tiles import Units, list_tiles
+from data.tiles import Units
+from data.tiles.regions import DEFAULT_REGION
 from models import list_models
 from tuning.baselines.baselines import list_baselines
 from tuning.settings.lock import is_running
 from tuning.settings.presets import SEEDS, get_preset
+from tuning.settings.regions import check_split_regions, check_tiles, read_events
 from tuning.trial.folder import read_optional_json, write_json
 
 TWIN = "twin"
@@ -43,6 +45,8 @@ class Settings:
         augment: Values of :class:`data.pack.augmentation.Augment`.
         trials: Search trials per architecture.
         seeds: Repeat trials per architecture.
+        regions: Names of the regions, sorted.
+        events: Times of the regions' events that replace those of the files, by region.
         cpus_per_trial: Cores of one trial; an equal share if None.
         gpus_per_trial: Fraction of a GPU of one trial; if None, half a GPU on machines that have one.
         address: Address of the Ray cluster; a local one if None.
@@ -66,6 +70,8 @@ class Settings:
     augment: dict[str, Any]
     trials: int
     seeds: int
+    regions: tuple[str, ...] = (DEFAULT_REGION,)
+    events: dict[str, str] = field(default_factory=dict)
     cpus_per_trial: float | None = None
     gpus_per_trial: float | None = None
     address: str | None = None
@@ -109,6 +115,8 @@ def check_settings(settings: Settings) -> None:
     get_preset(settings.preset)
     check_splits(settings.split)
     _check_inputs(settings)
+    check_split_regions(settings.split, settings.regions)
+    read_events(settings.events, settings.regions)
     for name, value, most in (
         ("trials", settings.trials, None),
         ("seeds", settings.seeds, len(SEEDS)),
@@ -125,8 +133,8 @@ def check_settings(settings: Settings) -> None:
     ):
         if number is not None and (number < 0 or (number == 0 and "more" in rule)):
             raise ValueError(f"--{name} must {rule}, but got {number:g}.")
-    if settings.data != TWIN:
-        list_tiles(Path(settings.data), list_modalities(settings.channels))
+    folder = None if settings.data == TWIN else Path(settings.data)
+    check_tiles(folder, list_modalities(settings.channels), settings.regions)
 
 
 def _check_inputs(settings: Settings) -> None:
@@ -197,6 +205,7 @@ def load_settings(root: Path, campaign: str | None) -> Settings:
     content: dict[str, Any] = read_optional_json(file)
     try:
         lists = {name: tuple(content.get(name, ())) for name in ("models", "baselines", "channels")}
+        lists |= {"regions": tuple(content.get("regions", (DEFAULT_REGION,)))}
         settings = Settings(**(content | lists))
         _check_kept(settings, file.parent.name)
         return settings

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from data.tiles.manifest import describe_origin
+from data.tiles.regions import format_regions
 from models import paper_name
 from tuning.tracking.payloads import CampaignContext, pick_best
 from tuning.trial.folder import Row
@@ -30,7 +31,8 @@ def describe_campaign(
         for name, sizes in parts.items()
     ]
     return (
-        f"{_FACTS}\n\nLandslide segmentation on **{kind}** Sentinel-1 series: {models}.\n\n"
+        f"{_FACTS}\n\nLandslide segmentation on **{kind}** Sentinel-1 series of "
+        f"{format_regions(context.regions.split())}: {models}.\n\n"
         f"- Split {'; '.join(tiles)} (hash `{context.split_hash}`)\n"
         f"- Input {context.channels}, acquisitions {context.acquisitions}\n"
         f"- Preset `{context.preset}`, data `{context.data_hash}`, code `{context.git_commit}`\n"

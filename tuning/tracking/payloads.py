@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric
 
+from data.tiles.regions import DEFAULT_REGION
 from tuning.metrics.calibration import reliability
 from tuning.metrics.curve import Curve
 from tuning.trial.folder import Row
@@ -36,6 +37,7 @@ class CampaignContext:
         channels: Channels of the input.
         acquisitions: Their number and how they are chosen, for example ``4 even``.
         git_commit: Commit of the code, with ``-dirty`` if files were changed.
+        regions: Names of the tiles' regions, sorted, with spaces between.
     """
 
     campaign: str
@@ -47,6 +49,7 @@ class CampaignContext:
     channels: str
     acquisitions: str
     git_commit: str
+    regions: str = DEFAULT_REGION
 
 
 def flatten(params: dict[str, Any], prefix: str = "") -> dict[str, Any]:

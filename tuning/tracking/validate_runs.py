@@ -7,7 +7,7 @@ used, and an error names the run.
 import logging
 import math
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from data.io.safe_json import (
 )
 from data.splits import check_split
 from data.tiles import TILE_ID_RULE, TILE_PX, is_tile_id
+from data.tiles.regions import DEFAULT_REGION
 from models import list_models
 from tuning.baselines.baselines import BASELINES
 from tuning.metrics.histogram import BINS
@@ -39,8 +40,8 @@ MAX_THREADS = 1024
 MAX_CHARS = 300  # of a tag that a table shows
 # Tags of a repeat run that are copied into tables.
 PROVENANCE = (
-    *("campaign", "preset", "split", "split_hash", "data_hash", "data", "channels", "acquisitions"),
-    "git_commit",
+    *("campaign", "preset", "split", "split_hash", "data_hash", "data", "regions", "channels"),
+    *("acquisitions", "git_commit"),
 )
 ROUNDING = 0.001  # sums of floats may end a little outside a score's range
 # Maximum of each metric that a report needs.
@@ -100,6 +101,16 @@ def is_model(key: object) -> bool:
     return isinstance(key, str) and (key in list_models() or key in BASELINES)
 
 
+def read_provenance(tags: Mapping[str, str]) -> dict[str, Any]:
+    """Return the tags of a repeat run that are copied into tables; None for a missing one.
+
+    Runs of earlier releases, which read Hokkaido alone, have no tag ``regions``.
+    """
+    return {name: tags.get(name) for name in PROVENANCE} | {
+        "regions": tags.get("regions", DEFAULT_REGION)
+    }
+
+
 def check_repeat(run: Run) -> None:
     """Check the tags and scores of a repeat run.
 
@@ -111,6 +122,7 @@ def check_repeat(run: Run) -> None:
             range.
     """
     tags, place = run.data.tags, f"run {run.info.run_id}"
+    tags = tags | read_provenance(tags)
     for name in ("study", "seed", "fold", *PROVENANCE):
         text = tags.get(name)
         if text is None or len(text) > MAX_CHARS or not text.isprintable():
@@ -131,6 +143,10 @@ def check_repeat(run: Run) -> None:
     if not _MODEL_URI.fullmatch(uri := tags.get("model_uri", "")):
         raise refused_error(
             "The tag model_uri must be a logged model's", show_value(uri), place, _REMEDY
+        )
+    if not all(is_tile_id(f"{name}_1") for name in tags["regions"].split() or [""]):
+        raise refused_error(
+            "The tag regions must be names of regions", show_value(tags["regions"]), place, _REMEDY
         )
     check_split(tags["fold"])
     for name, most in NEEDED_METRICS.items():

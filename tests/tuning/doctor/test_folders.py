@@ -8,7 +8,12 @@ import pytest
 
 from data.tiles import ORBITS
 from tests.support.check_results import matches
-from tuning.doctor.folders import check_output, check_temporary, check_tiles
+from tuning.doctor.folders import (
+    check_output,
+    check_temporary,
+    check_tiles,
+    list_region_words,
+)
 
 
 @pytest.fixture
@@ -71,7 +76,18 @@ def test_twin_needs_no_tiles(tmp_path: Path) -> None:
 
 def test_tiles_are_opened(twin: Path, tmp_path: Path) -> None:
     result = check_tiles(str(twin), tmp_path)
-    assert matches(result, "ok", r"^12 SYNTHETIC .* tiles in .*, dB; 6 files opened$")
+    assert matches(result, "ok", r"^12 SYNTHETIC .* tiles of hokkaido in .*, dB; 6 files opened$")
+
+
+def test_command_chooses_the_regions_where_the_default_has_no_tile(
+    copy_tiles: Callable[[], Path],
+) -> None:
+    tiles = copy_tiles()
+    assert list_region_words("twin") == list_region_words(str(tiles)) == []
+    for orbit in ORBITS:
+        for file in (tiles / orbit).iterdir():
+            file.rename(file.with_name(file.name.replace("hokkaido", "noto")))
+    assert list_region_words(str(tiles)) == ["--region", "all"]
 
 
 def test_missing_tiles_are_named(tmp_path: Path) -> None:
