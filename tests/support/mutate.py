@@ -87,9 +87,9 @@ def swap_dims(path: Path, rng: Rng) -> str:
     order = orders[rng.integers(len(orders))]
     if rng.random() < 0.5:
         rewrite(path, lambda d: d.rename({"x": "y", "y": "x"}))
-    else:
-        rewrite(path, lambda d: d.transpose(*order))
-    return "wrong-dims"
+        return "wrong-grid"
+    rewrite(path, lambda d: d.transpose(*order))
+    return "storage-order"
 
 
 def cut_shape(path: Path, rng: Rng) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+import netCDF4
 import numpy as np
 import xarray as xr
 
@@ -85,3 +86,9 @@ def shift(days: int) -> Change:
 def count_annotated_px(tile_ids: Iterable[str]) -> int:
     """Return the number of annotated landslide pixels in these tiles of the catalogue."""
     return sum(read_catalogue()[tile].annotated_px for tile in tile_ids)
+
+
+def unmark(path: Path) -> None:
+    """Remove the twin's mark from a file: it then looks like a real one."""
+    with netCDF4.Dataset(path, "a") as file:
+        file.delncattr("synthetic")

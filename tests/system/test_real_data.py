@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from data.splits import Split
 from data.tiles import MODALITIES
 from tests.support.loopback_hub import LoopbackHub, tar_gz
 from tests.support.optical import add_optical
+from tests.support.tile_files import unmark
 from tuning.tracking.client import connect, find_runs
 
 pytestmark = pytest.mark.slow
@@ -24,10 +26,12 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(scope="module")
 def hub(twin: Path, pack: Pack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LoopbackHub]:
-    """Serve the tiny twin's tiles like the data set: three modalities, one archive each."""
+    """Serve the tiny twin's tiles like the data set: unmarked, three modalities, one archive each."""
     folder = tmp_path_factory.mktemp("offered")
     for orbit in MODALITIES[:2]:
-        (folder / orbit).symlink_to(twin / orbit)
+        shutil.copytree(twin / orbit, folder / orbit)
+        for path in (folder / orbit).iterdir():
+            unmark(path)
     add_optical(folder, list(pack.tile_ids))
     files = {}
     for modality in MODALITIES:

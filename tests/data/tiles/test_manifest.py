@@ -2,13 +2,13 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-import netCDF4
 import pytest
 
 from data.pack import Pack, make_pack
 from data.tiles import ORBITS, TileError, list_tiles, tile_path
 from data.tiles.manifest import describe_origin, read_manifest
 from data.twin import make_twin
+from tests.support.tile_files import unmark
 
 
 def test_the_twin_is_synthetic(twin: Path) -> None:
@@ -25,12 +25,6 @@ def test_raw_release_is_linear_power(tmp_path: Path, pack: Pack) -> None:
     (raw / "twin.json").unlink()
     assert read_manifest(raw).units == "linear"  # guessed from the files
     assert read_manifest(raw, "dB").units == "dB"  # the argument wins
-
-
-def unmark(path: Path) -> None:
-    """Remove the twin's mark from a file: it then looks like a real one."""
-    with netCDF4.Dataset(path, "a") as file:
-        file.delncattr("synthetic")
 
 
 @pytest.fixture
