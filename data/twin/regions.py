@@ -178,7 +178,13 @@ NOTO = TwinRegion(
     list_sites=_list_noto_sites,
     heights=_smooth_noto,
     dem_cell_px=(2.45, 3.09),  # at 37.4 degrees north
-    physics=Physics(forest=(-8.3, -14.6), slide=(3.8, -0.6), darker_share=0.3, lasting=0.5),
+    physics=Physics(
+        forest=(-8.3, -14.6),
+        slide=(4.2, -0.4),
+        debris=(-1.8, -0.6),
+        darker_share=0.3,
+        lasting=0.5,
+    ),
 )
 
 REGIONS = {region.name: region for region in (HOKKAIDO, NOTO)}
