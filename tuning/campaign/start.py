@@ -8,9 +8,11 @@ from dataclasses import asdict
 from pathlib import Path
 from uuid import uuid4
 
+import numpy as np
 import torch
 
 from data.io.shared_storage import SharedStorage
+from data.pack import Pack
 from data.splits import PARTS, Split
 from tuning.baselines.baselines import is_deterministic
 from tuning.campaign.prepare_data import describe_data, prepare_data
@@ -88,6 +90,7 @@ class CampaignSetup:
             acquisitions=f"{settings.timesteps} {settings.steps}",
             git_commit=read_commit(Path(__file__).parent),
             regions=" ".join(sorted(set(self.pack.regions))),
+            events=list_events(self.pack),
         )
 
     @property
@@ -154,3 +157,11 @@ def _hash_splits(splits: Sequence[Split]) -> str:
     if len(splits) == 1:
         return splits[0].hash
     return hashlib.sha256(" ".join(split.hash for split in splits).encode()).hexdigest()[:12]
+
+
+def list_events(pack: Pack) -> str:
+    """Return the event of each region whose tiles have one, as in :class:`CampaignContext`."""
+    found: dict[str, set[str]] = {}
+    for region, event in zip(pack.regions, np.datetime_as_string(pack.events), strict=True):
+        found.setdefault(region, set()).add(str(event))
+    return " ".join(f"{name}={min(ev)}" for name, ev in sorted(found.items()) if len(ev) == 1)

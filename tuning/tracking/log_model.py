@@ -196,9 +196,10 @@ def _describe_input(checkpoint: Checkpoint) -> dict[str, Any]:
 
 def _describe_data(meta: Model) -> dict[str, Any]:
     """Return what ``facts.json`` says of the data: its kind, and the time of each known event by region."""
-    regions = read_regions().values()
+    regions, facts = read_regions().values(), meta.metadata or {}
     events = {region.name: str(region.event) for region in regions if region.event is not None}
-    return {"data": str((meta.metadata or {}).get("data", "")), "events": events}
+    own = dict(word.split("=", 1) for word in str(facts.get("events", "")).split())
+    return {"data": str(facts.get("data", "")), "events": events | own}
 
 
 def _describe(checkpoint: Checkpoint, facts: Mapping[str, Any]) -> dict[str, Any]:

@@ -38,6 +38,8 @@ class CampaignContext:
         acquisitions: Their number and how they are chosen, for example ``4 even``.
         git_commit: Commit of the code, with ``-dirty`` if files were changed.
         regions: Names of the tiles' regions, sorted, with spaces between.
+        events: Time of the event of each region that has one, such as ``noto=2024-01-01T07:10:00``, with spaces
+            between. A logged model holds them, for tiles whose files name no event.
     """
 
     campaign: str
@@ -50,6 +52,7 @@ class CampaignContext:
     acquisitions: str
     git_commit: str
     regions: str = DEFAULT_REGION
+    events: str = ""
 
 
 def flatten(params: dict[str, Any], prefix: str = "") -> dict[str, Any]:

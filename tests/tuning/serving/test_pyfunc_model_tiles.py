@@ -21,7 +21,8 @@ def uri(tmp_path_factory: pytest.TempPathFactory) -> str:
     """A model that was trained on the twin."""
     folder = tmp_path_factory.mktemp("trial")
     checkpoint = load_checkpoint(write_checkpoint(folder, steps="event", timesteps=2).best)
-    save_model(checkpoint, Model(metadata={"data": "synthetic"}), folder / "model")
+    facts = {"data": "synthetic", "events": "noto=2018-06-01T23:59:59"}
+    save_model(checkpoint, Model(metadata=facts), folder / "model")
     return str(folder / "model")
 
 
@@ -45,16 +46,18 @@ def test_a_region_s_event_comes_with_the_model(model: PyFuncModel, tmp_path: Pat
     assert not np.array_equal(model.predict(path, params={"event": "2018-06-01"}), day)
 
 
-def test_another_region_s_event_comes_from_the_file_or_the_call(
+def test_another_region_s_event_comes_from_training_the_file_or_the_call(
     model: PyFuncModel, tmp_path: Path
 ) -> None:
-    path = write_tile(tmp_path, "noto_1")
-    with pytest.raises(ValueError, match=r"got no event_date .* none of 'noto'. Pass it") as error:
+    path = write_tile(tmp_path, "newland_1")
+    message = r"got no event_date .* none of 'newland'. Pass it"
+    with pytest.raises(ValueError, match=message) as error:
         model.predict(path)
     assert error.value.verdict == "no-event"
     given = model.predict(path, params={"event": "2018-06-01"})
-    dated = write_tile(tmp_path, "noto_2", event_date="2018-06-01")
+    dated = write_tile(tmp_path, "newland_2", event_date="2018-06-01")
     assert np.array_equal(model.predict(dated), given)
+    assert np.array_equal(model.predict(write_tile(tmp_path, "noto_1")), given)
 
 
 def test_an_error_of_a_tile_carries_its_verdict(model: PyFuncModel, tmp_path: Path) -> None:
