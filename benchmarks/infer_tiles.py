@@ -51,7 +51,7 @@ def make_logged(model: str, folder: Path) -> tuple[torch.nn.Module, Program, Lan
     program = make_program(Checkpoint(config, network, NORM, 1, 0.5))
     save_program(program, make_reference(program, NORM), folder / "program.pt2")
     facts = {"channels": CHANNELS, "timesteps": TIMESTEPS, "steps": "even", "threshold": 0.5}
-    facts |= {"data": "", "events": {}}
+    facts |= {"data": "", "events": ""}
     (folder / "facts.json").write_text(json.dumps(facts))
     served = LandslideModel()
     artifacts = {"facts": str(folder / "facts.json"), "program": str(folder / "program.pt2")}

@@ -74,9 +74,8 @@ class LandslideModel(PythonModel):
         """
         facts = json.loads(Path(context.artifacts["facts"]).read_text())
         self.threshold = float(facts["threshold"])
-        self.spec = ModelInput(
-            tuple(facts["channels"]), facts["timesteps"], facts["steps"], facts["events"]
-        )
+        events = dict(word.split("=", 1) for word in facts["events"].split())
+        self.spec = ModelInput(tuple(facts["channels"]), facts["timesteps"], facts["steps"], events)
         self.synthetic = facts["data"] == "synthetic"
         if self.synthetic:
             logger.warning(

@@ -199,7 +199,8 @@ def _describe_data(meta: Model) -> dict[str, Any]:
     regions, facts = read_regions().values(), meta.metadata or {}
     events = {region.name: str(region.event) for region in regions if region.event is not None}
     own = dict(word.split("=", 1) for word in str(facts.get("events", "")).split())
-    return {"data": str(facts.get("data", "")), "events": events | own}
+    text = " ".join(f"{region}={time}" for region, time in sorted((events | own).items()))
+    return {"data": str(facts.get("data", "")), "events": text}
 
 
 def _describe(checkpoint: Checkpoint, facts: Mapping[str, Any]) -> dict[str, Any]:
