@@ -103,4 +103,6 @@ def _compare_values(
         found = values.get(name, np.empty(0))
         outside = float(np.mean((found < low) | (found > high))) if found.size else 0.0
         if outside > MAX_OUTSIDE:
-            yield f"{outside:.0%} of {name} is outside {low:.3g} to {high:.3g}, where 98% of training is"
+            unit = " dB" if name.startswith(ORBITS) else ""
+            span = f"{low:.3g} to {high:.3g}{unit}"
+            yield f"{outside:.0%} of {name} is outside {span}, where 98% of training is"

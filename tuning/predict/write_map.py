@@ -177,13 +177,14 @@ def _write_products(job: MapJob, folder: Path, files: dict[str, Path]) -> MapTot
     if not totals.mapped_m2:
         reason = next(iter(scene.excluded.values()), "No pixel has backscatter.")
         raise ValueError(f"A map needs data, but {job.facts['input']} has none. {reason}")
+    differences = job.facts.get("differs_from_training")
     draw_quicklook(
         *(folder / PICTURE, files["probability"], files["mask"], files["relief"]),
         threshold=threshold,
         title=f"Landslide probability, {job.facts['model']}",
         caption=format_totals(totals, threshold),
         origin=origin,
-        cautions=job.facts["differs_from_training"] or (),
+        cautions=["Unlike the train tiles:", *differences] if differences else [],
         heights=scene.has_heights,
     )
     facts = job.facts | {"missing_tiles": scene.excluded}

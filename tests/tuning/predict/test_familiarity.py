@@ -45,7 +45,7 @@ def test_a_scene_like_the_train_tiles_has_no_differences(tmp_path: Path) -> None
         ({"dates": {"s1asc": 16}}, "s1asc has 15 dates, train tiles have 16."),
         ({"spacing_days": {"s1asc": 12.0}}, "The dates of s1asc that the model reads are 120 days apart, in training 12."),
         ({"spacing_days": {"s1asc": 300.0}}, "are 120 days apart, in training 300."),
-        ({"ranges": {"s1asc:VV": [-30, -12], "s1asc:VH": [-20, -10]}}, "93% of s1asc:VV is outside -30 to -12, where 98% of training is."),
+        ({"ranges": {"s1asc:VV": [-30, -12], "s1asc:VH": [-20, -10]}}, "93% of s1asc:VV is outside -30 to -12 dB, where 98% of training is."),
     ],
 )  # fmt: skip
 def test_each_difference_is_found_alone(

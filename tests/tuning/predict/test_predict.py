@@ -3,6 +3,7 @@
 import json
 import math
 import re
+import shlex
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -169,6 +170,51 @@ def test_geotiffs_of_30_m_become_a_map_of_10_m(run: Run, tmp_path: Path) -> None
         assert (raster.shape, raster.res) == ((90, 120), (10, 10))
     notes = json.loads((tmp_path / "map" / "summary.json").read_text())["notes"]
     assert "s1asc was resampled from 30 m to 10 m, in EPSG:32654." in notes
+
+
+def list_blocks(language: str) -> list[str]:
+    """List the code blocks of docs/maps.md."""
+    text = (Path(__file__).parents[3] / "docs" / "maps.md").read_text(encoding="utf-8")
+    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
+
+
+COMMANDS = [
+    line
+    for block in list_blocks("bash")
+    for line in block.replace("\\\n", " ").splitlines()
+    if line.strip()
+]
+
+
+@pytest.mark.parametrize("number", range(len(COMMANDS)))
+def test_every_command_of_the_page_on_maps_makes_a_map(
+    root: Path, quad: Path, tmp_path: Path, number: int
+) -> None:
+    """Words in capitals stand for the reader's own files."""
+    python, option, module, *words = shlex.split(COMMANDS[number])
+    assert (python, option, module) == ("python", "-m", "tuning.predict")
+    inputs = {
+        "TILES_OR_FILE": lambda: tile_path(quad, "hokkaido_579", "s1asc"),
+        "GEOTIFFS": lambda: write_folder(make_groups(32, 32, TIMES[::4]), tmp_path / "tifs"),
+        "SCENE_30_M": lambda: write_folder(
+            make_groups(16, 16, TIMES[::4]), tmp_path / "tifs", step=30
+        ),
+    }
+    given = words[words.index("--input") + 1]
+    replaced = {given: str(inputs[given]()), "DIR": str(tmp_path / "map")}
+    assert main([*(replaced.get(word, word) for word in words), "--root", str(root)]) == 0
+    assert (tmp_path / "map" / "landslides.gpkg").is_file()
+
+
+def test_the_datacube_of_the_page_on_maps_can_be_mapped(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The recipe runs as it stands, without dask."""
+    (recipe,) = list_blocks("python")
+    groups = change_all(make_groups(40, 40, TIMES[::4]), lambda d: d.drop_attrs())
+    monkeypatch.chdir(tmp_path)
+    exec(recipe, {"ascending": groups["s1asc"], "descending": groups["s1dsc"]})  # noqa: S102
+    assert run(given=tmp_path / "scene.zarr") == 0
 
 
 def test_a_map_equals_the_logged_models_prediction(
