@@ -22,7 +22,7 @@ from data.tiles import (
     TILE_PX,
     is_tile_id,
 )
-from data.tiles.events import fill_events
+from data.tiles.events import check_given_events, fill_events
 from data.tiles.manifest import mixed_error
 from data.tiles.paths import region_of
 
@@ -96,10 +96,14 @@ class PackWriter:
             given: The user's times of events by region, as in :func:`data.tiles.events.fill_events`.
 
         Raises:
-            ValueError: If a region's event is unknown.
+            TileError: If a tile is synthetic, but the manifest says that the folder's tiles are real.
+            ValueError: If a region's event is unknown, or a given one has no acquisitions on one side.
         """
+        if True in self._marks and not manifest["synthetic"]:
+            raise mixed_error(self._marks[True], "another tile of the folder")
         tables = {name: np.stack(rows) for name, rows in self._tables.items()}
         regions = [region_of(tile) for tile in self.tile_ids]
+        check_given_events(given or {}, tables["times"], regions)
         tables["events"] = fill_events(tables["own_events"], regions, given)
         for name, values in tables.items():
             np.save(self._folder / f"{name}.npy", values)

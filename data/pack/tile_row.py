@@ -117,7 +117,7 @@ def read_tile_row(
         warnings += [f.text for f in compare_tiles(tiles)]
     except (TileError, FileNotFoundError) as error:
         return str(error)
-    first = tiles[0]
+    first, own = tiles[0], [tile.event for tile in tiles if tile.event is not None]
     height = np.where(first.dem == NODATA, np.nan, first.dem.astype(np.float32))
     slope = measure_slope(height)
     layers = [layer for tile in tiles for layer in np.moveaxis(tile.bands, 1, 0)]
@@ -128,7 +128,7 @@ def read_tile_row(
         slope=slope.astype(np.float16),
         times=np.stack([tile.times for tile in tiles]).astype("datetime64[s]"),
         moments=np.array([_moments(layer) for layer in (*layers, height, slope)]),
-        event=NO_EVENT if first.event is None else first.event.astype("datetime64[s]"),
+        event=own[0].astype("datetime64[s]") if own else NO_EVENT,
         corner=np.array([first.x[0], first.y[0]], np.float64),
         crs=first.crs,
         synthetic=first.synthetic,

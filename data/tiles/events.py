@@ -74,6 +74,30 @@ def fill_events(
     return events
 
 
+def check_given_events(
+    given: Mapping[str, np.datetime64], times: np.ndarray, regions: Sequence[str]
+) -> None:
+    """Check that a region has acquisitions before and after the time that the user gives for it.
+
+    Args:
+        given: Times by region; ``""`` stands for every region.
+        times: Acquisition times of every tile, shape ``(N, ...)``.
+        regions: Region of each tile, N names.
+
+    Raises:
+        ValueError: If all acquisitions of a region are on one side: nothing could be compared over the event.
+    """
+    names = np.array(regions)
+    for region in sorted(set(regions)):
+        event, dates = given.get(region, given.get("")), times[names == region]
+        if event is not None and not dates.min() <= event < dates.max():
+            span = " to ".join(np.datetime_as_string([dates.min(), dates.max()], "D"))
+            raise ValueError(
+                f"--event must lie within the acquisitions of {region} ({span}), but got {event}. Correct it, or give "
+                f"{region} its own time with --event {region}=TIME."
+            )
+
+
 def find_region_event(region: str, own: np.ndarray) -> np.datetime64:
     """Return the event of a region's tiles without ``event_date``: the catalogue's, else the most frequent one.
 
@@ -114,6 +138,8 @@ def parse_events(words: Iterable[str], regions: Sequence[str]) -> dict[str, np.d
                 f"--event must name a region that is used ({', '.join(regions)}), but got {region!r}. Correct it."
             )
         if region in given:
-            raise ValueError(f"--event must be given once per region, but got {word!r} again.")
+            raise ValueError(
+                f"--event must be given once per region, but got {word!r} again. Keep one of them."
+            )
         given[region] = parse_time(text)
     return given

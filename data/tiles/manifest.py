@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from data.io.safe_json import is_number, read_json, show_value
-from data.tiles.paths import is_tile_file, list_tiles, tile_path
+from data.tiles.paths import is_tile_file, list_tiles, region_of, tile_id_of, tile_path
 from data.tiles.rules import MODALITIES, ORBITS, TileError, Units
 from data.tiles.tile import guess_units, survey_tile
 
@@ -46,9 +46,10 @@ def describe_origin(synthetic: bool) -> str:
 
 
 def read_manifest(root: Path, units: Units | None = None) -> TileManifest:
-    """Read the manifest of a folder of tiles, and whether the first readable file of each orbit is synthetic.
+    """Read the manifest of a folder of tiles, and whether its tiles are synthetic by a file of each region.
 
-    A file of the twin says so itself, so tiles that were copied without ``twin.json`` stay synthetic. Whoever reads all
+    A file of the twin says so itself, so tiles that were copied without ``twin.json`` stay synthetic. Here the first
+    readable file of each modality and region is asked. Whoever reads all
     files compares all of them: :class:`data.pack.file_format.PackWriter` and :mod:`data.check` refuse a mixture.
 
     Args:
@@ -99,15 +100,17 @@ def mixed_error(synthetic: str, real: str) -> TileError:
 
 
 def _read_marks(root: Path) -> bool:
-    """Return whether the first readable file of each orbit is synthetic; False if none is readable."""
+    """Return whether the first readable file of each modality and region is synthetic; False if none is readable."""
     marks: dict[bool, str] = {}
-    for orbit in (name for name in MODALITIES if (root / name).is_dir()):
-        for path in sorted((root / orbit).glob("*.nc")):
-            if not is_tile_file(path.name, orbit):
+    for modality in (name for name in MODALITIES if (root / name).is_dir()):
+        seen: set[str] = set()
+        for path in sorted((root / modality).glob("*.nc")):
+            if not is_tile_file(path.name, modality) or region_of(tile_id_of(path)) in seen:
                 continue
             try:
-                marks.setdefault(survey_tile(path).synthetic, f"{orbit}/{path.name}")
-                break
+                survey = survey_tile(path)
+                marks.setdefault(survey.synthetic, f"{modality}/{path.name}")
+                seen.add(survey.region)
             except (TileError, OSError) as error:
                 logger.debug("Skipped while looking for the twin's mark: %s", error)
     if len(marks) > 1:

@@ -5,6 +5,7 @@ A region is data, not code: everything that differs between regions comes from a
 """
 
 import csv
+import re
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from functools import cache
@@ -17,6 +18,7 @@ from data.io.errors import unknown_name
 REGIONS_FILE = Path(__file__).with_name("regions.csv")
 DEFAULT_REGION = "hokkaido"
 ALL_REGIONS = "all"
+_TIME = re.compile(r"\d{4}-\d{2}-\d{2}([T ][\d:]+Z?)?", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -70,8 +72,10 @@ def parse_time(text: str) -> np.datetime64:
     Raises:
         ValueError: If it is neither a day nor a time.
     """
-    try:
-        time: np.datetime64 = np.datetime64(text.strip().removesuffix("Z"))
+    try:  # numpy also knows words such as "now", and shifts of time zones
+        time = np.datetime64(
+            text.strip().removesuffix("Z") if _TIME.fullmatch(text.strip()) else ""
+        )
         unit = np.datetime_data(time)[0]
     except ValueError:
         unit = ""

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from data.tiles import open_tile
-from data.tiles.events import fill_events, parse_events, read_event_date
+from data.tiles.events import check_given_events, fill_events, parse_events, read_event_date
 from tests.support.tile_files import EVENT, make_dataset, write
 
 NAT = np.datetime64("NaT", "s")
@@ -47,6 +47,17 @@ def test_given_times_replace_the_files() -> None:
     )
 
 
+@pytest.mark.parametrize("text", ["2017-12-31", "2018-03-01"])
+def test_a_given_time_without_acquisitions_on_both_sides_is_refused(text: str) -> None:
+    dates = np.array([["2018-01-01", "2018-02-01", "2018-03-01"]] * 2, "datetime64[s]")
+    event = np.datetime64(text, "s")
+    rule = r"acquisitions of noto \(2018-01-01 to 2018-03-01\), but got .* --event noto=TIME"
+    for given in ({"": event}, {"noto": event}):
+        with pytest.raises(ValueError, match=rule):
+            check_given_events(given, dates, ["noto", "noto"])
+    check_given_events({"chile": event, "noto": dates[0, 0]}, dates, ["noto", "noto"])
+
+
 def test_a_region_without_any_event_is_refused() -> None:
     with pytest.raises(
         ValueError, match=r"no event_date in the 2 tiles of 'chile'.*--event chile="
@@ -58,7 +69,7 @@ def test_a_region_without_any_event_is_refused() -> None:
     ("words", "message"),
     [
         (["chile=2020-01-01"], r"must name a region that is used \(hokkaido\), but got 'chile'"),
-        (["2020-01-01", "2020-01-02"], "once per region, but got '2020-01-02' again"),
+        (["2020-01-01", "2020-01-02"], r"once per region, but got '2020-01-02' again\. Keep"),
         (["hokkaido=soon"], "must look like 2018-09-05 or .* but got 'soon'"),
     ],
 )

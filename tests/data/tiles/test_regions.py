@@ -25,7 +25,9 @@ def test_a_day_means_its_end() -> None:
     assert parse_time("2018-09-05T18:08Z") == EVENT
 
 
-@pytest.mark.parametrize("text", ["", "yesterday", "2018", "2018-09", "2018-13-01", "05.09.2018"])
+@pytest.mark.parametrize(
+    "text", ["", "now", "2018", "2018-09", "2018-13-01", "05.09.2018", "2018-09-05T18:08+02:00"]
+)
 def test_a_time_that_is_no_day_is_refused(text: str) -> None:
     with pytest.raises(
         ValueError, match=r"must look like 2018-09-05 or 2018-09-05T18:08 \(UTC\), but"
