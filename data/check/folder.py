@@ -95,7 +95,7 @@ def _check_jobs(
 def _find_origin(root: Path, claim: bool | None, files: Sequence[FileReport]) -> bool | None:
     """Return whether the tiles are synthetic, from the files' own marks and the manifest's *claim*.
 
-    Files of the twin from before they had a mark are synthetic by their manifest.
+    Files of the twin may lack the mark; their manifest then says that they are synthetic.
     """
     examples = {file.facts.synthetic: file.path for file in reversed(files) if file.facts}
     if len(examples) > 1:

@@ -35,7 +35,7 @@ from data.tiles import (
     tile_id_of,
     tile_path,
 )
-from data.tiles.manifest import read_manifest
+from data.tiles.manifest import are_synthetic, read_manifest
 
 logger = logging.getLogger(__name__)
 
@@ -54,6 +54,7 @@ def open_mosaic(path: Path, spec: InputSpec, units: Units | None = None) -> "Mos
     Raises:
         FileNotFoundError: If no tile has all modalities.
         ValueError: If no tile can be opened, or the tiles are not on a common grid.
+        TileError: If some tiles are synthetic and others real.
     """
     root, chosen = (path, None) if path.is_dir() else (path.parent.parent, [tile_id_of(path)])
     source = read_manifest(root, units)
@@ -67,7 +68,7 @@ def open_mosaic(path: Path, spec: InputSpec, units: Units | None = None) -> "Mos
     scene = Mosaic(
         grid=grid,
         spec=spec,
-        synthetic=next(iter(surveys.values())).synthetic,
+        synthetic=are_synthetic(surveys) or source.synthetic,
         events=tuple(sorted(set(events.values()))),
         notes=notes,
         excluded=excluded,

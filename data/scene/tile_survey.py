@@ -9,7 +9,6 @@ from data.scene.base import InputSpec, find_event
 from data.scene.georeference import Grid
 from data.tiles import PIXEL_M, TILE_PX, TileError, TileSurvey, survey_tile, tile_path
 from data.tiles.events import NO_EVENT, fill_events
-from data.tiles.manifest import mixed_error
 from data.tiles.regions import read_regions
 
 MAX_TILES = 4096  # along a side of the mosaic, 5,243 km
@@ -20,10 +19,10 @@ Cell = tuple[int, int]  # row and column of a tile in the mosaic
 def survey_tiles(
     root: Path, tile_ids: Sequence[str], modality: str, excluded: dict[str, str]
 ) -> dict[str, TileSurvey]:
-    """Return each tile's position, event and origin; add unreadable tiles to *excluded*.
+    """Return each tile's position, event and mark; add unreadable tiles to *excluded*.
 
     Raises:
-        ValueError: If no tile can be read, or tiles are in several coordinate systems or of both origins.
+        ValueError: If no tile can be read, or tiles are in several coordinate systems.
     """
     surveys: dict[str, TileSurvey] = {}
     for tile_id in tile_ids:
@@ -42,9 +41,6 @@ def survey_tiles(
         raise ValueError(
             f"Tiles must be in one coordinate system, but got {got} in {root}. Map the regions one by one."
         )
-    marks = {survey.synthetic: tile_id for tile_id, survey in surveys.items()}
-    if len(marks) > 1:
-        raise mixed_error(marks[True], marks[False])
     return surveys
 
 

@@ -25,7 +25,7 @@ from data.splits.split import list_parts, restrict_split
 from data.splits.split_file import SUFFIXES, hash_parts, read_split_file
 from data.tiles import TileSurvey
 from data.tiles.catalogue import CATALOGUE_REGION
-from data.tiles.manifest import read_manifest
+from data.tiles.manifest import are_synthetic, read_manifest
 from data.tiles.paths import list_regions
 from data.tiles.regions import ALL_REGIONS, DEFAULT_REGION, choose_regions
 
@@ -72,17 +72,19 @@ def audit_splits(
 
     Raises:
         ValueError: If a name is unknown, a file is not a split, or the tiles cannot be split so.
+        TileError: If some tiles are synthetic and others real.
         FileNotFoundError: If the folder holds no tiles.
     """
     for name in names or ():
         if not name.endswith(SUFFIXES):
             check_splits(name)
-    synthetic = read_manifest(root, "dB").synthetic  # the unit does not matter here
+    source = read_manifest(root, "dB")  # the unit does not matter here
     counts = list_regions(root)
     if regions is None:
         regions = [DEFAULT_REGION] if DEFAULT_REGION in counts else [ALL_REGIONS]
     chosen = choose_regions(regions, counts)
     survey = survey_folder(root, chosen or None, progress=progress)
+    synthetic = are_synthetic(survey.tiles) or source.synthetic
     others = {region: count for region, count in counts.items() if region not in chosen}
     return replace(audit_survey(root, survey, names, synthetic=synthetic), others=others)
 

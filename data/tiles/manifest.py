@@ -1,6 +1,7 @@
 """Read where a folder's tiles come from: the synthetic twin, a download, or an unknown source."""
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 from data.io.safe_json import is_number, read_json, show_value
 from data.tiles.paths import is_tile_file, list_tiles, region_of, tile_id_of, tile_path
 from data.tiles.rules import MODALITIES, ORBITS, TileError, Units
-from data.tiles.tile import guess_units, survey_tile
+from data.tiles.tile import TileSurvey, guess_units, survey_tile
 
 logger = logging.getLogger(__name__)
 
@@ -97,6 +98,14 @@ def mixed_error(synthetic: str, real: str) -> TileError:
         "Keep the twin in a folder of its own.",
         "mixed-origin",
     )
+
+
+def are_synthetic(surveys: Mapping[str, TileSurvey]) -> bool:
+    """Return whether tiles, by id, are synthetic by their own marks; raise TileError if only some are."""
+    marks = {survey.synthetic: tile_id for tile_id, survey in surveys.items()}
+    if len(marks) > 1:
+        raise mixed_error(marks[True], marks[False])
+    return True in marks
 
 
 def _read_marks(root: Path) -> bool:

@@ -54,11 +54,6 @@ def tile_id_of(path: Path) -> str:
     return parse_tile_path(path)[1]
 
 
-def tile_number(tile_id: str) -> int:
-    """Return the number in a tile id."""
-    return int(_match(tile_id)[2])
-
-
 def region_of(tile_id: str) -> str:
     """Return the region in a tile id, such as ``hokkaido``; raise ValueError if it is none."""
     return _match(tile_id)[1]

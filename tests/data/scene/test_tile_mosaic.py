@@ -181,6 +181,14 @@ def test_tiles_of_both_origins_are_refused(quad: Path, tmp_path: Path) -> None:
         open_mosaic(two, SPEC)
 
 
+def test_unmarked_tiles_are_synthetic_if_their_manifest_says_so(tmp_path: Path) -> None:
+    for orbit in ORBITS:
+        write(make_dataset(orbit), tmp_path, orbit)
+    assert not open_mosaic(tmp_path, SPEC).synthetic
+    (tmp_path / "twin.json").write_text('{"synthetic": true, "version": "harmonized"}')
+    assert open_mosaic(tmp_path, SPEC).synthetic
+
+
 def test_each_tile_has_its_own_event(tmp_path: Path) -> None:
     for orbit in ORBITS:
         dated = make_dataset(orbit).assign_attrs(event_date="2018-08-01")

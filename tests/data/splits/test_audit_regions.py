@@ -5,11 +5,13 @@ import pytest
 
 from data.splits import survey_catalogue
 from data.splits.__main__ import main
-from data.splits.audit import Audit, audit_survey, audit_to_dict
+from data.splits.audit import Audit, audit_splits, audit_survey, audit_to_dict
 from data.splits.audit_map import draw_audit
 from data.splits.audit_text import format_audit
 from data.splits.leakage import FolderSurvey
+from data.tiles import TileError, list_tiles, tile_path
 from tests.support.surveys import make_survey
+from tests.support.tile_files import unmark
 
 Copy = Callable[[], Path]
 
@@ -48,6 +50,13 @@ def test_table_has_rows_per_region(audited: Audit) -> None:
     ]
     counts = [int(count) for _, count in parts]
     assert all(counts[i] == sum(counts[i + 1 : i + 4]) for i in (0, 4, 8))
+
+
+def test_a_mixture_of_synthetic_and_real_tiles_is_refused(copy_tiles: Copy) -> None:
+    tiles = copy_tiles()
+    unmark(tile_path(tiles, list_tiles(tiles)[-1], "s1asc"))
+    with pytest.raises(TileError, match=r"is the synthetic twin's and hokkaido_\d+ is real"):
+        audit_splits(tiles, progress=False)
 
 
 def test_ratio_of_a_region_refers_to_the_region(audited: Audit) -> None:
