@@ -13,8 +13,8 @@ from typing import Any
 
 from data.fetch.hub import ARCHIVE_PATH, REPO, FetchError, HubArchive
 from data.io.safe_json import is_number, is_string_map, read_json, show_value
-from data.tiles import MODALITIES, is_tile_file, is_tile_id
-from data.tiles.paths import region_of, tile_id_of
+from data.tiles import MODALITIES, is_tile_file
+from data.tiles.paths import is_region, region_of, tile_id_of
 from data.tiles.regions import ALL_REGIONS, DEFAULT_REGION
 
 MANIFEST = "fetch.json"
@@ -144,10 +144,6 @@ def _region(path: str) -> str:
     return region_of(tile_id_of(Path(path)))
 
 
-def _is_name(region: object) -> bool:
-    return isinstance(region, str) and is_tile_id(f"{region}_1")
-
-
 def _is_tile_path(path: str) -> bool:
     modality, _, name = path.partition("/")
     return is_tile_file(name, modality)
@@ -165,7 +161,7 @@ def _check_manifest(manifest: FetchManifest) -> None:
     for path, entry in manifest.archives.items():
         if not ARCHIVE_PATH.fullmatch(path) or not is_number(entry["bytes"], 0, 2**63, whole=True):
             raise ValueError(f"the archive {show_value(path)}")
-        if not isinstance(entry["regions"], list) or not all(map(_is_name, entry["regions"])):
+        if not isinstance(entry["regions"], list) or not all(map(is_region, entry["regions"])):
             raise ValueError(f"the regions {show_value(entry['regions'])}")
     holders = manifest.holders
     if (

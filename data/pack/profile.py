@@ -4,7 +4,7 @@ The profile is stored with a model, so that a map can say where its scene differ
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,16 +12,23 @@ import numpy as np
 import pyproj
 
 from data.io.safe_json import is_number
-from data.pack.channels import list_modalities, select_steps
+from data.pack.channels import CHANNELS, list_modalities, select_steps
 from data.pack.pack import Pack
-from data.tiles import BANDS, ORBITS, PIXEL_M, TILE_PX
+from data.tiles import BANDS, MODALITIES, ORBITS, PIXEL_M, TILE_PX
+from data.tiles.paths import is_region
+from data.tiles.regions import parse_time
 from data.tiles.tracks import find_tracks
 
 SAMPLE_TILES = 32
 SAMPLE_STEP = 4  # every fourth pixel of a row and a column
 QUANTILES = (0.01, 0.99)
 TRACK_QUANTILE = 0.9  # of tiles: a few tiles between two frames have more tracks
-_KEYS = ("regions", "events", "areas", "ranges", "dates", "spacing_days", "tracks")
+# What the entries of each table are named after.
+_KEYS: dict[str, Callable[[object], bool]] = {
+    **dict.fromkeys(("regions", "events", "areas"), is_region),
+    "ranges": CHANNELS.__contains__,
+    **dict.fromkeys(("dates", "spacing_days", "tracks"), MODALITIES.__contains__),
+}
 
 
 @dataclass(frozen=True)
@@ -142,6 +149,10 @@ def read_profile(content: Any) -> TrainingProfile | None:
         raise TypeError(f"a training profile must have {', '.join(_KEYS)}")
     if not all(isinstance(content[key], dict) for key in _KEYS):
         raise TypeError("every entry of a training profile must be a table")
+    for key, is_name in _KEYS.items():  # names are shown on the screen and the picture
+        if not all(map(is_name, content[key])):
+            rule = "must have names of regions, channels or modalities"
+            raise TypeError(f"{key} of a training profile {rule}")
     for key, size in (("areas", 4), ("ranges", 2)):
         if not all(_is_numbers(values, size) for values in content[key].values()):
             raise TypeError(f"{key} of a training profile must be lists of {size} numbers")
@@ -150,7 +161,7 @@ def read_profile(content: Any) -> TrainingProfile | None:
             raise TypeError(f"{key} of a training profile must be numbers from 0")
     try:
         for text in content["events"].values():
-            np.datetime64(str(text), "s")
+            parse_time(str(text))
     except ValueError as error:
         raise TypeError("events of a training profile must be times") from error
     return TrainingProfile(**content)

@@ -27,6 +27,11 @@ def is_tile_id(value: object) -> bool:
     return isinstance(value, str) and _TILE_ID.fullmatch(value) is not None
 
 
+def is_region(value: object) -> bool:
+    """Return whether a value has the form of a region's name, such as ``usa_puertorico``."""
+    return isinstance(value, str) and is_tile_id(f"{value}_1")
+
+
 def is_tile_file(name: str, modality: str) -> bool:
     """Return whether a file name, without folders, is that of a tile of this modality."""
     match = _FILE_NAME.fullmatch(name)

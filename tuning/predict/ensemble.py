@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import mlflow.models
-import numpy as np
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
@@ -20,7 +19,7 @@ from data.io.safe_json import is_number, read_json, refused_error, show_value
 from data.pack.channels import check_steps
 from data.pack.profile import TrainingProfile, read_profile
 from data.scene.base import InputSpec
-from data.tiles.regions import DEFAULT_REGION, read_regions
+from data.tiles.regions import DEFAULT_REGION, parse_time, read_regions
 from tuning.registry.__main__ import find_model, find_version, open_registry
 from tuning.registry.aliases import CHAMPION
 from tuning.serving.program import Program, load_program
@@ -31,7 +30,7 @@ from tuning.trial.config import check_config
 logger = logging.getLogger(__name__)
 
 URI = "models:/"
-# Models without a training profile are older than other regions were.
+# A model without a training profile learnt from Hokkaido: profiles came before other regions.
 LEGACY_EVENTS = tuple(
     (name, region.event)
     for name, region in read_regions().items()
@@ -158,7 +157,7 @@ def _read_facts(
         raise refused_error(f"In a model's facts {error}", got, path) from error
     learnt = LEGACY_EVENTS
     if profile is not None:
-        learnt = tuple((name, np.datetime64(t, "s")) for name, t in profile.events.items())
+        learnt = tuple((name, parse_time(time)) for name, time in profile.events.items())
     return replace(spec, learnt_events=learnt), float(threshold), profile
 
 

@@ -27,6 +27,7 @@ from data.io.safe_json import (
 )
 from data.splits import check_split
 from data.tiles import TILE_ID_RULE, TILE_PX, is_tile_id
+from data.tiles.paths import is_region
 from data.tiles.regions import DEFAULT_REGION
 from models import list_models
 from tuning.baselines.baselines import BASELINES
@@ -144,7 +145,7 @@ def check_repeat(run: Run) -> None:
         raise refused_error(
             "The tag model_uri must be a logged model's", show_value(uri), place, _REMEDY
         )
-    if not all(is_tile_id(f"{name}_1") for name in tags["regions"].split() or [""]):
+    if not all(map(is_region, tags["regions"].split() or [""])):
         raise refused_error(
             "The tag regions must be names of regions", show_value(tags["regions"]), place, _REMEDY
         )

@@ -67,10 +67,21 @@ def test_a_profile_survives_json(profile: TrainingProfile) -> None:
     ("changes", "message"),
     [
         ({"dates": None}, "every entry of a training profile must be a table"),
+        ({"regions": {"\x1b[2J": 1}}, "regions of a training profile must have names of regions"),
+        (
+            {"ranges": {"a": [0, 1]}},
+            "ranges of a training profile must have names of regions, chan",
+        ),
+        ({"tracks": {"s3": 1}}, "tracks of a training profile must have names of"),
         ({"areas": {"a": [1, 2, 3]}}, "areas of a training profile must be lists of 4 numbers"),
-        ({"ranges": {"a": [1, float("nan")]}}, "ranges of a training profile must be lists of 2"),
+        (
+            {"ranges": {"s1asc:VV": [1, float("nan")]}},
+            "ranges of a training profile must be lists of 2",
+        ),
         ({"tracks": {"s1asc": -1}}, "tracks of a training profile must be numbers from 0"),
         ({"events": {"a": "soon"}}, "events of a training profile must be times"),
+        ({"events": {"a": "NaT"}}, "events of a training profile must be times"),
+        ({"events": {"a": 2018}}, "events of a training profile must be times"),
     ],
 )
 def test_a_changed_profile_is_refused(
