@@ -1,4 +1,4 @@
-"""The input of a map: a datacube or a mosaic of tiles, read window by window."""
+"""The input of a map: a datacube, GeoTIFFs or a mosaic of tiles, read window by window."""
 
 from data.scene.open import open_scene
 

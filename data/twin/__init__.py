@@ -1,4 +1,4 @@
-"""The synthetic twin of the Hokkaido tiles: terrain, backscatter, landslides, files."""
+"""The synthetic twin of Hokkaido's tiles, and an invented second region: terrain, backscatter, landslides, files."""
 
 from data.twin.write_twin import MANIFEST, make_twin
 

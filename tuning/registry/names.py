@@ -9,11 +9,14 @@ from mlflow.entities.model_registry import RegisteredModel
 from mlflow.tracking import MlflowClient
 
 from data.io.safe_json import refused_error, show_value
-from data.tiles import is_tile_id
+from data.tiles.paths import is_region
 from data.tiles.regions import DEFAULT_REGION
 from tuning.tracking.client import walk_pages
+from tuning.tracking.model_digest import find_model_id
 
-REGIONS_TAG = "regions"  # of a campaign's runs, a registered model and its versions: sorted names
+REGIONS_TAG = (
+    "regions"  # of a campaign's runs, logged and registered models and versions: sorted names
+)
 MULTI = "multi"
 _MAX_REGIONS = 100
 _PAGE = 100
@@ -23,7 +26,7 @@ def read_regions_tag(tags: Mapping[str, str], place: str) -> tuple[str, ...]:
     """Return the regions of a run or version, sorted; Hokkaido for one of an earlier release.
 
     Args:
-        tags: Of a run, a registered model or a version.
+        tags: Of a run, a logged or registered model, or a version.
         place: Whose tags, for the message.
 
     Raises:
@@ -31,10 +34,20 @@ def read_regions_tag(tags: Mapping[str, str], place: str) -> tuple[str, ...]:
     """
     text = tags.get(REGIONS_TAG, DEFAULT_REGION)
     names = tuple(sorted(set(text.split()))) if isinstance(text, str) else ()
-    if not 0 < len(names) <= _MAX_REGIONS or not all(is_tile_id(f"{name}_1") for name in names):
+    if not 0 < len(names) <= _MAX_REGIONS or not all(map(is_region, names)):
         rule = f"The tag {REGIONS_TAG} must be 1 to {_MAX_REGIONS} names of regions"
         raise refused_error(rule, show_value(text), place, "Correct the tag in MLflow.")
     return names
+
+
+def read_learnt_regions(client: MlflowClient, uri: str) -> tuple[str, ...]:
+    """Return the regions that a logged model learnt from, which may be some of its campaign's.
+
+    Raises:
+        ValueError: If its tag does not hold names of regions.
+    """
+    tags = client.get_logged_model(find_model_id(client, uri)).tags
+    return read_regions_tag(tags, f"the tags of {uri}")
 
 
 def registered_name(model: str, regions: Sequence[str]) -> str:

@@ -11,7 +11,7 @@ from tuning.registry.model_card import (
     GATE_TAG,
     make_tags,
 )
-from tuning.registry.names import read_regions_tag, registered_name
+from tuning.registry.names import read_learnt_regions, registered_name
 from tuning.registry.register import apply_gate, register_version
 from tuning.report.ranking import Ranking
 
@@ -35,11 +35,11 @@ def register_models(
         ValueError: If a loaded model's output differs from its network's.
     """
     rows = {row["model"]: row for row in table.to_dict("records")}
-    regions = read_regions_tag(campaign_run.data.tags, f"run {campaign_run.info.run_id}")
     for model in ranking.models:
         if model.is_baseline:
             continue
         row = rows[model.title]
+        regions = read_learnt_regions(client, row["weights_path"])
         number = register_version(
             client, model.key, row["weights_path"], row["run_id"], make_tags(row, regions)
         )

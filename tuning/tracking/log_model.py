@@ -78,6 +78,7 @@ def log_model(
         ValueError: If the exported program, loaded again, does not reproduce the network's outputs.
     """
     checkpoint = load_checkpoint(trial.best)
+    facts = {**facts, **checkpoint.learnt_regions}  # a split may train on some regions alone
     name = checkpoint.config["model"]
     tags = {"model": name, **{key: str(value) for key, value in facts.items()}}
     params = {"epoch": str(checkpoint.epoch), "threshold": str(checkpoint.threshold)}

@@ -47,6 +47,11 @@ class Checkpoint:
     threshold: float
     profile: TrainingProfile | None = None
 
+    @property
+    def learnt_regions(self) -> dict[str, str]:
+        """The tag ``regions`` of a model: the regions of its train tiles; empty without a profile."""
+        return {"regions": " ".join(self.profile.regions)} if self.profile else {}
+
 
 def make_model(config: Config) -> nn.Module:
     """Create the network of a config."""

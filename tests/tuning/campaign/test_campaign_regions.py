@@ -82,14 +82,14 @@ def test_report_has_a_row_per_model_and_held_out_event(
     assert "Comparison with the published study" not in page
 
 
-def test_runs_carry_their_regions_and_the_model_is_that_of_several(
+def test_runs_carry_the_regions_and_the_model_those_that_its_fold_trained_on(
     across: subprocess.CompletedProcess[str], root: Path
 ) -> None:
     client, experiment_id = connect(root)
     runs = find_runs(client, experiment_id, campaign="across")
     assert {run.data.tags["regions"] for run in runs} == {"hokkaido noto"}
     assert {run.data.tags["data"] for run in runs} == {"synthetic"}
-    assert [model.name for model in client.search_registered_models()] == ["multi-unet"]
+    assert [model.name for model in client.search_registered_models()] == ["noto-unet"]
     settings = json.loads((root / "campaigns" / "across" / "campaign.json").read_text())
     assert (settings["regions"], settings["split"]) == (list(REGIONS), "events")
 

@@ -77,7 +77,7 @@ def teach(model: nn.Module, gain: float) -> None:
     )
     last[3].weight[0, 0, 1, 1] = 1
     model.decoder.head.weight[0, 0] = gain
-    model.decoder.head.bias.fill_(-0.5 * gain)
+    model.decoder.head.bias.fill_(-0.3 * gain)
 
 
 def log_campaign(
@@ -87,7 +87,8 @@ def log_campaign(
     tracker = Tracker(
         root,
         CampaignContext(
-            name, "smoke", "blocks", split.hash, pack.hash, "synthetic", "s1", "2 even", "c"
+            *(name, "smoke", "blocks", split.hash, pack.hash, "synthetic", "s1", "2 even", "c"),
+            regions="hokkaido noto",
         ),
     )
     campaign = tracker.open_run("campaign", "campaign", name)
@@ -195,6 +196,15 @@ def test_version_has_its_provenance(client: MlflowClient, good: ModelVersion) ->
     assert "synthetic twin" in good.tags["data_source"]
     assert "CC BY 4.0" in good.tags["licence"]
     assert "Apache-2.0" in good.tags["licence"]
+
+
+def test_version_names_the_regions_of_its_train_tiles_not_all_of_its_campaign(
+    client: MlflowClient, root: Path, good: ModelVersion
+) -> None:
+    assert find_campaign(client, root, "good").data.tags["regions"] == "hokkaido noto"
+    assert (good.name, good.tags["regions"]) == (UNET, "hokkaido")
+    assert good.tags["data_source"].startswith("synthetic twin of Sen12Landslides, hokkaido;")
+    assert "Sen12Landslides, hokkaido;" in good.description
 
 
 def test_version_has_a_card(client: MlflowClient, good: ModelVersion) -> None:
