@@ -7,56 +7,67 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
+from data.cubes import open_groups
+from data.cubes.crs import find_crs, mask_nodata
+from data.cubes.names import DIMS
+from data.cubes.times import merge_passes
 from data.io.safe_json import refused_error, show_value
 from data.scene.base import InputSpec, SeriesDates, find_event
 from data.scene.cube import Cube, choose_dates, make_cube
-from data.scene.datacube_file import DIMS, open_groups
 from data.scene.georeference import TOLERANCE, Frame, parse_crs
 from data.scene.row_cache import ChunkLayout, read_acquisitions, read_chunk_layout
 from data.scene.series import Layers, Series, nodata_to_nan
 from data.tiles.netcdf import SYNTHETIC
-from data.tiles.rules import BANDS, NODATA, ORBITS, SCENE_CLASS, Units, check_times
+from data.tiles.rules import BANDS, NODATA, ORBITS, SCENE_CLASS, Units
 
 MAX_UNEVEN = 0.1  # of a pixel: degrees in float32 are that uneven
-CRS_ATTRIBUTES = ("crs_wkt", "spatial_ref")
 
 
 def open_cube(
-    path: Path, spec: InputSpec, units: Units | None = None, *, resample: bool = False
+    path: Path,
+    spec: InputSpec,
+    units: Units | None = None,
+    *,
+    resample: bool = False,
+    orbit: str | None = None,
 ) -> Cube:
     """Open a datacube; reads its coordinates and a few pixels.
 
     Args:
-        path: A NetCDF file or a Zarr folder, laid out as described in `data.scene.datacube_file`.
+        path: A NetCDF file or a Zarr folder, laid out as described in docs/maps.md.
         spec: The network's input.
         units: Unit of the backscatter; by default detected from a few pixels.
         resample: Whether a cube on another grid than 10 m may be resampled.
+        orbit: Modality of a cube that does not name its orbit, such as ``s1asc``.
 
     Raises:
         ValueError: If a modality, band or date is missing, or the unit, pixel size or coordinate system does not fit
             the network.
     """
-    groups = open_groups(path, spec.modalities)
     notes: list[str] = []
+    groups = open_groups(path, spec.modalities, orbit, notes)
+    datasets = {name: group.dataset for name, group in groups.items()}
     series: dict[str, Series] = {}
     heights: Layers | None = None
     dates: dict[str, list[SeriesDates]] = {}
-    event = find_event(spec, _find_attribute(groups, "event_date"), path, notes)
-    for name, dataset in groups.items():
+    event = find_event(spec, _find_attribute(datasets, "event_date"), path, notes)
+    for name, dataset in datasets.items():
         source = f"{name} of {path}"
-        frame, note = read_frame(dataset, source, resample=resample)
+        frame, note = read_frame(dataset, source)
         notes += [note] if note and note not in notes else []
         layout = read_chunk_layout(dataset[BANDS[name][0]])
         south = _orient_south(dataset)
-        times = _read_times(south, source)
+        times = groups[name].times
         steps = choose_dates(times, spec, event, name, source, notes)
         dates[name] = [SeriesDates(times, times[steps])]
-        read = partial(_read_layers, south, name, steps, layout)
+        read = partial(
+            _read_layers, south, name, [groups[name].slices[step] for step in steps], layout
+        )
         series[name] = Series([Layers(frame, source, read)], layout, None)
         if heights is None and "DEM" in south:
             heights = Layers(frame, source, partial(_read_dem, south))
     if heights is None and {"DEM", "slope"} & set(spec.channels):
-        got = ", ".join(map(str, next(iter(groups.values()))))
+        got = ", ".join(map(str, next(iter(datasets.values()))))
         raise refused_error("The model reads heights: a datacube must have DEM", got, path)
     return make_cube(
         *(path, spec, series, heights, notes),
@@ -64,7 +75,7 @@ def open_cube(
         resample=resample,
         event=event,
         dates=dates,
-        synthetic=bool(_find_attribute(groups, SYNTHETIC)),
+        synthetic=bool(_find_attribute(datasets, SYNTHETIC)),
     )
 
 
@@ -80,33 +91,29 @@ def _orient_south(dataset: xr.Dataset) -> xr.Dataset:
     return dataset.isel(y=slice(None, None, -1)) if y[0] < y[-1] else dataset
 
 
-def _read_times(dataset: xr.Dataset, source: str) -> np.ndarray:
-    times: np.ndarray = dataset["time"].values
-    if times.dtype.kind != "M":
-        raise refused_error("time must be dates", f"type {times.dtype}", source)
-    check_times(times, Path(source))
-    return times
-
-
 def _read_layers(
     dataset: xr.Dataset,
     modality: str,
-    steps: Sequence[int],
+    slices: Sequence[Sequence[int]],
     layout: ChunkLayout,
     name: str,
     rows: slice,
     columns: slice,
 ) -> np.ndarray:
-    """Read the chosen acquisitions of a variable, shape ``(T, H, W)``, float32."""
+    """Read the chosen acquisitions of a variable, shape ``(T, H, W)``, float32, joining the slices of a pass."""
+    indices = sorted(index for one in slices for index in one)
 
     def read(variable: str) -> np.ndarray:
         band = dataset[variable].transpose(*DIMS)[:, rows, columns]
-        return read_acquisitions(band, steps, layout)
+        return read_acquisitions(band, indices, layout)
 
-    values = read(name).astype(np.float32, copy=False)
-    if modality in ORBITS:
+    values = mask_nodata(read(name).astype(np.float32, copy=False), dataset[name])
+    if modality not in ORBITS:
+        empty = (values == NODATA) | (read(SCENE_CLASS) == 0)
+        values = np.where(empty, np.float32(np.nan), values)
+    if [index for one in slices for index in one] == indices and len(indices) == len(slices):
         return values
-    return np.where((values == NODATA) | (read(SCENE_CLASS) == 0), np.float32(np.nan), values)
+    return merge_passes(values, [[indices.index(index) for index in one] for one in slices])
 
 
 def _read_dem(dataset: xr.Dataset, name: str, rows: slice, columns: slice) -> np.ndarray:
@@ -114,29 +121,25 @@ def _read_dem(dataset: xr.Dataset, name: str, rows: slice, columns: slice) -> np
     heights = dataset[name]
     layer = heights.isel(time=0) if "time" in heights.dims else heights
     values = layer.transpose("y", "x")[rows, columns].values.astype(np.float32)
-    return nodata_to_nan(values)[None]
+    return nodata_to_nan(mask_nodata(values, heights))[None]
 
 
-def read_frame(
-    dataset: xr.Dataset, source: Path | str, *, resample: bool = False
-) -> tuple[Frame, str | None]:
+def read_frame(dataset: xr.Dataset, source: Path | str) -> tuple[Frame, str | None]:
     """Return a datacube's pixel grid.
 
     ``x`` and ``y`` may be the pixels' upper left corners, as in the tiles, or their centres, as most programs write
     them. A ``GeoTransform`` attribute (of GDAL, rioxarray or the tiles) decides. Without one, multiples of the pixel size
-    are taken for corners, and coordinates half a pixel off for centres. Degrees, and other coordinates of a cube that will
-    be resampled, are taken for centres, as the CF conventions say.
+    are taken for corners, and all others, degrees too, for centres, as the CF conventions say.
 
     Args:
         dataset: Has ``x`` and ``y``.
         source: Group and file, for error messages.
-        resample: Whether the cube will be resampled.
 
     Returns:
         The grid, rows running south; and a note if corners or centres were guessed.
 
     Raises:
-        ValueError: If there is no coordinate system, the pixels are not evenly spaced, or the coordinates are neither
+        ValueError: If there is no coordinate system, the pixels are not evenly spaced, or the GeoTransform gives neither
             corners nor centres.
     """
     crs = _read_crs(dataset, source)
@@ -145,20 +148,17 @@ def read_frame(
         raise refused_error("A datacube must have 2 x 2 px or more", f"{len(y)} x {len(x)}", source)
     y = y[::-1] if y[0] < y[-1] else y
     steps = _measure_step("x", x, source), _measure_step("y", -y, source)
-    (left, up), note = _find_offset(dataset, (x[0], y[0]), steps, source, resample)
+    (left, up), note = _find_offset(dataset, (x[0], y[0]), steps, source)
     frame = Frame(crs, float(x[0]) - left, float(y[0]) + up, *steps, len(y), len(x))
     return frame, note
 
 
 def _read_crs(dataset: xr.Dataset, source: Path | str) -> str:
-    values = [dataset.attrs.get("crs")]
-    for variable in dataset.variables.values():
-        values += [variable.attrs.get(name) for name in CRS_ATTRIBUTES]
-    texts = [text for text in values if isinstance(text, str) and text]
-    if not texts:
+    text = find_crs(dataset)
+    if text is None:
         remedy = 'Add the attribute crs, such as "EPSG:32654".'
         raise refused_error("A datacube must name its coordinate system", "none", source, remedy)
-    return parse_crs(texts[0], source)
+    return parse_crs(text, source)
 
 
 def _measure_step(name: str, values: np.ndarray, source: Path | str) -> float:
@@ -178,7 +178,6 @@ def _find_offset(
     first: tuple[float, float],
     steps: tuple[float, float],
     source: Path | str,
-    resample: bool,
 ) -> tuple[tuple[float, float], str | None]:
     """Return how far the first coordinates are from the first pixel's corner, and a note if it was guessed."""
     note: str | None = None
@@ -195,9 +194,9 @@ def _find_offset(
         exact = note is None
         if not (note and degrees) and all(_is_near(g / s - share, exact=exact) for g, s in pairs):
             return (share * steps[0], share * steps[1]), note and note.format(point)
-    if note and (resample or degrees):
+    if note:
         return (steps[0] / 2, steps[1] / 2), note.format("centres")
-    remedy = "Add a GeoTransform, for example with rioxarray's write_transform()."
+    remedy = "Correct the GeoTransform, for example with rioxarray's write_transform()."
     got = f"({first[0]:.2f}, {first[1]:.2f})"
     raise refused_error(
         "x and y must be the corners or the centres of the pixels", got, source, remedy

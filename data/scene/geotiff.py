@@ -8,10 +8,10 @@ import numpy as np
 import rasterio
 from rasterio.windows import Window as RasterWindow
 
+from data.cubes.files import MAX_CHUNK_BYTES
 from data.io.safe_json import refused_error
 from data.scene.base import InputSpec, SeriesDates, find_event
 from data.scene.cube import UNCHUNKED, Cube, choose_dates, make_cube
-from data.scene.datacube_file import MAX_CHUNK_BYTES
 from data.scene.georeference import Frame, parse_crs
 from data.scene.geotiff_names import HEIGHTS, show_names
 from data.scene.geotiff_table import Band, Dates, make_table, open_geotiff

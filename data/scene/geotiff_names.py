@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from data.cubes.orbits import DIRECTIONS
 from data.io.errors import unknown_name
 from data.io.safe_json import refused_error, show_value
 from data.tiles.rules import BANDS, ORBITS
@@ -21,10 +22,6 @@ HEIGHTS = "DEM"
 FIELDS = ("modality", "date", "band")
 DATE_FORMAT = "%Y%m%d"
 POLARISATIONS = BANDS[ORBITS[0]]
-DIRECTIONS = {
-    **dict.fromkeys(("s1asc", "asc", "ascending"), ORBITS[0]),
-    **dict.fromkeys(("s1dsc", "dsc", "desc", "descending"), ORBITS[1]),
-}
 SHOWN = 3  # names in a message
 
 # The first date of a name is the acquisition's; others are of its end or of the processing.

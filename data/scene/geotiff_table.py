@@ -10,10 +10,10 @@ from typing import NamedTuple
 import rasterio
 from rasterio.errors import RasterioIOError
 
+from data.cubes.orbits import DIRECTIONS
 from data.io.safe_json import refused_error, show_value
 from data.scene.base import InputSpec
 from data.scene.geotiff_names import (
-    DIRECTIONS,
     HEIGHTS,
     POLARISATIONS,
     NamedFile,

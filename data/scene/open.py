@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from data.cubes.files import is_zarr
 from data.io.safe_json import refused_error
 from data.scene.base import InputSpec, Scene
 from data.scene.datacube import open_cube
-from data.scene.datacube_file import is_zarr
 from data.scene.geotiff import open_geotiffs
 from data.scene.geotiff_names import is_geotiff
 from data.scene.geotiff_table import list_geotiffs
@@ -24,6 +24,7 @@ def open_scene(
     *,
     resample: bool = False,
     pattern: str | None = None,
+    orbit: str | None = None,
 ) -> Scene:
     """Open the input of a map.
 
@@ -34,6 +35,7 @@ def open_scene(
         units: Unit of the backscatter; by default read from the manifest or detected from the pixels.
         resample: Whether a datacube or GeoTIFFs on another grid than 10 m may be resampled.
         pattern: The pattern of the GeoTIFFs' names; by default found.
+        orbit: Modality of a datacube that does not name its orbit, such as ``s1asc``.
 
     Raises:
         FileNotFoundError: If a path does not exist.
@@ -45,14 +47,18 @@ def open_scene(
             raise FileNotFoundError(
                 f"The input must be tiles, a datacube or GeoTIFFs, but {path} does not exist. {_REMEDY}"
             )
-    if _are_geotiffs(paths):
+    are_geotiffs = _are_geotiffs(paths)
+    if orbit is not None and (are_geotiffs or not _is_cube(paths[0])):
+        remedy = "Leave it out."
+        raise refused_error("--orbit is for datacubes", "another input", paths[0], remedy)
+    if are_geotiffs:
         return open_geotiffs(paths, spec, units, resample=resample, pattern=pattern)
     path = paths[0]
     if pattern is not None:
         remedy = "Leave it out."
         raise refused_error("--pattern is for names of GeoTIFFs", "another input", path, remedy)
     if _is_cube(path):
-        return open_cube(path, spec, units, resample=resample)
+        return open_cube(path, spec, units, resample=resample, orbit=orbit)
     return open_mosaic(path, spec, units)
 
 

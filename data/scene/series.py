@@ -141,8 +141,8 @@ def detect_units(
 
 
 def nodata_to_nan(values: np.ndarray) -> np.ndarray:
-    """Replace the no-data value with NaN."""
-    return np.where(values == NODATA, np.float32(np.nan), values)
+    """Replace no data with NaN: -9999, any lower number such as -32768, and minus infinity, the dB of no power."""
+    return np.where(values <= NODATA, np.float32(np.nan), values)
 
 
 def to_power(values: np.ndarray, units: Units, source: str) -> np.ndarray:

@@ -16,6 +16,7 @@ import numpy as np
 
 from data.scene.windows import ALIGN_PX
 from data.tiles.regions import parse_time
+from data.tiles.rules import ORBITS
 
 OVERLAP_PX = 32
 
@@ -63,6 +64,11 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
         help="names of GeoTIFFs, such as '{modality}/{date:%%Y%%m%%d}_{band}.tif' (default: found)",
     )
     add("--units", choices=("dB", "linear"), help="unit of the backscatter (default: detected)")
+    add(
+        "--orbit",
+        choices=ORBITS,
+        help="orbit of a datacube that does not name it: s1asc ascending, s1dsc descending (default: found)",
+    )
     add(
         "--event",
         type=_read_event,

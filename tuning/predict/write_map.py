@@ -72,7 +72,12 @@ def prepare_map(args: argparse.Namespace) -> MapJob:
     predictor = Predictor(members, parse_device(args.device), flips=args.tta)
     threshold = read_threshold({"threshold": args.threshold}, predictor.threshold)
     spec = replace(predictor.spec, event=args.event)
-    scene = open_scene(args.input, spec, args.units, resample=args.resample, pattern=args.pattern)
+    scene = open_scene(
+        *(args.input, spec, args.units),
+        resample=args.resample,
+        pattern=args.pattern,
+        orbit=args.orbit,
+    )
     learnt_synthetic = any(member.synthetic for member in members)
     found = find_differences(scene, members[0].profile, learnt_synthetic=learnt_synthetic)
     if args.strict:
