@@ -21,6 +21,7 @@ from mlflow.tracking import MlflowClient
 from data.tiles import ORBITS, open_tile, tile_path
 from tests.support.cube_files import TIMES, change_all, make_groups, write_netcdf
 from tests.support.geotiff_files import write_folder
+from tests.support.producer_cubes import write_stackstac
 from tests.support.served_fixtures import write_checkpoint
 from tuning.predict.__main__ import main
 from tuning.predict.ensemble import load_members
@@ -170,6 +171,20 @@ def test_geotiffs_of_30_m_become_a_map_of_10_m(run: Run, tmp_path: Path) -> None
         assert (raster.shape, raster.res) == ((90, 120), (10, 10))
     notes = json.loads((tmp_path / "map" / "summary.json").read_text())["notes"]
     assert "s1asc was resampled from 30 m to 10 m, in EPSG:32654." in notes
+
+
+def test_a_cube_of_another_producer_becomes_a_map(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    groups = make_groups(32, 32, TIMES[::4])
+    assert run("--orbit", "s1asc") == 1
+    assert "--orbit is for datacubes, but got another input" in capsys.readouterr().err
+    cube = write_stackstac(groups, tmp_path / "cube.zarr")
+    event = ("--event", "2018-09-05")
+    assert run(*event, "--orbit", "s1asc", given=cube) == 1
+    assert "got both orbits by sat:orbit_state" in capsys.readouterr().err
+    assert run(*event, given=cube) == 0
+    assert "The orbit is s1asc and s1dsc by sat:orbit_state." in capsys.readouterr().out
 
 
 def list_blocks(language: str) -> list[str]:
