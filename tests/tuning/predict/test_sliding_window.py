@@ -242,7 +242,7 @@ def test_an_event_network_reads_only_its_dates(tmp_path: Path) -> None:
     cube = open_cube(write_netcdf(groups, tmp_path / "cube.nc"), member.spec)
     found = map_whole(cube, [member], 160)["probability"]
     layers = [groups[name.split(":")[0]][name.split(":")[1]].values[[6, 7]] for name in S1]
-    x = np.stack(layers, axis=1).astype(np.float16).astype(np.float32)[None]
+    x = np.stack(layers, axis=1).clip(max=0).astype(np.float16).astype(np.float32)[None]
     with torch.inference_mode():
         np.testing.assert_allclose(found, member.program(torch.from_numpy(x))[0], atol=1e-5)
     assert select_even_steps(2) == [0, 14]
