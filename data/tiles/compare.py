@@ -29,7 +29,7 @@ def compare_tiles(tiles: Sequence[Tile]) -> tuple[TileWarning, ...]:
         pair = f"{first.modality} and {other.modality}"
         if first.synthetic != other.synthetic:
             raise TileError(
-                f"All files of a tile must be real or all synthetic, but got one of each in {pair} of "
+                f"All files of a tile must be real, or all synthetic, but got one of each in {pair} of "
                 f"{first.tile_id}. Keep the synthetic twin in a folder of its own.",
                 "mixed-origin",
             )

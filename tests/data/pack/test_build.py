@@ -220,6 +220,11 @@ def test_loading_refuses_a_damaged_or_older_pack(pack: Pack, tmp_path: Path) -> 
         ({"digests": []}, "A pack's digests must be"),
         ({"excluded": {"a": 1}}, "A pack's excluded must be"),
         ({"suspicious": {"a": "b"}}, "A pack's suspicious must be"),
+        ({"crs": [7]}, "A pack's crs must be"),
+        (
+            {"crs": ["EPSG:32654"]},
+            r"must have one crs per tile, but got 1 for \d+ tiles in .*Delete",
+        ),
     ],
 )
 def test_loading_refuses_an_invalid_manifest(

@@ -148,6 +148,17 @@ def test_tiles_off_the_grid_or_overlapping_are_refused(tmp_path: Path) -> None:
         open_mosaic(tmp_path, SPEC)
 
 
+def test_tiles_in_two_coordinate_systems_are_refused(tmp_path: Path) -> None:
+    for orbit in ORBITS:
+        for region, crs in (("chile", "EPSG:32719"), ("peru", "EPSG:32718")):
+            write(make_dataset(orbit).assign_attrs(crs=crs), tmp_path, orbit, region=region)
+    rule = (
+        r"one coordinate system, but got EPSG:32718 \(peru_579\) and .* Map the regions one by one"
+    )
+    with pytest.raises(ValueError, match=rule):
+        open_mosaic(tmp_path, SPEC)
+
+
 def test_a_folder_without_a_usable_tile_is_refused(tmp_path: Path) -> None:
     for orbit in ORBITS:
         path = write(make_dataset(orbit), tmp_path, orbit)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from data.tiles import TileError, compare_tiles, hash_file, open_tile
-from tests.support.tile_files import make_dataset, write
+from tests.support.tile_files import EVENT, make_dataset, write
 
 
 def test_modalities_of_a_tile_are_compared(tmp_path: Path) -> None:
@@ -31,6 +31,14 @@ def test_modalities_on_two_grids_are_refused(tmp_path: Path) -> None:
     with pytest.raises(TileError, match=match) as caught:
         compare_tiles([first, moved])
     assert caught.value.verdict == "grids-differ"
+
+
+def test_files_of_a_tile_with_two_origins_or_events(tmp_path: Path) -> None:
+    first = open_tile(write(make_dataset(), tmp_path))
+    with pytest.raises(TileError, match=r"or all synthetic, but .* s1asc and s1dsc of \w+\. Keep"):
+        compare_tiles([first, replace(first, modality="s1dsc", synthetic=True)])
+    (found,) = compare_tiles([first, replace(first, modality="s1dsc", event=EVENT)])
+    assert found.text == f"The event dates differ between s1asc and s1dsc: None and {EVENT}."
 
 
 def test_hash_is_sha256(tmp_path: Path) -> None:
