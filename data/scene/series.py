@@ -127,7 +127,8 @@ def detect_units(
         ValueError: If no square has data, or too many values are outside the range of backscatter.
     """
     squares = [nodata_to_nan(read(*at)) for at in list_squares(height, width)]
-    values = np.concatenate([square[np.isfinite(square)] for square in squares])
+    # An image that does not reach the scene's edges often holds zeros there, in dB too.
+    values = np.concatenate([square[np.isfinite(square) & (square != 0)] for square in squares])
     if not values.size:
         got = f"none in {len(squares)} squares along the diagonal"
         raise refused_error("Backscatter must have data", got, source)

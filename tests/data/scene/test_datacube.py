@@ -134,6 +134,17 @@ def test_linear_power_is_converted_and_noted(tmp_path: Path) -> None:
     assert "Backscatter of s1asc, s1dsc was converted from linear power to dB." in cube.notes
 
 
+def test_zeros_at_the_edges_do_not_hide_the_unit(tmp_path: Path) -> None:
+    groups = make_groups()
+    for name in ("VV", "VH"):
+        groups["s1asc"][name][:, :40] = 0
+    cube = open_cube(write_netcdf(groups, tmp_path / "cube.nc"), SPEC)
+    assert not any("linear" in note for note in cube.notes)
+    np.testing.assert_array_equal(
+        read(cube, window(40, 0, 24, 80)), expect(groups, [0, 5, 9, 14])[..., 40:, :]
+    )
+
+
 def test_no_data_is_nan_and_strong_scatterers_are_clipped(tmp_path: Path) -> None:
     groups = make_groups()
     for at, value in (((0, 1, 1), -9999), ((0, 1, 2), 22.0)):
@@ -376,14 +387,15 @@ def test_too_large_chunks_are_refused(tmp_path: Path) -> None:
         open_cube(path, InputSpec(S1[:2], 4, "even"))
 
 
-def test_too_long_coordinates_are_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["x", "lat"])
+def test_too_long_coordinates_are_refused(tmp_path: Path, name: str) -> None:
     path = tmp_path / "cube.nc"
     with netCDF4.Dataset(path, "w") as file:
         group = file.createGroup("s1asc")
-        group.createDimension("x", 2**31)
-        group.createVariable("x", "f8", ("x",), chunksizes=(2**16,))
+        group.createDimension(name, 2**31)
+        group.createVariable(name, "f8", (name,), chunksizes=(2**16,))
     with pytest.raises(
-        ValueError, match="x must have at most 1,048,576 values, but got 2,147,483,648"
+        ValueError, match=f"{name} must have at most 1,048,576 values, but got 2,147,483,648"
     ):
         open_cube(path, InputSpec(S1[:2], 4, "even"))
 
