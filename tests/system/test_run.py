@@ -115,6 +115,17 @@ def test_campaign_of_another_version_is_not_continued(tmp_path: Path) -> None:
         load_settings(tmp_path, "first")
 
 
+@pytest.mark.parametrize("events", [5, ["noto=2024-01-01"]])
+def test_settings_whose_events_are_no_table_are_refused(tmp_path: Path, events: object) -> None:
+    save_settings(tmp_path, make_settings())
+    file = tmp_path / "campaigns" / "first" / "campaign.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"events": events}))
+    with pytest.raises(
+        ValueError, match=r"continues with the version that began it, but got .* 'items'"
+    ):
+        load_settings(tmp_path, "first")
+
+
 def test_campaign_is_never_overwritten(tmp_path: Path) -> None:
     save_settings(tmp_path, make_settings())
     with pytest.raises(ValueError, match=r"name must be new, but 'first' exists .* --resume first"):

@@ -83,9 +83,9 @@ def prepare_map(args: argparse.Namespace) -> MapJob:
     if args.strict:
         check_familiar(found, describe_input(args.input))
     facts = _collect_facts(args, members, scene, found)
-    learnt, made = (facts[name] == "synthetic" for name in ("learnt_on", "made_from"))
     print(
-        f"Model learnt on: {describe_origin(learnt)} tiles; scene: {describe_origin(made)}, {facts['input']}."
+        f"Model learnt on: {describe_origin(learnt_synthetic)} tiles; scene: {describe_origin(scene.synthetic)}, "
+        f"{facts['input']}."
     )
     for note in (*scene.notes, *([UNKNOWN] if found is None else found)):
         print(note)

@@ -27,8 +27,9 @@ BY_EVENT = (
     "Scores on test by held-out event, pooled over its pixels: mean ± standard deviation over seeds"
 )
 SEARCHED = (
-    "Hyperparameters were searched once, on the tiles that the fold of **{first}** trains on. So for the other events that "
-    "search, though no training, has seen labels of the tested event. Registered models are that fold's."
+    "Hyperparameters were searched once, on the train and val tiles of the fold that tests on **{first}**. So the search has "
+    "seen labels of every other tested event; training has seen nothing of the tested event but its labelled tiles. Registered "
+    "models are that fold's."
 )
 
 

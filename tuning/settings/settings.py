@@ -209,7 +209,7 @@ def load_settings(root: Path, campaign: str | None) -> Settings:
         settings = Settings(**(content | lists))
         _check_kept(settings, file.parent.name)
         return settings
-    except TypeError as error:
+    except (AttributeError, TypeError) as error:
         raise ValueError(
             f"A campaign continues with the version that began it, but got {error} in {file}. "
             "Start a new campaign; the old one's runs and reports stay."

@@ -114,7 +114,10 @@ def test_section_crosses_training_with_tested_events() -> None:
         "With 3 events, fewer than 5, no confidence interval for new events can be given"
         in texts[0]
     )
-    assert "searched once, on the tiles that the fold of **hokkaido** trains on" in texts[1]
+    assert (
+        "searched once, on the train and val tiles of the fold that tests on **hokkaido**"
+        in texts[1]
+    )
     by_event, means, *crossed = [block for block in section.blocks if isinstance(block, Table)]
     assert by_event.cells[1][:4] == ["VanillaUNet", "italy", "1", "4"]
     assert means.columns[-1] == "range over events"
