@@ -35,6 +35,7 @@ from data.tiles import (
 )
 from data.tiles.manifest import read_manifest
 from data.tiles.paths import region_of
+from data.tiles.regions import read_regions
 
 logger = logging.getLogger(__name__)
 
@@ -170,8 +171,9 @@ def make_pack(
     digests = request.hash_tiles()
     reason = f"It lacks a file of {' or '.join(modalities)}."
     unpaired = dict.fromkeys(list_unpaired(tiles, modalities, regions), reason)
-    given = {region: str(time) for region, time in sorted((events or {}).items())}
-    content = json.dumps([digests, unpaired, source.synthetic, given], sort_keys=True)
+    given = {region: str(time) for region, time in (events or {}).items()}
+    known = {name: str(read_regions()[name].event) for name in _list_known(chosen)}
+    content = json.dumps([digests, unpaired, source.synthetic, given, known], sort_keys=True)
     digest = hashlib.sha256(content.encode()).hexdigest()[:12]
     final = packs / f"pack-{digest}"
     if (final / MANIFEST).is_file():
@@ -191,6 +193,11 @@ def make_pack(
         _fill(temporary, request, manifest, unpaired, events)
         _publish(temporary, final)
     return load_pack(final)
+
+
+def _list_known(tile_ids: Sequence[str]) -> set[str]:
+    """Return the tiles' regions that the catalogue knows: a new event there changes what is packed."""
+    return {region_of(tile) for tile in tile_ids} & read_regions().keys()
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from data.pack import make_pack
 from data.pack.tile_row import TileRow, read_tile_row
 from data.tiles import ORBITS, TileError, tile_path
+from data.tiles.regions import read_regions
 from tests.support.tile_files import make_dataset, write
 
 
@@ -60,3 +62,18 @@ def test_a_given_event_outside_the_acquisitions_is_refused(
         tile_path(mixed_regions, "noto_2", orbit).unlink()
     with pytest.raises(ValueError, match=r"--event must lie within the acquisitions of chile"):
         make_pack(mixed_regions, tmp_path / "packs", events={"": np.datetime64("1990-01-01", "s")})
+
+
+def test_a_new_event_in_the_catalogue_makes_a_new_pack(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for orbit in ORBITS:
+        write(make_dataset(orbit), tmp_path / "tiles", orbit)
+    before = make_pack(tmp_path / "tiles", tmp_path / "packs")
+    later = np.datetime64("2018-09-10T00:00:00")
+    changed = {"hokkaido": replace(read_regions()["hokkaido"], event=later)}
+    for module in ("data.pack.build", "data.tiles.events"):
+        monkeypatch.setattr(f"{module}.read_regions", lambda: changed)
+    after = make_pack(tmp_path / "tiles", tmp_path / "packs")
+    assert after.hash != before.hash
+    assert after.events.tolist() == [later.astype("M8[s]").item()]
