@@ -119,9 +119,8 @@ def list_region_words(data: str) -> list[str]:
     from data.tiles.paths import list_regions
     from data.tiles.regions import DEFAULT_REGION
 
-    if data == "twin" or DEFAULT_REGION in list_regions(Path(data)):
-        return []
-    return ["--region", "all"]
+    regions = {} if data == "twin" else list_regions(Path(data))
+    return ["--region", "all"] if regions and DEFAULT_REGION not in regions else []
 
 
 def _try_tile(job: tuple[Path, Any]) -> str:

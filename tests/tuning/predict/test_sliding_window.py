@@ -278,7 +278,7 @@ def test_a_window_that_cannot_be_read_stops_the_map(tmp_path: Path, member: Memb
     groups = make_groups(200, 80)
     groups["s1asc"]["VV"][0, 190, 3] = np.inf
     cube = open_cube(write_netcdf(groups, tmp_path / "cube.nc"), member.spec)
-    with pytest.raises(ValueError, match=r"must be finite.* inf in s1asc:VV, rows 160 to 199"):
+    with pytest.raises(ValueError, match=r"must be finite.* inf in VV of s1asc .*, rows 160 to"):
         map_whole(cube, [member])
 
 
