@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 import xarray as xr
 
+from data.io.errors import list_first
 from data.io.safe_json import refused_error, show_value
 from data.tiles.rules import NODATA
 
@@ -62,10 +63,9 @@ def join_slices(
         else:
             passes.append([index])
     if joined := [one[0] for one in passes if len(one) > 1]:
-        days = ", ".join(str(times[index].astype("datetime64[D]")) for index in joined[:3])
-        more = f" and {len(joined) - 3} more" if len(joined) > 3 else ""
+        days = list_first([str(times[index].astype("datetime64[D]")) for index in joined], 3)
         notes.append(
-            f"Several images of {modality} of one pass were joined ({days}{more}): each pixel is the first one's that "
+            f"Several images of {modality} of one pass were joined ({days}): each pixel is the first one's that "
             "has data."
         )
     return times[[one[0] for one in passes]], tuple(map(tuple, passes))

@@ -15,7 +15,7 @@ from typing import IO, cast
 
 from data.fetch.hub import FetchError, HubArchive
 from data.tiles import is_tile_file
-from data.tiles.paths import region_of, tile_id_of
+from data.tiles.paths import region_of_file
 from data.tiles.regions import ALL_REGIONS
 
 # A tile has at most 15 x 128 x 128 px of eleven 16-bit bands, height, classes and mask: 6.1 MB.
@@ -149,7 +149,7 @@ def _get_tile_name(
     *folders, name = re.split(r"[/\\:]", member.name)
     if not is_tile_file(name, archive.modality):
         return None
-    if ALL_REGIONS not in regions and region_of(tile_id_of(Path(name))) not in regions:
+    if ALL_REGIONS not in regions and region_of_file(name) not in regions:
         return None
     if not member.isreg() or member.issparse():
         got = f"a link, folder or device (type {member.type!r})"

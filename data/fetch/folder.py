@@ -9,9 +9,10 @@ from pathlib import Path
 
 from data.fetch.hub import FetchError, resolve_revision
 from data.fetch.manifest import FetchManifest, read_fetch_manifest
+from data.io.errors import list_first
 from data.io.lock import LockHeldError, try_lock
-from data.tiles import MODALITIES, hash_file, tile_id_of
-from data.tiles.paths import region_of
+from data.tiles import MODALITIES, hash_file
+from data.tiles.paths import region_of_file
 from data.tiles.regions import ALL_REGIONS
 
 logger = logging.getLogger(__name__)
@@ -149,24 +150,19 @@ def _remove_damaged(
         tile
         for modality in modalities
         for tile in manifest.list_tiles(modality)
-        if ALL_REGIONS in regions or _region(tile) in regions
+        if ALL_REGIONS in regions or region_of_file(tile) in regions
     ]
     damaged = [tile for tile in tiles if not _is_intact(root / tile, manifest.files[tile])]
     if not damaged:
         return
-    places = sorted({(manifest.holders[tile], _region(tile)) for tile in damaged})
+    places = sorted({(manifest.holders[tile], region_of_file(tile)) for tile in damaged})
     archives = sorted({path for path, _ in places})
-    more = f" and {len(damaged) - _NAMES_SHOWN} more" if len(damaged) > _NAMES_SHOWN else ""
-    names = ", ".join(damaged[:_NAMES_SHOWN]) + more
+    names = list_first(damaged, _NAMES_SHOWN)
     logger.warning(
         "Missing or changed in %s: %s; fetching %s again", root, names, ", ".join(archives)
     )
     for path, region in places:
         manifest.remove_region(path, region)
-
-
-def _region(tile: str) -> str:
-    return region_of(tile_id_of(Path(tile)))
 
 
 def _is_intact(path: Path, sha256: str) -> bool:

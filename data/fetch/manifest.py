@@ -14,7 +14,7 @@ from typing import Any
 from data.fetch.hub import ARCHIVE_PATH, REPO, FetchError, HubArchive
 from data.io.safe_json import is_number, is_string_map, read_json, show_value
 from data.tiles import MODALITIES, is_tile_file
-from data.tiles.paths import is_region, region_of, tile_id_of
+from data.tiles.paths import is_region, region_of_file
 from data.tiles.regions import ALL_REGIONS, DEFAULT_REGION
 
 MANIFEST = "fetch.json"
@@ -70,11 +70,11 @@ class FetchManifest:
     def remove_region(self, path: str, region: str) -> None:
         """Remove an archive's tiles of one region, so that they count as not fetched."""
         tiles = [tile for tile, holder in self.holders.items() if holder == path]
-        held = {_region(tile) for tile in tiles}
+        held = {region_of_file(tile) for tile in tiles}
         entry = self.archives[path]
         read = held if entry["regions"] == [ALL_REGIONS] else set(entry["regions"])
         for tile in tiles:
-            if _region(tile) == region:
+            if region_of_file(tile) == region:
                 del self.files[tile], self.holders[tile]
         remaining = list(self.holders.values()).count(path)
         self.archives[path] = entry | {"regions": sorted(read - {region}), "tiles": remaining}
@@ -98,7 +98,7 @@ class FetchManifest:
 
     def count_regions(self, modality: str) -> dict[str, int]:
         """Return the number of one modality's tiles by region, sorted by name."""
-        return dict(sorted(Counter(map(_region, self.list_tiles(modality))).items()))
+        return dict(sorted(Counter(map(region_of_file, self.list_tiles(modality))).items()))
 
     def list_tiles(self, modality: str) -> list[str]:
         """List the paths of one modality's tiles."""
@@ -133,15 +133,10 @@ def read_fetch_manifest(root: Path) -> FetchManifest | None:
 def write_fetch_manifest(root: Path, manifest: FetchManifest) -> None:
     """Replace a folder's manifest atomically."""
     aside = root / f"{MANIFEST}.part"
-    regions = sorted(set(map(_region, manifest.files)))  # for readers of the file
+    regions = sorted(set(map(region_of_file, manifest.files)))  # for readers of the file
     content = asdict(manifest) | {"regions": regions}
     aside.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     os.replace(aside, root / MANIFEST)
-
-
-def _region(path: str) -> str:
-    """Return the region in a tile's path below the folder."""
-    return region_of(tile_id_of(Path(path)))
 
 
 def _is_tile_path(path: str) -> bool:

@@ -1,7 +1,7 @@
-"""Texts of error messages: an unknown name, the first line of another error, an address without its password."""
+"""Texts of messages: an unknown name, the first of many names, the first line of another error, an address without its password."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
 from data.io.safe_json import show_value
@@ -21,6 +21,12 @@ def unknown_name(kind: str, name: object, choices: Iterable[str]) -> str:
     matches = get_close_matches(str(name)[:_COMPARED_CHARS], names, n=1, cutoff=0.4)
     hint = f" Did you mean {matches[0]!r}?" if matches else ""
     return f"Unknown {kind} {show_value(name)}.{hint} Available: {', '.join(names)}."
+
+
+def list_first(names: Sequence[str], shown: int) -> str:
+    """Return the first names of a list for a message, and how many more there are."""
+    more = f" and {len(names) - shown:,} more" if len(names) > shown else ""
+    return ", ".join(names[:shown]) + more
 
 
 def format_error(error: BaseException) -> str:

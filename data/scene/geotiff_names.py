@@ -13,7 +13,7 @@ from datetime import datetime
 from pathlib import Path
 
 from data.cubes.orbits import DIRECTIONS
-from data.io.errors import unknown_name
+from data.io.errors import list_first, unknown_name
 from data.io.safe_json import refused_error, show_value
 from data.tiles.rules import BANDS, ORBITS
 
@@ -166,5 +166,4 @@ def match_name(path: Path, root: Path, pattern: tuple[re.Pattern[str], str]) -> 
 def show_names(paths: Sequence[Path], root: Path) -> str:
     """List a few files for a message."""
     names = [path.relative_to(root).as_posix() for path in paths]
-    more = f" and {len(names) - SHOWN:,} more" if len(names) > SHOWN else ""
-    return ", ".join(map(str, names[:SHOWN])) + more if names else "no file"
+    return list_first(names, SHOWN) or "no file"

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from data.cubes.files import is_zarr
+from data.io.errors import list_first
 from data.io.safe_json import refused_error
 from data.scene.base import InputSpec, Scene
 from data.scene.datacube import open_cube
@@ -83,11 +84,10 @@ def _are_geotiffs(paths: Sequence[Path]) -> bool:
     if list_geotiffs(path):
         return True
     names = sorted(file.name for file in path.iterdir())
-    got = ", ".join(names[:3]) + (f" and {len(names) - 3:,} more" if len(names) > 3 else "")
     if set(names) & set(MODALITIES):
         return False  # its own error counts the tiles
     rule = "A folder must hold tiles, a Zarr datacube or GeoTIFFs"
-    raise refused_error(rule, got or "an empty folder", path, _REMEDY)
+    raise refused_error(rule, list_first(names, 3) or "an empty folder", path, _REMEDY)
 
 
 def _is_cube(path: Path) -> bool:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
+from data.io.errors import list_first
 from data.splits.audit import Audit
 from data.splits.grid import group_by_region
 from data.splits.leakage import PartStatistics, SplitStatistics, compute_part_statistics
@@ -81,5 +82,4 @@ def _format_skipped(audit: Audit) -> Iterator[str]:
 
 
 def _list_ids(ids: Sequence[str]) -> str:
-    more = f" and {len(ids) - _LISTED} more" if len(ids) > _LISTED else ""
-    return ", ".join(ids[:_LISTED]) + more
+    return list_first(ids, _LISTED)

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
-from data.io.errors import unknown_name
+from data.io.errors import list_first, unknown_name
 from data.tiles.rules import MODALITIES, ORBITS, TileError
 
 logger = logging.getLogger(__name__)
@@ -62,6 +62,11 @@ def tile_id_of(path: Path) -> str:
 def region_of(tile_id: str) -> str:
     """Return the region in a tile id, such as ``hokkaido``; raise ValueError if it is none."""
     return _match(tile_id)[1]
+
+
+def region_of_file(path: Path | str) -> str:
+    """Return the region in a tile file's name; raise TileError if it is no tile's file name."""
+    return region_of(tile_id_of(Path(path)))
 
 
 def _match(tile_id: str) -> re.Match[str]:
@@ -130,7 +135,7 @@ def _shorten(names: Iterable[str]) -> str:
     first = sorted(names)
     if len(first) <= 2 * _SHOWN:
         return ", ".join(first)
-    return f"{', '.join(first[:_SHOWN])} and {len(first) - _SHOWN:,} more"
+    return list_first(first, _SHOWN)
 
 
 def _layout_error(root: Path, modalities: Sequence[str], got: str) -> str:
