@@ -29,7 +29,7 @@ from data.pack.dataset import Batch
 from data.splits import survey_catalogue
 from data.twin import make_twin
 from models import create_model, known_good
-from tuning.campaign.campaign import CLIP
+from tuning.campaign.stages import CLIP
 from tuning.cluster.ray_session import start_ray, stop_ray
 from tuning.settings.presets import pick_tiles
 from tuning.train.malloc import keep_freed_memory

@@ -25,7 +25,7 @@ from data.pack.channels import SAR_CHANNELS
 from data.splits import survey_catalogue
 from data.twin import make_twin
 from models import known_good
-from tuning.campaign.campaign import CLIP
+from tuning.campaign.stages import CLIP
 from tuning.cluster.ray_session import start_ray, stop_ray
 from tuning.cluster.resources import Resources
 from tuning.search.run_stage import run_repeats

@@ -30,7 +30,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from data.pack.dataset import Batch
 from models import create_model, known_good, list_models
-from tuning.campaign.campaign import CLIP
+from tuning.campaign.stages import CLIP
 from tuning.settings.presets import get_preset
 from tuning.train.malloc import keep_freed_memory
 from tuning.train.training_step import TrainingStep

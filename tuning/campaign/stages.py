@@ -1,0 +1,166 @@
+"""The stages of a campaign: search each architecture, repeat the winners over seeds and folds."""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import replace
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from data.pack.node_cache import PackSource, publish_pack
+from tuning.campaign.measure_baselines import measure_baselines
+from tuning.campaign.start import CampaignSetup
+from tuning.cluster.gpu_memory import find_heaviest
+from tuning.cluster.node_info import hash_code
+from tuning.cluster.preflight import copy_pack_to_nodes, get_storage, measure_gpu
+from tuning.cluster.ray_session import start_ray, stop_ray
+from tuning.cluster.resources import Resources
+from tuning.search.optuna_asha import SEARCH_SEED
+from tuning.search.run_stage import run_repeats, run_search
+from tuning.settings.presets import SEEDS
+from tuning.trial.disk import drop_checkpoints, format_bytes
+from tuning.trial.entry import list_entries, write_entry
+from tuning.trial.folder import Config, TrialFolder
+from tuning.trial.search_space import compose, first_sample, make_key, make_space
+from tuning.trial.stage import Stage, StageJob
+
+logger = logging.getLogger(__name__)
+
+SEARCHED_FOLD = "Search: hyperparameters are searched on the fold %s and used on every fold."
+CLIP = 1.0  # gradient norm, as in the data set's own training code
+
+
+class Stages:
+    """The stages of one campaign: baselines, searches, repeats.
+
+    Attributes:
+        setup: The campaign's data, folders and sender.
+        source: Where the nodes of a cluster get the pack; None on one machine.
+    """
+
+    def __init__(self, setup: CampaignSetup) -> None:
+        self.setup, self.settings, self.preset = setup, setup.settings, setup.preset
+        self.source: PackSource | None = None
+        self._gpus: dict[tuple[str, int], float] = {}  # measured, by architecture and seeds at once
+
+    def copy_pack(self) -> None:
+        """Copy the pack to every node of the cluster, before anything is trained.
+
+        Raises:
+            ValueError: If a copy fails.
+        """
+        self.source = publish_pack(self.setup.pack, get_storage(self.setup.root, self.settings))
+        copy_pack_to_nodes(self.source)
+
+    def _job(self, stage: str, fixed: Mapping[str, Any]) -> StageJob:
+        folders = (str(self.setup.pack.path), str(self.setup.trials))
+        if self.source is None:
+            return StageJob(stage, dict(fixed), *folders)
+        sync = self.setup.sender.sync
+        return StageJob(stage, dict(fixed), *folders, self.source, sync, hash_code())
+
+    def _stage(self, name: str, job: StageJob, trials: int, epochs: int) -> Stage:
+        return Stage(name, job, trials, epochs, 60 * self.settings.hang_after)
+
+    def _fixed(self, model: str) -> Config:
+        """Return the config values that are not searched."""
+        return {
+            "model": model,
+            "channels": list(self.settings.channels),
+            "timesteps": self.settings.timesteps,
+            "steps": self.settings.steps,
+            "norm": self.settings.norm,
+            "batch_size": self.preset.batch_size,
+            "clip": CLIP,
+            "augment": dict(self.settings.augment),
+            "epochs": self.preset.search_epochs,
+            "patience": self.preset.patience,
+            "seed": SEARCH_SEED,
+            "split": self.setup.splits[0].name,
+            "data": self.setup.pack.hash,
+        }
+
+    def _trial_resources(self, model: str, resources: Resources, seeds: int = 1) -> Resources:
+        """Return a trial's resources, with the GPU fraction that the heaviest network of the search space needs.
+
+        Args:
+            model: Name of the architecture.
+            resources: Cores and GPUs of a trial, before anything is measured.
+            seeds: Seeds that one process trains at once.
+        """
+        if self.settings.gpus_per_trial is not None or not resources.gpus:
+            return resources
+        if (model, seeds) not in self._gpus:
+            fixed, space = self._fixed(model), make_space(model, self.preset.narrow)
+            arch = find_heaviest(model, space, len(fixed["channels"]), fixed["timesteps"])
+            config = {**compose(first_sample(model, space), fixed), "arch": arch}
+            gpus = measure_gpu(config, str(self.setup.pack.path), self.source, seeds)
+            self._gpus[model, seeds] = gpus
+        return replace(resources, gpus=self._gpus[model, seeds])
+
+    def search(self, model: str, resources: Resources) -> Config | None:
+        """Search one architecture; return the best config, None if every trial failed."""
+        job = self._job("search", self._fixed(model))
+        stage = self._stage(f"search-{model}", job, self.settings.trials, self.preset.search_epochs)
+        best = _find_winner(stage)
+        if best is None:  # a chosen winner stays: its repeats may have begun
+            space = make_space(model, self.preset.narrow)
+            chosen, ray_folder = self._trial_resources(model, resources), self.setup.folder / "ray"
+            ranking = run_search(model, space, stage, self.setup.sender, ray_folder, chosen)
+            if not ranking:
+                return None
+            best = self.setup.trials / make_key("search", ranking[0])
+            write_entry(TrialFolder(best), replace(list_entries(stage)[best], model=True))
+        return self._send_winner(stage, best)
+
+    def _send_winner(self, stage: Stage, best: Path) -> Config:
+        """Send the winner with its model, then delete the checkpoints; an unsent winner keeps its own."""
+        entries, sender = list_entries(stage), self.setup.sender
+        sender.collect(TrialFolder(best))
+        kept = {best} if sender.send_all([best]).unsent else set()
+        dropped = sum(drop_checkpoints(TrialFolder(path)) for path in entries if path not in kept)
+        for path in entries:
+            sender.forget(TrialFolder(path))
+        if dropped:  # zero after a resume
+            logger.info("%s: dropped %s of checkpoints.", stage.name, format_bytes(dropped))
+        return entries[best].config
+
+    def repeat(self, winners: list[Config], resources: Resources) -> list[Config]:
+        """Retrain the winners at full length over seeds and folds; return the configs that ended."""
+        seeds = SEEDS[: self.settings.seeds]
+        # Seed by seed, so that an interrupted campaign has every architecture at the same seeds.
+        configs = [
+            {**winner, "epochs": self.preset.epochs, "seed": seed, "split": split.name}
+            for seed, split, winner in product(seeds, self.setup.splits, winners)
+        ]
+        limit = self.settings.stack_seeds
+        stack = len(seeds) if limit is None else min(limit, len(seeds))
+        stage = self._stage("repeat", self._job("repeat", {}), len(configs), self.preset.epochs)
+        stage = replace(stage, stack=stack)
+        needs = [self._trial_resources(winner["model"], resources, stack) for winner in winners]
+        largest = max(needs, key=lambda need: need.gpus)
+        ray_folder = self.setup.folder / "ray"
+        return run_repeats(configs, stage, self.setup.sender, ray_folder, largest)
+
+    def run(self) -> tuple[dict[str, Config | None], list[Config]]:
+        """Run all stages; return the winners by model, and the configs of the repeat trials that ended."""
+        models = self.settings.models
+        if models and (self.settings.address or self.settings.storage):
+            self.copy_pack()
+        measure_baselines(self.setup)
+        if not models:
+            return {}, []
+        resources = start_ray(self.settings)
+        try:
+            if len(self.setup.splits) > 1:
+                logger.info(SEARCHED_FOLD, self.setup.splits[0].name)
+            winners = {model: self.search(model, resources) for model in models}
+            configs = [winner for winner in winners.values() if winner is not None]
+            return winners, self.repeat(configs, resources) if configs else []
+        finally:
+            stop_ray()
+
+
+def _find_winner(stage: Stage) -> Path | None:
+    """Return the folder of the trial that a search has chosen, None before the choice."""
+    return next((path for path, entry in list_entries(stage).items() if entry.model), None)
