@@ -1,7 +1,7 @@
 """Load ``.npy`` and ``.npz`` files from outside: size-limited, without pickle, and with the expected types and shapes."""
 
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,12 +52,15 @@ def read_array(path: Path, spec: ArraySpec) -> np.ndarray:
         return np.array(_check("the array", np.lib.format.open_memmap(path, mode="r"), spec, path))
 
 
-def read_arrays(path: Path, specs: Mapping[str, ArraySpec]) -> dict[str, np.ndarray]:
+def read_arrays(
+    path: Path, specs: Mapping[str, ArraySpec], optional: Collection[str] = ()
+) -> dict[str, np.ndarray]:
     """Read arrays by name, ``.npz``; other arrays in the file are ignored.
 
     Args:
         path: A file of at most ``MAX_ARRAY_BYTES``, both packed and unpacked.
         specs: What each array must be.
+        optional: Names that a file may lack, because an earlier version did not write them; they are left out.
 
     Raises:
         RefusedError: If the file is too large or damaged, or lacks an array, or an array is another one or a pickle.
@@ -67,13 +70,15 @@ def read_arrays(path: Path, specs: Mapping[str, ArraySpec]) -> dict[str, np.ndar
     with _refusing_damage("an .npz file", path):
         with zipfile.ZipFile(path) as archive:
             sizes = {member.filename: member.file_size for member in archive.infolist()}
-        if missing := [name for name in specs if f"{name}.npy" not in sizes]:
-            raise refused_error(f"The file must hold {', '.join(specs)}", f"no {missing[0]}", path)
-        if (total := sum(sizes[f"{name}.npy"] for name in specs)) > MAX_ARRAY_BYTES:
+        missing = [name for name in specs if f"{name}.npy" not in sizes]
+        if required := [name for name in missing if name not in optional]:
+            raise refused_error(f"The file must hold {', '.join(specs)}", f"no {required[0]}", path)
+        found = [name for name in specs if name not in missing]
+        if (total := sum(sizes[f"{name}.npy"] for name in found)) > MAX_ARRAY_BYTES:
             rule = f"Arrays must have at most {MAX_ARRAY_BYTES:,} bytes when unpacked"
             raise refused_error(rule, f"{total:,}", path)
         with np.load(path, allow_pickle=False) as arrays:
-            return {name: _check(name, arrays[name], spec, path) for name, spec in specs.items()}
+            return {name: _check(name, arrays[name], specs[name], path) for name in found}
 
 
 def _check(name: str, array: np.ndarray, spec: ArraySpec, path: Path) -> np.ndarray:

@@ -8,13 +8,8 @@ from data.pack.channels import SAR_CHANNELS
 from tests.support.settings import make_settings
 from tuning.cluster.resources import NodeResources, Resources, choose_resources
 from tuning.run import main
-from tuning.settings.settings import (
-    Settings,
-    check_settings,
-    choose_models,
-    load_settings,
-    save_settings,
-)
+from tuning.settings.saved_campaigns import load_settings, save_settings
+from tuning.settings.settings import Settings, check_settings, choose_models
 
 
 def refuse(arguments: list[str], root: Path, capsys: pytest.CaptureFixture[str]) -> str:
@@ -53,6 +48,9 @@ def refuse(arguments: list[str], root: Path, capsys: pytest.CaptureFixture[str])
         (["--trials", "0"], "--trials must be 1 or more, but got 0."),
         (["--seeds", "11"], "--seeds must be 1 to 10, but got 11."),
         (["--stack-seeds", "0"], "--stack-seeds must be 1 or more, but got 0."),
+        (["--block-tiles", "0"], "--block-tiles must be 1 or more, but got 0."),
+        (["--margin", "0"], "--margin must be more than 0, but got 0."),
+        (["--search", "twice"], "Unknown search 'twice'. Did you mean 'once'?"),
         (["--cpus-per-trial", "0"], "--cpus-per-trial must be more than 0, but got 0."),
         (["--gpus-per-trial", "-1"], "--gpus-per-trial must not be negative, but got -1."),
         (["--data", "/nowhere/tiles"], "/nowhere/tiles"),

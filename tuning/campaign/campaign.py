@@ -9,7 +9,8 @@ from tuning.campaign.start import CampaignSetup
 from tuning.cluster.preflight import check_nodes, get_storage
 from tuning.cluster.ray_session import start_ray, stop_ray
 from tuning.settings.lock import lock_campaign
-from tuning.settings.settings import Settings, campaign_folder
+from tuning.settings.saved_campaigns import campaign_folder
+from tuning.settings.settings import Settings
 from tuning.tracking.client import tracking_uri
 
 

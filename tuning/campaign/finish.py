@@ -10,7 +10,7 @@ import pandas as pd
 from data.io.errors import format_error
 from tuning.campaign.start import CampaignSetup
 from tuning.report.write_report import write_report
-from tuning.settings.settings import OUTCOME
+from tuning.settings.saved_campaigns import OUTCOME
 from tuning.tracking.client import tracking_uri
 from tuning.tracking.errors import tracker_errors
 from tuning.trial.disk import format_bytes, measure_bytes

@@ -21,7 +21,8 @@ from tuning.report.reference_layers import write_reference_layers, write_split_a
 from tuning.report.write_report import EXCLUDED_FILE, EXPECTED_RUNS_TAG, SUSPICIOUS_FILE
 from tuning.settings.lock import lock_setup
 from tuning.settings.presets import get_preset
-from tuning.settings.settings import Settings, campaign_folder
+from tuning.settings.saved_campaigns import campaign_folder
+from tuning.settings.settings import Settings
 from tuning.tracking.client import read_commit, tracking_uri
 from tuning.tracking.descriptions import describe_campaign, describe_study
 from tuning.tracking.errors import tracker_errors

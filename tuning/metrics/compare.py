@@ -38,6 +38,7 @@ __all__ += ["compare_all", "compare_drawn", "compare_pair", "estimate", "interqu
 __all__ += ["pooled_ap", "pooled_f1", "pooled_iou", "rank_groups", "reduce_counts", "resample"]
 __all__ += ["estimate_from_replicates"]
 
+MARGIN = 0.02  # difference in average precision below which two models count as equivalent
 MIN_SEEDS = 3  # two seeds give one deviation: too little to estimate a standard deviation
 TOO_FEW = "too few seeds"
 Verdict = Literal["better", "worse", "tie"]

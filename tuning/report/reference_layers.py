@@ -1,4 +1,4 @@
-"""Reference layers of the test tiles (label, DEM, change, land cover) and the audit of splits.
+"""Reference layers of the test tiles (label, DEM, change, land cover, position) and the audit of splits.
 
 A campaign logs both as artifacts of its run, because the report reads MLflow alone.
 """
@@ -17,6 +17,7 @@ from data.pack.log_ratio import log_ratio
 from data.splits import Split
 from data.splits.audit import Audit, audit_to_dict
 from data.splits.audit_map import draw_audit
+from data.splits.grid import survey_catalogue
 from data.splits.leakage import FolderSurvey, compute_split_statistics
 from data.splits.split_map import save_map
 from data.tiles import TILE_PX
@@ -33,12 +34,13 @@ _ARRAYS = {
     "change_db": ArraySpec("float16", _SHAPE),
     "cover": ArraySpec("uint8", (None, None, None)),
     "cover_names": ArraySpec("str", (None,)),
+    "corners": ArraySpec("float64", (None, 2)),
 }
 
 
 @dataclass(frozen=True)
 class ReferenceLayers:
-    """Label, DEM, change and land cover of N test tiles.
+    """Label, DEM, change, land cover and position of N test tiles.
 
     Attributes:
         tile_ids: N ids, sorted.
@@ -47,6 +49,7 @@ class ReferenceLayers:
         change_db: VV after minus before the event, shape ``(N, H, W)``, float16.
         cover: Land cover, shape ``(N, H, W)``, uint8, an index of *cover_names*; only for the twin.
         cover_names: Names of the classes, empty for real tiles.
+        corners: West and north of each tile's upper left corner in m, shape ``(N, 2)``, float64.
     """
 
     tile_ids: tuple[str, ...]
@@ -55,6 +58,7 @@ class ReferenceLayers:
     change_db: np.ndarray
     cover: np.ndarray
     cover_names: tuple[str, ...]
+    corners: np.ndarray
 
     def rows(self, tile_ids: Sequence[str]) -> np.ndarray:
         """Return the row of each of *tile_ids*, shape ``(len(tile_ids),)``, int64."""
@@ -86,6 +90,7 @@ def write_reference_layers(pack: Pack, tile_ids: Sequence[str], folder: Path) ->
         change_db=log_ratio(pack, tile_ids).astype(np.float16),
         cover=cover,
         cover_names=np.array(names, dtype=str),
+        corners=pack.corners[rows].astype(np.float64),
     )
     return file
 
@@ -96,10 +101,12 @@ def load_reference_layers(file: Path) -> ReferenceLayers:
     Raises:
         ValueError: If the file has other arrays, shapes or values than :func:`write_reference_layers` writes.
     """
-    arrays = read_arrays(file, _ARRAYS)
+    arrays = read_arrays(file, _ARRAYS, optional=("corners",))
     ids, names = ([str(text) for text in arrays.pop(name)] for name in ("tile_ids", "cover_names"))
     mask, cover = arrays["mask"], arrays["cover"]
-    sizes = {len(arrays[name]) for name in ("mask", "dem", "change_db")}
+    if "corners" not in arrays:
+        arrays["corners"] = _find_corners(ids, file)
+    sizes = {len(arrays[name]) for name in ("mask", "dem", "change_db", "corners")}
     if sizes != {len(ids)} or mask.max(initial=0) > 1:
         got = f"{sorted(sizes)} with values up to {mask.max(initial=0)}"
         raise refused_error(
@@ -111,6 +118,17 @@ def load_reference_layers(file: Path) -> ReferenceLayers:
     if cover.max(initial=0) >= max(len(names), 1) or not all(name.isprintable() for name in names):
         raise refused_error("Land cover must have known classes", show_value(names), file)
     return ReferenceLayers(tile_ids=check_ids(ids, file), cover_names=tuple(names), **arrays)
+
+
+def _find_corners(tile_ids: Sequence[str], file: Path) -> np.ndarray:
+    """Return the catalogue's positions of tiles, for a file that an earlier version wrote without them."""
+    tiles = survey_catalogue()
+    if unlisted := [tile for tile in tile_ids if tile not in tiles]:
+        remedy = "Continue the campaign with `python -m tuning.run --resume NAME`, which writes the file anew."
+        raise refused_error(
+            "The file must hold the tiles' corners", f"none of {unlisted[0]}", file, remedy
+        )
+    return np.array([(tiles[tile].west_m, tiles[tile].north_m) for tile in tile_ids], np.float64)
 
 
 def write_split_audit(pack: Pack, splits: Sequence[Split], name: str, folder: Path) -> list[Path]:

@@ -13,18 +13,14 @@ from data.splits import store_split
 from data.tiles import ACQUISITIONS
 from tuning.settings.presets import get_preset
 from tuning.settings.regions import add_shots, choose_campaign_regions, normalise_events
-from tuning.settings.settings import (
-    PACKS,
-    TWIN,
-    Settings,
+from tuning.settings.saved_campaigns import (
     campaign_folder,
-    check_settings,
-    choose_models,
     find_unfinished,
     load_settings,
     new_name,
     save_settings,
 )
+from tuning.settings.settings import PACKS, TWIN, Settings, check_settings, choose_models
 from tuning.train.fit import choose_device
 from tuning.trial.status import count_finished
 

@@ -1,8 +1,7 @@
-"""The settings of a campaign: checked before it starts, and saved so that it can be resumed."""
+"""The settings of a campaign, checked before it starts."""
 
-import os
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +15,14 @@ from data.tiles import Units
 from data.tiles.regions import DEFAULT_REGION
 from models import list_models
 from tuning.baselines.baselines import list_baselines
-from tuning.settings.lock import is_running
+from tuning.metrics.blocks import BLOCK_TILES
+from tuning.metrics.compare import MARGIN
 from tuning.settings.presets import SEEDS, get_preset
 from tuning.settings.regions import check_split_regions, check_tiles, read_events
-from tuning.trial.folder import read_optional_json, write_json
 
 TWIN = "twin"
+SEARCHES = ("once", "per-fold")
 PACKS = "packs"  # below the output folder; also holds the splits that came from files
-SETTINGS, OUTCOME = "campaign.json", "outcome.json"  # files of a campaign's folder
 
 
 @dataclass(frozen=True)
@@ -54,6 +53,9 @@ class Settings:
         storage: Path or URI of the storage that all nodes share; the output folder if None.
         wait_for_nodes: Minutes to wait for a node that has the resources of a trial.
         stack_seeds: Seeds of a winner that one process trains at most, all if None; does not change any score.
+        search: With several folds, search ``once``, on the first, or ``per-fold``.
+        margin: Difference in average precision below which two models count as equivalent.
+        block_tiles: Edge in tiles of the spatial blocks that are resampled.
     """
 
     campaign: str
@@ -79,6 +81,9 @@ class Settings:
     storage: str | None = None
     wait_for_nodes: float = 0.0
     stack_seeds: int | None = 1
+    search: str = "once"
+    margin: float = MARGIN
+    block_tiles: int = BLOCK_TILES
 
 
 def choose_models(
@@ -116,10 +121,13 @@ def check_settings(settings: Settings) -> None:
     check_splits(settings.split)
     _check_inputs(settings)
     check_split_regions(settings.split, settings.regions)
+    if settings.search not in SEARCHES:
+        raise ValueError(unknown_name("search", settings.search, SEARCHES))
     read_events(settings.events, settings.regions)
     for name, value, most in (
         ("trials", settings.trials, None),
         ("seeds", settings.seeds, len(SEEDS)),
+        ("block-tiles", settings.block_tiles, None),
         ("stack-seeds", 1 if settings.stack_seeds is None else settings.stack_seeds, None),
     ):
         if value < 1 or (most is not None and value > most):
@@ -130,6 +138,7 @@ def check_settings(settings: Settings) -> None:
         ("gpus-per-trial", settings.gpus_per_trial, "not be negative"),
         ("hang-after", settings.hang_after, "be more than 0 minutes"),
         ("wait-for-nodes", settings.wait_for_nodes, "not be negative"),
+        ("margin", settings.margin, "be more than 0"),
     ):
         if number is not None and (number < 0 or (number == 0 and "more" in rule)):
             raise ValueError(f"--{name} must {rule}, but got {number:g}.")
@@ -149,97 +158,3 @@ def _check_inputs(settings: Settings) -> None:
             "The synthetic twin has Sentinel-1 alone, but got a channel of Sentinel-2. Give real tiles "
             "with --data PATH (`python -m data.fetch --to PATH --s2`), or leave s2 out."
         )
-
-
-def campaign_folder(root: Path, campaign: str) -> Path:
-    """Return the folder that holds a campaign's settings, trials and Ray state."""
-    return (root / "campaigns" / campaign).resolve()
-
-
-def list_campaigns(root: Path) -> list[str]:
-    """List the campaigns below an output folder, oldest first."""
-    files = (root / "campaigns").glob(f"*/{SETTINGS}")
-    return [file.parent.name for file in sorted(files, key=lambda file: file.stat().st_mtime)]
-
-
-def new_name(root: Path, name: str) -> str:
-    """Return *name*, or *name* with a number if a campaign of that name exists."""
-    taken, number, free = list_campaigns(root), 2, name
-    while free in taken:
-        free, number = f"{name}-{number}", number + 1
-    return free
-
-
-def find_unfinished(root: Path, settings: Settings) -> str | None:
-    """Return the latest interrupted campaign with the same settings, its name apart; None if there is none."""
-    for name in reversed(list_campaigns(root)):
-        folder = campaign_folder(root, name)
-        begun = any((folder / "trials").glob("*/trial.json"))
-        reported = (read_optional_json(folder / OUTCOME) or {}).get("reported", False)
-        if not begun or reported or is_running(folder):
-            continue
-        try:
-            other = load_settings(root, name)
-        except ValueError:  # written by another version
-            continue
-        same = {"campaign": settings.campaign, "stack_seeds": settings.stack_seeds}
-        if replace(other, **same) == settings:  # type: ignore[arg-type]
-            return name
-    return None
-
-
-def load_settings(root: Path, campaign: str | None) -> Settings:
-    """Load the settings of a campaign, the latest when *campaign* is None.
-
-    Raises:
-        ValueError: If there is no such campaign.
-    """
-    names = list_campaigns(root)
-    if not names:
-        raise ValueError(
-            f"--resume continues a campaign, but {root / 'campaigns'} has none. Start one."
-        )
-    if campaign is not None and campaign not in names:
-        raise ValueError(unknown_name("campaign", campaign, names))
-    file = campaign_folder(root, campaign or names[-1]) / SETTINGS
-    content: dict[str, Any] = read_optional_json(file)
-    try:
-        lists = {name: tuple(content.get(name, ())) for name in ("models", "baselines", "channels")}
-        lists |= {"regions": tuple(content.get("regions", (DEFAULT_REGION,)))}
-        settings = Settings(**(content | lists))
-        _check_kept(settings, file.parent.name)
-        return settings
-    except (AttributeError, TypeError) as error:
-        raise ValueError(
-            f"A campaign continues with the version that began it, but got {error} in {file}. "
-            "Start a new campaign; the old one's runs and reports stay."
-        ) from error
-
-
-def _check_kept(settings: Settings, folder: str) -> None:
-    """Check loaded settings: the file may be edited, or come from somebody else."""
-    check_settings(settings)
-    if settings.campaign != folder:
-        raise TypeError(f"the campaign {settings.campaign!r} in the folder {folder!r}")
-    choose_models((*settings.models, *settings.baselines), settings.channels)
-
-
-def save_settings(root: Path, settings: Settings) -> None:
-    """Save the settings of a new campaign.
-
-    Raises:
-        ValueError: If a campaign of that name exists.
-    """
-    folder = campaign_folder(root, settings.campaign)
-    folder.mkdir(parents=True, exist_ok=True)
-    aside = folder / f".{os.getpid()}.{SETTINGS}"
-    write_json(aside, asdict(settings))
-    try:
-        os.link(aside, folder / SETTINGS)  # refused where it exists, unlike a rename
-    except FileExistsError as error:
-        raise ValueError(
-            f"A campaign's name must be new, but {settings.campaign!r} exists in {folder}. "
-            f"Continue it with --resume {settings.campaign}, or choose another name."
-        ) from error
-    finally:
-        aside.unlink()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from data.io.errors import hide_password
 from tuning.settings.lock import is_running
-from tuning.settings.settings import OUTCOME
+from tuning.settings.saved_campaigns import OUTCOME
 from tuning.tracking.client import tracking_uri
 from tuning.tracking.errors import tracker_errors
 from tuning.tracking.sender import MLflowSender, load_sender

@@ -37,6 +37,14 @@ def test_arrays_are_read_as_they_were_written(tmp_path: Path) -> None:
     assert np.array_equal(read_array(tmp_path / "x.npy", specs["x"]), arrays["x"])
 
 
+def test_an_array_that_an_earlier_version_did_not_write_may_be_absent(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", x=np.zeros(3, np.uint8))
+    specs = {"x": BYTES, "later": BYTES}
+    assert list(read_arrays(tmp_path / "a.npz", specs, optional=("later",))) == ["x"]
+    with pytest.raises(RefusedError, match="must hold x, later, but got no later"):
+        read_arrays(tmp_path / "a.npz", specs, optional=("x",))
+
+
 def test_pickled_arrays_are_refused_and_do_not_run(tmp_path: Path) -> None:
     canary = tmp_path / "canary"
     file = write_pickled_npz(tmp_path / "a.npz", canary, "x")

@@ -10,7 +10,7 @@ from tests.support.settings import make_settings
 from tuning.run import main, parse_arguments
 from tuning.settings.options import settings_from_options
 from tuning.settings.regions import add_shots, check_split_regions, choose_campaign_regions
-from tuning.settings.settings import find_unfinished, load_settings, save_settings
+from tuning.settings.saved_campaigns import find_unfinished, load_settings, save_settings
 
 BOTH = ["--region", "hokkaido", "noto"]
 

@@ -1,0 +1,166 @@
+"""The options of ``python -m tuning.run``; imports nothing heavy, so that ``--help`` answers at once."""
+
+import argparse
+from pathlib import Path
+
+ROOT = Path("mlruns")
+DESCRIPTION = (
+    "Search each architecture, repeat the winners over seeds, compare them, and register the best."
+)
+
+
+def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
+    """Parse the command line; only the options that the user gave become attributes."""
+    parser = argparse.ArgumentParser(
+        "python -m tuning.run", description=DESCRIPTION, argument_default=argparse.SUPPRESS
+    )
+    add = parser.add_argument_group("models and data").add_argument
+    add(
+        "--model",
+        nargs="+",
+        metavar="NAME",
+        help="architectures, single baselines, 'baselines' or 'all' (default: all)",
+    )
+    add(
+        "--data",
+        metavar="twin|PATH",
+        help="the synthetic twin, or a tile folder (default: twin)",
+    )
+    add(
+        "--units",
+        choices=("dB", "linear"),
+        help="unit of the backscatter in the tile files (default: as in the manifest)",
+    )
+    add(
+        "--region",
+        nargs="+",
+        metavar="NAME",
+        help="regions of the data, or 'all' (default: hokkaido)",
+    )
+    add(
+        "--event",
+        nargs="+",
+        metavar="[REGION=]TIME",
+        help="time of the event in UTC, such as 2018-09-05T18:08 (default: that of the files, else of the catalogue)",
+    )
+    add(
+        "--split",
+        metavar="NAME|FILE",
+        help="blocks, seed42, s12ls-ld, blocks:K (all K folds), blocks:K/F (fold F), events (hold out one region after "
+        "the other), events:REGION, or a JSON or CSV file (default: blocks)",
+    )
+    add(
+        "--shots",
+        type=int,
+        metavar="0|1|5|20",
+        help="labelled tiles of the held-out region in train, with --split events (default: 0)",
+    )
+    add = parser.add_argument_group("network input").add_argument
+    add(
+        "--channels",
+        nargs="+",
+        metavar="NAME",
+        help="s1, s1asc, s1dsc, VV, VH, s2, published, DEM, slope, or single channels (default: s1)",
+    )
+    add("--steps", help="choice of acquisitions: even, event or all (default: even)")
+    add(
+        "--timesteps",
+        type=int,
+        metavar="N",
+        help="number of acquisitions (default: as in the preset)",
+    )
+    add("--norm", help="normalisation statistics: train or published (default: train)")
+    add(
+        "--augment",
+        nargs="+",
+        metavar="NAME[=VALUE]",
+        help="augmentations of training tiles: turn, crop=PIXELS, speckle=DB, jitter=DB, drop=FRACTION, or none "
+        "(default: turn)",
+    )
+    add = parser.add_argument_group("length of the campaign").add_argument
+    add("--preset", help="smoke, quick or paper (default: paper on a GPU, else quick)")
+    add(
+        "--trials",
+        type=int,
+        metavar="N",
+        help="search trials of each architecture (default: as in the preset)",
+    )
+    add(
+        "--seeds",
+        type=int,
+        metavar="N",
+        help="repeat trials of each architecture, one per seed (default: as in the preset)",
+    )
+    add(
+        "--search",
+        metavar="once|per-fold",
+        help="with several folds, search hyperparameters on the first fold or on each (default: per-fold in paper)",
+    )
+    add = parser.add_argument_group("comparison").add_argument
+    add(
+        "--margin",
+        type=float,
+        metavar="AP",
+        help="difference in average precision below which two models count as equivalent (default: 0.02)",
+    )
+    add(
+        "--block-tiles",
+        type=int,
+        metavar="N",
+        help="edge of a spatial block in tiles; blocks of test tiles are resampled together (default: 3)",
+    )
+    add = parser.add_argument_group("campaign").add_argument
+    add("--root", type=Path, metavar="FOLDER", help=f"output folder (default: {ROOT})")
+    add("--campaign", metavar="NAME", help="name of the campaign (default: date, time and preset)")
+    add(
+        "--resume",
+        nargs="?",
+        const=None,
+        metavar="NAME",
+        help="continue a campaign with its own settings (default: the latest campaign)",
+    )
+    add = parser.add_argument_group("resources").add_argument
+    add(
+        "--cpus-per-trial",
+        type=float,
+        metavar="CORES",
+        help="CPU cores of each trial (default: an equal share)",
+    )
+    add(
+        "--gpus-per-trial",
+        type=float,
+        metavar="FRACTION",
+        help="fraction of a GPU for each trial (default: measured)",
+    )
+    add(
+        "--stack-seeds",
+        nargs="?",
+        const=None,
+        type=int,
+        metavar="N",
+        help="train up to N seeds of a winner in one process, which is faster on a GPU; without N, all seeds "
+        "(default: 1); also valid with --resume",
+    )
+    add(
+        "--hang-after",
+        type=float,
+        metavar="MINUTES",
+        help="stop and retry a trial that finishes no epoch in this time (default: 60)",
+    )
+    add = parser.add_argument_group("cluster (platform/README.md)").add_argument
+    add(
+        "--address",
+        help="Ray cluster to join, or 'local'; also valid with --resume (default: RAY_ADDRESS if set, else a local Ray)",
+    )
+    add(
+        "--storage",
+        metavar="URI",
+        help="storage that all nodes share, such as s3://BUCKET/FOLDER (default: the output folder)",
+    )
+    add(
+        "--wait-for-nodes",
+        type=float,
+        metavar="MINUTES",
+        help="time to wait for the cluster to add a node that fits a trial (default: 0)",
+    )
+    return parser.parse_args(argv)
