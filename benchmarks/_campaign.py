@@ -9,6 +9,7 @@ import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -163,10 +164,10 @@ def _log_trial(
     run_id = tracker.open_run("trial", key, name, study, tags, config)
     trial_folder = TrialFolder(files / key)
     trial_folder.write("config", config)
-    predict = _make_predict(pack, sorted([*list_models(), model]).index(model), seed)
-    measure_val(trial_folder, pack, split, predict)
+    bind = partial(_make_predict, place=sorted([*list_models(), model]).index(model), seed=seed)
+    measure_val(trial_folder, pack, split, bind(pack))
     if stage == "repeat":
-        measure_predictions(trial_folder, pack, split, predict)
+        measure_predictions(trial_folder, pack, split, bind)
     if model in list_models():
         _write_training(trial_folder, config, pack, split)
         if "/" in split.name and not split.name.endswith("/1"):

@@ -24,7 +24,7 @@ def predict_tiles(
 ) -> np.ndarray:
     """Return a baseline's probabilities on some tiles."""
     config = make_baseline_config(key, split.name, pack.hash, seed) | changes
-    return make_predictor(config, pack, split)(tiles)
+    return make_predictor(config, pack, split)(pack)(tiles)
 
 
 def score_on_val(key: str, pack: Pack, split: Split) -> float:

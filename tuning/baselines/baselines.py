@@ -6,6 +6,7 @@ features of :mod:`tuning.baselines.features`, so it sees 3 x 3 px and no shapes.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ from tuning.baselines.features import (
     pick_channels,
     read_sample,
 )
-from tuning.train.evaluate import PredictTiles, measure_predictions, measure_val
+from tuning.train.evaluate import Bind, measure_predictions, measure_val
 from tuning.trial.folder import Config, TrialFolder
 
 NO_LEARNING, PER_PIXEL = "no learning", "per-pixel learning"
@@ -159,8 +160,8 @@ def make_baseline_config(
     }
 
 
-def make_predictor(config: Config, pack: Pack, split: Split) -> PredictTiles:
-    """Return a baseline's prediction function; a baseline that learns is fitted on train, never on val or test.
+def make_predictor(config: Config, pack: Pack, split: Split) -> Bind:
+    """Return a baseline, ready for any pack; one that learns is fitted on train, never on val or test.
 
     A change ranks pixels by the rise of backscatter, in VH as in VV. This assumes that landslides, which strip the
     forest, raise both; if they lower VH, the VH baselines score no better than chance.
@@ -171,8 +172,7 @@ def make_predictor(config: Config, pack: Pack, split: Split) -> PredictTiles:
         split: Its train tiles are used for fitting.
 
     Returns:
-        A function from B tile ids to probabilities, shape ``(B, H, W)``, float32, in [0, 1]. The values of a
-        change are scores instead of probabilities: 0.5 is no change, 1 a rise by ``RANGE_DB``.
+        The probabilities of B tiles, shape ``(B, H, W)``, float32. Those of a change are scores: 0.5 is no change.
 
     Raises:
         ValueError: If the baseline is unknown, the pack has none of its channels, or train lacks
@@ -187,18 +187,18 @@ def make_predictor(config: Config, pack: Pack, split: Split) -> PredictTiles:
         )
     if baseline.kind == NO_LEARNING:
         measure = {"means": measure_means, "pair": measure_pair}[config["measure"]]
-        return lambda ids: scale_change(average_change(pack, ids, channels, measure))
+        return lambda p: lambda ids: scale_change(average_change(p, ids, channels, measure))
     model = _fit(config, pack, split, channels)
 
-    def predict(tile_ids: Sequence[str]) -> np.ndarray:
+    def predict(source: Pack, tile_ids: Sequence[str]) -> np.ndarray:
         probs = np.empty((len(tile_ids), TILE_PX**2), np.float32)
         with threadpool_limits(1):
             for tile, out in zip(tile_ids, probs, strict=True):
-                features = make_features(pack, tile, channels).reshape(TILE_PX**2, -1)
+                features = make_features(source, tile, channels).reshape(TILE_PX**2, -1)
                 out[:] = model.predict_proba(features)[:, 1]
         return probs.reshape(-1, TILE_PX, TILE_PX)
 
-    return predict
+    return lambda source: partial(predict, source)
 
 
 def run_baseline(config: Config, pack: Pack, split: Split, folder: Path) -> TrialFolder:
@@ -207,9 +207,9 @@ def run_baseline(config: Config, pack: Pack, split: Split, folder: Path) -> Tria
     if trial.read("end"):  # measured before the campaign was resumed
         return trial
     trial.write("config", config)
-    predict = make_predictor(config, pack, split)
-    measure_val(trial, pack, split, predict)
-    measure_predictions(trial, pack, split, predict)
+    bind = make_predictor(config, pack, split)
+    measure_val(trial, pack, split, bind(pack))
+    measure_predictions(trial, pack, split, bind)
     trial.end("last epoch", epoch=0)
     return trial
 

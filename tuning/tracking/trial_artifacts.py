@@ -31,6 +31,8 @@ FILES = (
     "test.json",
     "end.json",
     "examples.npz",
+    "placebo.json",
+    "placebo.npz",
 )
 Curves = dict[str, tuple[Curve, float]]  # curve and average precision, by split part
 
@@ -65,7 +67,7 @@ def _list_scores(trial: TrialFolder, curves: Curves) -> list[Metric]:
     metrics = make_best(rows) if rows else []
     if not rows and "val" in curves:  # a baseline has no epochs
         metrics += make_scalars({VAL_AP: curves["val"][1]})
-    for group in ("test", "cost"):
+    for group in ("test", "placebo", "cost"):
         values = trial.read(group) or {}
         metrics += make_scalars({f"{group}/{key}": value for key, value in values.items()})
     return metrics

@@ -10,9 +10,12 @@ from torch import Tensor, nn
 from data.pack import Pack
 from data.pack.dataset import TileDataset
 from data.pack.log_ratio import log_ratio
+from data.pack.placebo import find_placebo_tiles, make_placebo_pack
 from data.splits import Split
+from data.tiles import ACQUISITIONS, PIXEL_M
 from tuning.metrics.curve import choose_threshold
-from tuning.metrics.histogram import BINS, count_bins, count_stored, to_bins, to_probs
+from tuning.metrics.histogram import BINS, count_bins, count_stored, reach, to_bins, to_probs
+from tuning.metrics.objects import count_objects
 from tuning.metrics.scores import confuse, score_all
 from tuning.train.checkpoints import load_checkpoint
 from tuning.trial.folder import TrialFolder
@@ -21,6 +24,7 @@ EVAL_BATCH = 16
 EXAMPLES = 4
 
 PredictTiles = Callable[[Sequence[str]], np.ndarray]  # B ids to probabilities (B, H, W), float32
+Bind = Callable[[Pack], PredictTiles]  # a trained model, for the tiles of any pack
 
 
 @torch.no_grad()
@@ -60,16 +64,24 @@ def measure_val(trial: TrialFolder, pack: Pack, split: Split, predict_tiles: Pre
 
 
 def measure_predictions(
-    trial: TrialFolder, pack: Pack, split: Split, predict_tiles: PredictTiles
+    trial: TrialFolder,
+    pack: Pack,
+    split: Split,
+    bind: Bind,
+    *,
+    steps: str = "all",
+    timesteps: int = ACQUISITIONS,
 ) -> dict[str, float]:
-    """Measure test once, at the threshold chosen on val.
+    """Measure test once, at the threshold chosen on val: as it is, and as event-free series.
 
     Args:
         trial: A trial's folder with ``val_counts.npy``; receives ``test.json``, ``test_counts.npy``,
-            ``test_probs.npz`` and ``examples.npz``.
+            ``test_probs.npz``, ``examples.npz``, ``placebo.json`` and ``placebo.npz``.
         pack: The packed tiles.
         split: The trial's split.
-        predict_tiles: The model, from tile ids to probabilities.
+        bind: The model: from a pack to a function from tile ids to probabilities.
+        steps: How it chooses acquisitions, one of ``data.pack.channels.STEPS``.
+        timesteps: Number of acquisitions that it reads.
 
     Returns:
         The content of ``test.json``.
@@ -82,6 +94,7 @@ def measure_predictions(
         raise FileNotFoundError(
             f"The threshold is chosen on val, but {trial.path} has no val_counts.npy. Measure val first."
         )
+    predict_tiles = bind(pack)
     predict_tiles(split.test[:1])  # warm-up: the first call allocates memory and selects kernels
     counts = np.zeros((2, BINS), dtype=np.int64)
     bins, seconds = [], 0.0
@@ -94,6 +107,7 @@ def measure_predictions(
     trial.write_counts("test", counts)
     trial.write_arrays("test_probs", tile_ids=np.array(split.test), bins=np.concatenate(bins))
     write_examples(trial, pack, split, predict_tiles)
+    _measure_placebo(trial, pack, split, bind, (steps, timesteps), choose_threshold(val))
     scores = summarise_test(val, counts, seconds, len(split.test))
     trial.write("test", scores)
     return scores
@@ -104,14 +118,60 @@ def measure_test(
 ) -> dict[str, float]:
     """Measure test once with the best epoch's checkpoint; see :func:`measure_predictions`."""
     best = load_checkpoint(trial.best, device)
-    config = best.config
-    tiles = TileDataset(pack, split.test, best.norm, config["timesteps"], device, config["steps"])
-    positions = {tile: position for position, tile in enumerate(split.test)}
+    steps, timesteps = best.config["steps"], best.config["timesteps"]
 
-    def predict_tiles(ids: Sequence[str]) -> np.ndarray:
-        return predict(best.model, tiles.batch([positions[tile] for tile in ids]).x).cpu().numpy()
+    def bind(source: Pack) -> PredictTiles:
+        ids = split.test if source is pack else source.tile_ids
+        tiles = TileDataset(source, ids, best.norm, timesteps, device, steps)
+        positions = {tile: position for position, tile in enumerate(ids)}
 
-    return measure_predictions(trial, pack, split, predict_tiles)
+        def predict_tiles(chosen: Sequence[str]) -> np.ndarray:
+            x = tiles.batch([positions[tile] for tile in chosen]).x
+            return predict(best.model, x).cpu().numpy()
+
+        return predict_tiles
+
+    return measure_predictions(trial, pack, split, bind, steps=steps, timesteps=timesteps)
+
+
+def _measure_placebo(
+    trial: TrialFolder,
+    pack: Pack,
+    split: Split,
+    bind: Bind,
+    reads: tuple[str, int],
+    threshold: float,
+) -> None:
+    """Count what a model calls landslide on event-free series of the test tiles, of `data.pack.placebo`.
+
+    ``placebo.npz`` has ``counts (N, 3)`` of each tile: pixels, found objects, found pixels.
+    """
+    tiles = find_placebo_tiles(pack, split.test)
+    counts = np.zeros((0, 3), np.int64)
+    for ids in _batches(tiles.used):
+        probs = bind(make_placebo_pack(pack, ids, *reads))(ids)
+        found = to_bins(torch.from_numpy(probs)).numpy() >= reach(threshold)
+        empty = count_objects(found, np.zeros(found.shape, np.uint8)).empty
+        counts = np.concatenate([counts, empty])
+    trial.write_arrays("placebo", tile_ids=np.array(tiles.used, dtype=str), counts=counts)
+    trial.write("placebo", summarise_placebo(counts.sum(axis=0), len(tiles.left_out)))
+
+
+def summarise_placebo(total: np.ndarray, left_out: int) -> dict[str, float]:
+    """Return the content of ``placebo.json``; without a pixel, the number of tiles left out alone.
+
+    Args:
+        total: Pixels, found objects and found pixels of all tiles, shape ``(3,)``.
+        left_out: Test tiles with too few images before their event.
+    """
+    pixels, alarms, found_px = map(int, total)
+    if not pixels:
+        return {"tiles_left_out": left_out}
+    return {
+        "alarms_per_km2": alarms / (pixels * PIXEL_M**2 / 1e6),
+        "area_share": found_px / pixels,
+        "tiles_left_out": left_out,
+    }
 
 
 def _batches(tile_ids: Sequence[str]) -> Iterator[Sequence[str]]:

@@ -176,7 +176,7 @@ def test_probabilities_keep_the_share_of_landslides(pack: Pack, split: Split, ke
 @pytest.mark.parametrize("key", BASELINES)
 def test_predictions_are_in_the_order_of_the_tiles(pack: Pack, split: Split, key: str) -> None:
     config = make_baseline_config(key, split.name, pack.hash) | {"sample_px": 4000}
-    predict = make_predictor(config, pack, split)
+    predict = make_predictor(config, pack, split)(pack)
     probs = predict(split.test)
     assert probs.dtype == np.float32
     assert probs.shape == (len(split.test), TILE_PX, TILE_PX)

@@ -142,6 +142,11 @@ def test_test_is_measured_at_the_threshold_chosen_on_val(
     with np.load(tmp_path / "examples.npz") as examples:
         assert set(examples["tile_ids"]) <= set(split.test)
         assert examples["probs"].shape == examples["mask"].shape == (4, 128, 128)
+    alarms = trial.read("placebo")
+    assert alarms.keys() == {"alarms_per_km2", "area_share", "tiles_left_out"}
+    with np.load(tmp_path / "placebo.npz") as placebo:
+        assert list(placebo["tile_ids"]) == list(split.test)
+        assert alarms["area_share"] == placebo["counts"][:, 2].sum() / (4 * 128 * 128)
 
 
 def test_training_does_not_depend_on_test_tiles(

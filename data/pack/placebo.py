@@ -1,0 +1,165 @@
+"""Event-free series: only images before a tile's event, with an event pretended between two of them.
+
+What a model calls landslide on such a series is a false alarm, unless an older landslide happened to fall between the
+images; no label is needed to count it. The rule:
+
+1. Only images before the event are read. Every series needs ``MIN_EARLY`` of them, at different times.
+2. The event is pretended in the middle of the early images of all series together, moved as little as possible so
+   that each series has an image on both sides.
+3. The early images fill the places of the whole series in the order of time, evenly; so the model's own choice
+   (``even``, ``event``, ``all``) picks from them, and it gets as many images as ever. Images are repeated only where
+   there are fewer than it reads.
+
+Early images are about half as many and span about half the time, so pairs are closer in time than the ones that the
+model learnt from, and of another season: the number tells models apart on the same tiles rather than that it predicts
+the alarms of a year's series.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from data.pack.channels import select_even_steps
+from data.pack.pack import Pack
+from data.tiles import ACQUISITIONS
+
+MIN_EARLY = 2  # images of each series before the event: one on each side of the pretended event
+
+
+def pretend_event(series: Sequence[np.ndarray], event: np.datetime64) -> np.datetime64 | None:
+    """Return a time in the middle of the images before the event, with images of every series on both sides of it.
+
+    Args:
+        series: Acquisition times of each modality, each of shape ``(T,)``, UTC.
+        event: Time of the real event, UTC; an image at this time is before it.
+
+    Returns:
+        Half-way between two images, or None if there is no such time.
+    """
+    early = [np.unique(times[times <= event]) for times in series]
+    if min(map(len, early), default=0) < MIN_EARLY:
+        return None
+    pooled = np.unique(np.concatenate(early))
+    first, last = max(times[0] for times in early), min(times[-1] for times in early)
+    possible = pooled[
+        (pooled >= first) & (pooled < last)
+    ]  # the last image before the pretended event
+    if not possible.size:
+        return None
+    middle = pooled[(len(pooled) - 1) // 2]
+    before = possible[np.abs(possible - middle).argmin()]
+    after = pooled[pooled > before][0]
+    pretended: np.datetime64 = before + (after - before) // 2
+    return pretended
+
+
+def spread_images(count: int, steps: str, timesteps: int) -> np.ndarray:
+    """Spread the first *count* images of a series over all its places, in their order.
+
+    Args:
+        count: Number of images.
+        steps: How the model chooses acquisitions, one of ``data.pack.channels.STEPS``.
+        timesteps: Number of acquisitions that it reads.
+
+    Returns:
+        The image in each place, ascending, shape ``(15,)``, int64. The places that ``even`` picks hold different
+        images as far as there are enough.
+    """
+    places = select_even_steps(timesteps if steps == "even" else ACQUISITIONS)
+    images = np.linspace(0, count - 1, len(places))
+    return np.interp(np.arange(ACQUISITIONS), places, images).round().astype(np.int64)
+
+
+@dataclass(frozen=True)
+class PlaceboTiles:
+    """The tiles of a list that have enough early images, and the others.
+
+    Attributes:
+        used: Ids, in the order of the list.
+        left_out: Ids with fewer than ``MIN_EARLY`` images before the event in a series, or without a common time.
+    """
+
+    used: tuple[str, ...]
+    left_out: tuple[str, ...]
+
+
+def find_placebo_tiles(pack: Pack, tile_ids: Sequence[str]) -> PlaceboTiles:
+    """Return which tiles have images enough before their event."""
+    pairs = zip(tile_ids, pack.rows(tile_ids).tolist(), strict=True)
+    possible = {
+        tile: pretend_event(list(pack.times[row]), pack.events[row]) is not None
+        for tile, row in pairs
+    }
+    return PlaceboTiles(
+        tuple(tile for tile in tile_ids if possible[tile]),
+        tuple(tile for tile in tile_ids if not possible[tile]),
+    )
+
+
+def make_placebo_pack(pack: Pack, tile_ids: Sequence[str], steps: str, timesteps: int) -> Pack:
+    """Return a pack of event-free series, in memory.
+
+    Args:
+        pack: The packed tiles.
+        tile_ids: Ids of ``find_placebo_tiles(...).used``; 16 tiles of four bands take about 30 MB.
+        steps: How the model chooses acquisitions.
+        timesteps: Number of acquisitions that it reads.
+
+    Returns:
+        The tiles alone, without landslides, with the pretended events.
+
+    Raises:
+        ValueError: If a tile has too few images before its event.
+    """
+    rows = pack.rows(tile_ids)
+    plans = [
+        _plan(pack.times[row], pack.events[row], steps, timesteps, tile)
+        for tile, row in zip(tile_ids, rows.tolist(), strict=True)
+    ]
+    images = np.stack([plan.images for plan in plans])  # (B, modalities, 15)
+    return replace(
+        pack,
+        tile_ids=tuple(tile_ids),
+        bands={
+            name: values[rows[:, None], images[:, index]]
+            for index, (name, values) in enumerate(pack.bands.items())
+        },
+        mask=np.zeros_like(pack.mask[rows]),
+        dem=pack.dem[rows],
+        slope=pack.slope[rows],
+        times=np.take_along_axis(pack.times[rows], images, axis=2),
+        moments=pack.moments[rows],
+        events=np.array([plan.event for plan in plans], dtype=pack.events.dtype),
+        own_events=pack.own_events[rows],
+        corners=pack.corners[rows],
+        crs=tuple(pack.crs[row] for row in rows),
+    )
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """A tile's pretended event, and the image in each place of its series, shape ``(modalities, 15)``."""
+
+    event: np.datetime64
+    images: np.ndarray
+
+
+def _plan(times: np.ndarray, event: np.datetime64, steps: str, timesteps: int, tile: str) -> _Plan:
+    pretended = pretend_event(list(times), event)
+    if pretended is None:
+        counts = [int((np.unique(one) <= event).sum()) for one in times]
+        raise ValueError(describe_too_few(counts, tile, "Leave it out of the placebo."))
+    images = []
+    for one in times:
+        early, first = np.unique(one[one <= event], return_index=True)  # repeated images once
+        images.append(first[spread_images(len(early), steps, timesteps)])
+    return _Plan(pretended, np.stack(images))
+
+
+def describe_too_few(counts: Sequence[int], place: object, remedy: str) -> str:
+    """Return the message for series with too few images before the event."""
+    return (
+        f"A placebo needs at least {MIN_EARLY} images of each series before the event, with a time between images of "
+        f"all series, but got {' and '.join(map(str, counts))} in {place}. {remedy}"
+    )
