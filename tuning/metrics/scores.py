@@ -5,6 +5,9 @@ report's tables have it as a column, with mean and standard deviation over seeds
 
 Pixels are pooled over tiles, as the published study does: a score follows from the sum of the tiles' histograms
 (:mod:`tuning.metrics.histogram`) or from the pixel counts at one threshold.
+
+A map that finds nothing scores 0, never NaN: a mean that skips it would flatter its model. NaN is left for a reference
+that has nothing to score.
 """
 
 from collections.abc import Callable
@@ -48,8 +51,15 @@ def _divide(part: int, whole: float) -> float:
     return part / whole if whole else nan
 
 
+def is_blind(pixels: Confusion) -> bool:
+    """Return whether nothing is found where there are landslides."""
+    return not (pixels.tp or pixels.fp) and pixels.fn > 0
+
+
 def precision(pixels: Confusion) -> float:
-    """Tp / (tp + fp)."""
+    """Tp / (tp + fp); 0 if nothing is found, NaN if there is nothing to find either."""
+    if is_blind(pixels):
+        return 0.0
     return _divide(pixels.tp, pixels.tp + pixels.fp)
 
 
@@ -76,17 +86,20 @@ def accuracy(pixels: Confusion) -> float:
 def mcc(pixels: Confusion) -> float:
     """Matthews correlation, (tp tn - fp fn) / sqrt((tp + fp) (tp + fn) (tn + fp) (tn + fn)).
 
-    The correlation of label and decision, 0 for chance. scikit-learn returns 0 where this is NaN: all pixels have one
-    label, or one decision.
+    The correlation of label and decision, 0 for chance and where all pixels have one decision. NaN if all have one label,
+    where scikit-learn returns 0.
     """
     tp, fp, fn, tn = pixels.tp, pixels.fp, pixels.fn, pixels.tn
+    labels_vary, decision_varies = (tp + fn) * (tn + fp) > 0, (tp + fp) * (tn + fn) > 0
+    if labels_vary and not decision_varies:
+        return 0.0
     product = (tp + fp) * (tp + fn) * (tn + fp) * (tn + fn)  # Python's integers do not overflow
     return _divide(tp * tn - fp * fn, sqrt(product))
 
 
 @dataclass(frozen=True)
 class PixelMetric:
-    """A score of pixels pooled over tiles; NaN where it is not defined, such as 0 / 0.
+    """A score of pixels pooled over tiles; NaN only where the reference has nothing to score.
 
     Attributes:
         label: Heading in the report.

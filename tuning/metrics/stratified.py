@@ -14,7 +14,8 @@ from data.pack.tile_row import measure_slope, smooth_heights
 from data.tiles import NODATA, PIXEL_M
 from tuning.metrics.curve import average_precision
 from tuning.metrics.histogram import BINS, check_bins, check_mask
-from tuning.metrics.objects import SIZES, class_by_size, label_objects
+from tuning.metrics.object_scores import SIZES, class_by_size
+from tuning.metrics.objects import label_objects
 from tuning.metrics.scores import score_at
 
 SLOPE_DEG = (10.0, 20.0, 30.0)

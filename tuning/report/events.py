@@ -17,6 +17,7 @@ from tuning.metrics.clusters import MIN_EVENTS, estimate_event_mean
 from tuning.metrics.scores import METRICS
 from tuning.report.context import format_spread
 from tuning.report.html import Block, Section, Table, Text
+from tuning.report.over_seeds import average_seeds
 
 SEED = 2018  # of the bootstrap over events
 EVENTS_FILE = "benchmark_events.csv"
@@ -108,7 +109,7 @@ def _make_row(runs: pd.DataFrame, fold: EventFold) -> dict[str, Any]:
         "pos_pixels": positives,
     }
     for name in SCORES:
-        row |= {f"{name}_mean": runs[name].mean(), f"{name}_std": runs[name].std()}
+        row[f"{name}_mean"], row[f"{name}_std"] = average_seeds(runs, name)
     return row | {"pr_auc_low": np.nan, "pr_auc_high": np.nan, "interval": ""}
 
 

@@ -10,7 +10,7 @@ from mlflow.tracking import MlflowClient
 from tuning.metrics.calibration import reliability
 from tuning.metrics.curve import average_precision, trace_curve
 from tuning.metrics.histogram import edges
-from tuning.metrics.objects import SIZES, rate_objects
+from tuning.metrics.object_scores import SIZES, rate_objects
 from tuning.metrics.scores import Confusion
 from tuning.plots import comparison, trial_figures
 from tuning.report.ranking import Ranking

@@ -13,7 +13,8 @@ from tuning.baselines.baselines import baseline_title
 from tuning.metrics.compare import reduce_counts
 from tuning.metrics.curve import choose_threshold
 from tuning.metrics.histogram import BINS, count_stored, reach
-from tuning.metrics.objects import ObjectCounts, count_objects
+from tuning.metrics.object_scores import ObjectCounts
+from tuning.metrics.objects import count_objects
 from tuning.report.reference_layers import REFERENCE_FILE, ReferenceLayers, load_reference_layers
 from tuning.tracking.client import open_artifact
 from tuning.tracking.validate_runs import check_repeat, read_counts, read_probs

@@ -12,6 +12,7 @@ from tuning.metrics.compare import TOO_FEW, Comparison
 from tuning.report.context import ReportContext, format_spread
 from tuning.report.events import build_events_section, describe_new_events
 from tuning.report.html import Page
+from tuning.report.over_seeds import describe_blind_seeds
 from tuning.report.ranking import Ranking
 from tuning.report.sections_runs import (
     build_cost_section,
@@ -105,6 +106,8 @@ def _describe_comparison(context: ReportContext) -> Iterator[str]:
         yield f"{baselines[0]} is the only model of this campaign."
     elif len(baselines) > 1:
         yield _describe_pairs(_find_pairs(ranking, *baselines[:2]))
+    if blind := describe_blind_seeds(ranking.models):
+        yield f"{' '.join(blind)} Such a seed counts as 0 in every mean."
     if context.missing_runs:
         yield "This report is partial: " + " ".join(context.missing_runs)
 

@@ -11,6 +11,7 @@ from tuning.metrics.scores import METRICS
 from tuning.metrics.stratified import make_groups, score_groups
 from tuning.report.context import ReportContext, format_spread
 from tuning.report.html import Gallery, Image, Section, Table, Text
+from tuning.report.over_seeds import describe_blind_seeds
 from tuning.report.tables import OBJECT_SCORES
 
 RANKING_METRICS = ("pr_auc", "f1_dice", "iou")  # the table of the ranking shows these
@@ -31,6 +32,11 @@ CAVEAT = (
 POOLED_EVENTS = (
     "The scores of this section pool the test tiles of the held-out events. Intervals and p-values are over seeds and over the "
     "tiles of these events, so they hold for these events, not for new ones and not for one area."
+)
+MATCHING = (
+    "**One to one**: each predicted connected component is matched with at most one labelled one and the reverse, by the largest sum "
+    "of IoU over pairs with IoU > 0.3. Two fragments of a landslide are one hit and one false alarm; two landslides "
+    "in one blob are one hit and one miss. **Any overlap**: however many share it. Components end at the border of their tile."
 )
 SLOPE_NOTE = (
     "Slopes are those of the tile's 30 m heights after smoothing; they differ from the true slope at 30 m by about 0.4 to "
@@ -134,15 +140,16 @@ def build_landslides_section(context: ReportContext) -> Section:
         [row["model"], *(row[name] for name in OBJECT_SCORES)]
         for _, row in context.table.iterrows()
     ]
+    blind = describe_blind_seeds(context.ranking.models)
     return Section(
         "Landslides as objects",
         [
+            *([Text(f"{' '.join(blind)} Such a seed counts as 0 in every mean.")] if blind else []),
             Table(
                 ["model", *OBJECT_SCORES.values()],
                 rows,
                 "Scores of connected components, mean over seeds",
-                "Predicted and labelled connected components are matched; components end at the border of their "
-                "tile.",
+                MATCHING,
             ),
             context.image(
                 "recall_by_size",

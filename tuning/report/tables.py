@@ -10,8 +10,15 @@ import pandas as pd
 
 from tuning.metrics.compare import pooled_ap
 from tuning.metrics.curve import f1_oracle
-from tuning.metrics.objects import ObjectCounts, score_objects
-from tuning.metrics.scores import METRICS, Confusion, f1_dice, score_all, score_confusion
+from tuning.metrics.object_scores import ObjectCounts, score_objects
+from tuning.metrics.scores import (
+    METRICS,
+    Confusion,
+    f1_dice,
+    score_all,
+    score_confusion,
+)
+from tuning.report.over_seeds import average_seeds, find_blind_runs
 from tuning.report.ranking import Ranking
 from tuning.report.results import ModelResult, RunResult
 from tuning.tracking.validate_runs import read_provenance
@@ -27,8 +34,9 @@ PUBLISHED_COLUMNS = (
 F1_AT = ("f1@0.5", "f1@thr_val", "f1@oracle")
 # Scores of connected components, reported as mean over seeds, with their headings.
 OBJECT_SCORES = {
-    "object_recall": "recall, IoU > 0.3",
-    "object_precision": "precision, IoU > 0.3",
+    "object_f1": "F1, one to one",
+    "object_recall": "recall, one to one",
+    "object_precision": "precision, one to one",
     "object_recall_any": "recall, any overlap",
     "object_precision_any": "precision, any overlap",
     "alarms_per_km2": "false alarms per km² on tiles without landslides",
@@ -113,7 +121,7 @@ def make_run_rows(models: Sequence[ModelResult]) -> list[dict[str, Any]]:
 def make_tile_rows(models: Sequence[ModelResult]) -> list[dict[str, Any]]:
     """Make the rows of ``benchmark_tiles.csv``: one per test tile of each repeat run.
 
-    Scores at a threshold use the threshold chosen on val. They are NaN if their denominator is 0, such as F1 and IoU
+    Scores at a threshold use the threshold chosen on val. They are NaN where there is nothing to score, such as F1 and IoU
     of a tile without labelled or predicted landslides. Average precision is NaN for a tile without landslides.
     """
     rows = []
@@ -158,8 +166,10 @@ def make_model_row(model: ModelResult, ranking: Ranking) -> dict[str, Any]:
         "pr_auc_tile_iqm": estimate.iqm,
     }
     for name in (*METRICS, *F1_AT):
-        row |= {f"{name}_mean": seeds[name].mean(), f"{name}_std": seeds[name].std()}
-    row |= {name: seeds[name].mean() for name in OBJECT_SCORES}
+        row[f"{name}_mean"], row[f"{name}_std"] = average_seeds(seeds, name)
+    row |= {name: average_seeds(seeds, name)[0] for name in OBJECT_SCORES}
+    blind = sorted({run.seed for run in find_blind_runs(model)})
+    row |= {"blind_seeds": " ".join(map(str, blind))}
     row |= {
         "thr_val": float(np.mean([run.threshold for run in model.runs])),
         "val_pr_auc": model.chosen.val_pr_auc,

@@ -1,41 +1,28 @@
-"""Landslides as objects: hand-made maps with known answers, counts that add up, scores that follow."""
+"""Landslides as objects: hand-made maps with known answers, mosaics, and the minimum mapping unit."""
 
 import numpy as np
 import pytest
-from scipy import ndimage
+from scipy.ndimage import uniform_filter
 
-from tuning.metrics.objects import (
-    LENGTH,
-    SIZE_PX,
-    SIZES,
-    ObjectCounts,
-    class_by_size,
-    count_objects,
-    rate_objects,
-    score_objects,
-)
+from tests.support.object_maps import draw_blobs, draw_map, draw_square
+from tuning.metrics.mosaic import find_neighbours
+from tuning.metrics.object_scores import SIZES, score_objects
+from tuning.metrics.objects import count_objects, label_objects
 
 SMALL, MEDIUM, LARGE, HUGE = SIZES
 
 
-def draw_map(*rows: str) -> np.ndarray:
-    """Turn lines of text into a map ``(1, H, W)``: a dot is background."""
-    return np.array([[letter != "." for letter in row] for row in rows])[None]
+def cut(field: np.ndarray, rows: int, columns: int) -> np.ndarray:
+    """Cut a map ``(H, W)`` into tiles, row after row."""
+    height, width = field.shape[0] // rows, field.shape[1] // columns
+    tiles = field.reshape(rows, height, columns, width).swapaxes(1, 2)
+    return tiles.reshape(rows * columns, height, width)
 
 
-def draw(rng: np.random.Generator, tiles: int = 6) -> tuple[np.ndarray, np.ndarray]:
-    """Draw blobs, found ones beside reference ones; the last tile has no reference."""
-    field = ndimage.gaussian_filter(rng.normal(size=(tiles, 48, 48)), (0, 2, 2))
-    other = ndimage.gaussian_filter(rng.normal(size=(tiles, 48, 48)), (0, 2, 2))
-    mask = (field > 0.15).astype(np.uint8)
-    mask[-1] = 0
-    return field + 0.7 * other > 0.15, mask
-
-
-def square(size: int) -> np.ndarray:
-    tile = np.zeros((1, 32, 32), bool)
-    tile[0, :size, :size] = True
-    return tile
+def lay_out(rows: int, columns: int, size: int) -> np.ndarray:
+    """Return the neighbours of tiles in rows from the north-west."""
+    corners = [(c * size * 10.0, -r * size * 10.0) for r in range(rows) for c in range(columns)]
+    return find_neighbours(np.array(corners), ["a"] * len(corners), (size, size))
 
 
 # ----------------------------------------------------------------------------- what is an object
@@ -49,20 +36,6 @@ def test_diagonal_neighbours_are_one_object() -> None:
 def test_objects_end_at_the_tile_s_border() -> None:
     tiles = np.ones((2, 3, 3), bool)  # one above the other, both full
     assert count_objects(tiles, tiles).references.sum(axis=1).tolist() == [1, 1]
-
-
-@pytest.mark.parametrize(
-    ("area_px", "size"),
-    [(1, 0), (9, 0), (10, 1), (71, 1), (72, 2), (287, 2), (288, 3), (16384, 3)],
-)
-def test_size_class_follows_from_the_area(area_px: int, size: int) -> None:
-    assert class_by_size(np.array([area_px])).tolist() == [size]
-
-
-def test_size_classes_carry_their_area_in_their_names() -> None:
-    # 1 px = 100 m2 = 0.01 ha
-    assert [f"{px / 100:g}" for px in SIZE_PX] == ["0.1", "0.72", "2.88"]
-    assert all(f"{px / 100:g} ha" in name for px, name in zip(SIZE_PX, SIZES, strict=False))
 
 
 # -------------------------------------------------------------------------------- what is found
@@ -107,18 +80,11 @@ def test_scores_follow_from_a_hand_made_map() -> None:
 
 def test_recall_goes_by_the_reference_s_size_and_precision_by_the_found_one_s() -> None:
     # reference 9 x 9 = 81 px, found 6 x 6 = 36 px inside: IoU 36/81 > 0.3
-    scores = score_objects(count_objects(square(6), square(9).astype(np.uint8)))
+    scores = score_objects(count_objects(draw_square(6), draw_square(9).astype(np.uint8)))
     assert scores[f"object_recall/{LARGE}"] == 1.0
     assert scores[f"object_precision/{MEDIUM}"] == 1.0
     assert np.isnan(scores[f"object_recall/{MEDIUM}"])
     assert np.isnan(scores[f"object_precision/{LARGE}"])
-
-
-def test_one_large_patch_can_find_two_neighbours() -> None:
-    # two references of 4 px, one found object of 9 px over both: IoU 4/9 each
-    mask, found = draw_map("xxxx.xxxx"), draw_map("xxxxxxxxx")
-    counts = count_objects(found, mask)
-    assert (counts.hit.sum(), counts.references.sum(), counts.found.sum()) == (2, 2, 1)
 
 
 def test_scattered_pixels_on_a_landslide_touch_but_do_not_find_it() -> None:
@@ -130,7 +96,7 @@ def test_scattered_pixels_on_a_landslide_touch_but_do_not_find_it() -> None:
 
 
 def test_whole_map_found_is_all_right() -> None:
-    mask = draw(np.random.default_rng(1))[1]
+    mask = draw_blobs(np.random.default_rng(1))[1]
     scores = score_objects(count_objects(mask > 0, mask))
     assert {scores[name] for name in scores if name.startswith("object_f1")} == {1.0}
     assert (scores["object_recall"], scores["object_precision"]) == (1.0, 1.0)
@@ -148,65 +114,122 @@ def test_false_alarms_are_counted_on_tiles_without_landslides_alone() -> None:
     assert scores["alarm_share"] == pytest.approx(10 / 20_000)
 
 
-def test_nothing_found_has_a_recall_and_no_precision() -> None:
-    scores = score_objects(count_objects(np.zeros((1, 4, 4), bool), draw_map(*["x..."] * 4)))
-    assert (scores["object_recall"], scores["area_bias"]) == (0.0, -1.0)
-    assert np.isnan([scores["object_precision"], scores["object_f1"]]).all()
-    assert np.isnan(scores["alarms_per_km2"])  # no tile without landslides
+# -------------------------------------------------------------------------------------- mosaics
 
 
-def test_nothing_to_find_has_neither_recall_nor_bias() -> None:
-    scores = score_objects(count_objects(square(3), np.zeros((1, 32, 32), np.uint8)))
-    assert np.isnan([scores["object_recall"], scores["area_bias"]]).all()
-    assert scores["object_precision"] == 0.0
+def test_cutting_a_map_into_tiles_changes_no_sum(rng: np.random.Generator) -> None:
+    field, other = rng.normal(size=(2, 64, 96))
+    found, mask = (uniform_filter(x, 3) > 0.25 for x in (field + other, field))
+    whole = count_objects(found[None], mask[None].astype(np.uint8)).total()
+    for rows, columns in ((2, 3), (4, 6), (8, 12)):
+        size = 64 // rows
+        tiles = count_objects(
+            cut(found, rows, columns),
+            cut(mask, rows, columns).astype(np.uint8),
+            lay_out(rows, columns, size),
+        ).total()
+        assert np.array_equal(tiles.to_array()[:-3], whole.to_array()[:-3])  # but empty tiles
+    alone = count_objects(cut(found, 2, 3), cut(mask, 2, 3).astype(np.uint8)).total()
+    assert alone.references.sum() > whole.references.sum()  # cut in two where tiles are alone
 
 
-# ------------------------------------------------------------------------------------ adding up
+def test_an_object_counts_in_the_tile_that_holds_most_of_it() -> None:
+    mask = np.zeros((16, 32), np.uint8)
+    mask[4, 12:32] = 1  # 4 px in the west tile, 16 in the east one
+    mask[8, 10:22] = 1  # 6 px in each: the first
+    tiles = cut(mask, 1, 2)
+    counts = count_objects(tiles > 0, tiles, lay_out(1, 2, 16))
+    assert counts.references.sum(axis=1).tolist() == [1, 1]
+    assert counts.hit.sum(axis=1).tolist() == [1, 1]
+    assert counts.references[1].tolist() == [0, 1, 0, 0]  # 20 px, by the whole area
+    assert counts.area_px.tolist() == [[10, 10], [22, 22]]
 
 
-def test_counts_of_tiles_add_up_to_the_whole(rng: np.random.Generator) -> None:
-    found, mask = draw(rng)
-    whole = count_objects(found, mask)
-    single = [count_objects(found[i : i + 1], mask[i : i + 1]).total() for i in range(len(mask))]
-    assert np.array_equal(np.stack([one.to_array() for one in single]), whole.to_array())
-    added = single[0]
-    for one in single[1:]:
-        added += one
-    assert score_objects(added) == pytest.approx(score_objects(whole), nan_ok=True)
+def test_an_object_of_several_parts_in_one_tile_is_one() -> None:
+    mask = np.zeros((16, 32), np.uint8)
+    mask[[3, 9], 10:18] = mask[3:10, 17] = 1  # two arms in the west, joined in the east
+    tiles = cut(mask, 1, 2)
+    assert count_objects(tiles > 0, tiles, lay_out(1, 2, 16)).references.sum() == 1
+    assert count_objects(tiles > 0, tiles).references.sum() == 3
 
 
-def test_counts_survive_the_way_to_an_array_and_back(rng: np.random.Generator) -> None:
-    counts = count_objects(*draw(rng))
-    again = ObjectCounts.from_array(counts.to_array())
-    assert all(np.array_equal(vars(again)[name], value) for name, value in vars(counts).items())
-    assert counts.to_array().shape == (6, LENGTH)
-    assert counts.to_array().dtype == np.int64
+def test_numbers_of_objects_go_over_borders() -> None:
+    mask = np.zeros((16, 32), np.uint8)
+    mask[4, 12:32] = mask[8, :3] = 1
+    labels, area_px = label_objects(cut(mask, 1, 2), lay_out(1, 2, 16))
+    assert labels[0, 4, 15] == labels[1, 4, 0] != labels[0, 8, 0]
+    assert area_px[labels[[0, 0], [4, 8], [15, 0]]].tolist() == [20, 3]
+    assert area_px[0] == mask.size - 23
+    assert len(label_objects(cut(mask, 1, 2))[1]) == 4
 
 
-def test_rates_of_many_totals_at_once_are_those_of_each(rng: np.random.Generator) -> None:
-    tiles = count_objects(*draw(rng)).to_array()
-    totals = tiles[rng.integers(0, len(tiles), (5, len(tiles)))].sum(axis=1)  # five resamples
-    rates = rate_objects(ObjectCounts.from_array(totals))
-    for place, total in enumerate(totals):
-        expected = score_objects(ObjectCounts.from_array(total))
-        found = {name: float(rate[place]) for name, rate in rates.items()}
-        assert found == pytest.approx(expected, nan_ok=True)
+def test_a_detection_that_reaches_a_landslide_beyond_the_border_is_no_false_alarm() -> None:
+    mask, found = np.zeros((16, 32), np.uint8), np.zeros((16, 32), bool)
+    mask[4, 16:20] = 1
+    found[4, 10:20] = found[9, 2:4] = True  # mostly on the empty tile; and an alarm
+    counts = count_objects(cut(found, 1, 2), cut(mask, 1, 2), lay_out(1, 2, 16))
+    assert counts.found.sum(axis=1).tolist() == [2, 0]
+    assert counts.right.sum(axis=1).tolist() == [1, 0]
+    assert counts.empty.tolist() == [[256, 1, 8], [0, 0, 0]]
 
 
-def test_objects_agree_with_a_plain_count(rng: np.random.Generator) -> None:
-    found, mask = draw(rng)
-    counts = count_objects(found, mask).total()
-    hits = total = 0
-    for one, other in zip(mask, found, strict=True):
-        references, number = ndimage.label(one, np.ones((3, 3)))
-        patches, others = ndimage.label(other, np.ones((3, 3)))
-        for i in range(1, number + 1):
-            pairs = [(references == i, patches == j) for j in range(1, others + 1)]
-            hits += any((a & b).sum() / (a | b).sum() > 0.3 for a, b in pairs)
-        total += number
-    assert 0 < hits < total
-    assert (counts.hit.sum(), counts.references.sum()) == (hits, total)
-    assert counts.area_px.tolist() == [mask.sum(), found.sum()]
+def test_neighbours_of_other_tiles_are_refused() -> None:
+    tiles = np.zeros((2, 16, 16), bool)
+    with pytest.raises(ValueError, match=r"Neighbours must be of shape \(2, 8\).*same tiles"):
+        count_objects(tiles, tiles.astype(np.uint8), lay_out(1, 3, 16))
+
+
+# ------------------------------------------------------------------------- minimum mapping unit
+
+
+def count_by_hand(*rows: str, least_px: int) -> dict[str, int]:
+    """Count a drawing: ``r`` reference alone, ``f`` found alone, ``b`` both."""
+    drawn = np.array([list(row) for row in rows])[None]
+    found, mask = np.isin(drawn, ["f", "b"]), np.isin(drawn, ["r", "b"]).astype(np.uint8)
+    counts = count_objects(found, mask, min_area_m2=100 * least_px)
+    names = ("references", "hit", "touched", "found", "right", "touching")
+    return {name: int(getattr(counts, name).sum()) for name in names} | {
+        "reference_px": int(counts.area_px[0, 0]),
+        "found_px": int(counts.area_px[0, 1]),
+    }
+
+
+def test_found_objects_below_the_unit_are_not_mapped() -> None:
+    counts = count_by_hand("rbbrr...ff", least_px=3)  # the match has 2 px, the alarm 2
+    assert counts["references"] == 1
+    assert [counts[name] for name in ("hit", "touched", "found", "touching", "found_px")] == [0] * 5
+
+
+def test_reference_objects_below_the_unit_are_neither_hit_nor_missed() -> None:
+    counts = count_by_hand("rr...bbb..", least_px=3)
+    assert (counts["references"], counts["hit"], counts["reference_px"]) == (1, 1, 3)
+    assert count_by_hand("bb........", least_px=3)["references"] == 0
+
+
+def test_a_find_of_a_too_small_reference_is_neither_right_nor_wrong() -> None:
+    counts = count_by_hand("bbf...bbb.", least_px=3)  # 3 px on 2 px: IoU 2/3
+    assert (counts["found"], counts["right"], counts["touching"]) == (1, 1, 1)
+    assert counts["found_px"] == 3
+    counts = count_by_hand("bffff.bbb.", least_px=3)  # IoU 1/5: on a landslide, but no match
+    assert (counts["found"], counts["right"], counts["touching"]) == (2, 1, 2)
+
+
+def test_a_match_goes_before_a_too_small_reference() -> None:
+    counts = count_by_hand("bbfbbb", least_px=3)  # IoU 2/6 and 3/6
+    assert (counts["found"], counts["right"], counts["hit"]) == (1, 1, 1)
+
+
+def test_an_object_of_exactly_the_unit_counts() -> None:
+    assert count_by_hand("bbb", least_px=3)["hit"] == 1
+
+
+def test_the_unit_goes_by_the_area_over_borders() -> None:
+    mask = np.zeros((16, 32), np.uint8)
+    mask[4, 14:18] = 1
+    tiles = cut(mask, 1, 2)
+    around = lay_out(1, 2, 16)
+    assert count_objects(tiles > 0, tiles, around, min_area_m2=400).hit.sum() == 1
+    assert count_objects(tiles > 0, tiles, around, min_area_m2=401).found.sum() == 0
 
 
 # ------------------------------------------------------------------------------------ bad input
@@ -214,7 +237,7 @@ def test_objects_agree_with_a_plain_count(rng: np.random.Generator) -> None:
 
 @pytest.mark.parametrize("shape", [(4, 4), (1, 4, 5), (0, 4, 4)])
 def test_maps_of_other_shapes_are_refused(shape: tuple[int, ...]) -> None:
-    with pytest.raises(ValueError, match=r"one shape \(B, H, W\), but got"):
+    with pytest.raises(ValueError, match=r"one shape \(N, H, W\), but got"):
         count_objects(np.zeros(shape, bool), np.zeros((shape[0], 4, 4)[-len(shape) :], np.uint8))
 
 
@@ -226,8 +249,3 @@ def test_probabilities_are_refused() -> None:
 def test_other_labels_are_refused() -> None:
     with pytest.raises(ValueError, match=r"alone, but got 0 to 255"):
         count_objects(np.zeros((1, 1, 2), bool), np.array([[[0, 255]]], np.uint8))
-
-
-def test_array_of_another_length_is_refused() -> None:
-    with pytest.raises(ValueError, match=rf"end in {LENGTH} numbers, but got \(3,\)"):
-        ObjectCounts.from_array(np.zeros(3, np.int64))

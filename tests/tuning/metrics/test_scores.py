@@ -21,6 +21,7 @@ from tuning.metrics.scores import (
     confuse,
     f1_dice,
     iou,
+    is_blind,
     mcc,
     precision,
     recall,
@@ -53,11 +54,27 @@ def test_correlation_does_not_overflow() -> None:
     assert large == pytest.approx(small, abs=1e-15)
 
 
-@pytest.mark.parametrize("confusion", [(3, 4, 0, 0), (0, 0, 3, 4), (0, 3, 0, 4), (0, 0, 0, 0)])
-def test_correlation_is_nan_when_label_or_decision_never_varies(
+@pytest.mark.parametrize("confusion", [(3, 0, 4, 0), (0, 3, 0, 4), (0, 0, 0, 0), (0, 0, 0, 4)])
+def test_correlation_is_nan_when_the_label_never_varies(
     confusion: tuple[int, int, int, int],
 ) -> None:
     assert np.isnan(mcc(Confusion(*confusion)))
+
+
+@pytest.mark.parametrize("confusion", [(3, 4, 0, 0), (0, 0, 3, 4)])
+def test_correlation_is_0_when_the_decision_never_varies(
+    confusion: tuple[int, int, int, int],
+) -> None:
+    assert mcc(Confusion(*confusion)) == 0.0
+
+
+def test_a_map_that_finds_nothing_scores_0() -> None:
+    blind = Confusion(tp=0, fp=0, fn=5, tn=95)
+    names = ("precision", "recall", "f1_dice", "iou", "mcc")
+    assert [score_confusion(blind)[name] for name in names] == [0.0] * 5
+    assert is_blind(blind)
+    assert not is_blind(Confusion(tp=0, fp=1, fn=5, tn=94))
+    assert not is_blind(Confusion(tp=0, fp=0, fn=0, tn=100))  # nothing to find
 
 
 def test_correlation_is_signed() -> None:
