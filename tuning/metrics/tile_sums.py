@@ -42,6 +42,22 @@ def reduce_counts(counts: np.ndarray, bins: int = 1024) -> np.ndarray:
     return reduced
 
 
+def count_tile_confusions(bins: np.ndarray, mask: np.ndarray, first: int) -> np.ndarray:
+    """Count tp, fp, fn, tn of each tile; bins from *first* on count as landslide.
+
+    Args:
+        bins: Probability bins, shape ``(N, H, W)``.
+        mask: 1 = landslide, shape ``(N, H, W)``.
+        first: The first bin that counts as landslide.
+
+    Returns:
+        Shape ``(N, 4)``, int64.
+    """
+    predicted, label = bins >= first, mask > 0
+    cases = (predicted & label, predicted & ~label, ~predicted & label, ~predicted & ~label)
+    return np.stack([case.sum(axis=(1, 2)) for case in cases], axis=1).astype(np.int64)
+
+
 def _check_width(total: np.ndarray, fits: bool, layout: str) -> None:
     if not fits:
         raise ValueError(

@@ -13,9 +13,9 @@ from mlflow.entities.model_registry import ModelVersion
 from mlflow.tracking import MlflowClient
 
 from data.io.errors import unknown_name
-from data.io.safe_json import show_value
 from models import list_models, paper_name
 from tuning.registry import aliases
+from tuning.registry.comparable import make_printable
 from tuning.registry.model_card import GATE_TAG
 from tuning.registry.names import list_registered_models, split_name
 from tuning.registry.register import apply_gate
@@ -26,7 +26,6 @@ HEADINGS = (
     *("model", "version", "aliases", "val AP", "test AP", "data", "split", "campaign", "gate"),
     "date",
 )
-_MAX_CHARS = 100  # of a tag in the table
 
 
 def find_model(client: MlflowClient, text: str) -> str:
@@ -106,8 +105,8 @@ def _make_row(version: ModelVersion, own_aliases: list[str]) -> tuple[str, ...]:
         ", ".join(own_aliases) or "-",
         _format_number(tags.get("val_pr_auc")),
         test_ap,
-        *(_make_printable(tags.get(name, "-")) for name in ("data", "split", "campaign")),
-        _make_printable(tags.get(GATE_TAG, "not run")),
+        *(make_printable(tags.get(name, "-")) for name in ("data", "split", "campaign")),
+        make_printable(tags.get(GATE_TAG, "not run")),
         f"{created:%Y-%m-%d %H:%M}",
     )
 
@@ -118,12 +117,7 @@ def _format_number(number: str | None) -> str:
     try:
         return f"{float(number):.3f}"
     except ValueError:
-        return _make_printable(number)
-
-
-def _make_printable(text: str) -> str:
-    """Return a tag as one short line without control characters."""
-    return text if text.isprintable() and len(text) <= _MAX_CHARS else show_value(text)[:_MAX_CHARS]
+        return make_printable(number)
 
 
 def promote(client: MlflowClient, name: str, number: int) -> str:

@@ -1,49 +1,34 @@
 """Aliases of the registered models: champion and challenger of each model, and the best champion of each region.
 
 A version competes for the aliases once, in the first report after its gate has run; later reports do not undo a
-promotion or a rollback by hand. A tag of the registered model records every change of champion.
+promotion or a rollback by hand. It competes with comparable versions alone (:mod:`tuning.registry.comparable`): if the
+champion is not, the alias stays, and a person may promote the version. A tag of the registered model records every
+change of champion.
 """
 
-import json
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
 
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
-from data.io.safe_json import is_number, parse_json, refused_error, show_value
+from tuning.registry.champion_history import append_history, list_past_champions, read_history
+from tuning.registry.comparable import explain_incomparable, version_rank
 from tuning.registry.model_card import GATE_TAG, PASSED
 from tuning.registry.names import list_registered_models, split_name
 from tuning.tracking.client import quote, walk_pages
 from tuning.tracking.errors import explain_denied_access
 
+logger = logging.getLogger(__name__)
+
 CHAMPION = "champion"  # alias of the version in use
 CHALLENGER = "challenger"  # alias of the second-best version, or of the former champion
 BEST = "best"  # alias of the best architecture's champion; one model of a region at a time has it
 CONSIDERED = "considered"  # tag of a version: when it competed
-HISTORY = "champion_history"  # tag of a model: [version, by, time] of each champion, as JSON
-_PRESETS = ("smoke", "quick", "paper")  # shortest first
+REFUSED = "not_compared"  # tag of a version: why it could not be compared with the champion
 _PAGE = 100
-
-
-def version_rank(tags: Mapping[str, str], score: str = "val_pr_auc") -> tuple[int, int, float]:
-    """Return a sort key of a version, higher is better: real data before synthetic, longer preset, val AP.
-
-    Raises:
-        ValueError: If the tag *score* is not a number.
-    """
-    real = int(tags.get("data") == "real")
-    preset = tags.get("preset", "")
-    length = _PRESETS.index(preset) if preset in _PRESETS else -1
-    try:
-        return real, length, float(tags.get(score, "-1"))
-    except ValueError as error:
-        rule, remedy = f"The tag {score} must be a number", "Correct the tag in MLflow."
-        raise refused_error(
-            rule, show_value(tags[score]), "a registered version", remedy
-        ) from error
 
 
 def list_model_versions(client: MlflowClient, name: str, condition: str = "") -> list[ModelVersion]:
@@ -86,15 +71,25 @@ def update_aliases(client: MlflowClient, version: ModelVersion) -> None:
     name = version.name
     if has_passed_gate(version):
         champion = find_version_by_alias(client, name, CHAMPION)
-        if champion is None or not has_passed_gate(champion) or _beats(version, champion):
+        if champion is None or not has_passed_gate(champion):
+            set_champion(client, version, "report")
+        elif reason := explain_incomparable(version, champion):
+            _refuse(client, version, reason)
+        elif version_rank(version.tags) >= version_rank(champion.tags):  # of two equals, the newer
             set_champion(client, version, "report")
         else:
-            _set_challenger(client, name, int(champion.version))
+            _set_challenger(client, champion)
     _mark_considered(client, name, version.version)
 
 
-def _beats(version: ModelVersion, champion: ModelVersion) -> bool:
-    return version_rank(version.tags) >= version_rank(champion.tags)  # of two equals, the newer
+def _refuse(client: MlflowClient, version: ModelVersion, reason: str) -> None:
+    """Leave the aliases as they are, and say why in the log and in a tag of the version."""
+    text = (
+        f"{reason} The champion stays. Promote by hand with `python -m tuning.registry promote {version.name} "
+        f"{version.version}`."
+    )
+    client.set_model_version_tag(version.name, str(version.version), REFUSED, text)
+    logger.warning("Not promoted: %s", text)
 
 
 def set_champion(
@@ -109,8 +104,8 @@ def set_champion(
         challenger: The new challenger if it passed its gate; otherwise the best other version that passed.
     """
     name, number = version.name, int(version.version)
-    _append_history(client, name, number, by)
-    _set_challenger(client, name, number, challenger)
+    append_history(client, name, number, by, find_version_by_alias(client, name, CHAMPION))
+    _set_challenger(client, version, challenger)
     client.set_registered_model_alias(name, CHAMPION, str(number))
     _mark_considered(client, name, number)
 
@@ -121,15 +116,17 @@ def _mark_considered(client: MlflowClient, name: str, version: int | str) -> Non
 
 
 def _set_challenger(
-    client: MlflowClient, name: str, champion: int, preferred: ModelVersion | None = None
+    client: MlflowClient, champion: ModelVersion, preferred: ModelVersion | None = None
 ) -> None:
-    """Set the challenger to *preferred*, or to the best other version that passed; remove it if there is none."""
+    """Set the challenger to *preferred*, or to the best other comparable version that passed; remove it if none is."""
+    name = champion.name
     others = [
         version
         for version in list_model_versions(client, name)
-        if has_passed_gate(version) and int(version.version) != champion
+        if has_passed_gate(version) and int(version.version) != int(champion.version)
     ]
-    best = max(others, key=lambda version: version_rank(version.tags), default=None)
+    rivals = [version for version in others if not explain_incomparable(version, champion)]
+    best = max(rivals, key=lambda version: version_rank(version.tags), default=None)
     challenger = preferred if has_passed_gate(preferred) else best
     if challenger is not None:
         client.set_registered_model_alias(name, CHALLENGER, str(challenger.version))
@@ -138,7 +135,11 @@ def _set_challenger(
 
 
 def update_best_alias(client: MlflowClient) -> dict[str, ModelVersion]:
-    """Set ``best`` on each region's champion with the highest val AP, mean over seeds; return them by region."""
+    """Set ``best`` on each region's champion with the highest val AP, mean over seeds; return them by region.
+
+    Compared are the champions that are comparable with that of the model that has the alias; without such a model, with
+    the newest champion.
+    """
     models: dict[str, list[str]] = {}
     for name in list_registered_models(client):
         models.setdefault(split_name(name)[0], []).append(name)
@@ -149,66 +150,34 @@ def update_best_alias(client: MlflowClient) -> dict[str, ModelVersion]:
 def _set_best(client: MlflowClient, names: Sequence[str]) -> ModelVersion | None:
     champions = [find_version_by_alias(client, name, CHAMPION) for name in names]
     passed = [version for version in champions if version is not None and has_passed_gate(version)]
-    best = max(
-        passed, key=lambda version: version_rank(version.tags, "val_pr_auc_mean"), default=None
-    )
+    holders = [name for name in names if find_version_by_alias(client, name, BEST) is not None]
+    best = _choose_best(passed, holders)
     if best is not None:
         client.set_registered_model_alias(best.name, BEST, str(best.version))
-    for name in names:
-        is_best = best is not None and name == best.name
-        if not is_best and find_version_by_alias(client, name, BEST) is not None:
+    for name in holders:
+        if best is None or name != best.name:
             _delete_alias(client, name, BEST)
     return best
+
+
+def _choose_best(champions: Sequence[ModelVersion], holders: Sequence[str]) -> ModelVersion | None:
+    """Return the best of the champions that are comparable with a holder's, or else with the newest."""
+
+    def rank(version: ModelVersion) -> tuple[int, float]:
+        return version_rank(version.tags, "val_pr_auc_mean")
+
+    if not champions:
+        return None
+    held = [version for version in champions if version.name in holders]
+    newest = max(champions, key=lambda version: (version.creation_timestamp, version.name))
+    reference = max(held, key=rank, default=newest)
+    rivals = [version for version in champions if not explain_incomparable(version, reference)]
+    return max([reference, *rivals], key=rank)
 
 
 def _delete_alias(client: MlflowClient, name: str, alias: str) -> None:
     with explain_denied_access(f"alias {alias} of registered model {name}"):
         client.delete_registered_model_alias(name, alias)
-
-
-def read_history(client: MlflowClient, name: str) -> list[list[Any]]:
-    """Read a model's champions, oldest first: version, ``report``, ``promote`` or ``rollback``, and time.
-
-    Raises:
-        ValueError: If the tag is not a list of such entries.
-    """
-    place = f"the tag {HISTORY} of {name}"
-    history = parse_json(client.get_registered_model(name).tags.get(HISTORY, "[]"), place)
-    if not isinstance(history, list) or not all(map(_is_entry, history)):
-        remedy = "Delete the tag in MLflow to start a new history."
-        raise refused_error(
-            "Entries must be [version, by, time]", show_value(history), place, remedy
-        )
-    return history
-
-
-def _is_entry(entry: object) -> bool:
-    if not isinstance(entry, list) or len(entry) != 3:
-        return False
-    return is_number(entry[0], 1, 1e9, whole=True) and all(isinstance(x, str) for x in entry[1:])
-
-
-def _append_history(client: MlflowClient, name: str, version: int, by: str) -> None:
-    """Append a champion to the history, preceded by the current champion if that is missing."""
-    history, now = read_history(client, name), datetime.now(UTC).isoformat(timespec="seconds")
-    current = find_version_by_alias(client, name, CHAMPION)
-    if current is not None and int(current.version) not in [entry[0] for entry in history]:
-        history.append([int(current.version), "found", now])
-    if not history or history[-1][0] != version:
-        history.append([version, by, now])
-    client.set_registered_model_tag(name, HISTORY, json.dumps(history))
-
-
-def list_past_champions(history: Sequence[Sequence[Any]]) -> list[int]:
-    """Return the champions that repeated rollbacks restore, the current one last."""
-    champions: list[int] = []
-    for version, by, _ in history:
-        if by == "rollback" and version in champions:
-            while champions[-1] != version:
-                champions.pop()
-        else:
-            champions.append(version)
-    return champions
 
 
 def restore_previous_champion(client: MlflowClient, name: str) -> tuple[int | None, int]:

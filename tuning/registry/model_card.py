@@ -71,9 +71,11 @@ def describe_model(title: str) -> str:
     return (
         f"**{title}**: landslide probability of each pixel from a Sentinel-1 time series. One version per "
         "registered run, with scores, data, licence and gate result as tags.\n\n"
-        "- `champion`: best on val among the versions that passed the gate, unless one was promoted or rolled "
-        "back by hand\n- `challenger`: the best other version that passed, or the former champion\n"
-        "- `best`: the champion of the architecture that is best on val; one model of each region has it\n\n"
+        "- `champion`: best on val among the versions that passed the gate and learnt from the same data, split, channels, "
+        "acquisitions and regions, unless one was promoted or rolled back by hand\n"
+        "- `challenger`: the best other of these versions, or the former champion\n"
+        "- `best`: the champion of the architecture that is best on val, compared in the same way; one model of each "
+        "region has it\n\n"
         "`python -m tuning.registry list | promote | rollback`"
     )
 
@@ -95,7 +97,7 @@ def make_card(
         f"({tags['channels']}; acquisitions: {tags['acquisitions']})."
     )
     data = (
-        f"{describe_source(tags['data'], regions)}. Split {tags['split']} ({tags['split_hash']}), data {tags['data_hash']}, "
+        f"{describe_source(tags['data'], regions)}. Split {tags['split']} ({tags['split_hash']}){_name_fold(tags)}, data {tags['data_hash']}, "
         f"campaign {tags['campaign']}, preset {tags['preset']}, code {tags['git_commit']}."
     )
     warning = "**Synthetic data: these scores say nothing about a real place.**"
@@ -116,11 +118,23 @@ def _format_check(check: GateCheck) -> str:
     return f"- {'passed' if check.passed else '**failed**'}: {check.sentence}"
 
 
+def _folds(tags: Mapping[str, str]) -> int:
+    """Return the folds of the version's campaign; 1 without cross-validation, or for a version of an earlier release."""
+    return int(tags["folds"]) if tags.get("folds", "").isdecimal() else 1
+
+
+def _name_fold(tags: Mapping[str, str]) -> str:
+    return f", the first of {count} folds" if (count := _folds(tags)) > 1 else ""
+
+
 def _format_scores(tags: Mapping[str, str]) -> str:
     low, high, mean, own, val = (_short(tags[name]) for name in _APS)
     threshold = _short(tags["threshold"])
+    over = f"seeds ({tags['seeds']})" + (
+        f" and {count} folds" if (count := _folds(tags)) > 1 else ""
+    )
     rows = [
-        f"| average precision, mean over seeds ({tags['seeds']}) | {mean}, 95 % interval {low} to {high} |",
+        f"| average precision, mean over {over} | {mean}, 95 % interval {low} to {high} |",
         f"| average precision, this run (seed {tags['seed']}) | {own}; on val {val} |",
         *(f"| {name} at threshold {threshold} | {_short(tags[name])} |" for name in _SCORES),
     ]

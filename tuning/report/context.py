@@ -12,6 +12,7 @@ from mlflow.entities import Run
 from tuning.report.html import Image
 from tuning.report.ranking import Ranking
 from tuning.report.reference_layers import ReferenceLayers
+from tuning.report.register_models import Registered
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class ReportContext:
         folder: The report's folder, with each model's figures and the campaign's files.
         pages: URLs of prepared MLflow pages, by label.
         ui_command: Command that serves these pages, or the address of the server.
+        registered: The versions that were registered, one per network.
     """
 
     campaign: Run
@@ -43,6 +45,12 @@ class ReportContext:
     folder: Path
     pages: Mapping[str, str]
     ui_command: str
+    registered: tuple[Registered, ...] = ()
+
+    @property
+    def folds(self) -> int:
+        """Number of folds of each seed; 1 without cross-validation."""
+        return len(self.ranking.models[0].by_seed[0])
 
     def image(self, name: str, caption: str) -> Image:
         """Return a figure that compares models."""

@@ -8,7 +8,7 @@ from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 
 from tuning.metrics.calibration import reliability
-from tuning.metrics.curve import average_precision, trace_curve
+from tuning.metrics.curve import trace_curve
 from tuning.metrics.histogram import edges
 from tuning.metrics.object_scores import SIZES, rate_objects
 from tuning.metrics.scores import Confusion
@@ -22,6 +22,12 @@ from tuning.train.evaluate import pick_examples
 HISTORIES = {"loss": "loss", "dice": "Dice at 0.5", "pr_auc": "average precision"}
 
 
+def name_test(models: Sequence[ModelResult]) -> str:
+    """Return the tiles of a curve in words; with several folds, that their curve is a picture and no score."""
+    folds = len(models[0].by_seed[0])
+    return "test" if folds == 1 else f"test, {folds} folds pooled (a picture; AP is their mean)"
+
+
 def draw_model(
     client: MlflowClient, model: ModelResult, layers: ReferenceLayers, folder: Path, synthetic: bool
 ) -> None:
@@ -29,8 +35,8 @@ def draw_model(
     if not model.is_baseline:
         _draw_histories(client, model, folder, synthetic)
     counts = model.pooled()[model.chosen_seed]
-    curve = {model.title: (trace_curve(counts), average_precision(counts))}
-    figure = trial_figures.draw_pr(curve, f"{model.title}, test", synthetic)
+    curve = {model.title: (trace_curve(counts), float(model.pr_auc[model.chosen_seed]))}
+    figure = trial_figures.draw_pr(curve, f"{model.title}, {name_test([model])}", synthetic)
     trial_figures.save(figure, folder / f"{model.title}_pr_curve.png")
     total = model.stack("at_val")[model.chosen_seed].sum(axis=0)
     title = f"{model.title}, threshold {model.chosen.threshold:.3f}"
@@ -88,7 +94,7 @@ def draw_comparisons(ranking: Ranking, folder: Path, synthetic: bool) -> dict[st
     areas = {name: ranking.estimates[name].mean for name in curves}
     figures = {
         "pr_curves": comparison.draw_pr_bands(
-            curves, areas, "Precision over recall, test", synthetic, coloured
+            curves, areas, f"Precision over recall, {name_test(models)}", synthetic, coloured
         ),
         "intervals": comparison.draw_intervals(
             _interval_rows(ranking),
@@ -98,7 +104,7 @@ def draw_comparisons(ranking: Ranking, folder: Path, synthetic: bool) -> dict[st
             coloured,
         ),
         "reliability": comparison.draw_reliability(
-            _reliability_lines(networks), "Reliability, test", synthetic
+            _reliability_lines(networks), f"Reliability, {name_test(models)}", synthetic
         ),
         "recall_by_size": comparison.draw_recall_by_size(
             {m.title: _recall_rows(m) for m in networks}, "Recall by landslide size", synthetic

@@ -1,6 +1,7 @@
 """Results of a campaign, read from MLflow: each repeat run reduced to histograms and counts per tile."""
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -11,10 +12,11 @@ from mlflow.tracking import MlflowClient
 from models import list_models, paper_name
 from tuning.baselines.baselines import baseline_title
 from tuning.metrics.compare import reduce_counts
-from tuning.metrics.curve import choose_threshold
+from tuning.metrics.curve import average_precision, choose_threshold
 from tuning.metrics.histogram import BINS, count_stored, reach
 from tuning.metrics.object_scores import ObjectCounts
 from tuning.metrics.objects import count_objects
+from tuning.metrics.tile_sums import count_tile_confusions
 from tuning.report.reference_layers import REFERENCE_FILE, ReferenceLayers, load_reference_layers
 from tuning.tracking.client import open_artifact
 from tuning.tracking.validate_runs import check_repeat, read_counts, read_probs
@@ -114,6 +116,12 @@ class ModelResult:
         return np.array([np.mean([run.val_pr_auc for run in runs]) for runs in self.by_seed])
 
     @property
+    def pr_auc(self) -> np.ndarray:
+        """Test average precision of each seed, mean over folds, shape ``(S,)``."""
+        folds = [[average_precision(run.counts) for run in runs] for runs in self.by_seed]
+        return np.array([np.mean(aps) for aps in folds])
+
+    @property
     def chosen(self) -> RunResult:
         """The run to register: the best on val among those of the first fold."""
         return max((runs[0] for runs in self.by_seed), key=lambda run: run.val_pr_auc)
@@ -127,9 +135,9 @@ class ModelResult:
         """Stack ``tiles``, ``at_half`` or ``at_val`` of all runs, shape ``(S, N, D)``."""
         return np.stack([np.concatenate([getattr(r, name) for r in runs]) for runs in self.by_seed])
 
-    def pooled(self, name: str = "counts") -> np.ndarray:
-        """Add the histograms of each seed's folds, shape ``(S, 2, BINS)``."""
-        return np.stack([sum(getattr(run, name) for run in runs) for runs in self.by_seed])
+    def pooled(self) -> np.ndarray:
+        """Add the histograms of each seed's folds, shape ``(S, 2, BINS)``: for pictures, never for scores."""
+        return np.stack([sum(run.counts for run in runs) for runs in self.by_seed])
 
 
 @dataclass(frozen=True)
@@ -138,22 +146,6 @@ class Results:
 
     models: tuple[ModelResult, ...]
     layers: ReferenceLayers
-
-
-def count_tile_confusions(bins: np.ndarray, mask: np.ndarray, first: int) -> np.ndarray:
-    """Count tp, fp, fn, tn of each tile; bins from *first* on count as landslide.
-
-    Args:
-        bins: Probability bins, shape ``(N, H, W)``.
-        mask: 1 = landslide, shape ``(N, H, W)``.
-        first: The first bin that counts as landslide.
-
-    Returns:
-        Shape ``(N, 4)``, int64.
-    """
-    predicted, label = bins >= first, mask > 0
-    cases = (predicted & label, predicted & ~label, ~predicted & label, ~predicted & ~label)
-    return np.stack([case.sum(axis=(1, 2)) for case in cases], axis=1).astype(np.int64)
 
 
 def reduce_run(
@@ -198,7 +190,8 @@ def read_results(client: MlflowClient, campaign: Run, repeats: Sequence[Run]) ->
         if is_finished_repeat(run):
             check_repeat(run)
             by_model.setdefault(run.data.tags["study"], []).append(run)
-    complete = {key: _drop_incomplete_seeds(runs) for key, runs in by_model.items()}
+    folds = {run.data.tags["fold"] for runs in by_model.values() for run in runs}
+    complete = {key: _drop_incomplete_seeds(runs, folds) for key, runs in by_model.items()}
     complete = {key: runs for key, runs in complete.items() if runs}
     if not complete:
         return None
@@ -241,9 +234,8 @@ def _val_pr_auc(run: Run) -> float:
     return float(run.data.metrics["best/val_pr_auc"])
 
 
-def _drop_incomplete_seeds(runs: Sequence[Run]) -> list[Run]:
-    """Drop the seeds with a missing fold, because their pooled scores would be of other tiles."""
-    folds = {run.data.tags["fold"] for run in runs}
+def _drop_incomplete_seeds(runs: Sequence[Run], folds: AbstractSet[str]) -> list[Run]:
+    """Drop a model's seeds with a missing fold, because their scores would be of other tiles than those of the others."""
     folds_by_seed: dict[str, set[str]] = {}
     for run in runs:
         folds_by_seed.setdefault(run.data.tags["seed"], set()).add(run.data.tags["fold"])

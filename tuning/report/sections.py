@@ -14,6 +14,7 @@ from tuning.report.events import build_events_section, describe_new_events
 from tuning.report.html import Page
 from tuning.report.over_seeds import describe_blind_seeds
 from tuning.report.ranking import Ranking
+from tuning.report.register_models import build_models_section
 from tuning.report.sections_runs import (
     build_cost_section,
     build_examples_section,
@@ -31,7 +32,7 @@ from tuning.report.sections_scores import (
 )
 
 MOST_PLACES = 3
-POOLED = "The following comparison is of these events alone: it pools their test tiles and says nothing about new events."
+OF_THESE_EVENTS = "The following comparison is of these events alone: it takes the mean over them and says nothing about new events."
 SECTIONS = (
     build_ranking_section,
     build_curves_section,
@@ -64,6 +65,7 @@ def build_page(context: ReportContext) -> Page:
     sections = [build_section(context) for build_section in SECTIONS]
     if regions == [DEFAULT_REGION]:  # the published study's
         sections.insert(-2, build_published_section(context))
+    sections.insert(-2, build_models_section(context.registered))
     if len(context.events):
         sections.insert(0, build_events_section(context.events))
     return Page(title, synthetic, list(describe_result(context)), facts, sections)
@@ -84,7 +86,7 @@ def describe_result(context: ReportContext) -> Iterator[str]:
         for kind in (False, True):  # the best network, then the best baseline
             if best := next((model for model in models if model.is_baseline == kind), None):
                 yield describe_new_events(context.events, best.title)
-        yield POOLED
+        yield OF_THESE_EVENTS
     yield from _describe_comparison(context)
 
 

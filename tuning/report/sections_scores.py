@@ -29,8 +29,8 @@ CAVEAT = (
     "differ by 0.031 F1. Its numbers are for orientation only: its inputs and split differ, and it reports no spread."
 )
 
-POOLED_EVENTS = (
-    "The scores of this section pool the test tiles of the held-out events. Intervals and p-values are over seeds and over the "
+OF_THESE_EVENTS = (
+    "The scores of this section are means over the held-out events. Intervals and p-values are over seeds and over the "
     "tiles of these events, so they hold for these events, not for new ones and not for one area."
 )
 MATCHING = (
@@ -42,6 +42,18 @@ SLOPE_NOTE = (
     "Slopes are those of the tile's 30 m heights after smoothing; they differ from the true slope at 30 m by about 0.4 to "
     "1.8 degrees (root mean square), so pixels near a class's limit may be in the class beside it."
 )
+
+
+POOLED_PICTURE = (
+    " The tiles of all folds are pooled, as a **picture**: folds are trained apart, so their probabilities are not on one scale. "
+    "The AP in the table is the mean over folds."
+)
+
+
+def _describe_score(context: ReportContext) -> str:
+    """Return what a seed's score is, in words."""
+    pooled = "pooled over pixels"
+    return f"mean over {context.folds} folds, each {pooled}" if context.folds > 1 else pooled
 
 
 def build_ranking_section(context: ReportContext) -> Section:
@@ -83,11 +95,11 @@ def build_ranking_section(context: ReportContext) -> Section:
     return Section(
         "Ranking",
         [
-            *([Text(POOLED_EVENTS)] if len(context.events) else []),
+            *([Text(OF_THESE_EVENTS)] if len(context.events) else []),
             Table(
                 [*columns, "val AP", "seeds"],
                 rows,
-                "Scores on test, pooled over pixels: mean ± standard deviation over seeds",
+                f"Scores on test, {_describe_score(context)}: mean ± standard deviation over seeds",
                 "Models of one rank tie with the best model of that rank; of the baselines, only the best one on "
                 "val has a rank. F1 and IoU are at the threshold chosen on val; **F1 oracle** is at the best "
                 "threshold on test and shows what choosing it on test would have gained.",
@@ -116,14 +128,17 @@ def build_curves_section(context: ReportContext) -> Section:
         [row["model"], *(format_spread(row, name) for name in further)]
         for _, row in context.table.iterrows()
     ]
+    picture = POOLED_PICTURE if context.folds > 1 else ""
     return Section(
         "Curves and calibration",
         [
             context.image(
                 "pr_curves",
-                "Precision over recall: median over seeds, band from lowest to highest",
+                f"Precision over recall: median over seeds, band from lowest to highest.{picture}",
             ),
-            context.image("reliability", "Observed landslide share over predicted probability"),
+            context.image(
+                "reliability", f"Observed landslide share over predicted probability.{picture}"
+            ),
             Table(
                 ["model", *(metric.label for metric in further.values())],
                 rows,
@@ -153,7 +168,8 @@ def build_landslides_section(context: ReportContext) -> Section:
             ),
             context.image(
                 "recall_by_size",
-                "Share of landslides that any prediction overlaps, by landslide area",
+                "Share of landslides that any prediction overlaps, by landslide area"
+                + (", all folds pooled" if context.folds > 1 else ""),
             ),
         ],
     )

@@ -1,4 +1,8 @@
-"""Rows of the benchmark's tables: per repeat run, test tile, model, and pair of models."""
+"""Rows of the benchmark's tables: per repeat run, test tile, model, and pair of models.
+
+A seed's score is the mean over folds of each fold's score. Folds are trained apart, so their probabilities are not on one
+scale: pooling their histograms would lower the average precision of a network, and not that of a fixed log-ratio.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -42,34 +46,38 @@ OBJECT_SCORES = {
     "alarms_per_km2": "false alarms per km² on tiles without landslides",
     "area_bias": "area bias",
 }
+PIXEL_COUNTS = ("tp", "fp", "fn", "tn")
+OF_EMPTY_TILES = ("alarms_per_km2", "alarm_share")  # scores of tiles without landslides
 COSTS = ("parameters", "cpu_hours", "gpu_hours", "peak_memory_mb", "peak_gpu_memory_mb")
 
 
-def score_pixels_and_objects(
-    counts: np.ndarray, at_half: np.ndarray, at_val: np.ndarray, objects: ObjectCounts
-) -> dict[str, float]:
-    """Compute all scores of one run, or of one seed pooled over its folds.
-
-    Args:
-        counts: Histogram of all test pixels, shape ``(2, BINS)``.
-        at_half: tp, fp, fn, tn at 0.5, shape ``(4,)``.
-        at_val: The same at the threshold chosen on val.
-        objects: Connected components at that threshold.
-    """
-    half, chosen = (Confusion(*map(int, cases)) for cases in (at_half, at_val))
+def score_run(run: RunResult) -> dict[str, float]:
+    """Compute all scores of one repeat run on its test tiles: of pixels, at 0.5 and at val's threshold, and of objects."""
+    half, chosen = (Confusion(*map(int, cases.sum(0))) for cases in (run.at_half, run.at_val))
     return {
-        **score_all(counts, chosen),
+        **score_all(run.counts, chosen),
         **asdict(chosen),
         "f1@0.5": f1_dice(half),
         "f1@thr_val": f1_dice(chosen),
-        "f1@oracle": f1_oracle(counts),
-        **score_objects(objects),
+        "f1@oracle": f1_oracle(run.counts),
+        **score_objects(run.objects),
     }
 
 
-def score_run(run: RunResult) -> dict[str, float]:
-    """Compute all scores of one repeat run on its test tiles."""
-    return score_pixels_and_objects(run.counts, run.at_half.sum(0), run.at_val.sum(0), run.objects)
+def average_folds(folds: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Return the mean over folds of each score, and the sum of each pixel count.
+
+    A score that is undefined on a fold is undefined. Only false alarms, which need tiles without landslides, are those
+    of the folds that have such tiles.
+
+    Args:
+        folds: The scores of one seed on each fold, by name.
+    """
+    table = pd.DataFrame(folds)
+    rows = table.mean(skipna=False).to_dict()
+    rows |= {name: int(table[name].sum()) for name in PIXEL_COUNTS if name in table}
+    rows |= {name: table[name].mean() for name in OF_EMPTY_TILES if name in table}
+    return {str(name): value for name, value in rows.items()}
 
 
 def pool_objects(runs: Sequence[RunResult]) -> ObjectCounts:
@@ -79,15 +87,8 @@ def pool_objects(runs: Sequence[RunResult]) -> ObjectCounts:
 
 
 def score_seeds(model: ModelResult) -> pd.DataFrame:
-    """Compute all scores of each seed of a model, pooled over its folds; one row per seed."""
-    rows = []
-    for runs in model.by_seed:
-        counts = np.sum([run.counts for run in runs], axis=0)
-        halves, chosen = (
-            np.concatenate([getattr(run, name) for run in runs]).sum(0)
-            for name in ("at_half", "at_val")
-        )
-        rows.append(score_pixels_and_objects(counts, halves, chosen, pool_objects(runs)))
+    """Compute all scores of each seed of a model, mean over its folds; one row per seed."""
+    rows = [average_folds([score_run(run) for run in runs]) for runs in model.by_seed]
     return pd.DataFrame(rows, index=list(model.seeds))
 
 
@@ -136,30 +137,38 @@ def make_tile_rows(models: Sequence[ModelResult]) -> list[dict[str, Any]]:
     return rows
 
 
-def make_model_row(model: ModelResult, ranking: Ranking) -> dict[str, Any]:
-    """Make a model's row of ``benchmark_master.csv``: the chosen seed, then all seeds, then provenance."""
-    seeds, estimate = score_seeds(model), ranking.estimates[model.title]
-    runs = model.by_seed[model.chosen_seed]
-    chosen = seeds.iloc[model.chosen_seed].to_dict()
+def score_published(model: ModelResult, runs: Sequence[RunResult]) -> dict[str, Any]:
+    """Return the published study's columns, F1 and average precision of one seed's runs.
+
+    Args:
+        model: The model.
+        runs: Runs of one seed: of all folds, or the registered one alone.
+    """
+    scores = average_folds([score_run(run) for run in runs])
     tiles = sum(len(run.tile_ids) for run in runs)
     seconds = sum(_metric(run, "test/infer_seconds_total") for run in runs)
-    positives = int(chosen["tp"] + chosen["fn"])
-    pixels = int(sum(chosen[name] for name in ("tp", "fp", "fn", "tn")))
+    positives = int(scores["tp"] + scores["fn"])
     values: dict[str, Any] = {
-        **chosen,
-        **{name: int(chosen[name]) for name in ("tp", "fp", "fn", "tn")},
+        **scores,
         "model": model.title,
         "threshold": model.chosen.threshold,
         "pos_pixels": positives,
-        "pos_ratio": positives / pixels,
+        "pos_ratio": positives / sum(scores[name] for name in PIXEL_COUNTS),
         "infer_seconds_total": seconds,
         "infer_seconds_per_sample": seconds / tiles,
         "weights_path": model.chosen.run.data.tags.get("model_uri", ""),
         "n_samples": tiles,
     }
-    row = {name: values[name] for name in PUBLISHED_COLUMNS}
-    row |= {name: chosen[name] for name in F1_AT}
-    row |= {"rank": ranking.groups.get(model.title, nan), "pr_auc": chosen["pr_auc"]}
+    return {name: values[name] for name in (*PUBLISHED_COLUMNS, *F1_AT, "pr_auc")}
+
+
+def make_model_row(model: ModelResult, ranking: Ranking) -> dict[str, Any]:
+    """Make a model's row of ``benchmark_master.csv``: the chosen seed, then all seeds, then provenance."""
+    seeds, estimate = score_seeds(model), ranking.estimates[model.title]
+    runs = model.by_seed[model.chosen_seed]
+    published = score_published(model, runs)
+    row = {name: published[name] for name in (*PUBLISHED_COLUMNS, *F1_AT)}
+    row |= {"rank": ranking.groups.get(model.title, nan), "pr_auc": published["pr_auc"]}
     row |= {
         "pr_auc_low": estimate.low,
         "pr_auc_high": estimate.high,
@@ -187,9 +196,11 @@ def make_model_row(model: ModelResult, ranking: Ranking) -> dict[str, Any]:
 
 def score_at_half(model: ModelResult, row: Mapping[str, Any]) -> dict[str, Any]:
     """Return the published columns of the chosen seed at threshold 0.5."""
-    total = Confusion(*map(int, model.stack("at_half")[model.chosen_seed].sum(axis=0)))
-    published = {name: row[name] for name in PUBLISHED_COLUMNS}
-    return {**published, "threshold": 0.5, **asdict(total), **score_confusion(total)}
+    cases = [
+        Confusion(*map(int, run.at_half.sum(axis=0))) for run in model.by_seed[model.chosen_seed]
+    ]
+    scores = average_folds([asdict(case) | score_confusion(case) for case in cases])
+    return {**{name: row[name] for name in PUBLISHED_COLUMNS}, "threshold": 0.5, **scores}
 
 
 def make_comparison_rows(ranking: Ranking) -> list[dict[str, Any]]:

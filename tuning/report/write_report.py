@@ -18,7 +18,7 @@ from tuning.report.figures import draw_comparisons, draw_model
 from tuning.report.html import write_page
 from tuning.report.ranking import Ranking, rank_models
 from tuning.report.reference_layers import ReferenceLayers
-from tuning.report.register_models import register_models
+from tuning.report.register_models import Registered, register_models
 from tuning.report.results import ModelResult, is_finished_repeat, read_results
 from tuning.report.sections import build_page, format_ranking
 from tuning.report.tables import (
@@ -98,7 +98,7 @@ def write_report(
         folder = Path(temporary)
         _download_tile_files(client, campaign_run, folder)
         table, events = _write_tables(ranking, trials.searches, folder)
-        register_models(client, ranking, table, campaign_run)
+        registered = register_models(client, ranking, table, campaign_run, folder)
         _write_figures_and_page(
             client,
             campaign_run,
@@ -108,6 +108,7 @@ def write_report(
             events,
             trials.searches,
             missing,
+            registered,
             folder,
         )
         client.log_artifacts(campaign_run.info.run_id, temporary, "report")
@@ -167,6 +168,7 @@ def _write_figures_and_page(
     events: pd.DataFrame,
     searches: pd.DataFrame,
     missing: Sequence[str],
+    registered: Sequence[Registered],
     folder: Path,
 ) -> None:
     synthetic = bool(table["data"][0] == "synthetic")
@@ -190,6 +192,7 @@ def _write_figures_and_page(
         folder,
         pages,
         ui_command(client.tracking_uri),
+        tuple(registered),
     )
     write_page(build_page(context), folder / "report.html")
 
@@ -219,7 +222,7 @@ def format_tables(table: pd.DataFrame, folder: Path) -> str:
     text, file = format_ranking(table), folder / EVENTS_FILE
     if not file.is_file():
         return text
-    return f"{format_events(pd.read_csv(file))}\n\nThe test tiles of these events pooled:\n{text}"
+    return f"{format_events(pd.read_csv(file))}\n\nMean over these events:\n{text}"
 
 
 def report_folder(root: Path, campaign: str) -> Path:

@@ -56,7 +56,7 @@ def test_campaign_across_events_names_regions_and_events(
     assert "Event of noto: 2024-01-01T" in across.stderr
     assert "searched on the fold events:hokkaido and used on every fold" in across.stderr
     assert "test AP on" in across.stdout
-    assert "The test tiles of these events pooled:" in across.stdout
+    assert "Mean over these events:" in across.stdout
 
 
 def test_report_has_a_row_per_model_and_held_out_event(

@@ -15,14 +15,13 @@ from tuning.registry.aliases import (
     CHALLENGER,
     CHAMPION,
     CONSIDERED,
+    REFUSED,
     find_version_by_alias,
-    list_past_champions,
-    read_history,
     restore_previous_champion,
     update_aliases,
     update_best_alias,
-    version_rank,
 )
+from tuning.registry.champion_history import list_past_champions, read_history
 from tuning.registry.model_card import GATE_TAG, PASSED
 from tuning.registry.names import REGIONS_TAG, list_registered_models
 from tuning.tracking.client import connect
@@ -34,6 +33,15 @@ WRITES = (
     "set_model_version_tag",
 )
 NAME = "hokkaido-unet"
+FACTS = {
+    "data_hash": "0123456789ab",
+    "split": "blocks",
+    "split_hash": "b10c5b10c5b1",
+    "channels": "s1asc:VV s1asc:VH",
+    "acquisitions": "4 even",
+    "regions": "hokkaido",
+}
+LEAKY = {"split": "seed42", "split_hash": "424242424242"}
 
 
 class KilledError(Exception):
@@ -84,7 +92,7 @@ def add(client: MlflowClient, val: float, name: str = NAME, **tags: str) -> Mode
         own = {} if name.startswith("hokkaido") else {REGIONS_TAG: name.split("-")[0]}
         client.create_registered_model(name, own)
     every = {"data": "synthetic", "preset": "quick", GATE_TAG: PASSED, "val_pr_auc": str(val)}
-    every |= {"val_pr_auc_mean": str(val), **tags}
+    every |= {"val_pr_auc_mean": str(val), **FACTS, **tags}
     return client.create_model_version(name, "file:///nowhere", tags=every)
 
 
@@ -119,25 +127,54 @@ def test_version_that_failed_gets_no_alias(client: MlflowClient) -> None:
     assert aliases(client) == {CHAMPION: 2, CHALLENGER: 3}
 
 
-def test_real_data_and_long_presets_come_first(client: MlflowClient) -> None:
-    for val, tags in (
-        (0.6, {}),
-        (0.9, {"preset": "smoke"}),
-        (0.3, {"data": "real", "preset": "smoke"}),
-        (0.8, {}),
-    ):
-        update_aliases(client, add(client, val, **tags))
+def test_long_presets_come_first(client: MlflowClient) -> None:
+    for val, preset in ((0.6, "quick"), (0.9, "smoke"), (0.3, "paper"), (0.8, "quick")):
+        update_aliases(client, add(client, val, preset=preset))
     assert aliases(client) == {CHAMPION: 3, CHALLENGER: 4}
 
 
-def test_rank_puts_real_data_first_then_length_then_score() -> None:
-    ranked = [
-        {"data": "synthetic", "preset": "paper", "val_pr_auc": "0.9"},
-        {"data": "real", "preset": "smoke", "val_pr_auc": "0.9"},
-        {"data": "real", "preset": "paper", "val_pr_auc": "0.2"},
-        {"data": "real", "preset": "paper", "val_pr_auc": "0.3"},
-    ]
-    assert sorted(ranked, key=version_rank) == ranked
+def test_a_leaky_campaign_does_not_take_the_alias_although_its_val_score_is_higher(
+    client: MlflowClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    update_aliases(client, add(client, 0.5))
+    leaky = add(client, 0.9, **LEAKY)
+    update_aliases(client, leaky)
+    assert aliases(client) == {CHAMPION: 1}  # nor is it the challenger
+    reason = again(client, leaky).tags[REFUSED]
+    assert reason == (
+        "Val AP of different splits cannot be compared: hokkaido-unet version 2 was measured on split seed42 "
+        "(424242424242); hokkaido-unet version 1 on split blocks (b10c5b10c5b1). The champion stays. Promote by hand with "
+        "`python -m tuning.registry promote hokkaido-unet 2`."
+    )
+    assert f"Not promoted: {reason}" in caplog.text
+    update_aliases(client, add(client, 0.4))
+    assert aliases(client) == {CHAMPION: 1, CHALLENGER: 3}
+    update_aliases(client, add(client, 0.6))
+    assert aliases(client) == {CHAMPION: 4, CHALLENGER: 1}
+    promote(client, NAME, 2)  # a person may
+    assert aliases(client) == {CHAMPION: 2, CHALLENGER: 4, BEST: 2}
+    update_aliases(
+        client, add(client, 0.95)
+    )  # the better version of the former split must be promoted, too
+    assert aliases(client)[CHAMPION] == 2
+
+
+@pytest.mark.parametrize("tag", FACTS)
+def test_versions_that_differ_in_one_fact_do_not_compete(client: MlflowClient, tag: str) -> None:
+    update_aliases(client, add(client, 0.5))
+    update_aliases(client, add(client, 0.9, **{tag: "other"}))
+    assert aliases(client) == {CHAMPION: 1}
+
+
+def test_a_version_without_its_facts_competes_with_none(client: MlflowClient) -> None:
+    old = add(client, 0.5)
+    client.delete_model_version_tag(NAME, "1", "data_hash")
+    update_aliases(client, again(client, old))
+    assert aliases(client) == {CHAMPION: 1}  # the first version of a model needs no comparison
+    new = add(client, 0.9)
+    update_aliases(client, new)
+    assert aliases(client) == {CHAMPION: 1}
+    assert "hokkaido-unet version 1 has no tag data_hash" in again(client, new).tags[REFUSED]
 
 
 def test_champion_without_gate_result_is_replaced(client: MlflowClient) -> None:
@@ -285,6 +322,32 @@ def test_best_compares_architectures_by_their_mean_over_seeds(client: MlflowClie
     update_aliases(client, add(client, 0.65, "hokkaido-steady", val_pr_auc_mean="0.60"))
     best = update_best_alias(client)["hokkaido"]
     assert best.name == "hokkaido-steady"
+
+
+def test_best_stays_where_the_other_architecture_learnt_from_another_split(
+    client: MlflowClient,
+) -> None:
+    update_aliases(client, add(client, 0.5, "hokkaido-a"))
+    update_best_alias(client)
+    update_aliases(client, add(client, 0.9, "hokkaido-b", **LEAKY))
+    update_aliases(client, add(client, 0.4, "hokkaido-c"))
+    assert update_best_alias(client)["hokkaido"].name == "hokkaido-a"
+    assert aliases(client, "hokkaido-b") == {CHAMPION: 1}
+    update_aliases(client, add(client, 0.6, "hokkaido-c"))
+    assert update_best_alias(client)["hokkaido"].name == "hokkaido-c"
+
+
+def test_best_moves_with_the_champion_of_its_model(client: MlflowClient) -> None:
+    for name, val in (("hokkaido-a", 0.5), ("hokkaido-b", 0.4)):
+        update_aliases(client, add(client, val, name))
+    update_best_alias(client)
+    add(client, 0.8, "hokkaido-a", **LEAKY)
+    update_aliases(client, add(client, 0.9, "hokkaido-c", **LEAKY))
+    promote(client, "hokkaido-a", 2)
+    assert aliases(client, "hokkaido-c") == {
+        CHAMPION: 1,
+        BEST: 1,
+    }  # the best on the promoted version's split
 
 
 def test_each_region_has_its_own_best(client: MlflowClient) -> None:

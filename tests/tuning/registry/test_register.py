@@ -22,10 +22,9 @@ from tuning.registry.aliases import (
     BEST,
     CHAMPION,
     CONSIDERED,
-    HISTORY,
     list_model_versions,
-    read_history,
 )
+from tuning.registry.champion_history import HISTORY, read_history
 from tuning.registry.gate_tiles import write_gate_tiles
 from tuning.registry.model_card import (
     CARD_TAGS,
@@ -145,7 +144,7 @@ def report(client: MlflowClient, root: Path, name: str) -> ModelVersion:
     """Register a campaign's models, as its report does; return the U-Net's version."""
     run = find_campaign(client, root, name)
     ranking, table = rank_campaign(client, run)
-    register_models(client, ranking, table, run)
+    register_models(client, ranking, table, run, root)
     (version,) = list_model_versions(client, UNET, f" and tags.run_id = '{table['run_id'][0]}'")
     return client.get_model_version(UNET, str(version.version))
 
@@ -256,7 +255,7 @@ def test_version_without_gate_tiles_is_named_and_the_report_goes_on(
 ) -> None:
     campaign = find_campaign(client, root, "good")
     bare = client.create_run(campaign.info.experiment_id, tags={"campaign": "old"})
-    register_models(client, *rank_campaign(client, campaign), bare)
+    register_models(client, *rank_campaign(client, campaign), bare, root)
     assert f"Not promoted: {UNET} version {forget.version}. A gate needs gate.npz" in caplog.text
     assert "campaign 'old' has none. `python -m tuning.run --resume old` adds it." in caplog.text
     assert GATE_TAG not in client.get_model_version(UNET, str(forget.version)).tags
