@@ -10,6 +10,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from data.check.leak_folder import audit_files
 from data.check.report import UNUSABLE, FileReport, FolderReport
 from data.check.tile import CheckJob, TileCheck, check_each, check_tile, is_empty
 from data.io.safe_json import is_string_map, read_json
@@ -70,6 +71,7 @@ def check_folder(
         files=tuple(sorted(files, key=lambda file: file.path)),
         tiles=tuple(result.tile for result in results),
         ignored=tuple(ignored),
+        leaks=audit_files(files),
     )
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from data.check.leak import LeakAudit
 from data.tiles.rules import TileWarning
 
 USABLE, SUSPICIOUS, UNUSABLE = STATES = ("usable", "suspicious", "unusable")
@@ -24,6 +25,8 @@ class Facts:
         crs: Such as ``EPSG:32654``.
         event: Day of the event from the file's ``event_date``; empty without one.
         synthetic: Whether the file says that it is the synthetic twin's.
+        days: Day of each acquisition.
+        corner: West and north of the tile in m.
     """
 
     dims: tuple[str, ...]
@@ -37,6 +40,8 @@ class Facts:
     crs: str
     event: str = ""
     synthetic: bool = False
+    days: tuple[str, ...] = ()
+    corner: tuple[float, float] = (0.0, 0.0)
 
 
 @dataclass(frozen=True)
@@ -91,6 +96,7 @@ class FolderReport:
         files: One report per file, sorted by path.
         tiles: One report per tile, sorted by id.
         ignored: Files in the subfolders that are not NetCDF files.
+        leaks: Whether the dates of all acquisitions tell annotated tiles from others, by region.
     """
 
     root: str
@@ -102,6 +108,7 @@ class FolderReport:
     files: tuple[FileReport, ...]
     tiles: tuple[TileReport, ...]
     ignored: tuple[str, ...] = ()
+    leaks: tuple[LeakAudit, ...] = ()
 
     @property
     def unusable(self) -> list[FileReport | TileReport]:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from textwrap import fill
 
+from data.check.leak_text import describe_audits
 from data.check.report import (
     STATES,
     SUSPICIOUS,
@@ -33,6 +34,7 @@ def format_report(report: FolderReport, *, verbose: bool = False) -> str:
     blocks = [_format_head(report), _format_modalities(report), *_format_regions(report)]
     blocks += _format_groups(SUSPICIOUS, _group_warnings(report), verbose)
     blocks += _format_groups(UNUSABLE, _group_unusable(report), verbose)
+    blocks += [_fill(text, "", "  ") for text in describe_audits(report.leaks)]
     if report.ignored:
         blocks.append(_wrap("ignored, not .nc: ", _shorten(report.ignored, verbose)))
     return "\n\n".join([*blocks, _format_totals(report)])

@@ -189,4 +189,6 @@ def _list_facts(tile: Tile, units: str) -> Facts:
         crs=tile.crs,
         event="" if tile.event is None else str(np.datetime_as_string(tile.event, "D")),
         synthetic=tile.synthetic,
+        days=tuple(map(str, np.datetime_as_string(tile.times, "D"))),
+        corner=(float(tile.x[0]), float(tile.y[0])),
     )

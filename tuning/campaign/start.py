@@ -11,10 +11,12 @@ from uuid import uuid4
 import numpy as np
 import torch
 
+from data.check.leak_file import LEAK_TAG, summarise_leaks, write_leak_audit
 from data.io.shared_storage import SharedStorage
 from data.pack import Pack
 from data.splits import PARTS, Split
 from tuning.baselines.baselines import is_deterministic
+from tuning.campaign.leak import audit_campaign
 from tuning.campaign.prepare_data import describe_data, prepare_data
 from tuning.registry.gate_tiles import write_gate_tiles
 from tuning.report.reference_layers import write_reference_layers, write_split_audit
@@ -101,13 +103,18 @@ class CampaignSetup:
 
     def _open_campaign(self, identity: str) -> str:
         """Find or create the campaign's run, with its params, tags, description and artifacts; return its id."""
+        settings = self.settings
+        inputs = (settings.channels, settings.timesteps, settings.steps)
+        leaks = audit_campaign(self.pack, self.splits, *inputs)
+        leak, aucs = summarise_leaks(leaks)
         tags = {
+            LEAK_TAG: leak,
             IDENTITY: identity,
             "excluded_tiles": str(len(self.pack.excluded)),
             "suspicious_tiles": str(len(self.pack.suspicious)),
             EXPECTED_RUNS_TAG: json.dumps(self._count_repeats()),
         }
-        tracker, name, params = self.tracker, self.settings.campaign, asdict(self.settings)
+        tracker, name, params = self.tracker, settings.campaign, asdict(settings)
         run_id = tracker.open_run("campaign", "campaign", name, tags=tags, params=params)
         tracker.claim(run_id, identity)
         tracker.reopen(run_id)
@@ -115,8 +122,12 @@ class CampaignSetup:
         publish_views(tracker.client, tracker.experiment_id, name)
         tracker.client.log_dict(run_id, self.pack.excluded, EXCLUDED_FILE)
         tracker.client.log_dict(run_id, self.pack.suspicious, SUSPICIOUS_FILE)
+        tracker.log_scores(run_id, aucs)
         with tempfile.TemporaryDirectory() as folder:
-            for file in self._write_artifacts(Path(folder)):
+            for file in (
+                write_leak_audit(leaks, Path(folder)),
+                *self._write_artifacts(Path(folder)),
+            ):
                 tracker.client.log_artifact(run_id, str(file))
         return run_id
 

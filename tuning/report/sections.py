@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from data.check.leak_file import describe_leaks
 from data.tiles.manifest import describe_origin
 from data.tiles.regions import DEFAULT_REGION, format_regions
 from tuning.metrics.compare import TOO_FEW, Comparison
@@ -110,6 +111,7 @@ def _describe_comparison(context: ReportContext) -> Iterator[str]:
         yield _describe_pairs(_find_pairs(ranking, *baselines[:2]))
     if blind := describe_blind_seeds(ranking.models):
         yield f"{' '.join(blind)} Such a seed counts as 0 in every mean."
+    yield from describe_leaks(context.folder)
     if context.missing_runs:
         yield "This report is partial: " + " ".join(context.missing_runs)
 

@@ -11,6 +11,7 @@ import pandas as pd
 from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 
+from data.check.leak_file import LEAK_FILE
 from data.io.safe_json import read_json
 from tuning.report.context import ReportContext
 from tuning.report.events import EVENTS_FILE, format_events, make_event_rows
@@ -120,7 +121,7 @@ def _download_tile_files(client: MlflowClient, campaign: Run, folder: Path) -> N
     """Download the campaign's files on tiles and splits into the report's folder."""
     run_id = campaign.info.run_id
     artifacts = {file.path for file in client.list_artifacts(run_id)}
-    for name in artifacts.intersection((EXCLUDED_FILE, SUSPICIOUS_FILE, *SPLITS)):
+    for name in artifacts.intersection((EXCLUDED_FILE, SUSPICIOUS_FILE, LEAK_FILE, *SPLITS)):
         client.download_artifacts(run_id, name, str(folder))
 
 
