@@ -21,12 +21,13 @@ def make_layers(mask: np.ndarray, **changes: Any) -> ReferenceLayers:
         "change_db": np.zeros(mask.shape, np.float16),
         "cover": np.zeros((0, 0, 0), np.uint8),
         "cover_names": (),
+        "corners": np.full((len(mask), 2), np.nan),
     }
     return ReferenceLayers(**(values | changes))
 
 
 def make_run(
-    found: np.ndarray, layers: ReferenceLayers, seed: int, fold: str = "blocks", **changes: Any
+    found: np.ndarray, layers: ReferenceLayers, seed: int, fold: str = "blocks"
 ) -> RunResult:
     """Reduce a run that gives its probability 0.9 to the pixels *found* ``(N, H, W)``, 0.1 to others."""
     tags = {"seed": str(seed), "fold": fold, "study": "unet"}
@@ -38,7 +39,7 @@ def make_run(
     bins = np.where(found, reach(0.9), reach(0.1)).astype(np.uint16)
     val = np.zeros((2, BINS), np.int64)
     val[1, reach(0.5)], val[0, 0] = 10, 10  # the best threshold is 0.5
-    return reduce_run(run, bins, layers.tile_ids, val, layers, **changes)
+    return reduce_run(run, bins, layers.tile_ids, val, layers)
 
 
 def make_model(runs: Sequence[RunResult], key: str = "unet") -> ModelResult:

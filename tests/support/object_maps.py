@@ -3,6 +3,8 @@
 import numpy as np
 from scipy import ndimage
 
+from tuning.metrics.mosaic import find_neighbours
+
 
 def draw_map(*rows: str) -> np.ndarray:
     """Turn lines of text into a map ``(1, H, W)``: a dot is background."""
@@ -26,3 +28,16 @@ def draw_blobs(
     mask = (field > 0.15).astype(np.uint8)
     mask[-1] = 0
     return field + 0.7 * other > 0.15, mask
+
+
+def cut_tiles(field: np.ndarray, rows: int, columns: int) -> np.ndarray:
+    """Cut a map ``(H, W)`` into tiles, row after row."""
+    height, width = field.shape[0] // rows, field.shape[1] // columns
+    tiles = field.reshape(rows, height, columns, width).swapaxes(1, 2)
+    return tiles.reshape(rows * columns, height, width)
+
+
+def lay_out(rows: int, columns: int, size: int) -> np.ndarray:
+    """Return the neighbours of tiles in rows from the north-west."""
+    corners = [(c * size * 10.0, -r * size * 10.0) for r in range(rows) for c in range(columns)]
+    return find_neighbours(np.array(corners), ["a"] * len(corners), (size, size))

@@ -49,6 +49,11 @@ def refuse(arguments: list[str], root: Path, capsys: pytest.CaptureFixture[str])
         (["--seeds", "11"], "--seeds must be 1 to 10, but got 11."),
         (["--stack-seeds", "0"], "--stack-seeds must be 1 or more, but got 0."),
         (["--block-tiles", "0"], "--block-tiles must be 1 or more, but got 0."),
+        (["--mmu", "-1"], "--mmu must be from 0 to 1,638,400 m2, the area of a tile, but got -1."),
+        (
+            ["--mmu", "nan"],
+            "--mmu must be from 0 to 1,638,400 m2, the area of a tile, but got nan.",
+        ),
         (["--margin", "0"], "--margin must be more than 0, but got 0."),
         (["--search", "twice"], "Unknown search 'twice'. Did you mean 'once'?"),
         (["--cpus-per-trial", "0"], "--cpus-per-trial must be more than 0, but got 0."),

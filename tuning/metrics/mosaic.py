@@ -89,17 +89,22 @@ def pad_with_neighbours(
         Shape ``(B, H + 2 width, W + 2 width)``; False where there is no tile.
     """
     padded = np.pad(maps[tiles], ((0, 0), (width, width), (width, width)))
-    sides = {
-        -1: (slice(None, width), slice(-width, None)),
-        0: (slice(width, -width), slice(None)),
-        1: (slice(-width, None), slice(None, width)),
-    }  # where pixels go, and which of the tile beyond they are
     for number, (down, right) in enumerate(STEPS):
         beyond = neighbours[tiles, number]
         at = np.flatnonzero(beyond >= 0)
-        (to_rows, rows), (to_columns, columns) = sides[down], sides[right]
+        to_rows, rows = _meet(down, maps.shape[1], width)
+        to_columns, columns = _meet(right, maps.shape[2], width)
         padded[at, to_rows, to_columns] = maps[beyond[at], rows, columns]
     return padded
+
+
+def _meet(step: int, size: int, width: int) -> tuple[slice, slice]:
+    """Return where pixels go along one axis of a padded tile, and which of the tile beyond they are."""
+    if step < 0:
+        return slice(0, width), slice(size - width, size)
+    if step > 0:
+        return slice(width + size, None), slice(0, width)
+    return slice(width, width + size), slice(0, size)
 
 
 def take_rims(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -177,7 +177,7 @@ def count_objects(
         ValueError: If the shapes differ or are not ``(N, H, W)``, *found* is not boolean (probabilities by
             mistake), *mask* holds more than 0 and 1, or *neighbours* are of other tiles.
     """
-    _check(found, mask)
+    check_maps(found, mask)
     tiles, least_px = len(mask), min_area_m2 / PIXEL_M**2
     around = _choose_neighbours(neighbours, tiles)
     references, detections, pairs, shared = _find(mask, found, around)
@@ -209,7 +209,13 @@ def count_objects(
     )
 
 
-def _check(found: np.ndarray, mask: np.ndarray) -> None:
+def check_maps(found: np.ndarray, mask: np.ndarray) -> None:
+    """Check a found map and its mask.
+
+    Raises:
+        ValueError: If the shapes differ or are not ``(N, H, W)``, *found* is not boolean (probabilities by
+            mistake), or *mask* holds more than 0 and 1.
+    """
     if found.shape != mask.shape or mask.ndim != 3 or not mask.size:
         raise ValueError(
             f"Found pixels and mask must have one shape (N, H, W), but got {found.shape} and {mask.shape}."

@@ -61,7 +61,8 @@ def make_groups(maps: Mapping[str, np.ndarray]) -> dict[str, Group]:
 
     Args:
         maps: ``mask`` and ``dem`` (m, -9999 = no data), both of shape ``(N, H, W)``; where it is
-            known also ``cover``, the same shape, with ``cover_names``.
+            known also ``cover``, the same shape, with ``cover_names``, and ``neighbours``
+            (:mod:`tuning.metrics.mosaic`), over whose borders landslides continue.
 
     Returns:
         Per group the classes' names and each pixel's class, shape ``(N, H, W)``, uint8, ``NO_CLASS``
@@ -75,7 +76,7 @@ def make_groups(maps: Mapping[str, np.ndarray]) -> dict[str, Group]:
     groups = {
         "slope": _class_slope(maps["dem"]),
         "orbit geometry": class_geometry(maps["dem"]),
-        SIZE: _class_size(maps["mask"]),
+        SIZE: _class_size(maps["mask"], maps.get("neighbours")),
     }
     if "cover" in maps:
         names = tuple(str(name) for name in maps["cover_names"])
@@ -158,9 +159,9 @@ def class_geometry(dem: np.ndarray) -> Group:
     return _name_gaps(names, classes, np.isnan(slope))
 
 
-def _class_size(mask: np.ndarray) -> Group:
-    """Class landslide pixels by the area of their object, which is cut at the tile's border."""
-    labels, area_px = label_objects(mask)
+def _class_size(mask: np.ndarray, neighbours: np.ndarray | None) -> Group:
+    """Class landslide pixels by the area of their object, also beyond its tile's border."""
+    labels, area_px = label_objects(mask, neighbours)
     classes = class_by_size(area_px).astype(np.uint8)
     classes[0] = NO_CLASS
     return SIZES, classes[labels]

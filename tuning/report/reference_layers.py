@@ -4,11 +4,15 @@ A campaign logs both as artifacts of its run, because the report reads MLflow al
 """
 
 import json
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from mlflow.entities import Run
+from mlflow.tracking import MlflowClient
 
 from data.io.safe_arrays import ArraySpec, read_arrays
 from data.io.safe_json import refused_error, show_value
@@ -21,7 +25,10 @@ from data.splits.grid import survey_catalogue
 from data.splits.leakage import FolderSurvey, compute_split_statistics
 from data.splits.split_map import save_map
 from data.tiles import TILE_PX
+from data.tiles.paths import region_of
 from data.twin.land_cover import read_cover
+from tuning.metrics.mosaic import find_neighbours
+from tuning.tracking.client import open_artifact
 from tuning.tracking.validate_runs import check_ids
 
 REFERENCE_FILE = "test_ground.npz"
@@ -50,6 +57,7 @@ class ReferenceLayers:
         cover: Land cover, shape ``(N, H, W)``, uint8, an index of *cover_names*; only for the twin.
         cover_names: Names of the classes, empty for real tiles.
         corners: West and north of each tile's upper left corner in m, shape ``(N, 2)``, float64.
+        mmu_m2: Minimum mapping unit of landslides as objects in m2, from the campaign's params.
     """
 
     tile_ids: tuple[str, ...]
@@ -59,11 +67,18 @@ class ReferenceLayers:
     cover: np.ndarray
     cover_names: tuple[str, ...]
     corners: np.ndarray
+    mmu_m2: float = 0.0
 
     def rows(self, tile_ids: Sequence[str]) -> np.ndarray:
         """Return the row of each of *tile_ids*, shape ``(len(tile_ids),)``, int64."""
         row_of = {tile: row for row, tile in enumerate(self.tile_ids)}
         return np.array([row_of[tile] for tile in tile_ids], dtype=np.int64)
+
+    def find_neighbours(self, tile_ids: Sequence[str]) -> np.ndarray:
+        """Return which of *tile_ids* touch, shape ``(len(tile_ids), 8)``, as ``tuning.metrics.mosaic`` does."""
+        regions = [region_of(tile) for tile in tile_ids]
+        size = (self.mask.shape[1], self.mask.shape[2])
+        return find_neighbours(self.corners[self.rows(tile_ids)], regions, size)
 
 
 def write_reference_layers(pack: Pack, tile_ids: Sequence[str], folder: Path) -> Path:
@@ -101,7 +116,7 @@ def load_reference_layers(file: Path) -> ReferenceLayers:
     Raises:
         ValueError: If the file has other arrays, shapes or values than :func:`write_reference_layers` writes.
     """
-    arrays = read_arrays(file, _ARRAYS, optional=("corners",))
+    arrays: dict[str, Any] = read_arrays(file, _ARRAYS, optional=("corners",))
     ids, names = ([str(text) for text in arrays.pop(name)] for name in ("tile_ids", "cover_names"))
     mask, cover = arrays["mask"], arrays["cover"]
     if "corners" not in arrays:
@@ -129,6 +144,29 @@ def _find_corners(tile_ids: Sequence[str], file: Path) -> np.ndarray:
             "The file must hold the tiles' corners", f"none of {unlisted[0]}", file, remedy
         )
     return np.array([(tiles[tile].west_m, tiles[tile].north_m) for tile in tile_ids], np.float64)
+
+
+def read_mapping_unit(campaign: Run) -> float:
+    """Return a campaign's minimum mapping unit in m2; 0 for one of an earlier version.
+
+    Raises:
+        ValueError: If the param is no number from 0.
+    """
+    text = campaign.data.params.get("mmu", "0")
+    if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", text):
+        place = f"run {campaign.info.run_id}"
+        raise refused_error("The param mmu must be an area in m2", show_value(text), place)
+    return float(text)
+
+
+def read_reference(client: MlflowClient, campaign: Run) -> ReferenceLayers:
+    """Read a campaign's reference layers, with its minimum mapping unit.
+
+    Raises:
+        ValueError: As :func:`load_reference_layers` and :func:`read_mapping_unit`.
+    """
+    with open_artifact(client, campaign, REFERENCE_FILE) as file:
+        return replace(load_reference_layers(file), mmu_m2=read_mapping_unit(campaign))
 
 
 def write_split_audit(pack: Pack, splits: Sequence[Split], name: str, folder: Path) -> list[Path]:

@@ -11,13 +11,14 @@ from mlflow.tracking import MlflowClient
 
 from models import list_models, paper_name
 from tuning.baselines.baselines import baseline_title
+from tuning.metrics.boundary import count_boundary
 from tuning.metrics.compare import reduce_counts
 from tuning.metrics.curve import average_precision, choose_threshold
 from tuning.metrics.histogram import BINS, count_stored, reach
 from tuning.metrics.object_scores import ObjectCounts
 from tuning.metrics.objects import count_objects
 from tuning.metrics.tile_sums import count_tile_confusions
-from tuning.report.reference_layers import REFERENCE_FILE, ReferenceLayers, load_reference_layers
+from tuning.report.reference_layers import ReferenceLayers, read_reference
 from tuning.tracking.client import open_artifact
 from tuning.tracking.validate_runs import check_repeat, read_counts, read_probs
 
@@ -36,6 +37,7 @@ class RunResult:
         at_half: tp, fp, fn, tn of each tile at 0.5, shape ``(N, 4)``.
         at_val: The same at the threshold chosen on val.
         objects: Connected components at that threshold, per tile.
+        boundary: Boundary pixels at that threshold, of each tile, shape ``(N, 4)``.
     """
 
     run: Run
@@ -45,6 +47,7 @@ class RunResult:
     at_half: np.ndarray
     at_val: np.ndarray
     objects: ObjectCounts
+    boundary: np.ndarray
 
     @property
     def seed(self) -> int:
@@ -160,7 +163,7 @@ def reduce_run(
         val: Histogram of val at the best epoch, shape ``(2, BINS)``.
         layers: Reference layers of the tiles.
     """
-    mask = layers.mask[layers.rows(ids)]
+    mask, neighbours = layers.mask[layers.rows(ids)], layers.find_neighbours(ids)
     counts = np.zeros((2, BINS), np.int64)
     tiles = np.empty((len(ids), 2 * TILE_BINS), np.min_scalar_type(mask[0].size))
     for row, tile in enumerate(zip(bins, mask, strict=True)):
@@ -168,6 +171,7 @@ def reduce_run(
         counts += counted
         tiles[row] = reduce_counts(counted, TILE_BINS).ravel()
     first = reach(choose_threshold(val))
+    found = bins >= first
     return RunResult(
         run=run,
         tile_ids=tuple(ids),
@@ -175,7 +179,8 @@ def reduce_run(
         tiles=tiles,
         at_half=count_tile_confusions(bins, mask, reach(0.5)),
         at_val=count_tile_confusions(bins, mask, first),
-        objects=count_objects(bins >= first, mask),
+        objects=count_objects(found, mask, neighbours, layers.mmu_m2),
+        boundary=count_boundary(found, mask, neighbours),
     )
 
 
@@ -195,8 +200,7 @@ def read_results(client: MlflowClient, campaign: Run, repeats: Sequence[Run]) ->
     complete = {key: runs for key, runs in complete.items() if runs}
     if not complete:
         return None
-    with open_artifact(client, campaign, REFERENCE_FILE) as file:
-        layers = load_reference_layers(file)
+    layers = read_reference(client, campaign)
     models = (_read_model(client, key, runs, layers) for key, runs in complete.items())
     return Results(tuple(models), layers)
 

@@ -36,7 +36,9 @@ OF_THESE_EVENTS = (
 MATCHING = (
     "**One to one**: each predicted connected component is matched with at most one labelled one and the reverse, by the largest sum "
     "of IoU over pairs with IoU > 0.3. Two fragments of a landslide are one hit and one false alarm; two landslides "
-    "in one blob are one hit and one miss. **Any overlap**: however many share it. Components end at the border of their tile."
+    "in one blob are one hit and one miss. **Any overlap**: however many share it. A component that continues in the tile beside "
+    "is one, where that tile is in test too. **Boundary F**: the harmonic mean of the shares of both outlines that are within 20 m of "
+    "the other."
 )
 SLOPE_NOTE = (
     "Slopes are those of the tile's 30 m heights after smoothing; they differ from the true slope at 30 m by about 0.4 to "
@@ -155,6 +157,7 @@ def build_landslides_section(context: ReportContext) -> Section:
         [row["model"], *(row[name] for name in OBJECT_SCORES)]
         for _, row in context.table.iterrows()
     ]
+    unit = describe_mapping_unit(context.layers.mmu_m2)
     blind = describe_blind_seeds(context.ranking.models)
     return Section(
         "Landslides as objects",
@@ -163,7 +166,7 @@ def build_landslides_section(context: ReportContext) -> Section:
             Table(
                 ["model", *OBJECT_SCORES.values()],
                 rows,
-                "Scores of connected components, mean over seeds",
+                f"Scores of connected components, mean over seeds{unit}",
                 MATCHING,
             ),
             context.image(
@@ -173,6 +176,11 @@ def build_landslides_section(context: ReportContext) -> Section:
             ),
         ],
     )
+
+
+def describe_mapping_unit(mmu_m2: float) -> str:
+    """Return what objects are left out below the minimum mapping unit, as the end of a caption."""
+    return f"; objects below {mmu_m2:,.10g} m² are ignored" if mmu_m2 else ""
 
 
 def build_conditions_section(context: ReportContext) -> Section:
@@ -188,6 +196,7 @@ def build_conditions_section(context: ReportContext) -> Section:
         run = model.by_seed[0][0]
         rows = layers.rows(run.tile_ids)
         maps = {"mask": layers.mask[rows], "dem": layers.dem[rows]}
+        maps |= {"neighbours": layers.find_neighbours(run.tile_ids)}
         if len(layers.cover):
             maps |= {"cover": layers.cover[rows], "cover_names": np.array(layers.cover_names)}
         bins = model.bins[run.run.info.run_id]

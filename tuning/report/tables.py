@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from tuning.metrics.boundary import rate_boundary
 from tuning.metrics.compare import pooled_ap
 from tuning.metrics.curve import f1_oracle
 from tuning.metrics.object_scores import ObjectCounts, score_objects
@@ -36,13 +37,14 @@ PUBLISHED_COLUMNS = (
 )
 # F1 at 0.5, at the threshold chosen on val, and at the best threshold on test.
 F1_AT = ("f1@0.5", "f1@thr_val", "f1@oracle")
-# Scores of connected components, reported as mean over seeds, with their headings.
+# Scores of connected components and of their outlines, reported as mean over seeds, with their headings.
 OBJECT_SCORES = {
     "object_f1": "F1, one to one",
     "object_recall": "recall, one to one",
     "object_precision": "precision, one to one",
     "object_recall_any": "recall, any overlap",
     "object_precision_any": "precision, any overlap",
+    "boundary_f": "boundary F, 20 m",
     "alarms_per_km2": "false alarms per km² on tiles without landslides",
     "area_bias": "area bias",
 }
@@ -61,6 +63,7 @@ def score_run(run: RunResult) -> dict[str, float]:
         "f1@thr_val": f1_dice(chosen),
         "f1@oracle": f1_oracle(run.counts),
         **score_objects(run.objects),
+        **{name: float(rate) for name, rate in rate_boundary(run.boundary.sum(0)).items()},
     }
 
 

@@ -98,7 +98,7 @@ def write_report(
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         _download_tile_files(client, campaign_run, folder)
-        table, events = _write_tables(ranking, trials.searches, folder)
+        table, events = _write_tables(ranking, results.layers.mmu_m2, trials.searches, folder)
         registered = register_models(client, ranking, table, campaign_run, folder)
         _write_figures_and_page(
             client,
@@ -126,10 +126,10 @@ def _download_tile_files(client: MlflowClient, campaign: Run, folder: Path) -> N
 
 
 def _write_tables(
-    ranking: Ranking, searches: pd.DataFrame, folder: Path
+    ranking: Ranking, mmu_m2: float, searches: pd.DataFrame, folder: Path
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Write the CSV files; return the content of ``benchmark_master.csv`` and of ``benchmark_events.csv``."""
-    rows = [make_model_row(model, ranking) for model in ranking.models]
+    rows = [make_model_row(model, ranking) | {"mmu_m2": mmu_m2} for model in ranking.models]
     table = pd.DataFrame(rows)
     table.to_csv(folder / "benchmark_master.csv", index=False)
     runs = make_run_rows(ranking.models)

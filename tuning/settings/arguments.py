@@ -109,6 +109,12 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
         metavar="N",
         help="edge of a spatial block in tiles; blocks of test tiles are resampled together (default: 3)",
     )
+    add(
+        "--mmu",
+        type=float,
+        metavar="M2",
+        help="minimum mapping unit: found and reference objects below this area in m² are ignored (default: 0)",
+    )
     add = parser.add_argument_group("campaign").add_argument
     add("--root", type=Path, metavar="FOLDER", help=f"output folder (default: {ROOT})")
     add("--campaign", metavar="NAME", help="name of the campaign (default: date, time and preset)")

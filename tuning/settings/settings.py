@@ -11,7 +11,7 @@ from data.pack.augmentation import make_augment
 from data.pack.channels import check_steps, choose_channels, list_modalities
 from data.pack.normalisation import KINDS
 from data.splits import check_splits
-from data.tiles import Units
+from data.tiles import PIXEL_M, TILE_PX, Units
 from data.tiles.regions import DEFAULT_REGION
 from models import list_models
 from tuning.baselines.baselines import list_baselines
@@ -21,6 +21,7 @@ from tuning.settings.presets import SEEDS, get_preset
 from tuning.settings.regions import check_split_regions, check_tiles, read_events
 
 TWIN = "twin"
+TILE_M2 = float(TILE_PX * PIXEL_M) ** 2
 SEARCHES = ("once", "per-fold")
 PACKS = "packs"  # below the output folder; also holds the splits that came from files
 
@@ -56,6 +57,7 @@ class Settings:
         search: With several folds, search ``once``, on the first, or ``per-fold``.
         margin: Difference in average precision below which two models count as equivalent.
         block_tiles: Edge in tiles of the spatial blocks that are resampled.
+        mmu: Minimum mapping unit of landslides as objects, in m2.
     """
 
     campaign: str
@@ -84,6 +86,7 @@ class Settings:
     search: str = "once"
     margin: float = MARGIN
     block_tiles: int = BLOCK_TILES
+    mmu: float = 0.0
 
 
 def choose_models(
@@ -142,6 +145,10 @@ def check_settings(settings: Settings) -> None:
     ):
         if number is not None and (number < 0 or (number == 0 and "more" in rule)):
             raise ValueError(f"--{name} must {rule}, but got {number:g}.")
+    if not 0 <= settings.mmu <= TILE_M2:
+        raise ValueError(
+            f"--mmu must be from 0 to {TILE_M2:,.0f} m2, the area of a tile, but got {settings.mmu:g}."
+        )
     folder = None if settings.data == TWIN else Path(settings.data)
     check_tiles(folder, list_modalities(settings.channels), settings.regions)
 

@@ -4,25 +4,11 @@ import numpy as np
 import pytest
 from scipy.ndimage import uniform_filter
 
-from tests.support.object_maps import draw_blobs, draw_map, draw_square
-from tuning.metrics.mosaic import find_neighbours
+from tests.support.object_maps import cut_tiles, draw_blobs, draw_map, draw_square, lay_out
 from tuning.metrics.object_scores import SIZES, score_objects
 from tuning.metrics.objects import count_objects, label_objects
 
 SMALL, MEDIUM, LARGE, HUGE = SIZES
-
-
-def cut(field: np.ndarray, rows: int, columns: int) -> np.ndarray:
-    """Cut a map ``(H, W)`` into tiles, row after row."""
-    height, width = field.shape[0] // rows, field.shape[1] // columns
-    tiles = field.reshape(rows, height, columns, width).swapaxes(1, 2)
-    return tiles.reshape(rows * columns, height, width)
-
-
-def lay_out(rows: int, columns: int, size: int) -> np.ndarray:
-    """Return the neighbours of tiles in rows from the north-west."""
-    corners = [(c * size * 10.0, -r * size * 10.0) for r in range(rows) for c in range(columns)]
-    return find_neighbours(np.array(corners), ["a"] * len(corners), (size, size))
 
 
 # ----------------------------------------------------------------------------- what is an object
@@ -124,12 +110,12 @@ def test_cutting_a_map_into_tiles_changes_no_sum(rng: np.random.Generator) -> No
     for rows, columns in ((2, 3), (4, 6), (8, 12)):
         size = 64 // rows
         tiles = count_objects(
-            cut(found, rows, columns),
-            cut(mask, rows, columns).astype(np.uint8),
+            cut_tiles(found, rows, columns),
+            cut_tiles(mask, rows, columns).astype(np.uint8),
             lay_out(rows, columns, size),
         ).total()
         assert np.array_equal(tiles.to_array()[:-3], whole.to_array()[:-3])  # but empty tiles
-    alone = count_objects(cut(found, 2, 3), cut(mask, 2, 3).astype(np.uint8)).total()
+    alone = count_objects(cut_tiles(found, 2, 3), cut_tiles(mask, 2, 3).astype(np.uint8)).total()
     assert alone.references.sum() > whole.references.sum()  # cut in two where tiles are alone
 
 
@@ -137,7 +123,7 @@ def test_an_object_counts_in_the_tile_that_holds_most_of_it() -> None:
     mask = np.zeros((16, 32), np.uint8)
     mask[4, 12:32] = 1  # 4 px in the west tile, 16 in the east one
     mask[8, 10:22] = 1  # 6 px in each: the first
-    tiles = cut(mask, 1, 2)
+    tiles = cut_tiles(mask, 1, 2)
     counts = count_objects(tiles > 0, tiles, lay_out(1, 2, 16))
     assert counts.references.sum(axis=1).tolist() == [1, 1]
     assert counts.hit.sum(axis=1).tolist() == [1, 1]
@@ -148,7 +134,7 @@ def test_an_object_counts_in_the_tile_that_holds_most_of_it() -> None:
 def test_an_object_of_several_parts_in_one_tile_is_one() -> None:
     mask = np.zeros((16, 32), np.uint8)
     mask[[3, 9], 10:18] = mask[3:10, 17] = 1  # two arms in the west, joined in the east
-    tiles = cut(mask, 1, 2)
+    tiles = cut_tiles(mask, 1, 2)
     assert count_objects(tiles > 0, tiles, lay_out(1, 2, 16)).references.sum() == 1
     assert count_objects(tiles > 0, tiles).references.sum() == 3
 
@@ -156,18 +142,18 @@ def test_an_object_of_several_parts_in_one_tile_is_one() -> None:
 def test_numbers_of_objects_go_over_borders() -> None:
     mask = np.zeros((16, 32), np.uint8)
     mask[4, 12:32] = mask[8, :3] = 1
-    labels, area_px = label_objects(cut(mask, 1, 2), lay_out(1, 2, 16))
+    labels, area_px = label_objects(cut_tiles(mask, 1, 2), lay_out(1, 2, 16))
     assert labels[0, 4, 15] == labels[1, 4, 0] != labels[0, 8, 0]
     assert area_px[labels[[0, 0], [4, 8], [15, 0]]].tolist() == [20, 3]
     assert area_px[0] == mask.size - 23
-    assert len(label_objects(cut(mask, 1, 2))[1]) == 4
+    assert len(label_objects(cut_tiles(mask, 1, 2))[1]) == 4
 
 
 def test_a_detection_that_reaches_a_landslide_beyond_the_border_is_no_false_alarm() -> None:
     mask, found = np.zeros((16, 32), np.uint8), np.zeros((16, 32), bool)
     mask[4, 16:20] = 1
     found[4, 10:20] = found[9, 2:4] = True  # mostly on the empty tile; and an alarm
-    counts = count_objects(cut(found, 1, 2), cut(mask, 1, 2), lay_out(1, 2, 16))
+    counts = count_objects(cut_tiles(found, 1, 2), cut_tiles(mask, 1, 2), lay_out(1, 2, 16))
     assert counts.found.sum(axis=1).tolist() == [2, 0]
     assert counts.right.sum(axis=1).tolist() == [1, 0]
     assert counts.empty.tolist() == [[256, 1, 8], [0, 0, 0]]
@@ -226,7 +212,7 @@ def test_an_object_of_exactly_the_unit_counts() -> None:
 def test_the_unit_goes_by_the_area_over_borders() -> None:
     mask = np.zeros((16, 32), np.uint8)
     mask[4, 14:18] = 1
-    tiles = cut(mask, 1, 2)
+    tiles = cut_tiles(mask, 1, 2)
     around = lay_out(1, 2, 16)
     assert count_objects(tiles > 0, tiles, around, min_area_m2=400).hit.sum() == 1
     assert count_objects(tiles > 0, tiles, around, min_area_m2=401).found.sum() == 0

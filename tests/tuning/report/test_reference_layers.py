@@ -1,6 +1,8 @@
 """The reference layers keep the tiles' positions, also for campaigns that were logged without them."""
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,7 +10,12 @@ import pytest
 from data.io.safe_json import RefusedError
 from data.pack import Pack
 from data.splits import Split
-from tuning.report.reference_layers import load_reference_layers, write_reference_layers
+from tests.support.model_results import make_layers, make_run
+from tuning.report.reference_layers import (
+    load_reference_layers,
+    read_mapping_unit,
+    write_reference_layers,
+)
 
 
 def drop_corners(file: Path, tile_ids: list[str] | None = None) -> Path:
@@ -41,3 +48,36 @@ def test_a_file_without_positions_of_unlisted_tiles_is_refused(
     drop_corners(file, [f"noto_{i}" for i in range(len(split.test))])
     with pytest.raises(RefusedError, match="must hold the tiles' corners, but got none of noto_0"):
         load_reference_layers(file)
+
+
+def test_landslides_go_over_the_border_where_both_tiles_are_in_test() -> None:
+    mask = np.zeros((2, 128, 128), np.uint8)
+    mask[0, 40:60, 120:] = mask[1, 40:60, :30] = 1
+    apart = make_layers(mask)
+    beside = make_layers(mask, corners=np.array([(0.0, 0.0), (1280.0, 0.0)]))
+    for layers, objects in ((apart, 2), (beside, 1)):
+        run = make_run(mask > 0, layers, 42)
+        assert run.objects.references.sum() == objects
+    assert beside.find_neighbours(beside.tile_ids).max() == 1
+    assert beside.find_neighbours(beside.tile_ids[:1]).max() == -1  # the other is no test tile
+
+
+def make_campaign(**params: str) -> Any:
+    return SimpleNamespace(
+        info=SimpleNamespace(run_id="a" * 32), data=SimpleNamespace(params=params)
+    )
+
+
+def test_minimum_mapping_unit_is_the_campaign_s() -> None:
+    assert read_mapping_unit(make_campaign(mmu="1000.0")) == 1000
+    assert read_mapping_unit(make_campaign()) == 0  # of an earlier version
+    mask = np.zeros((1, 128, 128), np.uint8)
+    mask[0, :2, :2] = mask[0, 20:30, 20:30] = 1
+    run = make_run(mask > 0, make_layers(mask, mmu_m2=500.0), 42)
+    assert (run.objects.references.sum(), run.objects.found.sum()) == (1, 1)
+
+
+@pytest.mark.parametrize("text", ["-1", "nan", "1e3", "1" * 10, "<b>"])
+def test_another_minimum_mapping_unit_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"The param mmu must be an area in m2, but got .*aaaa"):
+        read_mapping_unit(make_campaign(mmu=text))
