@@ -3,7 +3,7 @@
 import numpy as np
 from scipy import ndimage
 
-from tuning.metrics.mosaic import find_neighbours
+from tuning.objects.mosaic import find_neighbours
 
 
 def draw_map(*rows: str) -> np.ndarray:

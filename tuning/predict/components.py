@@ -1,7 +1,7 @@
 """Connected components of landslide pixels in a raster of any height: outline, area and probability.
 
 GDAL traces 4-connected *pieces*, which are valid polygons. Pieces that touch at a pixel's corner belong to one 8-connected
-component, like an object of `tuning.metrics.objects`; together they are a valid multipolygon. (GDAL
+component, like an object of `tuning.objects.objects`; together they are a valid multipolygon. (GDAL
 warns that 8-connected outlines may touch themselves and be invalid.) Values are read strip by strip, so memory grows with
 the number of pieces, not of pixels.
 """

@@ -20,7 +20,7 @@ from pyogrio.errors import DataLayerError, DataSourceError
 
 from data.io.errors import format_error
 from data.tiles import PIXEL_M
-from tuning.metrics.object_scores import SIZES, class_by_size
+from tuning.objects.object_scores import SIZES, class_by_size
 from tuning.predict.components import Components, find_components
 
 LAYER = "landslides"
@@ -45,7 +45,7 @@ class MapTotals:
     Attributes:
         count: Number of landslides.
         area_m2: Their area.
-        by_size: Number and area per class of ``tuning.metrics.object_scores.SIZES``.
+        by_size: Number and area per class of ``tuning.objects.object_scores.SIZES``.
         mapped_m2: Area with data.
         nodata_m2: Area without data.
     """

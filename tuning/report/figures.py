@@ -10,8 +10,8 @@ from mlflow.tracking import MlflowClient
 from tuning.metrics.calibration import reliability
 from tuning.metrics.curve import trace_curve
 from tuning.metrics.histogram import edges
-from tuning.metrics.object_scores import SIZES, rate_objects
 from tuning.metrics.scores import Confusion
+from tuning.objects.object_scores import SIZES, rate_objects
 from tuning.plots import comparison, trial_figures
 from tuning.report.ranking import Ranking
 from tuning.report.reference_layers import ReferenceLayers

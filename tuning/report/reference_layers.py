@@ -27,7 +27,7 @@ from data.splits.split_map import save_map
 from data.tiles import TILE_PX
 from data.tiles.paths import region_of
 from data.twin.land_cover import read_cover
-from tuning.metrics.mosaic import find_neighbours
+from tuning.objects.mosaic import find_neighbours
 from tuning.tracking.client import open_artifact
 from tuning.tracking.validate_runs import check_ids
 
@@ -75,7 +75,7 @@ class ReferenceLayers:
         return np.array([row_of[tile] for tile in tile_ids], dtype=np.int64)
 
     def find_neighbours(self, tile_ids: Sequence[str]) -> np.ndarray:
-        """Return which of *tile_ids* touch, shape ``(len(tile_ids), 8)``, as ``tuning.metrics.mosaic`` does."""
+        """Return which of *tile_ids* touch, shape ``(len(tile_ids), 8)``, as ``tuning.objects.mosaic`` does."""
         regions = [region_of(tile) for tile in tile_ids]
         size = (self.mask.shape[1], self.mask.shape[2])
         return find_neighbours(self.corners[self.rows(tile_ids)], regions, size)

@@ -12,10 +12,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tuning.metrics.boundary import rate_boundary
 from tuning.metrics.compare import pooled_ap
 from tuning.metrics.curve import f1_oracle
-from tuning.metrics.object_scores import ObjectCounts, score_objects
 from tuning.metrics.scores import (
     METRICS,
     Confusion,
@@ -23,6 +21,8 @@ from tuning.metrics.scores import (
     score_all,
     score_confusion,
 )
+from tuning.objects.boundary import rate_boundary
+from tuning.objects.object_scores import ObjectCounts, score_objects
 from tuning.report.over_seeds import average_seeds, find_blind_runs
 from tuning.report.ranking import Ranking
 from tuning.report.results import ModelResult, RunResult

@@ -15,8 +15,8 @@ from data.splits import Split
 from data.tiles import ACQUISITIONS, PIXEL_M
 from tuning.metrics.curve import choose_threshold
 from tuning.metrics.histogram import BINS, count_bins, count_stored, reach, to_bins, to_probs
-from tuning.metrics.objects import count_objects
 from tuning.metrics.scores import confuse, score_all
+from tuning.objects.objects import count_objects
 from tuning.train.checkpoints import load_checkpoint
 from tuning.trial.folder import TrialFolder
 

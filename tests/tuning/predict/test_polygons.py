@@ -13,7 +13,7 @@ from rasterio.features import rasterize
 from scipy import ndimage
 
 from tests.support.map_files import make_grid, make_mask, make_probability, write_map
-from tuning.metrics.object_scores import SIZES, class_by_size
+from tuning.objects.object_scores import SIZES, class_by_size
 from tuning.predict.polygons import MapTotals, SizeClassTotal, write_polygons
 
 COLUMNS = ["id", "area_m2", "mean_probability", "max_probability", "size_class", "lon", "lat"]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tuning.metrics.object_scores import SIZES
+from tuning.objects.object_scores import SIZES
 from tuning.predict.polygons import MapTotals, SizeClassTotal
 from tuning.predict.summary import build_summary, format_totals, write_summary
 

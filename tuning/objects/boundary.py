@@ -5,7 +5,7 @@ tolerance of a reference boundary pixel, recall the share of reference boundary 
 one, by the distance between pixel centres; the score is their harmonic mean. Counts add over tiles and are pooled before they are divided, unlike
 the published means over images, so that a tile with little outline weighs little.
 
-A tile's border is no boundary. Where the tile beyond is measured too (:mod:`tuning.metrics.mosaic`), its pixels decide: cutting a map into tiles
+A tile's border is no boundary. Where the tile beyond is measured too (:mod:`tuning.objects.mosaic`), its pixels decide: cutting a map into tiles
 changes no count.
 
 Reference:
@@ -18,8 +18,8 @@ Reference:
 import numpy as np
 
 from data.tiles import PIXEL_M
-from tuning.metrics.mosaic import STEPS, isolate, pad_with_neighbours
-from tuning.metrics.objects import check_maps
+from tuning.objects.mosaic import STEPS, isolate, pad_with_neighbours
+from tuning.objects.objects import check_maps
 
 TOLERANCE_M = 20.0
 LENGTH = 4  # numbers per tile
@@ -38,7 +38,7 @@ def count_boundary(
     Args:
         found: Pixels called landslide, shape ``(N, H, W)``, bool.
         mask: 1 = landslide, 0 = background, the same shape.
-        neighbours: Of :func:`tuning.metrics.mosaic.find_neighbours`, shape ``(N, 8)``; none if None.
+        neighbours: Of :func:`tuning.objects.mosaic.find_neighbours`, shape ``(N, 8)``; none if None.
         tolerance_m: Distance in m up to which two boundary pixels are near.
 
     Returns:
@@ -46,7 +46,7 @@ def count_boundary(
         reference ones; shape ``(N, 4)``, int64. They add over tiles.
 
     Raises:
-        ValueError: If the maps or neighbours are not those of :func:`tuning.metrics.objects.count_objects`, or the
+        ValueError: If the maps or neighbours are not those of :func:`tuning.objects.objects.count_objects`, or the
             tolerance is negative or reaches beyond the next tile.
     """
     check_maps(found, mask)
@@ -111,7 +111,7 @@ def rate_boundary(counts: np.ndarray) -> dict[str, np.ndarray]:
     if counts.shape[-1:] != (LENGTH,):
         raise ValueError(
             f"Boundary counts must end in {LENGTH} numbers, but got {counts.shape}. Count them with "
-            "tuning.metrics.boundary.count_boundary."
+            "tuning.objects.boundary.count_boundary."
         )
     near, found, reached, reference = np.moveaxis(counts.astype(np.float64), -1, 0)
     undefined = np.where(reference > 0, 0.0, np.nan)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tests.support.object_maps import draw_blobs, draw_map, draw_square
-from tuning.metrics.object_scores import (
+from tuning.objects.object_scores import (
     LENGTH,
     SIZE_PX,
     SIZES,
@@ -13,7 +13,7 @@ from tuning.metrics.object_scores import (
     rate_objects,
     score_objects,
 )
-from tuning.metrics.objects import count_objects
+from tuning.objects.objects import count_objects
 
 
 @pytest.mark.parametrize(

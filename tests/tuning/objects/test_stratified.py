@@ -10,8 +10,8 @@ from sklearn.metrics import average_precision_score, f1_score, precision_score, 
 from data.tiles import NODATA, PIXEL_M
 from data.twin.regions import HOKKAIDO
 from tuning.metrics.histogram import edges, reach, to_bins
-from tuning.metrics.object_scores import SIZES
-from tuning.metrics.stratified import (
+from tuning.objects.object_scores import SIZES
+from tuning.objects.stratified import (
     LOOK_DEG,
     NO_CLASS,
     NO_HEIGHT,

@@ -14,9 +14,9 @@ from data.pack.tile_row import measure_slope, smooth_heights
 from data.tiles import NODATA, PIXEL_M
 from tuning.metrics.curve import average_precision
 from tuning.metrics.histogram import BINS, check_bins, check_mask
-from tuning.metrics.object_scores import SIZES, class_by_size
-from tuning.metrics.objects import label_objects
 from tuning.metrics.scores import score_at
+from tuning.objects.object_scores import SIZES, class_by_size
+from tuning.objects.objects import label_objects
 
 SLOPE_DEG = (10.0, 20.0, 30.0)
 FLAT_DEG = 5.0  # below it the aspect is not meaningful
@@ -62,7 +62,7 @@ def make_groups(maps: Mapping[str, np.ndarray]) -> dict[str, Group]:
     Args:
         maps: ``mask`` and ``dem`` (m, -9999 = no data), both of shape ``(N, H, W)``; where it is
             known also ``cover``, the same shape, with ``cover_names``, and ``neighbours``
-            (:mod:`tuning.metrics.mosaic`), over whose borders landslides continue.
+            (:mod:`tuning.objects.mosaic`), over whose borders landslides continue.
 
     Returns:
         Per group the classes' names and each pixel's class, shape ``(N, H, W)``, uint8, ``NO_CLASS``

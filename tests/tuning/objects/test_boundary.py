@@ -5,8 +5,8 @@ import pytest
 from scipy import ndimage
 
 from tests.support.object_maps import cut_tiles, draw_blobs, draw_map, lay_out
-from tuning.metrics.boundary import TOLERANCE_M, count_boundary, find_outline, rate_boundary
-from tuning.metrics.mosaic import isolate
+from tuning.objects.boundary import TOLERANCE_M, count_boundary, find_outline, rate_boundary
+from tuning.objects.mosaic import isolate
 
 
 def draw_box(top: int, left: int, size: int) -> np.ndarray:

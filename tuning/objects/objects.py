@@ -1,11 +1,11 @@
 """Scores of landslides as objects: how many are detected, and how many detections are false.
 
 An object is a connected component of pixels (8 neighbours). Landslides that touch each other are one object, as their labels
-say no more. An object that reaches into other measured tiles (:mod:`tuning.metrics.mosaic`) is one object; it counts in the
+say no more. An object that reaches into other measured tiles (:mod:`tuning.objects.mosaic`) is one object; it counts in the
 tile that holds most of its pixels, so that counts add over tiles and tiles can be resampled. Where nothing is measured beyond the tile, it
 ends at the border.
 
-Found and reference objects are matched one to one (:mod:`tuning.metrics.matching`). With a minimum mapping unit M,
+Found and reference objects are matched one to one (:mod:`tuning.objects.matching`). With a minimum mapping unit M,
 
 - a found object below M is not mapped: it is removed before anything is counted;
 - a reference object below M is neither hit nor missed;
@@ -27,9 +27,9 @@ from scipy import ndimage
 
 from data.tiles import PIXEL_M
 from tuning.metrics.histogram import check_mask
-from tuning.metrics.matching import exceed_limit, match_one_to_one
-from tuning.metrics.mosaic import check_neighbours, isolate, join_parts, take_rims
-from tuning.metrics.object_scores import SIZES, ObjectCounts, class_by_size
+from tuning.objects.matching import exceed_limit, match_one_to_one
+from tuning.objects.mosaic import check_neighbours, isolate, join_parts, take_rims
+from tuning.objects.object_scores import SIZES, ObjectCounts, class_by_size
 
 _STEP = 64  # tiles whose labels are in memory at once
 _CONNECTED = np.zeros((3, 3, 3), bool)  # within a tile, never between the tiles of a stack
@@ -108,7 +108,7 @@ def label_objects(
 
     Args:
         mask: Shape ``(N, H, W)``, other than 0 on objects.
-        neighbours: Of :func:`tuning.metrics.mosaic.find_neighbours`; none if None.
+        neighbours: Of :func:`tuning.objects.mosaic.find_neighbours`; none if None.
 
     Returns:
         The objects' numbers from 1 up, 0 elsewhere, shape ``(N, H, W)``; and each number's area in
@@ -166,7 +166,7 @@ def count_objects(
     Args:
         found: Pixels called landslide, shape ``(N, H, W)``, bool.
         mask: 1 = landslide, 0 = background, the same shape.
-        neighbours: Of :func:`tuning.metrics.mosaic.find_neighbours`, shape ``(N, 8)``; without them every object
+        neighbours: Of :func:`tuning.objects.mosaic.find_neighbours`, shape ``(N, 8)``; without them every object
             ends at its tile's border.
         min_area_m2: Minimum mapping unit in m2; see the module.
 

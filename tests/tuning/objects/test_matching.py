@@ -7,9 +7,9 @@ import pytest
 from scipy import ndimage
 
 from tests.support.object_maps import draw_map
-from tuning.metrics.matching import exceed_limit, match_one_to_one
-from tuning.metrics.object_scores import score_objects
-from tuning.metrics.objects import count_objects
+from tuning.objects.matching import exceed_limit, match_one_to_one
+from tuning.objects.object_scores import score_objects
+from tuning.objects.objects import count_objects
 
 
 def find_best(iou: np.ndarray) -> tuple[float, int]:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tuning.metrics.mosaic import (
+from tuning.objects.mosaic import (
     STEPS,
     check_neighbours,
     find_neighbours,

@@ -5,8 +5,8 @@ import pytest
 from scipy.ndimage import uniform_filter
 
 from tests.support.object_maps import cut_tiles, draw_blobs, draw_map, draw_square, lay_out
-from tuning.metrics.object_scores import SIZES, score_objects
-from tuning.metrics.objects import count_objects, label_objects
+from tuning.objects.object_scores import SIZES, score_objects
+from tuning.objects.objects import count_objects, label_objects
 
 SMALL, MEDIUM, LARGE, HUGE = SIZES
 

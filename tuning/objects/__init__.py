@@ -1,0 +1,1 @@
+"""Landslides as objects: matching, mosaics, outlines; scores by terrain and by size."""
