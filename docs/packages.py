@@ -24,7 +24,8 @@ PACKAGES = (
         "tuning.trial",
         "tuning.train",
     ),
-    *("tuning.baselines", "tuning.settings", "tuning.plots", "tuning.serving", "tuning.cluster"),
+    *("tuning.baselines", "tuning.settings", "tuning.plots", "tuning.page", "tuning.serving"),
+    "tuning.cluster",
     *("tuning.tracking", "tuning.search", "tuning.registry", "tuning.predict", "tuning.report"),
     *("tuning.reproduce", "tuning.campaign", "tuning.doctor", "tuning.run"),
 )

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from mlflow.entities import Run
 
-from tuning.report.html import Image
+from tuning.page.html import Image
 from tuning.report.ranking import Ranking
 from tuning.report.reference_layers import ReferenceLayers
 from tuning.report.register_models import Registered

@@ -15,8 +15,8 @@ from models import list_models
 from tuning.baselines.baselines import is_deterministic
 from tuning.metrics.clusters import MIN_EVENTS, estimate_event_mean
 from tuning.metrics.scores import METRICS
+from tuning.page.html import Block, Section, Table, Text
 from tuning.report.context import format_spread
-from tuning.report.html import Block, Section, Table, Text
 from tuning.report.over_seeds import average_seeds
 
 SEED = 2018  # of the bootstrap over events

@@ -1,4 +1,4 @@
-"""Reference layers of the test tiles (label, DEM, change, land cover, position) and the audit of splits.
+"""Reference layers of the test tiles (label, DEM, change, land cover, position, true ground) and the audit of splits.
 
 A campaign logs both as artifacts of its run, because the report reads MLflow alone.
 """
@@ -6,7 +6,7 @@ A campaign logs both as artifacts of its run, because the report reads MLflow al
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from data.splits.leakage import FolderSurvey, compute_split_statistics
 from data.splits.split_map import save_map
 from data.tiles import TILE_PX
 from data.tiles.paths import region_of
+from data.twin.ground import read_ground
 from data.twin.land_cover import read_cover
 from tuning.objects.mosaic import find_neighbours
 from tuning.tracking.client import open_artifact
@@ -42,6 +43,7 @@ _ARRAYS = {
     "cover": ArraySpec("uint8", (None, None, None)),
     "cover_names": ArraySpec("str", (None,)),
     "corners": ArraySpec("float64", (None, 2)),
+    "truth": ArraySpec("uint8", (None, None, None)),
 }
 
 
@@ -58,6 +60,7 @@ class ReferenceLayers:
         cover_names: Names of the classes, empty for real tiles.
         corners: West and north of each tile's upper left corner in m, shape ``(N, 2)``, float64.
         mmu_m2: Minimum mapping unit of landslides as objects in m2, from the campaign's params.
+        truth: 1 = ground that truly slid, drawn in the label or not, shape ``(N, H, W)``, uint8; empty for real tiles.
     """
 
     tile_ids: tuple[str, ...]
@@ -68,6 +71,7 @@ class ReferenceLayers:
     cover_names: tuple[str, ...]
     corners: np.ndarray
     mmu_m2: float = 0.0
+    truth: np.ndarray = field(default_factory=lambda: np.zeros((0, 0, 0), np.uint8))
 
     def rows(self, tile_ids: Sequence[str]) -> np.ndarray:
         """Return the row of each of *tile_ids*, shape ``(len(tile_ids),)``, int64."""
@@ -93,9 +97,11 @@ def write_reference_layers(pack: Pack, tile_ids: Sequence[str], folder: Path) ->
         Path of the file.
     """
     rows = pack.rows(tile_ids)
-    cover, names = np.zeros((0, 0, 0), np.uint8), tuple[str, ...]()
+    cover = truth = np.zeros((0, 0, 0), np.uint8)
+    names = tuple[str, ...]()
     if pack.seed is not None:
         cover, names = read_cover(pack.seed, tile_ids)
+        truth = read_ground(pack.seed, tile_ids)
     file = folder / REFERENCE_FILE
     np.savez_compressed(
         file,
@@ -106,6 +112,7 @@ def write_reference_layers(pack: Pack, tile_ids: Sequence[str], folder: Path) ->
         cover=cover,
         cover_names=np.array(names, dtype=str),
         corners=pack.corners[rows].astype(np.float64),
+        truth=truth,
     )
     return file
 
@@ -116,7 +123,7 @@ def load_reference_layers(file: Path) -> ReferenceLayers:
     Raises:
         ValueError: If the file has other arrays, shapes or values than :func:`write_reference_layers` writes.
     """
-    arrays: dict[str, Any] = read_arrays(file, _ARRAYS, optional=("corners",))
+    arrays: dict[str, Any] = read_arrays(file, _ARRAYS, optional=("corners", "truth"))
     ids, names = ([str(text) for text in arrays.pop(name)] for name in ("tile_ids", "cover_names"))
     mask, cover = arrays["mask"], arrays["cover"]
     if "corners" not in arrays:
@@ -132,6 +139,12 @@ def load_reference_layers(file: Path) -> ReferenceLayers:
         raise refused_error(f"Land cover must be of {mask.shape}, or none", got, file)
     if cover.max(initial=0) >= max(len(names), 1) or not all(name.isprintable() for name in names):
         raise refused_error("Land cover must have known classes", show_value(names), file)
+    truth = arrays.get("truth", cover[:0])
+    if (truth.size and truth.shape != mask.shape) or truth.max(initial=0) > 1:
+        got = f"{truth.shape} with values up to {truth.max(initial=0)}"
+        raise refused_error(
+            f"The true ground must be of {mask.shape} with 0 and 1, or none", got, file
+        )
     return ReferenceLayers(tile_ids=check_ids(ids, file), cover_names=tuple(names), **arrays)
 
 

@@ -13,12 +13,12 @@ from mlflow.entities.model_registry import ModelVersion
 from mlflow.tracking import MlflowClient
 
 from data.io.safe_json import read_json, refused_error, show_value
+from tuning.page.html import Section, Table, Text
 from tuning.registry import aliases
 from tuning.registry.comparable import explain_incomparable
 from tuning.registry.model_card import GATE_TAG, make_tags
 from tuning.registry.names import read_learnt_regions, registered_name, split_name
 from tuning.registry.register import apply_gate, register_version
-from tuning.report.html import Section, Table, Text
 from tuning.report.ranking import Ranking
 from tuning.report.results import ModelResult
 from tuning.report.tables import score_published

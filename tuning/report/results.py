@@ -38,6 +38,7 @@ class RunResult:
         at_val: The same at the threshold chosen on val.
         objects: Connected components at that threshold, per tile.
         boundary: Boundary pixels at that threshold, of each tile, shape ``(N, 4)``.
+        truth: Histogram of all test pixels against the true ground, shape ``(2, BINS)``; zeros if it is not known.
     """
 
     run: Run
@@ -48,6 +49,7 @@ class RunResult:
     at_val: np.ndarray
     objects: ObjectCounts
     boundary: np.ndarray
+    truth: np.ndarray
 
     @property
     def seed(self) -> int:
@@ -163,7 +165,8 @@ def reduce_run(
         val: Histogram of val at the best epoch, shape ``(2, BINS)``.
         layers: Reference layers of the tiles.
     """
-    mask, neighbours = layers.mask[layers.rows(ids)], layers.find_neighbours(ids)
+    rows, neighbours = layers.rows(ids), layers.find_neighbours(ids)
+    mask, truth = layers.mask[rows], layers.truth[rows] if len(layers.truth) else None
     counts = np.zeros((2, BINS), np.int64)
     tiles = np.empty((len(ids), 2 * TILE_BINS), np.min_scalar_type(mask[0].size))
     for row, tile in enumerate(zip(bins, mask, strict=True)):
@@ -181,6 +184,7 @@ def reduce_run(
         at_val=count_tile_confusions(bins, mask, first),
         objects=count_objects(found, mask, neighbours, layers.mmu_m2),
         boundary=count_boundary(found, mask, neighbours),
+        truth=np.zeros_like(counts) if truth is None else count_stored(bins, truth),
     )
 
 

@@ -10,9 +10,10 @@ from data.check.leak_file import describe_leaks
 from data.tiles.manifest import describe_origin
 from data.tiles.regions import DEFAULT_REGION, format_regions
 from tuning.metrics.compare import TOO_FEW, Comparison
+from tuning.page.html import Page
+from tuning.report.ceiling import build_ceiling_section
 from tuning.report.context import ReportContext, format_spread
 from tuning.report.events import build_events_section, describe_new_events
-from tuning.report.html import Page
 from tuning.report.over_seeds import describe_blind_seeds
 from tuning.report.ranking import Ranking
 from tuning.report.register_models import build_models_section
@@ -67,6 +68,8 @@ def build_page(context: ReportContext) -> Page:
     if regions == [DEFAULT_REGION]:  # the published study's
         sections.insert(-2, build_published_section(context))
     sections.insert(-2, build_models_section(context.registered))
+    if ceiling := build_ceiling_section(context.folder):
+        sections.insert(1, ceiling)
     if len(context.events):
         sections.insert(0, build_events_section(context.events))
     return Page(title, synthetic, list(describe_result(context)), facts, sections)

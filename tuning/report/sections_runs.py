@@ -8,8 +8,8 @@ import pandas as pd
 
 from data.io.safe_json import read_json, refused_error, show_value
 from models import paper_name
+from tuning.page.html import Gallery, Image, Section, Table, Text
 from tuning.report.context import ReportContext
-from tuning.report.html import Gallery, Image, Section, Table, Text
 from tuning.tracking.load_trials import SEARCH_TRIALS
 from tuning.tracking.validate_runs import PROVENANCE
 

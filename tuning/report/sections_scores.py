@@ -9,8 +9,8 @@ from tuning.baselines.baselines import DESCRIPTION, KIND
 from tuning.metrics.bootstrap import DRAWS
 from tuning.metrics.scores import METRICS
 from tuning.objects.stratified import make_groups, score_groups
+from tuning.page.html import Gallery, Image, Section, Table, Text
 from tuning.report.context import ReportContext, format_spread
-from tuning.report.html import Gallery, Image, Section, Table, Text
 from tuning.report.over_seeds import describe_blind_seeds
 from tuning.report.tables import OBJECT_SCORES
 

@@ -23,6 +23,7 @@ from tuning.metrics.scores import (
 )
 from tuning.objects.boundary import rate_boundary
 from tuning.objects.object_scores import ObjectCounts, score_objects
+from tuning.report.ceiling import make_truth_columns
 from tuning.report.over_seeds import average_seeds, find_blind_runs
 from tuning.report.ranking import Ranking
 from tuning.report.results import ModelResult, RunResult
@@ -180,6 +181,7 @@ def make_model_row(model: ModelResult, ranking: Ranking) -> dict[str, Any]:
     for name in (*METRICS, *F1_AT):
         row[f"{name}_mean"], row[f"{name}_std"] = average_seeds(seeds, name)
     row |= {name: average_seeds(seeds, name)[0] for name in OBJECT_SCORES}
+    row |= make_truth_columns(model)
     blind = sorted({run.seed for run in find_blind_runs(model)})
     row |= {"blind_seeds": " ".join(map(str, blind))}
     row |= {

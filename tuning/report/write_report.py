@@ -13,10 +13,11 @@ from mlflow.tracking import MlflowClient
 
 from data.check.leak_file import LEAK_FILE
 from data.io.safe_json import read_json
+from tuning.page.html import write_page
+from tuning.report.ceiling import write_ceiling
 from tuning.report.context import ReportContext
 from tuning.report.events import EVENTS_FILE, format_events, make_event_rows
 from tuning.report.figures import draw_comparisons, draw_model
-from tuning.report.html import write_page
 from tuning.report.ranking import Ranking, rank_models
 from tuning.report.reference_layers import ReferenceLayers
 from tuning.report.register_models import Registered, register_models
@@ -99,6 +100,7 @@ def write_report(
         folder = Path(temporary)
         _download_tile_files(client, campaign_run, folder)
         table, events = _write_tables(ranking, results.layers.mmu_m2, trials.searches, folder)
+        write_ceiling(ranking.models, results.layers, table, folder)
         registered = register_models(client, ranking, table, campaign_run, folder)
         _write_figures_and_page(
             client,

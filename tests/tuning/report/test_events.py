@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tuning.page.html import MISSING, Table, Text
 from tuning.report.events import (
     ALL_EVENTS,
     SCORES,
@@ -15,7 +16,6 @@ from tuning.report.events import (
     list_event_folds,
     make_event_rows,
 )
-from tuning.report.html import MISSING, Table, Text
 
 AP = {  # by held-out region and seed
     "hokkaido": (0.5, 0.7),

@@ -10,6 +10,7 @@ import pytest
 from data.io.safe_json import RefusedError
 from data.pack import Pack
 from data.splits import Split
+from data.twin.ground import read_ground
 from tests.support.model_results import make_layers, make_run
 from tuning.report.reference_layers import (
     load_reference_layers,
@@ -81,3 +82,32 @@ def test_minimum_mapping_unit_is_the_campaign_s() -> None:
 def test_another_minimum_mapping_unit_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"The param mmu must be an area in m2, but got .*aaaa"):
         read_mapping_unit(make_campaign(mmu=text))
+
+
+def test_the_true_ground_is_the_twin_s(tmp_path: Path, pack: Pack, split: Split) -> None:
+    layers = load_reference_layers(write_reference_layers(pack, split.test, tmp_path))
+    assert pack.seed is not None
+    assert np.array_equal(layers.truth, read_ground(pack.seed, layers.tile_ids))
+
+
+def test_a_file_without_the_true_ground_loads_without_it(
+    tmp_path: Path, pack: Pack, split: Split
+) -> None:
+    file = write_reference_layers(pack, split.test, tmp_path)
+    with np.load(file) as arrays:
+        kept = {each: arrays[each] for each in arrays.files if each != "truth"}
+    np.savez_compressed(file, **kept)
+    assert not len(load_reference_layers(file).truth)
+
+
+def test_a_true_ground_of_other_tiles_is_refused(tmp_path: Path, pack: Pack, split: Split) -> None:
+    file = write_reference_layers(pack, split.test, tmp_path)
+    with np.load(file) as arrays:
+        kept = {name: arrays[name] for name in arrays.files}
+    np.savez_compressed(file, **(kept | {"truth": kept["truth"][1:]}))
+    rule = r"The true ground must be of \(.*\) with 0 and 1, or none"
+    with pytest.raises(RefusedError, match=rule):
+        load_reference_layers(file)
+    np.savez_compressed(file, **(kept | {"truth": kept["truth"] + 1}))
+    with pytest.raises(RefusedError, match="with values up to 2"):
+        load_reference_layers(file)

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from tests.support.fold_results import TILES, make_layers, make_model
+from tuning.page.html import Table
 from tuning.registry.model_card import CARD_TAGS, make_card, make_tags
-from tuning.report.html import Table
 from tuning.report.register_models import (
     Registered,
     build_models_section,

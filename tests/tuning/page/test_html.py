@@ -11,9 +11,8 @@ from playwright.sync_api import Browser
 from playwright.sync_api import Page as Tab
 
 from tests.support.browsing import OVERFLOW, find_chromium, visit
-from tuning.plots.trial_figures import save
-from tuning.report import html
-from tuning.report.html import (
+from tuning.page import html
+from tuning.page.html import (
     Gallery,
     Image,
     Page,
@@ -25,6 +24,7 @@ from tuning.report.html import (
     render_prose,
     write_page,
 )
+from tuning.plots.trial_figures import save
 
 WIDTHS = (360, 1280)
 COLUMNS = ["model", *(f"a_long_column_name_{number}" for number in range(19))]

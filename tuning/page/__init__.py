@@ -1,0 +1,1 @@
+"""One self-contained HTML page from blocks of text, tables and figures."""
