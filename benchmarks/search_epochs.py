@@ -110,20 +110,22 @@ def train_pool(trainer: Trainer, count: int) -> list[list[float]]:
     return curves
 
 
-def search(trainer: Trainer, name: str, target: float, first: dict[str, Any]) -> tuple[int, float]:
+def search(
+    trainer: Trainer, name: str, target: float, first: dict[str, Any], seed: int
+) -> tuple[int, float]:
     """Search until a val average precision is reached; return the epochs spent and the best one found."""
     stage = trainer.make_stage(name)
-    searcher = optuna_asha.make_searcher(trainer.space, first, stage, {}, {})
+    searcher = optuna_asha.make_searcher(trainer.space, first, stage, {}, {}, seed)
     scheduler = optuna_asha.make_scheduler(stage, [])
     spent, best = 0, 0.0
     for number in range(trainer.trials):
         trial: Any = SimpleNamespace(
             trial_id=f"{name}-{number}", config=searcher.suggest(f"{name}-{number}")
         )
-        scheduler.on_trial_add(optuna_asha._NOBODY, trial)
+        scheduler.on_trial_add(optuna_asha._NO_CONTROLLER, trial)
 
         def judge(row: Row, trial: Any = trial) -> bool:
-            action = scheduler.on_trial_result(optuna_asha._NOBODY, trial, row)
+            action = scheduler.on_trial_result(optuna_asha._NO_CONTROLLER, trial, row)
             return row[METRIC] >= target or action == TrialScheduler.STOP
 
         rows = trainer.train(stage, trial.config, judge)
@@ -133,7 +135,7 @@ def search(trainer: Trainer, name: str, target: float, first: dict[str, Any]) ->
             break
         searcher.on_trial_complete(trial.trial_id, rows[-1] if rows else None)
         if rows:
-            scheduler.on_trial_complete(optuna_asha._NOBODY, trial, rows[-1])
+            scheduler.on_trial_complete(optuna_asha._NO_CONTROLLER, trial, rows[-1])
     return spent, best
 
 
@@ -155,11 +157,10 @@ def measure(root: Path, args: argparse.Namespace) -> list[float]:
         drawn = random.Random(1000 + number).sample(curves, args.trials)  # noqa: S311 - no secret
         target = max(curve[-1] for curve in drawn if curve)
         whole = sum(map(len, drawn))
-        optuna_asha.SEARCH_SEED = 42 + 1000 * number
         first = first_sample("unet", trainer.space)
         if args.cold:
             first = draw_sample(trainer.space, random.Random(2000 + number))  # noqa: S311
-        spent, best = search(trainer, f"search-{number}", target, first)
+        spent, best = search(trainer, f"search-{number}", target, first, 42 + 1000 * number)
         shares.append(spent / whole if best >= target else math.inf)
         print(
             f"repetition {number + 1}: random search {target:.3f} after {whole} epochs; the project's {best:.3f} after "

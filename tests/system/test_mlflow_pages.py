@@ -22,9 +22,9 @@ pytestmark = pytest.mark.slow
 
 WAIT_MS = 30_000
 NAMES = (
-    "unet · search · #01 · lr 3e-3",
-    "unet · search · #02 · lr 1e-2",
-    "unet · search · #03 · lr 2.5e-4",
+    "unet · search · blocks · #01 · lr 3e-3",
+    "unet · search · blocks · #02 · lr 1e-2",
+    "unet · search · blocks · #03 · lr 2.5e-4",
     "unet · repeat · blocks · seed 42",
     "unet · repeat · blocks · seed 123",
 )

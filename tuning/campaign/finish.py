@@ -2,12 +2,12 @@
 
 import logging
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pandas as pd
 
 from data.io.errors import format_error
+from tuning.campaign.stages import Winners
 from tuning.campaign.start import CampaignSetup
 from tuning.report.write_report import write_report
 from tuning.settings.saved_campaigns import OUTCOME
@@ -35,13 +35,13 @@ class CampaignOutcome:
 
 
 def finish_campaign(
-    campaign: CampaignSetup, winners: Mapping[str, Config | None], repeats: list[Config]
+    campaign: CampaignSetup, winners: Winners, repeats: list[Config]
 ) -> CampaignOutcome:
     """Send the rest to MLflow, close the runs and write the report.
 
     Args:
         campaign: The campaign.
-        winners: The best config of each model's search; None if every search trial failed.
+        winners: The best config of each search, by model and fold; None if every search trial failed.
         repeats: Configs of the repeat trials that ended.
 
     Raises:
@@ -66,19 +66,21 @@ def finish_campaign(
 
 
 def _summarise_studies(
-    campaign: CampaignSetup, winners: Mapping[str, Config | None], repeats: list[Config]
+    campaign: CampaignSetup, winners: Winners, repeats: list[Config]
 ) -> tuple[dict[str, str], list[str]]:
     """Return each study's MLflow status by model, and a sentence for each model with missing trials."""
     status, missing = dict.fromkeys(campaign.settings.baselines, "FINISHED"), []
-    expected = campaign.settings.seeds * len(campaign.splits)
-    for model, winner in winners.items():
+    for model in dict.fromkeys(model for model, _ in winners):
+        own = {fold: winner for (name, fold), winner in winners.items() if name == model}
+        lost = [fold for fold, winner in own.items() if winner is None]
+        expected = campaign.settings.seeds * (len(own) - len(lost))
         ended = sum(config["model"] == model for config in repeats)
-        if winner is None:
-            missing.append(f"Every search trial of {model} failed.")
-        elif ended < expected:
+        if lost:
+            where = "" if len(lost) == len(own) else f" on the fold {', '.join(lost)}"
+            missing.append(f"Every search trial of {model}{where} failed.")
+        if ended < expected:
             missing.append(f"{expected - ended} of {expected} repeat trials of {model} failed.")
-        complete = winner is not None and ended == expected
-        status[model] = "FINISHED" if complete else "FAILED"
+        status[model] = "FAILED" if lost or ended < expected else "FINISHED"
     return status, missing
 
 

@@ -1,9 +1,9 @@
 """The stages of a campaign: search each architecture, repeat the winners over seeds and folds."""
 
 import logging
+import re
 from collections.abc import Mapping
 from dataclasses import replace
-from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,6 @@ from tuning.cluster.node_info import hash_code
 from tuning.cluster.preflight import copy_pack_to_nodes, get_storage, measure_gpu
 from tuning.cluster.ray_session import start_ray, stop_ray
 from tuning.cluster.resources import Resources
-from tuning.search.optuna_asha import SEARCH_SEED
 from tuning.search.run_stage import run_repeats, run_search
 from tuning.settings.presets import SEEDS
 from tuning.trial.disk import drop_checkpoints, format_bytes
@@ -26,8 +25,10 @@ from tuning.trial.stage import Stage, StageJob
 
 logger = logging.getLogger(__name__)
 
-SEARCHED_FOLD = "Search: hyperparameters are searched on the fold %s and used on every fold."
 CLIP = 1.0  # gradient norm, as in the data set's own training code
+
+
+Winners = dict[tuple[str, str], Config | None]  # by architecture and fold; None: every trial failed
 
 
 class Stages:
@@ -62,7 +63,7 @@ class Stages:
     def _stage(self, name: str, job: StageJob, trials: int, epochs: int) -> Stage:
         return Stage(name, job, trials, epochs, 60 * self.settings.hang_after)
 
-    def _fixed(self, model: str) -> Config:
+    def _fixed(self, model: str, fold: str) -> Config:
         """Return the config values that are not searched."""
         return {
             "model": model,
@@ -75,8 +76,8 @@ class Stages:
             "augment": dict(self.settings.augment),
             "epochs": self.preset.search_epochs,
             "patience": self.preset.patience,
-            "seed": SEARCH_SEED,
-            "split": self.setup.splits[0].name,
+            "seed": self.settings.search_seed,
+            "split": fold,
             "data": self.setup.pack.hash,
         }
 
@@ -91,17 +92,39 @@ class Stages:
         if self.settings.gpus_per_trial is not None or not resources.gpus:
             return resources
         if (model, seeds) not in self._gpus:
-            fixed, space = self._fixed(model), make_space(model, self.preset.narrow)
+            fixed = self._fixed(model, self.setup.splits[0].name)
+            space = make_space(model, self.preset.narrow)
             arch = find_heaviest(model, space, len(fixed["channels"]), fixed["timesteps"])
             config = {**compose(first_sample(model, space), fixed), "arch": arch}
             gpus = measure_gpu(config, str(self.setup.pack.path), self.source, seeds)
             self._gpus[model, seeds] = gpus
         return replace(resources, gpus=self._gpus[model, seeds])
 
-    def search(self, model: str, resources: Resources) -> Config | None:
-        """Search one architecture; return the best config, None if every trial failed."""
-        job = self._job("search", self._fixed(model))
-        stage = self._stage(f"search-{model}", job, self.settings.trials, self.preset.search_epochs)
+    def search_all(self, resources: Resources) -> Winners:
+        """Search every architecture, once or on each fold; return the winner of each architecture and fold."""
+        scope, models = self.setup.scope, self.settings.models
+        logger.info(
+            "Search: %d trials per network and searched fold. %s",
+            self.settings.trials,
+            scope.describe(),
+        )
+        found = {
+            (model, fold): self.search(model, fold, resources)
+            for model in models
+            for fold in scope.searched
+        }
+        folds = [split.name for split in self.setup.splits]
+        return {
+            (model, fold): found.get((model, fold), found[model, scope.searched[0]])
+            for fold in folds
+            for model in models
+        }
+
+    def search(self, model: str, fold: str, resources: Resources) -> Config | None:
+        """Search one architecture on one fold; return the best config, None if every trial failed."""
+        job, trials = self._job("search", self._fixed(model, fold)), self.settings.trials
+        name = name_search(model, None if self.setup.scope.once else fold, self.setup.scope.folds)
+        stage = self._stage(name, job, trials, self.preset.search_epochs)
         best = _find_winner(stage)
         if best is None:  # a chosen winner stays: its repeats may have begun
             space = make_space(model, self.preset.narrow)
@@ -125,25 +148,30 @@ class Stages:
             logger.info("%s: dropped %s of checkpoints.", stage.name, format_bytes(dropped))
         return entries[best].config
 
-    def repeat(self, winners: list[Config], resources: Resources) -> list[Config]:
-        """Retrain the winners at full length over seeds and folds; return the configs that ended."""
+    def repeat(self, winners: Winners, resources: Resources) -> list[Config]:
+        """Retrain each fold's winners at full length over seeds; return the configs that ended."""
         seeds = SEEDS[: self.settings.seeds]
         # Seed by seed, so that an interrupted campaign has every architecture at the same seeds.
         configs = [
-            {**winner, "epochs": self.preset.epochs, "seed": seed, "split": split.name}
-            for seed, split, winner in product(seeds, self.setup.splits, winners)
+            {**winner, "epochs": self.preset.epochs, "seed": seed, "split": fold}
+            for seed in seeds
+            for (_, fold), winner in winners.items()
+            if winner is not None
         ]
+        if not configs:
+            return []
         limit = self.settings.stack_seeds
         stack = len(seeds) if limit is None else min(limit, len(seeds))
         stage = self._stage("repeat", self._job("repeat", {}), len(configs), self.preset.epochs)
         stage = replace(stage, stack=stack)
-        needs = [self._trial_resources(winner["model"], resources, stack) for winner in winners]
+        models = dict.fromkeys(config["model"] for config in configs)
+        needs = [self._trial_resources(model, resources, stack) for model in models]
         largest = max(needs, key=lambda need: need.gpus)
         ray_folder = self.setup.folder / "ray"
         return run_repeats(configs, stage, self.setup.sender, ray_folder, largest)
 
-    def run(self) -> tuple[dict[str, Config | None], list[Config]]:
-        """Run all stages; return the winners by model, and the configs of the repeat trials that ended."""
+    def run(self) -> tuple[Winners, list[Config]]:
+        """Run all stages; return the winners, and the configs of the repeat trials that ended."""
         models = self.settings.models
         if models and (self.settings.address or self.settings.storage):
             self.copy_pack()
@@ -152,13 +180,23 @@ class Stages:
             return {}, []
         resources = start_ray(self.settings)
         try:
-            if len(self.setup.splits) > 1:
-                logger.info(SEARCHED_FOLD, self.setup.splits[0].name)
-            winners = {model: self.search(model, resources) for model in models}
-            configs = [winner for winner in winners.values() if winner is not None]
-            return winners, self.repeat(configs, resources) if configs else []
+            winners = self.search_all(resources)
+            return winners, self.repeat(winners, resources)
         finally:
             stop_ray()
+
+
+def name_search(model: str, fold: str | None, folds: int) -> str:
+    """Return the name of a search's stage, which is also that of a folder: ``search-unet``, ``search-unet-blocks-5-1``.
+
+    Args:
+        model: Name of an architecture.
+        fold: The searched fold; None for one search of all folds.
+        folds: Number of the campaign's folds.
+    """
+    if fold is None or folds == 1:
+        return f"search-{model}"
+    return f"search-{model}-{re.sub('[:/]', '-', fold)}"
 
 
 def _find_winner(stage: Stage) -> Path | None:

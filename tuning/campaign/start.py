@@ -21,6 +21,7 @@ from tuning.campaign.prepare_data import describe_data, prepare_data
 from tuning.registry.gate_tiles import write_gate_tiles
 from tuning.report.reference_layers import write_reference_layers, write_split_audit
 from tuning.report.write_report import EXCLUDED_FILE, EXPECTED_RUNS_TAG, SUSPICIOUS_FILE
+from tuning.search.scope import SCOPE_TAG, make_scope
 from tuning.settings.lock import lock_setup
 from tuning.settings.presets import get_preset
 from tuning.settings.saved_campaigns import campaign_folder
@@ -48,6 +49,7 @@ class CampaignSetup:
         trials: Folder that holds one folder per trial.
         pack: The packed tiles.
         splits: The split of every fold; a single one without cross-validation.
+        scope: The folds that are searched.
         context: Tags of every run.
         sender: Sends the trials to MLflow.
         run_id: The campaign's run.
@@ -66,6 +68,7 @@ class CampaignSetup:
         check_output_folder(self.root)
         with lock_setup(self.root):
             self.pack, self.splits = prepare_data(self.root, settings, self.preset)
+            self.scope = make_scope(self.splits, settings.search)
             self.context = self._make_context()
             data = describe_data(self.pack, self.splits, settings)
             self.sender = MLflowSender(self.root, self.context, data)
@@ -113,6 +116,7 @@ class CampaignSetup:
             "excluded_tiles": str(len(self.pack.excluded)),
             "suspicious_tiles": str(len(self.pack.suspicious)),
             EXPECTED_RUNS_TAG: json.dumps(self._count_repeats()),
+            SCOPE_TAG: self.scope.to_tag(),
         }
         tracker, name, params = self.tracker, settings.campaign, asdict(settings)
         run_id = tracker.open_run("campaign", "campaign", name, tags=tags, params=params)
@@ -154,7 +158,8 @@ class CampaignSetup:
         """Describe the campaign in Markdown: models, tiles of each split, input, code."""
         tiles = {s.name: {part: len(s.part(part)) for part in PARTS} for s in self.splits}
         models = ", ".join((*self.settings.models, *self.settings.baselines))
-        return describe_campaign(self.context, tiles, models)
+        searched = self.scope.describe() if self.settings.models else ""
+        return describe_campaign(self.context, tiles, models, searched)
 
     def _open_study(self, model: str) -> None:
         run_id = self.sender.open_study(model)

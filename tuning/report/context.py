@@ -13,6 +13,7 @@ from tuning.page.html import Image
 from tuning.report.ranking import Ranking
 from tuning.report.reference_layers import ReferenceLayers
 from tuning.report.register_models import Registered
+from tuning.search.scope import SearchScope, read_scope
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,18 @@ class ReportContext:
     pages: Mapping[str, str]
     ui_command: str
     registered: tuple[Registered, ...] = ()
+
+    @property
+    def scope(self) -> SearchScope | None:
+        """The folds that were searched; None without a search, or for a campaign of an earlier release."""
+        if not len(self.searches):
+            return None
+        return read_scope(self.campaign.data.tags, f"run {self.campaign.info.run_id}")
+
+    @property
+    def searched(self) -> str:
+        """Where hyperparameters were searched, in sentences; empty where :attr:`scope` is None."""
+        return self.scope.describe() if self.scope else ""
 
     @property
     def folds(self) -> int:

@@ -28,9 +28,8 @@ BY_EVENT = (
     "Scores on test by held-out event, pooled over its pixels: mean ± standard deviation over seeds"
 )
 SEARCHED = (
-    "Hyperparameters were searched once, on the train and val tiles of the fold that tests on **{first}**. So the search has "
-    "seen labels of every other tested event; training has seen nothing of the tested event but its labelled tiles. Registered "
-    "models are that fold's."
+    "{searched} Training has seen nothing of the tested event but its labelled tiles. Registered models are those of the fold "
+    "that tests on **{first}**."
 )
 
 
@@ -165,14 +164,19 @@ def format_events(events: pd.DataFrame) -> str:
     return "\n".join(lines)
 
 
-def build_events_section(events: pd.DataFrame) -> Section:
-    """Build the section on new events from ``benchmark_events.csv``: scores by event, means, trained on x tested on."""
+def build_events_section(events: pd.DataFrame, searched: str = "") -> Section:
+    """Build the section on new events: scores by event, means, trained on x tested on.
+
+    Args:
+        events: Content of ``benchmark_events.csv``.
+        searched: Where hyperparameters were searched, in sentences.
+    """
     is_mean = events["held_out"] == ALL_EVENTS
     folds, means = events[~is_mean], events[is_mean]
     regions = list(dict.fromkeys(folds["held_out"]))
     blocks: list[Block] = [Text(_explain(len(regions)))]
     if len(regions) > 1 and set(events["architecture"]) & set(list_models()):
-        blocks.append(Text(SEARCHED.format(first=regions[0])))
+        blocks.append(Text(SEARCHED.format(searched=searched, first=regions[0]).strip()))
     names = ["model", "held-out event", "labelled tiles", "test tiles", "landslide px", "AP", "F1"]
     scores = [[*_list_sizes(row), *_list_scores(row)] for _, row in folds.iterrows()]
     blocks.append(Table([*names, "IoU"], scores, BY_EVENT))

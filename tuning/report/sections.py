@@ -71,7 +71,7 @@ def build_page(context: ReportContext) -> Page:
     if ceiling := build_ceiling_section(context.folder):
         sections.insert(1, ceiling)
     if len(context.events):
-        sections.insert(0, build_events_section(context.events))
+        sections.insert(0, build_events_section(context.events, context.searched))
     return Page(title, synthetic, list(describe_result(context)), facts, sections)
 
 
@@ -92,6 +92,8 @@ def describe_result(context: ReportContext) -> Iterator[str]:
                 yield describe_new_events(context.events, best.title)
         yield OF_THESE_EVENTS
     yield from _describe_comparison(context)
+    if context.scope and context.scope.once:
+        yield context.searched
 
 
 def _describe_comparison(context: ReportContext) -> Iterator[str]:

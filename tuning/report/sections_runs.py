@@ -90,29 +90,31 @@ def _make_part_rows(document: dict[str, Any]) -> list[list[Any]]:
 def build_search_section(context: ReportContext) -> Section:
     """Build the section on the hyperparameter search: one row per network, and the best trials."""
     text = Text(
-        "The hyperparameter search uses one seed and compares trials by val AP; it never reads test."
+        "The hyperparameter search compares trials by val AP, and never reads test tiles of its fold. "
+        f"{_describe_seed(context)}{context.searched}".strip()
     )
     searches = context.searches
     if not len(searches):
         return Section("Search", [text])
     ranked = searches.sort_values("val_pr_auc", ascending=False, kind="stable")
-    by_model = [trials for _, trials in ranked.groupby("model")]
-    best = pd.concat([trials.head(BEST_TRIALS) for trials in by_model])
-    columns = ["network", "trials", "ended by", "epochs", "best val AP", "median val AP"]
-    names = ["trial", "ended by", "epochs", "best val AP", "hyperparameters"]
+    by_search = [trials for _, trials in ranked.groupby(["model", "split"], dropna=False)]
+    shown = max(1, BEST_TRIALS // ranked["split"].nunique(dropna=False))
+    best = pd.concat([trials.head(shown) for trials in by_search])
+    columns = ["network", "fold", "trials", "ended by", "epochs", "best val AP", "median val AP"]
+    names = ["trial", "fold", "ended by", "epochs", "best val AP", "hyperparameters"]
     return Section(
         "Search",
         [
             text,
             Table(
                 columns,
-                [_make_search_row(trials) for trials in by_model],
-                "Hyperparameter search by network",
+                [_make_search_row(trials) for trials in by_search],
+                "Hyperparameter search by network and searched fold",
             ),
             Table(
                 names,
                 [_make_trial_row(trial) for trial in best.to_dict("records")],
-                f"The best search trials, at most {BEST_TRIALS} per network",
+                f"The best search trials, at most {shown} per network and searched fold",
                 f"{len(searches) - len(best):,} more are in `{SEARCH_TRIALS}` in the page's folder, "
                 "which lists all trials with all hyperparameters.",
             ),
@@ -120,11 +122,23 @@ def build_search_section(context: ReportContext) -> Section:
     )
 
 
+def _describe_seed(context: ReportContext) -> str:
+    """Return the seed of the search trials in a sentence; campaigns of earlier releases repeat it."""
+    if not len(context.searches):
+        return ""
+    seeds = sorted(set(context.searches["seed"].dropna().astype(str)))
+    networks = [model for model in context.ranking.models if not model.is_baseline]
+    repeated = {str(seed) for model in networks for seed in model.seeds}.intersection(seeds)
+    also = "which is also a repeat's" if repeated else "which no repeat uses"
+    return f"Its trials have the seed {', '.join(seeds)}, {also}. "
+
+
 def _make_search_row(trials: pd.DataFrame) -> list[Any]:
     """Summarise a network's trials, which are sorted by val AP, in one row."""
     ends = trials["ended_by"].fillna("unfinished").value_counts()
     return [
         paper_name(trials["model"].iloc[0]),
+        trials["split"].iloc[0],
         len(trials),
         ", ".join(f"{reason} {count:,}" for reason, count in ends.items()),
         int(trials["epochs"].sum()),
@@ -137,6 +151,7 @@ def _make_trial_row(trial: dict[str, Any]) -> list[Any]:
     epochs, params = trial["epochs"], {name: trial.get(f"param/{name}") for name in HYPERPARAMETERS}
     return [
         f"{paper_name(trial['model'])} #{int(trial['number'] or 0):02d}",
+        trial["split"],
         trial["ended_by"],
         0 if np.isnan(epochs) else int(epochs),
         trial["val_pr_auc"],

@@ -25,7 +25,6 @@ from tuning.trial.search_space import Domain, LogUniform
 from tuning.trial.stage import METRIC, Stage
 from tuning.trial.status import read_end
 
-SEARCH_SEED = 42
 _NO_CONTROLLER: Any = None  # ASHA does not use it
 REDUCTION = 3  # ASHA continues the best third of a rung
 
@@ -36,12 +35,12 @@ class NumberedSampler(BaseSampler):
     A single random generator for all draws would continue differently after a resume.
     """
 
-    def __init__(self, startup: int) -> None:
-        self._startup = startup
+    def __init__(self, startup: int, seed: int) -> None:
+        self._startup, self._first = startup, seed
         self._tpe = self._seed(0)
 
     def _seed(self, number: int) -> TPESampler:
-        seed = SEARCH_SEED + max(0, number - 1)  # number 0 is the known-good sample, not drawn
+        seed = self._first + max(0, number - 1)  # number 0 is the known-good sample, not drawn
         return TPESampler(seed=seed, n_startup_trials=self._startup)
 
     def before_trial(self, study: Study, trial: FrozenTrial) -> None:
@@ -112,6 +111,7 @@ def make_searcher(
     stage: Stage,
     finished: Mapping[Path, TrialEntry],
     unfinished: Mapping[Path, TrialEntry],
+    seed: int | None = None,
 ) -> ResumableOptunaSearch:
     """Make a stage's searcher and replay the results of its finished trials.
 
@@ -121,15 +121,17 @@ def make_searcher(
         stage: The stage.
         finished: Entries of its finished trials, in order.
         unfinished: Entries of its started trials, in order; they are suggested first.
+        seed: Seed of the sampler (default: that of the stage's trials).
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)  # the callback logs the trials
     domains = {name: _domain(domain) for name, domain in space.items()}
+    seed = int(stage.job.fixed["seed"]) if seed is None else seed
     started = [dict(entry.sample) for entry in unfinished.values()]
     searcher = ResumableOptunaSearch(
         stage,
         space=domains,
         points_to_evaluate=started if finished or unfinished else [dict(first)],
-        sampler=NumberedSampler(max(3, stage.trials // 4)),
+        sampler=NumberedSampler(max(3, stage.trials // 4), seed),
         metric=METRIC,
         mode="max",
     )

@@ -9,9 +9,9 @@ from typing import Any
 
 from data.pack.augmentation import parse_augment
 from data.pack.channels import choose_channels
-from data.splits import store_split
+from data.splits import is_cross_validation, store_split
 from data.tiles import ACQUISITIONS
-from tuning.settings.presets import get_preset
+from tuning.settings.presets import SEARCH_SEED, get_preset
 from tuning.settings.regions import add_shots, choose_campaign_regions, normalise_events
 from tuning.settings.saved_campaigns import (
     campaign_folder,
@@ -62,6 +62,7 @@ def settings_from_options(options: dict[str, Any], root: Path) -> Settings:
         "trials": preset.trials,
         "seeds": preset.seeds,
         "address": os.environ.get("RAY_ADDRESS"),
+        "search_seed": SEARCH_SEED,
     }
     chosen: dict[str, Any] = {
         "preset": name,
@@ -72,6 +73,8 @@ def settings_from_options(options: dict[str, Any], root: Path) -> Settings:
     if Path(options.get("split", "")).suffix:  # only files have a suffix
         options["split"] = store_split(Path(options["split"]), root / PACKS)
     chosen |= _choose_regions(options)
+    per_fold = name == "paper" and is_cross_validation(chosen["split"])
+    defaults["search"] = "per-fold" if per_fold else "once"
     if "://" not in options.get("storage", "://"):
         options["storage"] = str(
             Path(options["storage"]).resolve()

@@ -34,7 +34,7 @@ def new_name(root: Path, name: str) -> str:
 
 
 def find_unfinished(root: Path, settings: Settings) -> str | None:
-    """Return the latest interrupted campaign with the same settings, its name apart; None if there is none."""
+    """Return the latest interrupted campaign with the same settings, its name and seeds apart; None if there is none."""
     for name in reversed(list_campaigns(root)):
         folder = campaign_folder(root, name)
         begun = any((folder / "trials").glob("*/trial.json"))
@@ -45,8 +45,10 @@ def find_unfinished(root: Path, settings: Settings) -> str | None:
             other = load_settings(root, name)
         except ValueError:  # written by another version
             continue
-        same = {"campaign": settings.campaign, "stack_seeds": settings.stack_seeds}
-        if replace(other, **same) == settings:  # type: ignore[arg-type]
+        same = {
+            name: getattr(settings, name) for name in ("campaign", "stack_seeds", "search_seed")
+        }
+        if replace(other, **same) == settings:
             return name
     return None
 

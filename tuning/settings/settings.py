@@ -10,7 +10,7 @@ from data.io.safe_json import check_safe_name
 from data.pack.augmentation import make_augment
 from data.pack.channels import check_steps, choose_channels, list_modalities
 from data.pack.normalisation import KINDS
-from data.splits import check_splits
+from data.splits import check_splits, is_cross_validation
 from data.tiles import PIXEL_M, TILE_PX, Units
 from data.tiles.regions import DEFAULT_REGION
 from models import list_models
@@ -23,6 +23,7 @@ from tuning.settings.regions import check_split_regions, check_tiles, read_event
 TWIN = "twin"
 TILE_M2 = float(TILE_PX * PIXEL_M) ** 2
 SEARCHES = ("once", "per-fold")
+LEGACY_SEARCH_SEED = 42  # of campaigns whose settings do not name it
 PACKS = "packs"  # below the output folder; also holds the splits that came from files
 
 
@@ -58,6 +59,7 @@ class Settings:
         margin: Difference in average precision below which two models count as equivalent.
         block_tiles: Edge in tiles of the spatial blocks that are resampled.
         mmu: Minimum mapping unit of landslides as objects, in m2.
+        search_seed: Seed of the search trials; saved, so that a resumed campaign finds its trials.
     """
 
     campaign: str
@@ -87,6 +89,7 @@ class Settings:
     margin: float = MARGIN
     block_tiles: int = BLOCK_TILES
     mmu: float = 0.0
+    search_seed: int = LEGACY_SEARCH_SEED
 
 
 def choose_models(
@@ -126,6 +129,11 @@ def check_settings(settings: Settings) -> None:
     check_split_regions(settings.split, settings.regions)
     if settings.search not in SEARCHES:
         raise ValueError(unknown_name("search", settings.search, SEARCHES))
+    if settings.search == "per-fold" and not is_cross_validation(settings.split):
+        raise ValueError(
+            f"--search per-fold needs a split with several folds, but got the split {settings.split!r}. Add --split "
+            "blocks:5 or --split events, or leave --search out."
+        )
     read_events(settings.events, settings.regions)
     for name, value, most in (
         ("trials", settings.trials, None),

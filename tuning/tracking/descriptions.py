@@ -16,7 +16,10 @@ NOTE = "mlflow.note.content"  # MLflow's tag for a run's description
 
 
 def describe_campaign(
-    context: CampaignContext, parts: Mapping[str, Mapping[str, int]], models: str
+    context: CampaignContext,
+    parts: Mapping[str, Mapping[str, int]],
+    models: str,
+    searched: str = "",
 ) -> str:
     """Describe a campaign at its start.
 
@@ -24,6 +27,7 @@ def describe_campaign(
         context: Tags of every run.
         parts: Number of train, val and test tiles, by split name.
         models: The models' names, joined.
+        searched: Where hyperparameters were searched, in sentences; empty without a search.
     """
     kind = describe_origin(context.data == "synthetic")
     tiles = [
@@ -36,6 +40,7 @@ def describe_campaign(
         f"- Split {'; '.join(tiles)} (hash `{context.split_hash}`)\n"
         f"- Input {context.channels}, acquisitions {context.acquisitions}\n"
         f"- Preset `{context.preset}`, data `{context.data_hash}`, code `{context.git_commit}`\n"
+        + (f"- {searched}\n" if searched else "")
     )
 
 

@@ -112,9 +112,9 @@ def list_entries(stage: Stage) -> dict[Path, TrialEntry]:
 
 
 def name_trial(kind: str, config: Config, number: int) -> str:
-    """Return the display name of a trial, such as ``unet · search · #07 · lr 3e-4``."""
+    """Return the display name of a trial, such as ``unet · search · blocks · #07 · lr 3e-4``."""
     if kind == "repeat":
         return f"{config['model']} · {kind} · {config['split']} · seed {config['seed']}"
     mantissa, exponent = f"{config['lr']:.1e}".split("e")
     rate = f"{mantissa.removesuffix('.0')}e{int(exponent)}"
-    return f"{config['model']} · {kind} · #{number:02d} · lr {rate}"
+    return f"{config['model']} · {kind} · {config['split']} · #{number:02d} · lr {rate}"

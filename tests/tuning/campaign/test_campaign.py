@@ -21,7 +21,7 @@ from models import list_models
 from tests.support.surveys import survey_tiles
 from tuning.baselines.baselines import is_deterministic, list_baselines
 from tuning.report.tables import PUBLISHED_COLUMNS
-from tuning.settings.presets import pick_tiles
+from tuning.settings.presets import SEEDS, pick_tiles
 from tuning.tracking.client import connect, find_runs
 
 pytestmark = pytest.mark.slow
@@ -118,7 +118,7 @@ def test_runs_are_nested(smoke: subprocess.CompletedProcess[str], root: Path) ->
 def test_search_never_sees_test(smoke: subprocess.CompletedProcess[str], root: Path) -> None:
     for trial in runs_of(root, "smoke", kind="trial", stage="search"):
         assert not [name for name in trial.data.metrics if "test" in name]
-        assert trial.data.tags["seed"] == "42"
+        assert int(trial.data.tags["seed"]) not in SEEDS
 
 
 def test_every_trial_has_curves_and_its_environment(
@@ -135,7 +135,7 @@ def test_every_trial_has_curves_and_its_environment(
         assert trial.data.tags["env.device"] == "cpu"
         assert trial.inputs.dataset_inputs[0].dataset.digest == trial.data.tags["data_hash"]
         assert re.match(
-            r"\w+ · (search · #\d\d · lr \S+|repeat · blocks · seed \d+)$", _name(trial)
+            r"\w+ · (search · blocks · #\d\d · lr \S+|repeat · blocks · seed \d+)$", _name(trial)
         )
 
 
@@ -240,11 +240,11 @@ def test_finished_campaign_resumes_to_itself(
     assert len(connect(root)[0].search_model_versions("name='hokkaido-unet'")) == 1
 
 
-def test_cross_validation_repeats_and_pools_every_fold(root: Path, tmp_path: Path) -> None:
+def test_cross_validation_searches_and_repeats_every_fold(root: Path, tmp_path: Path) -> None:
     tiles = make_twin(
         root / "data", tile_ids=pick_tiles("blocks", 8, survey_catalogue())
     )  # smoke's, if it ran
-    words = "--model unet log_ratio_vv --preset smoke --trials 1 --seeds 2 --split blocks:2 --campaign folds"
+    words = "--model unet log_ratio_vv --preset smoke --trials 1 --seeds 2 --split blocks:2 --search per-fold --campaign folds"
     done = run(tmp_path, *words.split(), "--data", str(tiles))
     assert done.returncode == 0, done.stderr
     report = tmp_path / "reports" / "folds"
@@ -261,6 +261,19 @@ def test_cross_validation_repeats_and_pools_every_fold(root: Path, tmp_path: Pat
     chosen = network[network["seed"] == table.loc["unet", "seed"]]
     for name in ("tp", "fp", "fn", "tn", "n_samples"):
         assert table.loc["unet", name] == chosen[name].sum()
+    assert table.loc["unet", "f1_dice"] == pytest.approx(chosen["f1_dice"].mean())
+    assert table.loc["unet", "pr_auc_mean"] == pytest.approx(network["pr_auc"].mean())
+    searches = pd.read_csv(report / "search_trials.csv")
+    assert sorted(searches["split"]) == ["blocks:2/1", "blocks:2/2"]
+    assert not set(searches["seed"]) & set(network["seed"])
+    text = "searched on each of the 2 folds, on its own train and val tiles alone"
+    assert text in done.stderr
+    assert text in (report / "report.html").read_text()
+    (campaign,) = runs_of(tmp_path, "folds", kind="campaign")
+    assert campaign.data.params["search"] == "per-fold"
+    (version,) = connect(tmp_path)[0].search_model_versions("name='hokkaido-unet'")
+    assert version.tags["split"] == "blocks:2/1"
+    assert version.tags["split_hash"] != campaign.data.tags["split_hash"]
     parts = [
         set(make_split(fold, survey_catalogue()).test) for fold in ("blocks:2/1", "blocks:2/2")
     ]

@@ -54,7 +54,7 @@ def test_campaign_across_events_names_regions_and_events(
     assert first.endswith("Regions: hokkaido (Eastern Iburi in Hokkaido in Japan), noto.")
     assert "Event of hokkaido: 2018-09-05T18:08:00 UTC, from " in across.stderr
     assert "Event of noto: 2024-01-01T" in across.stderr
-    assert "searched on the fold events:hokkaido and used on every fold" in across.stderr
+    assert "searched once, on the fold events:hokkaido, and used on all 2 folds" in across.stderr
     assert "test AP on" in across.stdout
     assert "Mean over these events:" in across.stdout
 

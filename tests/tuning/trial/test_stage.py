@@ -71,7 +71,10 @@ def test_repeat_trial_keeps_a_model_and_needs_no_sample(stage: Stage, config: Co
 def test_search_trial_s_name_tells_model_number_and_rate(
     config: Config, rate: float, shown: str
 ) -> None:
-    assert name_trial("search", config | {"lr": rate}, 1) == f"unet · search · #01 · lr {shown}"
+    assert (
+        name_trial("search", config | {"lr": rate}, 1)
+        == f"unet · search · blocks · #01 · lr {shown}"
+    )
 
 
 def test_new_entry_is_to_be_sent_again(stage: Stage) -> None:
