@@ -1,6 +1,6 @@
-"""Content of a report page, and number formats that its sections share."""
+"""Content of a report page, and formats that its sections share."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,8 @@ from tuning.page.html import Image
 from tuning.report.ranking import Ranking
 from tuning.report.reference_layers import ReferenceLayers
 from tuning.report.register_models import Registered
+from tuning.report.results import ModelResult
+from tuning.report.tables import find_blind_runs
 from tuning.search.scope import SearchScope, read_scope
 
 
@@ -74,3 +76,14 @@ def format_spread(row: "Mapping[str, Any] | pd.Series[Any]", name: str) -> str:
     """Format mean ± standard deviation over seeds; the mean alone for one seed."""
     mean, std = row[f"{name}_mean"], row[f"{name}_std"]
     return f"{mean:.3f}" if np.isnan(std) else f"{mean:.3f} ± {std:.3f}"
+
+
+def describe_blind_seeds(models: Sequence[ModelResult]) -> list[str]:
+    """Name the seeds that found nothing on test, one sentence each; several folds are named too."""
+    sentences = []
+    for model in models:
+        folds = len(model.by_seed[0]) > 1
+        for run in find_blind_runs(model):
+            place = f" on fold {run.fold}" if folds else ""
+            sentences.append(f"{model.title} seed {run.seed} found no landslide{place}.")
+    return sentences

@@ -17,7 +17,7 @@ from tuning.metrics.clusters import MIN_EVENTS, estimate_event_mean
 from tuning.metrics.scores import METRICS
 from tuning.page.html import Block, Section, Table, Text
 from tuning.report.context import format_spread
-from tuning.report.over_seeds import average_seeds
+from tuning.report.tables import average_seeds
 
 SEED = 2018  # of the bootstrap over events
 EVENTS_FILE = "benchmark_events.csv"

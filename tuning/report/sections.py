@@ -12,9 +12,8 @@ from data.tiles.regions import DEFAULT_REGION, format_regions
 from tuning.metrics.compare import TOO_FEW, Comparison
 from tuning.page.html import Page
 from tuning.report.ceiling import build_ceiling_section
-from tuning.report.context import ReportContext, format_spread
+from tuning.report.context import ReportContext, describe_blind_seeds, format_spread
 from tuning.report.events import build_events_section, describe_new_events
-from tuning.report.over_seeds import describe_blind_seeds
 from tuning.report.ranking import Ranking
 from tuning.report.register_models import build_models_section
 from tuning.report.sections_runs import (

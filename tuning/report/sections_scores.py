@@ -10,8 +10,7 @@ from tuning.metrics.bootstrap import DRAWS
 from tuning.metrics.scores import METRICS
 from tuning.objects.stratified import make_groups, score_groups
 from tuning.page.html import Gallery, Image, Section, Table, Text
-from tuning.report.context import ReportContext, format_spread
-from tuning.report.over_seeds import describe_blind_seeds
+from tuning.report.context import ReportContext, describe_blind_seeds, format_spread
 from tuning.report.tables import OBJECT_SCORES
 
 RANKING_METRICS = ("pr_auc", "f1_dice", "iou")  # the table of the ranking shows these

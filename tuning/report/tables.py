@@ -18,13 +18,13 @@ from tuning.metrics.scores import (
     METRICS,
     Confusion,
     f1_dice,
+    is_blind,
     score_all,
     score_confusion,
 )
 from tuning.objects.boundary import rate_boundary
 from tuning.objects.object_scores import ObjectCounts, score_objects
 from tuning.report.ceiling import make_truth_columns
-from tuning.report.over_seeds import average_seeds, find_blind_runs
 from tuning.report.ranking import Ranking
 from tuning.report.results import ModelResult, RunResult
 from tuning.tracking.validate_runs import read_provenance
@@ -94,6 +94,20 @@ def score_seeds(model: ModelResult) -> pd.DataFrame:
     """Compute all scores of each seed of a model, mean over its folds; one row per seed."""
     rows = [average_folds([score_run(run) for run in runs]) for runs in model.by_seed]
     return pd.DataFrame(rows, index=list(model.seeds))
+
+
+def average_seeds(seeds: pd.DataFrame, name: str) -> tuple[float, float]:
+    """Return mean and standard deviation of a score over seeds; NaN if it is not defined for one of them.
+
+    A seed that finds nothing has the score 0; leaving out seeds would flatter a model.
+    """
+    values = seeds[name]
+    return float(values.mean(skipna=False)), float(values.std(skipna=False))
+
+
+def find_blind_runs(model: ModelResult) -> list[RunResult]:
+    """Return a model's runs that found nothing on test, at the threshold chosen on val, where there are landslides."""
+    return [run for run in model.runs if is_blind(Confusion(*map(int, run.at_val.sum(axis=0))))]
 
 
 def _metric(run: RunResult, name: str) -> float:

@@ -6,8 +6,13 @@ import pytest
 
 from tests.support.model_results import draw_landslides, make_layers, make_model, make_run
 from tuning.metrics.scores import METRICS
-from tuning.report.over_seeds import average_seeds, describe_blind_seeds, find_blind_runs
-from tuning.report.tables import OBJECT_SCORES, score_seeds
+from tuning.report.context import describe_blind_seeds
+from tuning.report.tables import (
+    OBJECT_SCORES,
+    average_seeds,
+    find_blind_runs,
+    score_seeds,
+)
 
 
 def test_a_blind_seed_counts_as_0_in_the_mean(rng: np.random.Generator) -> None:
