@@ -148,8 +148,7 @@ class _Plan:
 def _plan(times: np.ndarray, event: np.datetime64, steps: str, timesteps: int, tile: str) -> _Plan:
     pretended = pretend_event(list(times), event)
     if pretended is None:
-        counts = [int((np.unique(one) <= event).sum()) for one in times]
-        raise ValueError(describe_too_few(counts, tile, "Leave it out of the placebo."))
+        raise _too_few_error(list(times), event, tile, "Leave it out of the placebo.")
     images = []
     for one in times:
         early, first = np.unique(one[one <= event], return_index=True)  # repeated images once
@@ -157,9 +156,61 @@ def _plan(times: np.ndarray, event: np.datetime64, steps: str, timesteps: int, t
     return _Plan(pretended, np.stack(images))
 
 
-def describe_too_few(counts: Sequence[int], place: object, remedy: str) -> str:
-    """Return the message for series with too few images before the event."""
-    return (
-        f"A placebo needs at least {MIN_EARLY} images of each series before the event, with a time between images of "
-        f"all series, but got {' and '.join(map(str, counts))} in {place}. {remedy}"
+def _too_few_error(
+    series: Sequence[np.ndarray], event: np.datetime64, place: object, remedy: str
+) -> ValueError:
+    counts = " and ".join(str(len(np.unique(times[times <= event]))) for times in series)
+    return ValueError(
+        f"A placebo needs at least {MIN_EARLY} images of each series before the event, and a time with images of all "
+        f"series on both sides, but got {counts or 'none'} before {event} in {place}. {remedy}"
     )
+
+
+@dataclass(frozen=True)
+class Placebo:
+    """What is wished of a scene's event-free series, and once it is opened, its event.
+
+    Attributes:
+        pretended: Time of the pretended event, UTC; None for the one of :func:`pretend_event`.
+        event: Time of the real event; None before the scene is opened. Later images are not read.
+    """
+
+    pretended: np.datetime64 | None = None
+    event: np.datetime64 | None = None
+
+    def settle(
+        self, event: np.datetime64, series: Sequence[np.ndarray], source: object
+    ) -> tuple["Placebo", np.datetime64]:
+        """Return the placebo of a scene, and the time of its pretended event.
+
+        Args:
+            event: Time of the real event, UTC.
+            series: Acquisition times of each modality, each of shape ``(T,)``, UTC.
+            source: The scene, for the error message.
+
+        Raises:
+            ValueError: If a series has too few images before the event, or none on one side of the wished time.
+        """
+        middle = pretend_event(series, event)
+        if middle is None:
+            remedy = "Add images from before the event, or give a later --event if it had not happened by then."
+            raise _too_few_error(series, event, source, remedy)
+        wished = self.pretended
+        if wished is not None:
+            sides = [
+                np.array([(t <= wished).sum(), ((t > wished) & (t <= event)).sum()]) for t in series
+            ]
+            if np.min(sides) < 1:
+                counts = " and ".join(
+                    f"{before} before and {after} after" for before, after in sides
+                )
+                raise ValueError(
+                    "A pretended event needs images of each series on both sides, all before the real event "
+                    f"({event}), but got {counts} it at {wished} in {source}. Leave out --placebo-event to pretend it "
+                    f"at {middle}."
+                )
+        return Placebo(wished, event), middle if wished is None else wished
+
+    def cut(self, times: np.ndarray) -> np.ndarray:
+        """Return the ascending times up to the real event."""
+        return times if self.event is None else times[times <= self.event]

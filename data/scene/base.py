@@ -4,7 +4,7 @@ A scene is a mosaic of tiles (:mod:`data.scene.tile_mosaic`) or a datacube of an
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -12,6 +12,7 @@ import torch
 
 from data.io.safe_json import refused_error, show_value
 from data.pack.channels import MAPS, SAR_CHANNELS, list_modalities, select_event_steps
+from data.pack.placebo import Placebo
 from data.scene.georeference import Grid
 from data.scene.windows import Window
 from data.tiles.events import read_event_date
@@ -30,6 +31,7 @@ class InputSpec:
         steps: How acquisitions are chosen, one of ``data.pack.channels.STEPS``.
         event: Time of the event in UTC that the user gives; None to take it from the scene.
         learnt_events: Regions and times of the events that the network learnt from.
+        placebo: Whether to read images before the event only, and where to pretend one; None for a map.
     """
 
     channels: tuple[str, ...]
@@ -37,11 +39,25 @@ class InputSpec:
     steps: str
     event: np.datetime64 | None = None
     learnt_events: tuple[tuple[str, np.datetime64], ...] = ()
+    placebo: Placebo | None = None
 
     @property
     def modalities(self) -> tuple[str, ...]:
         """The modalities to read, in the order of ``data.tiles.MODALITIES``."""
         return list_modalities(self.channels)
+
+    def list_usable(self, times: np.ndarray) -> np.ndarray:
+        """Return the times to choose from: for a placebo, those before the real event."""
+        return times if self.placebo is None else self.placebo.cut(times)
+
+    def settle_event(
+        self, event: np.datetime64, series: Sequence[np.ndarray], source: object
+    ) -> tuple["InputSpec", np.datetime64]:
+        """Return this input and the event; for a placebo, those of `Placebo.settle`."""
+        if self.placebo is not None:
+            placebo, event = self.placebo.settle(event, series, source)
+            return replace(self, placebo=placebo), event
+        return self, event
 
 
 @dataclass(frozen=True)
@@ -62,7 +78,7 @@ class WindowData:
 
 
 class SeriesDates(NamedTuple):
-    """Times of a series in UTC, ascending: all that it has, and those that the network reads."""
+    """Times of a series in UTC, ascending: all that are usable, and those that the network reads."""
 
     available: np.ndarray
     chosen: np.ndarray
@@ -81,6 +97,7 @@ class Scene:
         dates: Acquisitions by modality: of a datacube once, of tiles for each tile that was read.
         notes: Conversions and choices made on opening, one sentence each.
         excluded: Tiles that could not be read so far, with the reason.
+        pretended: Times of the pretended events of a placebo so far, without duplicates.
     """
 
     grid: Grid
@@ -91,6 +108,7 @@ class Scene:
     dates: dict[str, list[SeriesDates]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     excluded: dict[str, str] = field(default_factory=dict)
+    pretended: set[np.datetime64] = field(default_factory=set)
 
     def list_windows(self, side: int, overlap: int) -> list[Window]:
         """List the windows to map, ordered by their first rows."""
@@ -128,10 +146,8 @@ def find_event(spec: InputSpec, text: str, source: object, notes: list[str]) -> 
         try:
             return parse_time(text)
         except ValueError as error:
-            rule, remedy = (
-                "event_date must be a day or a time (UTC)",
-                "Correct it, or give --event.",
-            )
+            rule = "event_date must be a day or a time (UTC)"
+            remedy = "Correct it, or give --event."
             raise refused_error(rule, show_value(text), str(source), remedy) from error
     events = dict(spec.learnt_events)
     if len(set(events.values())) != 1:
@@ -141,9 +157,8 @@ def find_event(spec: InputSpec, text: str, source: object, notes: list[str]) -> 
             "--event, such as --event 2018-09-05T18:08."
         )
     region, event = next(iter(events.items()))
-    notes.append(
-        f"The scene names no event; that of {region} is used ({event}), from which the model learnt."
-    )
+    text = f"that of {region} is used ({event}), from which the model learnt."
+    notes.append(f"The scene names no event; {text}")
     return event
 
 
@@ -160,17 +175,18 @@ def choose_steps(
         source: File or tile of the series, for the error message.
 
     Returns:
-        ``spec.timesteps`` ascending indices.
+        ``spec.timesteps`` ascending indices; for a placebo of few images, some repeated.
 
     Raises:
         ValueError: If there are too few dates, or none on one side of the event.
     """
-    if len(times) < spec.timesteps:
+    times = spec.list_usable(times)
+    if len(times) < spec.timesteps and spec.placebo is None:
         raise ValueError(
             f"The model reads {spec.timesteps} acquisitions, but got {len(times)} ({format_dates(times)}) in "
             f"{source}. Add dates, or use a model that reads fewer."
         )
-    if spec.steps == "event":
+    if spec.steps == "event" and len(times) >= spec.timesteps:
         indices = select_event_steps(times, spec.timesteps, event, modality)
     else:
         indices = [int(step) for step in np.linspace(0, len(times) - 1, spec.timesteps).round()]
@@ -200,8 +216,7 @@ def to_float16(values: np.ndarray) -> np.ndarray:
 
 def round_to_float16(values: np.ndarray) -> np.ndarray:
     """Round float32 values to half precision; the result is float32."""
-    rounded: np.ndarray = torch.from_numpy(to_float16(values)).float().numpy()
-    return rounded
+    return np.asarray(torch.from_numpy(to_float16(values)).float().numpy())
 
 
 def stack_channels(

@@ -92,7 +92,8 @@ def make_cube(
         has_heights=heights is not None,
         synthetic=synthetic,
         notes=notes,
-        events=(event,),
+        events=(event if spec.placebo is None else spec.placebo.event or event,),
+        pretended=set() if spec.placebo is None else {event},
         dates=dates,
         path=path,
         series={

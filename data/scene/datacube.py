@@ -51,6 +51,7 @@ def open_cube(
     heights: Layers | None = None
     dates: dict[str, list[SeriesDates]] = {}
     event = find_event(spec, _find_attribute(datasets, "event_date"), path, notes)
+    spec, event = spec.settle_event(event, [groups[name].times for name in datasets], path)
     for name, dataset in datasets.items():
         source = f"{name} of {path}"
         frame, note = read_frame(dataset, source)
@@ -59,7 +60,7 @@ def open_cube(
         south = _orient_south(dataset)
         times = groups[name].times
         steps = choose_dates(times, spec, event, name, source, notes)
-        dates[name] = [SeriesDates(times, times[steps])]
+        dates[name] = [SeriesDates(spec.list_usable(times), times[steps])]
         read = partial(
             _read_layers, south, name, [groups[name].slices[step] for step in steps], layout
         )

@@ -54,10 +54,13 @@ def open_geotiffs(
     series, marks = {}, []
     dates: dict[str, list[SeriesDates]] = {}
     event = find_event(spec, _read_event(table.dates), root, notes)
-    for modality in spec.modalities:
-        times = np.array(list(table.dates[modality]), "datetime64[ns]")
+    times_of = {
+        name: np.array(list(table.dates[name]), "datetime64[ns]") for name in spec.modalities
+    }
+    spec, event = spec.settle_event(event, list(times_of.values()), root)
+    for modality, times in times_of.items():
         steps = choose_dates(times, spec, event, modality, f"{modality} of {root}", notes)
-        dates[modality] = [SeriesDates(times, times[steps])]
+        dates[modality] = [SeriesDates(spec.list_usable(times), times[steps])]
         chosen = list(table.dates[modality].values())
         opened = [_open_bands(chosen[step]) for step in steps]
         marks += [raster.tags().get(SYNTHETIC) for one in opened for raster, _ in one.values()]

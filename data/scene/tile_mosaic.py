@@ -154,15 +154,18 @@ class Mosaic(Scene):
             return None
 
     def _load_tile(self, tile_id: str) -> _TileData:
-        spec, event = self.spec, self.tile_events[tile_id]
-        paths = [tile_path(self.root, tile_id, modality) for modality in spec.modalities]
+        modalities, event = self.spec.modalities, self.tile_events[tile_id]
+        paths = [tile_path(self.root, tile_id, modality) for modality in modalities]
         tiles = [open_tile(path, self.units) for path in paths]
         compare_tiles(tiles)
+        spec, event = self.spec.settle_event(event, [tile.times for tile in tiles], tile_id)
+        if spec.placebo is not None:
+            self.pretended.add(event)
         bands: dict[str, np.ndarray] = {}
         for tile in tiles:
             source = f"{tile_id}, {tile.modality}"
             steps = choose_steps(tile.times, spec, event, tile.modality, source)
-            dates = SeriesDates(tile.times, tile.times[steps])
+            dates = SeriesDates(spec.list_usable(tile.times), tile.times[steps])
             self.dates.setdefault(tile.modality, []).append(dates)
             bands |= _select_bands(tile, spec.channels, steps)
         heights = np.where(tiles[0].dem == NODATA, np.nan, tiles[0].dem.astype(np.float32))

@@ -79,6 +79,16 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
         action="store_true",
         help="refuse a scene that differs from what the model learnt from (default: say so)",
     )
+    add(
+        "--placebo",
+        action="store_true",
+        help="make no map, but count false alarms on the images before the event alone, without labels",
+    )
+    add(
+        "--placebo-event",
+        type=_read_event,
+        help="with --placebo: when to pretend the event, UTC (default: in the middle of these images)",
+    )
     add("--device", default="auto", help="auto, cpu, cuda, … (default: %(default)s)")
     add(
         "--window",
@@ -91,7 +101,10 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
         default=OVERLAP_PX,
         help="px shared by neighbouring windows (default: %(default)s)",
     )
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    if args.placebo_event is not None and not args.placebo:
+        parser.error("--placebo-event is for --placebo: add it, or leave out --placebo-event")
+    return args
 
 
 def _read_event(text: str) -> np.datetime64:
@@ -128,6 +141,10 @@ def _make_map(args: argparse.Namespace) -> int:
     from tuning.predict import summary, write_map
 
     job = write_map.prepare_map(args)
+    if args.placebo:
+        placebo = write_map.measure_placebo(job, args.out)
+        print(f"{summary.format_placebo(placebo)}\nNumbers: {args.out / write_map.PLACEBO_SUMMARY}")
+        return _report_missing(job.scene.excluded)
     totals = write_map.make_map(job, args.out)
     print(f"{summary.format_totals(totals, job.threshold)}.\nMap: {args.out}/")
     return _report_missing(job.scene.excluded)
@@ -138,7 +155,7 @@ def _report_missing(excluded: Collection[str]) -> int:
         return 0
     names = ", ".join(sorted(excluded))
     print(
-        f"error: {len(excluded)} tiles are missing in the map (reasons in summary.json): {names}.",
+        f"error: {len(excluded)} tiles are missing in the map (reasons in its JSON file): {names}.",
         file=sys.stderr,
     )
     return 1

@@ -1,4 +1,4 @@
-"""A map's totals as ``summary.json`` and as the picture's caption."""
+"""A map's totals as ``summary.json`` and as the picture's caption; a placebo's as ``placebo.json``."""
 
 import json
 import math
@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from data.scene.base import Scene
 from tuning.predict.polygons import MapTotals
 
 
@@ -41,6 +44,57 @@ def build_summary(totals: MapTotals, threshold: float, facts: Mapping[str, Any])
     if taken := sorted(summary.keys() & facts.keys()):
         raise ValueError(f"A fact must have a key of its own, but got {taken[0]!r}. Rename it.")
     return summary | dict(facts)
+
+
+def build_placebo_summary(
+    totals: MapTotals, threshold: float, scene: Scene, facts: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return the content of ``placebo.json``: what is called landslide on images before the event alone.
+
+    Args:
+        totals: The totals of the map of those images.
+        threshold: Minimum probability of a landslide pixel.
+        scene: The scene, mapped as a placebo.
+        facts: Further entries, such as the model and the input.
+
+    Returns:
+        ``placebo`` (true), ``false_alarms``, ``alarms_per_km2``, ``area_share``, ``mapped_km2``, ``threshold``,
+        ``event``, ``pretended_events``, and ``images`` by modality: numbers of images before the event (several if the
+        tiles differ), and the dates of those that the networks read; then *facts*.
+    """
+    km2 = totals.mapped_m2 / 1e6
+    return {
+        "placebo": True,
+        "false_alarms": totals.count,
+        "alarms_per_km2": totals.count / km2,
+        "area_share": totals.area_m2 / totals.mapped_m2,
+        "mapped_km2": km2,
+        "threshold": threshold,
+        "event": list(map(str, scene.events)),
+        "pretended_events": sorted(map(str, scene.pretended)),
+        "images": {
+            name: {
+                "before_event": sorted({len(np.unique(one.available)) for one in series}),
+                "read": sorted({str(time) for one in series for time in one.chosen}),
+            }
+            for name, series in scene.dates.items()
+        },
+    } | dict(facts)
+
+
+def format_placebo(summary: Mapping[str, Any]) -> str:
+    """Format the content of ``placebo.json`` for the terminal."""
+    images = ", ".join(
+        f"{len(one['read'])} of {' or '.join(map(str, one['before_event']))} images of {name}"
+        for name, one in summary["images"].items()
+    )
+    return (
+        f"Placebo: {summary['false_alarms']:,} false alarms on {summary['mapped_km2']:,.2f} km², "
+        f"{summary['alarms_per_km2']:.3g} per km²; {summary['area_share']:.2%} of the area is called landslide "
+        f"(threshold {summary['threshold']:.3g}).\n"
+        f"Read were {images} before the event ({', '.join(summary['event'])}), which was pretended at "
+        f"{', '.join(summary['pretended_events'])}. An older landslide between these images counts as a false alarm."
+    )
 
 
 def write_summary(path: Path, summary: Mapping[str, Any]) -> None:

@@ -11,19 +11,25 @@ from typing import Any
 
 from tqdm import tqdm
 
-from data.io.safe_json import refused_error
+from data.pack.placebo import Placebo
 from data.scene import open_scene
 from data.scene.base import Scene
 from data.tiles import TILE_PX
 from data.tiles.manifest import describe_origin
 from tuning.predict.cog import MASK, PROBABILITY, RELIEF, SPREAD, RasterWriter
 from tuning.predict.ensemble import Member, load_members
-from tuning.predict.familiarity import UNKNOWN, find_differences
+from tuning.predict.familiarity import UNKNOWN, check_familiar, find_differences
 from tuning.predict.polygons import MapTotals, write_polygons
 from tuning.predict.predictor import Predictor
 from tuning.predict.quicklook import draw_quicklook
 from tuning.predict.sliding_window import map_scene
-from tuning.predict.summary import build_summary, format_origins, format_totals, write_summary
+from tuning.predict.summary import (
+    build_placebo_summary,
+    build_summary,
+    format_origins,
+    format_totals,
+    write_summary,
+)
 from tuning.serving.pyfunc_model import parse_device, read_threshold
 from tuning.train.malloc import keep_freed_memory
 
@@ -32,6 +38,8 @@ WINDOW_PX = 512  # larger windows waste less on overlap, smaller ones need less 
 ORIGINS = ("model", "learnt_on", "made_from")
 PICTURE = "quicklook.png"
 SUMMARY = "summary.json"
+PLACEBO_SUMMARY = "placebo.json"
+PLACEBO_FACTS = (*ORIGINS, "networks", "input", "flips", "notes")
 
 
 @dataclass(frozen=True)
@@ -71,7 +79,8 @@ def prepare_map(args: argparse.Namespace) -> MapJob:
     members = load_members(args.model, args.root, ensemble=args.ensemble)
     predictor = Predictor(members, parse_device(args.device), flips=args.tta)
     threshold = read_threshold({"threshold": args.threshold}, predictor.threshold)
-    spec = replace(predictor.spec, event=args.event)
+    placebo = Placebo(args.placebo_event) if args.placebo else None
+    spec = replace(predictor.spec, event=args.event, placebo=placebo)
     scene = open_scene(
         *(args.input, spec, args.units),
         resample=args.resample,
@@ -117,20 +126,6 @@ def _collect_facts(
     }
 
 
-def check_familiar(differences: list[str] | None, place: str) -> None:
-    """Refuse a scene that differs from what the model learnt from.
-
-    Raises:
-        ValueError: If there are differences, or nothing is known of the training.
-    """
-    if differences is None or differences:
-        got = " ".join(differences) if differences else UNKNOWN
-        remedy = "Map it without --strict, or train on tiles like it."
-        raise refused_error(
-            "With --strict a scene must be like the train tiles", got, place, remedy
-        )
-
-
 def describe_input(paths: Sequence[Path]) -> str:
     """Return the input as text: a path, or the first of several files and their number."""
     more = f" and {len(paths) - 1} more files" if len(paths) > 1 else ""
@@ -154,6 +149,39 @@ def make_map(job: MapJob, out: Path) -> MapTotals:
         FileExistsError: If *out* is not empty.
         ValueError: If the scene cannot be read, or no pixel can be mapped.
     """
+    with _rasterise(job, out) as (folder, files):
+        return _write_products(job, folder, files)
+
+
+def measure_placebo(job: MapJob, out: Path) -> dict[str, Any]:
+    """Count what the networks call landslide on a scene opened as a placebo; write the numbers alone, and no map.
+
+    Args:
+        job: The scene, whose ``spec`` has a placebo, networks and options.
+        out: A new or empty folder; receives ``placebo.json``.
+
+    Returns:
+        The content of that file, of :func:`tuning.predict.summary.build_placebo_summary`.
+
+    Raises:
+        FileExistsError: If *out* is not empty.
+        ValueError: If the scene cannot be read, or no pixel has data.
+    """
+    with _temporary_folder(out) as folder:
+        with _rasterise(job, folder / "map") as (rasters, files):
+            totals = write_polygons(rasters, files["mask"], files["probability"])
+        _check_mapped(job, totals)
+        shutil.rmtree(folder / "map")
+        facts = {name: job.facts[name] for name in PLACEBO_FACTS}
+        facts["missing_tiles"] = job.scene.excluded
+        summary = build_placebo_summary(totals, job.threshold, job.scene, facts)
+        write_summary(folder / PLACEBO_SUMMARY, summary)
+    return summary
+
+
+@contextmanager
+def _rasterise(job: MapJob, out: Path) -> Iterator[tuple[Path, dict[str, Path]]]:
+    """Map a scene into rasters; yield their folder, which becomes *out* at the end, and their files by layer."""
     scene, predictor = job.scene, job.predictor
     layers = {name: LAYERS[name] for name in (*predictor.layers, "mask", "relief")}
     tags = {name: str(value) for name, value in job.facts.items()}
@@ -168,7 +196,13 @@ def make_map(job: MapJob, out: Path) -> MapTotals:
                 threshold=job.threshold,
                 progress=bar.update,
             )
-        return _write_products(job, folder, rasters.finish())
+        yield folder, rasters.finish()
+
+
+def _check_mapped(job: MapJob, totals: MapTotals) -> None:
+    if not totals.mapped_m2:
+        reason = next(iter(job.scene.excluded.values()), "No pixel has backscatter.")
+        raise ValueError(f"A map needs data, but {job.facts['input']} has none. {reason}")
 
 
 def _write_products(job: MapJob, folder: Path, files: dict[str, Path]) -> MapTotals:
@@ -179,9 +213,7 @@ def _write_products(job: MapJob, folder: Path, files: dict[str, Path]) -> MapTot
         *(folder, files["mask"], files["probability"], files.get("spread")),
         about={"description": origin} | {name: str(job.facts[name]) for name in ORIGINS},
     )
-    if not totals.mapped_m2:
-        reason = next(iter(scene.excluded.values()), "No pixel has backscatter.")
-        raise ValueError(f"A map needs data, but {job.facts['input']} has none. {reason}")
+    _check_mapped(job, totals)
     differences = job.facts.get("differs_from_training")
     draw_quicklook(
         *(folder / PICTURE, files["probability"], files["mask"], files["relief"]),

@@ -16,7 +16,7 @@ from data.io.errors import unknown_name
 from models import list_models, paper_name
 from tuning.registry import aliases
 from tuning.registry.comparable import make_printable
-from tuning.registry.model_card import GATE_TAG
+from tuning.registry.model_card import GATE_TAG, format_gate
 from tuning.registry.names import list_registered_models, split_name
 from tuning.registry.register import apply_gate
 from tuning.tracking.client import SQLITE, connect, database_file, tracking_uri
@@ -106,7 +106,7 @@ def _make_row(version: ModelVersion, own_aliases: list[str]) -> tuple[str, ...]:
         _format_number(tags.get("val_pr_auc")),
         test_ap,
         *(make_printable(tags.get(name, "-")) for name in ("data", "split", "campaign")),
-        make_printable(tags.get(GATE_TAG, "not run")),
+        make_printable(format_gate(tags)),
         f"{created:%Y-%m-%d %H:%M}",
     )
 

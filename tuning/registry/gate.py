@@ -1,8 +1,10 @@
-"""Three checks that a network must pass before it may become champion.
+"""Five checks that a network must pass before it may become champion.
 
 - ``flips``: a flipped input yields the flipped map
 - ``direction``: a stronger change after the event does not lower the landslides' probability
 - ``no_change``: a time series without change contains no landslide
+- ``placebo``: an event-free series, of images before the event alone, contains (nearly) no landslide
+- ``time``: with the acquisitions in reversed order, the landslides' probability falls
 
 The limits separate good from broken networks on val windows of the twin (split ``blocks``). Measured values of
 flips, direction and no change:
@@ -14,6 +16,15 @@ flips, direction and no change:
 - the good networks with reversed dates: -0.08 to 0.85, -0.025 to +0.003, 0 to 0.1 %
 - the good networks, half of the output replaced by a positional pattern: 0.48 to 0.60, +0.08 to +0.10, 0 to 15 %
 - constant output: 0, 0, 0 or 100 %
+
+Measured values of placebo and time (part of the landslides' probability that is lost), and the correlation of the map
+with that of the reversed dates:
+
+- the nine networks of a campaign of preset ``quick``, three architectures, val AP 0.56 to 0.61: 0 to 0.4 %, 52 to 90 %,
+  0.24 to 0.71
+- trained on the mean over time, val AP 0.23, so truly blind to time: 6.8 %, 0 %, 1.00
+- trained with the dates shuffled anew for each batch, val AP 0.24: 11 %, 20 %, 0.92
+- untrained (three): 23 to 100 %, -3 to 5 %, 0.32 to 1.00
 
 Every broken network failed a check; no good network did.
 """
@@ -27,10 +38,13 @@ from torch import Tensor
 
 from tuning.registry.gate_tiles import GateTiles
 
+CHECKS = ("flips", "direction", "no_change", "placebo", "time")
 FLIPS = ((-2,), (-1,), (-2, -1))  # rows, columns, both
 MIN_AGREEMENT = 0.8
 MAX_FALL = 0.005
 MAX_SHARE = 0.01
+MAX_ALARMS = 0.02
+MIN_LOSS = 0.35
 _CONSTANT = 1e-6  # a map with a smaller standard deviation counts as constant
 _BATCH = 4
 
@@ -42,22 +56,22 @@ class GateCheck:
     """Result of one check.
 
     Attributes:
-        name: ``flips``, ``direction`` or ``no_change``.
-        passed: Whether *value* is within *limit*.
-        value: Measured value.
-        limit: Smallest allowed value; for ``no_change`` the largest.
+        name: One of ``CHECKS``.
+        passed: Whether *value* is within *limit*; None if it was not measured.
+        value: Measured value; NaN if it was not measured.
+        limit: Smallest allowed value; for ``no_change`` and ``placebo`` the largest.
         sentence: The result in words.
     """
 
     name: str
-    passed: bool
+    passed: bool | None
     value: float
     limit: float
     sentence: str
 
 
 def run_gate_checks(program: Program, tiles: GateTiles, threshold: float) -> tuple[GateCheck, ...]:
-    """Run the three checks on a program.
+    """Run the checks on a program.
 
     Args:
         program: ``(B, T, C, H, W)`` in dB to landslide probabilities ``(B, H, W)``.
@@ -65,7 +79,7 @@ def run_gate_checks(program: Program, tiles: GateTiles, threshold: float) -> tup
         threshold: Probability from which a pixel counts as landslide.
 
     Returns:
-        The results: ``flips``, ``direction``, ``no_change``.
+        The results in the order of ``CHECKS``.
 
     Raises:
         ValueError: If the program's output has another shape.
@@ -75,6 +89,8 @@ def run_gate_checks(program: Program, tiles: GateTiles, threshold: float) -> tup
         _check_flips(program, tiles, probs),
         _check_direction(program, tiles, probs),
         _check_no_change(program, tiles, threshold),
+        _check_placebo(program, tiles, threshold),
+        _check_time(program, tiles, probs),
     )
 
 
@@ -130,9 +146,42 @@ def _check_direction(program: Program, tiles: GateTiles, probs: np.ndarray) -> G
 
 def _check_no_change(program: Program, tiles: GateTiles, threshold: float) -> GateCheck:
     """Measure the share of landslide pixels in a time series without change."""
-    value = float(np.mean(~(_predict(program, tiles.freeze()) < threshold)))  # NaN: landslide
+    value = _measure_share(program, tiles.freeze(), threshold)
     sentence = (
         f"A time series without change should contain no landslide: {100 * value:.2f} % of the pixels reach "
         f"the threshold {threshold:.3f}; at most {100 * MAX_SHARE:g} % may."
     )
     return GateCheck("no_change", value <= MAX_SHARE, value, MAX_SHARE, sentence)
+
+
+def _measure_share(program: Program, x: np.ndarray, threshold: float) -> float:
+    """Return the share of pixels that reach the threshold; NaN counts as landslide."""
+    return float(np.mean(~(_predict(program, x) < threshold)))
+
+
+def _check_placebo(program: Program, tiles: GateTiles, threshold: float) -> GateCheck:
+    """Measure the share of landslide pixels in series that end before the event."""
+    rule = "An event-free series, of images before the event alone, should contain no landslide"
+    if not len(tiles.placebo):
+        sentence = f"{rule}: not measured, since the campaign stored no such series."
+        return GateCheck("placebo", None, float("nan"), MAX_ALARMS, sentence)
+    value = _measure_share(program, tiles.placebo, threshold)
+    sentence = (
+        f"{rule}: {100 * value:.2f} % of the pixels reach the threshold {threshold:.3f}; at most "
+        f"{100 * MAX_ALARMS:g} % may."
+    )
+    return GateCheck("placebo", value <= MAX_ALARMS, value, MAX_ALARMS, sentence)
+
+
+def _check_time(program: Program, tiles: GateTiles, probs: np.ndarray) -> GateCheck:
+    """Reverse the order of the acquisitions; measure which part of the landslides' probability is lost."""
+    landslides = tiles.mask > 0
+    reversed_probs = _predict(program, tiles.reverse())
+    there, back = (float(one[landslides].mean()) for one in (probs, reversed_probs))
+    value = (there - back) / there if there > 0 else 0.0
+    sentence = (
+        "A map should depend on what came before what: with the acquisitions in reversed order, the landslides' "
+        f"probability is {back:.3f} instead of {there:.3f}, lower by {100 * value:.0f} %, and the two maps correlate "
+        f"by {_correlate(probs, reversed_probs):.3f}; it must be lower by {100 * MIN_LOSS:g} %."
+    )
+    return GateCheck("time", value >= MIN_LOSS, value, MIN_LOSS, sentence)

@@ -5,7 +5,7 @@ val, because test must not influence which model is promoted.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from data.io.safe_arrays import ArraySpec, read_arrays
 from data.io.safe_json import refused_error
 from data.pack import Pack
 from data.pack.channels import select_steps
+from data.pack.placebo import find_placebo_tiles, make_placebo_pack
 from data.pack.reader import PackReader
 from data.tiles import ACQUISITIONS, TILE_PX
 
@@ -25,11 +26,13 @@ GATE_FILE = "gate.npz"  # artifact of the campaign's run
 WINDOW_PX = 64  # edge of a window; networks need multiples of 16
 STEP_PX = 16  # between candidate windows
 MAX_TILES = 8
-MAX_BYTES = 4_000_000  # of ``x`` and ``before`` in float16
+MAX_BYTES = 8_000_000  # of ``x``, ``before`` and ``placebo`` in float16
 _SQUARE = (WINDOW_PX, WINDOW_PX)
+_HALVES = ("x", "before", "placebo")
 _ARRAYS = {
     "x": ArraySpec("float16", (None, None, None, *_SQUARE)),
     "before": ArraySpec("float16", (None, None, *_SQUARE)),
+    "placebo": ArraySpec("float16", (None, None, None, *_SQUARE)),
     "mask": ArraySpec("uint8", (None, *_SQUARE)),
     "after": ArraySpec("int64", (None, None)),
 }
@@ -45,12 +48,20 @@ class GateTiles:
         mask: 1 = landslide, shape ``(N, H, W)``, uint8.
         after: Index of the first acquisition after the event, shape ``(N, C)``, int64: each modality has its
             own dates. T if there is none, as for the DEM and its slope, which no check changes.
+        placebo: Event-free series of those windows whose tiles have images enough before the event, shape
+            ``(M, T, C, H, W)``, float32 (`data.pack.placebo`). M is 0 if no tile has, and in files of campaigns that
+            did not write it.
     """
 
     x: np.ndarray
     before: np.ndarray
     mask: np.ndarray
     after: np.ndarray
+    placebo: np.ndarray
+
+    def reverse(self) -> np.ndarray:
+        """Return *x* with the acquisitions in reversed order: what came after the event comes before it."""
+        return np.ascontiguousarray(self.x[:, ::-1])
 
     def scale_change(self, factor: float) -> np.ndarray:
         """Return *x* with the landslides' change scaled: 0 removes it, 1 keeps it, 2 doubles it.
@@ -109,20 +120,52 @@ def make_gate_tiles(
             "A gate needs a val tile with a landslide and an acquisition before the event, but got "
             f"none among {len(val)} in {pack.path}. Choose another split or add tiles."
         )
-    max_tiles = MAX_BYTES // (2 * len(channels) * WINDOW_PX**2 * (picked.shape[1] + 1))
+    max_tiles = MAX_BYTES // (2 * len(channels) * WINDOW_PX**2 * (2 * picked.shape[1] + 1))
     ranked = sorted(usable, key=lambda row: (-landslide_px[row], pack.tile_ids[row]))
     rows = np.array(ranked[: max(1, min(MAX_TILES, max_tiles))])
+    windows = {pack.tile_ids[row]: _find_window(pack.mask[row]) for row in rows}
+    mask = [pack.mask[row][window] for row, window in zip(rows, windows.values(), strict=True)]
+    return GateTiles(
+        x=_cut(pack, windows, channels, picked[rows]),
+        before=_cut(pack, windows, channels, last[rows][:, None])[:, 0],
+        mask=np.stack(mask),
+        after=after[rows],
+        placebo=_cut_placebo(pack, windows, channels, series, (steps, timesteps)),
+    )
+
+
+def _cut(
+    pack: Pack,
+    windows: Mapping[str, tuple[slice, slice]],
+    channels: Sequence[str],
+    picked: np.ndarray,
+) -> np.ndarray:
+    """Cut a window from each tile, of each channel's acquisitions *picked* ``(N, T, C)``: ``(N, T, C, H, W)``."""
     reader = PackReader(pack, channels, ACQUISITIONS, "all")
-    windows = [(..., *_find_window(pack.mask[row])) for row in rows]
-    xs, befores = [], []
-    for row, window in zip(rows, windows, strict=True):
-        tile = torch.empty(reader.shape)
-        reader.read(int(row), tile)
-        full = tile.numpy()[window]  # (15, C, H, W)
-        xs.append(np.take_along_axis(full, picked[row][:, :, None, None], axis=0))
-        befores.append(np.take_along_axis(full, last[row][None, :, None, None], axis=0)[0])
-    mask = np.stack([pack.mask[row][window] for row, window in zip(rows, windows, strict=True)])
-    return GateTiles(np.stack(xs), np.stack(befores), mask, after[rows])
+    tile, cut = torch.empty(reader.shape), []
+    rows = pack.rows(list(windows)).tolist()
+    for row, window, chosen in zip(rows, windows.values(), picked, strict=True):
+        reader.read(row, tile)
+        whole = tile.numpy()[(..., *window)]  # (15, C, H, W)
+        cut.append(np.take_along_axis(whole, chosen[:, :, None, None], axis=0))
+    size = (0, picked.shape[1], len(channels), *_SQUARE)
+    return np.stack(cut) if cut else np.zeros(size, np.float32)
+
+
+def _cut_placebo(
+    pack: Pack,
+    windows: Mapping[str, tuple[slice, slice]],
+    channels: Sequence[str],
+    series: tuple[str, int],
+    reads: tuple[str, int],
+) -> np.ndarray:
+    """Cut the windows of event-free series, of the tiles that have images enough."""
+    used = find_placebo_tiles(pack, list(windows)).used
+    if not used:
+        return _cut(pack, {}, channels, np.zeros((0, series[1], len(channels)), np.int64))
+    placebo = make_placebo_pack(pack, used, *reads)
+    picked, _ = _locate_acquisitions(placebo, channels, *series)
+    return _cut(placebo, {tile: windows[tile] for tile in used}, channels, picked)
 
 
 def _locate_acquisitions(
@@ -169,7 +212,7 @@ def write_gate_tiles(
     except ValueError as error:
         logger.warning("No model of this campaign can be promoted. %s", error)
         return []
-    halves = {name: getattr(tiles, name).astype(np.float16) for name in ("x", "before")}
+    halves = {name: getattr(tiles, name).astype(np.float16) for name in _HALVES}
     np.savez_compressed(folder / GATE_FILE, mask=tiles.mask, after=tiles.after, **halves)
     return [folder / GATE_FILE]
 
@@ -180,13 +223,16 @@ def read_gate_tiles(file: Path) -> GateTiles:
     Raises:
         ValueError: If the file has other arrays or shapes than :func:`write_gate_tiles` writes.
     """
-    arrays = read_arrays(file, _ARRAYS)
+    arrays = read_arrays(file, _ARRAYS, optional=("placebo",))
     x = arrays["x"]
+    arrays.setdefault("placebo", x[:0])
     tiles, steps, channels = x.shape[:3]
     shapes = {"before": (tiles, channels), "mask": (tiles,), "after": (tiles, channels)}
     wrong = [name for name, shape in shapes.items() if arrays[name].shape[: len(shape)] != shape]
+    if arrays["placebo"].shape[1:] != x.shape[1:] or len(arrays["placebo"]) > tiles:
+        wrong.append("placebo")
     if wrong or not x.size or tiles > MAX_TILES or steps > ACQUISITIONS:
         got = f"x of shape {x.shape} and {', '.join(wrong) or 'no array'} of another size"
         raise refused_error(f"A gate must have equal arrays of 1 to {MAX_TILES} tiles", got, file)
-    halves = {name: arrays[name].astype(np.float32) for name in ("x", "before")}
+    halves = {name: arrays[name].astype(np.float32) for name in _HALVES}
     return GateTiles(mask=arrays["mask"], after=arrays["after"], **halves)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tuning.registry.gate import GateCheck
+from tuning.registry.gate import CHECKS, GateCheck
 from tuning.registry.names import REGIONS_TAG, read_regions_tag
 
 DOI = "10.1038/s41597-025-06167-2"
@@ -15,6 +15,7 @@ LICENCES = {
 }
 GATE_TAG = "gate"  # "passed", or "failed: " and the names of the failed checks
 PASSED = "passed"
+NOT_MEASURED = "not measured"  # value of a check's own tag
 _PROVENANCE = (
     *("model", "channels", "acquisitions", "data", "split", "split_hash", "data_hash", "campaign"),
     *("preset", "git_commit", "seeds", "seed", "threshold"),
@@ -61,9 +62,23 @@ def make_tags(row: Mapping[str, Any], regions: Sequence[str]) -> dict[str, str]:
 
 def make_gate_tags(checks: Sequence[GateCheck]) -> dict[str, str]:
     """Make the tags of a gate's result; ``gate`` is last and marks the result as complete."""
-    failed = [check.name for check in checks if not check.passed]
-    tags = {f"{GATE_TAG}_{check.name}": f"{check.value:.4f}" for check in checks}
+    failed = [check.name for check in checks if check.passed is False]
+    tags = {
+        f"{GATE_TAG}_{check.name}": NOT_MEASURED if check.passed is None else f"{check.value:.4f}"
+        for check in checks
+    }
     return {**tags, GATE_TAG: f"failed: {', '.join(failed)}" if failed else PASSED}
+
+
+def format_gate(tags: Mapping[str, str]) -> str:
+    """Return a version's gate result, with the checks that were not measured: earlier gates had fewer."""
+    if GATE_TAG not in tags:
+        return "not run"
+    open_checks = [
+        name for name in CHECKS if tags.get(f"{GATE_TAG}_{name}", NOT_MEASURED) == NOT_MEASURED
+    ]
+    more = f" ({', '.join(open_checks)} {NOT_MEASURED})" if open_checks else ""
+    return tags[GATE_TAG] + more
 
 
 def describe_model(title: str) -> str:
@@ -115,7 +130,8 @@ def make_card(
 
 
 def _format_check(check: GateCheck) -> str:
-    return f"- {'passed' if check.passed else '**failed**'}: {check.sentence}"
+    outcome = {True: "passed", False: "**failed**", None: NOT_MEASURED}[check.passed]
+    return f"- {outcome}: {check.sentence}"
 
 
 def _folds(tags: Mapping[str, str]) -> int:

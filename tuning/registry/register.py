@@ -118,7 +118,10 @@ def apply_gate(
         client.set_model_version_tag(name, str(number), key, value)
     for check in checks:
         logger.log(
-            logging.INFO if check.passed else logging.WARNING, "%s: %s", name, check.sentence
+            logging.WARNING if check.passed is False else logging.INFO,
+            "%s: %s",
+            name,
+            check.sentence,
         )
     return client.get_model_version(name, str(number))
 

@@ -10,6 +10,7 @@ import torch
 from data.pack import Pack
 from data.pack.channels import choose_channels, select_even_steps
 from data.pack.placebo import (
+    Placebo,
     find_placebo_tiles,
     make_placebo_pack,
     pretend_event,
@@ -115,6 +116,31 @@ def test_placebo_keeps_the_pixels_of_each_image(pack: Pack) -> None:
                 assert np.array_equal(placebo.bands[name][row, place], expected, equal_nan=True)
 
 
+def test_scene_s_event_is_pretended_where_the_user_says_or_in_the_middle() -> None:
+    series = [days(-40, -30, -20, -10, 5), days(-41, -31, -21, -11, 4)]
+    placebo, middle = Placebo().settle(EVENT, series, "scene")
+    assert middle == pretend_event(series, EVENT)
+    assert placebo.event == EVENT
+    assert np.array_equal(placebo.cut(series[0]), series[0][:4])
+    wished = days(-12)[0]
+    assert Placebo(wished).settle(EVENT, series, "scene")[1] == wished
+
+
+@pytest.mark.parametrize(("day", "got"), [(-10, "4 before and 0 after and 3"), (-50, "0 before")])
+def test_pretended_event_without_images_on_both_sides_is_refused(day: int, got: str) -> None:
+    series = [days(-40, -30, -20, -10, 5), days(-41, -31, -20, -9, 4)]
+    rule = r"needs images of each series on both sides, all before the real event \(2018-09-05T18:08:00\)"
+    with pytest.raises(ValueError, match=rf"{rule}, but got {got}.* it at .* in scene. Leave out"):
+        Placebo(days(day)[0]).settle(EVENT, series, "scene")
+
+
+def test_scene_with_too_few_early_images_is_refused_with_their_numbers() -> None:
+    series = [days(-40, -30, 5), days(-1, 4)]
+    rule = "at least 2 images of each series before the event, and a time with images of all series"
+    with pytest.raises(ValueError, match=rf"{rule} on both sides, but got 2 and 1 before .* Add"):
+        Placebo().settle(EVENT, series, "scene")
+
+
 def test_tile_with_too_few_early_images_is_left_out_and_named(pack: Pack) -> None:
     events = np.array(pack.events)
     events[0] = pack.times[0, 0, 0]  # one image is left
@@ -123,5 +149,7 @@ def test_tile_with_too_few_early_images_is_left_out_and_named(pack: Pack) -> Non
     found = find_placebo_tiles(early, [second, first])
     assert (found.used, found.left_out) == ((second,), (first,))
     rule = "at least 2 images of each series before the event"
-    with pytest.raises(ValueError, match=rf"{rule}.*got 1 and \d in {first}. Leave it out"):
+    with pytest.raises(
+        ValueError, match=rf"{rule}.*got 1 and \d before .* in {first}\. Leave it out"
+    ):
         make_placebo_pack(early, [first], "even", 4)

@@ -16,13 +16,15 @@ import pytest
 import rasterio
 import rasterio.features
 import torch
+import xarray as xr
 from mlflow.tracking import MlflowClient
 
 from data.tiles import ORBITS, open_tile, tile_path
-from tests.support.cube_files import TIMES, change_all, make_groups, write_netcdf
+from tests.support.cube_files import TIMES, change_all, make_groups, write_netcdf, write_zarr
 from tests.support.geotiff_files import write_folder
 from tests.support.producer_cubes import write_stackstac
 from tests.support.served_fixtures import write_checkpoint
+from tests.support.tile_files import EVENT
 from tuning.predict.__main__ import main
 from tuning.predict.ensemble import load_members
 from tuning.registry.aliases import CHAMPION
@@ -354,6 +356,16 @@ def test_a_datacube_becomes_a_map_of_its_size(
             NAME,
             "A map needs data, but .* has none.*before and after the event",
         ),
+        (
+            ("--placebo", "--event", "2018-02-20"),
+            NAME,
+            r"at least 2 images of each series before the event.*got [01] and [01] before 2018-02-20",
+        ),
+        (
+            ("--placebo", "--placebo-event", "2018-12-01"),
+            NAME,
+            r"needs images of each series on both sides.*0 after it at 2018-12-01.*to pretend it at 2018-",
+        ),
         (("--overlap", "129"), NAME, "overlap of tiles must be 2 to 128 px, but got 129"),
         (("--overlap", "400"), NAME, "none"),
     ],
@@ -401,6 +413,71 @@ def test_a_folder_that_is_not_empty_is_not_changed(
     assert [file.name for file in (tmp_path / "map").iterdir()] == ["notes.txt"]
 
 
+def test_a_placebo_counts_false_alarms_and_makes_no_map(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("--placebo", "--threshold", "0.3") == 0
+    assert [file.name for file in (tmp_path / "map").iterdir()] == ["placebo.json"]
+    found = json.loads((tmp_path / "map" / "placebo.json").read_text())
+    assert found["placebo"] is True
+    assert found["mapped_km2"] == pytest.approx(4 * 1.28**2)
+    assert found["alarms_per_km2"] == pytest.approx(found["false_alarms"] / found["mapped_km2"])
+    assert 0 <= found["area_share"] <= 1
+    for images in found["images"].values():
+        assert len(images["read"]) == 4
+        (count,) = images["before_event"]
+        assert 4 <= count < 15
+        first, last = min(images["read"]), max(images["read"])
+        assert first <= found["pretended_events"][0] < last <= found["event"][0]
+    output = capsys.readouterr().out
+    assert f"Placebo: {found['false_alarms']:,} false alarms on 6.55 km², " in output
+    assert f"Read were 4 of {count} images of s1asc, 4 of " in output
+    assert "An older landslide between these images counts as a false alarm." in output
+    assert "Map:" not in output
+
+
+@pytest.mark.parametrize("write", [write_netcdf, write_zarr, write_folder])
+def test_images_after_the_event_never_reach_a_placebo(
+    run: Run, tmp_path: Path, write: Callable[..., Path]
+) -> None:
+    def spoil(dataset: xr.Dataset) -> xr.Dataset:
+        late = dataset["time"] > EVENT
+        return dataset.assign({band: dataset[band].where(~late, -3.0) for band in ("VV", "VH")})
+
+    found = []
+    for name, change in (("a", lambda d: d), ("b", spoil)):
+        path = tmp_path / {write_netcdf: f"{name}.nc", write_zarr: f"{name}.zarr"}.get(write, name)
+        write(change_all(make_groups(64, 64), change), path)
+        out = ("--out", str(tmp_path / f"out_{name}"), "--event", str(EVENT))
+        assert run("--placebo", "--threshold", "0.3", *out, given=path) == 0
+        summary = json.loads((tmp_path / f"out_{name}" / "placebo.json").read_text())
+        found.append({key: value for key, value in summary.items() if key != "input"})
+    assert found[0] == found[1]
+    assert found[0]["area_share"] > 0
+
+
+@pytest.mark.parametrize("write", [write_netcdf, write_folder])
+def test_fewer_early_images_than_the_network_reads_are_repeated(
+    run: Run, tmp_path: Path, write: Callable[..., Path]
+) -> None:
+    path = write(make_groups(64, 64), tmp_path / "scene.nc")
+    assert run("--placebo", "--event", str(TIMES[2].astype("datetime64[s]")), given=path) == 0
+    found = json.loads((tmp_path / "map" / "placebo.json").read_text())
+    for images in found["images"].values():
+        assert images["before_event"] == [3]
+        assert len(images["read"]) == 3
+
+
+def test_a_placebo_never_replaces_a_map(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run() == 0
+    before = {file.name: file.read_bytes() for file in (tmp_path / "map").iterdir()}
+    assert run("--placebo") == 1
+    assert "new or empty folder" in capsys.readouterr().err
+    assert {file.name: file.read_bytes() for file in (tmp_path / "map").iterdir()} == before
+
+
 def test_a_missing_tile_fails_the_command_but_not_the_map(
     run: Run, quad: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -438,6 +515,7 @@ def test_changed_model_files_are_refused(
             ("--event", "soon"),
             "must be a day or a time (UTC) such as 2018-09-05T18:08, but got 'soon'",
         ),
+        (("--placebo-event", "2018-05-01"), "--placebo-event is for --placebo: add it, or leave"),
         (("--window", "100"), "must be a multiple of 16, but got 100"),
         (("--units", "bel"), "invalid choice: 'bel'"),
     ],

@@ -11,10 +11,14 @@ from torch import Tensor
 from data.pack import Pack
 from data.pack.channels import choose_channels
 from data.splits import Split
+from tests.support.tile_files import EVENT
 from tuning.registry.gate import (
+    CHECKS,
+    MAX_ALARMS,
     MAX_FALL,
     MAX_SHARE,
     MIN_AGREEMENT,
+    MIN_LOSS,
     GateCheck,
     Program,
     run_gate_checks,
@@ -28,11 +32,19 @@ from tuning.registry.gate_tiles import (
     read_gate_tiles,
     write_gate_tiles,
 )
+from tuning.registry.model_card import (
+    CARD_TAGS,
+    NOT_MEASURED,
+    PASSED,
+    format_gate,
+    make_card,
+    make_gate_tags,
+)
 
 S1 = choose_channels(["s1"])
+CARD = dict.fromkeys(CARD_TAGS, "0") | {"data": "synthetic", "regions": "hokkaido"}
 FIRST = 2  # of the made-up series' four acquisitions after the event
 RISE_DB = 4.0
-from tests.support.tile_files import EVENT
 
 
 @pytest.fixture
@@ -44,7 +56,8 @@ def tiles() -> GateTiles:
     mask[:, 5:20, 30:60] = 1
     x[:, FIRST:, 0] += RISE_DB * mask[:, None]
     x[:, FIRST:, 1] -= 2 * mask[:, None]
-    return GateTiles(x, x[:, FIRST - 1], mask, np.full((2, 2), FIRST))
+    placebo = rng.normal(-12, 0.5, x.shape).astype(np.float32)
+    return GateTiles(x, x[:, FIRST - 1], mask, np.full((2, 2), FIRST), placebo)
 
 
 def see_change(x: Tensor) -> Tensor:
@@ -63,7 +76,7 @@ def failed(program: Program, tiles: GateTiles) -> set[str]:
 
 def test_program_that_detects_change_passes_every_check(tiles: GateTiles) -> None:
     found = outcomes(see_change, tiles)
-    assert list(found) == ["flips", "direction", "no_change"]
+    assert tuple(found) == CHECKS
     assert all(check.passed for check in found.values())
     assert found["flips"].value == pytest.approx(1)
     assert found["flips"].limit == MIN_AGREEMENT
@@ -72,6 +85,9 @@ def test_program_that_detects_change_passes_every_check(tiles: GateTiles) -> Non
     assert found["direction"].limit == -MAX_FALL
     assert found["no_change"].value == 0
     assert found["no_change"].limit == MAX_SHARE
+    assert (found["placebo"].value, found["placebo"].limit) == (0, MAX_ALARMS)
+    assert found["time"].value == pytest.approx(1, abs=0.01)
+    assert found["time"].limit == MIN_LOSS
     assert (
         "correlation is 1.000 (the lowest of 3 flips); the minimum is 0.8."
         in found["flips"].sentence
@@ -81,6 +97,11 @@ def test_program_that_detects_change_passes_every_check(tiles: GateTiles) -> Non
         "0.00 % of the pixels reach the threshold 0.500; at most 1 % may"
         in found["no_change"].sentence
     )
+    assert (
+        "0.00 % of the pixels reach the threshold 0.500; at most 2 %" in found["placebo"].sentence
+    )
+    assert "0.000 instead of 0.97" in found["time"].sentence
+    assert "it must be lower by 35 %." in found["time"].sentence
 
 
 def test_positional_output_fails_the_flips(tiles: GateTiles) -> None:
@@ -93,7 +114,11 @@ def test_positional_output_fails_the_flips(tiles: GateTiles) -> None:
 def test_one_flip_alone_is_enough_to_fail(tiles: GateTiles, axis: int) -> None:
     ramp = torch.linspace(0, 1, WINDOW_PX)
     place = ramp[None, :] if axis == -1 else ramp[:, None]
-    assert failed(lambda x: (see_change(x) + 3 * place) / 4, tiles) == {"flips", "no_change"}
+    assert failed(lambda x: (see_change(x) + 3 * place) / 4, tiles) == {
+        "flips",
+        "no_change",
+        "placebo",
+    }
 
 
 @pytest.mark.parametrize("value", [0.0, 0.3, 1.0])
@@ -110,7 +135,7 @@ def test_program_that_detects_the_opposite_change_fails_the_direction(tiles: Gat
     assert not check.passed
     assert check.value < -MAX_FALL
     assert "flips" not in failed(lambda x: 1 - see_change(x), tiles)
-    assert failed(lambda x: 1 - see_change(x), tiles) == {"direction", "no_change"}
+    assert failed(lambda x: 1 - see_change(x), tiles) == set(CHECKS) - {"flips"}
 
 
 def test_program_that_misses_strong_change_fails_the_direction(tiles: GateTiles) -> None:
@@ -133,6 +158,53 @@ def test_program_that_detects_brightness_fails_without_change(tiles: GateTiles) 
     assert outcomes(see_change, bright)["no_change"].value == 0
 
 
+def test_program_that_sees_a_season_fails_the_placebo(tiles: GateTiles) -> None:
+    """Leaves come out between the early images, everywhere; between the later ones nothing happens."""
+    spring = tiles.placebo + np.linspace(0, 4, 4, dtype=np.float32)[None, :, None, None, None]
+    check = outcomes(see_change, replace(tiles, placebo=spring))["placebo"]
+    assert failed(see_change, replace(tiles, placebo=spring)) == {"placebo"}
+    assert check.value > 0.5
+
+
+@pytest.mark.parametrize("measure", [lambda x: x.mean(1), lambda x: x.std(1) * 4 - 12])
+def test_program_that_ignores_the_order_of_dates_fails_the_time(
+    tiles: GateTiles, measure: Program
+) -> None:
+    """It finds the landslides, by their mean brightness or by any change at all."""
+    check = outcomes(lambda x: torch.sigmoid(2 * (measure(x)[:, 0] + 10.5)), tiles)["time"]
+    assert not check.passed
+    assert check.value == pytest.approx(0, abs=1e-5)
+    assert "correlate by 1.000" in check.sentence
+
+
+def test_placebo_that_no_campaign_stored_is_not_measured_and_fails_nothing(
+    tiles: GateTiles,
+) -> None:
+    bare = replace(tiles, placebo=tiles.placebo[:0])
+    check = outcomes(see_change, bare)["placebo"]
+    assert check.passed is None
+    assert np.isnan(check.value)
+    assert check.sentence.endswith("not measured, since the campaign stored no such series.")
+    checks = list(outcomes(see_change, bare).values())
+    tags = make_gate_tags(checks)
+    assert (tags["gate_placebo"], tags["gate"]) == (NOT_MEASURED, PASSED)
+    assert format_gate(tags) == "passed (placebo not measured)"
+    assert f"- not measured: {check.sentence}" in make_card("m", 1, CARD, checks)
+
+
+def test_gate_of_an_earlier_release_names_what_it_did_not_measure() -> None:
+    tags = {
+        "gate": "failed: flips",
+        "gate_flips": "0",
+        "gate_direction": "0",
+        "gate_no_change": "0",
+    }
+    assert format_gate(tags) == "failed: flips (placebo, time not measured)"
+    assert format_gate({}) == "not run"
+    every = {f"gate_{name}": "0.1" for name in CHECKS}
+    assert format_gate({**every, "gate": PASSED}) == PASSED
+
+
 def test_share_without_change_is_of_the_pixels_at_the_threshold(tiles: GateTiles) -> None:
     def corner(x: Tensor) -> Tensor:
         probs = torch.zeros(len(x), *x.shape[-2:])
@@ -146,7 +218,7 @@ def test_share_without_change_is_of_the_pixels_at_the_threshold(tiles: GateTiles
 def test_nan_passes_no_check(tiles: GateTiles) -> None:
     nothing = torch.full((WINDOW_PX, WINDOW_PX), float("nan"))
     names = failed(lambda x: nothing.expand(len(x), -1, -1), tiles)
-    assert names == {"flips", "direction", "no_change"}
+    assert names == set(CHECKS)
 
 
 def test_output_of_another_shape_is_refused(tiles: GateTiles) -> None:
@@ -163,7 +235,7 @@ def test_change_is_scaled_in_landslides_after_the_event_alone(tiles: GateTiles) 
     after = added[:, FIRST:].transpose(0, 3, 4, 1, 2)[slides]
     assert after[..., 0].mean() == pytest.approx(RISE_DB, abs=0.05)
     assert after[..., 1].mean() == pytest.approx(-2, abs=0.05)
-    gone = GateTiles(tiles.scale_change(0), tiles.before, tiles.mask, tiles.after)
+    gone = replace(tiles, x=tiles.scale_change(0))
     assert np.allclose(gone.scale_change(2), gone.x, atol=1e-4)  # nothing is left to double
     assert np.array_equal(tiles.scale_change(1), tiles.x)
 
@@ -234,9 +306,50 @@ def test_file_contains_the_tiles(pack: Pack, split: Split, tmp_path: Path) -> No
     assert file == tmp_path / GATE_FILE
     assert file.stat().st_size < MAX_BYTES
     again = read_gate_tiles(file)
-    for name in ("x", "before", "mask", "after"):
+    for name in ("x", "before", "mask", "after", "placebo"):
         assert np.array_equal(getattr(again, name), getattr(tiles, name)), name
     assert again.x.dtype == again.before.dtype == np.float32
+
+
+def test_file_of_an_earlier_release_has_no_placebo(
+    pack: Pack, split: Split, tmp_path: Path
+) -> None:
+    (file,) = write_gate_tiles(pack, split.val, S1, 4, "even", tmp_path)
+    with np.load(file) as arrays:
+        old = {name: arrays[name] for name in arrays.files if name != "placebo"}
+    np.savez(file, **old)
+    again = read_gate_tiles(file)
+    assert again.placebo.shape == (0, *again.x.shape[1:])
+    np.savez(file, placebo=old["x"][:, :3], **old)
+    with pytest.raises(ValueError, match=r"A gate must have equal arrays.*placebo of another size"):
+        read_gate_tiles(file)
+
+
+@pytest.mark.parametrize(("steps", "timesteps"), [("even", 4), ("event", 2), ("all", 15)])
+def test_placebo_windows_are_of_the_same_place_before_the_event(
+    pack: Pack, split: Split, steps: str, timesteps: int
+) -> None:
+    tiles = make_gate_tiles(pack, split.val, S1, timesteps, steps)
+    assert tiles.placebo.shape == tiles.x.shape
+    every = make_gate_tiles(pack, split.val, S1, 15, "all")
+    for window in range(len(tiles.x)):
+        first = every.after[window]
+        for channel in range(len(S1)):
+            early = every.x[window, : first[channel], channel]
+            for image in tiles.placebo[window, :, channel]:
+                assert (image == early).all(axis=(1, 2)).any()
+
+
+def test_tile_with_too_few_early_images_has_no_placebo(pack: Pack, split: Split) -> None:
+    events = np.array(pack.events)
+    rows = pack.rows(split.val)
+    richest = max(rows, key=lambda row: int(pack.mask[row].sum()))
+    events[richest] = pack.times[richest].min(axis=1).max()
+    some = make_gate_tiles(replace(pack, events=events), split.val, S1, 4, "even")
+    assert len(some.placebo) == len(some.x) - 1
+    events[rows] = pack.times[rows].min(axis=2).max(axis=1)
+    none = make_gate_tiles(replace(pack, events=events), split.val, S1, 4, "even")
+    assert none.placebo.shape == (0, *none.x.shape[1:])
 
 
 def test_pickled_file_is_not_read(tmp_path: Path) -> None:

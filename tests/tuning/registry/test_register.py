@@ -3,8 +3,10 @@
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -25,6 +27,7 @@ from tuning.registry.aliases import (
     list_model_versions,
 )
 from tuning.registry.champion_history import HISTORY, read_history
+from tuning.registry.gate import CHECKS, MAX_ALARMS, MIN_LOSS
 from tuning.registry.gate_tiles import write_gate_tiles
 from tuning.registry.model_card import (
     CARD_TAGS,
@@ -79,6 +82,16 @@ def teach(model: nn.Module, gain: float) -> None:
     model.decoder.head.bias.fill_(-0.3 * gain)
 
 
+def calm(pack: Pack) -> Pack:
+    """Return the tiles without seasons before the event: until then each shows its first image."""
+    bands = {name: np.array(values) for name, values in pack.bands.items()}
+    for index, values in enumerate(bands.values()):
+        for row, event in enumerate(pack.events):
+            early = np.flatnonzero(pack.times[row, index] <= event)
+            values[row, early] = values[row, 0]
+    return replace(pack, bands=bands)
+
+
 def log_campaign(
     root: Path, name: str, config: Config, pack: Pack, split: Split, gain: float | None
 ) -> Run:
@@ -100,9 +113,7 @@ def log_campaign(
         val = TileDataset(pack, split.val, checkpoint.norm, 2, CPU)
         TrialFolder(folder).write_counts("val", count_dataset(checkpoint.model, val)[0])
     measure_test(TrialFolder(folder), pack, split, CPU)
-    gate = write_gate_tiles(
-        pack, split.val, config["channels"], config["timesteps"], "even", folder
-    )
+    gate = write_gate_tiles(calm(pack), split.val, config["channels"], 2, "even", folder)
     for file in (write_reference_layers(pack, split.test, folder), *gate):
         tracker.client.log_artifact(campaign, str(file))
     tags = {"study": "unet", "stage": "repeat", "seed": "42", "fold": "blocks"}
@@ -162,7 +173,7 @@ def poor(client: MlflowClient, root: Path, good: ModelVersion) -> ModelVersion:
 @pytest.fixture
 def forget(client: MlflowClient, good: ModelVersion) -> Iterator[ModelVersion]:
     """The good version as after a kill right after its registration; restored after the test."""
-    for tag in (GATE_TAG, "gate_flips", "gate_direction", "gate_no_change", CONSIDERED):
+    for tag in (GATE_TAG, *(f"{GATE_TAG}_{name}" for name in CHECKS), CONSIDERED):
         client.delete_model_version_tag(UNET, str(good.version), tag)
     for alias in client.get_registered_model(UNET).aliases:
         client.delete_registered_model_alias(UNET, alias)
@@ -181,6 +192,8 @@ def test_network_that_detects_change_becomes_champion(
     assert float(good.tags["gate_flips"]) > 0.99
     assert float(good.tags["gate_direction"]) > 0.01
     assert float(good.tags["gate_no_change"]) == 0
+    assert float(good.tags["gate_placebo"]) < MAX_ALARMS
+    assert float(good.tags["gate_time"]) > MIN_LOSS
     assert aliases(client) == {CHAMPION: int(good.version), BEST: int(good.version)}
 
 
@@ -220,7 +233,7 @@ def test_barely_trained_network_gets_no_alias_and_a_warning(
     client: MlflowClient, root: Path, good: ModelVersion, caplog: pytest.LogCaptureFixture
 ) -> None:
     poor = report(client, root, "poor")
-    assert poor.tags[GATE_TAG] == "failed: flips, no_change"
+    assert poor.tags[GATE_TAG] == "failed: flips, no_change, placebo, time"
     assert f"Not promoted: {UNET} version {poor.version}: its gate failed: flips" in caplog.text
     assert "- **failed**: A time series without change" in poor.description
     assert aliases(client) == {CHAMPION: int(good.version), BEST: int(good.version)}
