@@ -16,7 +16,7 @@ the alarms of a year's series.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields
 
 import numpy as np
 
@@ -24,7 +24,13 @@ from data.pack.channels import select_even_steps
 from data.pack.pack import Pack
 from data.tiles import ACQUISITIONS
 
+_BY_TILE = ("dem", "slope", "moments", "own_events", "corners")
 MIN_EARLY = 2  # images of each series before the event: one on each side of the pretended event
+
+
+def _count_early(series: Sequence[np.ndarray], event: np.datetime64) -> int:
+    """Return the number of different images before an event, of the series that has fewest."""
+    return min((len(np.unique(times[times <= event])) for times in series), default=0)
 
 
 def pretend_event(series: Sequence[np.ndarray], event: np.datetime64) -> np.datetime64 | None:
@@ -77,18 +83,38 @@ class PlaceboTiles:
 
     Attributes:
         used: Ids, in the order of the list.
-        left_out: Ids with fewer than ``MIN_EARLY`` images before the event in a series, or without a common time.
+        left_out: Ids with too few images before the event in a series, or without a time common to all series.
     """
 
     used: tuple[str, ...]
     left_out: tuple[str, ...]
 
 
-def find_placebo_tiles(pack: Pack, tile_ids: Sequence[str]) -> PlaceboTiles:
-    """Return which tiles have images enough before their event."""
+class PlaceboPack(Pack):
+    """A pack of event-free series, in which each tile chooses its acquisitions by its own dates."""
+
+    @property
+    def regions(self) -> tuple[str, ...]:
+        """A name for each tile: pretended events differ, so no dates are shared."""
+        return self.tile_ids
+
+
+def find_placebo_tiles(
+    pack: Pack, tile_ids: Sequence[str], steps: str, timesteps: int
+) -> PlaceboTiles:
+    """Return which tiles have images enough before their event.
+
+    Args:
+        pack: The packed tiles.
+        tile_ids: The tiles to choose from.
+        steps: How the model chooses acquisitions; ``common`` repeats no image, so it needs *timesteps* of them.
+        timesteps: Number of acquisitions that it reads.
+    """
+    least = timesteps if steps == "common" else MIN_EARLY
     pairs = zip(tile_ids, pack.rows(tile_ids).tolist(), strict=True)
     possible = {
-        tile: pretend_event(list(pack.times[row]), pack.events[row]) is not None
+        tile: _count_early(list(pack.times[row]), pack.events[row]) >= least
+        and pretend_event(list(pack.times[row]), pack.events[row]) is not None
         for tile, row in pairs
     }
     return PlaceboTiles(
@@ -118,23 +144,20 @@ def make_placebo_pack(pack: Pack, tile_ids: Sequence[str], steps: str, timesteps
         for tile, row in zip(tile_ids, rows.tolist(), strict=True)
     ]
     images = np.stack([plan.images for plan in plans])  # (B, modalities, 15)
-    return replace(
-        pack,
-        tile_ids=tuple(tile_ids),
-        bands={
+    changed = {
+        "tile_ids": tuple(tile_ids),
+        "bands": {
             name: values[rows[:, None], images[:, index]]
             for index, (name, values) in enumerate(pack.bands.items())
         },
-        mask=np.zeros_like(pack.mask[rows]),
-        dem=pack.dem[rows],
-        slope=pack.slope[rows],
-        times=np.take_along_axis(pack.times[rows], images, axis=2),
-        moments=pack.moments[rows],
-        events=np.array([plan.event for plan in plans], dtype=pack.events.dtype),
-        own_events=pack.own_events[rows],
-        corners=pack.corners[rows],
-        crs=tuple(pack.crs[row] for row in rows),
-    )
+        "mask": np.zeros_like(pack.mask[rows]),
+        "times": np.take_along_axis(pack.times[rows], images, axis=2),
+        "events": np.array([plan.event for plan in plans], dtype=pack.events.dtype),
+        "crs": tuple(pack.crs[row] for row in rows),
+        **{name: getattr(pack, name)[rows] for name in _BY_TILE},
+    }
+    kept = {one.name: getattr(pack, one.name) for one in fields(pack)}
+    return PlaceboPack(**(kept | changed))
 
 
 @dataclass(frozen=True)

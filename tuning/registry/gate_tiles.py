@@ -160,7 +160,7 @@ def _cut_placebo(
     reads: tuple[str, int],
 ) -> np.ndarray:
     """Cut the windows of event-free series, of the tiles that have images enough."""
-    used = find_placebo_tiles(pack, list(windows)).used
+    used = find_placebo_tiles(pack, list(windows), *reads).used
     if not used:
         return _cut(pack, {}, channels, np.zeros((0, series[1], len(channels)), np.int64))
     placebo = make_placebo_pack(pack, used, *reads)

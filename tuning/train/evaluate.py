@@ -146,7 +146,7 @@ def _measure_placebo(
 
     ``placebo.npz`` has ``counts (N, 3)`` of each tile: pixels, found objects, found pixels.
     """
-    tiles = find_placebo_tiles(pack, split.test)
+    tiles = find_placebo_tiles(pack, split.test, *reads)
     counts = np.zeros((0, 3), np.int64)
     for ids in _batches(tiles.used):
         probs = bind(make_placebo_pack(pack, ids, *reads))(ids)

@@ -92,7 +92,7 @@ def test_placebo_reads_no_image_after_the_event(pack: Pack, steps: str, timestep
         for row, event in enumerate(pack.events):
             values[row, pack.times[row, index] > event] = np.nan
     blind = replace(pack, bands=late)
-    ids = find_placebo_tiles(pack, pack.tile_ids).used
+    ids = find_placebo_tiles(pack, pack.tile_ids, "even", 4).used
     placebo = make_placebo_pack(blind, ids, steps, timesteps)
     assert not placebo.mask.any()
     assert (placebo.times <= blind.events[blind.rows(ids), None, None]).all()
@@ -105,7 +105,7 @@ def test_placebo_reads_no_image_after_the_event(pack: Pack, steps: str, timestep
 
 
 def test_placebo_keeps_the_pixels_of_each_image(pack: Pack) -> None:
-    ids = list(find_placebo_tiles(pack, pack.tile_ids).used)[::-1][:3]
+    ids = list(find_placebo_tiles(pack, pack.tile_ids, "even", 4).used)[::-1][:3]
     placebo = make_placebo_pack(pack, ids, "even", 4)
     for row, tile in enumerate(ids):
         source = int(pack.rows([tile])[0])
@@ -146,10 +146,24 @@ def test_tile_with_too_few_early_images_is_left_out_and_named(pack: Pack) -> Non
     events[0] = pack.times[0, 0, 0]  # one image is left
     early = replace(pack, events=events)
     first, second = pack.tile_ids[:2]
-    found = find_placebo_tiles(early, [second, first])
+    found = find_placebo_tiles(early, [second, first], "even", 4)
     assert (found.used, found.left_out) == ((second,), (first,))
     rule = "at least 2 images of each series before the event"
     with pytest.raises(
         ValueError, match=rf"{rule}.*got 1 and \d before .* in {first}\. Leave it out"
     ):
         make_placebo_pack(early, [first], "even", 4)
+
+
+def test_choice_that_repeats_no_image_needs_as_many_as_the_model_reads(pack: Pack) -> None:
+    events = np.array(pack.events)
+    events[0] = pack.times[0, :, 2].max()  # about three images are left
+    early, tile = replace(pack, events=events), pack.tile_ids[:1]
+    assert find_placebo_tiles(early, tile, "event", 15).used == tile
+    assert find_placebo_tiles(early, tile, "common", 15).left_out == tile
+    assert find_placebo_tiles(early, tile, "common", 2).used == tile
+
+
+def test_each_tile_of_a_placebo_chooses_by_its_own_dates(pack: Pack) -> None:
+    ids = find_placebo_tiles(pack, pack.tile_ids, "even", 4).used
+    assert make_placebo_pack(pack, ids, "even", 4).regions == ids
