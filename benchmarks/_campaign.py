@@ -125,9 +125,10 @@ def _open_campaign(
 
 
 def _make_config(model: str, seed: int, pack: Pack, split: Split) -> Config:
-    if model not in list_models():
-        return make_baseline_config(model, split.name, pack.hash, seed)
     preset = get_preset("quick")
+    if model not in list_models():
+        reads = {"steps": "even", "timesteps": preset.timesteps}
+        return make_baseline_config(model, split.name, pack.hash, seed, **reads)
     fixed = {
         "model": model,
         "channels": list(SAR_CHANNELS),

@@ -67,22 +67,25 @@ def average_change(
     return change
 
 
-def read_series(pack: Pack, row: int, channel: str) -> Series:
+def read_series(pack: Pack, row: int, channel: str, steps: np.ndarray | None = None) -> Series:
     """Read one channel of one tile, split at the tile's event.
 
     Args:
         pack: The packed tiles.
         row: Row of the pack.
         channel: Such as ``s1asc:VV``.
+        steps: Ascending indices of the acquisitions to read; None for all.
     """
     orbit, band = channel.split(":")
     times, event = pack.times[row, pack.modalities.index(orbit)], pack.events[row]
-    keep = ~find_repeats(times)
-    layers = pack.bands[orbit][row, keep, BANDS[orbit].index(band)].astype(np.float32)
-    after, tracks = times[keep] > event, find_tracks(times[keep])
+    steps = np.arange(len(times)) if steps is None else np.asarray(steps)
+    steps = steps[~find_repeats(times[steps])]
+    times, layers = times[steps], pack.bands[orbit][row, steps, BANDS[orbit].index(band)]
+    layers = layers.astype(np.float32)
+    after, tracks = times > event, find_tracks(times)
     pairs = [
         (np.flatnonzero(tracks[~after] == track), np.flatnonzero(tracks[after] == track))
-        for track in rank_tracks(times[keep], event)
+        for track in rank_tracks(times, event)
     ]
     return Series(layers[~after], layers[after], tuple(pairs))
 

@@ -49,6 +49,7 @@ def refuse(arguments: list[str], root: Path, capsys: pytest.CaptureFixture[str])
         (["--seeds", "11"], "--seeds must be 1 to 10, but got 11."),
         (["--stack-seeds", "0"], "--stack-seeds must be 1 or more, but got 0."),
         (["--block-tiles", "0"], "--block-tiles must be 1 or more, but got 0."),
+        (["--baseline-trials", "0"], "--baseline-trials must be 1 or more, but got 0."),
         (["--mmu", "-1"], "--mmu must be from 0 to 1,638,400 m2, the area of a tile, but got -1."),
         (
             ["--mmu", "nan"],

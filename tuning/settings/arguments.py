@@ -86,6 +86,12 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
         help="search trials of each architecture (default: as in the preset)",
     )
     add(
+        "--baseline-trials",
+        type=int,
+        metavar="N",
+        help="samples that each baseline's search on val tries; 1 takes its untuned values (default: as many as --trials)",
+    )
+    add(
         "--seeds",
         type=int,
         metavar="N",

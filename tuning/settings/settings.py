@@ -60,6 +60,7 @@ class Settings:
         block_tiles: Edge in tiles of the spatial blocks that are resampled.
         mmu: Minimum mapping unit of landslides as objects, in m2.
         search_seed: Seed of the search trials; saved, so that a resumed campaign finds its trials.
+        baseline_trials: Samples of each baseline's search, as many as *trials* if None; 1 takes the untuned values.
     """
 
     campaign: str
@@ -90,6 +91,7 @@ class Settings:
     block_tiles: int = BLOCK_TILES
     mmu: float = 0.0
     search_seed: int = LEGACY_SEARCH_SEED
+    baseline_trials: int | None = None
 
 
 def choose_models(
@@ -138,6 +140,11 @@ def check_settings(settings: Settings) -> None:
     for name, value, most in (
         ("trials", settings.trials, None),
         ("seeds", settings.seeds, len(SEEDS)),
+        (
+            "baseline-trials",
+            1 if settings.baseline_trials is None else settings.baseline_trials,
+            None,
+        ),
         ("block-tiles", settings.block_tiles, None),
         ("stack-seeds", 1 if settings.stack_seeds is None else settings.stack_seeds, None),
     ):

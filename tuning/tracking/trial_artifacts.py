@@ -31,6 +31,7 @@ FILES = (
     "test.json",
     "end.json",
     "examples.npz",
+    "search.json",
     "placebo.json",
     "placebo.npz",
 )

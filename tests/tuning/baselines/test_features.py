@@ -4,40 +4,21 @@ import numpy as np
 import pytest
 
 from data.pack import Pack
-from data.pack.channels import SAR_CHANNELS
 from data.pack.log_ratio import average_change, measure_means
+from tests.support.hand_packs import VV, put_by_hand, read_all, repeat_last
+from tests.support.tile_files import EVENT
 from tuning.baselines.features import (
     FEATURES,
     N_FEATURES,
     make_features,
     measure_pair,
     name_features,
-    pick_channels,
-    read_sample,
-    sample_pixels,
 )
-
-VV = "s1asc:VV"
-SIDE = 5  # px
-from tests.support.tile_files import EVENT
-
-
-def put_by_hand(pack: Pack, series: dict[str, list[float]], before: int = 2) -> Pack:
-    """Return a pack of one tile with each channel's series in dB at every pixel; the first dates are before the event."""
-    orbits = sorted({channel.split(":")[0] for channel in series})
-    steps = len(next(iter(series.values())))
-    bands = {orbit: np.zeros((1, steps, 2, SIDE, SIDE), np.float16) for orbit in orbits}
-    for channel, values in series.items():
-        orbit, band = channel.split(":")
-        bands[orbit][0, :, ["VV", "VH"].index(band)] = np.array(values)[:, None, None]
-    days = (np.arange(steps) - before) * 12 + 6
-    times = np.broadcast_to(EVENT + days.astype("m8[D]"), (1, len(orbits), steps)).copy()
-    mask = np.zeros((1, SIDE, SIDE), np.uint8)
-    return replace(pack, tile_ids=("a",), bands=bands, times=times, mask=mask)
 
 
 def describe(pack: Pack, channel: str = VV, at: tuple[int, int] = (2, 2)) -> dict[str, float]:
-    return dict(zip(FEATURES, make_features(pack, "a", [channel])[at].tolist(), strict=True))
+    values = make_features(read_all(pack, [channel]), "a")[at]
+    return dict(zip(FEATURES, values.tolist(), strict=True))
 
 
 def test_features_are_levels_spreads_and_changes(pack: Pack) -> None:
@@ -58,7 +39,7 @@ def test_features_are_levels_spreads_and_changes(pack: Pack) -> None:
 def test_window_averages_the_change_of_neighbouring_pixels(pack: Pack) -> None:
     hand = put_by_hand(pack, {VV: [0, 0, 0, 0]})
     hand.bands["s1asc"][0, 2:, 0, 1, 1] = 9
-    window = make_features(hand, "a", [VV])[..., FEATURES.index("window")]
+    window = make_features(read_all(hand, [VV]), "a")[..., FEATURES.index("window")]
     assert window[2, 2] == 1  # one of nine pixels
     assert window[0, 0] == 9 / 4  # the corner has four
     assert window[3, 3] == 0
@@ -97,14 +78,14 @@ def test_series_on_one_side_of_the_event_has_no_change(pack: Pack, before: int, 
 def test_features_are_ordered_by_channel_as_named(pack: Pack) -> None:
     hand = put_by_hand(pack, {"s1asc:VV": [1] * 4, "s1asc:VH": [2] * 4, "s1dsc:VV": [3] * 4})
     channels = ("s1asc:VV", "s1asc:VH", "s1dsc:VV")
-    names, values = name_features(channels), make_features(hand, "a", channels)[0, 0]
+    names, values = name_features(channels), make_features(read_all(hand, channels), "a")[0, 0]
     assert len(names) == len(values) == 3 * N_FEATURES
     found = dict(zip(names, values.tolist(), strict=True))
     assert [found[f"{channel} before"] for channel in channels] == [1, 2, 3]
 
 
 def test_features_are_float32_and_finite_on_a_whole_tile(pack: Pack) -> None:
-    values = make_features(pack, pack.tile_ids[0], SAR_CHANNELS)
+    values = make_features(read_all(pack), pack.tile_ids[0])
     assert values.shape == (128, 128, 4 * N_FEATURES)
     assert values.dtype == np.float32
     assert np.isfinite(values).all()
@@ -116,13 +97,6 @@ def test_no_feature_contains_a_date(pack: Pack) -> None:
         "m8[D]"
     )  # on the same sides of the event
     assert describe(replace(hand, times=later)) == describe(hand)
-
-
-def repeat_last(pack: Pack, times: int) -> Pack:
-    """Return a pack whose series end with the last image so many times more."""
-    at = [*range(pack.times.shape[-1]), *[-1] * times]
-    bands = {orbit: values[:, at] for orbit, values in pack.bands.items()}
-    return replace(pack, bands=bands, times=pack.times[..., at])
 
 
 def test_repeated_images_weigh_nothing(pack: Pack) -> None:
@@ -159,13 +133,6 @@ def test_brightness_changes_only_the_levels(pack: Pack) -> None:
     assert sum(by != 0 for by in moved.values()) == 2
 
 
-def test_channels_are_requested_and_packed(pack: Pack) -> None:
-    assert pick_channels(pack) == SAR_CHANNELS
-    assert pick_channels(pack, ["s1dsc:VH", "DEM", "s1asc:VV"]) == ("s1asc:VV", "s1dsc:VH")
-    single = replace(pack, bands={"s1dsc": pack.bands["s1dsc"]})
-    assert pick_channels(single) == ("s1dsc:VV", "s1dsc:VH")
-
-
 def test_change_averages_the_channels_with_data(pack: Pack) -> None:
     hand = put_by_hand(pack, {"s1asc:VV": [0, 0, 2, 4], "s1dsc:VV": [0, 1, 6, 6]})
     hand.bands["s1dsc"][0, :, 0, 0, 0] = np.nan
@@ -174,26 +141,3 @@ def test_change_averages_the_channels_with_data(pack: Pack) -> None:
     assert (means[0, 0], means[1, 1]) == (3, 4.25)  # 3 and (3 + 5.5) / 2
     pair = average_change(hand, ["a"], channels, measure_pair)[0]
     assert (pair[0, 0], pair[1, 1]) == (2, 3.5)  # 2 and (2 + 5) / 2
-
-
-def test_sample_preserves_the_share_of_landslides(rng: np.random.Generator) -> None:
-    mask = (rng.random((3, 100, 100)) < 0.1).astype(np.uint8)
-    chosen = sample_pixels(mask, 3000, rng)
-    assert abs(int(chosen.sum()) - 3000) <= 1
-    assert mask[chosen].mean() == pytest.approx(mask.mean(), abs=1e-3)
-    assert sample_pixels(mask, 10**6, rng).all()  # all pixels
-
-
-def test_sample_is_drawn_by_its_seed(pack: Pack) -> None:
-    tiles = pack.tile_ids[:2]
-    draws = [read_sample(pack, tiles, [VV], 500, seed)[0] for seed in (1, 1, 2)]
-    assert np.array_equal(draws[0], draws[1])
-    assert not np.array_equal(draws[0], draws[2])
-
-
-def test_sample_pairs_each_pixel_with_its_label(pack: Pack) -> None:
-    tiles = pack.tile_ids[:3]
-    features, labels = read_sample(pack, tiles, [VV], 10**6, 0)
-    whole = np.concatenate([make_features(pack, tile, [VV]).reshape(-1, 7) for tile in tiles])
-    assert np.array_equal(features, whole)
-    assert np.array_equal(labels, pack.mask[pack.rows(tiles)].ravel() == 1)

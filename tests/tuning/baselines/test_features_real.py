@@ -7,6 +7,7 @@ from data.pack import Pack, make_pack
 from data.pack.channels import SAR_CHANNELS, select_steps
 from data.pack.log_ratio import describe_pairs
 from data.tiles import ORBITS
+from tests.support.hand_packs import read_all
 from tests.support.real_tiles import REAL_ID, REAL_TILES
 from tuning.baselines.features import make_features, name_features
 
@@ -19,7 +20,7 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> Pack:
 
 def measure(pack: Pack) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """Return each feature by name, shape ``(H, W)``, and where landslides are."""
-    values = make_features(pack, REAL_ID, SAR_CHANNELS)
+    values = make_features(read_all(pack), REAL_ID)
     names = name_features(SAR_CHANNELS)
     return {name: values[..., i] for i, name in enumerate(names)}, pack.mask[0] == 1
 

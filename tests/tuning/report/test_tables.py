@@ -10,7 +10,8 @@ import pytest
 
 from data.pack import Pack
 from data.splits import Split
-from tuning.baselines.baselines import make_baseline_config, run_baseline
+from tuning.baselines.baselines import make_baseline_config
+from tuning.baselines.measure import run_baseline
 from tuning.metrics.scores import METRICS, Confusion, PixelMetric
 from tuning.report.reference_layers import write_reference_layers, write_split_audit
 from tuning.report.write_report import EXPECTED_RUNS_TAG, write_report

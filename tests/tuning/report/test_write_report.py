@@ -13,7 +13,8 @@ from playwright.sync_api import Browser
 from data.pack import Pack
 from data.splits import Split
 from tests.support.browsing import OVERFLOW, visit
-from tuning.baselines.baselines import make_baseline_config, run_baseline
+from tuning.baselines.baselines import make_baseline_config
+from tuning.baselines.measure import run_baseline
 from tuning.metrics.histogram import reach
 from tuning.registry.register import register_version
 from tuning.report.__main__ import main

@@ -14,7 +14,8 @@ from mlflow.tracking import MlflowClient
 
 from data.pack import Pack
 from data.splits import Split
-from tuning.baselines.baselines import make_baseline_config, run_baseline
+from tuning.baselines.baselines import make_baseline_config
+from tuning.baselines.measure import run_baseline
 from tuning.report.reference_layers import write_reference_layers, write_split_audit
 from tuning.report.results import Results, read_results
 from tuning.report.sections_runs import BEST_TRIALS

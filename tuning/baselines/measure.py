@@ -1,0 +1,167 @@
+"""Search and measure a baseline on one split: tune on val, fit on train, read test once."""
+
+import logging
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from data.pack import Pack
+from data.splits import Split
+from tuning.baselines.baselines import get_baseline, list_baselines, make_baseline_config
+from tuning.baselines.definition import Params, Task
+from tuning.baselines.inputs import Inputs
+from tuning.baselines.tune import Tried, pick_winner, search_params
+from tuning.metrics.curve import average_precision
+from tuning.metrics.histogram import BINS, count_bins
+from tuning.train.evaluate import Bind, PredictTiles, measure_predictions, measure_val
+from tuning.trial.folder import Config, TrialFolder
+from tuning.trial.search_space import make_key
+
+logger = logging.getLogger(__name__)
+
+SEARCH_FILE = "search"  # .json of a trial's folder: the samples that were tried
+
+
+@dataclass
+class Bench:
+    """One baseline on one split; what was read stays in memory between samples and seeds.
+
+    Attributes:
+        key: The baseline.
+        pack: The packed tiles.
+        split: The split; the search reads its train and val alone.
+        channels: Channels that may be read.
+        steps: Choice of the acquisitions.
+        timesteps: Their number.
+        seeds: All seeds that will be used, whose train pixels are then read in one pass.
+    """
+
+    key: str
+    pack: Pack
+    split: Split
+    channels: Sequence[str]
+    steps: str
+    timesteps: int
+    seeds: Sequence[int] = ()
+    _inputs: Inputs | None = field(default=None, init=False, repr=False)
+
+    def config(self, seed: int, params: Params | None = None, search_trials: int = 1) -> Config:
+        """Return the config of a run with some searched values; those of sample 0 if None."""
+        return make_baseline_config(
+            self.key,
+            self.split.name,
+            self.pack.hash,
+            seed,
+            self.channels,
+            steps=self.steps,
+            timesteps=self.timesteps,
+            params=params,
+            search_trials=search_trials,
+        )
+
+    def search(self, trials: int, seed: int, folder: Path) -> list[Tried]:
+        """Try up to *trials* samples on val, on one seed; go on where an earlier process stopped.
+
+        Args:
+            trials: Most samples.
+            seed: Seed of the draws and of the drawn train pixels.
+            folder: Folder of the journals of all searches.
+        """
+        baseline, config = get_baseline(self.key), self.config(seed)
+        journal = folder / f"{make_key('tune', config)}.json"
+        score = partial(self._score, seed)
+        return search_params(score, baseline.first, baseline.space, trials, seed, journal)
+
+    def _score(self, seed: int, params: Params) -> float:
+        predict = self.bind(self.config(seed, params))(self.pack)
+        return score_tiles(predict, self.pack, self.split.val)
+
+    def bind(self, config: Config) -> Bind:
+        """Return the fitted baseline, as :func:`make_predictor`."""
+        if self._inputs is None:
+            self._inputs = _open(config, self.pack, self.split.val, self.seeds)
+        return _bind(config, self._inputs, self.split)
+
+    def measure(self, config: Config, tried: Sequence[Tried], folder: Path) -> TrialFolder:
+        """Measure one run and write its results into a trial's *folder*, unless they exist already."""
+        trial = TrialFolder(folder)
+        if trial.read("end"):  # measured before the campaign was resumed
+            return trial
+        trial.write(SEARCH_FILE, {"tried": [asdict(one) for one in tried]})
+        return _measure(trial, config, self.pack, self.split, self.bind(config))
+
+
+def make_run(tried: Sequence[Tried]) -> dict[str, Any]:
+    """Return the winner's values and the number of samples, as arguments of :meth:`Bench.config`."""
+    return {"params": pick_winner(tried).params, "search_trials": len(tried)}
+
+
+def score_tiles(predict: PredictTiles, pack: Pack, tile_ids: Iterable[str]) -> float:
+    """Return the average precision on some tiles, pooled over their pixels; 0 if they have no landslide."""
+    total = np.zeros((2, BINS), dtype=np.int64)
+    for tile in tile_ids:
+        mask = torch.from_numpy(pack.mask[pack.rows([tile])])
+        total += count_bins(torch.from_numpy(predict([tile])), mask).numpy()
+    return average_precision(total) if total[1].any() else 0.0
+
+
+def make_predictor(config: Config, pack: Pack, split: Split) -> Bind:
+    """Return a baseline, ready for any pack; one that learns is fitted on train, never on val or test.
+
+    Args:
+        config: Result of :func:`tuning.baselines.baselines.make_baseline_config`.
+        pack: The packed tiles.
+        split: Its train tiles are used for fitting.
+
+    Returns:
+        The probabilities of B tiles, shape ``(B, H, W)``, float32, in [0, 1]; the module of a baseline without learning
+        says what its scores mean.
+
+    Raises:
+        ValueError: If the baseline is unknown, the pack has none of its channels, or train lacks landslides or background.
+    """
+    get_baseline(config["model"])
+    return _bind(config, _open(config, pack), split)
+
+
+def _open(
+    config: Config, pack: Pack, keep: Sequence[str] = (), seeds: Sequence[int] = ()
+) -> Inputs:
+    reads = (config["channels"], config["steps"], config["timesteps"])
+    inputs = Inputs(pack, *reads, keep=keep, seeds=seeds)
+    if not inputs.channels:
+        got = f"{config['model']} with {' '.join(config['channels']) or 'no channel'}"
+        raise ValueError(
+            f"A baseline needs packed channels, but got {got} for a pack of "
+            f"{' '.join(pack.modalities)}. Choose one of {', '.join(list_baselines(pack.modalities))}."
+        )
+    return inputs
+
+
+def _bind(config: Config, inputs: Inputs, split: Split) -> Bind:
+    bind = get_baseline(config["model"]).make(Task(config, inputs, split))
+    return lambda pack: bind(inputs.of(pack))
+
+
+def run_baseline(config: Config, pack: Pack, split: Split, folder: Path) -> TrialFolder:
+    """Measure a baseline by its config, unless the trial's *folder* has its results already."""
+    trial = TrialFolder(folder)
+    if trial.read("end"):
+        return trial
+    return _measure(trial, config, pack, split, make_predictor(config, pack, split))
+
+
+def _measure(
+    trial: TrialFolder, config: Config, pack: Pack, split: Split, bind: Bind
+) -> TrialFolder:
+    trial.write("config", config)
+    measure_val(trial, pack, split, bind(pack))
+    reads = {"steps": config["steps"], "timesteps": config["timesteps"]}
+    measure_predictions(trial, pack, split, bind, **reads)
+    trial.end("last epoch", epoch=0)
+    return trial
