@@ -10,7 +10,14 @@ from data.splits.names import (
     is_cross_validation,
     list_folds,
 )
-from data.splits.split import Split, list_parts, make_split, restrict_split, store_split
+from data.splits.split import (
+    Split,
+    hash_splits,
+    list_parts,
+    make_split,
+    restrict_split,
+    store_split,
+)
 from data.splits.split_file import PARTS
 
 __all__ = [
@@ -21,6 +28,7 @@ __all__ = [
     "check_split",
     "check_splits",
     "event_split_name",
+    "hash_splits",
     "is_cross_validation",
     "list_folds",
     "list_parts",

@@ -3,6 +3,7 @@
 ``python -m data.splits`` audits them (:mod:`data.splits.audit`).
 """
 
+import hashlib
 import random
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -92,6 +93,13 @@ def make_split(name: str, available: Mapping[str, TileSurvey], store: Path | Non
                 "Choose another split or add tiles."
             )
     return split
+
+
+def hash_splits(splits: Sequence[Split]) -> str:
+    """Return the split's hash; for the folds of a cross-validation, twelve hexadecimal digits over their hashes."""
+    if len(splits) == 1:
+        return splits[0].hash
+    return hashlib.sha256(" ".join(split.hash for split in splits).encode()).hexdigest()[:12]
 
 
 def list_parts(

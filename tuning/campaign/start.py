@@ -1,9 +1,7 @@
 """Set-up of a campaign: its data, the connection to MLflow, the campaign's run and a run for each study."""
 
-import hashlib
 import json
 import tempfile
-from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from uuid import uuid4
@@ -14,7 +12,7 @@ import torch
 from data.check.leak_file import LEAK_TAG, summarise_leaks, write_leak_audit
 from data.io.shared_storage import SharedStorage
 from data.pack import Pack
-from data.splits import PARTS, Split
+from data.splits import PARTS, hash_splits
 from tuning.baselines.baselines import is_deterministic
 from tuning.campaign.leak import audit_campaign
 from tuning.campaign.prepare_data import describe_data, prepare_data
@@ -89,7 +87,7 @@ class CampaignSetup:
             campaign=settings.campaign,
             preset=settings.preset,
             split=settings.split,
-            split_hash=_hash_splits(self.splits),
+            split_hash=hash_splits(self.splits),
             data_hash=self.pack.hash,
             data="synthetic" if self.pack.synthetic else "real",
             channels=" ".join(settings.channels),
@@ -167,13 +165,6 @@ class CampaignSetup:
         if model in self.settings.models:
             space = make_space(model, self.preset.narrow)
             self.tracker.describe(run_id, describe_study(model, space))
-
-
-def _hash_splits(splits: Sequence[Split]) -> str:
-    """Return the split's hash; for several folds, twelve hex digits over their hashes."""
-    if len(splits) == 1:
-        return splits[0].hash
-    return hashlib.sha256(" ".join(split.hash for split in splits).encode()).hexdigest()[:12]
 
 
 def list_events(pack: Pack) -> str:

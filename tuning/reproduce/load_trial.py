@@ -13,6 +13,7 @@ from mlflow.tracking import MlflowClient
 from data.io.errors import unknown_name
 from data.io.safe_json import parse_object, read_text, show_value
 from data.pack import Pack, load_pack
+from data.splits import hash_splits, is_cross_validation, list_folds
 from models import list_models
 from tuning.settings.settings import PACKS
 from tuning.tracking.client import SQLITE, connect, find_runs, read_commit, tracking_uri
@@ -210,13 +211,19 @@ def _find_pack(run: Run, config: Config, root: Path, path: Path | None) -> Pack:
             f"A rerun needs its trial's data, pack-{expected}, but got {got}. Build it again from the same "
             f"tiles with `{_pack_command(run, root)}`, or choose its folder with --pack."
         )
-    split, logged = make_config_split(config, pack), run.data.tags.get("split_hash")
-    if split.hash != logged:
+    name, logged = str(run.data.tags.get("split", config["split"])), run.data.tags.get("split_hash")
+    if (found := _hash_split(name, config, pack)) != logged:
         raise ValueError(
-            f"A rerun needs its trial's split, hash {logged}, but {split.name} has the hash {split.hash} "
+            f"A rerun needs its trial's split, hash {logged}, but {name} has the hash {found} "
             f"on {pack.path} now. Check out commit {run.data.tags.get('git_commit')}."
         )
     return pack
+
+
+def _hash_split(name: str, config: Config, pack: Pack) -> str:
+    """Return the present hash of a campaign's split: over all folds, if the trial is of one of several."""
+    folds = list_folds(name, pack.regions) if is_cross_validation(name) else [config["split"]]
+    return hash_splits([make_config_split({**config, "split": fold}, pack) for fold in folds])
 
 
 def _pack_command(run: Run, root: Path) -> str:
