@@ -14,6 +14,7 @@ from tuning.page.html import Page
 from tuning.report.ceiling import build_ceiling_section
 from tuning.report.context import ReportContext, describe_blind_seeds, format_spread
 from tuning.report.events import build_events_section, describe_new_events
+from tuning.report.placebo import build_placebo_section
 from tuning.report.ranking import Ranking
 from tuning.report.register_models import build_models_section
 from tuning.report.sections_runs import (
@@ -38,6 +39,7 @@ SECTIONS = (
     build_ranking_section,
     build_curves_section,
     build_landslides_section,
+    build_placebo_section,
     build_conditions_section,
     build_examples_section,
     build_splits_section,

@@ -3,7 +3,7 @@
 import json
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from tuning.report.ceiling import write_ceiling
 from tuning.report.context import ReportContext
 from tuning.report.events import EVENTS_FILE, format_events, make_event_rows
 from tuning.report.figures import draw_comparisons, draw_model
+from tuning.report.placebo import rate_placebos
 from tuning.report.ranking import Ranking, rank_models
 from tuning.report.reference_layers import ReferenceLayers
 from tuning.report.register_models import Registered, register_models
@@ -99,7 +100,11 @@ def write_report(
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         _download_tile_files(client, campaign_run, folder)
-        table, events = _write_tables(ranking, results.layers.mmu_m2, trials.searches, folder)
+        more = {
+            title: columns | {"mmu_m2": results.layers.mmu_m2}
+            for title, columns in rate_placebos(client, ranking.models).items()
+        }
+        table, events = _write_tables(ranking, more, trials.searches, folder)
         write_ceiling(ranking.models, results.layers, table, folder)
         registered = register_models(client, ranking, table, campaign_run, folder)
         _write_figures_and_page(
@@ -128,10 +133,13 @@ def _download_tile_files(client: MlflowClient, campaign: Run, folder: Path) -> N
 
 
 def _write_tables(
-    ranking: Ranking, mmu_m2: float, searches: pd.DataFrame, folder: Path
+    ranking: Ranking, more: Mapping[str, dict[str, float]], searches: pd.DataFrame, folder: Path
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Write the CSV files; return the content of ``benchmark_master.csv`` and of ``benchmark_events.csv``."""
-    rows = [make_model_row(model, ranking) | {"mmu_m2": mmu_m2} for model in ranking.models]
+    """Write the CSV files; return the content of ``benchmark_master.csv`` and of ``benchmark_events.csv``.
+
+    *more* has further columns of each model, by its title.
+    """
+    rows = [make_model_row(model, ranking) | more[model.title] for model in ranking.models]
     table = pd.DataFrame(rows)
     table.to_csv(folder / "benchmark_master.csv", index=False)
     runs = make_run_rows(ranking.models)

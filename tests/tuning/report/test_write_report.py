@@ -112,6 +112,23 @@ def test_spread_is_over_the_seeds(root: Path, table: pd.DataFrame) -> None:
     assert unet(table)["seeds"] == 2
 
 
+def test_placebo_is_the_mean_over_seeds_of_the_trials_counts(
+    root: Path, table: pd.DataFrame
+) -> None:
+    counts = []
+    for seed in SEEDS:
+        with np.load(root / "first" / str(seed) / "placebo.npz") as arrays:
+            counts.append(arrays["counts"].sum(axis=0))
+    rates = [objects / (pixels * 1e-4) for pixels, objects, _ in counts]
+    row = unet(table)
+    assert row["placebo_alarms_per_km2"] == pytest.approx(np.mean(rates))
+    low, high = row["placebo_alarms_per_km2_low"], row["placebo_alarms_per_km2_high"]
+    assert 0 <= low <= row["placebo_alarms_per_km2"] <= high
+    pixels, _, found = np.sum(counts, axis=0)
+    assert row["placebo_area_share"] == pytest.approx(found / pixels)
+    assert row["placebo_tiles"] == row["n_samples"]
+
+
 def test_registered_run_is_the_best_on_val(root: Path, table: pd.DataFrame) -> None:
     best = max(
         SEEDS,
