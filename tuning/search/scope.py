@@ -42,15 +42,15 @@ class SearchScope:
     def describe(self) -> str:
         """Return the scope in sentences."""
         if self.folds == 1:
-            return "Hyperparameters were searched on the train and val tiles of the split."
+            return "Hyperparameters of the networks were searched on the train and val tiles of the split."
         if not self.once:
             return (
-                f"Hyperparameters were searched on each of the {self.folds} folds, on its own train and val tiles alone: no "
-                "test tile of a fold was seen by the search that chose its hyperparameters."
+                f"Hyperparameters of the networks were searched on each of the {self.folds} folds, on its own train and val "
+                "tiles alone: no test tile of a fold was seen by the search that chose its hyperparameters."
             )
         return (
-            f"Hyperparameters were searched once, on the fold {self.searched[0]}, and used on all {self.folds} folds. That "
-            f"search has seen test tiles of the other folds: of {self.tested} test tiles, {self.val} were its val and "
+            f"Hyperparameters of the networks were searched once, on the fold {self.searched[0]}, and used on all "
+            f"{self.folds} folds. That search has seen test tiles of the other folds: of {self.tested} test tiles, {self.val} were its val and "
             f"{self.train} its train. So the scores on these folds may be too good; `--search per-fold` avoids it."
         )
 
