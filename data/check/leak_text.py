@@ -6,7 +6,7 @@ from data.check.leak import LeakAudit
 from data.check.leak_auc import BY_CHANCE, SAME, GroupAuc
 
 SHOWN = 3  # dates named
-REMEDY = "Choose dates that annotated and other tiles share (--steps)."
+REMEDY = "Read dates that all tiles share: --steps common, the default for real tiles."
 
 
 def describe_audits(audits: Iterable[LeakAudit], remedy: str = REMEDY) -> Iterator[str]:

@@ -11,6 +11,7 @@ import numpy as np
 
 from data.io.errors import unknown_name
 from data.tiles import ACQUISITIONS, BANDS, MODALITIES, ORBITS
+from data.tiles.common_dates import SharedDates, choose_common_days, choose_common_steps
 from data.tiles.tracks import choose_event_steps
 
 MAPS = ("DEM", "slope")
@@ -25,7 +26,11 @@ GROUPS: dict[str, tuple[str, ...]] = {
     **{p: tuple(name for name in SAR_CHANNELS if name.endswith(p)) for p in BANDS[ORBITS[0]]},
     "published": tuple(name for name in CHANNELS if name not in MAPS),
 }
-STEPS = ("even", "event", "all")
+STEPS = ("even", "event", "common", "all")
+AROUND_EVENT = (
+    "event",
+    "common",
+)  # chosen by date, so a program's input holds the chosen acquisitions alone
 
 
 def choose_channels(words: Iterable[str]) -> tuple[str, ...]:
@@ -77,7 +82,7 @@ def check_steps(steps: str, timesteps: int) -> None:
     if steps == "all" and timesteps != ACQUISITIONS:
         raise ValueError(
             f"Steps 'all' are the {ACQUISITIONS} acquisitions of a tile, but got "
-            f"timesteps={timesteps}. Omit --timesteps, or choose 'even' or 'event'."
+            f"timesteps={timesteps}. Omit --timesteps, or choose 'even', 'event' or 'common'."
         )
 
 
@@ -121,25 +126,34 @@ def select_event_steps(
 
 
 def select_steps(
-    times: np.ndarray, steps: str, timesteps: int, events: np.ndarray, modalities: Sequence[str]
+    times: np.ndarray,
+    steps: str,
+    timesteps: int,
+    events: np.ndarray,
+    modalities: Sequence[str],
+    regions: Sequence[str],
 ) -> np.ndarray:
     """Return the selected acquisitions of every tile and modality.
 
     Args:
         times: Acquisition times, shape ``(N, modalities, T)``.
-        steps: ``even``, ``event`` or ``all``.
+        steps: One of ``STEPS``: ``even`` (spread over the series), ``event`` (each tile's own, nearest to its event),
+            ``common`` (nearest to the event of those that all tiles of a region share) or ``all``.
         timesteps: Number of acquisitions.
         events: Time of each tile's event in UTC, shape ``(N,)``.
         modalities: Names along the second axis of *times*.
+        regions: Region of each tile, N names, for ``common`` alone, which needs all tiles of a campaign.
 
     Returns:
         Ascending indices, shape ``(N, modalities, timesteps)``, int64.
 
     Raises:
-        ValueError: As :func:`check_steps`.
+        ValueError: As :func:`check_steps`, or if the tiles of a region share too few dates for ``common``.
     """
     check_steps(steps, timesteps)
     tiles, count, _ = times.shape
+    if steps == "common":
+        return _select_common(times, timesteps, events, modalities, regions)
     if steps != "event":
         return np.broadcast_to(select_even_steps(timesteps), (tiles, count, timesteps))
     selected = [
@@ -158,3 +172,40 @@ def _select_cached(
 ) -> tuple[int, ...]:
     series = np.frombuffer(times, "datetime64[s]")
     return tuple(select_event_steps(series, timesteps, event, modality))
+
+
+def _select_common(
+    times: np.ndarray,
+    timesteps: int,
+    events: np.ndarray,
+    modalities: Sequence[str],
+    regions: Sequence[str],
+) -> np.ndarray:
+    """Select for each region and modality the dates that its tiles share, nearest to its most frequent event."""
+    selected = np.empty((*times.shape[:2], timesteps), dtype=np.int64)
+    names = np.array(regions)
+    for region in np.unique(names):
+        rows = np.flatnonzero(names == region)
+        found, counts = np.unique(events[rows], return_counts=True)
+        event = found[counts.argmax()]
+        for number, modality in enumerate(modalities):
+            series, by_track = times[rows, number], modality in ORBITS
+            days = choose_common_days(series, timesteps, event, by_track=by_track)
+            if isinstance(days, SharedDates):
+                raise _few_shared(days, timesteps, len(rows), str(region), modality)
+            selected[rows, number] = [
+                choose_common_steps(each, days, event, by_track=by_track) for each in series
+            ]
+    return selected
+
+
+def _few_shared(
+    shared: SharedDates, timesteps: int, tiles: int, region: str, modality: str
+) -> ValueError:
+    count, before = len(shared.days), shared.before
+    remedy = f"--timesteps {count} or fewer, or " if 0 < before < count else ""
+    return ValueError(
+        f"Steps 'common' are dates that all tiles of a region share, on both sides of the event, but got "
+        f"timesteps={timesteps}, and the {tiles} tiles of {region} share {count} dates of {modality}: {before} before the "
+        f"event and {count - before} after it. Choose {remedy}--steps event (each tile's own dates)."
+    )

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from data.pack.channels import CHANNELS, MAPS
+from data.pack.channels import CHANNELS, MAPS, select_steps
 from data.pack.tile_row import TileRow
 from data.tiles import TileSurvey
 from data.tiles.paths import region_of
@@ -36,6 +36,7 @@ class Pack:
         own_events: The same from the files' ``event_date`` alone; NaT without one.
         corners: West and north of each tile's upper left corner in m, shape ``(N, 2)``.
         crs: Coordinate system of each tile, such as ``EPSG:32654``.
+        event_free: Whether the events are pretended, of `data.pack.placebo`.
     """
 
     path: Path
@@ -56,6 +57,7 @@ class Pack:
     own_events: np.ndarray
     corners: np.ndarray
     crs: tuple[str, ...]
+    event_free: bool = False
 
     @property
     def regions(self) -> tuple[str, ...]:
@@ -71,6 +73,18 @@ class Pack:
     def channels(self) -> tuple[str, ...]:
         """Available channels, in the order of ``moments``."""
         return list_channels(self.modalities)
+
+    def select_steps(self, steps: str, timesteps: int) -> np.ndarray:
+        """Return the acquisitions that a network reads of each tile, as :func:`data.pack.channels.select_steps` does.
+
+        Series with pretended events have no dates in common: for ``common`` they are read as for ``event``.
+
+        Returns:
+            Ascending indices, shape ``(N, modalities, timesteps)``, int64.
+        """
+        steps = "event" if self.event_free and steps == "common" else steps
+        regions = self.regions if steps == "common" else ()
+        return select_steps(self.times, steps, timesteps, self.events, self.modalities, regions)
 
     def rows(self, tile_ids: Sequence[str]) -> np.ndarray:
         """Return the array rows of *tile_ids*, in their order."""

@@ -145,6 +145,7 @@ def make_placebo_pack(pack: Pack, tile_ids: Sequence[str], steps: str, timesteps
     ]
     images = np.stack([plan.images for plan in plans])  # (B, modalities, 15)
     changed = {
+        "event_free": True,
         "tile_ids": tuple(tile_ids),
         "bands": {
             name: values[rows[:, None], images[:, index]]

@@ -5,7 +5,7 @@ The profile is stored with a model, so that a map can say where its scene differ
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -27,7 +27,7 @@ TRACK_QUANTILE = 0.9  # of tiles: a few tiles between two frames have more track
 _KEYS: dict[str, Callable[[object], bool]] = {
     **dict.fromkeys(("regions", "events", "areas"), is_region),
     "ranges": CHANNELS.__contains__,
-    **dict.fromkeys(("dates", "spacing_days", "tracks"), MODALITIES.__contains__),
+    **dict.fromkeys(("dates", "spacing_days", "tracks", "offsets"), MODALITIES.__contains__),
 }
 
 
@@ -43,6 +43,8 @@ class TrainingProfile:
         dates: Median number of different acquisitions of a tile, by modality.
         spacing_days: Median time between two acquisitions that the network reads, by modality; 0 if it reads one.
         tracks: Number of tracks of Sentinel-1 in these acquisitions, by orbit direction.
+        offsets: Days from the event to each acquisition that the network reads, by modality; of ``common`` alone, where
+            they are the same for all tiles of a region (the median over tiles).
     """
 
     regions: dict[str, int]
@@ -52,6 +54,7 @@ class TrainingProfile:
     dates: dict[str, int]
     spacing_days: dict[str, float]
     tracks: dict[str, int]
+    offsets: dict[str, list[int]] = field(default_factory=dict)
 
 
 def measure_profile(
@@ -70,9 +73,9 @@ def measure_profile(
     regions = np.array(pack.regions)[rows]
     modalities = list_modalities(channels)
     index = [pack.modalities.index(name) for name in modalities]
-    times = pack.times[rows][:, index]
-    selected = select_steps(times, steps, timesteps, pack.events[rows], modalities)
-    chosen = np.take_along_axis(times, selected, axis=2)
+    every = pack.times[:, index]
+    selected = select_steps(every, steps, timesteps, pack.events, modalities, pack.regions)
+    times, chosen = every[rows], np.take_along_axis(every, selected, axis=2)[rows]
     names = sorted(set(map(str, regions)))
     return TrainingProfile(
         regions={name: int((regions == name).sum()) for name in names},
@@ -89,7 +92,18 @@ def measure_profile(
             for at, name in enumerate(modalities)
             if name in ORBITS
         },
+        offsets={
+            name: measure_offsets(chosen[:, at], pack.events[rows])
+            for at, name in enumerate(modalities)
+            if steps == "common"
+        },
     )
+
+
+def measure_offsets(times: np.ndarray, events: np.ndarray) -> list[int]:
+    """Return the median days from the tiles' events ``(N,)`` to each of their acquisitions ``(N, T)``; T numbers."""
+    days = times.astype("datetime64[D]") - events.astype("datetime64[D]")[:, None]
+    return [round(float(value)) for value in np.median(days.astype(np.int64), axis=0)]
 
 
 def measure_spacing(times: np.ndarray) -> float:
@@ -145,6 +159,8 @@ def read_profile(content: Any) -> TrainingProfile | None:
     """
     if content is None:
         return None
+    if isinstance(content, dict):
+        content = {"offsets": {}, **content}  # models of earlier versions have none
     if not isinstance(content, dict) or set(content) != set(_KEYS):
         raise TypeError(f"a training profile must have {', '.join(_KEYS)}")
     if not all(isinstance(content[key], dict) for key in _KEYS):
@@ -156,6 +172,11 @@ def read_profile(content: Any) -> TrainingProfile | None:
     for key, size in (("areas", 4), ("ranges", 2)):
         if not all(_is_numbers(values, size) for values in content[key].values()):
             raise TypeError(f"{key} of a training profile must be lists of {size} numbers")
+    if not all(
+        isinstance(days, list) and all(is_number(day, -1e5, 1e5, whole=True) for day in days)
+        for days in content["offsets"].values()
+    ):
+        raise TypeError("offsets of a training profile must be lists of whole days")
     for key in ("regions", "dates", "spacing_days", "tracks"):
         if not all(is_number(value, 0, 1e6) for value in content[key].values()):
             raise TypeError(f"{key} of a training profile must be numbers from 0")

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from data.pack.channels import MAPS, list_modalities, select_steps
+from data.pack.channels import MAPS, list_modalities
 from data.pack.pack import Pack
 from data.tiles import BANDS, NODATA, TILE_PX
 
@@ -51,7 +51,7 @@ class PackReader:
     ) -> None:
         self.shape = (timesteps, len(channels), TILE_PX, TILE_PX)
         self._pack = pack
-        selected = select_steps(pack.times, steps, timesteps, pack.events, pack.modalities)
+        selected = pack.select_steps(steps, timesteps)
         self._modalities = [
             _make_reader(pack, channels, name, selected) for name in list_modalities(channels)
         ]

@@ -11,10 +11,12 @@ import numpy as np
 import torch
 
 from data.io.safe_json import refused_error, show_value
-from data.pack.channels import MAPS, SAR_CHANNELS, list_modalities, select_event_steps
+from data.pack.channels import AROUND_EVENT, MAPS, SAR_CHANNELS, list_modalities
 from data.pack.placebo import Placebo
 from data.scene.georeference import Grid
 from data.scene.windows import Window
+from data.tiles import ORBITS
+from data.tiles.common_dates import choose_learnt_steps
 from data.tiles.events import read_event_date
 from data.tiles.regions import parse_time
 
@@ -32,6 +34,7 @@ class InputSpec:
         event: Time of the event in UTC that the user gives; None to take it from the scene.
         learnt_events: Regions and times of the events that the network learnt from.
         placebo: Whether to read images before the event only, and where to pretend one; None for a map.
+        offsets: Days from the event to each acquisition that the network learnt from, by modality; of ``common`` alone.
     """
 
     channels: tuple[str, ...]
@@ -40,6 +43,7 @@ class InputSpec:
     event: np.datetime64 | None = None
     learnt_events: tuple[tuple[str, np.datetime64], ...] = ()
     placebo: Placebo | None = None
+    offsets: tuple[tuple[str, tuple[int, ...]], ...] = ()
 
     @property
     def modalities(self) -> tuple[str, ...]:
@@ -167,6 +171,9 @@ def choose_steps(
 ) -> list[int]:
     """Choose a series' acquisitions as in training: evenly over the series, or nearest to the event.
 
+    A scene is one place, whose tiles need not share dates. For ``common`` it is read at the days from the event that the
+    network learnt from if it has all of them, as in the region of training; otherwise as for ``event``.
+
     Args:
         times: Acquisition times, UTC, shape ``(T,)``, ascending.
         spec: The network's input.
@@ -186,8 +193,11 @@ def choose_steps(
             f"The model reads {spec.timesteps} acquisitions, but got {len(times)} ({format_dates(times)}) in "
             f"{source}. Add dates, or use a model that reads fewer."
         )
-    if spec.steps == "event" and len(times) >= spec.timesteps:
-        indices = select_event_steps(times, spec.timesteps, event, modality)
+    if spec.steps in AROUND_EVENT and len(times) >= spec.timesteps:
+        offsets = dict(spec.offsets).get(modality, ())
+        indices = choose_learnt_steps(
+            times, spec.timesteps, event, offsets, by_track=modality in ORBITS
+        )
     else:
         indices = [int(step) for step in np.linspace(0, len(times) - 1, spec.timesteps).round()]
     chosen = times[indices]
@@ -205,18 +215,6 @@ def format_dates(times: np.ndarray | np.datetime64) -> str:
     return ", ".join(
         days if len(days) <= MAX_DATES_SHOWN else [*days[: MAX_DATES_SHOWN - 1], "…", days[-1]]
     )
-
-
-def to_float16(values: np.ndarray) -> np.ndarray:
-    """Convert float32 to float16, as a pack stores backscatter and slope."""
-    # Torch rounds as NumPy does, five times as fast.
-    half: np.ndarray = torch.from_numpy(np.ascontiguousarray(values)).half().numpy()
-    return half
-
-
-def round_to_float16(values: np.ndarray) -> np.ndarray:
-    """Round float32 values to half precision; the result is float32."""
-    return np.asarray(torch.from_numpy(to_float16(values)).float().numpy())
 
 
 def stack_channels(

@@ -17,10 +17,10 @@ from data.scene.base import (
     choose_steps,
     find_backscatter,
     format_dates,
-    round_to_float16,
     stack_channels,
 )
 from data.scene.georeference import RESAMPLE, Grid, find_grid
+from data.scene.half_precision import round_to_float16
 from data.scene.resample import choose_grid, describe_resampling
 from data.scene.row_cache import ChunkLayout, RowCache
 from data.scene.series import Layers, Series, detect_units, read_heights

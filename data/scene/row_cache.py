@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import xarray as xr
 
-from data.scene.base import to_float16
+from data.scene.half_precision import to_float16
 
 Load = Callable[[slice, slice], np.ndarray]  # rows and columns -> (T, H, W), float32
 

@@ -16,9 +16,9 @@ from data.scene.base import (
     WindowData,
     choose_steps,
     find_backscatter,
-    round_to_float16,
     stack_channels,
 )
+from data.scene.half_precision import round_to_float16
 from data.scene.tile_survey import Cell, find_tile_events, place_tiles, survey_tiles
 from data.scene.windows import Window, combine_spans, make_tile_spans
 from data.tiles import (

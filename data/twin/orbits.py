@@ -101,13 +101,14 @@ def list_acquisitions(
     """
     mixed, repeats, shift = rng.random(3)
     tracks = orbit.tracks if mixed < orbit.mixed else orbit.tracks[:1]
-    passes = sorted(each for track in tracks for each in _list_passes(track, calendar))
+    passes = sorted(each for track in tracks for each in list_passes(track, calendar))
     missing = 1 + int(2 * repeats / calendar.repeated) if repeats < calendar.repeated else 0
     chosen = _spread(passes, calendar.event, ACQUISITIONS - missing, shift * calendar.varied)
     return chosen + missing * chosen[-1:]
 
 
-def _list_passes(track: Track, calendar: Calendar) -> list[Acquisition]:
+def list_passes(track: Track, calendar: Calendar) -> list[Acquisition]:
+    """Return all passes of a track between the calendar's first and last day, sorted by date."""
     days = [track.pass_date + k * _REPEAT for k in range(-80, 80)]
     return [
         Acquisition(day, track)

@@ -6,7 +6,7 @@ from typing import TypeVar
 import numpy as np
 
 from data.pack import Pack
-from data.pack.channels import MAPS, SAR_CHANNELS, select_steps
+from data.pack.channels import MAPS, SAR_CHANNELS
 from data.pack.log_ratio import Series, read_series
 from data.tiles import BANDS, NODATA
 
@@ -38,7 +38,7 @@ class Inputs:
         Args:
             pack: The packed tiles.
             channels: The chosen channels; others than Sentinel-1's and terrain are ignored.
-            steps: Choice of the acquisitions: ``even``, ``event`` or ``all``.
+            steps: Choice of the acquisitions, one of ``data.pack.channels.STEPS``.
             timesteps: Number of acquisitions.
             keep: Tiles that are read repeatedly, whose derived maps stay in memory: those of val during a search.
             seeds: As in the attribute.
@@ -51,7 +51,7 @@ class Inputs:
         self.pack, self.channels = pack, pick_channels(pack, names)
         self.maps = tuple(name for name in MAPS if name in names)
         self.seeds = tuple(seeds)
-        self._selected = select_steps(pack.times, steps, timesteps, pack.events, pack.modalities)
+        self._selected = pack.select_steps(steps, timesteps)
         self._rows = {tile: row for row, tile in enumerate(pack.tile_ids)}
         self._keep, self._memory = frozenset(keep), dict[Hashable, object]()
 

@@ -9,7 +9,7 @@ from data.check.leak import LeakAudit, audit_dates
 from data.check.leak_features import DateTable
 from data.check.leak_text import describe_audits
 from data.pack import Pack
-from data.pack.channels import list_modalities, select_steps
+from data.pack.channels import list_modalities
 from data.splits import PARTS, Split
 from data.tiles import ACQUISITIONS
 
@@ -33,7 +33,7 @@ def audit_campaign(
     """
     ids = sorted({tile for split in splits for part in PARTS for tile in split.part(part)})
     rows, modalities = pack.rows(ids), list_modalities(channels)
-    chosen = select_steps(pack.times, steps, timesteps, pack.events, pack.modalities)
+    chosen = pack.select_steps(steps, timesteps)
     series = [pack.modalities.index(name) for name in modalities]
     times = np.take_along_axis(pack.times, chosen, axis=2)[rows][:, series]
     table = DateTable(

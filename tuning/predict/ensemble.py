@@ -158,6 +158,8 @@ def _read_facts(
     learnt = LEGACY_EVENTS
     if profile is not None:
         learnt = tuple((name, parse_time(time)) for name, time in profile.events.items())
+        days = tuple((name, tuple(each)) for name, each in sorted(profile.offsets.items()))
+        spec = replace(spec, offsets=days)
     return replace(spec, learnt_events=learnt), float(threshold), profile
 
 

@@ -15,7 +15,7 @@ import torch
 from data.io.safe_arrays import ArraySpec, read_arrays
 from data.io.safe_json import refused_error
 from data.pack import Pack
-from data.pack.channels import select_steps
+from data.pack.channels import AROUND_EVENT
 from data.pack.placebo import find_placebo_tiles, make_placebo_pack
 from data.pack.reader import PackReader
 from data.tiles import ACQUISITIONS, TILE_PX
@@ -104,13 +104,13 @@ def make_gate_tiles(
         val: Ids of the val tiles.
         channels: Channels of the input.
         timesteps: Number of acquisitions that the network reads.
-        steps: How acquisitions are chosen. For ``event`` the windows contain *timesteps* acquisitions, otherwise
+        steps: How acquisitions are chosen. For ``event`` and ``common`` the windows contain *timesteps* acquisitions, otherwise
             all 15, from which the program chooses.
 
     Raises:
         ValueError: If no val tile has a landslide and an acquisition before the event.
     """
-    series = ("event", timesteps) if steps == "event" else ("all", ACQUISITIONS)
+    series = (steps, timesteps) if steps in AROUND_EVENT else ("all", ACQUISITIONS)
     picked, after = _locate_acquisitions(pack, channels, *series)
     last = _locate_acquisitions(pack, channels, "all", ACQUISITIONS)[1] - 1  # before the event
     landslide_px = pack.mask.sum(axis=(1, 2), dtype=np.int64)
@@ -172,9 +172,7 @@ def _locate_acquisitions(
     pack: Pack, channels: Sequence[str], steps: str, timesteps: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return each channel's acquisitions ``(N, T, C)`` and the index of the first after the event ``(N, C)``."""
-    steps_read = select_steps(  # (N, modalities, T)
-        pack.times, steps, timesteps, pack.events, pack.modalities
-    )
+    steps_read = pack.select_steps(steps, timesteps)  # (N, modalities, T)
     events = pack.events[:, None, None]
     early = (np.take_along_axis(pack.times, steps_read, axis=2) <= events).sum(axis=2)
     positions = np.zeros((len(early), timesteps, len(channels)), dtype=np.int64)

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from data.io.safe_arrays import ArraySpec, read_arrays
 from data.io.safe_json import refused_error
-from data.pack.channels import CHANNELS, select_even_steps
+from data.pack.channels import AROUND_EVENT, CHANNELS, select_even_steps
 from data.pack.normalisation import Normalisation
 from data.tiles import ACQUISITIONS
 from tuning.serving.program import Program, load_program
@@ -45,7 +45,7 @@ class LandslideProgram(nn.Module):
     Shape:
         Input ``(B, T, C, H, W)``, backscatter in dB (heights in m, slopes in degrees), NaN = no data; output
         ``(B, H, W)``, landslide probability. H and W are multiples of ``2**depth``.
-        T is 15, from which the program selects its own acquisitions. A network on the acquisitions nearest to the event
+        T is 15, from which the program selects its own acquisitions. A network on acquisitions around the event
         expects only those, because their selection needs the dates.
 
     Attributes:
@@ -57,7 +57,9 @@ class LandslideProgram(nn.Module):
     ) -> None:
         super().__init__()
         self.model, self.structure = model, structure
-        steps_used = list(range(timesteps)) if steps == "event" else select_even_steps(timesteps)
+        steps_used = (
+            list(range(timesteps)) if steps in AROUND_EVENT else select_even_steps(timesteps)
+        )
         self.register_buffer("steps", torch.tensor(steps_used))
         self.register_buffer("mean", torch.tensor(norm.mean)[:, None, None])
         self.register_buffer("std", torch.tensor(norm.std)[:, None, None])
@@ -81,7 +83,7 @@ def make_program(checkpoint: Checkpoint) -> LandslideProgram:
 
 def count_input_dates(config: Config) -> int:
     """Return the number of acquisitions that the program of a config expects."""
-    return int(config["timesteps"]) if config["steps"] == "event" else ACQUISITIONS
+    return int(config["timesteps"]) if config["steps"] in AROUND_EVENT else ACQUISITIONS
 
 
 def make_example(

@@ -75,7 +75,10 @@ class LandslideModel(PythonModel):
         facts = json.loads(Path(context.artifacts["facts"]).read_text())
         self.threshold = float(facts["threshold"])
         events = dict(word.split("=", 1) for word in facts["events"].split())
-        self.spec = ModelInput(tuple(facts["channels"]), facts["timesteps"], facts["steps"], events)
+        offsets = (facts.get("profile") or {}).get("offsets", {})
+        self.spec = ModelInput(
+            tuple(facts["channels"]), facts["timesteps"], facts["steps"], events, offsets
+        )
         self.synthetic = facts["data"] == "synthetic"
         if self.synthetic:
             logger.warning(

@@ -1,11 +1,11 @@
 """The dates of a tile as a served model's input: the time of the event, and the acquisitions to read around it.
 
 This module becomes part of every logged model, which loads without this project, so it repeats `data.tiles.events`,
-`data.tiles.tracks` and `data.scene.base.choose_steps`; a test compares them.
+`data.tiles.tracks`, `data.tiles.common_dates` and `data.scene.base.choose_steps`; a test compares them.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ import numpy as np
 from tuning.serving.tile_rules import TileInputError, refuse
 
 DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
+AROUND_EVENT = ("event", "common")
 REPEAT_DAYS = 6  # between passes of one track of Sentinel-1, with both satellites
 
 
@@ -93,22 +94,25 @@ def choose_input_steps(
     path: Path,
     *,
     by_track: bool,
+    offsets: Sequence[int] = (),
 ) -> list[int]:
     """Choose the acquisitions that a network compares, and check that they lie on both sides of the event.
 
     Args:
         times: Acquisition times of one modality, shape ``(T,)``, ascending.
-        steps: ``event``: nearest to the event, of one track where possible; otherwise evenly over the series.
+        steps: ``event``: nearest to the event, of one track where possible; ``common``: at the days of *offsets* if the
+            tile has all of them, else as for ``event``; otherwise evenly over the series.
         count: Number of acquisitions.
         event: Time of the event, UTC.
         path: The file, for the message.
         by_track: Whether tracks matter: for Sentinel-1.
+        offsets: Days from the event to each acquisition that the network learnt from, stored with the model.
 
     Returns:
         *count* ascending indices.
     """
-    if steps == "event":
-        chosen = choose_event_steps(times, count, event, by_track=by_track)
+    if steps in AROUND_EVENT:
+        chosen = choose_learnt_steps(times, count, event, offsets, by_track=by_track)
     else:
         chosen = [int(step) for step in np.linspace(0, len(times) - 1, count).round()]
     if not times[chosen[0]] <= event < times[chosen[-1]]:
@@ -119,6 +123,24 @@ def choose_input_steps(
             "event-outside",
         )
     return chosen
+
+
+def choose_learnt_steps(
+    times: np.ndarray,
+    count: int,
+    event: np.datetime64,
+    offsets: Sequence[int],
+    *,
+    by_track: bool = True,
+) -> list[int]:
+    """Choose *count* acquisitions as `data.tiles.common_dates.choose_learnt_steps` explains."""
+    days, wanted = (
+        times.astype("datetime64[D]"),
+        event.astype("datetime64[D]") + np.array(offsets, int),
+    )
+    if len(offsets) == count and np.isin(wanted, days).all():
+        return [int(step) for step in np.searchsorted(days, wanted)]
+    return choose_event_steps(times, count, event, by_track=by_track)
 
 
 def find_tracks(times: np.ndarray) -> np.ndarray:

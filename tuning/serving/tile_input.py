@@ -5,14 +5,14 @@ A tile is one file for each modality, ``<root>/<modality>/<region>_<modality>_<n
 `data.pack.tile_row`; a test compares them. It needs only NumPy, and netCDF4 to read a tile.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from tuning.serving.tile_dates import choose_input_steps, find_event, read_times
+from tuning.serving.tile_dates import AROUND_EVENT, choose_input_steps, find_event, read_times
 from tuning.serving.tile_rules import (
     BANDS,
     DB_CEILING,
@@ -36,14 +36,16 @@ class ModelInput:
     Attributes:
         channels: Such as ``s1asc:VV``, ``DEM`` or ``slope``, in the model's order.
         timesteps: Number of acquisitions that the network uses.
-        steps: ``even``, ``event`` or ``all``; only for ``event`` the input is limited to those acquisitions.
+        steps: ``even``, ``all``, or ``event`` and ``common``, whose input is limited to the chosen acquisitions.
         events: Time of the event by region, UTC, such as ``2018-09-05T18:08:00``; for tiles without an own date.
+        offsets: Days from the event to each acquisition learnt from, by modality; of ``common`` alone.
     """
 
     channels: tuple[str, ...]
     timesteps: int
     steps: str
     events: Mapping[str, str] = field(default_factory=dict)
+    offsets: Mapping[str, Sequence[int]] = field(default_factory=dict)
 
     @property
     def modalities(self) -> tuple[str, ...]:
@@ -209,19 +211,20 @@ def _stack(series: list[_Series], spec: ModelInput, event: np.datetime64) -> np.
     layers: dict[str, np.ndarray] = {}
     for one in series:
         steps = choose_input_steps(
-            one.times, spec.steps, spec.timesteps, event, one.path, by_track=one.modality != "s2"
+            *(one.times, spec.steps, spec.timesteps, event, one.path),
+            by_track=one.modality != "s2",
+            offsets=spec.offsets.get(one.modality, ()),
         )
-        read = steps if spec.steps == "event" else slice(None)
+        read = steps if spec.steps in AROUND_EVENT else slice(None)
         for band, values in one.bands.items():
             layers[f"{one.modality}:{band}"] = values[read].astype(np.float16)
-    length = len(next(iter(layers.values())))
-    dem = series[0].dem
+    length, dem = len(next(iter(layers.values()))), series[0].dem
     maps = {"DEM": dem, "slope": _measure_slope(dem).astype(np.float16)}
     layers |= {
         name: np.broadcast_to(values, (length, *values.shape)) for name, values in maps.items()
     }
-    stack = np.stack([layers[channel].astype(np.float32) for channel in spec.channels], axis=1)
-    return stack[None]
+    chosen = [layers[channel].astype(np.float32) for channel in spec.channels]
+    return np.stack(chosen, axis=1)[None]
 
 
 def _measure_slope(height_m: np.ndarray) -> np.ndarray:

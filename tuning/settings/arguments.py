@@ -62,7 +62,10 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
         metavar="NAME",
         help="s1, s1asc, s1dsc, VV, VH, s2, published, DEM, slope, or single channels (default: s1)",
     )
-    add("--steps", help="choice of acquisitions: even, event or all (default: even)")
+    add(
+        "--steps",
+        help="choice of acquisitions: even, event, common or all (default: even; common, of real tiles)",
+    )
     add(
         "--timesteps",
         type=int,

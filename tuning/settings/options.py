@@ -10,7 +10,7 @@ from typing import Any
 from data.pack.augmentation import parse_augment
 from data.pack.channels import choose_channels
 from data.splits import is_cross_validation, store_split
-from data.tiles import ACQUISITIONS
+from tuning.settings.dates import default_steps, default_timesteps
 from tuning.settings.presets import SEARCH_SEED, get_preset
 from tuning.settings.regions import add_shots, choose_campaign_regions, normalise_events
 from tuning.settings.saved_campaigns import (
@@ -56,17 +56,18 @@ def settings_from_options(options: dict[str, Any], root: Path) -> Settings:
         "data": TWIN,
         "units": None,
         "split": "blocks",
-        "steps": "even",
-        "timesteps": ACQUISITIONS if options.get("steps") == "all" else preset.timesteps,
         "norm": "train",
         "trials": preset.trials,
         "seeds": preset.seeds,
         "address": os.environ.get("RAY_ADDRESS"),
         "search_seed": SEARCH_SEED,
     }
+    channels = choose_channels(options.pop("channels", ["s1"]))
+    steps = options.get("steps") or default_steps(options.get("data", TWIN), channels)
+    defaults |= {"steps": steps, "timesteps": default_timesteps(steps, preset.timesteps)}
     chosen: dict[str, Any] = {
         "preset": name,
-        "channels": (channels := choose_channels(options.pop("channels", ["s1"]))),
+        "channels": channels,
         "augment": asdict(parse_augment(options.pop("augment", ["turn"]))),
     }
     chosen["models"], chosen["baselines"] = choose_models(options.pop("model", ["all"]), channels)

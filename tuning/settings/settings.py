@@ -40,7 +40,7 @@ class Settings:
         units: Unit of the tiles' backscatter; the one in the folder's manifest if None.
         split: Name of the split; the hash for a split from a file.
         channels: Channels of the input.
-        steps: Choice of the acquisitions: ``even``, ``event`` or ``all``.
+        steps: Choice of the acquisitions, one of ``data.pack.channels.STEPS``.
         timesteps: Number of acquisitions.
         norm: Source of the normalisation statistics: ``train`` or ``published``.
         augment: Values of :class:`data.pack.augmentation.Augment`.

@@ -78,22 +78,27 @@ def test_event_steps_fill_up_from_the_other_side() -> None:
 
 def test_all_steps_are_all_acquisitions() -> None:
     times = np.broadcast_to(DAYS, (3, 2, 15))
-    assert select_steps(times, "all", 15, np.repeat(EVENT, 3), ORBITS)[2, 1].tolist() == list(
-        range(15)
-    )
+    assert select_steps(times, "all", 15, np.repeat(EVENT, 3), ORBITS, "abc")[
+        2, 1
+    ].tolist() == list(range(15))
     with pytest.raises(ValueError, match=r"Steps 'all' are the 15 .* but got timesteps=4\. Omit"):
-        select_steps(times, "all", 4, np.repeat(EVENT, 3), ORBITS)
+        select_steps(times, "all", 4, np.repeat(EVENT, 3), ORBITS, "abc")
 
 
 def test_unknown_choice_of_steps_is_refused() -> None:
     with pytest.raises(ValueError, match=r"Unknown choice of steps 'evn'\. Did you mean 'even'\?"):
-        select_steps(np.broadcast_to(DAYS, (1, 1, 15)), "evn", 4, np.repeat(EVENT, 1), ["s1asc"])
+        select_steps(
+            np.broadcast_to(DAYS, (1, 1, 15)), "evn", 4, np.repeat(EVENT, 1), ["s1asc"], "a"
+        )
 
 
 def test_every_tile_is_split_at_its_own_event() -> None:
     times = np.broadcast_to(DAYS, (2, 1, 15))
     events = np.array([EVENT, EVENT + np.timedelta64(24, "D")])
-    assert select_steps(times, "event", 2, events, ["s1asc"])[:, 0].tolist() == [[6, 7], [8, 9]]
+    assert select_steps(times, "event", 2, events, ["s1asc"], "ab")[:, 0].tolist() == [
+        [6, 7],
+        [8, 9],
+    ]
 
 
 def test_event_steps_of_sentinel_1_are_of_one_track() -> None:
@@ -102,5 +107,5 @@ def test_event_steps_of_sentinel_1_are_of_one_track() -> None:
     assert select_event_steps(times, 2, EVENT, "s1dsc") == [6, 8]
     assert select_event_steps(times, 2, EVENT, "s2") == [6, 7]
     both = np.stack([times, times])[None]
-    found = select_steps(both, "event", 2, np.repeat(EVENT, 1), ["s1asc", "s2"])
+    found = select_steps(both, "event", 2, np.repeat(EVENT, 1), ["s1asc", "s2"], "a")
     assert found.tolist() == [[[6, 8], [6, 7]]]

@@ -61,6 +61,9 @@ def test_repeated_images_have_no_spacing_and_tracks_are_counted() -> None:
 def test_a_profile_survives_json(profile: TrainingProfile) -> None:
     assert read_profile(json.loads(json.dumps(asdict(profile)))) == profile
     assert read_profile(None) is None
+    earlier = asdict(profile)
+    del earlier["offsets"]  # of an earlier version
+    assert read_profile(earlier) == profile
 
 
 @pytest.mark.parametrize(
@@ -78,6 +81,11 @@ def test_a_profile_survives_json(profile: TrainingProfile) -> None:
             {"ranges": {"s1asc:VV": [1, float("nan")]}},
             "ranges of a training profile must be lists of 2",
         ),
+        (
+            {"offsets": {"s1asc": [1.5]}},
+            "offsets of a training profile must be lists of whole days",
+        ),
+        ({"offsets": {"noto": [1]}}, "offsets of a training profile must have names"),
         ({"tracks": {"s1asc": -1}}, "tracks of a training profile must be numbers from 0"),
         ({"events": {"a": "soon"}}, "events of a training profile must be times"),
         ({"events": {"a": "NaT"}}, "events of a training profile must be times"),
@@ -91,3 +99,13 @@ def test_a_changed_profile_is_refused(
         read_profile(asdict(replace(profile, **changes)))
     with pytest.raises(TypeError, match="must have regions, events"):
         read_profile({"regions": {}})
+
+
+def test_days_from_the_event_of_common_dates_are_kept(pack: Pack, split: Split) -> None:
+    profile = measure_profile(pack, split.train, CHANNELS, "common", 4)
+    row = pack.rows(split.train)[0]
+    for number, orbit in enumerate(("s1asc", "s1dsc")):
+        days = pack.events[row].astype("M8[D]") + np.array(profile.offsets[orbit])
+        assert np.isin(days, pack.times[row, number].astype("M8[D]")).all()
+        assert (np.array(profile.offsets[orbit]) <= 0).sum() == 2
+    assert measure_profile(pack, split.train, CHANNELS, "event", 4).offsets == {}

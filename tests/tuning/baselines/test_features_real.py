@@ -51,7 +51,7 @@ def test_real_landslides_darken_vh_and_leave_vv_as_it_was(real: Pack) -> None:
 
 def test_the_real_descending_pair_is_of_one_track(real: Pack) -> None:
     features, _ = measure(real)
-    steps = select_steps(real.times, "event", 2, real.events, real.modalities)
+    steps = select_steps(real.times, "event", 2, real.events, real.modalities, real.regions)
     assert steps.tolist() == [[[9, 10], [7, 10]]]
     values = real.bands["s1dsc"][0, :, 0].astype(np.float32)
     np.testing.assert_array_equal(features["s1dsc:VV pair"], values[10] - values[7])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from data.pack import Pack
-from data.pack.channels import SAR_CHANNELS, select_steps
+from data.pack.channels import SAR_CHANNELS
 from tests.support.hand_packs import put_by_hand, read_all
 from tuning.baselines.inputs import Inputs, group_orbits, pick_channels
 
@@ -21,7 +21,7 @@ def test_acquisitions_are_the_ones_that_networks_read(
     pack: Pack, steps: str, timesteps: int
 ) -> None:
     inputs, tile = Inputs(pack, SAR_CHANNELS, steps, timesteps), pack.tile_ids[3]
-    chosen = select_steps(pack.times, steps, timesteps, pack.events, pack.modalities)[3, 1]
+    chosen = pack.select_steps(steps, timesteps)[3, 1]
     layers = inputs.layers(tile, "s1dsc:VH")
     assert np.array_equal(layers, pack.bands["s1dsc"][3, chosen, 1].astype(np.float32))
     series = inputs.series(tile, "s1dsc:VH")

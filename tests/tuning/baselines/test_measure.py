@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from data.pack import Pack
-from data.pack.channels import SAR_CHANNELS, select_steps
+from data.pack.channels import SAR_CHANNELS
 from data.splits import Split
 from data.tiles import TILE_PX
 from tests.support.baseline_scores import (
@@ -39,7 +39,7 @@ def take_orbit(pack: Pack, orbit: str) -> Pack:
 def test_acquisitions_that_are_not_selected_change_no_map(
     pack: Pack, split: Split, key: str, steps: str
 ) -> None:
-    selected = select_steps(pack.times, steps, 4, pack.events, pack.modalities)
+    selected = pack.select_steps(steps, 4)
     bands, read = {}, {}
     for place, orbit in enumerate(pack.modalities):
         chosen = np.zeros(pack.times.shape[::2], bool)  # (tiles, acquisitions)

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from data.pack.channels import select_steps
 from tuning.campaign.leak import audit_campaign
 
 COUNT = 60
@@ -19,13 +20,18 @@ def make_pack(places: tuple[int, ...]) -> SimpleNamespace:
     times[np.ix_(np.flatnonzero(ANNOTATED), (0,), places)] += np.timedelta64(6, "D")
     mask = np.zeros((COUNT, 4, 4), np.uint8)
     mask[ANNOTATED, 0] = 1
+    events = np.full(COUNT, np.datetime64("2018-09-05T18:08", "s"))
+    modalities, regions = ("s1asc", "s1dsc"), ("hokkaido",) * COUNT
     return SimpleNamespace(
+        select_steps=lambda steps, timesteps: select_steps(
+            times, steps, timesteps, events, modalities, regions
+        ),
         times=times,
         mask=mask,
-        events=np.full(COUNT, np.datetime64("2018-09-05T18:08", "s")),
+        events=events,
         corners=np.stack(np.divmod(np.arange(COUNT), 8), axis=1) * 1280.0,
-        modalities=("s1asc", "s1dsc"),
-        regions=("hokkaido",) * COUNT,
+        modalities=modalities,
+        regions=regions,
         rows=lambda ids: np.array([int(name) for name in ids]),
     )
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from data.tiles import tracks
+from data.tiles import common_dates, tracks
 from data.tiles.events import read_event_date
 from data.tiles.regions import parse_time, read_regions
 from tests.support.tile_files import make_dataset, write
@@ -62,6 +62,26 @@ def test_acquisitions_around_the_event_are_those_of_data_tiles(count: int) -> No
             wanted = tracks.choose_event_steps(times, count, event, by_track=by_track)
             found = tile_dates.choose_event_steps(times, count, event, by_track=by_track)
             assert found == wanted
+            learnt = [(day - event.astype("M8[D]")).astype(int) for day in times.astype("M8[D]")]
+            for offsets in ([], learnt[:count], [5] * count):
+                pair = [
+                    module.choose_learnt_steps(times, count, event, offsets, by_track=by_track)
+                    for module in (common_dates, tile_dates)
+                ]
+                assert pair[0] == pair[1]
+
+
+def test_a_tile_of_the_learnt_region_is_read_at_the_learnt_days(tmp_path: Path) -> None:
+    dataset = make_dataset()
+    dataset["VV"].values[:] = np.arange(15)[:, None, None] - 20
+    path = write(dataset, tmp_path)
+    days = dataset["time"].to_numpy().astype("M8[D]")
+    learnt = [int((days[at] - np.datetime64("2018-09-05")).astype(int)) for at in (2, 4, 9, 12)]
+    spec = ModelInput(("s1asc:VV",), 4, "common", EVENTS, {"s1asc": learnt})
+    assert (read_tile(path, spec).x[0, :, 0, 0, 0] + 20).tolist() == [2, 4, 9, 12]
+    unknown = ModelInput(("s1asc:VV",), 4, "common", EVENTS)
+    event = ModelInput(("s1asc:VV",), 4, "event", EVENTS)
+    assert np.array_equal(read_tile(path, unknown).x, read_tile(path, event).x)
 
 
 @pytest.mark.parametrize("days", [-170, 0, 150])

@@ -1,5 +1,6 @@
 """A tile's path as a model's input: the same values as the packed training data, and clear errors."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import mlflow
@@ -11,10 +12,12 @@ from mlflow.models import Model
 
 from data.pack import Pack
 from data.pack.dataset import TileDataset
+from data.pack.profile import measure_profile
 from data.pack.reader import PackReader
 from data.tiles import paths, rules, tile_path
 from tests.support.served_fixtures import S1, write_checkpoint
 from tests.support.tile_files import make_dataset, put, write
+from tuning.predict.ensemble import load_members
 from tuning.serving import tile_rules
 from tuning.serving.tile_input import ModelInput, read_tile
 from tuning.tracking.log_model import save_model
@@ -116,6 +119,26 @@ def test_path_gives_the_probabilities_of_training(
     assert np.abs(found - wanted).max() <= 1e-5
     mask = model.predict(tile_path(twin, tile_id, "s1asc"), params={"mask": True})
     assert np.array_equal(mask, found >= 0.25)
+
+
+def test_a_model_reads_a_tile_of_its_region_at_the_days_that_it_learnt_from(
+    twin: Path, pack: Pack, tmp_path: Path
+) -> None:
+    tile_id, learnt = pack.tile_ids[1], [2, 5, 9, 12]  # not those nearest to the event
+    row = int(pack.rows([tile_id])[0])
+    days = pack.times[row][:, learnt].astype("M8[D]") - pack.events[row].astype("M8[D]")
+    offsets = dict(zip(pack.modalities, days.astype(int).tolist(), strict=True))
+    profile = measure_profile(pack, [tile_id], S1, "common", 4)
+    checkpoint = load_checkpoint(write_checkpoint(tmp_path, steps="common").best)
+    checkpoint = replace(checkpoint, profile=replace(profile, offsets=offsets))
+    save_model(checkpoint, Model(metadata={}), tmp_path / "model")
+    model = mlflow.pyfunc.load_model(str(tmp_path / "model"))
+    every = TileDataset(pack, [tile_id], checkpoint.norm, 15, torch.device("cpu"), "all")
+    wanted = predict(checkpoint.model, every.batch([0]).x[:, learnt]).numpy()
+    found = model.predict(str(tile_path(twin, tile_id, "s1dsc")))
+    assert np.abs(found - wanted).max() <= 1e-5
+    member = load_members(str(tmp_path / "model"), tmp_path)[0]
+    assert dict(member.spec.offsets) == {name: tuple(each) for name, each in offsets.items()}
 
 
 def test_misnamed_misplaced_and_damaged_files_are_refused(tmp_path: Path) -> None:
