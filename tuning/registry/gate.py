@@ -22,6 +22,7 @@ with that of the reversed dates:
 
 - the nine networks of a campaign of preset ``quick``, three architectures, val AP 0.56 to 0.61: 0 to 0.4 %, 52 to 90 %,
   0.24 to 0.71
+- trained for four epochs on the pair around the event, val AP 0.52: 1.3 %, 80 %, 0.06
 - trained on the mean over time, val AP 0.23, so truly blind to time: 6.8 %, 0 %, 1.00
 - trained with the dates shuffled anew for each batch, val AP 0.24: 11 %, 20 %, 0.92
 - untrained (three): 23 to 100 %, -3 to 5 %, 0.32 to 1.00
@@ -43,7 +44,7 @@ FLIPS = ((-2,), (-1,), (-2, -1))  # rows, columns, both
 MIN_AGREEMENT = 0.8
 MAX_FALL = 0.005
 MAX_SHARE = 0.01
-MAX_ALARMS = 0.02
+MAX_ALARMS = 0.03
 MIN_LOSS = 0.35
 _CONSTANT = 1e-6  # a map with a smaller standard deviation counts as constant
 _BATCH = 4
