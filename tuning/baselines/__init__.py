@@ -1,1 +1,1 @@
-"""Log-ratios and per-pixel learning."""
+"""Methods without a network, tuned on val: changes, learning from pixels and windows, a leak probe."""
