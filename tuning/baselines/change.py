@@ -1,8 +1,10 @@
 """Baselines without learning: a change of backscatter in dB, averaged over the orbits and over a window."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from data.pack.log_ratio import Measure, mean_db, measure_means
 from data.tiles import ORBITS
@@ -17,19 +19,26 @@ from tuning.baselines.definition import (
 from tuning.baselines.features import measure_pair
 from tuning.baselines.inputs import Inputs
 from tuning.baselines.windows import average_window
-from tuning.train.evaluate import PredictTiles
 
 MEASURES: dict[str, Measure] = {"means": measure_means, "pair": measure_pair}
 WIDTHS_PX = [1, 3, 5, 7, 9, 11, 15, 21]
 
 
-def predict_maps(make: Callable[[Inputs, str], np.ndarray]) -> BindInputs:
-    """Return a baseline that maps tile by tile: from inputs to a prediction function."""
+def predict_maps(
+    make: Callable[[Inputs, str], np.ndarray], threads: int | None = None
+) -> BindInputs:
+    """Return a baseline that maps tile by tile: from inputs to a prediction function.
 
-    def bind(inputs: Inputs) -> PredictTiles:
-        return lambda ids: np.stack([make(inputs, tile) for tile in ids]).astype(np.float32)
+    Args:
+        make: Maps one tile, shape ``(H, W)``.
+        threads: Most threads of the libraries, all if None.
+    """
 
-    return bind
+    def predict(inputs: Inputs, tile_ids: Sequence[str]) -> np.ndarray:
+        with threadpool_limits(threads):
+            return np.stack([make(inputs, tile) for tile in tile_ids]).astype(np.float32)
+
+    return lambda inputs: partial(predict, inputs)
 
 
 def make_change(task: Task) -> BindInputs:

@@ -73,7 +73,15 @@ def make_features(inputs: Inputs, tile_id: str) -> np.ndarray:
         for name in inputs.channels
         for feature in compute_features(inputs.series(tile_id, name))
     ]
-    return np.stack(maps, axis=-1).astype(np.float32)
+    return stack_maps(maps)
+
+
+def stack_maps(maps: Sequence[np.ndarray]) -> np.ndarray:
+    """Stack F maps ``(H, W)`` to ``(H, W, F)``, float32; in memory each map stays in one piece, as trees read it."""
+    stacked = np.empty((len(maps), *maps[0].shape), np.float32)
+    for out, one in zip(stacked, maps, strict=True):
+        out[:] = one
+    return np.moveaxis(stacked, 0, -1)
 
 
 def compute_features(series: Series) -> list[np.ndarray]:
@@ -84,15 +92,15 @@ def compute_features(series: Series) -> list[np.ndarray]:
         level_before,
         level_after,
         change,
-        _measure_spread(series.before),
-        _measure_spread(series.after),
+        _measure_spread(series.before, level_before),
+        _measure_spread(series.after, level_after),
         measure_pair(series),
         average_window(change, WINDOW_PX),
     ]
 
 
-def _measure_spread(layers: np.ndarray) -> np.ndarray:
+def _measure_spread(layers: np.ndarray, mean: np.ndarray) -> np.ndarray:
     """Return the standard deviation over acquisitions; NaN if fewer than two have data."""
-    spread: np.ndarray = np.sqrt(mean_db((layers - mean_db(layers)) ** 2))
+    spread: np.ndarray = np.sqrt(mean_db((layers - mean) ** 2))
     spread[np.isfinite(layers).sum(axis=0) < 2] = np.nan
     return spread

@@ -51,11 +51,10 @@ def make_learned(task: Task) -> BindInputs:
         values = inputs.remember_tile(features.key, tile, make).reshape(TILE_PX**2, -1)
         # One feature after the other in memory, as the trees read them: this takes half of the time.
         ordered = values[:, used].astype(np.float64, order="F")
-        with threadpool_limits(1):
-            probs: np.ndarray = model.predict_proba(ordered)[:, 1]
+        probs: np.ndarray = model.predict_proba(ordered)[:, 1]
         return probs.reshape(TILE_PX, TILE_PX)
 
-    return predict_maps(predict)
+    return predict_maps(predict, threads=1)
 
 
 def _choose_columns(names: Sequence[str], params: Params) -> np.ndarray:

@@ -7,7 +7,7 @@ after the event) raised val average precision on the twin by 0.007 (split blocks
 
 import numpy as np
 
-from tuning.baselines.features import FEATURES, compute_features
+from tuning.baselines.features import FEATURES, compute_features, stack_maps
 from tuning.baselines.inputs import Inputs
 from tuning.baselines.windows import average_window, spread_window
 
@@ -37,7 +37,7 @@ def make_window_features(inputs: Inputs, tile_id: str) -> np.ndarray:
         for width in WIDTHS:
             around += [average_window(change, width), spread_window(change, width)]
     terrain = [inputs.terrain(tile_id, name) for name in inputs.maps]
-    return np.stack([*pixel, *around, *terrain], axis=-1).astype(np.float32)
+    return stack_maps([*pixel, *around, *terrain])
 
 
 def width_of(name: str) -> int:
