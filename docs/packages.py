@@ -15,17 +15,9 @@ PICTURE = ROOT / "docs" / "packages.png"
 
 PACKAGES = (
     *("data.io", "data.tiles", "data.twin", "data.fetch", "data.check", "data.splits", "data.pack"),
-    *(
-        "data.cubes",
-        "data.scene",
-        "models",
-        "tuning.metrics",
-        "tuning.objects",
-        "tuning.trial",
-        "tuning.train",
-    ),
-    *("tuning.baselines", "tuning.settings", "tuning.plots", "tuning.page", "tuning.serving"),
-    "tuning.cluster",
+    *("data.cubes", "data.scene", "models", "tuning.metrics", "tuning.statistics"),
+    *("tuning.objects", "tuning.trial", "tuning.train", "tuning.baselines", "tuning.settings"),
+    *("tuning.plots", "tuning.page", "tuning.serving", "tuning.cluster"),
     *("tuning.tracking", "tuning.search", "tuning.registry", "tuning.predict", "tuning.report"),
     *("tuning.reproduce", "tuning.campaign", "tuning.doctor", "tuning.run"),
 )

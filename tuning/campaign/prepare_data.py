@@ -16,6 +16,7 @@ from tuning.campaign.find_tiles import describe_events, find_tiles
 from tuning.settings.presets import Preset
 from tuning.settings.regions import read_events
 from tuning.settings.settings import PACKS, TWIN, Settings
+from tuning.statistics.blocks import check_blocks, make_units
 from tuning.tracking.payloads import DataRecord
 
 logger = logging.getLogger(__name__)
@@ -31,7 +32,8 @@ def prepare_data(root: Path, settings: Settings, preset: Preset) -> tuple[Pack, 
         The pack, and the split of every fold; a single split without cross-validation.
 
     Raises:
-        ValueError: If no tile can be used, train, val or test is empty, or a channel is constant.
+        ValueError: If no tile can be used, train, val or test is empty, a channel is constant, or several models cannot be
+            compared because there are too few spatial blocks of test tiles.
     """
     tiles, tile_ids = find_tiles(root, settings, preset)
     modalities = list_modalities(settings.channels)
@@ -58,7 +60,20 @@ def prepare_data(root: Path, settings: Settings, preset: Preset) -> tuple[Pack, 
         )
         save_normalisation(pack, split, norm)
         splits.append(split)
+    _check_test_blocks(pack, splits, settings)
     return pack, tuple(splits)
+
+
+def _check_test_blocks(pack: Pack, splits: Sequence[Split], settings: Settings) -> None:
+    """Raise ValueError if several models cannot be compared, because the test tiles make too few spatial blocks."""
+    if len(settings.models) + len(settings.baselines) < 2:
+        return
+    folds, tiles = zip(
+        *((split.name, tile) for split in splits for tile in split.test), strict=True
+    )
+    rows, edge = pack.rows(tiles), settings.block_tiles
+    regions = [pack.regions[row] for row in rows]
+    check_blocks(make_units(pack.corners[rows], folds, regions, block_tiles=edge), edge)
 
 
 def describe_data(pack: Pack, splits: Sequence[Split], settings: Settings) -> DataRecord:

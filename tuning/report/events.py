@@ -13,11 +13,11 @@ import pandas as pd
 from data.splits.names import parse_event
 from models import list_models
 from tuning.baselines.baselines import is_deterministic
-from tuning.metrics.clusters import MIN_EVENTS, estimate_event_mean
 from tuning.metrics.scores import METRICS
 from tuning.page.html import Block, Section, Table, Text
 from tuning.report.context import format_spread
 from tuning.report.tables import average_seeds
+from tuning.statistics.clusters import MIN_EVENTS, estimate_event_mean
 
 SEED = 2018  # of the bootstrap over events
 EVENTS_FILE = "benchmark_events.csv"

@@ -1,122 +1,150 @@
-"""Ranking of the models: scores with intervals, pairwise comparisons, groups of tied models."""
+"""Ranking of the models: scores with intervals, and one primary family of comparisons.
 
-from collections.abc import Mapping, Sequence
+The primary family is declared before any test tile is read: the networks, and the baseline that is best on val, compared by
+average precision. Everything else, such as F1 and the other baselines, is exploratory.
+"""
+
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from data.tiles.paths import region_of
 from tuning.baselines.baselines import is_deterministic
-from tuning.metrics.compare import (
-    DRAWS,
-    Comparison,
-    Estimate,
-    Replicates,
-    Score,
-    compare_drawn,
-    decide_verdict,
-    estimate_from_replicates,
-    pooled_ap,
-    pooled_f1,
-    rank_groups,
-    resample,
-)
 from tuning.metrics.curve import average_precision
+from tuning.metrics.tile_sums import pooled_ap, pooled_f1
 from tuning.report.reference_layers import ReferenceLayers
 from tuning.report.results import ModelResult
+from tuning.statistics.blocks import BLOCK_TILES, SamplingUnits, make_units
+from tuning.statistics.compare import compare_all
+from tuning.statistics.estimate import FIXED, Estimate, estimate_all
+from tuning.statistics.family import MARGIN, Comparison, Family
 
 SEED = 2018  # of the bootstrap: the same runs always yield the same intervals
-ReplicatesByModel = Mapping[str, Replicates]  # by model title
+NETWORK, BASELINE = "network", "baseline"  # kinds over which the seeds' variance is pooled
+Estimand = Literal["area", "event", "events"]
 
 
 @dataclass(frozen=True)
 class Ranking:
-    """Models compared on the same test tiles by pooled average precision.
+    """Models compared on the same test tiles by average precision.
 
     Attributes:
         models: Best mean over seeds first.
         estimates: By model title.
-        comparisons: Contenders compared by average precision, which decides the verdict.
-        by_f1: The same pairs compared by F1 at the threshold chosen on val.
-        groups: Rank by contender's title; models of one rank tie with its best.
+        primary: The declared family, by average precision; None with a single contender.
+        by_f1: The same models compared by F1 at the threshold chosen on val; exploratory.
+        units: Spatial blocks and folds of the test tiles.
+        block_tiles: Edge of a block in tiles.
+        estimand: What the comparison is about: this ``area`` and these dates, this ``event`` (folds), or these ``events``.
     """
 
     models: tuple[ModelResult, ...]
     estimates: dict[str, Estimate]
-    comparisons: tuple[Comparison, ...]
-    by_f1: tuple[Comparison, ...]
-    groups: dict[str, int]
+    primary: Family | None
+    by_f1: Family | None
+    units: SamplingUnits
+    block_tiles: int
+    estimand: Estimand
+
+    @property
+    def comparisons(self) -> tuple[Comparison, ...]:
+        """The pairs of the primary family."""
+        return self.primary.pairs if self.primary else ()
+
+    @property
+    def margin(self) -> float:
+        """Difference below which two models count as equivalent."""
+        return self.primary.margin if self.primary else MARGIN
+
+    @property
+    def places(self) -> dict[str, tuple[int, int]]:
+        """First and last possible place of each contender, by title."""
+        return self.primary.places if self.primary else {}
 
 
-def rank_models(models: Sequence[ModelResult], layers: ReferenceLayers) -> Ranking:
+def rank_models(
+    models: Sequence[ModelResult],
+    layers: ReferenceLayers,
+    margin: float = MARGIN,
+    block_tiles: int = BLOCK_TILES,
+) -> Ranking:
     """Estimate every model, compare the contenders, and order all by mean test average precision.
-
-    Contenders are the networks and the best baseline on val; without networks, all baselines. Each further
-    pair would raise the adjusted p-values of the others (Holm).
 
     Args:
         models: The models, all with the same test tiles.
-        layers: Their labels stratify the bootstrap: tiles with and without landslides.
+        layers: Labels and positions of the test tiles.
+        margin: Difference in average precision below which two models count as equivalent.
+        block_tiles: Edge of a spatial block in tiles.
+
+    Raises:
+        ValueError: If the test tiles make fewer than five blocks, or a fold has none with landslides.
     """
     with threadpool_limits(1):  # the matrices are small: more threads only wait
-        return _rank(models, layers)
+        return _rank(models, layers, margin, block_tiles)
 
 
-def _rank(models: Sequence[ModelResult], layers: ReferenceLayers) -> Ranking:
-    strata = layers.mask[layers.rows(models[0].tile_ids)].any(axis=(1, 2)).astype(np.int64)
+def _rank(
+    models: Sequence[ModelResult], layers: ReferenceLayers, margin: float, block_tiles: int
+) -> Ranking:
+    units = make_report_units(models[0], layers, block_tiles)
+    kinds = {model.title: find_kind(model) for model in models}
     sums = {model.title: model.stack("tiles") for model in models}
-    drawn = _resample(sums, pooled_ap, strata)
-    estimates = {model.title: _estimate(model, sums, drawn) for model in models}
-    networks, baseline = _pick_contenders(models)
-    contenders = [*networks, baseline] if baseline else networks
+    found = estimate_all(sums, pooled_ap, units, kinds, block_tiles)
+    estimates = {model.title: _score_exactly(model, found[model.title]) for model in models}
+    contenders = pick_contenders(models)
     by_val = {model.title: model.stack("at_val") for model in contenders}
-    pairs = _compare_all(networks, baseline, drawn)
-    by_f1 = _compare_all(networks, baseline, _resample(by_val, pooled_f1, strata))
-    rows = rank_groups({model.title: estimates[model.title].mean for model in contenders}, pairs)
-    groups = {row.name: row.group for row in rows}
+    primary = by_f1 = None
+    if len(contenders) > 1:
+        rng = np.random.default_rng(SEED)
+        compared = {model.title: sums[model.title] for model in contenders}
+        primary = compare_all(compared, pooled_ap, units, rng, kinds, margin, block_tiles)
+        by_f1 = compare_all(by_val, pooled_f1, units, rng, kinds, margin, block_tiles)
     ordered = sorted(models, key=lambda model: (-estimates[model.title].mean, model.title))
-    return Ranking(tuple(ordered), estimates, tuple(pairs), tuple(by_f1), groups)
+    return Ranking(
+        tuple(ordered), estimates, primary, by_f1, units, block_tiles, find_estimand(models[0])
+    )
 
 
-def _resample(
-    sums: Mapping[str, np.ndarray], score: Score, strata: np.ndarray
-) -> ReplicatesByModel:
-    return resample(sums, score, strata, np.random.default_rng(SEED), DRAWS)
+def make_report_units(
+    model: ModelResult, layers: ReferenceLayers, block_tiles: int = BLOCK_TILES
+) -> SamplingUnits:
+    """Return the spatial blocks and folds of a model's test tiles, weighted by their landslide pixels."""
+    rows = layers.rows(model.tile_ids)
+    folds = [run.fold for run in model.by_seed[0] for _ in run.tile_ids]
+    landslide_px = layers.mask[rows].sum(axis=(1, 2), dtype=np.int64)
+    regions = [region_of(tile) for tile in model.tile_ids]
+    return make_units(layers.corners[rows], folds, regions, landslide_px, block_tiles)
 
 
-def _estimate(
-    model: ModelResult, sums: Mapping[str, np.ndarray], drawn: ReplicatesByModel
-) -> Estimate:
-    estimate = estimate_from_replicates(sums[model.title], pooled_ap, drawn[model.title])
-    mean = float(np.mean([average_precision(counts) for counts in model.pooled()]))  # from all bins
-    # With few seeds the interval may exceed the range of average precision.
-    return replace(estimate, mean=mean, low=max(estimate.low, 0.0), high=min(estimate.high, 1.0))
+def find_kind(model: ModelResult) -> str:
+    """Return the kind of a model: over the models of one kind, the seeds' variance is pooled."""
+    if not model.is_baseline:
+        return NETWORK
+    return FIXED if is_deterministic(model.key) else BASELINE
 
 
-def _pick_contenders(
-    models: Sequence[ModelResult],
-) -> tuple[list[ModelResult], ModelResult | None]:
-    """Return the networks and the best baseline on val; without networks, all baselines and None."""
+def find_estimand(model: ModelResult) -> Estimand:
+    """Return what the test tiles of a model's folds are a sample of."""
+    folds = [run.fold for run in model.by_seed[0]]
+    if len(folds) < 2:
+        return "area"
+    return "events" if all(fold.startswith("events") for fold in folds) else "event"
+
+
+def _score_exactly(model: ModelResult, estimate: Estimate) -> Estimate:
+    """Replace an estimate's mean, which is from reduced histograms, by that of the whole ones."""
+    scores = [[average_precision(run.counts) for run in runs] for runs in model.by_seed]
+    return replace(estimate, mean=float(np.mean(scores)))
+
+
+def pick_contenders(models: Sequence[ModelResult]) -> list[ModelResult]:
+    """Return the models of the primary family: the networks and the best baseline on val; without networks, all."""
     networks = [model for model in models if not model.is_baseline]
     baselines = [model for model in models if model.is_baseline]
     if not networks:
-        return baselines, None
-    return networks, max(baselines, key=lambda m: float(m.val_pr_auc.mean()), default=None)
-
-
-def _compare_all(
-    networks: Sequence[ModelResult], baseline: ModelResult | None, drawn: ReplicatesByModel
-) -> list[Comparison]:
-    """Compare the networks with each other, then with the baseline: two families of tests for Holm."""
-    pairs = _compare(networks, drawn)
-    if baseline:  # a family of its own, or it would raise the networks' adjusted p-values
-        all_pairs = _compare([*networks, baseline], drawn)
-        pairs += decide_verdict([pair for pair in all_pairs if baseline.title in (pair.a, pair.b)])
-    return pairs
-
-
-def _compare(models: Sequence[ModelResult], drawn: ReplicatesByModel) -> list[Comparison]:
-    if len(models) < 2:
-        return []
-    fixed = [m.title for m in models if m.is_baseline and is_deterministic(m.key)]
-    return compare_drawn({model.title: drawn[model.title] for model in models}, fixed)
+        return baselines
+    best = max(baselines, key=lambda model: float(model.val_pr_auc.mean()), default=None)
+    return [*networks, best] if best else networks

@@ -11,10 +11,9 @@ from mlflow.tracking import MlflowClient
 
 from models import list_models, paper_name
 from tuning.baselines.baselines import baseline_title
-from tuning.metrics.compare import reduce_counts
 from tuning.metrics.curve import average_precision, choose_threshold
 from tuning.metrics.histogram import BINS, count_stored, reach
-from tuning.metrics.tile_sums import count_tile_confusions
+from tuning.metrics.tile_sums import count_tile_confusions, reduce_counts
 from tuning.objects.boundary import count_boundary
 from tuning.objects.object_scores import ObjectCounts
 from tuning.objects.objects import count_objects

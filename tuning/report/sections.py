@@ -1,21 +1,17 @@
 """Content of the report page: the verdict first, then the sections; the ranking for the terminal."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from data.check.leak_file import describe_leaks
 from data.tiles.manifest import describe_origin
 from data.tiles.regions import DEFAULT_REGION, format_regions
-from tuning.metrics.compare import TOO_FEW, Comparison
 from tuning.page.html import Page
 from tuning.report.ceiling import build_ceiling_section
 from tuning.report.context import ReportContext, describe_blind_seeds, format_spread
 from tuning.report.events import build_events_section, describe_new_events
 from tuning.report.placebo import build_placebo_section
-from tuning.report.ranking import Ranking
 from tuning.report.register_models import build_models_section
 from tuning.report.sections_runs import (
     build_cost_section,
@@ -32,6 +28,8 @@ from tuning.report.sections_scores import (
     build_published_section,
     build_ranking_section,
 )
+from tuning.report.verdict import ESTIMANDS, describe_blocks, describe_power, describe_verdict
+from tuning.statistics.family import TOO_FEW
 
 MOST_PLACES = 3
 OF_THESE_EVENTS = "The following comparison is of these events alone: it takes the mean over them and says nothing about new events."
@@ -99,74 +97,20 @@ def describe_result(context: ReportContext) -> Iterator[str]:
 
 def _describe_comparison(context: ReportContext) -> Iterator[str]:
     ranking = context.ranking
-    networks = [model.title for model in ranking.models if not model.is_baseline]
-    baselines = [model.title for model in ranking.models if model.is_baseline]
-    network_pairs = [pair for pair in ranking.comparisons if {pair.a, pair.b} <= set(networks)]
-    if network_pairs:
-        yield _describe_pairs(network_pairs)
-    elif networks:
-        yield f"{networks[0]} is the only network of this campaign."
-    contenders = {name for pair in ranking.comparisons for name in (pair.a, pair.b)}
-    compared = [name for name in baselines if name in contenders]
-    if networks and compared:
-        pairs = _find_pairs(ranking, networks[0], compared[0])
-        yield f"Against the best baseline on val: {_describe_pairs(pairs)}"
-    elif len(baselines) == 1 and not networks:
-        yield f"{baselines[0]} is the only model of this campaign."
-    elif len(baselines) > 1:
-        yield _describe_pairs(_find_pairs(ranking, *baselines[:2]))
+    if ranking.primary is None:
+        yield f"{ranking.models[0].title} is the only model of this campaign."
+    elif all(pair.note == TOO_FEW for pair in ranking.comparisons):
+        names = sorted({name for pair in ranking.comparisons for name in (pair.a, pair.b)})
+        yield f"{' and '.join(names)} were repeated with too few seeds for a verdict."
+    else:
+        yield describe_verdict(ranking.primary)
+        yield ESTIMANDS[ranking.estimand]
+        yield from filter(None, (describe_blocks(ranking), describe_power(ranking.primary)))
     if blind := describe_blind_seeds(ranking.models):
         yield f"{' '.join(blind)} Such a seed counts as 0 in every mean."
     yield from describe_leaks(context.folder)
     if context.missing_runs:
         yield "This report is partial: " + " ".join(context.missing_runs)
-
-
-def _find_pairs(ranking: Ranking, *names: str) -> list[Comparison]:
-    return [pair for pair in ranking.comparisons if {pair.a, pair.b} == set(names)]
-
-
-def _describe_pairs(pairs: Sequence[Comparison]) -> str:
-    """Describe the pairs' verdicts; if all pairs have too few seeds, only that."""
-    if all(pair.note == TOO_FEW for pair in pairs):
-        names = sorted({name for pair in pairs for name in (pair.a, pair.b)})
-        return f"{' and '.join(names)} were repeated with too few seeds for a verdict."
-    return describe_verdict(pairs, "AP")
-
-
-def _describe_pair(pair: Comparison, metric: str) -> str:
-    names, gap, ends = (pair.a, pair.b), pair.difference, (pair.low, pair.high)
-    if gap < 0:
-        names, gap, ends = (pair.b, pair.a), -gap, (-pair.high, -pair.low)
-    size, low, high = (f"{value:z.3f}" for value in (gap, *ends))
-    p = "p < 0.001" if pair.p_adjusted < 0.0005 else f"p = {pair.p_adjusted:.3f}"
-    if pair.verdict == "tie":
-        reason = f", {pair.note}" if pair.note else f", {p}" if ends[0] > 0 else ""
-        return f"{names[0]} and {names[1]} tie (difference {size}, {low} to {high}{reason})"
-    return f"{names[0]} is better than {names[1]} by {size} {metric} (95 % interval {low} to {high}, {p})"
-
-
-def describe_verdict(
-    comparisons: Sequence[Comparison], metric: str = "AP", model: str | None = None
-) -> str:
-    """Describe comparisons in a sentence, decided ones before ties; p is the adjusted p-value.
-
-    Args:
-        comparisons: Comparisons to describe.
-        metric: Name of the score.
-        model: Describe only the comparisons of this model.
-
-    Raises:
-        ValueError: If there is no such comparison.
-    """
-    chosen = [pair for pair in comparisons if model is None or model in (pair.a, pair.b)]
-    if not chosen:
-        raise ValueError(
-            f"A verdict needs a comparison, but got none ({model=}). Pass the result of compare_all."
-        )
-    chosen.sort(key=lambda pair: pair.verdict == "tie")
-    clauses = [_describe_pair(pair, metric) for pair in chosen]
-    return "; ".join(clauses) + "."
 
 
 def format_ranking(table: pd.DataFrame) -> str:
@@ -177,12 +121,8 @@ def format_ranking(table: pd.DataFrame) -> str:
     for row in table.to_dict("records"):
         interval = f"{row['pr_auc_low']:.3f} to {row['pr_auc_high']:.3f}"
         lines.append(
-            f"{_format_rank(row):<6}{row['model']:<{width}}{format_spread(row, 'pr_auc'):>16}{interval:>18}"
+            f"{row['rank']:<6}{row['model']:<{width}}{format_spread(row, 'pr_auc'):>16}{interval:>18}"
             f"{format_spread(row, 'f1_dice'):>16}{format_spread(row, 'iou'):>16}"
             f"{row['val_pr_auc_mean']:>9.3f}{row['seeds']:>7d}"
         )
     return "\n".join(lines)
-
-
-def _format_rank(row: dict[str, Any]) -> str:
-    return "" if np.isnan(row["rank"]) else str(int(row["rank"]))

@@ -6,7 +6,6 @@ from math import nan
 import numpy as np
 
 from tuning.baselines.baselines import DESCRIPTION, KIND
-from tuning.metrics.bootstrap import DRAWS
 from tuning.metrics.scores import METRICS
 from tuning.objects.stratified import make_groups, score_groups
 from tuning.page.html import Gallery, Image, Section, Table, Text
@@ -62,7 +61,7 @@ def build_ranking_section(context: ReportContext) -> Section:
     rows = [
         [
             row["model"],
-            row["rank"] if np.isnan(row["rank"]) else int(row["rank"]),
+            row["rank"],
             format_spread(row, "pr_auc"),
             f"{row['pr_auc_low']:.3f} to {row['pr_auc_high']:.3f}",
             format_spread(row, "f1_dice"),
@@ -81,13 +80,13 @@ def build_ranking_section(context: ReportContext) -> Section:
             pair.b,
             pair.difference,
             f"{pair.low:.3f} to {pair.high:.3f}",
-            pair.p_adjusted,
+            pair.p,
             pair.improvement,
             f"{pair.verdict}{f' ({pair.note})' if pair.note else ''}",
         ]
         for pair in context.ranking.comparisons
     ]
-    names = ["model", "against", "difference in AP", "95 % interval", "p (Holm)", "P(better)"]
+    names = ["model", "against", "difference in AP", "95 % interval", "p (adjusted)", "P(better)"]
     baselines = [
         [model.title, KIND[model.key], DESCRIPTION[model.key]]
         for model in context.ranking.models
@@ -101,17 +100,18 @@ def build_ranking_section(context: ReportContext) -> Section:
                 [*columns, "val AP", "seeds"],
                 rows,
                 f"Scores on test, {_describe_score(context)}: mean ± standard deviation over seeds",
-                "Models of one rank tie with the best model of that rank; of the baselines, only the best one on "
-                "val has a rank. F1 and IoU are at the threshold chosen on val; **F1 oracle** is at the best "
+                "A rank is the range of places that the comparisons below leave possible; of the baselines, only the best one "
+                "on val has one. F1 and IoU are at the threshold chosen on val; **F1 oracle** is at the best "
                 "threshold on test and shows what choosing it on test would have gained.",
             ),
             context.image("intervals", "Test average precision: seeds, mean, 95 % interval"),
             Table(
                 [*names, "verdict on the first"],
                 pairs,
-                "All pairs of networks, and each network against the best baseline on val: paired bootstrap over "
-                f"seeds and tiles ({DRAWS} resamples)",
-                "A **tie** means that these data do not show which of the two is better.",
+                "Primary family: the networks and the best baseline on val, by AP; intervals and p-values hold for all pairs "
+                "together",
+                f"**Equivalent**: the 90 % interval lies within ± {context.ranking.margin:g}. **Undecided**: the data show neither "
+                "a difference nor equivalence.",
             ),
             *(
                 [Table(["baseline", "kind", "description"], baselines, "Baselines")]

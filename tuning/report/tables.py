@@ -6,13 +6,11 @@ scale: pooling their histograms would lower the average precision of a network, 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from math import nan
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from tuning.metrics.compare import pooled_ap
 from tuning.metrics.curve import f1_oracle
 from tuning.metrics.scores import (
     METRICS,
@@ -22,6 +20,7 @@ from tuning.metrics.scores import (
     score_all,
     score_confusion,
 )
+from tuning.metrics.tile_sums import pooled_ap
 from tuning.objects.boundary import rate_boundary
 from tuning.objects.object_scores import ObjectCounts, score_objects
 from tuning.report.ceiling import make_truth_columns
@@ -186,7 +185,7 @@ def make_model_row(model: ModelResult, ranking: Ranking) -> dict[str, Any]:
     runs = model.by_seed[model.chosen_seed]
     published = score_published(model, runs)
     row = {name: published[name] for name in (*PUBLISHED_COLUMNS, *F1_AT)}
-    row |= {"rank": ranking.groups.get(model.title, nan), "pr_auc": published["pr_auc"]}
+    row |= {"rank": format_places(ranking.places.get(model.title)), "pr_auc": published["pr_auc"]}
     row |= {
         "pr_auc_low": estimate.low,
         "pr_auc_high": estimate.high,
@@ -222,12 +221,22 @@ def score_at_half(model: ModelResult, row: Mapping[str, Any]) -> dict[str, Any]:
     return {**{name: row[name] for name in PUBLISHED_COLUMNS}, "threshold": 0.5, **scores}
 
 
+def format_places(places: tuple[int, int] | None) -> str:
+    """Format the first and last possible place, such as ``1 to 3``; empty for a model outside of the primary family."""
+    if places is None:
+        return ""
+    first, last = places
+    return str(first) if first == last else f"{first} to {last}"
+
+
 def make_comparison_rows(ranking: Ranking) -> list[dict[str, Any]]:
-    """Make the rows of ``pairwise.csv``."""
+    """Make the rows of ``pairwise.csv``: the primary family by average precision, and F1, which is exploratory."""
     rows = []
-    for metric, pairs in (("pr_auc", ranking.comparisons), ("f1_dice", ranking.by_f1)):
-        for pair in pairs:
+    for metric, family in (("pr_auc", ranking.primary), ("f1_dice", ranking.by_f1)):
+        for pair in family.pairs if family else ():
             row = asdict(pair)
             row["seeds_a"], row["seeds_b"] = row.pop("seeds")
-            rows.append({"metric": metric, **row})
+            row |= {f"needs_{name}": value for name, value in row.pop("needs").items()}
+            role = "primary" if metric == "pr_auc" else "exploratory"
+            rows.append({"metric": metric, "family": role, "margin": ranking.margin, **row})
     return rows

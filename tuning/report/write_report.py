@@ -12,7 +12,7 @@ from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 
 from data.check.leak_file import LEAK_FILE
-from data.io.safe_json import read_json
+from data.io.safe_json import is_number, parse_json, read_json, refused_error, show_value
 from tuning.page.html import write_page
 from tuning.report.ceiling import write_ceiling
 from tuning.report.context import ReportContext
@@ -32,6 +32,8 @@ from tuning.report.tables import (
     make_tile_rows,
     score_at_half,
 )
+from tuning.statistics.blocks import BLOCK_TILES
+from tuning.statistics.family import MARGIN
 from tuning.tracking.client import connect
 from tuning.tracking.descriptions import NOTE, describe_ranking
 from tuning.tracking.load_trials import SEARCH_TRIALS, read_trials
@@ -95,7 +97,7 @@ def write_report(
             f"A report needs a finished repeat run, but campaign {name!r} has none. "
             f"Continue it with `python -m tuning.run --resume {name}`."
         )
-    ranking = rank_models(results.models, results.layers)
+    ranking = rank_models(results.models, results.layers, *read_comparison(campaign_run))
     # A temporary folder, because the user's folder may contain other files, which must not be logged.
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
@@ -122,6 +124,21 @@ def write_report(
         client.log_artifacts(campaign_run.info.run_id, temporary, "report")
         shutil.copytree(folder, out or report_folder(root, name), dirs_exist_ok=True)
     return table
+
+
+def read_comparison(campaign: Run) -> tuple[float, int]:
+    """Return a campaign's margin of equivalence and edge of a block; a campaign of an earlier version has the defaults.
+
+    Raises:
+        ValueError: If a param is not a number in its range.
+    """
+    place = f"the params of campaign {campaign.data.tags['campaign']!r}"
+    margin = parse_json(campaign.data.params.get("margin", str(MARGIN)), place)
+    edge = parse_json(campaign.data.params.get("block_tiles", str(BLOCK_TILES)), place)
+    if not is_number(margin, 0, 1) or not margin or not is_number(edge, 1, 1e6, whole=True):
+        rule = "margin must be a number above 0, block_tiles a whole number from 1"
+        raise refused_error(rule, show_value([margin, edge]), place)
+    return float(margin), int(edge)
 
 
 def _download_tile_files(client: MlflowClient, campaign: Run, folder: Path) -> None:

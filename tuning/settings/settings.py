@@ -15,10 +15,10 @@ from data.tiles import PIXEL_M, TILE_PX, Units
 from data.tiles.regions import DEFAULT_REGION
 from models import list_models
 from tuning.baselines.baselines import list_baselines
-from tuning.metrics.blocks import BLOCK_TILES
-from tuning.metrics.compare import MARGIN
 from tuning.settings.presets import SEEDS, get_preset
 from tuning.settings.regions import check_split_regions, check_tiles, read_events
+from tuning.statistics.blocks import BLOCK_TILES
+from tuning.statistics.family import MARGIN
 
 TWIN = "twin"
 TILE_M2 = float(TILE_PX * PIXEL_M) ** 2

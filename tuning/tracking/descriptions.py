@@ -56,9 +56,8 @@ def describe_ranking(start: str, table: pd.DataFrame, links: Mapping[str, str]) 
     lines += ["|---|---|---|---|---|---|---|"]
     for row in table.to_dict("records"):
         low, high = row["pr_auc_low"], row["pr_auc_high"]
-        rank = "" if pd.isna(row["rank"]) else int(row["rank"])
         lines.append(
-            f"| {rank} | {row['model']} | {row['pr_auc_mean']:.3f} | {low:.3f} to {high:.3f} "
+            f"| {row['rank']} | {row['model']} | {row['pr_auc_mean']:.3f} | {low:.3f} to {high:.3f} "
             f"| {row['f1_dice_mean']:.3f} | {row['val_pr_auc_mean']:.3f} | {row['seeds']} |"
         )
     pages = [f"- [{label}]({address})" for label, address in links.items()]

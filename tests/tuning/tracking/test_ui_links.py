@@ -107,11 +107,11 @@ def test_ranking_is_added_to_the_description_once() -> None:
     start = describe_campaign(context, {"blocks": {"train": 4, "val": 2, "test": 2}}, "unet")
     assert "SYNTHETIC" in start
     assert "blocks: 4 train, 2 val, 2 test tiles" in start
-    row = {"rank": 1.0, "model": "VanillaUNet", "pr_auc_mean": 0.5, "pr_auc_low": 0.4}
+    row = {"rank": "1 to 3", "model": "VanillaUNet", "pr_auc_mean": 0.5, "pr_auc_low": 0.4}
     row |= {"pr_auc_high": 0.6, "f1_dice_mean": 0.55, "val_pr_auc_mean": 0.45, "seeds": 3}
-    other = row | {"rank": float("nan"), "model": "LogRatioVH"}
+    other = row | {"rank": "", "model": "LogRatioVH"}
     once = describe_ranking(start, pd.DataFrame([row, other]), {"curves": "http://x/"})
-    assert "| 1 | VanillaUNet | 0.500 | 0.400 to 0.600 | 0.550 | 0.450 | 3 |" in once
+    assert "| 1 to 3 | VanillaUNet | 0.500 | 0.400 to 0.600 | 0.550 | 0.450 | 3 |" in once
     assert "|  | LogRatioVH |" in once
     assert "- [curves](http://x/)" in once
     assert describe_ranking(once, pd.DataFrame([row, other]), {"curves": "http://x/"}) == once

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from tuning.metrics.clusters import (
+from tuning.statistics.clusters import (
     FEW_EVENTS,
     MIN_EVENTS,
     EventVerdict,

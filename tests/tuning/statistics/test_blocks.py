@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from data.tiles.catalogue import GRID_M
-from tuning.metrics.blocks import make_units
+from tuning.statistics.blocks import check_blocks, count_effective, make_units, measure_moran
 
 
 def make_grid(columns: int, rows: int) -> np.ndarray:
@@ -38,13 +38,16 @@ def test_blocks_are_nested_in_folds_and_regions() -> None:
     ]
     assert len(groups) == 8
     assert all(len(group) == 1 for group in groups)
-    assert units.fold_of_block.tolist() == [units.folds[units.blocks == b][0] for b in range(8)]
 
 
 def test_fewer_than_five_blocks_are_refused_with_the_numbers() -> None:
     with pytest.raises(ValueError, match=r"needs 5 spatial blocks.* but got 4 from 36 tiles") as at:
-        make_units(make_grid(6, 6), ["f"] * 36, ["hokkaido"] * 36)
+        check_blocks(make_units(make_grid(6, 6), ["f"] * 36, ["hokkaido"] * 36))
     assert "--block-tiles" in str(at.value)
+
+
+def test_five_blocks_suffice() -> None:
+    check_blocks(make_units(make_grid(15, 3), ["f"] * 45, ["hokkaido"] * 45))
 
 
 def test_a_block_has_an_edge_of_one_tile_or_more() -> None:
@@ -57,3 +60,34 @@ def test_a_tile_without_position_is_refused() -> None:
     corners[3, 0] = np.nan
     with pytest.raises(ValueError, match="Blocks need the position of every tile"):
         make_units(corners, ["f"] * 36, ["hokkaido"] * 36)
+
+
+def test_weights_are_shares_of_a_fold_and_folds_weigh_the_same() -> None:
+    sizes = np.array([1, 3, 0, 0, 0, 0, 20, 0, 20, 0, 0, 0])
+    units = make_units(make_grid(6, 2), ["a"] * 6 + ["b"] * 6, ["x"] * 12, sizes, block_tiles=1)
+    assert units.weights[:6].tolist() == [0.125, 0.375, 0, 0, 0, 0]
+    assert units.weights[6:].sum() == 0.5
+    assert units.weighty == 4
+
+
+def test_morans_i_tells_equal_neighbours_from_unlike_ones() -> None:
+    units = make_units(make_grid(8, 8), ["f"] * 64, ["hokkaido"] * 64)
+    column, row = np.arange(64) % 8, np.arange(64) // 8
+    assert measure_moran((-1.0) ** (column + row), units) == pytest.approx(-1)
+    assert measure_moran(np.where(column < 4, 1.0, -1.0), units) > 0.8
+    noise = np.random.default_rng(0).standard_normal((200, 64))
+    mean = np.mean([measure_moran(one - one.mean(), units) for one in noise])
+    assert mean == pytest.approx(-1 / 63, abs=0.02)  # its expectation for independent tiles
+    assert np.isnan(measure_moran(np.zeros(64), units))
+
+
+def test_neighbours_are_of_one_region() -> None:
+    halves = make_grid(2, 8)
+    units = make_units(halves, ["f"] * 16, ["a", "b"] * 8, block_tiles=1)
+    assert measure_moran(np.array([1.0, -1.0] * 8), units) == pytest.approx(1)
+
+
+def test_the_effective_number_of_blocks_counts_those_that_matter() -> None:
+    assert count_effective(np.array([0.1, -0.1, 0.1, -0.1])) == pytest.approx(4)
+    assert count_effective(np.array([5.0, 0.0, 0.0])) == 1
+    assert np.isnan(count_effective(np.zeros(3)))

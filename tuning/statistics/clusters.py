@@ -2,7 +2,7 @@
 
 The tiles of one event share its weather, terrain and labelling, and every fold of a split across events trains anew. So an
 event is drawn with all its tiles and seeds (a cluster), and scores of tiles or seeds say nothing about other events. As in
-:mod:`tuning.metrics.bootstrap`, the resampled deviations are multiplied by sqrt(E / chi2_{E-1}): a plain bootstrap of few
+:mod:`tuning.statistics.bootstrap`, the resampled deviations are multiplied by sqrt(E / chi2_{E-1}): a plain bootstrap of few
 clusters is too narrow.
 
 Two models are compared by their difference on each event, which is paired: what an event makes easy or hard for both cancels.
@@ -21,7 +21,7 @@ from typing import Literal
 import numpy as np
 from scipy.special import stdtr, stdtrit
 
-from tuning.metrics.bootstrap import DRAWS, LEVEL, percentile_interval
+from tuning.statistics.bootstrap import DRAWS, LEVEL, percentile_interval
 
 MIN_EVENTS = 5  # with fewer, an interval would rest on less than four deviations
 FEW_EVENTS = f"fewer than {MIN_EVENTS} events"

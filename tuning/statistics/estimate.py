@@ -1,0 +1,160 @@
+"""Estimates: a model's score with the interval that its test tiles and seeds allow.
+
+The variance of a mean score has two parts: of the spatial blocks (:mod:`tuning.statistics.dependence`) and of the seeds. The
+seeds' variance is pooled over models of one kind, because two or three deviations of one model estimate it poorly; seeds of two
+models have nothing in common, so they are never paired.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import t as student
+
+from tuning.metrics.tile_sums import Score
+from tuning.statistics.blocks import BLOCK_TILES, SamplingUnits
+from tuning.statistics.bootstrap import LEVEL
+from tuning.statistics.dependence import calibrate, estimate_range
+from tuning.statistics.influence import ModelScores, measure_scores
+
+Kinds = Mapping[str, str]  # by model; the seeds' variance is pooled over models of a kind
+MANY = 1e9  # degrees of freedom of a variance that is known
+FIXED = ""  # kind of a model that no seed changes
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """The score of one model.
+
+    Attributes:
+        mean: Mean over seeds of the score, itself the mean over folds.
+        std: Standard deviation of that over seeds (S - 1 in the denominator); NaN for one seed.
+        low, high: 95 % interval of *mean* over blocks and seeds, within the range of scores; NaN if it is not defined.
+        iqm: Interquartile mean of the scores of single tiles, over the matrix of seeds x tiles.
+        seeds, tiles: Shape of that matrix.
+        scored_tiles: Tiles with a score in at least one seed. *iqm* skips the others: a tile without landslides has no
+            average precision.
+        degrees: Degrees of freedom of the interval.
+    """
+
+    mean: float
+    std: float
+    low: float
+    high: float
+    iqm: float
+    seeds: int
+    tiles: int
+    scored_tiles: int
+    degrees: float
+
+
+@dataclass(frozen=True)
+class SeedSpread:
+    """Variance of a score between seeds, pooled over the models of one kind.
+
+    Attributes:
+        variance: Of a single seed; 0 if there is no deviation to estimate it from.
+        degrees: Number of deviations: the sum of S - 1 over models; infinite for models without seeds.
+    """
+
+    variance: float
+    degrees: float
+
+
+def pool_seeds(scores: Mapping[str, ModelScores], kinds: Kinds) -> dict[str, SeedSpread]:
+    """Pool the seeds' variance of the models of each kind; a model that *kinds* omits is a kind of its own."""
+    groups: dict[str, list[np.ndarray]] = {}
+    for name, one in scores.items():
+        groups.setdefault(kinds.get(name, name), []).append(one.pooled)
+    spreads = {}
+    for kind, pooled in groups.items():
+        degrees = sum(len(values) - 1 for values in pooled)
+        squares = sum(float(((values - values.mean()) ** 2).sum()) for values in pooled)
+        known = kind != FIXED and degrees > 0
+        spreads[kind] = SeedSpread(
+            squares / degrees if known else 0.0, degrees if known else np.inf
+        )
+    return spreads
+
+
+def match_degrees(variances: Sequence[np.ndarray], degrees: Sequence[float]) -> np.ndarray:
+    """Return the degrees of freedom of a sum of estimated variances (Satterthwaite 1946)."""
+    total = np.sum(variances, axis=0)
+    parts = np.sum([v**2 / d for v, d in zip(variances, degrees, strict=True)], axis=0)
+    matched: np.ndarray = np.divide(
+        total**2, parts, out=np.full(total.shape, MANY), where=parts > 0
+    )
+    return np.asarray(np.minimum(matched, MANY))
+
+
+def interquartile_mean(values: np.ndarray) -> float:
+    """Return the mean without the lowest and the highest quarter (rounded down); NaN values are ignored."""
+    kept = np.sort(values[~np.isnan(values)])
+    cut = kept.size // 4
+    return float(kept[cut : kept.size - cut].mean()) if kept.size else float("nan")
+
+
+def estimate_all(
+    models: Mapping[str, np.ndarray],
+    score: Score,
+    units: SamplingUnits,
+    kinds: Kinds | None = None,
+    block_tiles: int = BLOCK_TILES,
+    limits: tuple[float, float] = (0.0, 1.0),
+) -> dict[str, Estimate]:
+    """Estimate the score of every model.
+
+    Args:
+        models: Name to ``sums (S, N, D)``, the same tiles in the same order.
+        score: From ``total (..., D)`` to ``(...)``.
+        units: Blocks and folds of the tiles.
+        kinds: Kind of each model for the pooled variance of seeds; each a kind of its own if None.
+        block_tiles: Edge of a block in tiles.
+        limits: Range of the score, to which intervals are cut.
+
+    Raises:
+        ValueError: As :func:`tuning.statistics.influence.measure_scores`.
+    """
+    return estimate_scores(
+        measure_scores(models, score, units), models, score, units, kinds, block_tiles, limits
+    )
+
+
+def estimate_scores(
+    scores: Mapping[str, ModelScores],
+    models: Mapping[str, np.ndarray],
+    score: Score,
+    units: SamplingUnits,
+    kinds: Kinds | None = None,
+    block_tiles: int = BLOCK_TILES,
+    limits: tuple[float, float] = (0.0, 1.0),
+) -> dict[str, Estimate]:
+    """Estimate every model from its measured scores; other arguments as :func:`estimate_all`."""
+    stacked = np.stack([one.influences for one in scores.values()])
+    dependence = calibrate(units, estimate_range(stacked, units, block_tiles))
+    spreads = pool_seeds(scores, kinds or {})
+    estimates = {}
+    for name, one in scores.items():
+        spread = spreads[(kinds or {}).get(name, name)]
+        blocks = float((units.add_up(one.influences) ** 2).sum()) * dependence.factor
+        parts = np.array([blocks]), np.array([spread.variance / len(one.pooled)])
+        degrees = 0.0
+        half = float("nan")
+        if dependence.degrees:
+            degrees = float(match_degrees(parts, (dependence.degrees, spread.degrees))[0])
+            half = float(student.ppf((1 + LEVEL) / 2, degrees) * np.sqrt(sum(parts))[0])
+        cells = score(models[name])
+        scored = ~np.isnan(cells)
+        low, high = (float(np.clip(one.mean + side * half, *limits)) for side in (-1, 1))
+        estimates[name] = Estimate(
+            mean=one.mean,
+            std=float(one.pooled.std(ddof=1)) if len(one.pooled) > 1 else float("nan"),
+            low=low,
+            high=high,
+            iqm=interquartile_mean(cells),
+            seeds=cells.shape[0],
+            tiles=cells.shape[1],
+            scored_tiles=int(scored.any(axis=0).sum()),
+            degrees=degrees,
+        )
+    return estimates
