@@ -23,7 +23,7 @@ from tuning.report.ranking import Ranking, rank_models
 from tuning.report.reference_layers import ReferenceLayers
 from tuning.report.register_models import Registered, register_models
 from tuning.report.results import ModelResult, is_finished_repeat, read_results
-from tuning.report.sections import build_page, format_ranking
+from tuning.report.sections.page import build_page, format_ranking
 from tuning.report.tables import (
     PUBLISHED_COLUMNS,
     make_comparison_rows,

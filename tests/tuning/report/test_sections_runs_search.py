@@ -9,7 +9,7 @@ import pytest
 from data.splits import Split
 from tuning.page.html import Table, Text
 from tuning.report.context import ReportContext
-from tuning.report.sections_runs import BEST_TRIALS, build_search_section
+from tuning.report.sections.runs import BEST_TRIALS, build_search_section
 from tuning.search.scope import SCOPE_TAG, make_scope
 
 FOLDS = [

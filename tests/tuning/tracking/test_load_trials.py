@@ -18,7 +18,7 @@ from tuning.baselines.baselines import make_baseline_config
 from tuning.baselines.measure import run_baseline
 from tuning.report.reference_layers import write_reference_layers, write_split_audit
 from tuning.report.results import Results, read_results
-from tuning.report.sections_runs import BEST_TRIALS
+from tuning.report.sections.runs import BEST_TRIALS
 from tuning.report.tables import make_tile_rows, score_run
 from tuning.report.write_report import EXPECTED_RUNS_TAG, write_report
 from tuning.tracking.client import (

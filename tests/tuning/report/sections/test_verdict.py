@@ -4,7 +4,7 @@ from math import inf, nan
 
 import pytest
 
-from tuning.report.verdict import describe_needs, describe_power, describe_verdict
+from tuning.report.sections.verdict import describe_needs, describe_power, describe_verdict
 from tuning.statistics.family import TOO_FEW, Comparison, Family, Verdict
 from tuning.statistics.power import Needs
 

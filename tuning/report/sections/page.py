@@ -13,7 +13,7 @@ from tuning.report.context import ReportContext, describe_blind_seeds, format_sp
 from tuning.report.events import build_events_section, describe_new_events
 from tuning.report.placebo import build_placebo_section
 from tuning.report.register_models import build_models_section
-from tuning.report.sections_runs import (
+from tuning.report.sections.runs import (
     build_cost_section,
     build_examples_section,
     build_pages_section,
@@ -21,14 +21,19 @@ from tuning.report.sections_runs import (
     build_search_section,
     build_splits_section,
 )
-from tuning.report.sections_scores import (
+from tuning.report.sections.scores import (
     build_conditions_section,
     build_curves_section,
     build_landslides_section,
     build_published_section,
     build_ranking_section,
 )
-from tuning.report.verdict import ESTIMANDS, describe_blocks, describe_power, describe_verdict
+from tuning.report.sections.verdict import (
+    ESTIMANDS,
+    describe_blocks,
+    describe_power,
+    describe_verdict,
+)
 from tuning.statistics.family import TOO_FEW
 
 MOST_PLACES = 3

@@ -1,0 +1,1 @@
+"""Content of the report page, section by section."""
