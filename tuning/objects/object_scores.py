@@ -1,7 +1,7 @@
 """Counts of landslides as objects, which add over tiles, and the scores that follow from their sums."""
 
 from dataclasses import dataclass, fields
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 
@@ -43,6 +43,10 @@ class ObjectCounts:
     def __add__(self, other: Self) -> Self:
         return self.from_array(self.to_array() + other.to_array())
 
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        """Let numpy stack counts as :meth:`to_array` lays them out."""
+        return np.asarray(self.to_array(), dtype)
+
     def to_array(self) -> np.ndarray:
         """Concatenate all counts, shape ``(..., D)``, so that they can be summed and resampled."""
         return np.concatenate([getattr(self, part.name) for part in fields(self)], axis=-1)
@@ -76,14 +80,27 @@ def _divide(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
     return np.asarray(np.divide(part, whole, out=empty, where=np.asarray(whole) > 0))
 
 
-def rate_objects(counts: ObjectCounts) -> dict[str, np.ndarray]:
-    """Turn counts into the scores of :func:`score_objects`, for every leading index, such as resamples."""
-    pairs = {
+def _pair_counts(counts: ObjectCounts) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    return {
         "object_recall": (counts.hit, counts.references),
         "object_precision": (counts.right, counts.found),
         "object_recall_any": (counts.touched, counts.references),
         "object_precision_any": (counts.touching, counts.found),
     }
+
+
+def rate_objects(counts: ObjectCounts) -> dict[str, np.ndarray]:
+    """Turn counts into the scores of :func:`score_objects`, for every leading index, such as resamples."""
+    rates = rate_all_sizes(counts)
+    for name, (part, whole) in _pair_counts(counts).items():
+        by_size = np.moveaxis(_divide(part, whole), -1, 0)
+        rates |= {f"{name}/{size}": rate for size, rate in zip(SIZES, by_size, strict=True)}
+    return rates
+
+
+def rate_all_sizes(counts: ObjectCounts) -> dict[str, np.ndarray]:
+    """Return those of :func:`rate_objects` that are of objects of every size."""
+    pairs = _pair_counts(counts)
     rates = {name: _divide(p.sum(axis=-1), w.sum(axis=-1)) for name, (p, w) in pairs.items()}
     references, found = counts.references.sum(axis=-1), counts.found.sum(axis=-1)
     blind = (references > 0) & (found == 0)
@@ -92,9 +109,6 @@ def rate_objects(counts: ObjectCounts) -> dict[str, np.ndarray]:
     # The harmonic mean of precision and recall, as there are as many hits as right objects.
     doubled = 2 * counts.hit.sum(axis=-1)
     rates["object_f1"] = _divide(doubled, np.where(references > 0, references + found, 0))
-    for name, (part, whole) in pairs.items():
-        by_size = np.moveaxis(_divide(part, whole), -1, 0)
-        rates |= {f"{name}/{size}": rate for size, rate in zip(SIZES, by_size, strict=True)}
     pixels, alarms, alarm_px = np.moveaxis(counts.empty, -1, 0)
     reference_px, found_px = np.moveaxis(counts.area_px, -1, 0)
     return rates | {

@@ -6,6 +6,7 @@ average precision. Everything else, such as F1 and the other baselines, is explo
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from math import nan
 from typing import Literal
 
 import numpy as np
@@ -15,11 +16,13 @@ from data.tiles.paths import region_of
 from tuning.baselines.baselines import is_deterministic
 from tuning.metrics.curve import average_precision
 from tuning.metrics.tile_sums import pooled_ap, pooled_f1
+from tuning.objects.intervals import estimate_threshold_scores
+from tuning.objects.threshold_scores import THRESHOLD_SCORES
 from tuning.report.reference_layers import ReferenceLayers
 from tuning.report.results import ModelResult
 from tuning.statistics.blocks import BLOCK_TILES, SamplingUnits, make_units
 from tuning.statistics.compare import compare_all
-from tuning.statistics.estimate import FIXED, Estimate, estimate_all
+from tuning.statistics.estimate import FIXED, Estimate, Kinds, estimate_all
 from tuning.statistics.family import MARGIN, Comparison, Family
 
 SEED = 2018  # of the bootstrap: the same runs always yield the same intervals
@@ -38,6 +41,8 @@ class Ranking:
         by_f1: The same models compared by F1 at the threshold chosen on val; exploratory.
         units: Spatial blocks and folds of the test tiles.
         block_tiles: Edge of a block in tiles.
+        intervals: Ends of the 95 % intervals of the scores at the threshold chosen on val, by title and column, such as
+            ``iou_low``; NaN for a score that is not defined; exploratory.
         estimand: What the comparison is about: this ``area`` and these dates, this ``event`` (folds), or these ``events``.
     """
 
@@ -47,6 +52,7 @@ class Ranking:
     by_f1: Family | None
     units: SamplingUnits
     block_tiles: int
+    intervals: dict[str, dict[str, float]]
     estimand: Estimand
 
     @property
@@ -104,8 +110,31 @@ def _rank(
         by_f1 = compare_all(by_val, pooled_f1, units, rng, kinds, margin, block_tiles)
     ordered = sorted(models, key=lambda model: (-estimates[model.title].mean, model.title))
     return Ranking(
-        tuple(ordered), estimates, primary, by_f1, units, block_tiles, find_estimand(models[0])
+        tuple(ordered),
+        estimates,
+        primary,
+        by_f1,
+        units,
+        block_tiles,
+        _make_intervals(models, units, kinds, block_tiles),
+        find_estimand(models[0]),
     )
+
+
+def _make_intervals(
+    models: Sequence[ModelResult], units: SamplingUnits, kinds: Kinds, block_tiles: int
+) -> dict[str, dict[str, float]]:
+    layouts = {score.sums for score in THRESHOLD_SCORES.values()}
+    sums = {name: {model.title: model.stack(name) for model in models} for name in layouts}
+    found = estimate_threshold_scores(sums, units, kinds, block_tiles)
+    return {
+        model.title: {
+            f"{name}_{end}": getattr(found[name][model.title], end) if name in found else nan
+            for name in THRESHOLD_SCORES
+            for end in ("low", "high")
+        }
+        for model in models
+    }
 
 
 def make_report_units(

@@ -23,6 +23,7 @@ from tuning.metrics.scores import (
 from tuning.metrics.tile_sums import pooled_ap
 from tuning.objects.boundary import rate_boundary
 from tuning.objects.object_scores import ObjectCounts, score_objects
+from tuning.objects.threshold_scores import THRESHOLD_SCORES
 from tuning.report.ceiling import make_truth_columns
 from tuning.report.ranking import Ranking
 from tuning.report.results import ModelResult, RunResult
@@ -37,17 +38,8 @@ PUBLISHED_COLUMNS = (
 )
 # F1 at 0.5, at the threshold chosen on val, and at the best threshold on test.
 F1_AT = ("f1@0.5", "f1@thr_val", "f1@oracle")
-# Scores of connected components and of their outlines, reported as mean over seeds, with their headings.
-OBJECT_SCORES = {
-    "object_f1": "F1, one to one",
-    "object_recall": "recall, one to one",
-    "object_precision": "precision, one to one",
-    "object_recall_any": "recall, any overlap",
-    "object_precision_any": "precision, any overlap",
-    "boundary_f": "boundary F, 20 m",
-    "alarms_per_km2": "false alarms per km² on tiles without landslides",
-    "area_bias": "area bias",
-}
+# Scores of connected components and of their outlines, reported as mean over seeds.
+OBJECT_SCORES = tuple(name for name in THRESHOLD_SCORES if name not in METRICS)
 PIXEL_COUNTS = ("tp", "fp", "fn", "tn")
 OF_EMPTY_TILES = ("alarms_per_km2", "alarm_share")  # scores of tiles without landslides
 COSTS = ("parameters", "cpu_hours", "gpu_hours", "peak_memory_mb", "peak_gpu_memory_mb")
@@ -194,6 +186,7 @@ def make_model_row(model: ModelResult, ranking: Ranking) -> dict[str, Any]:
     for name in (*METRICS, *F1_AT):
         row[f"{name}_mean"], row[f"{name}_std"] = average_seeds(seeds, name)
     row |= {name: average_seeds(seeds, name)[0] for name in OBJECT_SCORES}
+    row |= ranking.intervals[model.title]
     row |= make_truth_columns(model)
     blind = sorted({run.seed for run in find_blind_runs(model)})
     row |= {"blind_seeds": " ".join(map(str, blind))}

@@ -2,15 +2,17 @@
 
 from dataclasses import asdict
 from math import nan
+from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from tuning.baselines.baselines import DESCRIPTION, KIND
 from tuning.metrics.scores import METRICS
 from tuning.objects.stratified import make_groups, score_groups
-from tuning.page.html import Gallery, Image, Section, Table, Text
+from tuning.objects.threshold_scores import THRESHOLD_SCORES
+from tuning.page.html import Gallery, Image, Section, Table, Text, format_cell
 from tuning.report.context import ReportContext, describe_blind_seeds, format_spread
-from tuning.report.tables import OBJECT_SCORES
 
 RANKING_METRICS = ("pr_auc", "f1_dice", "iou")  # the table of the ranking shows these
 GROUP_COLUMNS = ("class", "pixels", "landslide px", "AP", "precision", "recall", "F1")
@@ -36,7 +38,7 @@ MATCHING = (
     "of IoU over pairs with IoU > 0.3. Two fragments of a landslide are one hit and one false alarm; two landslides "
     "in one blob are one hit and one miss. **Any overlap**: however many share it. A component that continues in the tile beside "
     "is one, where that tile is in test too. **Boundary F**: the harmonic mean of the shares of both outlines that are within 20 m of "
-    "the other."
+    "the other. Intervals are over spatial blocks and seeds, each by itself: the primary score is AP."
 )
 SLOPE_NOTE = (
     "Slopes are those of the tile's 30 m heights after smoothing; they differ from the true slope at 30 m by about 0.4 to "
@@ -153,7 +155,7 @@ def build_curves_section(context: ReportContext) -> Section:
 def build_landslides_section(context: ReportContext) -> Section:
     """Build the section with scores of landslides as connected components."""
     rows = [
-        [row["model"], *(row[name] for name in OBJECT_SCORES)]
+        [row["model"], *(format_interval(row, name) for name in THRESHOLD_SCORES)]
         for _, row in context.table.iterrows()
     ]
     unit = describe_mapping_unit(context.layers.mmu_m2)
@@ -163,9 +165,9 @@ def build_landslides_section(context: ReportContext) -> Section:
         [
             *([Text(f"{' '.join(blind)} Such a seed counts as 0 in every mean.")] if blind else []),
             Table(
-                ["model", *OBJECT_SCORES.values()],
+                ["model", *(score.label for score in THRESHOLD_SCORES.values())],
                 rows,
-                f"Scores of connected components, mean over seeds{unit}",
+                f"Exploratory scores at the threshold chosen on val: mean over seeds, 95 % interval{unit}",
                 MATCHING,
             ),
             context.image(
@@ -175,6 +177,14 @@ def build_landslides_section(context: ReportContext) -> Section:
             ),
         ],
     )
+
+
+def format_interval(row: "pd.Series[Any]", name: str) -> str:
+    """Format a score's mean over seeds and its interval; the mean alone where there is none."""
+    mean = row[f"{name}_mean" if name in METRICS else name]
+    if np.isnan(row[f"{name}_low"]):
+        return format_cell(float(mean))
+    return f"{mean:z.3f} ({row[f'{name}_low']:z.3f} to {row[f'{name}_high']:z.3f})"
 
 
 def describe_mapping_unit(mmu_m2: float) -> str:
