@@ -4,7 +4,7 @@ Every network and baseline reads its test tiles once more, images before the eve
 the counts of each tile, so that the interval is made over spatial blocks and seeds like that of average precision.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from math import nan
 from typing import Any
 
@@ -14,17 +14,18 @@ from mlflow.tracking import MlflowClient
 from data.io.safe_arrays import ArraySpec, read_arrays
 from data.io.safe_json import refused_error
 from data.tiles import PIXEL_M
-from tuning.metrics.bootstrap import DRAWS, percentile_interval, resample
 from tuning.page.html import Section, Table, Text
 from tuning.report.context import ReportContext
+from tuning.report.ranking import Ranking
 from tuning.report.results import ModelResult, RunResult
+from tuning.statistics.blocks import SamplingUnits
+from tuning.statistics.estimate import estimate_all
 from tuning.tracking.client import open_artifact
 
 COLUMNS = (
     *("placebo_alarms_per_km2", "placebo_alarms_per_km2_low", "placebo_alarms_per_km2_high"),
     *("placebo_area_share", "placebo_tiles"),
 )
-SEED = 2018  # of the resampling: the same runs always yield the same intervals
 FILE = "trial/placebo.npz"
 _ARRAYS = {"tile_ids": ArraySpec("str", (None,)), "counts": ArraySpec("int64", (None, 3))}
 _NOT_MEASURED = dict.fromkeys(COLUMNS, nan) | {"placebo_tiles": 0}
@@ -43,34 +44,37 @@ def alarms_per_km2(total: np.ndarray) -> np.ndarray:
     return np.asarray(np.divide(total[..., 1], km2, out=nothing, where=km2 > 0))
 
 
-def rate_placebos(
-    client: MlflowClient, models: Sequence[ModelResult]
-) -> dict[str, dict[str, float]]:
+def rate_placebos(client: MlflowClient, ranking: Ranking) -> dict[str, dict[str, float]]:
     """Return the ``COLUMNS`` of each model by its title; NaN if a run of it has no placebo.
 
     Raises:
         ValueError: If a run's file is malformed.
     """
-    return {model.title: _rate(_stack(client, model)) for model in models}
+    units, edge = ranking.units, ranking.block_tiles
+    return {model.title: _rate(_stack(client, model), units, edge) for model in ranking.models}
 
 
-def _rate(counts: np.ndarray | None) -> dict[str, float]:
+def _rate(counts: np.ndarray | None, units: SamplingUnits, block_tiles: int) -> dict[str, float]:
     """Return the ``COLUMNS`` of a model from its counts ``(S, N, 3)``."""
     if counts is None or not counts.any():
         return dict(_NOT_MEASURED)
     pixels, _, found_px = counts.sum(axis=(0, 1))
     tiles = int((counts[0, :, 0] > 0).sum())
-    values = (*_estimate(counts), found_px / pixels, tiles)
+    values = (*_estimate(counts, units, block_tiles), found_px / pixels, tiles)
     return dict(zip(COLUMNS, values, strict=True))
 
 
-def _estimate(counts: np.ndarray) -> tuple[float, float, float]:
-    """Return the mean over seeds of the alarms per km2 and its 95 % interval, over seeds and tiles."""
-    measured = counts[:, counts[0, :, 0] > 0]
-    rng, strata = np.random.default_rng(SEED), np.zeros(measured.shape[1], np.int64)
-    drawn = resample({"model": measured}, alarms_per_km2, strata, rng, DRAWS)["model"]
-    low, high = percentile_interval(drawn.means)
-    return float(drawn.pooled.mean()), max(low, 0.0), high
+def _estimate(
+    counts: np.ndarray, units: SamplingUnits, block_tiles: int
+) -> tuple[float, float, float]:
+    """Return the mean over seeds of the alarms per km2 and its 95 % interval, over blocks and seeds; NaN if a fold has none."""
+    measured = np.bincount(units.folds, counts[0, :, 0])
+    if not measured.all():
+        return nan, nan, nan
+    found = estimate_all(
+        {"model": counts}, alarms_per_km2, units, None, block_tiles, (0.0, np.inf)
+    )["model"]
+    return found.mean, found.low, found.high
 
 
 def _stack(client: MlflowClient, model: ModelResult) -> np.ndarray | None:

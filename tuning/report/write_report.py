@@ -104,7 +104,7 @@ def write_report(
         _download_tile_files(client, campaign_run, folder)
         more = {
             title: columns | {"mmu_m2": results.layers.mmu_m2}
-            for title, columns in rate_placebos(client, ranking.models).items()
+            for title, columns in rate_placebos(client, ranking).items()
         }
         table, events = _write_tables(ranking, more, trials.searches, folder)
         write_ceiling(ranking.models, results.layers, table, folder)

@@ -19,6 +19,7 @@ from tuning.report.placebo import (
     rate_placebos,
     read_placebo,
 )
+from tuning.statistics.blocks import make_units
 
 TILES = tuple(f"hokkaido_{number}" for number in range(1, 9))
 PX = 128**2
@@ -56,7 +57,11 @@ def make_model(*runs: Any) -> Any:
 
 
 def rate(*runs: Any) -> dict[str, float]:
-    return rate_placebos(None, [make_model(*runs)])["Net"]  # type: ignore[arg-type]
+    corners = np.array([(1280.0 * column, 0.0) for column in range(len(TILES))])
+    names = ["blocks"] * len(TILES)
+    units = make_units(corners, names, names, block_tiles=1)
+    ranking: Any = SimpleNamespace(models=[make_model(*runs)], units=units, block_tiles=1)
+    return rate_placebos(None, ranking)["Net"]  # type: ignore[arg-type]
 
 
 def test_alarms_are_per_square_kilometre_and_undefined_without_a_pixel() -> None:
