@@ -85,7 +85,9 @@ def test_other_choices_have_every_early_image_to_choose_from() -> None:
         assert set(spread_images(count, steps, 4).tolist()) == set(range(count))
 
 
-@pytest.mark.parametrize(("steps", "timesteps"), [("even", 4), ("event", 2), ("all", 15)])
+@pytest.mark.parametrize(
+    ("steps", "timesteps"), [("even", 4), ("event", 2), ("common", 2), ("all", 15)]
+)
 def test_placebo_reads_no_image_after_the_event(pack: Pack, steps: str, timesteps: int) -> None:
     late = {name: np.array(values) for name, values in pack.bands.items()}
     for index, values in enumerate(late.values()):
