@@ -43,7 +43,9 @@ def make_learned(task: Task) -> BindInputs:
     """
     features = FEATURE_SETS[task.config["features"]]
     used = _choose_columns(features.name(task.inputs), task.params)
-    sample = read_sample(task.inputs, features, task.split.train, SAMPLE_PX, task.config["seed"])
+    sample = read_sample(
+        task.inputs, features, task.split.train, task.config["drawn_px"], task.config["seed"]
+    )
     model = _fit(task, sample, used)
 
     def predict(inputs: Inputs, tile: str) -> np.ndarray:
@@ -123,6 +125,7 @@ LOGISTIC_REGRESSION = Baseline(
     constants={
         "learner": "logistic",
         "features": PIXELS.key,
+        "drawn_px": SAMPLE_PX,
         "names": list(FEATURES),
         "fixed": FIXED["logistic"],
     },
@@ -139,6 +142,7 @@ GRADIENT_BOOSTING = Baseline(
     constants={
         "learner": "boosting",
         "features": PIXELS.key,
+        "drawn_px": SAMPLE_PX,
         "names": list(FEATURES),
         "fixed": FIXED["boosting"],
     },
@@ -151,11 +155,12 @@ GRADIENT_BOOSTING_WINDOWS = Baseline(
     channels=(*SAR_CHANNELS, *MAPS),
     make=make_learned,
     first=BOOSTING | {"min_samples_leaf": 100, "sample_px": 100_000, "widest_px": 31},
-    space=_boosting_space([50_000, 100_000, 200_000]) | {"widest_px": list(WIDTHS[1:])},
+    space=_boosting_space([50_000, 100_000]) | {"widest_px": list(WIDTHS[1:])},
     look=lambda params: int(params["widest_px"]),
     constants={
         "learner": "boosting",
         "features": AROUND.key,
+        "drawn_px": 100_000,  # twice the features of a pixel
         "names": list(FEATURES),
         "fixed": FIXED["boosting"],
     },
