@@ -19,7 +19,7 @@ PACKAGES = (
     *("tuning.objects", "tuning.trial", "tuning.train", "tuning.baselines", "tuning.settings"),
     *("tuning.plots", "tuning.page", "tuning.serving", "tuning.cluster"),
     *("tuning.tracking", "tuning.search", "tuning.registry", "tuning.predict", "tuning.report"),
-    *("tuning.reproduce", "tuning.campaign", "tuning.doctor", "tuning.run"),
+    *("tuning.worlds", "tuning.reproduce", "tuning.campaign", "tuning.doctor", "tuning.run"),
 )
 
 

@@ -95,7 +95,7 @@ def _make_dataset(
 ) -> xr.Dataset:
     (x0, y0) = surface.site.corner_m
     dates = [each.day for each in draw_acquisitions(surface.site, orbit)]
-    bands = _encode(power, version)
+    bands = encode(power, version)
     maps = {
         "VH": bands[:, 1],
         "VV": bands[:, 0],
@@ -134,7 +134,8 @@ def _describe_crs(zone: int) -> dict[str, str | float]:
     return {"crs_wkt": wkt, **_CRS, **own, "spatial_ref": wkt}
 
 
-def _encode(power: np.ndarray, version: Version) -> np.ndarray:
+def encode(power: np.ndarray, version: Version) -> np.ndarray:
+    """Turn linear power into what a file stores, float32: dB in steps of 1/16, or linear power of that precision."""
     decibels = np.round(10 * np.log10(power) / _STEP_DB) * _STEP_DB
     decibels = decibels.clip(*DB_RANGE).astype(np.float32)
     if version == "harmonized":

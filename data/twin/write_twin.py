@@ -123,6 +123,14 @@ def select_sites(
     return [sites[tile_id] for tile_id in sorted(set(tile_ids))]
 
 
+def hash_sources() -> str:
+    """Return twelve hexadecimal digits that change with the code and the inputs of the twin."""
+    digest = hashlib.sha256()
+    for path in (*_SOURCES, CATALOGUE_FILE, FIELDS_FILE):
+        digest.update(hash_file(path).encode())
+    return digest.hexdigest()[:12]
+
+
 def _fingerprint(sites: Sequence[Site], seed: int, version: str) -> str:
     arguments = {"seed": seed, "version": version, "tiles": [site.tile_id for site in sites]}
     digest = hashlib.sha256(json.dumps(arguments).encode())
