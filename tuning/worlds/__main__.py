@@ -107,7 +107,7 @@ def lock_settings(out: Path, models: Sequence[str], region: str, split: Split) -
         ValueError: If the folder holds worlds of other settings, or of another version of the twin.
     """
     constants = {key: make_baseline_config(key, SPLIT, "") for key in models}
-    parts = {name: split.part(name) for name in ("train", "val", "test")}
+    parts = {name: split.part(name) for name in ("train", "test")}
     settings = {"region": region, "models": constants, "tiles": parts, "twin": hash_sources()}
     settings = json.loads(json.dumps(settings))
     file = out / SETTINGS

@@ -17,12 +17,8 @@ from data.pack import Pack
 from data.splits import Split, make_split
 from data.tiles import TileSurvey
 from data.twin.regions import REGIONS, read_sites
-from tuning.baselines.baselines import (
-    BASELINES,
-    is_deterministic,
-    make_baseline_config,
-    make_predictor,
-)
+from tuning.baselines.baselines import BASELINES, is_deterministic, make_baseline_config
+from tuning.baselines.measure import make_predictor
 from tuning.metrics.histogram import count_stored, to_bins
 from tuning.metrics.tile_sums import reduce_counts
 from tuning.worlds.simulate import simulate_pack
@@ -75,7 +71,7 @@ def survey_sites(region: str) -> dict[str, TileSurvey]:
 
 
 def choose_tiles(region: str, models: Sequence[str], most: int | None = None) -> Split:
-    """Return the tiles that a comparison needs: test, and some of train and val if a model learns.
+    """Return the tiles that a comparison needs: test, and some of train if a model learns. Models are not tuned, so val is not.
 
     Args:
         region: Region of the twin.
@@ -83,10 +79,8 @@ def choose_tiles(region: str, models: Sequence[str], most: int | None = None) ->
         most: Of each part, keep so many tiles, evenly chosen; for trials of the command.
     """
     split = make_split(SPLIT, survey_sites(region))
-    if all(map(is_deterministic, models)):
-        return replace(split, train=(), val=(), test=_thin(split.test, most))
-    train = _thin(split.train, min(most or TRAIN_TILES, TRAIN_TILES))
-    return replace(split, train=train, val=_thin(split.val, most), test=_thin(split.test, most))
+    count = 0 if all(map(is_deterministic, models)) else min(most or TRAIN_TILES, TRAIN_TILES)
+    return replace(split, train=_thin(split.train, count), val=(), test=_thin(split.test, most))
 
 
 def _thin(tiles: tuple[str, ...], most: int | None) -> tuple[str, ...]:
@@ -103,7 +97,7 @@ def measure_world(seed: int, split: Split, models: Sequence[str]) -> World:
         split: Its tiles, from :func:`choose_tiles`.
         models: Keys of baselines.
     """
-    pack, ground = simulate_pack(seed, [*split.train, *split.val, *split.test])
+    pack, ground = simulate_pack(seed, [*split.train, *split.test])
     rows = pack.rows(split.test)
     grounds = {"labels": pack.mask[rows], "truth": ground[rows]}
     sums: dict[str, dict[str, np.ndarray]] = {name: {} for name in grounds}
