@@ -10,8 +10,10 @@ from math import nan
 from typing import Literal
 
 import numpy as np
+from mlflow.entities import Run
 from threadpoolctl import threadpool_limits
 
+from data.io.safe_json import is_number, parse_json, refused_error, show_value
 from data.tiles.paths import region_of
 from tuning.baselines.baselines import is_deterministic
 from tuning.metrics.curve import average_precision
@@ -177,3 +179,18 @@ def pick_contenders(models: Sequence[ModelResult]) -> list[ModelResult]:
         return baselines
     best = max(baselines, key=lambda model: float(model.val_pr_auc.mean()), default=None)
     return [*networks, best] if best else networks
+
+
+def read_comparison(campaign: Run) -> tuple[float, int]:
+    """Return a campaign's margin of equivalence and edge of a block; a campaign of an earlier version has the defaults.
+
+    Raises:
+        ValueError: If a param is not a number in its range.
+    """
+    place = f"the params of campaign {campaign.data.tags['campaign']!r}"
+    margin = parse_json(campaign.data.params.get("margin", str(MARGIN)), place)
+    edge = parse_json(campaign.data.params.get("block_tiles", str(BLOCK_TILES)), place)
+    if not is_number(margin, 0, 1) or not margin or not is_number(edge, 1, 1e6, whole=True):
+        rule = "margin must be a number above 0, block_tiles a whole number from 1"
+        raise refused_error(rule, show_value([margin, edge]), place)
+    return float(margin), int(edge)

@@ -12,14 +12,14 @@ from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 
 from data.check.leak_file import LEAK_FILE
-from data.io.safe_json import is_number, parse_json, read_json, refused_error, show_value
+from data.io.safe_json import read_json
 from tuning.page.html import write_page
 from tuning.report.ceiling import write_ceiling
 from tuning.report.context import ReportContext
 from tuning.report.events import EVENTS_FILE, format_events, make_event_rows
 from tuning.report.figures import draw_comparisons, draw_model
 from tuning.report.placebo import rate_placebos
-from tuning.report.ranking import Ranking, rank_models
+from tuning.report.ranking import Ranking, rank_models, read_comparison
 from tuning.report.reference_layers import ReferenceLayers
 from tuning.report.register_models import Registered, register_models
 from tuning.report.results import ModelResult, is_finished_repeat, read_results
@@ -32,8 +32,6 @@ from tuning.report.tables import (
     make_tile_rows,
     score_at_half,
 )
-from tuning.statistics.blocks import BLOCK_TILES
-from tuning.statistics.family import MARGIN
 from tuning.tracking.client import connect
 from tuning.tracking.descriptions import NOTE, describe_ranking
 from tuning.tracking.load_trials import SEARCH_TRIALS, read_trials
@@ -124,21 +122,6 @@ def write_report(
         client.log_artifacts(campaign_run.info.run_id, temporary, "report")
         shutil.copytree(folder, out or report_folder(root, name), dirs_exist_ok=True)
     return table
-
-
-def read_comparison(campaign: Run) -> tuple[float, int]:
-    """Return a campaign's margin of equivalence and edge of a block; a campaign of an earlier version has the defaults.
-
-    Raises:
-        ValueError: If a param is not a number in its range.
-    """
-    place = f"the params of campaign {campaign.data.tags['campaign']!r}"
-    margin = parse_json(campaign.data.params.get("margin", str(MARGIN)), place)
-    edge = parse_json(campaign.data.params.get("block_tiles", str(BLOCK_TILES)), place)
-    if not is_number(margin, 0, 1) or not margin or not is_number(edge, 1, 1e6, whole=True):
-        rule = "margin must be a number above 0, block_tiles a whole number from 1"
-        raise refused_error(rule, show_value([margin, edge]), place)
-    return float(margin), int(edge)
 
 
 def _download_tile_files(client: MlflowClient, campaign: Run, folder: Path) -> None:
