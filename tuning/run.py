@@ -13,7 +13,7 @@ from tuning.settings.arguments import ROOT, parse_arguments
 
 def _print_results(outcome: Any, root: Path, campaign: str) -> None:
     from data.tiles.manifest import describe_origin
-    from tuning.report.write_report import format_pages, format_tables, report_folder
+    from tuning.report.terminal import format_pages, format_tables, report_folder
     from tuning.tracking.client import tracking_uri
     from tuning.tracking.ui_links import ui_command
 

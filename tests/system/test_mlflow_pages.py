@@ -12,7 +12,8 @@ from data.pack import Pack
 from data.splits import Split
 from tests.support.mlflow_runs import BASELINE, CAMPAIGN, track_campaign
 from tests.support.servers import serve_mlflow
-from tuning.report.write_report import PAGES_FILE, write_report
+from tuning.report.terminal import PAGES_FILE
+from tuning.report.write_report import write_report
 from tuning.tracking.client import find_runs
 from tuning.tracking.tracker import Tracker
 from tuning.tracking.ui_links import LOCAL_UI

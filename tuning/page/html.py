@@ -46,7 +46,7 @@ class Text:
 
 @dataclass(frozen=True)
 class Table:
-    """A table whose first column names the row."""
+    """A table whose first column names the row; a row that is a text is a heading over those below it."""
 
     kind: ClassVar[str] = "table"
     columns: Sequence[str]
@@ -57,7 +57,7 @@ class Table:
     def __post_init__(self) -> None:
         _require(self.columns, "table", "a column", self.caption)
         for place, row in enumerate(self.rows, 1):
-            if len(row) != len(self.columns):
+            if not isinstance(row, str) and len(row) != len(self.columns):
                 raise ValueError(
                     f"A table's row must have a cell per column, {len(self.columns)}, but got "
                     f"{len(row)} in row {place} of table {self.caption!r}. Fill the row with None."
@@ -65,14 +65,15 @@ class Table:
 
     @property
     def cells(self) -> list[list[str]]:
-        """The rows as texts."""
-        return [[format_cell(cell) for cell in row] for row in self.rows]
+        """The rows as texts; a heading is one cell."""
+        rows = ([row] if isinstance(row, str) else row for row in self.rows)
+        return [[format_cell(cell) for cell in row] for row in rows]
 
     @property
     def kinds(self) -> list[str]:
         """The CSS class of each column."""
-        columns = zip(*self.cells, strict=True) if self.rows else [()] * len(self.columns)
-        return [column_kind(cells) for cells in columns]
+        rows = [row for row in self.cells if len(row) == len(self.columns)]
+        return [column_kind([row[k] for row in rows]) for k, _ in enumerate(self.columns)]
 
 
 @dataclass(frozen=True)

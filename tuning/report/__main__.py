@@ -6,7 +6,8 @@ import sys
 from pathlib import Path
 
 from data.tiles.manifest import describe_origin
-from tuning.report.write_report import format_pages, format_tables, report_folder, write_report
+from tuning.report.terminal import format_pages, format_tables, report_folder
+from tuning.report.write_report import write_report
 from tuning.tracking.errors import end_command
 
 

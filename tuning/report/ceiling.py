@@ -103,6 +103,17 @@ def write_ceiling(
         pd.DataFrame(rows).to_csv(folder / CEILING_FILE, index=False)
 
 
+def describe_ceiling(folder: Path) -> str:
+    """Describe the perfect mapper's scores in a sentence; empty without ``benchmark_ceiling.csv``."""
+    if not (file := folder / CEILING_FILE).is_file():
+        return ""
+    perfect = pd.read_csv(file).iloc[0]
+    return (
+        f"A perfect mapper of the true ground would have F1 {perfect['f1_dice']:.3f} and IoU {perfect['iou']:.3f} against these "
+        "labels, not 1."
+    )
+
+
 def build_ceiling_section(folder: Path) -> Section | None:
     """Build the section on the ceiling from ``benchmark_ceiling.csv``; None without that file."""
     if not (file := folder / CEILING_FILE).is_file():

@@ -42,6 +42,7 @@ F1_AT = ("f1@0.5", "f1@thr_val", "f1@oracle")
 OBJECT_SCORES = tuple(name for name in THRESHOLD_SCORES if name not in METRICS)
 PIXEL_COUNTS = ("tp", "fp", "fn", "tn")
 OF_EMPTY_TILES = ("alarms_per_km2", "alarm_share")  # scores of tiles without landslides
+PRIMARY, EXPLORATORY = "primary", "exploratory"  # in the column family
 COSTS = ("parameters", "cpu_hours", "gpu_hours", "peak_memory_mb", "peak_gpu_memory_mb")
 
 
@@ -177,7 +178,9 @@ def make_model_row(model: ModelResult, ranking: Ranking) -> dict[str, Any]:
     runs = model.by_seed[model.chosen_seed]
     published = score_published(model, runs)
     row = {name: published[name] for name in (*PUBLISHED_COLUMNS, *F1_AT)}
-    row |= {"rank": format_places(ranking.places.get(model.title)), "pr_auc": published["pr_auc"]}
+    places = ranking.places.get(model.title)
+    row |= {"rank": format_places(places), "family": EXPLORATORY if places is None else PRIMARY}
+    row |= {"pr_auc": published["pr_auc"]}
     row |= {
         "pr_auc_low": estimate.low,
         "pr_auc_high": estimate.high,
@@ -230,6 +233,6 @@ def make_comparison_rows(ranking: Ranking) -> list[dict[str, Any]]:
             row = asdict(pair)
             row["seeds_a"], row["seeds_b"] = row.pop("seeds")
             row |= {f"needs_{name}": value for name, value in row.pop("needs").items()}
-            role = "primary" if metric == "pr_auc" else "exploratory"
+            role = PRIMARY if metric == "pr_auc" else EXPLORATORY
             rows.append({"metric": metric, "family": role, "margin": ranking.margin, **row})
     return rows

@@ -12,18 +12,18 @@ from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 
 from data.check.leak_file import LEAK_FILE
-from data.io.safe_json import read_json
 from tuning.page.html import write_page
 from tuning.report.ceiling import write_ceiling
 from tuning.report.context import ReportContext
-from tuning.report.events import EVENTS_FILE, format_events, make_event_rows
+from tuning.report.events import EVENTS_FILE, make_event_rows
+from tuning.report.fairness import make_reads_columns
 from tuning.report.figures import draw_comparisons, draw_model
 from tuning.report.placebo import rate_placebos
 from tuning.report.ranking import Ranking, rank_models, read_comparison
 from tuning.report.reference_layers import ReferenceLayers
 from tuning.report.register_models import Registered, register_models
 from tuning.report.results import ModelResult, is_finished_repeat, read_results
-from tuning.report.sections.page import build_page, format_ranking
+from tuning.report.sections.page import build_page
 from tuning.report.tables import (
     PUBLISHED_COLUMNS,
     make_comparison_rows,
@@ -32,6 +32,7 @@ from tuning.report.tables import (
     make_tile_rows,
     score_at_half,
 )
+from tuning.report.terminal import PAGES_FILE, report_folder
 from tuning.tracking.client import connect
 from tuning.tracking.descriptions import NOTE, describe_ranking
 from tuning.tracking.load_trials import SEARCH_TRIALS, read_trials
@@ -41,7 +42,6 @@ from tuning.tracking.validate_runs import find_campaign, read_expected
 EXCLUDED_FILE = "excluded_tiles.json"  # artifact of the campaign's run: reason by tile
 SUSPICIOUS_FILE = "suspicious_tiles.json"  # artifact of the campaign's run: warnings by tile
 SPLITS = ("splits.json", "splits.png")
-PAGES_FILE = "pages.json"  # in the report's folder: URLs of MLflow pages by label
 EXPECTED_RUNS_TAG = "expected_runs"  # tag of the campaign's run: repeat runs by model, as JSON
 
 
@@ -100,8 +100,9 @@ def write_report(
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         _download_tile_files(client, campaign_run, folder)
+        reads = make_reads_columns(ranking.models, trials.searches)
         more = {
-            title: columns | {"mmu_m2": results.layers.mmu_m2}
+            title: reads[title] | columns | {"mmu_m2": results.layers.mmu_m2}
             for title, columns in rate_placebos(client, ranking).items()
         }
         table, events = _write_tables(ranking, more, trials.searches, folder)
@@ -133,14 +134,14 @@ def _download_tile_files(client: MlflowClient, campaign: Run, folder: Path) -> N
 
 
 def _write_tables(
-    ranking: Ranking, more: Mapping[str, dict[str, float]], searches: pd.DataFrame, folder: Path
+    ranking: Ranking, more: Mapping[str, dict[str, Any]], searches: pd.DataFrame, folder: Path
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Write the CSV files; return the content of ``benchmark_master.csv`` and of ``benchmark_events.csv``.
 
     *more* has further columns of each model, by its title.
     """
     rows = [make_model_row(model, ranking) | more[model.title] for model in ranking.models]
-    table = pd.DataFrame(rows)
+    table = pd.DataFrame(rows).astype({"search_trials": "Int64"})
     table.to_csv(folder / "benchmark_master.csv", index=False)
     runs = make_run_rows(ranking.models)
     pd.DataFrame(runs).to_csv(folder / "benchmark_runs.csv", index=False)
@@ -220,22 +221,3 @@ def _list_pages(
         [str(run_id) for run_id in table["run_id"]],
         list(map(str, ranked)),
     )
-
-
-def format_pages(folder: Path) -> str:
-    """Format a report's MLflow URLs for the terminal, one per line."""
-    pages = read_json(folder / PAGES_FILE)
-    return "\n".join(f"  {label}: {address}" for label, address in pages.items())
-
-
-def format_tables(table: pd.DataFrame, folder: Path) -> str:
-    """Format a report's ranking for the terminal, and its scores by held-out event if the split is across events."""
-    text, file = format_ranking(table), folder / EVENTS_FILE
-    if not file.is_file():
-        return text
-    return f"{format_events(pd.read_csv(file))}\n\nMean over these events:\n{text}"
-
-
-def report_folder(root: Path, campaign: str) -> Path:
-    """Return the folder of a campaign's report."""
-    return root / "reports" / campaign

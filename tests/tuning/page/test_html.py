@@ -373,3 +373,11 @@ def test_wide_table_fits_on_landscape_paper(tab: Tab) -> None:
     tab.emulate_media(media="print")
     assert tab.evaluate(OVERFLOW) <= 0
     tab.emulate_media(media="screen")
+
+
+def test_a_row_that_is_a_text_is_a_heading_over_the_rows_below(tmp_path: Path) -> None:
+    table = Table(["model", "AP"], ["read <alike>", ["A", 0.5], ["B", 0.4]])
+    assert table.kinds == ["short", "num"]
+    page = Page("t", False, ["v"], [], [Section("s", [table])])
+    text = write_page(page, tmp_path / "page.html").read_text()
+    assert '<th scope="colgroup" colspan="2">read &lt;alike&gt;</th>' in text

@@ -1,18 +1,24 @@
-"""Content of the report page: the verdict first, then the sections; the ranking for the terminal."""
+"""Content of the report page: the verdict first, then the sections."""
 
 from collections.abc import Iterator, Sequence
 
-import pandas as pd
-
-from data.check.leak_file import describe_leaks
+from data.check.leak_file import describe_leaks, read_leak_audit
 from data.tiles.manifest import describe_origin
 from data.tiles.regions import DEFAULT_REGION, format_regions
-from tuning.page.html import Page
-from tuning.report.ceiling import build_ceiling_section
-from tuning.report.context import ReportContext, describe_blind_seeds, format_spread
+from tuning.page.html import Page, Section
+from tuning.report.ceiling import build_ceiling_section, describe_ceiling
+from tuning.report.context import ReportContext, describe_blind_seeds
 from tuning.report.events import build_events_section, describe_new_events
+from tuning.report.fairness import describe_unequal_input
 from tuning.report.placebo import build_placebo_section
 from tuning.report.register_models import build_models_section
+from tuning.report.sections.basis import build_basis_section
+from tuning.report.sections.new_events import (
+    build_event_pairs,
+    compare_over_events,
+    describe_new_event_verdicts,
+)
+from tuning.report.sections.ranking import build_ranking_section
 from tuning.report.sections.runs import (
     build_cost_section,
     build_examples_section,
@@ -26,20 +32,23 @@ from tuning.report.sections.scores import (
     build_curves_section,
     build_landslides_section,
     build_published_section,
-    build_ranking_section,
 )
 from tuning.report.sections.verdict import (
     ESTIMANDS,
     describe_blocks,
+    describe_family,
     describe_power,
     describe_verdict,
+    join_names,
 )
+from tuning.statistics.clusters import EventComparison
 from tuning.statistics.family import TOO_FEW
 
 MOST_PLACES = 3
 OF_THESE_EVENTS = "The following comparison is of these events alone: it takes the mean over them and says nothing about new events."
 SECTIONS = (
     build_ranking_section,
+    build_basis_section,
     build_curves_section,
     build_landslides_section,
     build_placebo_section,
@@ -73,9 +82,12 @@ def build_page(context: ReportContext) -> Page:
         sections.insert(-2, build_published_section(context))
     sections.insert(-2, build_models_section(context.registered))
     if ceiling := build_ceiling_section(context.folder):
-        sections.insert(1, ceiling)
+        sections.insert(2, ceiling)
     if len(context.events):
-        sections.insert(0, build_events_section(context.events, context.searched))
+        section = build_events_section(context.events, context.searched)
+        pairs = _compare_events(context)
+        more = [build_event_pairs(pairs)] if pairs else []
+        sections.insert(0, Section(section.title, [*section.blocks, *more]))
     return Page(title, synthetic, list(describe_result(context)), facts, sections)
 
 
@@ -85,49 +97,53 @@ def _name_regions(names: Sequence[str]) -> str:
 
 
 def describe_result(context: ReportContext) -> Iterator[str]:
-    """Yield the verdict in sentences: the networks among themselves, then the best network and baseline.
+    """Yield the verdict in a few sentences; what makes it void comes first, the numbers behind it have a section.
 
     With a split across events, the scores on new events come first, and the comparison is said to be of these events.
     """
+    if any(audit.above_chance for audit in read_leak_audit(context.folder)):
+        yield from (_capitalise(sentence) for sentence in describe_leaks(context.folder))
+    if context.missing_runs:
+        yield "This report is partial: " + " ".join(context.missing_runs)
     if len(context.events):
-        models = context.ranking.models
-        for kind in (False, True):  # the best network, then the best baseline
-            if best := next((model for model in models if model.is_baseline == kind), None):
-                yield describe_new_events(context.events, best.title)
-        yield OF_THESE_EVENTS
+        yield from _describe_events(context)
     yield from _describe_comparison(context)
+    if blind := describe_blind_seeds(context.ranking.models):
+        yield f"{' '.join(blind)} Such a seed counts as 0 in every mean."
+    if ceiling := describe_ceiling(context.folder):
+        yield ceiling
     if context.scope and context.scope.once:
         yield context.searched
+
+
+def _capitalise(sentence: str) -> str:
+    return sentence[:1].upper() + sentence[1:]
+
+
+def _describe_events(context: ReportContext) -> Iterator[str]:
+    models = context.ranking.models
+    for kind in (False, True):  # the best network, then the best baseline
+        if best := next((model for model in models if model.is_baseline == kind), None):
+            yield describe_new_events(context.events, best.title)
+    if pairs := _compare_events(context):
+        yield describe_new_event_verdicts(pairs)
+    yield OF_THESE_EVENTS
+
+
+def _compare_events(context: ReportContext) -> list[EventComparison]:
+    ranking = context.ranking
+    return compare_over_events(context.events, list(ranking.places), ranking.margin)
 
 
 def _describe_comparison(context: ReportContext) -> Iterator[str]:
     ranking = context.ranking
     if ranking.primary is None:
         yield f"{ranking.models[0].title} is the only model of this campaign."
-    elif all(pair.note == TOO_FEW for pair in ranking.comparisons):
-        names = sorted({name for pair in ranking.comparisons for name in (pair.a, pair.b)})
-        yield f"{' and '.join(names)} were repeated with too few seeds for a verdict."
-    else:
-        yield describe_verdict(ranking.primary)
-        yield ESTIMANDS[ranking.estimand]
-        yield from filter(None, (describe_blocks(ranking), describe_power(ranking.primary)))
-    if blind := describe_blind_seeds(ranking.models):
-        yield f"{' '.join(blind)} Such a seed counts as 0 in every mean."
-    yield from describe_leaks(context.folder)
-    if context.missing_runs:
-        yield "This report is partial: " + " ".join(context.missing_runs)
-
-
-def format_ranking(table: pd.DataFrame) -> str:
-    """Format the ranking for the terminal: test scores as mean ± standard deviation over seeds."""
-    width = max(24, *(len(name) + 2 for name in table["model"]))
-    head = f"{'rank':<6}{'model':<{width}}{'test AP':>16}{'95 % interval':>18}{'test F1':>16}"
-    lines = [head + f"{'test IoU':>16}{'val AP':>9}{'seeds':>7}"]
-    for row in table.to_dict("records"):
-        interval = f"{row['pr_auc_low']:.3f} to {row['pr_auc_high']:.3f}"
-        lines.append(
-            f"{row['rank']:<6}{row['model']:<{width}}{format_spread(row, 'pr_auc'):>16}{interval:>18}"
-            f"{format_spread(row, 'f1_dice'):>16}{format_spread(row, 'iou'):>16}"
-            f"{row['val_pr_auc_mean']:>9.3f}{row['seeds']:>7d}"
-        )
-    return "\n".join(lines)
+        return
+    if all(pair.note == TOO_FEW for pair in ranking.comparisons):
+        yield f"{join_names(sorted(ranking.places))} were repeated with too few seeds for a verdict."
+        return
+    yield from describe_verdict(ranking.primary)
+    yield f"{describe_family(ranking)} {ESTIMANDS[ranking.estimand]}"
+    unequal = describe_unequal_input(context.table, list(ranking.places))
+    yield from filter(None, (unequal, describe_blocks(ranking), describe_power(ranking.primary)))

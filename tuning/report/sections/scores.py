@@ -1,4 +1,4 @@
-"""Sections about scores: ranking, curves, landslides as objects, scores by terrain, and the published study."""
+"""Sections about scores: curves, landslides as objects, scores by terrain, and the published study."""
 
 from dataclasses import asdict
 from math import nan
@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tuning.baselines.baselines import DESCRIPTION, KIND
 from tuning.metrics.scores import METRICS
 from tuning.objects.stratified import make_groups, score_groups
 from tuning.objects.threshold_scores import THRESHOLD_SCORES
@@ -28,11 +27,6 @@ CAVEAT = (
     "by interpolation. Of its 29 test tiles, 20 share an edge with a train tile. Two of its own runs of AttentionUNet "
     "differ by 0.031 F1. Its numbers are for orientation only: its inputs and split differ, and it reports no spread."
 )
-
-OF_THESE_EVENTS = (
-    "The scores of this section are means over the held-out events. Intervals and p-values are over seeds and over the "
-    "tiles of these events, so they hold for these events, not for new ones and not for one area."
-)
 MATCHING = (
     "**One to one**: each predicted connected component is matched with at most one labelled one and the reverse, by the largest sum "
     "of IoU over pairs with IoU > 0.3. Two fragments of a landslide are one hit and one false alarm; two landslides "
@@ -52,83 +46,12 @@ POOLED_PICTURE = (
 )
 
 
-def _describe_score(context: ReportContext) -> str:
-    """Return what a seed's score is, in words."""
-    pooled = "pooled over pixels"
-    return f"mean over {context.folds} folds, each {pooled}" if context.folds > 1 else pooled
-
-
-def build_ranking_section(context: ReportContext) -> Section:
-    """Build the section with scores, intervals, every pair of contenders, and the baselines."""
-    rows = [
-        [
-            row["model"],
-            row["rank"],
-            format_spread(row, "pr_auc"),
-            f"{row['pr_auc_low']:.3f} to {row['pr_auc_high']:.3f}",
-            format_spread(row, "f1_dice"),
-            format_spread(row, "iou"),
-            format_spread(row, "f1@0.5"),
-            format_spread(row, "f1@oracle"),
-            f"{row['val_pr_auc_mean']:.3f}",
-            int(row["seeds"]),
-        ]
-        for _, row in context.table.iterrows()
-    ]
-    columns = ["model", "rank", "AP", "95 % interval", "F1", "IoU", "F1 at 0.5", "F1 oracle"]
-    pairs = [
-        [
-            pair.a,
-            pair.b,
-            pair.difference,
-            f"{pair.low:.3f} to {pair.high:.3f}",
-            pair.p,
-            pair.improvement,
-            f"{pair.verdict}{f' ({pair.note})' if pair.note else ''}",
-        ]
-        for pair in context.ranking.comparisons
-    ]
-    names = ["model", "against", "difference in AP", "95 % interval", "p (adjusted)", "P(better)"]
-    baselines = [
-        [model.title, KIND[model.key], DESCRIPTION[model.key]]
-        for model in context.ranking.models
-        if model.is_baseline
-    ]
-    return Section(
-        "Ranking",
-        [
-            *([Text(OF_THESE_EVENTS)] if len(context.events) else []),
-            Table(
-                [*columns, "val AP", "seeds"],
-                rows,
-                f"Scores on test, {_describe_score(context)}: mean ± standard deviation over seeds",
-                "A rank is the range of places that the comparisons below leave possible; of the baselines, only the best one "
-                "on val has one. F1 and IoU are at the threshold chosen on val; **F1 oracle** is at the best "
-                "threshold on test and shows what choosing it on test would have gained.",
-            ),
-            context.image("intervals", "Test average precision: seeds, mean, 95 % interval"),
-            Table(
-                [*names, "verdict on the first"],
-                pairs,
-                "Primary family: the networks and the best baseline on val, by AP; intervals and p-values hold for all pairs "
-                "together",
-                f"**Equivalent**: the 90 % interval lies within ± {context.ranking.margin:g}. **Undecided**: the data show neither "
-                "a difference nor equivalence.",
-            ),
-            *(
-                [Table(["baseline", "kind", "description"], baselines, "Baselines")]
-                if baselines
-                else []
-            ),
-        ],
-    )
-
-
 def build_curves_section(context: ReportContext) -> Section:
     """Build the section with precision-recall curves, reliability and the scores not in the ranking."""
     further = {name: metric for name, metric in METRICS.items() if name not in RANKING_METRICS}
+    names = (*further, "f1@0.5", "f1@oracle")
     rows = [
-        [row["model"], *(format_spread(row, name) for name in further)]
+        [row["model"], *(format_spread(row, name) for name in names)]
         for _, row in context.table.iterrows()
     ]
     picture = POOLED_PICTURE if context.folds > 1 else ""
@@ -143,10 +66,10 @@ def build_curves_section(context: ReportContext) -> Section:
                 "reliability", f"Observed landslide share over predicted probability.{picture}"
             ),
             Table(
-                ["model", *(metric.label for metric in further.values())],
+                ["model", *(metric.label for metric in further.values()), "F1 at 0.5", "F1 oracle"],
                 rows,
-                "Further scores on test; those of a decision are at the threshold chosen on val",
-                "Brier score and calibration error: lower is better; a log-ratio is not a probability.",
+                "Further scores on test, exploratory; those of a decision are at the threshold chosen on val",
+                "**F1 oracle** is at the best threshold on test: what choosing it on test would have gained. Brier score and calibration error: lower is better; a log-ratio is not a probability.",
             ),
         ],
     )

@@ -1,0 +1,73 @@
+"""Rows of the tables say what a model reads, and rows of equal inputs stand together."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from tuning.report.fairness import (
+    describe_input,
+    describe_unequal_input,
+    group_by_input,
+    make_reads_columns,
+)
+from tuning.report.terminal import format_ranking
+
+PARAMS = {"channels": "['s1asc:VV', 's1dsc:VV']", "steps": "even", "timesteps": "4"}
+
+
+def model_of(key: str, **params: str) -> Any:
+    run = SimpleNamespace(data=SimpleNamespace(params=PARAMS | params))
+    return SimpleNamespace(key=key, title=key.upper(), chosen=SimpleNamespace(run=run))
+
+
+def table_of(*rows: tuple[str, str, str]) -> pd.DataFrame:
+    return pd.DataFrame(rows, columns=["model", "reads_channels", "reads_dates"])
+
+
+def test_trials_of_a_search_per_fold_are_counted_by_fold() -> None:
+    searches = pd.DataFrame({"model": ["unet"] * 6, "split": ["a", "b"] * 3})
+    models = [model_of("unet"), model_of("cusum", search_trials="9", context_px="3")]
+    columns = make_reads_columns(models, searches)
+    read = {"reads_channels": "s1asc:VV s1dsc:VV", "reads_dates": "4 even"}
+    assert columns["UNET"] == read | {"reads_context": "whole tile", "search_trials": 3}
+    assert columns["CUSUM"] == read | {"reads_context": "3 px", "search_trials": 9}
+    assert make_reads_columns(models, pd.DataFrame())["UNET"]["search_trials"] is None
+
+
+def test_a_param_that_no_trial_logs_is_refused() -> None:
+    with pytest.raises(ValueError, match="choice of steps"):
+        make_reads_columns([model_of("unet", steps="odd")], pd.DataFrame())
+
+
+def test_rows_that_read_the_same_stand_together_after_the_best() -> None:
+    table = table_of(
+        ("A", "s1asc:VV", "4 even"), ("B", "DEM", "4 even"), ("C", "s1asc:VV", "4 even")
+    )
+    found = [(heading, rows["model"].tolist()) for heading, rows in group_by_input(table)]
+    assert found == [
+        ("Reads s1asc:VV; acquisitions: 4 even", ["A", "C"]),
+        ("Reads DEM; acquisitions: 4 even", ["B"]),
+    ]
+    assert describe_input("a b c d e f g", "15 all") == "Reads 7 channels; acquisitions: 15 all"
+
+
+def test_compared_models_of_other_dates_are_named() -> None:
+    table = table_of(("A", "x", "4 even"), ("B", "x", "15 all"), ("C", "x", "15 all"))
+    assert describe_unequal_input(table, ["B", "C"]) == ""
+    text = describe_unequal_input(table, ["A", "B"])
+    assert text.endswith("same acquisitions: B read 15 all; A read 4 even.")
+
+
+def test_the_terminal_shows_places_inputs_and_trials() -> None:
+    row = {"rank": "1 to 4", "model": "UNet", "pr_auc_mean": 0.5, "pr_auc_std": 0.01, "seeds": 3}
+    row |= {"pr_auc_low": 0.4, "pr_auc_high": 0.6, "f1_dice_mean": 0.6, "f1_dice_std": 0.02}
+    row |= {"val_pr_auc_mean": 0.45, "reads_channels": "a b", "reads_dates": "4 even"}
+    rows = pd.DataFrame([row | {"search_trials": 4}, row | {"rank": "", "search_trials": pd.NA}])
+    head, first, second, legend = format_ranking(rows).splitlines()
+    assert first.split()[:4] == ["1", "to", "4", "UNet"]
+    assert first.endswith("2 ch, 4 even           4      3")
+    assert second.split()[-2:] == ["even", "3"]
+    assert len(head) == len(first) == len(second) < 125
+    assert "exploratory" in legend

@@ -1,0 +1,78 @@
+"""What each model of a report reads and how much was searched for it: columns of the tables, and blocks of equal inputs.
+
+Two models are compared like with like only where they read the same channels and acquisitions. Rows of equal inputs stand
+together in the ranking's table.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from tuning.report.results import ModelResult
+from tuning.trial.reads import Reads, describe_reads
+
+MOST_CHANNELS = 6  # more are counted, not named
+COLUMNS = ("reads_channels", "reads_dates", "reads_context", "search_trials")
+
+
+def read_inputs(model: ModelResult, searches: pd.DataFrame) -> Reads:
+    """Return what a model reads, from the params of its run.
+
+    Args:
+        model: The model.
+        searches: A row per search trial, as in ``search_trials.csv``; with several searched folds, a fold's trials count.
+
+    Raises:
+        ValueError: If a param is not what a trial logs.
+    """
+    trials = None
+    if len(searches):
+        own = searches[searches["model"] == model.key]
+        trials = int(own.groupby("split", dropna=False).size().max()) if len(own) else None
+    return describe_reads(model.chosen.run.data.params, trials)
+
+
+def make_reads_columns(
+    models: Sequence[ModelResult], searches: pd.DataFrame
+) -> dict[str, dict[str, Any]]:
+    """Return the columns :data:`COLUMNS` of each model, by its title."""
+    rows = {}
+    for model in models:
+        reads = read_inputs(model, searches)
+        values = (" ".join(reads.channels), reads.acquisitions, reads.context, reads.search_trials)
+        rows[model.title] = dict(zip(COLUMNS, values, strict=True))
+    return rows
+
+
+def group_by_input(table: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Yield the rows of ``benchmark_master.csv`` that read the same, after a heading; the block of the best row first."""
+    for (channels, dates), rows in table.groupby(["reads_channels", "reads_dates"], sort=False):
+        yield describe_input(str(channels), str(dates)), rows
+
+
+def describe_input(channels: str, dates: str) -> str:
+    """Describe channels and acquisitions in a few words."""
+    names = channels.split()
+    listed = ", ".join(names) if len(names) <= MOST_CHANNELS else f"{len(names)} channels"
+    return f"Reads {listed or 'no channel'}; acquisitions: {dates}"
+
+
+def describe_unequal_input(table: pd.DataFrame, compared: Sequence[str]) -> str:
+    """Warn if the compared models read different acquisitions, as in a campaign of an earlier version; else return nothing.
+
+    Args:
+        table: Content of ``benchmark_master.csv``.
+        compared: Titles of the primary family.
+    """
+    rows = table[table["model"].isin(compared)]
+    dates = {str(name): own["model"].tolist() for name, own in rows.groupby("reads_dates")}
+    if len(dates) < 2:
+        return ""
+    parts = [f"{' and '.join(names)} read {number}" for number, names in dates.items()]
+    return f"The compared models do not read the same acquisitions: {'; '.join(parts)}."
+
+
+def count_trials(row: Mapping[str, Any]) -> int | None:
+    """Return the search trials of a row of ``benchmark_master.csv``; None if unknown."""
+    return None if pd.isna(row["search_trials"]) else int(row["search_trials"])
