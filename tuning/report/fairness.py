@@ -40,7 +40,10 @@ def make_reads_columns(
     rows = {}
     for model in models:
         reads = read_inputs(model, searches)
-        values = (" ".join(reads.channels), reads.acquisitions, reads.context, reads.search_trials)
+        # baselines of earlier versions do not log their context
+        known = not model.is_baseline or "context_px" in model.chosen.run.data.params
+        context = reads.context if known else ""
+        values = (" ".join(reads.channels), reads.acquisitions, context, reads.search_trials)
         rows[model.title] = dict(zip(COLUMNS, values, strict=True))
     return rows
 
@@ -69,8 +72,8 @@ def describe_unequal_input(table: pd.DataFrame, compared: Sequence[str]) -> str:
     dates = {str(name): own["model"].tolist() for name, own in rows.groupby("reads_dates")}
     if len(dates) < 2:
         return ""
-    parts = [f"{' and '.join(names)} read {number}" for number, names in dates.items()]
-    return f"The compared models do not read the same acquisitions: {'; '.join(parts)}."
+    parts = [f"{', '.join(names)}: {number}" for number, names in dates.items()]
+    return f"The compared models do not read the same acquisitions ({'; '.join(parts)})."
 
 
 def count_trials(row: Mapping[str, Any]) -> int | None:

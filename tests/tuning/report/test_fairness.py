@@ -19,7 +19,10 @@ PARAMS = {"channels": "['s1asc:VV', 's1dsc:VV']", "steps": "even", "timesteps": 
 
 def model_of(key: str, **params: str) -> Any:
     run = SimpleNamespace(data=SimpleNamespace(params=PARAMS | params))
-    return SimpleNamespace(key=key, title=key.upper(), chosen=SimpleNamespace(run=run))
+    is_baseline = key != "unet"
+    return SimpleNamespace(
+        key=key, title=key.upper(), is_baseline=is_baseline, chosen=SimpleNamespace(run=run)
+    )
 
 
 def table_of(*rows: tuple[str, str, str]) -> pd.DataFrame:
@@ -33,7 +36,9 @@ def test_trials_of_a_search_per_fold_are_counted_by_fold() -> None:
     read = {"reads_channels": "s1asc:VV s1dsc:VV", "reads_dates": "4 even"}
     assert columns["UNET"] == read | {"reads_context": "whole tile", "search_trials": 3}
     assert columns["CUSUM"] == read | {"reads_context": "3 px", "search_trials": 9}
-    assert make_reads_columns(models, pd.DataFrame())["UNET"]["search_trials"] is None
+    old = make_reads_columns([models[0], model_of("cusum")], pd.DataFrame())
+    assert old["UNET"]["search_trials"] is None
+    assert old["CUSUM"]["reads_context"] == ""
 
 
 def test_a_param_that_no_trial_logs_is_refused() -> None:
@@ -57,7 +62,7 @@ def test_compared_models_of_other_dates_are_named() -> None:
     table = table_of(("A", "x", "4 even"), ("B", "x", "15 all"), ("C", "x", "15 all"))
     assert describe_unequal_input(table, ["B", "C"]) == ""
     text = describe_unequal_input(table, ["A", "B"])
-    assert text.endswith("same acquisitions: B read 15 all; A read 4 even.")
+    assert text.endswith("same acquisitions (B: 15 all; A: 4 even).")
 
 
 def test_the_terminal_shows_places_inputs_and_trials() -> None:

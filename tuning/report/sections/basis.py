@@ -19,11 +19,12 @@ WHY = (
     "verdicts agree, and the chance of any false *better* is 5 %."
 )
 NEEDS = (
-    *("model", "against", "standard error", "found with 80 % power"),
+    *("model", "against", "error", "80 % power"),
     *("effective blocks", "seeds needed", "blocks needed"),
 )
 NEEDS_NOTE = (
-    "Seeds or blocks needed: how many would show the observed difference with 80 % power, the other number unchanged. "
+    "**Error**: standard error of the difference. **80 % power**: the true difference that would be found with it. **Needed**: seeds or "
+    "blocks that would show the observed difference with it, the other number unchanged; ∞: no number would. "
     "**Effective blocks**: on how many equal blocks the difference's variance would be as large."
 )
 
@@ -91,7 +92,7 @@ def make_needs_row(pair: Comparison) -> list[Any]:
 
 def _format_need(number: float, pair: Comparison) -> str:
     if pair.verdict != "undecided":
-        return "decided"
+        return ""
     if not isfinite(number) or number >= MOST_NEEDED:
-        return "out of reach"
+        return "∞"
     return f"{ceil(number):,}"

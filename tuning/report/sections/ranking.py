@@ -32,6 +32,10 @@ ROWS_NOTE = (
     "val. **Context**: the width of the square around a pixel that its value depends on. **Trials**: how many samples the "
     "search of its hyperparameters tried, per fold."
 )
+INTERVALS = (
+    "Test average precision: seeds, mean, 95 % interval. An interval holds for one score, with all that makes tiles easy or hard "
+    "for every model. Two models are told apart by the interval of their **difference** below, not by the overlap of these."
+)
 PAIRS_NOTE = (
     "Intervals and p-values hold for all pairs together. **Equivalent**: the 90 % interval lies within ± {margin:g}. "
     "**Undecided**: the data show neither a difference nor equivalence."
@@ -44,7 +48,7 @@ def build_ranking_section(context: ReportContext) -> Section:
     score = f"mean over {context.folds} folds, each " if context.folds > 1 else ""
     caption = f"Scores on test, {score}pooled over pixels: mean ± standard deviation over seeds"
     blocks.append(Table(COLUMNS, make_rows(context.table), caption, ROWS_NOTE))
-    blocks.append(context.image("intervals", "Test average precision: seeds, mean, 95 % interval"))
+    blocks.append(context.image("intervals", INTERVALS))
     if context.ranking.comparisons:
         pairs = [make_pair_row(pair) for pair in context.ranking.comparisons]
         caption = "Primary family: the networks and the best baseline on val, by AP"
