@@ -45,7 +45,6 @@ from tuning.statistics.clusters import EventComparison
 from tuning.statistics.family import TOO_FEW
 
 MOST_PLACES = 3
-OF_THESE_EVENTS = "The following comparison is of these events alone: it takes the mean over them and says nothing about new events."
 SECTIONS = (
     build_ranking_section,
     build_basis_section,
@@ -127,7 +126,6 @@ def _describe_events(context: ReportContext) -> Iterator[str]:
             yield describe_new_events(context.events, best.title)
     if pairs := _compare_events(context):
         yield describe_new_event_verdicts(pairs)
-    yield OF_THESE_EVENTS
 
 
 def _compare_events(context: ReportContext) -> list[EventComparison]:
