@@ -1,11 +1,13 @@
 """Baselines without learning: a change of backscatter in dB, averaged over the orbits and over a window."""
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from data.io.processes import count_cpus
 from data.pack.log_ratio import Measure, mean_db, measure_means
 from data.tiles import ORBITS
 from tuning.baselines.definition import (
@@ -24,10 +26,13 @@ MEASURES: dict[str, Measure] = {"means": measure_means, "pair": measure_pair}
 WIDTHS_PX = [1, 3, 5, 7, 9, 11, 15, 21]
 
 
+_WORKERS = min(8, count_cpus())  # each holds the features of one tile
+
+
 def predict_maps(
     make: Callable[[Inputs, str], np.ndarray], threads: int | None = None
 ) -> BindInputs:
-    """Return a baseline that maps tile by tile: from inputs to a prediction function.
+    """Return a baseline that maps tile by tile, as many at once as there are cores: from inputs to a prediction function.
 
     Args:
         make: Maps one tile, shape ``(H, W)``.
@@ -35,8 +40,10 @@ def predict_maps(
     """
 
     def predict(inputs: Inputs, tile_ids: Sequence[str]) -> np.ndarray:
-        with threadpool_limits(threads):
-            return np.stack([make(inputs, tile) for tile in tile_ids]).astype(np.float32)
+        # OpenMP keeps a limit per thread, so each worker sets its own.
+        limit = partial(threadpool_limits, threads)
+        with ThreadPoolExecutor(_WORKERS, initializer=limit) as pool:
+            return np.stack([*pool.map(partial(make, inputs), tile_ids)]).astype(np.float32)
 
     return lambda inputs: partial(predict, inputs)
 
