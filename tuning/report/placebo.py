@@ -29,6 +29,7 @@ COLUMNS = (
 FILE = "trial/placebo.npz"
 _ARRAYS = {"tile_ids": ArraySpec("str", (None,)), "counts": ArraySpec("int64", (None, 3))}
 _NOT_MEASURED = dict.fromkeys(COLUMNS, nan) | {"placebo_tiles": 0}
+NOT_MEASURED = "Not measured: this campaign is of an earlier version, or no test tile has two images before the event."
 ABOUT = (
     "The same trained models read the same test tiles once more, but only images from before the event, which is pretended "
     "between two of them. What they call landslide there is a false alarm, unless an older landslide fell between these images. "
@@ -108,11 +109,14 @@ def read_placebo(client: MlflowClient, run: RunResult) -> np.ndarray:
 
 def build_placebo_section(context: ReportContext) -> Section:
     """Build the section with each model's false alarms on event-free series beside its recall."""
+    title = "Placebo: what is found where nothing has happened"
     records = context.table.to_dict("records")
+    if not any(row["placebo_tiles"] for row in records):
+        return Section(title, [Text(NOT_MEASURED)])
     rows = [[row["model"], row["recall_mean"], *_format_alarms(row)] for row in records]
     columns = ["model", "recall of landslide pixels", "false alarms per km²", "95 % interval"]
     return Section(
-        "Placebo: what is found where nothing has happened",
+        title,
         [
             Text(ABOUT),
             *([Text(describe_placebo(records[0]))] if records[0]["placebo_tiles"] else []),

@@ -136,3 +136,7 @@ def test_section_sets_alarms_beside_recall_and_names_what_was_not_measured() -> 
     assert isinstance(table, Table)
     assert table.rows[0] == ["Net", 0.72, "1.15", "0.50 to 2.00", "1.07%", 79]
     assert table.rows[1][3] == "not measured"
+    context.table = pd.DataFrame(rows[1:])
+    (nothing,) = build_placebo_section(context).blocks
+    assert isinstance(nothing, Text)
+    assert nothing.text.startswith("Not measured: this campaign is of an earlier version")
