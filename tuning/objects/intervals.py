@@ -9,7 +9,7 @@ import numpy as np
 
 from tuning.metrics.tile_sums import Score
 from tuning.objects.threshold_scores import THRESHOLD_SCORES
-from tuning.statistics.blocks import BLOCK_TILES, SamplingUnits
+from tuning.statistics.blocks import SamplingUnits
 from tuning.statistics.estimate import Estimate, Kinds, estimate_all
 
 SumsByModel = Mapping[str, np.ndarray]  # (S, N, D) by name
@@ -19,7 +19,6 @@ def estimate_threshold_scores(
     sums: Mapping[str, SumsByModel],
     units: SamplingUnits,
     kinds: Kinds | None = None,
-    block_tiles: int = BLOCK_TILES,
 ) -> dict[str, dict[str, Estimate]]:
     """Estimate every model by every score of ``THRESHOLD_SCORES``.
 
@@ -28,7 +27,6 @@ def estimate_threshold_scores(
             the same tiles in the same order.
         units: Blocks and folds of the tiles.
         kinds: Kind of each model, over which the variance of seeds is pooled.
-        block_tiles: Edge of a block in tiles.
 
     Returns:
         Estimates by score, then by model. A score that some fold does not define, such as false alarms without
@@ -41,9 +39,7 @@ def estimate_threshold_scores(
     for name, score in THRESHOLD_SCORES.items():
         models = sums[score.sums]
         if all(_is_defined(tiles, score.function, units) for tiles in models.values()):
-            estimates[name] = estimate_all(
-                models, score.function, units, kinds, block_tiles, score.limits
-            )
+            estimates[name] = estimate_all(models, score.function, units, kinds, score.limits)
     return estimates
 
 

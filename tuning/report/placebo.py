@@ -51,30 +51,26 @@ def rate_placebos(client: MlflowClient, ranking: Ranking) -> dict[str, dict[str,
     Raises:
         ValueError: If a run's file is malformed.
     """
-    units, edge = ranking.units, ranking.block_tiles
-    return {model.title: _rate(_stack(client, model), units, edge) for model in ranking.models}
+    units = ranking.units
+    return {model.title: _rate(_stack(client, model), units) for model in ranking.models}
 
 
-def _rate(counts: np.ndarray | None, units: SamplingUnits, block_tiles: int) -> dict[str, float]:
+def _rate(counts: np.ndarray | None, units: SamplingUnits) -> dict[str, float]:
     """Return the ``COLUMNS`` of a model from its counts ``(S, N, 3)``."""
     if counts is None or not counts.any():
         return dict(_NOT_MEASURED)
     pixels, _, found_px = counts.sum(axis=(0, 1))
     tiles = int((counts[0, :, 0] > 0).sum())
-    values = (*_estimate(counts, units, block_tiles), found_px / pixels, tiles)
+    values = (*_estimate(counts, units), found_px / pixels, tiles)
     return dict(zip(COLUMNS, values, strict=True))
 
 
-def _estimate(
-    counts: np.ndarray, units: SamplingUnits, block_tiles: int
-) -> tuple[float, float, float]:
+def _estimate(counts: np.ndarray, units: SamplingUnits) -> tuple[float, float, float]:
     """Return the mean over seeds of the alarms per km2 and its 95 % interval, over blocks and seeds; NaN if a fold has none."""
     measured = np.bincount(units.folds, counts[0, :, 0])
     if not measured.all():
         return nan, nan, nan
-    found = estimate_all(
-        {"model": counts}, alarms_per_km2, units, None, block_tiles, (0.0, np.inf)
-    )["model"]
+    found = estimate_all({"model": counts}, alarms_per_km2, units, None, (0.0, np.inf))["model"]
     return found.mean, found.low, found.high
 
 

@@ -100,7 +100,7 @@ def _rank(
     units = make_report_units(models[0], layers, block_tiles)
     kinds = {model.title: find_kind(model) for model in models}
     sums = {model.title: model.stack("tiles") for model in models}
-    found = estimate_all(sums, pooled_ap, units, kinds, block_tiles)
+    found = estimate_all(sums, pooled_ap, units, kinds)
     estimates = {model.title: _score_exactly(model, found[model.title]) for model in models}
     contenders = pick_contenders(models)
     by_val = {model.title: model.stack("at_val") for model in contenders}
@@ -118,17 +118,17 @@ def _rank(
         by_f1,
         units,
         block_tiles,
-        _make_intervals(models, units, kinds, block_tiles),
+        _make_intervals(models, units, kinds),
         find_estimand(models[0]),
     )
 
 
 def _make_intervals(
-    models: Sequence[ModelResult], units: SamplingUnits, kinds: Kinds, block_tiles: int
+    models: Sequence[ModelResult], units: SamplingUnits, kinds: Kinds
 ) -> dict[str, dict[str, float]]:
     layouts = {score.sums for score in THRESHOLD_SCORES.values()}
     sums = {name: {model.title: model.stack(name) for model in models} for name in layouts}
-    found = estimate_threshold_scores(sums, units, kinds, block_tiles)
+    found = estimate_threshold_scores(sums, units, kinds)
     return {
         model.title: {
             f"{name}_{end}": getattr(found[name][model.title], end) if name in found else nan

@@ -22,7 +22,7 @@ def measured() -> tuple[dict[str, SumsByModel], SamplingUnits, dict[str, float]]
     layers = make_layers(mask, corners=corners)
     noisy = [(mask > 0) & (rng.random(mask.shape) < share) for share in (0.9, 0.5)]
     model = make_model([make_run(found, layers, seed) for seed, found in enumerate(noisy)])
-    units = make_units(corners, ["blocks"] * len(mask), ["a"] * len(mask), block_tiles=1)
+    units = make_units(corners, ["blocks"] * len(mask), ["a"] * len(mask))
     sums: dict[str, SumsByModel] = {name: {"m": model.stack(name)} for name in LAYOUTS}
     return sums, units, score_seeds(model).mean().to_dict()
 
@@ -31,7 +31,7 @@ def test_every_score_has_its_table_s_mean_within_its_interval(
     measured: tuple[dict[str, SumsByModel], SamplingUnits, dict[str, float]],
 ) -> None:
     sums, units, means = measured
-    found = estimate_threshold_scores(sums, units, block_tiles=1)
+    found = estimate_threshold_scores(sums, units)
     assert list(found) == list(THRESHOLD_SCORES)
     for name, by_model in found.items():
         one, (least, most) = by_model["m"], THRESHOLD_SCORES[name].limits
@@ -48,7 +48,7 @@ def test_an_interval_is_wider_where_seeds_differ(
     widths = [
         one.high - one.low
         for given in (sums, alike)
-        for one in [estimate_threshold_scores(given, units, block_tiles=1)["f1_dice"]["m"]]
+        for one in [estimate_threshold_scores(given, units)["f1_dice"]["m"]]
     ]
     assert widths[0] > 2 * widths[1] > 0
 
@@ -66,5 +66,5 @@ def test_a_score_that_is_not_defined_is_left_out(
         units.corners[full],
         units.weights[full] / units.weights[full].sum(),
     )
-    found = estimate_threshold_scores(kept, few, block_tiles=1)
+    found = estimate_threshold_scores(kept, few)
     assert set(THRESHOLD_SCORES) - set(found) == {"alarms_per_km2"}
