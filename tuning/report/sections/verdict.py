@@ -127,8 +127,8 @@ def describe_blocks(ranking: Ranking) -> str:
     edge = ranking.block_tiles
     few = f"only {rests_on:.0f}" if rests_on < FEW_BLOCKS else f"{rests_on:.0f}"
     return (
-        f"Neighbouring tiles are not independent (Moran's I {family.moran:.2f}), so blocks of {edge} x {edge} test tiles are "
-        f"the units: there are {family.blocks}, and the least supported difference rests on {few} of them."
+        f"Neighbouring tiles may be alike (Moran's I of the differences {family.moran:z.2f}), so {family.blocks} blocks of "
+        f"{edge} x {edge} test tiles are the units; the least supported difference rests on {few} of them."
     )
 
 
