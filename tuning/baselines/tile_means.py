@@ -1,8 +1,8 @@
 """A probe for leaks: trees that see a tile's mean backscatter per date and its dates, but no pixels.
 
-Each tile has one probability. A landslide covers a small part of a tile, so its mean hardly shows it, and dates should
-say nothing about it. Where this baseline scores high, dates or tile means tell tiles with landslides from others, and
-networks can learn the same.
+Each tile has one probability, so it can only rank tiles. Where landslides crowd in a few tiles, that alone is worth something:
+on the twin, whose tiles all have the same dates, average precision is 0.31 at a landslide share of 0.067. What it scores
+beyond the change of those tiles' means comes from their dates, which the leak audit tests by themselves.
 """
 
 from collections.abc import Sequence
@@ -89,8 +89,8 @@ def _describe_tiles(inputs: Inputs, tile_ids: Sequence[str]) -> np.ndarray:
 TILE_MEANS = Baseline(
     title="TileMeansAndDates",
     kind=LEAK_PROBE,
-    description="one probability per tile, from its mean backscatter per date and its dates alone; a high score means that "
-    "the data leak which tiles have landslides",
+    description="one probability per tile, from its mean backscatter per date and its dates alone: what ranking "
+    "tiles is worth; a score near those of pixels means that the data leak which tiles have landslides",
     channels=SAR_CHANNELS,
     make=make_probe,
     first={"min_samples_leaf": 3, "max_features": 0.5},
