@@ -16,7 +16,7 @@ from tuning.campaign.find_tiles import describe_events, find_tiles
 from tuning.settings.presets import Preset
 from tuning.settings.regions import read_events
 from tuning.settings.settings import PACKS, TWIN, Settings
-from tuning.statistics.blocks import check_blocks, make_units
+from tuning.statistics.blocks import MIN_BLOCKS, check_blocks, make_units
 from tuning.tracking.payloads import DataRecord
 
 logger = logging.getLogger(__name__)
@@ -65,13 +65,23 @@ def prepare_data(root: Path, settings: Settings, preset: Preset) -> tuple[Pack, 
 
 
 def _check_test_blocks(pack: Pack, splits: Sequence[Split], settings: Settings) -> None:
-    """Raise ValueError if several models cannot be compared, because the test tiles make too few spatial blocks."""
+    """Raise ValueError if several models cannot be compared, because blocks are so large that there are too few.
+
+    With fewer test tiles than blocks are needed, no block size helps: the campaign runs, and its report decides nothing.
+    """
     if len(settings.models) + len(settings.baselines) < 2:
         return
     folds, tiles = zip(
         *((split.name, tile) for split in splits for tile in split.test), strict=True
     )
     rows, edge = pack.rows(tiles), settings.block_tiles
+    if len(rows) < MIN_BLOCKS:
+        logger.warning(
+            "A comparison needs %d spatial blocks, but there are %d test tiles: every verdict will be undecided.",
+            MIN_BLOCKS,
+            len(rows),
+        )
+        return
     regions = [pack.regions[row] for row in rows]
     check_blocks(make_units(pack.corners[rows], folds, regions, block_tiles=edge), edge)
 
