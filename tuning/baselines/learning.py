@@ -90,14 +90,21 @@ def _make_model(config: Mapping[str, Any]) -> Any:
     return make_pipeline(StandardScaler(), fill, LogisticRegression(**params))
 
 
+def _constants(learner: str, features: FeatureSet, drawn_px: int) -> dict[str, Any]:
+    return {
+        "learner": learner,
+        "features": features.key,
+        "drawn_px": drawn_px,
+        "names": list(FEATURES),
+        "fixed": FIXED[learner],
+    }
+
+
 def _boosting_space(sizes: Sequence[int]) -> dict[str, Domain]:
     return {
         "learning_rate": LogUniform(0.03, 0.3),
-        "max_iter": [
-            50,
-            100,
-            150,
-        ],  # more trees of a lower rate gain little, and take their time on each tile
+        # More trees of a lower rate gain little, and take their time on each tile.
+        "max_iter": [50, 100, 150],
         "max_leaf_nodes": [7, 15, 31],
         "min_samples_leaf": [20, 50, 100, 200, 500],
         "sample_px": list(sizes),
@@ -122,13 +129,7 @@ LOGISTIC_REGRESSION = Baseline(
     first={"C": 1.0, "sample_px": SAMPLE_PX},
     space={"C": LogUniform(1e-4, 1e2), "sample_px": [50_000, 100_000, 200_000]},
     look=lambda params: WINDOW_PX,
-    constants={
-        "learner": "logistic",
-        "features": PIXELS.key,
-        "drawn_px": SAMPLE_PX,
-        "names": list(FEATURES),
-        "fixed": FIXED["logistic"],
-    },
+    constants=_constants("logistic", PIXELS, SAMPLE_PX),
 )
 GRADIENT_BOOSTING = Baseline(
     title="GradientBoosting",
@@ -139,13 +140,7 @@ GRADIENT_BOOSTING = Baseline(
     first=BOOSTING,
     space=_boosting_space([50_000, 100_000, 200_000]),
     look=lambda params: WINDOW_PX,
-    constants={
-        "learner": "boosting",
-        "features": PIXELS.key,
-        "drawn_px": SAMPLE_PX,
-        "names": list(FEATURES),
-        "fixed": FIXED["boosting"],
-    },
+    constants=_constants("boosting", PIXELS, SAMPLE_PX),
 )
 GRADIENT_BOOSTING_WINDOWS = Baseline(
     title="GradientBoostingWindows",
@@ -157,11 +152,5 @@ GRADIENT_BOOSTING_WINDOWS = Baseline(
     first=BOOSTING | {"min_samples_leaf": 100, "sample_px": 100_000, "widest_px": 31},
     space=_boosting_space([50_000, 100_000]) | {"widest_px": list(WIDTHS[1:])},
     look=lambda params: int(params["widest_px"]),
-    constants={
-        "learner": "boosting",
-        "features": AROUND.key,
-        "drawn_px": 100_000,  # twice the features of a pixel
-        "names": list(FEATURES),
-        "fixed": FIXED["boosting"],
-    },
+    constants=_constants("boosting", AROUND, SAMPLE_PX // 2),  # with twice the features of a pixel
 )

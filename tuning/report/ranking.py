@@ -88,7 +88,7 @@ def rank_models(
         block_tiles: Edge of a spatial block in tiles.
 
     Raises:
-        ValueError: If the test tiles make fewer than five blocks, or a fold has none with landslides.
+        ValueError: If a fold has no test tile with landslides.
     """
     with threadpool_limits(1):  # the matrices are small: more threads only wait
         return _rank(models, layers, margin, block_tiles)
@@ -97,7 +97,7 @@ def rank_models(
 def _rank(
     models: Sequence[ModelResult], layers: ReferenceLayers, margin: float, block_tiles: int
 ) -> Ranking:
-    units = make_report_units(models[0], layers, block_tiles)
+    units = _make_units(models[0], layers, block_tiles)
     kinds = {model.title: find_kind(model) for model in models}
     sums = {model.title: model.stack("tiles") for model in models}
     found = estimate_all(sums, pooled_ap, units, kinds)
@@ -139,9 +139,7 @@ def _make_intervals(
     }
 
 
-def make_report_units(
-    model: ModelResult, layers: ReferenceLayers, block_tiles: int = BLOCK_TILES
-) -> SamplingUnits:
+def _make_units(model: ModelResult, layers: ReferenceLayers, block_tiles: int) -> SamplingUnits:
     """Return the spatial blocks and folds of a model's test tiles, weighted by their landslide pixels."""
     rows = layers.rows(model.tile_ids)
     folds = [run.fold for run in model.by_seed[0] for _ in run.tile_ids]

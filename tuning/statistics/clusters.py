@@ -16,16 +16,15 @@ Reference:
 """
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from scipy.special import stdtr, stdtrit
 
 from tuning.statistics.bootstrap import DRAWS, LEVEL, percentile_interval
+from tuning.statistics.family import Verdict
 
 MIN_EVENTS = 5  # with fewer, an interval would rest on less than four deviations
 FEW_EVENTS = f"fewer than {MIN_EVENTS} events"
-EventVerdict = Literal["better", "worse", "equivalent", "undecided"]
 
 
 @dataclass(frozen=True)
@@ -105,7 +104,7 @@ class EventComparison:
     high: float
     p: float
     events: int
-    verdict: EventVerdict
+    verdict: Verdict
     note: str = ""
 
 
@@ -137,7 +136,7 @@ def compare_events(
         return EventComparison(*names, mean, error, *ends, none, events, "undecided", FEW_EVENTS)
     half = error * float(stdtrit(events - 1, 1 - (1 - LEVEL) / (2 * pairs)))
     within = abs(mean) + error * float(stdtrit(events - 1, LEVEL)) < margin
-    verdict: EventVerdict = "equivalent" if within else "undecided"
+    verdict: Verdict = "equivalent" if within else "undecided"
     if abs(mean) > half:
         verdict = "better" if mean > 0 else "worse"
     p = 2 * float(stdtr(events - 1, -abs(mean) / error)) if error else float(mean == 0)

@@ -72,7 +72,42 @@ def compare_all(
     """
     _check(models, kinds or {}, margin)
     scores = measure_scores(models, score, units)
-    return compare_scores(scores, units, rng, kinds, margin, block_tiles, draws)
+    names, kinds = list(scores), {name: (kinds or {}).get(name, name) for name in scores}
+    tiles = np.stack([scores[name].influences for name in names])
+    contrasts = tiles - tiles.mean(axis=0)  # what all models find hard does not matter
+    dependence = calibrate(units, estimate_range(contrasts, units, block_tiles))
+    pairs = np.array(list(combinations(range(len(names)), 2)))
+    sums = units.add_up(tiles)
+    blocks = sums * np.sqrt(dependence.factor)
+    gaps = _measure_gaps(scores, kinds, blocks, pairs, dependence.degrees)
+    largest = draw_largest(np.nan_to_num(blocks), gaps.seed_errors, pairs, gaps.degrees, rng, draws)
+    compared = []
+    for k, (i, j) in enumerate(pairs.tolist()):
+        a, b = names[i], names[j]
+        needs = plan_decision(
+            scores[a].mean - scores[b].mean,
+            gaps.block_variance[k],
+            gaps.seed_variance[k],
+            critical_value(largest),
+            gaps.degrees[k],
+            max(len(scores[a].pooled), len(scores[b].pooled)),
+            units.count,
+        )
+        rests_on = count_effective(sums[i] - sums[j])
+        note = "" if units.count >= MIN_BLOCKS else FEW_UNITS
+        if not dependence.degrees:
+            note = ONE_BLOCK
+        elif any(kinds[one] != FIXED and len(scores[one].pooled) < MIN_SEEDS for one in (a, b)):
+            note = TOO_FEW
+        compared.append(_compare((a, b), scores, largest, margin, needs, rests_on, note))
+    return Family(
+        tuple(compared),
+        find_places(names, compared),
+        margin,
+        units.count,
+        _median([measure_moran(tiles[i] - tiles[j], units) for i, j in pairs.tolist()]),
+        dependence.range_tiles,
+    )
 
 
 def _check(models: Mapping[str, np.ndarray], kinds: Kinds, margin: float) -> None:
@@ -88,53 +123,6 @@ def _check(models: Mapping[str, np.ndarray], kinds: Kinds, margin: float) -> Non
                 f"A model that no seed changes must have S = 1, but got {len(sums)} seeds for {name!r}. "
                 "Give it the kind of models with seeds."
             )
-
-
-def compare_scores(
-    scores: Mapping[str, ModelScores],
-    units: SamplingUnits,
-    rng: np.random.Generator,
-    kinds: Kinds | None = None,
-    margin: float = MARGIN,
-    block_tiles: int = BLOCK_TILES,
-    draws: int = DRAWS,
-) -> Family:
-    """Compare every two models from their measured scores; arguments as :func:`compare_all`."""
-    names, kinds = list(scores), {name: (kinds or {}).get(name, name) for name in scores}
-    tiles = np.stack([scores[name].influences for name in names])
-    contrasts = tiles - tiles.mean(axis=0)  # what all models find hard does not matter
-    dependence = calibrate(units, estimate_range(contrasts, units, block_tiles))
-    pairs = np.array(list(combinations(range(len(names)), 2)))
-    blocks = units.add_up(tiles) * np.sqrt(dependence.factor)
-    gaps = _measure_gaps(scores, kinds, blocks, pairs, dependence.degrees)
-    largest = draw_largest(np.nan_to_num(blocks), gaps.seed_errors, pairs, gaps.degrees, rng, draws)
-    compared = []
-    for k, (i, j) in enumerate(pairs.tolist()):
-        a, b = names[i], names[j]
-        needs = plan_decision(
-            scores[a].mean - scores[b].mean,
-            gaps.block_variance[k],
-            gaps.seed_variance[k],
-            critical_value(largest),
-            gaps.degrees[k],
-            max(len(scores[a].pooled), len(scores[b].pooled)),
-            units.count,
-        )
-        rests_on = count_effective(units.add_up(tiles[i] - tiles[j]))
-        note = "" if units.count >= MIN_BLOCKS else FEW_UNITS
-        if not dependence.degrees:
-            note = ONE_BLOCK
-        elif any(kinds[one] != FIXED and len(scores[one].pooled) < MIN_SEEDS for one in (a, b)):
-            note = TOO_FEW
-        compared.append(_compare((a, b), scores, largest, margin, needs, rests_on, note))
-    return Family(
-        tuple(compared),
-        find_places(names, compared),
-        margin,
-        units.count,
-        _median([measure_moran(tiles[i] - tiles[j], units) for i, j in pairs.tolist()]),
-        dependence.range_tiles,
-    )
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,10 @@ import pytest
 from tuning.statistics.clusters import (
     FEW_EVENTS,
     MIN_EVENTS,
-    EventVerdict,
     compare_events,
     estimate_event_mean,
 )
+from tuning.statistics.family import Verdict
 
 RNG = 7
 
@@ -68,7 +68,7 @@ def test_difference_over_events_is_paired_with_student_s_interval() -> None:
     ("scale", "margin", "verdict"), [(0.01, 0.02, "equivalent"), (0.1, 0.02, "undecided")]
 )
 def test_models_without_a_difference_are_equivalent_only_within_the_margin(
-    scale: float, margin: float, verdict: EventVerdict
+    scale: float, margin: float, verdict: Verdict
 ) -> None:
     gaps = scale * np.array([-1.0, 1.0, -0.5, 0.5, 0.2, -0.2])
     pair = compare_events(0.5 + gaps, np.full(6, 0.5), margin)
