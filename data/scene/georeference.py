@@ -82,11 +82,6 @@ class Grid:
         return self.pixel_m, 0.0, self.west_m, 0.0, -self.pixel_m, self.north_m
 
     @property
-    def pixel_m2(self) -> float:
-        """Area of a pixel in m2."""
-        return self.pixel_m**2
-
-    @property
     def frame(self) -> Frame:
         """The same grid as a frame."""
         corner = (self.west_m, self.north_m)
@@ -123,15 +118,18 @@ def is_metric(crs: pyproj.CRS) -> bool:
 
 
 def measure_distortion(crs: pyproj.CRS, frame: Frame) -> float:
-    """Return the largest relative error of lengths in the middle of a frame in a projected system."""
+    """Return the largest relative error of lengths in a projected system: in a frame's middle, corners and edges' middles.
+
+    Positions outside the system's area, such as made-up coordinates, do not count.
+    """
     west, south, east, north = frame.bounds
+    x, y = np.meshgrid(np.linspace(west, east, 3), np.linspace(south, north, 3))
     to_degrees = pyproj.Transformer.from_crs(crs, crs.geodetic_crs, always_xy=True)
-    longitude, latitude = to_degrees.transform((west + east) / 2, (south + north) / 2)
-    if not (math.isfinite(longitude) and math.isfinite(latitude)):
-        return 0.0  # outside the system's area: made-up coordinates
-    factors = pyproj.Proj(crs).get_factors(longitude, latitude)
-    scales = (factors.meridional_scale, factors.parallel_scale)
-    return max(abs(scale - 1) for scale in scales)
+    longitude, latitude = to_degrees.transform(x.ravel(), y.ravel())
+    inside = np.isfinite(longitude) & np.isfinite(latitude)
+    factors = pyproj.Proj(crs).get_factors(longitude[inside], latitude[inside])
+    errors = np.abs(np.stack([factors.meridional_scale, factors.parallel_scale]) - 1)
+    return float(errors[np.isfinite(errors)].max(initial=0.0))
 
 
 def parse_crs(text: str, source: Path | str) -> str:

@@ -62,8 +62,11 @@ def _choose_crs(frame: Frame) -> str:
     if is_metric(crs) and measure_distortion(crs, frame) <= MAX_DISTORTION:
         return frame.crs
     west, south, east, north = transform_bounds(frame.crs, "EPSG:4326", *frame.bounds)
-    x, y = (west + east) / 2, (south + north) / 2
+    east += 360 if east < west else 0  # across 180 degrees
+    x, y = ((west + east) / 2 + 180) % 360 - 180, (south + north) / 2
     zones = query_utm_crs_info("WGS 84", AreaOfInterest(x, y, x, y), contains=True)
+    if not zones:  # beyond 84 degrees north or 80 degrees south
+        return "EPSG:5041" if y > 0 else "EPSG:5042"  # universal polar stereographic
     return f"EPSG:{zones[0].code}"
 
 

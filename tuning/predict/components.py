@@ -18,6 +18,7 @@ from rasterio.features import rasterize, shapes
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
+from data.cubes.ground import PixelAreas
 from tuning.predict.raster_io import bound_cache, read_strips
 
 _CHUNK = 10_000  # polygons made at once
@@ -29,19 +30,19 @@ class Components:
 
     Attributes:
         outlines: Multipolygon of each component in the raster's coordinates, shape ``(N,)``.
-        area_px: Number of pixels per component, shape ``(N,)``.
+        area_m2: Area on the ground per component, shape ``(N,)``.
         mean: Mean over each component's pixels, shape ``(N,)``, by raster name.
         maximum: Maximum over each component's pixels, shape ``(N,)``, by raster name.
-        mapped_px: Number of pixels with data.
-        nodata_px: Number of pixels without data.
+        mapped_m2: Area on the ground with data.
+        nodata_m2: Area on the ground without data.
     """
 
     outlines: np.ndarray
-    area_px: np.ndarray
+    area_m2: np.ndarray
     mean: Mapping[str, np.ndarray]
     maximum: Mapping[str, np.ndarray]
-    mapped_px: int
-    nodata_px: int
+    mapped_m2: float
+    nodata_m2: float
 
 
 def find_components(mask: Path, values: Mapping[str, Path]) -> Components:
@@ -59,11 +60,12 @@ def find_components(mask: Path, values: Mapping[str, Path]) -> Components:
     with bound_cache(), ExitStack() as stack:
         raster = stack.enter_context(rasterio.open(mask))
         rasters = {name: stack.enter_context(_open_like(p, raster)) for name, p in values.items()}
-        nodata = sum(_count_nodata(strip, raster) for _, strip in read_strips(raster))
+        areas = PixelAreas(raster.crs.to_wkt(), raster.transform, *raster.shape)
+        mapped, nodata = _measure(raster, areas)
         pieces = np.concatenate([np.empty(0, object), *_trace_pieces(raster)])
         component = _group_pieces(pieces, raster)
         count = int(component.max(initial=-1)) + 1
-        area = np.zeros(count, np.int64)
+        size, area = np.zeros(count, np.int64), np.zeros(count)
         total = {name: np.zeros(count) for name in values}
         maximum = {name: np.full(count, -np.inf) for name in values}
         strips = {name: read_strips(other) for name, other in rasters.items()}
@@ -71,15 +73,16 @@ def find_components(mask: Path, values: Mapping[str, Path]) -> Components:
             layers = {name: next(rows)[1] for name, rows in strips.items()}
             landslide = strip == 1
             labels = _rasterize(pieces, component, raster, first_row, len(strip))[landslide]
-            area += np.bincount(labels, minlength=count)
+            size += np.bincount(labels, minlength=count)
+            on_ground = areas.read(first_row, len(strip))[landslide]
+            area += np.bincount(labels, on_ground, count)
             for name, layer in layers.items():
                 pixels = layer[landslide]
                 if not np.isfinite(pixels).all():
                     raise _missing_value(name, first_row, landslide & ~np.isfinite(layer))
                 total[name] += np.bincount(labels, pixels, count)
                 np.maximum.at(maximum[name], labels, pixels)
-        mapped = raster.height * raster.width - nodata
-    mean = {name: sums / area for name, sums in total.items()}
+    mean = {name: sums / size for name, sums in total.items()}
     return Components(_join(pieces, component, count), area, mean, maximum, mapped, nodata)
 
 
@@ -145,15 +148,26 @@ def _rasterize(
     return strip
 
 
-def _count_nodata(strip: np.ndarray, raster: rasterio.DatasetReader) -> int:
-    """Check a strip of the mask and count its pixels without data."""
-    nodata = 0 if raster.nodata is None else int(np.count_nonzero(strip == raster.nodata))
-    if np.count_nonzero(strip == 1) + np.count_nonzero(strip == 0) + nodata != strip.size:
+def _measure(raster: rasterio.DatasetReader, areas: PixelAreas) -> tuple[float, float]:
+    """Check a mask; return its areas with and without data in m2."""
+    mapped, without = 0.0, 0.0
+    for first_row, strip in read_strips(raster):
+        nodata = _find_nodata(strip, raster)
+        on_ground = areas.read(first_row, len(strip))
+        mapped += float(on_ground[~nodata].sum())
+        without += float(on_ground[nodata].sum())
+    return mapped, without
+
+
+def _find_nodata(strip: np.ndarray, raster: rasterio.DatasetReader) -> np.ndarray:
+    """Check a strip of the mask and find its pixels without data."""
+    nodata = np.zeros(strip.shape, bool) if raster.nodata is None else strip == raster.nodata
+    if not (nodata | (strip == 1) | (strip == 0)).all():
         raise ValueError(
             f"A mask must hold 0, 1 and nodata ({raster.nodata}), but got {sorted(set(np.unique(strip)))[:5]} "
             f"in {raster.name}. Pass the mask, not the probability."
         )
-    return nodata
+    return np.asarray(nodata)
 
 
 def _missing_value(name: str, first_row: int, missing: np.ndarray) -> ValueError:

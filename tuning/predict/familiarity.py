@@ -16,6 +16,7 @@ from data.tiles.rules import ORBITS
 
 SAMPLES = 16  # windows of a scene
 SAMPLE_PX = 64
+EDGE_POINTS = 101
 FAR_KM = 20.0  # from the edge of a region's train tiles
 MAX_OUTSIDE = 0.1  # share of values outside the range of 98 % of the training values
 SPACING_RATIO = 2.0
@@ -87,12 +88,34 @@ def _compare_place(scene: Scene, profile: TrainingProfile) -> Iterator[str]:
     longitude, latitude = to_degrees.transform((west + east) / 2, (south + north) / 2)
     distances = {}
     for region, (left, low, right, high) in profile.areas.items():
-        nearest = np.clip(longitude, left, right), np.clip(latitude, low, high)
-        _, _, metres = pyproj.Geod(ellps="WGS84").inv(longitude, latitude, *nearest)
-        distances[region] = metres / 1000
+        distances[region] = measure_gap_km(longitude, latitude, (left, low, right, high))
     region = min(distances, key=lambda name: distances[name], default="")
-    if region and not distances[region] <= FAR_KM:
+    if region and not np.isfinite(distances[region]):
+        yield f"Where the scene lies is unknown: its coordinates are outside {scene.grid.crs[:40]}"
+    elif region and distances[region] > FAR_KM:
         yield f"The scene is {distances[region]:,.0f} km from the nearest train tiles, of {region}"
+
+
+def measure_gap_km(longitude: float, latitude: float, area: tuple[float, ...]) -> float:
+    """Return the length of the shortest geodesic from a point to an area, 0 inside it.
+
+    Args:
+        longitude: Of the point, in degrees.
+        latitude: Of the point.
+        area: West, south, east and north edge in degrees.
+    """
+    if not np.isfinite([longitude, latitude]).all():
+        return float("nan")
+    west, south, east, north = area
+    inside = np.clip(longitude, west, east), np.clip(latitude, south, north)
+    along = np.linspace(0, 1, EDGE_POINTS)  # the nearest point of a meridian has another latitude
+    across, up = west + along * (east - west), south + along * (north - south)
+    edge = np.full(EDGE_POINTS, 1.0)
+    longitudes = np.concatenate([[inside[0]], across, across, west * edge, east * edge])
+    latitudes = np.concatenate([[inside[1]], south * edge, north * edge, up, up])
+    here = np.full(len(longitudes), longitude), np.full(len(longitudes), latitude)
+    _, _, metres = pyproj.Geod(ellps="WGS84").inv(*here, longitudes, latitudes)
+    return float(np.min(metres)) / 1000
 
 
 def _compare_dates(

@@ -8,6 +8,8 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Polygon, Rectangle
 
+from data.cubes.ground import measure_line
+from data.scene.georeference import Grid
 from tuning.plots.style import INK
 from tuning.predict.preview import MapPreview
 
@@ -44,7 +46,7 @@ def add_map_legend(
     legend.set(xlim=(0, legend_in), ylim=(0, _HEIGHT_IN))
     legend.axis("off")
     _draw_north(legend)
-    _draw_scale(legend, preview.grid.width * preview.grid.pixel_m / map_in)
+    _draw_scale(legend, measure_width(preview.grid) / map_in)
     _draw_symbols(legend, bool(preview.nodata.any()))
     bar = (left + legend_in - _BAR_IN) / width, 0.42 / height, _BAR_IN / width, 0.13 / height
     _draw_colour_bar(figure, figure.add_axes(bar), colours, threshold, preview.factor)
@@ -54,6 +56,14 @@ def _draw_north(legend: Axes) -> None:
     arrow = [(0.09, 0.28), (0.17, 0.58), (0.25, 0.28), (0.17, 0.35)]
     legend.add_patch(Polygon(arrow, fc=INK, ec=INK, lw=0.5))
     legend.text(0.17, 0.6, "N", fontsize=8, ha="center", va="bottom", color=INK)
+
+
+def measure_width(grid: Grid) -> float:
+    """Return the length on the ground of a map's middle row, in m."""
+    west, south, east, north = grid.frame.bounds
+    middle = (south + north) / 2
+    length = measure_line(grid.crs, (west, middle), (east, middle))
+    return length if math.isfinite(length) else grid.width * grid.pixel_m
 
 
 def round_length(longest_m: float) -> float:

@@ -13,7 +13,7 @@ from data.scene import open_scene
 from data.scene.base import InputSpec, Scene
 from data.scene.cube import Cube
 from data.scene.datacube import open_cube
-from data.scene.georeference import Frame, Grid
+from data.scene.georeference import MAX_DISTORTION, Frame, Grid, measure_distortion
 from data.scene.resample import choose_grid, measure_pixel, resample_window
 from data.scene.windows import Span, Window
 from tests.support.cube_files import (
@@ -196,3 +196,27 @@ def test_a_window_beyond_the_file_has_no_data() -> None:
     x = resample_window(read, frame, grid, slice(0, 10), slice(0, 10))
     assert x.shape == (2, 10, 10)
     assert np.isnan(x).all()
+
+
+@pytest.mark.parametrize(
+    ("west", "north", "crs"),
+    [
+        (179.98, 52.0, "EPSG:32601"),  # across 180 degrees
+        (10.0, 85.0, "EPSG:5041"),
+        (10.0, -85.0, "EPSG:5042"),
+        (20.0, 69.5, "EPSG:32634"),
+    ],
+)
+def test_degrees_become_a_grid_that_is_true_to_scale(west: float, north: float, crs: str) -> None:
+    frame = Frame("EPSG:4326", west, north, 2e-4, 1e-4, 300, 300)
+    grid = choose_grid([frame], "here")
+    assert grid.crs == crs
+    assert measure_distortion(pyproj.CRS(grid.crs), grid.frame) < MAX_DISTORTION
+
+
+def test_a_scene_is_true_to_scale_up_to_its_corners() -> None:
+    """Lambert's Europe is off by 0.2 % in the middle of this frame, and by more than 1 % at its corners."""
+    frame = Frame("EPSG:3034", 4_000_000.0, 4_450_000.0, 10.0, 10.0, 40_000, 100)
+    crs = pyproj.CRS(frame.crs)
+    middle = Frame("EPSG:3034", 4_000_000.0, 4_250_000.0, 10.0, 10.0, 1, 1)
+    assert measure_distortion(crs, middle) < MAX_DISTORTION < measure_distortion(crs, frame)

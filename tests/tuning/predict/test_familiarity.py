@@ -12,7 +12,7 @@ from data.scene.base import InputSpec, Scene
 from data.scene.datacube import open_cube
 from data.scene.tile_mosaic import open_mosaic
 from tests.support.cube_files import TIMES, change_all, make_groups, write_netcdf
-from tuning.predict.familiarity import find_differences, sample_backscatter
+from tuning.predict.familiarity import find_differences, measure_gap_km, sample_backscatter
 
 S1 = ("s1asc:VV", "s1asc:VH")
 EVENT = np.datetime64("2018-09-05T18:08", "s")
@@ -87,3 +87,25 @@ def test_tiles_are_compared_by_their_median(quad: Path) -> None:
     assert found is not None
     assert "s1asc has 15 dates, train tiles have 16." in found
     assert 1 < len(scene.dates["s1asc"]) <= 4
+
+
+@pytest.mark.parametrize(
+    ("point", "area", "km"),
+    [
+        ((84.1, 28.2), (141.7, 42.5, 142.3, 42.9), 5_360.0),  # Nepal from Hokkaido
+        ((142.0, 42.7), (141.7, 42.5, 142.3, 42.9), 0.0),
+        ((0.0, 65.0), (20.0, 60.0, 30.0, 70.0), 927.7),  # not along the parallel, 939 km
+        ((-179.9, 52.0), (179.0, 51.9, 179.9, 52.1), 13.7),  # across 180 degrees
+    ],
+)
+def test_a_distance_is_the_shortest_geodesic(
+    point: tuple[float, float], area: tuple[float, ...], km: float
+) -> None:
+    assert measure_gap_km(*point, area) == pytest.approx(km, rel=0.01)
+
+
+def test_a_scene_outside_its_coordinate_system_is_said_to_be_nowhere(tmp_path: Path) -> None:
+    scene = open_scene(tmp_path)
+    scene.grid = replace(scene.grid, west_m=1e12, north_m=1e12)
+    found = find_differences(scene, LIKE, learnt_synthetic=False)
+    assert found == ["Where the scene lies is unknown: its coordinates are outside EPSG:32654."]

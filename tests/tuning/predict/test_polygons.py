@@ -8,14 +8,16 @@ import numpy as np
 import pyogrio
 import pytest
 import rasterio
-from pyproj import Transformer
+from pyproj import Geod, Transformer
 from rasterio.features import rasterize
 from scipy import ndimage
 
+from data.scene.georeference import Grid
 from tests.support.map_files import make_grid, make_mask, make_probability, write_map
 from tuning.objects.object_scores import SIZES, class_by_size
 from tuning.predict.polygons import MapTotals, SizeClassTotal, write_polygons
 
+PIXEL_M2 = 100.068  # of a pixel on the ground: 570 km east in UTM zone 54
 COLUMNS = ["id", "area_m2", "mean_probability", "max_probability", "size_class", "lon", "lat"]
 # Many small components; one component with many holes; one column, one row, all, nothing.
 MAPS = [(0, 90, 70, 0.7), (1, 90, 70, 0.45), (2, 90, 1, 0.5), (3, 1, 90, 0.5), (4, 40, 30, 0.0), (5, 40, 30, 2.0)]  # fmt: skip
@@ -64,13 +66,14 @@ def test_polygons_overlay_the_mask_exactly(
     assert len({(a, b) for a, b in zip(labels.flat, ids.flat, strict=True) if a}) == count
     assert table.is_valid.all()
     pixels = np.bincount(ids.ravel(), minlength=count + 1)[1:]
-    assert table["area_m2"].tolist() == (100.0 * pixels).tolist() == table.area.tolist()
+    assert table.area.tolist() == (100.0 * pixels).tolist()
+    np.testing.assert_allclose(table["area_m2"], PIXEL_M2 * pixels, rtol=1e-5, atol=0.05)
     for name, find in (("mean", ndimage.mean), ("max", ndimage.maximum)):
         wanted = find(np.nan_to_num(probability), ids, table["id"]) if count else []
         np.testing.assert_allclose(table[f"{name}_probability"], wanted, atol=1e-6)
     np.testing.assert_allclose(table["mean_spread"], table["mean_probability"] / 2, atol=2e-6)
-    assert totals.mapped_m2 == 100 * (mask != 255).sum()
-    assert totals.nodata_m2 == 100 * (mask == 255).sum()
+    assert totals.mapped_m2 == pytest.approx(PIXEL_M2 * (mask != 255).sum(), rel=1e-5)
+    assert totals.nodata_m2 == pytest.approx(PIXEL_M2 * (mask == 255).sum(), rel=1e-5)
 
 
 def test_a_component_is_one_across_strip_borders(tmp_path: Path) -> None:
@@ -81,7 +84,7 @@ def test_a_component_is_one_across_strip_borders(tmp_path: Path) -> None:
     probability = np.where(mask, 0.75, 0.25).astype(np.float32)
     outline(tmp_path, mask, probability)
     table = gpd.read_file(tmp_path / "landslides.gpkg")
-    assert table["area_m2"].tolist() == [13_600.0, 1000.0, 200.0]
+    assert table.area.tolist() == [13_600.0, 1000.0, 200.0]
     assert table["id"].tolist() == [1, 2, 3]
     assert [len(shape.geoms) for shape in table.geometry] == [1, 2, 2]
     assert table["mean_probability"].tolist() == [0.75, 0.75, 0.75]
@@ -132,7 +135,8 @@ def test_a_geopackage_has_layer_coordinate_system_and_columns(tmp_path: Path, se
 def test_a_map_without_landslides_has_valid_files(tmp_path: Path) -> None:
     probability = np.full((20, 30), np.nan, np.float32)
     totals = outline(tmp_path, make_mask(probability, 0.5), probability, spread=probability)
-    assert totals == MapTotals(0, 0.0, dict.fromkeys(SIZES, SizeClassTotal(0, 0.0)), 0.0, 60_000.0)
+    nothing = dict.fromkeys(SIZES, SizeClassTotal(0, 0.0))
+    assert totals == MapTotals(0, 0.0, nothing, 0.0, pytest.approx(600 * PIXEL_M2, rel=1e-5))
     table = gpd.read_file(tmp_path / "landslides.gpkg")
     assert list(table.columns) == [*COLUMNS[:4], "mean_spread", *COLUMNS[4:], "geometry"]
     assert json.loads((tmp_path / "landslides.geojson").read_text())["features"] == []
@@ -146,9 +150,40 @@ def test_totals_by_size_add_up(tmp_path: Path) -> None:
     area = np.bincount(labels.ravel())[1:]
     for number, name in enumerate(SIZES):
         some = area[class_by_size(area) == number]
-        assert totals.by_size[name] == SizeClassTotal(len(some), 100.0 * some.sum())
+        assert totals.by_size[name].count == len(some)
+        assert totals.by_size[name].area_m2 == pytest.approx(PIXEL_M2 * some.sum(), rel=1e-5)
     assert totals.count == count
-    assert totals.area_m2 == 100.0 * (mask == 1).sum()
+    assert totals.area_m2 == pytest.approx(PIXEL_M2 * (mask == 1).sum(), rel=1e-5)
+
+
+ON_GROUND = [
+    *[("EPSG:3857", 142.0, 43.0), ("EPSG:3857", 20.0, 69.0), ("EPSG:32633", 25.0, 60.0)],
+    *[("EPSG:3034", 10.0, 70.0), ("EPSG:3413", -45.0, 62.0)],
+]
+
+
+@pytest.mark.parametrize(("crs", "longitude", "latitude"), ON_GROUND)
+def test_areas_and_size_classes_are_those_on_the_ground(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, crs: str, longitude: float, latitude: float
+) -> None:
+    x, y = Transformer.from_crs("EPSG:4326", crs, always_xy=True).transform(longitude, latitude)
+    grid = Grid(crs, round(x, 2), round(y, 2), 10.0, 60, 50)
+    monkeypatch.setattr("tests.support.map_files.make_grid", lambda *_: grid)
+    mask = np.zeros((60, 50), np.uint8)
+    mask[5:45, 5:35] = 1  # 12 ha of the map: of the largest class only if the map is true to scale
+    mask[50, 40:42], mask[58:] = 1, 255
+    totals = outline(tmp_path, mask, np.where(mask == 1, 0.9, 0.1).astype(np.float32))
+    table = gpd.read_file(tmp_path / "landslides.gpkg")
+    geod = Geod(ellps="WGS84")
+    turned = table.to_crs("EPSG:4326").geometry
+    wanted = np.array([abs(geod.geometry_area_perimeter(shape)[0]) for shape in turned])
+    np.testing.assert_allclose(table["area_m2"], wanted, rtol=0.002, atol=0.5)
+    assert totals.area_m2 == pytest.approx(wanted.sum(), rel=0.002)
+    assert (totals.mapped_m2 + totals.nodata_m2) / totals.area_m2 == pytest.approx(
+        3000 / 1202, rel=0.002
+    )
+    sizes = [SIZES[number] for number in class_by_size(wanted / 100)]
+    assert table["size_class"].tolist() == sizes
 
 
 def test_a_landslide_pixel_without_probability_is_refused(tmp_path: Path) -> None:

@@ -9,9 +9,10 @@ import rasterio
 from matplotlib.figure import Figure
 from matplotlib.image import imread
 
+from data.scene.georeference import Grid
 from tests.support.map_files import make_grid, make_mask, make_probability, write_map
 from tuning.predict.cog import RELIEF, Layer, RasterWriter
-from tuning.predict.legend import round_length
+from tuning.predict.legend import measure_width, round_length
 from tuning.predict.preview import read_preview
 from tuning.predict.quicklook import draw_quicklook, hillshade, trace_edges
 
@@ -124,6 +125,22 @@ def test_edges_are_drawn_once_and_enclose_the_cells() -> None:
 )
 def test_a_scale_is_a_round_length(longest_m: float, length_m: float) -> None:
     assert round_length(longest_m) == length_m
+
+
+@pytest.mark.parametrize(
+    ("crs", "west", "north", "metres"),
+    [
+        ("EPSG:3857", 15_800_000.0, 5_300_000.0, 7_334.0),  # 10 km of the map at 42.9 degrees
+        ("EPSG:3857", 2_200_000.0, 10_737_000.0, 3_602.0),  # at 69 degrees
+        ("EPSG:32654", 500_000.0, 4_738_560.0, 10_004.0),
+        ("EPSG:32654", 1e12, 1e12, 10_000.0),  # made-up coordinates
+    ],
+)
+def test_a_scale_bar_measures_the_ground(
+    crs: str, west: float, north: float, metres: float
+) -> None:
+    grid = Grid(crs, west, north, 10.0, 200, 1000)
+    assert measure_width(grid) == pytest.approx(metres, rel=2e-3)
 
 
 SHAPES = [(128, 128), (3, 300), (300, 3), (1, 1)]
