@@ -8,6 +8,7 @@ import numpy as np
 
 from data.check.report import UNUSABLE, USABLE, Facts, FileReport, TileReport, classify
 from data.io.processes import WorkerDied, map_processes
+from data.io.read_file import TransientError, killed_error
 from data.tiles import (
     DIMS,
     ORBITS,
@@ -63,7 +64,8 @@ def check_each(
         progress: Whether to show a progress bar on stderr.
 
     Returns:
-        One result per job; a file that crashes its process has the verdict ``crash``.
+        One result per job; a file that crashes its process has the verdict ``crash``, one whose process was killed each
+        time, as for want of memory, ``unread``: it may be usable.
     """
     results = list(map_processes(work, jobs, "checking tiles", workers=workers, progress=progress))
     return [
@@ -76,22 +78,24 @@ def _check_file_by_file(work: Callable[[CheckJob], TileCheck], job: CheckJob) ->
     """Run a job for each of its files alone, then once more without the files that crash their process."""
     single = [replace(job, hashes={name: digest}) for name, digest in job.hashes.items()]
     results = list(map_processes(work, single, "file by file", progress=False))
-    crashing = [
-        name
+    crashing = {
+        name: result.killed
         for name, result in zip(job.hashes, results, strict=True)
         if isinstance(result, WorkerDied)
-    ]
+    }
     rest = {name: digest for name, digest in job.hashes.items() if name not in crashing}
     final = next(map_processes(work, [replace(job, hashes=rest)], "the others", progress=False))
     if isinstance(final, WorkerDied):  # the files crash only together
-        crashing = list(job.hashes)
+        crashing = dict.fromkeys(job.hashes, final.killed)
         final = TileCheck(TileReport(job.tile_id, (), USABLE), ())
-    crashed = tuple(_report_crash(job.tile_id, name) for name in crashing)
+    crashed = tuple(_report_crash(job.tile_id, name, killed) for name, killed in crashing.items())
     return TileCheck(replace(final.tile, modalities=tuple(job.hashes)), (*final.files, *crashed))
 
 
-def _report_crash(tile_id: str, modality: str) -> FileReport:
+def _report_crash(tile_id: str, modality: str, killed: bool) -> FileReport:
     path = tile_path(Path(), tile_id, modality).as_posix()
+    if killed:
+        return FileReport(path, modality, tile_id, UNUSABLE, "unread", str(killed_error(path)))
     reason = (
         f"A tile must be readable NetCDF, but got a crash of the process that read {path}. "
         "Get the file again, or remove the tile from all folders."
@@ -150,6 +154,8 @@ def _check_file(
         tile = open_tile(path, units or guess or "dB")
     except FileNotFoundError as error:
         return FileReport(name, modality, tile_id, UNUSABLE, "missing", str(error)), None
+    except TransientError as error:
+        return FileReport(name, modality, tile_id, UNUSABLE, "unread", str(error), warnings), None
     except TileError as error:
         verdict, reason = error.verdict, str(error)
         return FileReport(name, modality, tile_id, UNUSABLE, verdict, reason, warnings), None

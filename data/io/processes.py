@@ -1,26 +1,48 @@
-"""A process pool that survives the death of a worker."""
+"""A process pool that survives the death of a worker, and tells a killed worker from one that crashed."""
 
 import os
+import signal
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from multiprocessing import get_context
-from typing import TypeVar
+from multiprocessing.connection import Connection
+from multiprocessing.context import SpawnProcess
+from typing import Any, Generic, TypeVar, cast
 
 from tqdm import tqdm
 
 QUEUED_PER_WORKER = 4  # results that may wait for their turn; more would fill the memory
 ITEMS_PER_WORKER = 8  # fewer items do not repay the start of a process
+KILL_WAITS_S = (0.0, 1.0, 3.0, 6.0)  # before each try of an item whose process was killed
+CRASH_TRIES = 2  # of an item whose process crashed: a damaged file crashes it each time
+_KILLED = (-signal.SIGKILL, -signal.SIGTERM)
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
+class _Answer(Generic[Result]):
+    """What a process sends back: the result of *work*, or the exception that it raised."""
+
+    result: Result
+    error: Exception | None = None
+
+
+@dataclass(frozen=True)
 class WorkerDied:
-    """The result for an item whose worker process died, for example in a C library that read a damaged file."""
+    """The result for an item whose worker process died each time.
+
+    Attributes:
+        killed: Whether it was killed from outside, as for want of memory, which says nothing about the item; else it
+            crashed, for example in a C library that read a damaged file.
+    """
+
+    killed: bool = field(default=False, compare=False)
 
 
 def count_cpus() -> int:
@@ -40,6 +62,9 @@ def map_processes(
 ) -> Iterator[Result | WorkerDied]:
     """Call *work* on each item in worker processes, and yield the results in the order of the items.
 
+    After the death of a worker the next item is tried alone, again after some seconds if it was killed; then there are
+    half as many workers, which need less memory.
+
     Args:
         work: Function at the top level of a module, or a partial of one. Its exceptions are raised here.
         items: Its arguments.
@@ -48,7 +73,7 @@ def map_processes(
         progress: Whether to show the bar on stderr.
 
     Yields:
-        One result per item, :class:`WorkerDied` if its process died.
+        One result per item, :class:`WorkerDied` if its process died at every try.
     """
     count = max(1, min(workers or min(count_cpus(), len(items) // ITEMS_PER_WORKER), len(items)))
     with tqdm(total=len(items), desc=title, unit="tile", disable=not progress) as bar:
@@ -58,12 +83,13 @@ def map_processes(
                 yield result
                 bar.update()
                 done += 1
-            if done < len(
-                items
-            ):  # a worker died: run the next item alone to see if it is the cause
-                yield next(_map_until_death(work, items[done : done + 1], 1), WorkerDied())
+            if done < len(items):  # a worker died: see whether the next item is the cause
+                alone = _try_alone(work, items[done])
+                yield alone
                 bar.update()
                 done += 1
+                if not isinstance(alone, WorkerDied) or alone.killed:
+                    count = max(1, count // 2)
 
 
 def _map_until_death(
@@ -87,3 +113,51 @@ def _map_until_death(
             return
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _try_alone(work: Callable[[Item], Result], item: Item) -> Result | WorkerDied:
+    """Call *work* in a process of its own, again if it dies."""
+    crashes, waits_s = 0, iter(KILL_WAITS_S)
+    while True:
+        answer, exit_code = _run_alone(work, item)
+        if answer:
+            if answer.error is not None:
+                raise answer.error
+            return answer.result
+        if exit_code in _KILLED:
+            if (wait_s := next(waits_s, None)) is None:
+                return WorkerDied(killed=True)
+            time.sleep(wait_s)
+        elif (crashes := crashes + 1) == CRASH_TRIES:
+            return WorkerDied()
+
+
+def _run_alone(
+    work: Callable[[Item], Result], item: Item
+) -> tuple[_Answer[Result] | None, int | None]:
+    """Return the answer of a process of its own, None if it died; and its exit code."""
+    context = get_context("spawn")
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=_answer, args=(sender, work, item))
+    process.start()
+    sender.close()  # so that the death of the process ends the wait
+    try:
+        answer = cast("_Answer[Result]", receiver.recv())
+    except EOFError:
+        return None, _join(process)
+    finally:
+        receiver.close()
+    return answer, _join(process)
+
+
+def _join(process: SpawnProcess) -> int | None:
+    process.join()
+    return process.exitcode
+
+
+def _answer(sender: Connection, work: Callable[[Item], Any], item: Item) -> None:
+    try:
+        answer = _Answer(work(item))
+    except Exception as error:  # noqa: BLE001 - raised in the other process
+        answer = _Answer(None, error)
+    sender.send(answer)

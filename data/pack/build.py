@@ -1,39 +1,31 @@
 """Builds a pack: all tiles of a data set as arrays on disk, made once and memory-mapped by every trial.
 
 A pack is a folder ``pack-<hash>`` with the files of :mod:`data.pack.file_format`. The hash covers the content of every
-tile file, so a changed, added or removed tile gives a new pack. Unchanged tiles are copied from earlier packs; only
-the others are read.
+tile file and the tiles that are left out, so a changed, added or removed tile gives a new pack. Unchanged tiles are
+copied from earlier packs; only the others are read. A tile is left out for what its files are, never for an error of
+the moment: that ends the build, and the next one starts afresh.
 """
 
 import hashlib
 import json
 import logging
-import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from data.io.durable import building_folder, publish_folder
 from data.io.processes import WorkerDied, count_cpus, map_processes
+from data.io.read_file import killed_error
+from data.io.safe_json import read_json
 from data.pack.file_format import FORMAT, MANIFEST, PackWriter, count_bytes, load_pack
+from data.pack.integrity import find_damage
 from data.pack.pack import Pack
-from data.pack.tile_row import TileRow, read_tile_row
-from data.tiles import (
-    ORBITS,
-    TileError,
-    Units,
-    hash_file,
-    list_tiles,
-    list_unpaired,
-    tile_path,
-)
-from data.tiles.manifest import read_manifest
+from data.pack.tile_row import TileRequest, TileRow
+from data.tiles import ORBITS, TileError, Units, list_tiles, list_unpaired
+from data.tiles.manifest import TileManifest, read_manifest
 from data.tiles.paths import region_of
 from data.tiles.regions import read_regions
 
@@ -42,37 +34,12 @@ logger = logging.getLogger(__name__)
 READER_CRASHED = "The NetCDF library crashed while reading it: the file is damaged."
 
 
-@dataclass(frozen=True)
-class _Request:
-    """The tiles to pack, and how to read them."""
-
-    root: Path
-    modalities: tuple[str, ...]
-    units: Units
-    tile_ids: tuple[str, ...]
-    workers: int | None
-
-    def hash_tile(self, tile_id: str) -> str:
-        """Return the hash of everything that determines a tile's row: format, unit, content of its files."""
-        paths = (tile_path(self.root, tile_id, modality) for modality in self.modalities)
-        text = json.dumps(
-            [FORMAT, self.units, self.modalities, [hash_file(path) for path in paths]]
-        )
-        return hashlib.sha256(text.encode()).hexdigest()
-
-    def hash_tiles(self) -> dict[str, str]:
-        """Return the hash of every tile by id."""
-        threads = self.workers or count_cpus()
-        with ThreadPoolExecutor(threads) as pool:  # hashing releases the GIL
-            return dict(zip(self.tile_ids, pool.map(self.hash_tile, self.tile_ids), strict=True))
-
-
 def _list_earlier(packs: Path, modalities: Sequence[str]) -> list[Pack]:
-    """Return the packs of the same format and modalities, newest first."""
+    """Return the packs of the same format and modalities, newest first; their values are not checked yet."""
     earlier = []
     for file in sorted(packs.glob(f"pack-*/{MANIFEST}"), key=lambda file: -file.stat().st_mtime):
         try:
-            pack = load_pack(file.parent)
+            pack = load_pack(file.parent, check=False)
         except (ValueError, KeyError, OSError) as error:
             logger.info("Not reusing the pack %s: %s", file.parent, error)
             continue
@@ -82,27 +49,48 @@ def _list_earlier(packs: Path, modalities: Sequence[str]) -> list[Pack]:
 
 
 def _find_rows(earlier: Sequence[Pack], digests: dict[str, str]) -> dict[str, Pack]:
-    """Return, by tile id, the newest earlier pack that read the tile from identical files."""
+    """Return, by tile id, the newest earlier pack that has the tile's undamaged values, read from identical files."""
     packs: dict[str, Pack] = {}
-    for pack in reversed(earlier):  # newest last, so that it wins
-        known = {*pack.tile_ids, *pack.excluded}
-        same = (tile for tile, digest in digests.items() if pack.digests.get(tile) == digest)
-        packs |= {tile: pack for tile in same if tile in known}
+    for pack in earlier:
+        rows = [t for t in pack.tile_ids if t not in packs and pack.digests[t] == digests.get(t)]
+        damage = find_damage(pack, rows)
+        for tile, names in damage.items():
+            logger.warning(
+                "%s is read again: its %s are damaged in %s. Check the disk.",
+                *(tile, ", ".join(names), pack.path),
+            )
+        packs |= {tile: pack for tile in rows if tile not in damage}
     return packs
 
 
-def _read_rows(request: _Request, earlier: dict[str, Pack]) -> Iterator[tuple[str, TileRow | str]]:
-    """Yield each tile's row, or the reason why the tile is unusable."""
+def _read_rows(
+    request: TileRequest, earlier: dict[str, Pack], digests: dict[str, str], workers: int | None
+) -> Iterator[tuple[str, TileRow | str]]:
+    """Yield each tile's row, or the reason why the tile is unusable.
+
+    Raises:
+        TransientError: If an error of the moment prevents that a tile is read.
+        TileError: If a tile's files change meanwhile.
+    """
     unread = [tile for tile in request.tile_ids if tile not in earlier]
-    work = partial(read_tile_row, request.root, request.modalities, request.units)
-    rows = map_processes(work, unread, "packing tiles", workers=request.workers)
+    answers = map_processes(request.read, unread, "packing tiles", workers=workers)
     for tile in request.tile_ids:
         if tile in earlier:
-            pack = earlier[tile]
-            yield tile, pack.excluded[tile] if tile in pack.excluded else pack.tile_row(tile)
-        else:
-            row = next(rows)
-            yield tile, READER_CRASHED if isinstance(row, WorkerDied) else row
+            yield tile, earlier[tile].tile_row(tile)
+            continue
+        answer = next(answers)
+        if isinstance(answer, WorkerDied):
+            if answer.killed:
+                raise killed_error(f"The tile {tile} of {request.root}")
+            yield tile, READER_CRASHED
+            continue
+        digest, row = answer
+        if digest != digests[tile]:
+            raise TileError(
+                f"Tiles must stay as they are while they are packed, but {tile} of {request.root} was changed. "
+                "Give the same command again once nothing writes there."
+            )
+        yield tile, row
 
 
 def _write(
@@ -121,7 +109,7 @@ def _write(
     return excluded, suspicious
 
 
-def _check_space(packs: Path, request: _Request) -> None:
+def _check_space(packs: Path, request: TileRequest) -> None:
     needed = count_bytes(request.modalities, len(request.tile_ids))
     if (free := shutil.disk_usage(packs).free) < needed:
         raise OSError(
@@ -160,6 +148,7 @@ def make_pack(
         FileNotFoundError: If *tiles* is not a data folder.
         TileError: If no tile is usable, or some tiles are synthetic and others real.
         ValueError: If the event of a region is unknown.
+        TransientError: If an error of the moment, such as of a disk or too little memory, prevents that a tile is read.
         OSError: If the disk has too little free space.
     """
     regions = None if tile_ids is None else set(map(region_of, tile_ids))
@@ -167,32 +156,47 @@ def make_pack(
     chosen = (
         sorted(available) if tile_ids is None else [tile for tile in tile_ids if tile in available]
     )
-    request = _Request(tiles, tuple(modalities), source.units, tuple(chosen), workers)
-    digests = request.hash_tiles()
+    request = TileRequest(tiles, tuple(modalities), source.units, tuple(chosen), FORMAT)
+    digests = request.hash_tiles(workers or count_cpus())
     reason = f"It lacks a file of {' or '.join(modalities)}."
     unpaired = dict.fromkeys(list_unpaired(tiles, modalities, regions), reason)
     given = {region: str(time) for region, time in (events or {}).items()}
     known = {name: str(read_regions()[name].event) for name in _list_known(chosen)}
-    content = json.dumps([digests, unpaired, source.synthetic, given, known], sort_keys=True)
-    digest = hashlib.sha256(content.encode()).hexdigest()[:12]
-    final = packs / f"pack-{digest}"
-    if (final / MANIFEST).is_file():
-        logger.info("Reusing the pack %s.", final)
-        return load_pack(final)
-    manifest = {
-        "hash": digest,
-        "synthetic": source.synthetic,
-        "units": source.units,
-        "source": str(tiles.resolve()),
-        "origin": source.origin,
-        "seed": source.seed,
-        "modalities": list(modalities),
-        "digests": digests,
-    }
-    with _temporary_folder(final) as temporary:
-        _fill(temporary, request, manifest, unpaired, events)
+    inputs = _hash([digests, unpaired, source.synthetic, given, known])
+    if (found := _find_whole(packs, inputs)) is not None:
+        logger.info("Reusing the pack %s.", found.path)
+        return found
+    manifest = _describe(request, source) | {"inputs": inputs, "digests": digests}
+    with building_folder(packs / f"pack-{inputs}") as temporary:
+        final = packs / f"pack-{_fill(temporary, request, manifest, unpaired, events, workers)}"
         _publish(temporary, final)
     return load_pack(final)
+
+
+def _hash(content: object) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def _find_whole(packs: Path, inputs: str) -> Pack | None:
+    """Return the pack of the same request if all its values are as they were written, None if there is none."""
+    for file in packs.glob(f"pack-*/{MANIFEST}"):
+        try:
+            if read_json(file).get("inputs") == inputs:
+                return load_pack(file.parent)
+        except (ValueError, OSError) as error:  # found again, and named, where its rows are reused
+            logger.warning("The pack %s is built anew. %s", file.parent.name, error)
+    return None
+
+
+def _describe(request: TileRequest, source: TileManifest) -> dict[str, Any]:
+    return {
+        "synthetic": source.synthetic,
+        "units": source.units,
+        "source": str(request.root.resolve()),
+        "origin": source.origin,
+        "seed": source.seed,
+        "modalities": list(request.modalities),
+    }
 
 
 def _list_known(tile_ids: Sequence[str]) -> set[str]:
@@ -200,37 +204,31 @@ def _list_known(tile_ids: Sequence[str]) -> set[str]:
     return {region_of(tile) for tile in tile_ids} & read_regions().keys()
 
 
-@contextmanager
-def _temporary_folder(final: Path) -> Iterator[Path]:
-    """Create a temporary folder next to *final*; delete it at the end unless it was renamed."""
-    temporary = final.with_name(f".{final.name}.{os.getpid()}")
-    temporary.mkdir(parents=True)
-    try:
-        yield temporary
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-
-
 def _fill(
     folder: Path,
-    request: _Request,
+    request: TileRequest,
     manifest: dict[str, Any],
     unpaired: dict[str, str],
     events: Mapping[str, np.datetime64] | None,
-) -> None:
-    """Write a pack's files, with the manifest last."""
+    workers: int | None,
+) -> str:
+    """Write a pack's files, with the manifest last; return its hash."""
     _check_space(folder.parent, request)
-    earlier = _find_rows(_list_earlier(folder.parent, request.modalities), manifest["digests"])
+    digests = manifest["digests"]
+    earlier = _find_rows(_list_earlier(folder.parent, request.modalities), digests)
     if earlier:
         logger.info(
             "Copying %d of %d tiles from earlier packs.", len(earlier), len(request.tile_ids)
         )
     with PackWriter(folder, request.modalities) as writer:
-        excluded, suspicious = _write(writer, _read_rows(request, earlier))
+        excluded, suspicious = _write(writer, _read_rows(request, earlier, digests, workers))
     excluded |= unpaired
     if not writer.tile_ids:
         raise _nothing_usable(excluded, request.root)
-    writer.finish({**manifest, "excluded": excluded, "suspicious": suspicious}, events)
+    digest = _hash([manifest["inputs"], sorted(excluded)])
+    left_out = {"hash": digest, "excluded": excluded, "suspicious": suspicious}
+    writer.finish({**manifest, **left_out}, events)
+    return digest
 
 
 def _nothing_usable(excluded: dict[str, str], tiles: Path) -> TileError:
@@ -242,9 +240,11 @@ def _nothing_usable(excluded: dict[str, str], tiles: Path) -> TileError:
 
 
 def _publish(temporary: Path, final: Path) -> None:
-    """Rename the finished folder; another process may have published the same pack first."""
+    """Name the finished folder; another process may have published the same pack first."""
     try:
-        temporary.rename(final)
+        publish_folder(temporary, final)
     except OSError:
-        if not (final / MANIFEST).is_file():
-            raise
+        try:
+            load_pack(final)
+        except (ValueError, OSError):
+            publish_folder(temporary, final, replace=True)

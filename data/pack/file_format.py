@@ -3,7 +3,7 @@
 import json
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, BinaryIO, Self
@@ -12,6 +12,15 @@ import numpy as np
 
 from data.io.safe_arrays import ArraySpec, read_array
 from data.io.safe_json import is_number, is_string_map, read_json, refused_error, show_value
+from data.pack.integrity import (
+    REMEDY,
+    check_pack,
+    has_seal,
+    is_sums,
+    seal,
+    sum_bytes,
+    sum_row,
+)
 from data.pack.pack import Pack, list_channels
 from data.pack.tile_row import TileRow
 from data.tiles import (
@@ -26,12 +35,11 @@ from data.tiles.events import check_given_events, fill_events
 from data.tiles.manifest import mixed_error
 from data.tiles.paths import region_of
 
-FORMAT = 5  # increase when the layout of the files changes: older packs are then rebuilt
+FORMAT = 6  # increase when the layout of the files changes: older packs are then rebuilt
 MANIFEST = "manifest.json"
 _MAPS = {"mask.u8": np.uint8, "dem.i16": np.int16, "slope.f16": np.float16}
 _TABLES = ("times", "moments", "own_events", "corners")
 _HASH = re.compile(r"[0-9a-f]{12}")
-_REMEDY = "Delete the pack's folder; the next run builds it again."
 
 
 def _layout(modalities: Sequence[str]) -> dict[str, tuple[Any, tuple[int, ...]]]:
@@ -56,6 +64,7 @@ class PackWriter:
         self._files: dict[str, BinaryIO] = {}
         self._tables: dict[str, list[Any]] = {name: [] for name in _TABLES}
         self._crs: list[str] = []
+        self._sums: dict[str, dict[str, str]] = {}
         self._marks: dict[bool, str] = {}  # the first synthetic and the first real tile
 
     def __enter__(self) -> Self:
@@ -84,6 +93,7 @@ class PackWriter:
         self._tables["own_events"].append(row.event)
         self._tables["corners"].append(row.corner)
         self._crs.append(row.crs)
+        self._sums[tile_id] = sum_row(row)
         self.tile_ids.append(tile_id)
 
     def finish(
@@ -107,24 +117,35 @@ class PackWriter:
         tables["events"] = fill_events(tables["own_events"], regions, given)
         for name, values in tables.items():
             np.save(self._folder / f"{name}.npy", values)
-        content = {"format": FORMAT, "tile_ids": self.tile_ids, "crs": self._crs, **manifest}
+        own = {"format": FORMAT, "tile_ids": self.tile_ids, "crs": self._crs, "sums": self._sums}
+        content = seal({**own, "events": sum_bytes([tables["events"].tobytes()]), **manifest})
         (self._folder / MANIFEST).write_text(json.dumps(content, indent=1))
 
 
-def load_pack(path: Path) -> Pack:
+def load_pack(path: Path, *, check: bool = True) -> Pack:
     """Memory-map a pack's arrays; all processes of a machine share one copy.
+
+    Args:
+        path: The pack's folder.
+        check: Whether to read and check every value (0.5 s for 600 MB); False where this machine has just done so.
 
     Raises:
         FileNotFoundError: If *path* does not contain a finished pack.
+        DamagedPackError: If values are not those that were written.
         ValueError: If the pack has another format, its manifest is invalid or larger than 8 MiB, or the size of a
             file does not match the manifest.
     """
+    pack = _open_pack(path)
+    return check_pack(pack) if check else pack
+
+
+def _open_pack(path: Path) -> Pack:
     if not (path / MANIFEST).is_file():
         raise FileNotFoundError(
             f"A pack must be a folder with a manifest.json, but got {path}. "
             "Build one with `python -m tuning.run`."
         )
-    manifest = read_json(path / MANIFEST)
+    manifest: dict[str, Any] = read_json(path / MANIFEST)
     if manifest.get("format") != FORMAT:
         raise ValueError(
             f"A pack must have format {FORMAT}, but got {show_value(manifest.get('format'))} in {path}. "
@@ -144,9 +165,9 @@ def load_pack(path: Path) -> Pack:
         dem=arrays["dem.i16"],
         slope=arrays["slope.f16"],
         **{name: manifest[name] for name in ("hash", "synthetic", "seed", "digests", "excluded")},
-        suspicious=manifest["suspicious"],
-        crs=_read_crs(manifest["crs"], count, path),
-        events=read_array(path / "events.npy", ArraySpec("datetime64[s]", (count,))),
+        **{name: manifest[name] for name in ("suspicious", "inputs", "sums")},
+        crs=tuple(manifest["crs"]),
+        events=_read_events(path, count, manifest["events"]),
         own_events=read_array(path / "own_events.npy", ArraySpec("datetime64[s]", (count,))),
         corners=read_array(path / "corners.npy", ArraySpec("float64", (count, 2))),
         times=read_array(
@@ -158,22 +179,30 @@ def load_pack(path: Path) -> Pack:
     )
 
 
+def _read_events(path: Path, count: int, expected: object) -> np.ndarray:
+    events = read_array(path / "events.npy", ArraySpec("datetime64[s]", (count,)))
+    if (got := sum_bytes([events.tobytes()])) != expected:
+        rule = f"The pack's events must have the checksum {show_value(expected)}"
+        raise refused_error(rule, got, path / "events.npy", REMEDY)
+    return events
+
+
 def _check_manifest(manifest: dict[str, Any], path: Path) -> None:
     """Check the manifest's values: file names are derived from them, and reports show them."""
     ids, modalities = manifest.get("tile_ids"), manifest.get("modalities")
     if not (isinstance(ids, list) and isinstance(modalities, list) and ids and modalities):
         got = f"{show_value(ids)} and {show_value(modalities)}"
-        raise refused_error("A pack's tile_ids and modalities must be lists", got, path, _REMEDY)
+        raise refused_error("A pack's tile_ids and modalities must be lists", got, path, REMEDY)
     if bad := [tile for tile in ids if not is_tile_id(tile)]:
-        raise refused_error(TILE_ID_RULE, show_value(bad[0]), path, _REMEDY)
+        raise refused_error(TILE_ID_RULE, show_value(bad[0]), path, REMEDY)
     if len(set(ids)) < len(ids):
-        raise refused_error("A pack must contain each tile once", "one twice", path, _REMEDY)
+        raise refused_error("A pack must contain each tile once", "one twice", path, REMEDY)
     if modalities != [name for name in MODALITIES if name in modalities]:
         got = show_value(modalities)
         raise refused_error(
-            f"Modalities must be among {', '.join(MODALITIES)}, in this order", got, path, _REMEDY
+            f"Modalities must be among {', '.join(MODALITIES)}, in this order", got, path, REMEDY
         )
-    checks = {
+    checks: dict[str, Callable[[Any], object]] = {
         "hash": lambda value: isinstance(value, str) and _HASH.fullmatch(value),
         "synthetic": lambda value: isinstance(value, bool),
         "seed": lambda value: value is None or is_number(value, 0, 2**32 - 1, whole=True),
@@ -181,18 +210,17 @@ def _check_manifest(manifest: dict[str, Any], path: Path) -> None:
         "excluded": is_string_map,
         "suspicious": _is_warnings,
         "crs": _is_list_of_texts,
+        "inputs": lambda value: isinstance(value, str) and _HASH.fullmatch(value),
+        "sums": is_sums,
+        "events": lambda value: isinstance(value, str),
     }
     for name, is_valid in checks.items():
         if not is_valid(manifest.get(name)):
             rule = f"A pack's {name} must be unchanged since it was built"
-            raise refused_error(rule, show_value(manifest.get(name)), path, _REMEDY)
-
-
-def _read_crs(crs: list[str], count: int, path: Path) -> tuple[str, ...]:
-    if len(crs) != count:
-        got = f"{len(crs)} for {count} tiles"
-        raise refused_error("A pack must have one crs per tile", got, path, _REMEDY)
-    return tuple(crs)
+            raise refused_error(rule, show_value(manifest.get(name)), path, REMEDY)
+    if not has_seal(manifest):
+        rule = "A pack's manifest must have its own checksum"
+        raise refused_error(rule, "another", path / MANIFEST, REMEDY)
 
 
 def _is_list_of_texts(content: object) -> bool:
@@ -207,7 +235,7 @@ def _map(path: Path, dtype: Any, shape: tuple[int, ...]) -> np.ndarray:
     size, expected = path.stat().st_size, math.prod(shape) * int(np.dtype(dtype).itemsize)
     if size != expected:
         raise ValueError(
-            f"A pack's file must have {expected} bytes, but got {size} in {path}. {_REMEDY}"
+            f"A pack's file must have {expected} bytes, but got {size} in {path}. {REMEDY}"
         )
     # Copy on write: torch needs writable memory, but no write may reach the file.
     return np.memmap(path, dtype=dtype, mode="c", shape=shape)

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from data.io.lock import wait_for_lock
 from data.io.shared_storage import SharedStorage, SharedStorageError
+from data.pack.file_format import load_pack
 from data.pack.pack import Pack
 from data.tiles import hash_file
 
@@ -91,6 +92,8 @@ def cache_folder() -> Path:
 def fetch_pack(source: PackSource, cache: Path | None = None) -> Path:
     """Return this node's copy of a pack; one process makes the copy while the node's others wait.
 
+    An existing copy is checked value by value, and made anew if it is damaged.
+
     Args:
         source: Location of the pack.
         cache: Folder of this node's copies; by default :func:`cache_folder`.
@@ -106,9 +109,19 @@ def fetch_pack(source: PackSource, cache: Path | None = None) -> Path:
     final = folder / source.digest
     folder.mkdir(parents=True, exist_ok=True)
     with wait_for_lock(folder / f".{source.digest}.lock"):
+        if final.is_dir():
+            _drop_if_damaged(final / source.pack)
         if not final.is_dir():
             _copy(source, final)
     return final / source.pack
+
+
+def _drop_if_damaged(pack: Path) -> None:
+    try:
+        load_pack(pack)
+    except (ValueError, OSError) as error:
+        logger.warning("The pack is copied to this node again. %s", error)
+        shutil.rmtree(pack.parent)
 
 
 def _copy(source: PackSource, final: Path) -> None:

@@ -1,7 +1,7 @@
 """A pack in memory: the arrays of all tiles, memory-mapped, and what is known about each tile."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +18,7 @@ class Pack:
 
     Attributes:
         path: The pack's folder.
-        hash: Twelve hex digits of the hash of all tile files.
+        hash: Twelve hex digits of the hash of all tile files and of the tiles that were left out.
         synthetic: Whether the tiles are the synthetic twin's.
         seed: The twin's seed; None for other tiles.
         tile_ids: The N ids in the order of the arrays.
@@ -37,6 +37,8 @@ class Pack:
         corners: West and north of each tile's upper left corner in m, shape ``(N, 2)``.
         crs: Coordinate system of each tile, such as ``EPSG:32654``.
         event_free: Whether the events are pretended, of `data.pack.placebo`.
+        inputs: Hash of what the pack was asked for; `hash` covers what it leaves out, too.
+        sums: Checksums of each tile's arrays by id and name, of `data.pack.integrity`; empty for pretended series.
     """
 
     path: Path
@@ -58,6 +60,8 @@ class Pack:
     corners: np.ndarray
     crs: tuple[str, ...]
     event_free: bool = False
+    inputs: str = ""
+    sums: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     @property
     def regions(self) -> tuple[str, ...]:

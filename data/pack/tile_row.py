@@ -1,6 +1,9 @@
 """One tile as a row of a pack: its modalities are read, checked against each other and converted."""
 
+import hashlib
+import json
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +12,7 @@ import numpy as np
 from data.tiles import (
     NODATA,
     PIXEL_M,
+    Tile,
     TileError,
     Units,
     compare_tiles,
@@ -16,6 +20,7 @@ from data.tiles import (
     tile_path,
 )
 from data.tiles.events import NO_EVENT
+from data.tiles.netcdf import read_tile_file
 
 _WEIGHTS = np.array([1, 2, 3, 2, 1], np.float32) / 9  # two averages over 3 px
 _REACH = 2  # px on each side
@@ -107,16 +112,86 @@ def _moments(values: np.ndarray) -> list[float]:
     return [float(valid.size), float(valid.sum()), float((valid * valid).sum())]
 
 
-def read_tile_row(
-    root: Path, modalities: Sequence[str], units: Units, tile_id: str
-) -> TileRow | str:
-    """Return a tile's row, or the reason why the tile is unusable."""
-    try:
-        tiles = [open_tile(tile_path(root, tile_id, name), units) for name in modalities]
-        warnings = [f.text for tile in tiles for f in tile.warnings]
-        warnings += [f.text for f in compare_tiles(tiles)]
-    except (TileError, FileNotFoundError) as error:
-        return str(error)
+Content = bytes | TileError | FileNotFoundError  # of a file, or what is the matter with it
+
+
+@dataclass(frozen=True)
+class TileRequest:
+    """The tiles to pack, and how to read them.
+
+    Attributes:
+        root: Data folder with a subfolder per modality.
+        modalities: Modalities to read.
+        units: Unit of the files' backscatter.
+        tile_ids: The tiles.
+        version: Version of the rows' layout.
+    """
+
+    root: Path
+    modalities: tuple[str, ...]
+    units: Units
+    tile_ids: tuple[str, ...]
+    version: int
+
+    def hash_tiles(self, threads: int) -> dict[str, str]:
+        """Return the hash of everything that determines a tile's row, by id.
+
+        Raises:
+            TransientError: If an error of the moment stays.
+        """
+        with ThreadPoolExecutor(threads) as pool:  # hashing releases the GIL
+            digests = pool.map(lambda tile: self._hash(self._read(tile)), self.tile_ids)
+            return dict(zip(self.tile_ids, digests, strict=True))
+
+    def read(self, tile_id: str) -> tuple[str, TileRow | str]:
+        """Read a tile's files once.
+
+        Returns:
+            Their hash; and the tile's row, or the reason why the tile is unusable.
+
+        Raises:
+            TransientError: If an error of the moment stays.
+        """
+        contents = self._read(tile_id)
+        return self._hash(contents), self._make_row(tile_id, contents)
+
+    def _read(self, tile_id: str) -> list[Content]:
+        contents: list[Content] = []
+        for modality in self.modalities:
+            try:
+                contents.append(read_tile_file(tile_path(self.root, tile_id, modality)))
+            except (TileError, FileNotFoundError) as error:
+                contents.append(error)
+        return contents
+
+    def _hash(self, contents: Sequence[Content]) -> str:
+        files = [
+            hashlib.sha256(content).hexdigest() if isinstance(content, bytes) else "unreadable"
+            for content in contents
+        ]
+        text = json.dumps([self.version, self.units, self.modalities, files])
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def _open(self, tile_id: str, contents: Sequence[Content]) -> list[Tile]:
+        tiles = []
+        for modality, content in zip(self.modalities, contents, strict=True):
+            if not isinstance(content, bytes):
+                raise content
+            path = tile_path(self.root, tile_id, modality)
+            tiles.append(open_tile(path, self.units, content))
+        return tiles
+
+    def _make_row(self, tile_id: str, contents: Sequence[Content]) -> TileRow | str:
+        try:
+            tiles = self._open(tile_id, contents)
+            warnings = [f.text for tile in tiles for f in tile.warnings]
+            warnings += [f.text for f in compare_tiles(tiles)]
+        except (TileError, FileNotFoundError) as error:
+            return str(error)
+        return _make_row(tiles, warnings)
+
+
+def _make_row(tiles: Sequence[Tile], warnings: Sequence[str]) -> TileRow:
     first, own = tiles[0], [tile.event for tile in tiles if tile.event is not None]
     height = np.where(first.dem == NODATA, np.nan, first.dem.astype(np.float32))
     slope = measure_slope(height)

@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from data.io.processes import WorkerDied, map_processes
+from data.io.read_file import TransientError, killed_error
 from data.splits.grid import find_touching, group_by_region
 from data.splits.split import Split
 from data.splits.split_file import PARTS
@@ -97,6 +98,7 @@ def survey_folder(
 
     Raises:
         FileNotFoundError: If the folder holds no tiles.
+        TransientError: If an error of the moment prevents that a tile is read.
     """
     present = [modality for modality in MODALITIES if (root / modality).is_dir()]
     modalities = modalities or [m for m in ORBITS if m in present] or present or list(ORBITS)
@@ -105,6 +107,8 @@ def survey_folder(
     work = partial(_survey_tile, root, tuple(modalities))
     results = map_processes(work, tile_ids, "surveying tiles", progress=progress)
     for tile_id, result in zip(tile_ids, results, strict=True):
+        if isinstance(result, WorkerDied) and result.killed:
+            raise killed_error(f"The tile {tile_id} of {root}")
         if isinstance(result, TileSurvey):
             tiles[tile_id] = result
         else:
@@ -119,6 +123,8 @@ def _survey_tile(root: Path, modalities: tuple[str, ...], tile_id: str) -> TileS
         first, *others = (
             survey_tile(tile_path(root, tile_id, modality)) for modality in modalities
         )
+    except TransientError:
+        raise
     except (TileError, OSError) as error:
         return str(error)
     for other in others:

@@ -1,4 +1,8 @@
-"""Decode one NetCDF tile file; any error while reading becomes a TileError."""
+"""Decode one NetCDF tile file; any error of its content becomes a TileError.
+
+The file is read whole before the library sees it: no lock of another program stands in the way, and an error of the disk
+or the memory (:class:`data.io.read_file.TransientError`) is told from damaged content.
+"""
 
 import warnings
 from collections.abc import Iterator
@@ -10,12 +14,15 @@ import netCDF4
 import numpy as np
 import xarray as xr
 
+from data.io.read_file import TransientError, read_file, transient_error
+from data.io.safe_json import RefusedError
 from data.tiles.paths import tile_id_of
 from data.tiles.rules import DIMS, TileError, check_crs, check_layout, list_variables, tile_error
 from data.tiles.warnings import find_storage_warnings
 
 SYNTHETIC = "synthetic"  # the attribute that every file of the twin has, and no real file
 ATTRIBUTES = ("annotated", "crs", "event_date", SYNTHETIC)
+MAX_TILE_BYTES = 2**26  # a tile has up to 6 MB before compression
 
 
 def read_attribute(file: netCDF4.Dataset, name: str) -> str:
@@ -23,29 +30,69 @@ def read_attribute(file: netCDF4.Dataset, name: str) -> str:
     return str(getattr(file, name, "")).strip()
 
 
+def read_tile_file(path: Path) -> bytes:
+    """Read a tile's file.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        TileError: If it is not a file, too large, or may not be read.
+        TransientError: If an error of the moment stays.
+    """
+    try:
+        return read_file(path, MAX_TILE_BYTES)
+    except TransientError:
+        raise
+    except FileNotFoundError as error:
+        got = "a link to nothing" if path.is_symlink() else "none"
+        raise FileNotFoundError(
+            f"A tile file must exist, but got {got} at {path}. Check the tile folder."
+        ) from error
+    except (OSError, RefusedError) as error:
+        raise _unreadable(error, path) from error
+
+
+def _unreadable(error: Exception, path: Path) -> TileError:
+    got = f"{type(error).__name__}: {getattr(error, 'strerror', None) or error}"
+    return tile_error("unreadable", "A tile must be readable NetCDF", got, path)
+
+
 @contextmanager
-def open_netcdf(path: Path, modality: str) -> Iterator[netCDF4.Dataset]:
+def open_netcdf(
+    path: Path, modality: str, content: bytes | None = None
+) -> Iterator[netCDF4.Dataset]:
     """Open a file and check its layout.
+
+    Args:
+        path: The file.
+        modality: The modality in its name.
+        content: Its bytes, if they have been read.
 
     Raises:
         FileNotFoundError: If there is no such file.
         TileError: If the file is unreadable or its layout is not the published one.
+        TransientError: If an error of the moment stays.
     """
+    content = read_tile_file(path) if content is None else content
     try:
-        with netCDF4.Dataset(path) as file:
+        with netCDF4.Dataset(path.name, memory=content) as file:
             file.set_auto_maskandscale(False)
             check_layout(file.variables, modality, path)
             check_crs(tile_id_of(path), read_attribute(file, "crs"), path)
             yield file
-    except TileError:
+    except (TileError, TransientError):
         raise
-    except FileNotFoundError as error:
-        raise FileNotFoundError(
-            f"A tile file must exist, but got none at {path}. Check the tile folder."
-        ) from error
     except Exception as error:  # a damaged file raises almost any type
-        got = f"{type(error).__name__}: {getattr(error, 'strerror', None) or error}"
-        raise tile_error("unreadable", "A tile must be readable NetCDF", got, path) from error
+        if isinstance(error, MemoryError) or not _has_memory():
+            raise transient_error(str(path), MemoryError()) from error
+        raise _unreadable(error, path) from error
+
+
+def _has_memory() -> bool:
+    """Return whether there is memory for a tile: without it the library reports errors of the content."""
+    try:
+        return len(bytearray(MAX_TILE_BYTES)) > 0
+    except MemoryError:
+        return False
 
 
 def read_values(variable: Any, step: int | None = None) -> np.ndarray:
@@ -66,15 +113,20 @@ def read_values(variable: Any, step: int | None = None) -> np.ndarray:
     return values.transpose([stored.index(dim) for dim in dims])
 
 
-def read_netcdf(path: Path, modality: str) -> dict[str, Any]:
+def read_netcdf(path: Path, modality: str, content: bytes | None = None) -> dict[str, Any]:
     """Read everything a tile needs, over (time, x, y) whatever the file's order, in the file's units.
+
+    Args:
+        path: The file.
+        modality: The modality in its name.
+        content: Its bytes, if they have been read.
 
     Returns:
         Arrays by variable name, with ``time`` as datetime64[ns]; the ``attributes`` as text; and
         ``storage_warnings``.
     """
     # netCDF4 alone opens a tile in a third of the time that xarray needs.
-    with open_netcdf(path, modality) as file:
+    with open_netcdf(path, modality, content) as file:
         raw = {name: read_values(file[name]) for name in (*list_variables(modality), "x", "y")}
         return raw | {
             "time": _decode_times(file["time"], path),

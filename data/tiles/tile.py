@@ -107,13 +107,14 @@ class TileSurvey:
         return region_of(self.tile_id)
 
 
-def open_tile(path: Path, units: Units = "dB") -> Tile:
+def open_tile(path: Path, units: Units = "dB", content: bytes | None = None) -> Tile:
     """Read and check one file.
 
     Args:
         path: File named ``<region>_<modality>_<number>.nc``.
         units: Unit of a Sentinel-1 file: ``dB`` (harmonized release) or ``linear`` power (raw release). Ignored for
             Sentinel-2.
+        content: The file's bytes, if they have been read.
 
     Returns:
         The tile, with Sentinel-1 in dB. Linear power of zero becomes NaN; values outside [-50, 0] dB are clipped, as
@@ -122,11 +123,12 @@ def open_tile(path: Path, units: Units = "dB") -> Tile:
     Raises:
         FileNotFoundError: If there is no such file.
         TileError: If the file is unusable; its ``verdict`` names the broken rule.
+        TransientError: If an error of the moment, such as of the disk or the memory, stays.
     """
     if units not in get_args(Units):
         raise ValueError(f"Units must be 'dB' or 'linear', but got {units!r}.")
     modality, tile_id = parse_tile_path(path)
-    raw = read_netcdf(Path(path), modality)
+    raw = read_netcdf(Path(path), modality, content)
     attributes: dict[str, str] = raw["attributes"]
     check_times(raw["time"], path, repeats=True)
     check_repeats(raw["time"], {name: raw[name] for name in BANDS[modality]}, path)

@@ -80,7 +80,7 @@ def measure_footprint(config: Config, pack: str, source: PackSource | None) -> t
         raise ValueError(
             "A trial's GPU memory is measured on a GPU, but this process has none. Set --gpus-per-trial."
         )
-    loaded = load_pack(Path(pack) if source is None else fetch_pack(source))
+    loaded = load_pack(Path(pack) if source is None else fetch_pack(source), check=False)
     with tempfile.TemporaryDirectory() as folder:
         training = Training(
             config, loaded, make_config_split(config, loaded), TrialFolder(Path(folder)), device

@@ -127,7 +127,8 @@ def _train(trials: Sequence[RunningTrial], job: StageJob) -> None:
     _check_stop(job.stop)
     _check_code(job)
     unfinished = [trial for trial in trials if not is_finished(trial.folder, job.stage)]
-    pack = load_pack(Path(job.pack) if job.source is None else fetch_pack(job.source))
+    path = Path(job.pack) if job.source is None else fetch_pack(job.source)
+    pack = load_pack(path, check=False)  # checked by the driver, or as this node's copy
     results = fit_stacked(_list_seeds(unfinished, job), pack)
     for trial, result in zip(unfinished, results, strict=True):
         with _record_errors([trial], job):

@@ -15,13 +15,14 @@ import numpy as np
 import torch
 from torch import nn
 
+from data.io.durable import write_atomically
 from data.io.safe_checkpoint import checkpoint_error, load_tensors
 from data.io.safe_json import RefusedError, is_number
 from data.pack.normalisation import Normalisation
 from data.pack.profile import TrainingProfile, read_profile
 from models import create_model
 from tuning.trial.config import check_config
-from tuning.trial.folder import Config, TrialFolder, write_atomically
+from tuning.trial.folder import Config, TrialFolder
 
 _NEXT = "next"
 _REMEDY = "Or delete it: the trial then trains from the start."

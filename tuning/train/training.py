@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from data.io.durable import write_atomically
 from data.io.safe_checkpoint import load_tensors
 from data.pack import Pack
 from data.pack.augmentation import make_augment
@@ -30,7 +31,7 @@ from tuning.train.epochs import DeviceEpochRunner, EpochRunner, HostEpochRunner
 from tuning.train.gpu_snapshot import StateSnapshot
 from tuning.train.training_data import TrainingData
 from tuning.train.training_step import TrainingStep
-from tuning.trial.folder import Config, Row, TrialFolder, write_atomically
+from tuning.trial.folder import Config, Row, TrialFolder
 
 DRY_RUN_STEPS = WARMUP_CALLS + 1  # on a GPU the last one captures a graph, which needs extra memory
 

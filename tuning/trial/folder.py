@@ -8,34 +8,20 @@ tile). ``sent.json`` marks a trial that MLflow has completely.
 """
 
 import json
-import os
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from data.io import safe_json
+from data.io.durable import write_atomically
 from data.io.safe_arrays import ArraySpec, read_array
 
 MOST_HISTORY_BYTES = 2**25  # ten thousand epochs take less than 10 MB
 
 Config = dict[str, Any]
 Row = dict[str, Any]
-
-
-def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
-    """Write a file beside *path*, then rename it: readers see the old or the new file, even after a power cut."""
-    aside = path.with_name(f".{os.getpid()}.{path.name}")
-    try:
-        write(aside)
-        with aside.open("rb") as file:
-            os.fsync(file.fileno())
-        os.replace(aside, path)
-    except BaseException:  # do not leave partial files on a full disk
-        aside.unlink(missing_ok=True)
-        raise
 
 
 def write_json(path: Path, content: Any) -> None:

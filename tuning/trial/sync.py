@@ -14,10 +14,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from data.io.durable import write_atomically
 from data.io.safe_json import is_safe_name, is_string_map, parse_object, refused_error
 from data.io.shared_storage import SharedStorage, SharedStorageError
 from data.tiles import hash_file
-from tuning.trial.folder import write_atomically
 
 logger = logging.getLogger(__name__)
 

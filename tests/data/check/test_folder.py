@@ -235,7 +235,7 @@ def check_or_die(
     fatal: tuple[str, str], work: Callable[[CheckJob], TileCheck], job: CheckJob
 ) -> TileCheck:
     if job.tile_id == fatal[0] and fatal[1] in job.hashes:
-        os.kill(os.getpid(), signal.SIGKILL)  # like a segmentation fault in a C library
+        os.kill(os.getpid(), signal.SIGSEGV)  # as a C library does that reads a damaged file
     return work(job)
 
 

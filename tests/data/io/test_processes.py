@@ -1,9 +1,11 @@
 import os
 import signal
 from functools import partial
+from pathlib import Path
 
 import pytest
 
+from data.io import processes
 from data.io.processes import ITEMS_PER_WORKER, WorkerDied, map_processes
 
 
@@ -13,7 +15,7 @@ def double(number: int) -> int:
 
 def double_or_die(fatal: int, number: int) -> int:
     if number == fatal:
-        os.kill(os.getpid(), signal.SIGKILL)  # like a segmentation fault in a C library
+        os.kill(os.getpid(), signal.SIGSEGV)  # as a C library does that reads a damaged file
     return 2 * number
 
 
@@ -32,6 +34,47 @@ def test_no_items_give_no_results() -> None:
 def test_dead_worker_loses_only_its_item() -> None:
     results = list(map_processes(partial(double_or_die, 5), range(8), "doubling", workers=2))
     assert results == [0, 2, 4, 6, 8, WorkerDied(), 12, 14]
+
+
+def double_unless_killed(folder: Path, kills: int, number: int) -> int:
+    tries = len(list(folder.iterdir()))
+    if number == 5 and tries < kills:
+        (folder / str(tries)).touch()
+        os.kill(os.getpid(), signal.SIGKILL)  # as the system does for want of memory
+    return 2 * number
+
+
+def test_killed_worker_s_item_is_tried_until_it_succeeds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(processes, "KILL_WAITS_S", (0.0, 0.1, 0.1))
+    work = partial(double_unless_killed, tmp_path, 3)
+    assert list(map_processes(work, range(7), "doubling", workers=2)) == list(range(0, 14, 2))
+    assert len(list(tmp_path.iterdir())) == 3
+
+
+def test_an_item_whose_process_is_always_killed_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(processes, "KILL_WAITS_S", (0.0,))
+    (died,) = map_processes(partial(double_unless_killed, tmp_path, 99), [5], "doubling")
+    assert isinstance(died, WorkerDied)
+    assert died.killed
+    (crashed,) = map_processes(partial(double_or_die, 5), [5], "doubling")
+    assert isinstance(crashed, WorkerDied)
+    assert not crashed.killed
+
+
+def test_an_exception_of_the_work_alone_is_raised(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="no 5 alone"):
+        list(map_processes(partial(die_then_refuse, tmp_path), [5], "refusing"))
+
+
+def die_then_refuse(folder: Path, number: int) -> int:
+    if not list(folder.iterdir()):
+        (folder / "first").touch()
+        os.kill(os.getpid(), signal.SIGSEGV)
+    raise ValueError(f"no {number} alone")
 
 
 def test_exceptions_of_the_work_are_raised() -> None:

@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 
 from data.pack import READER_CRASHED, Pack, load_pack, make_pack
+from data.pack.file_format import MANIFEST
+from data.pack.integrity import seal, sum_bytes
 from data.tiles import BANDS, MODALITIES, ORBITS, TileError, open_tile, tile_path
 from tests.support.hostile_files import Canary
 from tests.support.optical import add_optical
@@ -50,6 +52,17 @@ def test_build_leaves_no_temporary_folder(pack: Pack) -> None:
     assert [path.name for path in pack.path.parent.iterdir()] == [pack.path.name]
 
 
+def mark_rows(pack: Pack) -> None:
+    """Change the values of a pack, with their checksums: they show which rows another pack copies from it."""
+    marked = np.memmap(pack.path / "s1asc.f16", np.float16, "r+", shape=pack.bands["s1asc"].shape)
+    marked += np.float16(1.0)
+    marked.flush()
+    manifest = json.loads((pack.path / MANIFEST).read_text())
+    for row, tile in enumerate(pack.tile_ids):
+        manifest["sums"][tile]["s1asc"] = sum_bytes([marked[row].tobytes()])
+    (pack.path / MANIFEST).write_text(json.dumps(seal(manifest)))
+
+
 def test_only_a_changed_or_added_tile_is_read_again(
     copy_tiles: Callable[[], Path],
     tmp_path: Path,
@@ -58,10 +71,7 @@ def test_only_a_changed_or_added_tile_is_read_again(
     tiles, packs = copy_tiles(), tmp_path / "packs"
     ids = sorted(f"hokkaido_{file.stem.split('_')[-1]}" for file in (tiles / "s1asc").iterdir())
     first = make_pack(tiles, packs, tile_ids=ids[:-1])
-    # Values changed in the first pack show which rows the second pack copied from it.
-    marked = np.memmap(packs / first.path.name / "s1asc.f16", np.float16, "r+")
-    marked += np.float16(1.0)
-    marked.flush()
+    mark_rows(first)
     changed = tile_path(tiles, ids[0], "s1asc")
     changed.write_bytes(changed.read_bytes() + b"\0")  # the same NetCDF content in a different file
     with caplog.at_level(logging.INFO):
@@ -192,7 +202,7 @@ def test_loading_refuses_a_damaged_or_older_pack(pack: Pack, tmp_path: Path) -> 
         load_pack(copy)
     manifest = json.loads((copy / "manifest.json").read_text())
     (copy / "manifest.json").write_text(json.dumps(manifest | {"format": 1}))
-    with pytest.raises(ValueError, match=r"must have format 5, but got 1 in .*Build it again"):
+    with pytest.raises(ValueError, match=r"must have format 6, but got 1 in .*Build it again"):
         load_pack(copy)
     assert "damaged" in READER_CRASHED
 
@@ -221,10 +231,12 @@ def test_loading_refuses_a_damaged_or_older_pack(pack: Pack, tmp_path: Path) -> 
         ({"excluded": {"a": 1}}, "A pack's excluded must be"),
         ({"suspicious": {"a": "b"}}, "A pack's suspicious must be"),
         ({"crs": [7]}, "A pack's crs must be"),
-        (
-            {"crs": ["EPSG:32654"]},
-            r"must have one crs per tile, but got 1 for \d+ tiles in ",
-        ),
+        ({"inputs": "../x"}, "A pack's inputs must be"),
+        ({"sums": {"a": 1}}, "A pack's sums must be"),
+        ({"events": 1}, "A pack's events must be"),
+        ({"synthetic": False}, "A pack's manifest must have its own checksum, but got another"),
+        ({"events": "0"}, "A pack's manifest must have its own checksum"),
+        ({"crs": ["EPSG:32654"]}, "A pack's manifest must have its own checksum"),
     ],
 )
 def test_loading_refuses_an_invalid_manifest(

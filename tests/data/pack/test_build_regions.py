@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from data.pack import make_pack
-from data.pack.tile_row import TileRow, read_tile_row
+from data.pack.tile_row import TileRequest, TileRow
 from data.tiles import ORBITS, TileError, tile_path
 from data.tiles.regions import read_regions
 from tests.support.tile_files import make_dataset, write
@@ -49,7 +49,7 @@ def test_a_synthetic_tile_is_never_packed_as_real(mixed_regions: Path, tmp_path:
 def test_the_event_is_that_of_the_file_that_names_one(tmp_path: Path) -> None:
     for orbit, attributes in (("s1asc", {}), ("s1dsc", {"event_date": "2018-07-01"})):
         write(make_dataset(orbit).assign_attrs(attributes), tmp_path, orbit, 1, "chile")
-    row = read_tile_row(tmp_path, ORBITS, "dB", "chile_1")
+    _, row = TileRequest(tmp_path, ORBITS, "dB", ("chile_1",), 0).read("chile_1")
     assert isinstance(row, TileRow)
     assert row.event == np.datetime64("2018-07-01T23:59:59")
     assert any(text.startswith("The event dates differ") for text in row.warnings)

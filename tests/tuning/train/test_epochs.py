@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from data.io.durable import write_atomically
 from data.io.safe_checkpoint import load_tensors
 from data.pack import Pack
 from data.pack.augmentation import Augment
@@ -21,7 +22,7 @@ from tuning.train.epochs import DeviceEpochRunner, HostEpochRunner
 from tuning.train.fit import make_config_split
 from tuning.train.training import BadTrialError, Training
 from tuning.train.training_data import TrainingData
-from tuning.trial.folder import Config, Row, TrialFolder, write_atomically
+from tuning.trial.folder import Config, Row, TrialFolder
 
 CPU = torch.device("cpu")
 EVERYTHING = Augment(turn=1, crop=64, speckle=1.0, jitter=0.5, drop=0.3)
