@@ -84,7 +84,13 @@ def write_pack(folder: Path, tiles: int) -> Pack:
             writer.add(tile, row)
     digest = "0" * 12
     manifest = {"hash": digest, "inputs": digest, "synthetic": True, "seed": 0}
-    manifest |= {"modalities": list(ORBITS), "digests": {}, "excluded": {}, "suspicious": {}}
+    manifest |= {
+        "modalities": list(ORBITS),
+        "digests": {},
+        "excluded": {},
+        "suspicious": {},
+        "units": "dB",
+    }
     writer.finish(manifest)
     return load_pack(folder, check=False)
 

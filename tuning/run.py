@@ -59,9 +59,11 @@ def main(argv: list[str] | None = None) -> int:
     root: Path = options.pop("root", ROOT)
     from tuning.settings.options import (
         settings_from_options,  # after --help, because it loads torch
+        take_keep_pack,
     )
 
     try:
+        keep_pack = take_keep_pack(options)
         settings = settings_from_options(options, root)
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
@@ -70,7 +72,7 @@ def main(argv: list[str] | None = None) -> int:
     from tuning.trial.disk import FullDiskError
 
     try:
-        outcome = run_campaign(root, settings)
+        outcome = run_campaign(root, settings, keep_pack=keep_pack)
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         if not isinstance(error, FullDiskError):

@@ -9,9 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from data.io.safe_json import RefusedError, check_file_size, refused_error, show_value
+from data.io.seals import sum_bytes
 
 # The largest arrays of this project, the reference layers of 290 test tiles, have 33 MB.
 MAX_ARRAY_BYTES = 2**27  # per file, and for all arrays of a file together
+_MARK = b"crc32:"  # between an array and its checksum
 
 
 @dataclass(frozen=True)
@@ -39,8 +41,15 @@ class ArraySpec:
         return bool(array.dtype.itemsize and same_type and same_shape)
 
 
+def add_checksum(path: Path) -> None:
+    """Append the checksum of an ``.npy`` file to it; numpy reads the array as before."""
+    text = sum_bytes([path.read_bytes()])
+    with path.open("ab") as file:
+        file.write(_MARK + text.encode())
+
+
 def read_array(path: Path, spec: ArraySpec) -> np.ndarray:
-    """Read one array, ``.npy``, of at most ``MAX_ARRAY_BYTES``.
+    """Read one array, ``.npy``, of at most ``MAX_ARRAY_BYTES``, with its checksum if it has one.
 
     Raises:
         RefusedError: If the file is too large or damaged, or holds another array or a pickle.
@@ -49,7 +58,18 @@ def read_array(path: Path, spec: ArraySpec) -> np.ndarray:
     check_file_size(path, MAX_ARRAY_BYTES)
     with _refusing_damage("an .npy file", path):
         # Mapped first: numpy then compares the header's shape with the file's size before it allocates memory.
-        return np.array(_check("the array", np.lib.format.open_memmap(path, mode="r"), spec, path))
+        mapped = np.lib.format.open_memmap(path, mode="r")
+        array = np.array(_check("the array", mapped, spec, path))
+        _check_sum(path, mapped.offset + mapped.nbytes)
+        return array
+
+
+def _check_sum(path: Path, size: int) -> None:
+    """Compare what follows an array of *size* bytes, with its header, with their checksum."""
+    content = path.read_bytes()
+    if content[size:] not in (b"", _MARK + sum_bytes([content[:size]]).encode()):
+        rule = "An array must have the checksum with which it was written"
+        raise refused_error(rule, "another: a bit has changed", path, "Check the disk.")
 
 
 def read_arrays(

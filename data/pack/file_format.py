@@ -6,19 +6,17 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, BinaryIO, Self
+from typing import Any, BinaryIO, Self, get_args
 
 import numpy as np
 
 from data.io.safe_arrays import ArraySpec, read_array
 from data.io.safe_json import is_number, is_string_map, read_json, refused_error, show_value
+from data.io.seals import has_seal, seal, sum_bytes
 from data.pack.integrity import (
     REMEDY,
     check_pack,
-    has_seal,
     is_sums,
-    seal,
-    sum_bytes,
     sum_row,
 )
 from data.pack.pack import Pack, list_channels
@@ -29,6 +27,7 @@ from data.tiles import (
     MODALITIES,
     TILE_ID_RULE,
     TILE_PX,
+    Units,
     is_tile_id,
 )
 from data.tiles.events import check_given_events, fill_events
@@ -165,7 +164,7 @@ def _open_pack(path: Path) -> Pack:
         dem=arrays["dem.i16"],
         slope=arrays["slope.f16"],
         **{name: manifest[name] for name in ("hash", "synthetic", "seed", "digests", "excluded")},
-        **{name: manifest[name] for name in ("suspicious", "inputs", "sums")},
+        **{name: manifest[name] for name in ("suspicious", "inputs", "sums", "units")},
         crs=tuple(manifest["crs"]),
         events=_read_events(path, count, manifest["events"]),
         own_events=read_array(path / "own_events.npy", ArraySpec("datetime64[s]", (count,))),
@@ -213,6 +212,7 @@ def _check_manifest(manifest: dict[str, Any], path: Path) -> None:
         "inputs": lambda value: isinstance(value, str) and _HASH.fullmatch(value),
         "sums": is_sums,
         "events": lambda value: isinstance(value, str),
+        "units": lambda value: value in get_args(Units),
     }
     for name, is_valid in checks.items():
         if not is_valid(manifest.get(name)):

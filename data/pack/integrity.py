@@ -5,21 +5,18 @@ disks, power cuts and interrupted copies; they are no protection against intent.
 how long a check takes.
 """
 
-import json
-import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import numpy as np
 
 from data.io.errors import list_first
 from data.io.processes import count_cpus
 from data.io.safe_json import is_string_map
+from data.io.seals import sum_bytes
 from data.pack.pack import Pack
 from data.pack.tile_row import TileRow
 
-SEAL = "seal"  # entry of the manifest
 FACTS = "facts"  # checksum of a tile's times, moments, event and position
 REMEDY = "Delete the pack's folder; the next run builds it again."
 _SHOWN = 5  # damaged tiles in a message
@@ -37,14 +34,6 @@ class DamagedPackError(ValueError):
         self.tiles = tiles
 
 
-def sum_bytes(content: Iterable[bytes | memoryview]) -> str:
-    """Return the CRC-32 of the joined bytes, as 8 hex digits."""
-    value = 0
-    for part in content:
-        value = zlib.crc32(part, value)
-    return f"{value:08x}"
-
-
 def sum_row(row: TileRow) -> dict[str, str]:
     """Return the checksum of each of a tile's arrays, by its name in the pack."""
     arrays = {**row.bands, "mask": row.mask, "dem": row.dem, "slope": row.slope}
@@ -57,21 +46,6 @@ def sum_row(row: TileRow) -> dict[str, str]:
 def _bytes_of(values: np.ndarray) -> memoryview:
     flat: np.ndarray = np.ascontiguousarray(values).reshape(-1)
     return flat.view(np.uint8).data
-
-
-def seal(manifest: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a manifest with its own checksum."""
-    return {**manifest, SEAL: _sum_manifest(manifest)}
-
-
-def has_seal(manifest: Mapping[str, Any]) -> bool:
-    """Return whether a manifest is as it was written."""
-    return bool(manifest.get(SEAL) == _sum_manifest(manifest))
-
-
-def _sum_manifest(manifest: Mapping[str, Any]) -> str:
-    content = {name: value for name, value in manifest.items() if name != SEAL}
-    return sum_bytes([json.dumps(content, sort_keys=True).encode()])
 
 
 def is_sums(content: object) -> bool:

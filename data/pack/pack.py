@@ -8,7 +8,7 @@ import numpy as np
 
 from data.pack.channels import CHANNELS, MAPS, select_steps
 from data.pack.tile_row import TileRow
-from data.tiles import TileSurvey
+from data.tiles import TileSurvey, Units
 from data.tiles.paths import region_of
 
 
@@ -38,6 +38,7 @@ class Pack:
         crs: Coordinate system of each tile, such as ``EPSG:32654``.
         event_free: Whether the events are pretended, of `data.pack.placebo`.
         inputs: Hash of what the pack was asked for; `hash` covers what it leaves out, too.
+        units: Unit of the backscatter in the tile files; here it is dB.
         sums: Checksums of each tile's arrays by id and name, of `data.pack.integrity`; empty for pretended series.
     """
 
@@ -61,6 +62,7 @@ class Pack:
     crs: tuple[str, ...]
     event_free: bool = False
     inputs: str = ""
+    units: Units = "dB"
     sums: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     @property

@@ -167,7 +167,7 @@ def test_resumed_campaign_may_move_to_another_cluster(
 ) -> None:
     seen: list[Settings] = []
 
-    def run(root: Path, settings: Settings) -> None:
+    def run(root: Path, settings: Settings, **_: object) -> None:
         seen.append(settings)
         raise ValueError("seen")
 
@@ -199,7 +199,7 @@ def test_resumed_campaign_may_stack_its_seeds_or_not(
 ) -> None:
     seen: list[Settings] = []
 
-    def run(root: Path, settings: Settings) -> None:
+    def run(root: Path, settings: Settings, **_: object) -> None:
         seen.append(settings)
         raise ValueError("seen")
 
@@ -208,6 +208,13 @@ def test_resumed_campaign_may_stack_its_seeds_or_not(
     save_settings(tmp_path, make_settings(stack_seeds=kept))
     assert main(["--root", str(tmp_path), "--resume", *words]) == 1
     assert seen == [make_settings(stack_seeds=chosen)]
+
+
+def test_keeping_a_pack_needs_a_campaign_to_resume(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["--root", str(tmp_path), "--keep-pack"]) == 2
+    assert "but got no --resume. Add --resume NAME" in capsys.readouterr().err
 
 
 def test_resume_refuses_a_stack_of_no_seed(

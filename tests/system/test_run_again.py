@@ -22,7 +22,7 @@ class InterruptedCampaign:
     def __init__(self) -> None:
         self.started: list[str] = []
 
-    def __call__(self, root: Path, settings: Settings) -> None:
+    def __call__(self, root: Path, settings: Settings, **_: object) -> None:
         self.started.append(settings.campaign)
         raise KeyboardInterrupt
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from data.io.safe_json import is_number, read_json, refused_error, show_value
+from data.io.seals import seal, unseal
 from tuning.trial.folder import write_json
 from tuning.trial.search_space import Domain, LogUniform
 
@@ -65,7 +66,7 @@ def search_params(
             break
         tried.append(Tried(params, score(params)))
         journal.parent.mkdir(parents=True, exist_ok=True)
-        write_json(journal, {"tried": [asdict(one) for one in tried]})
+        write_json(journal, seal({"tried": [asdict(one) for one in tried]}))
     return tried
 
 
@@ -82,7 +83,8 @@ def read_journal(journal: Path, space: Space) -> list[Tried]:
     """
     if not journal.is_file():
         return []
-    content: Any = read_json(journal).get("tried")
+    remedy = "Delete the file to search again."
+    content: Any = unseal(read_json(journal), journal, remedy).get("tried")
     valid = isinstance(content, list) and all(
         isinstance(one, dict)
         and set(one) == {"params", "val_pr_auc"}
@@ -93,7 +95,7 @@ def read_journal(journal: Path, space: Space) -> list[Tried]:
     )
     if not valid:
         rule = f"A search's journal must list samples of {', '.join(space)} with val_pr_auc"
-        raise refused_error(rule, show_value(content), journal, "Delete the file to search again.")
+        raise refused_error(rule, show_value(content), journal, remedy)
     return [Tried(one["params"], one["val_pr_auc"]) for one in content]
 
 

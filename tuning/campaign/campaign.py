@@ -14,12 +14,13 @@ from tuning.settings.settings import Settings
 from tuning.tracking.client import tracking_uri
 
 
-def run_campaign(root: Path, settings: Settings) -> CampaignOutcome:
+def run_campaign(root: Path, settings: Settings, *, keep_pack: bool = False) -> CampaignOutcome:
     """Run a campaign from data to report, or resume it.
 
     Args:
         root: Output folder.
         settings: The user's settings.
+        keep_pack: Whether a resumed campaign goes on with its own pack whatever became of its tiles.
 
     Returns:
         The ranking, and the requested work that was not done.
@@ -32,7 +33,7 @@ def run_campaign(root: Path, settings: Settings) -> CampaignOutcome:
     with lock_campaign(campaign_folder(root, settings.campaign)):
         try:
             _join_cluster(root, settings)
-            setup = CampaignSetup(root, settings)
+            setup = CampaignSetup(root, settings, keep_pack=keep_pack)
             try:
                 return finish_campaign(setup, *Stages(setup).run())
             except BaseException as error:

@@ -16,6 +16,7 @@ from data.tiles.manifest import describe_origin, read_manifest
 from data.tiles.regions import format_regions, read_regions
 from data.twin import make_twin
 from data.twin.regions import REGIONS, read_sites
+from tuning.campaign.identity import TileSource
 from tuning.settings.presets import Preset, pick_tiles
 from tuning.settings.settings import PACKS, TWIN, Settings
 
@@ -51,6 +52,26 @@ def find_tiles(root: Path, settings: Settings, preset: Preset) -> tuple[Path, li
         root, settings, preset, lambda: survey_folder(tiles, regions, modalities=modalities)
     )
     return tiles, list_tiles(tiles, modalities, regions) if tile_ids is None else tile_ids
+
+
+def locate_tiles(
+    root: Path, settings: Settings, tile_ids: tuple[str, ...], *, whole: bool
+) -> TileSource:
+    """Return the present tiles of a campaign that is resumed.
+
+    Args:
+        root: Output folder, below which the twin is made.
+        settings: The campaign's settings.
+        tile_ids: Tiles that it began with.
+        whole: Whether it uses all tiles of its regions.
+    """
+    modalities = list_modalities(settings.channels)
+    if settings.data == TWIN:
+        twin = make_twin(root / "data", regions=settings.regions, tile_ids=tile_ids)
+        return TileSource(twin, modalities, ())
+    tiles = Path(settings.data)
+    present = list_tiles(tiles, modalities, settings.regions) if whole else ()
+    return TileSource(tiles, modalities, tuple(present))
 
 
 def survey_twin(regions: tuple[str, ...]) -> dict[str, TileSurvey]:

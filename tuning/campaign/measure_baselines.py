@@ -52,7 +52,8 @@ def _measure_run(
         stage, ms = f"baseline-{bench.key}", int(began * 1000)
         entry = TrialEntry(stage, "repeat", number, ms, name, config, {}, False)
         write_entry(folder, entry)
-    folder.write("environment", describe_environment(torch.device("cpu")))
+    if folder.read("end") is None:  # a measured run keeps its own
+        folder.write("environment", describe_environment(torch.device("cpu")))
     bench.measure(config, tried, folder.path)
     setup.sender.submit(folder)
     logger.info("%s: %.1f s.", name, time.time() - began)

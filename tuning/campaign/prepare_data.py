@@ -1,6 +1,7 @@
 """A campaign's data: find or make the tiles, pack and split them, check them before anything is trained."""
 
 import logging
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,7 +13,15 @@ from data.pack.dataset import TileDataset, check_input_varies
 from data.pack.log_ratio import describe_pairs
 from data.pack.normalisation import make_normalisation, save_normalisation
 from data.splits import PARTS, Split, list_folds, make_split
-from tuning.campaign.find_tiles import describe_events, find_tiles
+from data.tiles import Units
+from tuning.campaign.find_tiles import describe_events, find_tiles, locate_tiles
+from tuning.campaign.identity import (
+    CampaignInputs,
+    check_same_pack,
+    check_same_splits,
+    load_kept_pack,
+    open_kept_pack,
+)
 from tuning.settings.presets import Preset
 from tuning.settings.regions import read_events
 from tuning.settings.settings import PACKS, TWIN, Settings
@@ -25,26 +34,34 @@ LOGGED_TILES = 10  # suspicious tiles named in the log
 _REGIONS_NAMED = 3  # in the data set's name in MLflow
 
 
-def prepare_data(root: Path, settings: Settings, preset: Preset) -> tuple[Pack, tuple[Split, ...]]:
+def prepare_data(
+    root: Path,
+    settings: Settings,
+    preset: Preset,
+    kept: CampaignInputs | None = None,
+    *,
+    keep_pack: bool = False,
+) -> tuple[Pack, tuple[Split, ...]]:
     """Make or find the tiles, pack and split them, and check a network's input.
+
+    Args:
+        root: Output folder.
+        settings: The user's settings.
+        preset: The preset that they name.
+        kept: What a resumed campaign began with; None for a new one.
+        keep_pack: Whether a resumed campaign goes on with its own pack whatever became of its tiles.
 
     Returns:
         The pack, and the split of every fold; a single split without cross-validation.
 
     Raises:
-        ValueError: If no tile can be used, train, val or test is empty, a channel is constant, or several models cannot be
+        ValueError: If a resumed campaign began with other tiles or another split, no tile can be used, train, val or test is empty, a channel is constant, or several models cannot be
             compared because there are too few spatial blocks of test tiles.
     """
-    tiles, tile_ids = find_tiles(root, settings, preset)
-    modalities = list_modalities(settings.channels)
-    pack = make_pack(
-        tiles,
-        root / PACKS,
-        units=settings.units,
-        modalities=modalities,
-        tile_ids=tile_ids,
-        events=read_events(settings.events, settings.regions),
-    )
+    if kept is None:
+        pack = _make_pack(root, settings, *find_tiles(root, settings, preset), settings.units)
+    else:
+        pack = _find_kept_pack(root, settings, preset, kept, keep_pack=keep_pack)
     for sentence in describe_events(pack, settings.events):
         logger.info("%s", sentence)
     _log_tiles(pack)
@@ -60,8 +77,39 @@ def prepare_data(root: Path, settings: Settings, preset: Preset) -> tuple[Pack, 
         )
         save_normalisation(pack, split, norm)
         splits.append(split)
+    if kept is not None:
+        check_same_splits(kept, splits)
     _check_test_blocks(pack, splits, settings)
     return pack, tuple(splits)
+
+
+def _make_pack(
+    root: Path, settings: Settings, tiles: Path, tile_ids: Sequence[str], units: Units | None
+) -> Pack:
+    return make_pack(
+        tiles,
+        root / PACKS,
+        units=units,
+        modalities=list_modalities(settings.channels),
+        tile_ids=tile_ids,
+        events=read_events(settings.events, settings.regions),
+    )
+
+
+def _find_kept_pack(
+    root: Path, settings: Settings, preset: Preset, kept: CampaignInputs, *, keep_pack: bool
+) -> Pack:
+    """Return a resumed campaign's own pack; if it is lost, build it again from the same tiles."""
+    if keep_pack:
+        logger.warning("Going on with the campaign's own pack, whatever became of its tiles.")
+        return load_kept_pack(kept, root / PACKS)
+    source = locate_tiles(root, settings, tuple(kept.tiles), whole=preset.tiles_per_part is None)
+    resume = f"python -m tuning.run --resume {settings.campaign} --root {shlex.quote(str(root))}"
+    pack = open_kept_pack(kept, source, root / PACKS, resume)
+    if pack is None:
+        pack = _make_pack(root, settings, source.root, tuple(kept.tiles), kept.units)
+        check_same_pack(kept, pack)
+    return pack
 
 
 def _check_test_blocks(pack: Pack, splits: Sequence[Split], settings: Settings) -> None:

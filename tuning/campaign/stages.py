@@ -11,12 +11,12 @@ from data.pack.node_cache import PackSource, publish_pack
 from tuning.campaign.measure_baselines import measure_baselines
 from tuning.campaign.start import CampaignSetup
 from tuning.cluster.gpu_memory import find_heaviest
-from tuning.cluster.node_info import hash_code
 from tuning.cluster.preflight import copy_pack_to_nodes, get_storage, measure_gpu
 from tuning.cluster.ray_session import start_ray, stop_ray
 from tuning.cluster.resources import Resources
 from tuning.search.run_stage import run_repeats, run_search
 from tuning.settings.presets import SEEDS
+from tuning.train.environment import hash_code
 from tuning.trial.disk import drop_checkpoints, format_bytes
 from tuning.trial.entry import list_entries, write_entry
 from tuning.trial.folder import Config, TrialFolder

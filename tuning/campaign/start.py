@@ -14,6 +14,7 @@ from data.io.shared_storage import SharedStorage
 from data.pack import Pack
 from data.splits import PARTS, hash_splits
 from tuning.baselines.baselines import is_deterministic
+from tuning.campaign.identity import describe_inputs, keep_inputs, read_inputs
 from tuning.campaign.leak import audit_campaign
 from tuning.campaign.prepare_data import describe_data, prepare_data
 from tuning.registry.gate_tiles import write_gate_tiles
@@ -32,6 +33,7 @@ from tuning.tracking.sender import MLflowSender, read_identity, write_context
 from tuning.tracking.tracker import IDENTITY, Tracker
 from tuning.tracking.ui_links import publish_views
 from tuning.trial.disk import check_output_folder
+from tuning.trial.repair import repair_trials
 from tuning.trial.search_space import make_space
 from tuning.trial.sync import TrialSync
 
@@ -53,11 +55,12 @@ class CampaignSetup:
         run_id: The campaign's run.
 
     Raises:
-        ValueError: If the data cannot be used, or another campaign on the tracker has the same name.
+        ValueError: If the data cannot be used or are not those that a resumed campaign began with, or another campaign on
+            the tracker has the same name.
         OSError: If the output folder cannot be written, or the tracker does not answer.
     """
 
-    def __init__(self, root: Path, settings: Settings) -> None:
+    def __init__(self, root: Path, settings: Settings, *, keep_pack: bool = False) -> None:
         torch.set_num_threads(1)  # the driver leaves the cores to the trials
         self.root, self.settings = root.resolve(), settings
         self.preset = get_preset(settings.preset)
@@ -65,12 +68,18 @@ class CampaignSetup:
         self.trials = self.folder / "trials"
         check_output_folder(self.root)
         with lock_setup(self.root):
-            self.pack, self.splits = prepare_data(self.root, settings, self.preset)
+            kept = read_inputs(self.folder)
+            self.pack, self.splits = prepare_data(
+                self.root, settings, self.preset, kept, keep_pack=keep_pack
+            )
             self.scope = make_scope(self.splits, settings.search)
             self.context = self._make_context()
             data = describe_data(self.pack, self.splits, settings)
             self.sender = MLflowSender(self.root, self.context, data)
             self.sender.connect()  # creates the database if there is none
+        kept = kept or describe_inputs(self.pack, self.splits)
+        keep_inputs(self.folder, kept, self.context.git_commit)
+        repair_trials(self.trials)
         identity = read_identity(self.folder) or uuid4().hex
         if settings.storage:
             storage = SharedStorage(settings.storage).subfolder(f"trials/{identity}")

@@ -1,22 +1,18 @@
 """A cluster node's code, packages and connections: reported by a task on the node, compared by the driver."""
 
-import hashlib
 import platform
 import socket
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
 from importlib import metadata
-from pathlib import Path
 from urllib.parse import urlsplit
 
 from data.io.errors import format_error, hide_password
 from data.io.shared_storage import SharedStorage
 from data.pack.node_cache import PackSource, fetch_pack
+from tuning.train.environment import hash_code
 
-HOME = Path(__file__).parents[2]
-CODE_FOLDERS = ("data", "models", "tuning")
 # Packages that a result depends on; others may differ between nodes.
 PACKAGES = ("mlflow", "numpy", "optuna", "pandas", "ray", "scipy", "scikit-learn", "torch")
 TIMEOUT_S = 5.0
@@ -57,18 +53,6 @@ class NodeReport:
     versions: Mapping[str, str]
     storage: str = ""
     tracker: str = ""
-
-
-@cache
-def hash_code(home: Path = HOME) -> str:
-    """Return a hash of the project's code and data files, twelve hex digits."""
-    digest = hashlib.sha256()
-    for folder in CODE_FOLDERS:
-        for file in sorted((home / folder).rglob("*")):
-            if file.is_file() and "__pycache__" not in file.parts:
-                digest.update(f"{file.relative_to(home).as_posix()}\0".encode())
-                digest.update(hashlib.sha256(file.read_bytes()).digest())
-    return digest.hexdigest()[:12]
 
 
 def list_package_versions() -> dict[str, str]:

@@ -17,7 +17,6 @@ from tuning.cluster.gpu_memory import measure_footprint
 from tuning.cluster.node_info import (
     NodeQuery,
     NodeReport,
-    hash_code,
     list_package_versions,
     report_node,
     try_copy_pack,
@@ -25,6 +24,7 @@ from tuning.cluster.node_info import (
 from tuning.cluster.ray_session import list_nodes
 from tuning.cluster.resources import gpu_fraction
 from tuning.settings.settings import Settings
+from tuning.train.environment import hash_code
 from tuning.trial.folder import Config
 
 logger = logging.getLogger(__name__)

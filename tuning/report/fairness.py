@@ -4,15 +4,20 @@ Two models are compared like with like only where they read the same channels an
 together in the ranking's table.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
+from data.io.errors import list_first
 from tuning.report.results import ModelResult
 from tuning.trial.reads import Reads, describe_reads
 
 MOST_CHANNELS = 6  # more are counted, not named
+MOST_RUNS = 4  # of one version of the code; more are counted
+MOST_CHARS = 60  # of a tag
+PACKAGE_TAG = "env.packages."
 COLUMNS = ("reads_channels", "reads_dates", "reads_context", "search_trials")
 
 
@@ -74,6 +79,43 @@ def describe_unequal_input(table: pd.DataFrame, compared: Sequence[str]) -> str:
         return ""
     parts = [f"{', '.join(names)}: {number}" for number, names in dates.items()]
     return f"The compared models do not read the same acquisitions ({'; '.join(parts)})."
+
+
+def describe_versions(models: Sequence[ModelResult]) -> str:
+    """Warn if the models' runs ran with different code or packages, as after a resume; return nothing if not.
+
+    The code is told by its hash (tag ``env.code``), or by the commit for runs of earlier versions.
+    """
+    codes: dict[str, list[str]] = {}
+    packages: dict[str, set[str]] = {}
+    for model in models:
+        for one in model.runs:
+            tags = one.run.data.tags
+            name = f"{model.title} seed {one.seed}"
+            codes.setdefault(_name_code(tags), []).append(name)
+            for tag in (tag for tag in tags if tag.startswith(PACKAGE_TAG)):
+                packages.setdefault(_clean(tag.removeprefix(PACKAGE_TAG)), set()).add(
+                    _clean(tags[tag])
+                )
+    sentences = []
+    if len(codes) > 1:
+        parts = [f"{code}: {list_first(names, MOST_RUNS)}" for code, names in codes.items()]
+        sentences.append(f"The runs were made by different code ({'; '.join(parts)}).")
+    mixed = {name: found for name, found in packages.items() if len(found) > 1}
+    if mixed:
+        parts = [f"{name} {' and '.join(sorted(found))}" for name, found in sorted(mixed.items())]
+        sentences.append(f"The runs were made with different packages ({'; '.join(parts)}).")
+    return " ".join(sentences)
+
+
+def _name_code(tags: Mapping[str, str]) -> str:
+    commit, code = tags.get("git_commit", "unknown"), tags.get("env.code")
+    return f"commit {_clean(commit)}" + (f", code {_clean(code)}" if code else "")
+
+
+def _clean(text: str) -> str:
+    """Return a tag of a run, which somebody else may have written, for a sentence."""
+    return re.sub(r"[^\w.+ -]", "?", text, flags=re.ASCII)[:MOST_CHARS]
 
 
 def count_trials(row: Mapping[str, Any]) -> int | None:

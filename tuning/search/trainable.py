@@ -18,7 +18,7 @@ from data.io.lock import wait_for_lock
 from data.io.shared_storage import SharedStorageError
 from data.pack import load_pack
 from data.pack.node_cache import cache_folder, fetch_pack
-from tuning.cluster.node_info import hash_code
+from tuning.train.environment import hash_code
 from tuning.train.evaluate import measure_test
 from tuning.train.fit import choose_device, make_config_split
 from tuning.train.malloc import keep_freed_memory

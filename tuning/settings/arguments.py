@@ -134,6 +134,11 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
         metavar="NAME",
         help="continue a campaign with its own settings (default: the latest campaign)",
     )
+    add(
+        "--keep-pack",
+        action="store_true",
+        help="with --resume: go on with the campaign's own copy of tiles that have changed since",
+    )
     add = parser.add_argument_group("resources").add_argument
     add(
         "--cpus-per-trial",

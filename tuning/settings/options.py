@@ -89,6 +89,21 @@ def settings_from_options(options: dict[str, Any], root: Path) -> Settings:
     return settings
 
 
+def take_keep_pack(options: dict[str, Any]) -> bool:
+    """Take ``--keep-pack`` out of the user's options, and return whether it was given.
+
+    Raises:
+        ValueError: If no campaign is resumed, which could have a pack.
+    """
+    given = bool(options.pop("keep_pack", False))
+    if given and "resume" not in options:
+        raise ValueError(
+            "--keep-pack goes on with a campaign's own copy of its tiles, but got no --resume. Add --resume NAME, or leave "
+            "--keep-pack out."
+        )
+    return given
+
+
 def _choose_regions(options: dict[str, Any]) -> dict[str, Any]:
     """Take the options about regions out of the user's, and return the settings that they mean."""
     data = options.get("data", TWIN)

@@ -3,17 +3,35 @@
 A trial writes both into its folder, without Ray or MLflow; from there they are logged to the tracker.
 """
 
+import hashlib
 import os
 import platform
+from collections.abc import Mapping
 from contextlib import suppress
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
 import psutil
 import torch
 
 PACKAGES = ("torch", "numpy", "scipy", "pandas", "scikit-learn", "optuna", "ray", "mlflow")
+HOME = Path(__file__).parents[2]
+CODE_FOLDERS = ("data", "models", "tuning")
 _MB = 1e6
+
+
+@cache
+def hash_code(home: Path = HOME) -> str:
+    """Return a hash of the project's code and data files, twelve hex digits."""
+    digest = hashlib.sha256()
+    for folder in CODE_FOLDERS:
+        for file in sorted((home / folder).rglob("*")):
+            if file.is_file() and "__pycache__" not in file.parts:
+                digest.update(f"{file.relative_to(home).as_posix()}\0".encode())
+                digest.update(hashlib.sha256(file.read_bytes()).digest())
+    return digest.hexdigest()[:12]
 
 
 def read_versions() -> dict[str, str]:
@@ -27,8 +45,16 @@ def read_versions() -> dict[str, str]:
     return versions
 
 
-def describe_environment(device: torch.device) -> dict[str, Any]:
-    """Return Python, packages, operating system, processor, threads and device of the training process."""
+def describe_environment(
+    device: torch.device, before: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """Return code, Python, packages, operating system, processor, threads and device of the training process.
+
+    Args:
+        device: The device.
+        before: The environment in which the trial was begun, if it is continued: ``code`` then names both versions.
+    """
+    codes = [*str((before or {}).get("code", "")).split(), hash_code()]
     gpu = torch.cuda.get_device_name(device) if device.type == "cuda" else None
     return {
         "python": platform.python_version(),
@@ -40,6 +66,7 @@ def describe_environment(device: torch.device) -> dict[str, Any]:
         "device": device.type,
         "gpu": gpu,
         "packages": read_versions(),
+        "code": " ".join(dict.fromkeys(codes)),
     }
 
 

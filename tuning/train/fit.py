@@ -92,7 +92,7 @@ def start_training(
         for row in trial.history():
             report(row)
         return str(ended["reason"])
-    trial.write("environment", describe_environment(device))
+    trial.write("environment", describe_environment(device, trial.read("environment")))
     training = Training(config, pack, make_config_split(config, pack), trial, device, data=data)
     training.resume()
     for row in trial.history():

@@ -73,6 +73,7 @@ class Training:
         self.step = TrainingStep(config, self.model, total_steps, device)
         self.runner = self._make_runner(graphs)
         self.epoch, self.stale, self.best = 0, 0, -1.0
+        self._rows: list[Row] = []
         self._queued = False  # whether the next epoch is queued on the device already
         self.usage = ResourceUsage(device)
 
@@ -140,6 +141,7 @@ class Training:
         row |= {"best_val_pr_auc": self.best, "stale": self.stale}
         row |= {"seconds": self._stop_clock(), "time_ms": int(time.time() * 1000)}
         row |= {"system": self.usage.measure()}
+        self._rows.append(row)
         self.trial.append(row)
         self._save_last(state | generators)
         if self.stale == 0:
@@ -202,22 +204,22 @@ class Training:
         return states
 
     def _save_last(self, state: dict[str, Any]) -> None:
-        content = state | {"epoch": self.epoch, "stale": self.stale, "best": self.best}
+        own = {"epoch": self.epoch, "stale": self.stale, "best": self.best, "history": self._rows}
+        content = state | own
         write_atomically(self.trial.last, lambda aside: torch.save(content, aside))
 
     def resume(self) -> None:
-        """Continue from ``last.pt``, if it exists, as if never interrupted."""
+        """Continue from ``last.pt``, if it exists, as if never interrupted; the history becomes that of its epoch."""
         if self.trial.last.is_file():
             with explain_damage(self.trial):
                 self._load_state(load_tensors(self.trial.last))
-        # A kill between writing a row and its checkpoint leaves a row whose epoch is trained again.
-        rows = self.trial.history()[: self.epoch] if self.epoch else []
-        self.trial.rewrite_history(rows)
+        self.trial.rewrite_history(self._rows)
         settle_candidate(self.trial, self.epoch)
 
     def _load_state(self, saved: dict[str, Any]) -> None:
         self.step.load_state(saved)
         self.epoch, self.stale, self.best = saved["epoch"], saved["stale"], saved["best"]
+        self._rows = list(saved["history"])
         self.generator.set_state(saved["order"])
         torch.set_rng_state(saved["rng"])
         if self.device.type == "cuda":

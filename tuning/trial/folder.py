@@ -8,6 +8,7 @@ tile). ``sent.json`` marks a trial that MLflow has completely.
 """
 
 import json
+import os
 import time
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,11 @@ import numpy as np
 
 from data.io import safe_json
 from data.io.durable import write_atomically
-from data.io.safe_arrays import ArraySpec, read_array
+from data.io.safe_arrays import ArraySpec, add_checksum, read_array
+from data.io.seals import seal, unseal
 
+RESULTS = frozenset({"end", "test", "placebo", "cost", "failure"})
+_REMEDY = "Resume the campaign: the trial is trained again."
 MOST_HISTORY_BYTES = 2**25  # ten thousand epochs take less than 10 MB
 
 Config = dict[str, Any]
@@ -37,8 +41,13 @@ def read_optional_json(path: Path) -> Any:
 
 
 def write_array(path: Path, array: np.ndarray) -> None:
-    """Write an array atomically; the file keeps its name's suffix ``.npy``."""
-    write_atomically(path, lambda aside: np.save(aside, array))
+    """Write an array with its checksum atomically; the file keeps its name's suffix ``.npy``."""
+
+    def save(aside: Path) -> None:
+        np.save(aside, array)
+        add_checksum(aside)
+
+    write_atomically(path, save)
 
 
 class TrialFolder:
@@ -63,32 +72,49 @@ class TrialFolder:
         return self.path / "best.pt"
 
     def history(self) -> list[Row]:
-        """Read one row per epoch, ascending; skip a last line that a kill truncated."""
+        """Read one row per epoch, ascending; skip a last line that a kill truncated.
+
+        Raises:
+            RefusedError: If a line is not as it was written; the message names it.
+        """
         file = self.path / "history.jsonl"
         lines = (
             safe_json.read_text(file, MOST_HISTORY_BYTES).splitlines(keepends=True)
             if file.is_file()
             else []
         )
-        return [safe_json.parse_object(line, file) for line in lines if line.endswith("\n")]
+        rows = []
+        for number, line in enumerate(lines, start=1):
+            if line.endswith("\n"):
+                place = f"line {number} of {file}"
+                rows.append(unseal(safe_json.parse_object(line, place), place, _REMEDY))
+        return rows
 
     def rewrite_history(self, rows: list[Row]) -> None:
         """Replace the history, atomically."""
-        text = "".join(json.dumps(row) + "\n" for row in rows)
+        text = "".join(json.dumps(seal(row)) + "\n" for row in rows)
         write_atomically(self.path / "history.jsonl", lambda aside: aside.write_text(text))
 
     def append(self, row: Row) -> None:
-        """Add an epoch to the history."""
+        """Add an epoch to the history, and force it onto the disk: its checkpoint must not outlive it."""
         with (self.path / "history.jsonl").open("a") as file:
-            file.write(json.dumps(row) + "\n")
+            file.write(json.dumps(seal(row)) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
 
     def read(self, name: str) -> Any:
-        """Read ``<name>.json``; None if it is missing."""
-        return read_optional_json(self.path / f"{name}.json")
+        """Read ``<name>.json``; None if it is missing.
+
+        Raises:
+            RefusedError: If it is damaged, or not as it was written.
+        """
+        file = self.path / f"{name}.json"
+        content = read_optional_json(file)
+        return content if content is None else unseal(content, file, _REMEDY)
 
     def write(self, name: str, content: Any) -> None:
-        """Write ``<name>.json`` atomically."""
-        write_json(self.path / f"{name}.json", content)
+        """Write ``<name>.json`` atomically; results have their checksum in it."""
+        write_json(self.path / f"{name}.json", seal(content) if name in RESULTS else content)
 
     def end(self, reason: str, **more: Any) -> None:
         """Write ``end.json`` with reason and time: the trial is not trained again."""

@@ -8,9 +8,9 @@ import netCDF4
 import numpy as np
 import pytest
 
+from data.io.seals import seal, sum_bytes
 from data.pack import READER_CRASHED, Pack, load_pack, make_pack
 from data.pack.file_format import MANIFEST
-from data.pack.integrity import seal, sum_bytes
 from data.tiles import BANDS, MODALITIES, ORBITS, TileError, open_tile, tile_path
 from tests.support.hostile_files import Canary
 from tests.support.optical import add_optical
@@ -234,6 +234,7 @@ def test_loading_refuses_a_damaged_or_older_pack(pack: Pack, tmp_path: Path) -> 
         ({"inputs": "../x"}, "A pack's inputs must be"),
         ({"sums": {"a": 1}}, "A pack's sums must be"),
         ({"events": 1}, "A pack's events must be"),
+        ({"units": "m"}, "A pack's units must be"),
         ({"synthetic": False}, "A pack's manifest must have its own checksum, but got another"),
         ({"events": "0"}, "A pack's manifest must have its own checksum"),
         ({"crs": ["EPSG:32654"]}, "A pack's manifest must have its own checksum"),

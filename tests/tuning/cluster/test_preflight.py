@@ -16,12 +16,12 @@ from tests.support.servers import find_port
 from tuning.cluster.node_info import (
     NodeQuery,
     NodeReport,
-    hash_code,
     report_node,
     try_connection,
     try_copy_pack,
 )
 from tuning.cluster.preflight import find_faults
+from tuning.train.environment import hash_code
 
 NODE = {"NodeManagerHostname": "n7", "NodeManagerAddress": "10.0.0.7", "NodeID": "ab" * 28}
 

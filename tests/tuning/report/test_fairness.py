@@ -9,6 +9,7 @@ import pytest
 from tuning.report.fairness import (
     describe_input,
     describe_unequal_input,
+    describe_versions,
     group_by_input,
     make_reads_columns,
 )
@@ -63,6 +64,29 @@ def test_compared_models_of_other_dates_are_named() -> None:
     assert describe_unequal_input(table, ["B", "C"]) == ""
     text = describe_unequal_input(table, ["A", "B"])
     assert text.endswith("same acquisitions (B: 15 all; A: 4 even).")
+
+
+def test_runs_of_different_code_or_packages_are_named() -> None:
+    def run(seed: int, code: str, torch: str = "2.13", commit: str = "abc") -> Any:
+        tags = {"env.code": code, "git_commit": commit, "env.packages.torch": torch}
+        return SimpleNamespace(seed=seed, run=SimpleNamespace(data=SimpleNamespace(tags=tags)))
+
+    def model(title: str, *runs: Any) -> Any:
+        return SimpleNamespace(title=title, runs=runs)
+
+    assert describe_versions([model("U", run(1, "x"), run(2, "x")), model("V", run(1, "x"))]) == ""
+    text = describe_versions([model("U", run(1, "x"), run(2, "y", commit="d\x1b[31m"))])
+    assert text == (
+        "The runs were made by different code (commit abc, code x: U seed 1; commit d??31m, code y: U seed 2)."
+    )
+    text = describe_versions([model("U", run(1, "x"), run(2, "x", torch="2.14"))])
+    assert text == "The runs were made with different packages (torch 2.13 and 2.14)."
+    old = SimpleNamespace(data=SimpleNamespace(tags={"git_commit": "abc"}))
+    older = SimpleNamespace(data=SimpleNamespace(tags={}))
+    runs = [SimpleNamespace(seed=1, run=old), SimpleNamespace(seed=2, run=older)]
+    assert "commit abc: U seed 1; commit unknown: U seed 2" in describe_versions(
+        [model("U", *runs)]
+    )
 
 
 def test_the_terminal_shows_places_inputs_and_trials() -> None:

@@ -9,7 +9,7 @@ from tuning.page.html import Page, Section
 from tuning.report.ceiling import build_ceiling_section, describe_ceiling
 from tuning.report.context import ReportContext, describe_blind_seeds
 from tuning.report.events import build_events_section, describe_new_events
-from tuning.report.fairness import describe_unequal_input
+from tuning.report.fairness import describe_unequal_input, describe_versions
 from tuning.report.placebo import build_placebo_section
 from tuning.report.register_models import build_models_section
 from tuning.report.sections.basis import build_basis_section
@@ -104,6 +104,8 @@ def describe_result(context: ReportContext) -> Iterator[str]:
         yield from (_capitalise(sentence) for sentence in describe_leaks(context.folder))
     if context.missing_runs:
         yield "This report is partial: " + " ".join(context.missing_runs)
+    if versions := describe_versions(context.ranking.models):
+        yield versions
     if len(context.events):
         yield from _describe_events(context)
     yield from _describe_comparison(context)
