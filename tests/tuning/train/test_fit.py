@@ -10,6 +10,7 @@ import torch
 from data.pack import Pack
 from data.splits import Split
 from tests.support.training import CPU, FaultyNet, train_rows
+from tuning.train import environment
 from tuning.train.__main__ import main
 from tuning.train.checkpoints import load_checkpoint
 from tuning.train.evaluate import measure_test, pick_examples
@@ -66,6 +67,26 @@ def test_epoch_whose_checkpoint_was_lost_is_trained_again(
     (trial.path / "history.jsonl").open("a").write('{"epoch": 4')  # and cut this one off
     assert train_rows(config, pack, trial.path) == whole
     assert len(trial.history()) == 3
+
+
+def test_history_that_a_power_cut_took_is_that_of_the_checkpoint_again(
+    config: Config, pack: Pack, tmp_path: Path
+) -> None:
+    whole = train_rows(config, pack, tmp_path / "whole")
+    interrupt(config, pack, tmp_path / "resumed")
+    (tmp_path / "resumed" / "history.jsonl").write_bytes(b"\0" * 100 + b"\n")
+    assert train_rows(config, pack, tmp_path / "resumed") == whole
+    assert [row["epoch"] for row in TrialFolder(tmp_path / "resumed").history()] == [1, 2, 3]
+
+
+def test_a_trial_continued_with_other_code_names_both(
+    config: Config, pack: Pack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(environment, "hash_code", lambda: "first")
+    interrupt(config, pack, tmp_path)
+    monkeypatch.setattr(environment, "hash_code", lambda: "second")
+    train_rows(config, pack, tmp_path)
+    assert TrialFolder(tmp_path).read("environment")["code"] == "first second"
 
 
 def test_finished_training_is_reported_without_training(
