@@ -1,4 +1,4 @@
-"""What a datacube declares: its coordinate system, wherever it stands, and the no-data values of its variables."""
+"""The coordinate system that a datacube declares, wherever it stands."""
 
 import contextlib
 from collections.abc import Iterator
@@ -9,7 +9,6 @@ import xarray as xr
 
 WKT_NAMES = ("crs_wkt", "spatial_ref")
 CRS_NAMES = ("crs", "proj:code", "proj:wkt2", "epsg", "proj:epsg", "epsg_code", *WKT_NAMES)
-NODATA_NAMES = ("nodata", "nodatavals", "_FillValue", "missing_value")
 MIN_EPSG = 1024  # of EPSG's codes; smaller numbers are placeholders
 
 
@@ -43,30 +42,3 @@ def _to_text(value: Any) -> str:
         number = float(text)
         return f"EPSG:{number:.0f}" if number >= MIN_EPSG else ""
     return text if isinstance(item, (str, bytes)) else ""
-
-
-def mask_nodata(values: np.ndarray, variable: xr.DataArray) -> np.ndarray:
-    """Replace a variable's own no-data values with NaN.
-
-    Args:
-        values: As xarray decoded them, so that ``_FillValue`` and packing are dealt with; float32.
-        variable: Its attributes, of which Open Data Cube writes ``nodata``.
-    """
-    scale = float(variable.encoding.get("scale_factor", 1))
-    offset = float(variable.encoding.get("add_offset", 0))
-    given = [variable.attrs[name] for name in NODATA_NAMES if name in variable.attrs]
-    for number in (_to_number(item) for items in given for item in np.atleast_1d(items)):
-        if np.isnan(number):
-            continue
-        wanted = np.float32(number * scale + offset)
-        packed = (scale, offset) != (1, 0)
-        empty = np.isclose(values, wanted, 1e-6) if packed else values == wanted
-        values = np.where(empty, np.float32(np.nan), values)
-    return values
-
-
-def _to_number(value: Any) -> float:
-    try:
-        return float(value)
-    except (TypeError, ValueError):
-        return float("nan")

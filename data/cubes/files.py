@@ -9,6 +9,7 @@ import netCDF4
 import xarray as xr
 import zarr
 
+from data.io.memory import measure_chunk
 from data.io.safe_json import refused_error, show_value
 
 ROOT = "/"
@@ -48,7 +49,7 @@ def _list_netcdf(path: Path) -> list[str]:
                 raise refused_error(
                     "A variable must hold numbers", f"{variable.name}", path, LAYOUT
                 )
-            _check_coordinate(variable.name, variable.shape, path)
+            _check_coordinate(variable.name, variable.shape, measure_chunk(variable), path)
         return [ROOT, *file.groups]
 
 
@@ -63,7 +64,8 @@ def _list_zarr(path: Path) -> list[str]:
             raise refused_error(
                 f"A codec must be one of {', '.join(sorted(CODECS))}", got, path, LAYOUT
             )
-        _check_coordinate(name, array.shape, path)
+        itemsize = getattr(array.dtype, "itemsize", 8)
+        _check_coordinate(name, array.shape, math.prod(array.chunks) * itemsize, path)
     return [ROOT, *root.group_keys()]
 
 
@@ -79,11 +81,14 @@ def _list_codecs(content: Any) -> Iterator[str]:
             yield str(name)
 
 
-def _check_coordinate(name: str, shape: tuple[int, ...], path: Path) -> None:
-    """Raise if a coordinate, which opening the datacube reads whole, is too long."""
+def _check_coordinate(name: str, shape: tuple[int, ...], chunk_bytes: int, path: Path) -> None:
+    """Raise if a coordinate, which opening the datacube reads whole, is too long, or its chunk too large."""
     if len(shape) == 1 and math.prod(shape) > MAX_COORDINATES:
         got = f"{math.prod(shape):,}"
         raise refused_error(f"{name} must have at most {MAX_COORDINATES:,} values", got, path)
+    if len(shape) < 2 and chunk_bytes > MAX_CHUNK_BYTES:
+        rule = f"A chunk of {name} must have at most {MAX_CHUNK_BYTES:,} bytes"
+        raise refused_error(rule, f"{chunk_bytes:,}", path)
 
 
 def open_group(path: Path, group: str) -> xr.Dataset:
@@ -100,11 +105,17 @@ def read_chunks(variable: xr.DataArray) -> tuple[int, ...]:
     return tuple(int(size) for size in chunks)
 
 
+def measure_chunk_bytes(variable: xr.DataArray) -> int:
+    """Return the bytes of a variable's chunk, decompressed; 0 if it is not chunked."""
+    chunks = read_chunks(variable)
+    itemsize = int(variable.encoding.get("dtype", variable.dtype).itemsize)
+    return math.prod(chunks) * itemsize if chunks else 0
+
+
 def check_chunks(variable: xr.DataArray, source: str) -> None:
     """Raise if reading any window would load a chunk that is too large for memory."""
-    chunks = read_chunks(variable)
-    size = math.prod(chunks) * variable.encoding.get("dtype", variable.dtype).itemsize
-    if chunks and size > MAX_CHUNK_BYTES:
+    if (size := measure_chunk_bytes(variable)) > MAX_CHUNK_BYTES:
+        chunks = read_chunks(variable)
         rule = f"A chunk must have at most {MAX_CHUNK_BYTES:,} bytes"
         remedy = "Rechunk it to one date and about 512 x 512 px."
         raise refused_error(rule, f"{size:,} ({variable.name}, {chunks})", source, remedy)

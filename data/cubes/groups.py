@@ -21,6 +21,7 @@ from data.cubes.names import (
 )
 from data.cubes.orbits import Directions, find_directions, find_group_modality
 from data.cubes.times import join_slices, read_times
+from data.io.memory import limited_memory
 from data.io.safe_json import RefusedError, refused_error, show_value
 from data.tiles.rules import BANDS, ORBITS, SCENE_CLASS
 
@@ -41,6 +42,12 @@ class Group:
     slices: tuple[tuple[int, ...], ...]
 
 
+_DAMAGES = (
+    *(OSError, RuntimeError, LookupError, AttributeError, TypeError, ValueError),
+    MemoryError,  # a chunk that holds more than the file says
+)
+
+
 def open_groups(
     path: Path, modalities: Sequence[str], orbit: str | None, notes: list[str]
 ) -> dict[str, Group]:
@@ -57,11 +64,12 @@ def open_groups(
             unsafe codec or too large chunks.
     """
     try:
-        return _open(path, modalities, orbit, notes)
+        with limited_memory():
+            return _open(path, modalities, orbit, notes)
     except RefusedError:
         raise
     # A damaged file can raise almost any of these.
-    except (OSError, RuntimeError, LookupError, AttributeError, TypeError, ValueError) as error:
+    except _DAMAGES as error:
         got = f"{type(error).__name__}: {error}"
         raise refused_error("A datacube must be readable NetCDF or Zarr", got, path) from error
 

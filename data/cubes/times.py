@@ -8,7 +8,7 @@ import xarray as xr
 
 from data.io.errors import list_first
 from data.io.safe_json import refused_error, show_value
-from data.tiles.rules import NODATA
+from data.values.nodata import find_fills
 
 # An orbit takes 98.7 minutes, so two images of a place within an hour are slices of one pass, cut every 25 s.
 SAME_PASS = np.timedelta64(1, "h")
@@ -75,7 +75,7 @@ def merge_passes(values: np.ndarray, slices: Sequence[Sequence[int]]) -> np.ndar
     """Join the slices of each pass: the first that has data at a pixel; 0 counts as no data, as borders often are.
 
     Args:
-        values: Images as stored, shape ``(N, H, W)``, float32; NaN or -9999 = no data.
+        values: Images as stored, shape ``(N, H, W)``, float32; NaN or a fill = no data.
         slices: For each pass, the indices of its images.
 
     Returns:
@@ -84,6 +84,6 @@ def merge_passes(values: np.ndarray, slices: Sequence[Sequence[int]]) -> np.ndar
     merged = values[[one[0] for one in slices]]
     for layer, (_, *others) in zip(merged, slices, strict=True):
         for index in others:
-            blank = np.isnan(layer) | (layer == 0) | (layer <= NODATA)
+            blank = np.isnan(layer) | (layer == 0) | find_fills(layer) | np.isinf(layer)
             np.copyto(layer, values[index], where=blank & ~np.isnan(values[index]))
     return merged

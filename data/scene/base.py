@@ -14,13 +14,14 @@ from data.io.safe_json import refused_error, show_value
 from data.pack.channels import AROUND_EVENT, MAPS, SAR_CHANNELS, list_modalities
 from data.pack.placebo import Placebo
 from data.scene.georeference import Grid
+from data.scene.no_data import NoDataCounts
 from data.scene.windows import Window
 from data.tiles import ORBITS
 from data.tiles.common_dates import choose_learnt_steps
 from data.tiles.events import read_event_date
 from data.tiles.regions import parse_time
 
-MAX_DATES_SHOWN = 4  # in a message
+MAX_DATES_SHOWN = 4
 
 
 @dataclass(frozen=True)
@@ -101,6 +102,7 @@ class Scene:
         dates: Acquisitions by modality: of a datacube once, of tiles for each tile that was read.
         notes: Conversions and choices made on opening, one sentence each.
         excluded: Tiles that could not be read so far, with the reason.
+        no_data: Pixels without data so far, of a datacube once it is read.
         pretended: Times of the pretended events of a placebo so far, without duplicates.
     """
 
@@ -112,6 +114,7 @@ class Scene:
     dates: dict[str, list[SeriesDates]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     excluded: dict[str, str] = field(default_factory=dict)
+    no_data: NoDataCounts = field(default_factory=NoDataCounts)
     pretended: set[np.datetime64] = field(default_factory=set)
 
     def list_windows(self, side: int, overlap: int) -> list[Window]:
@@ -179,7 +182,7 @@ def choose_steps(
         spec: The network's input.
         event: Time of the event, UTC.
         modality: Such as ``s1asc``.
-        source: File or tile of the series, for the error message.
+        source: File or tile, for the error message.
 
     Returns:
         ``spec.timesteps`` ascending indices; for a placebo of few images, some repeated.

@@ -21,11 +21,12 @@ from data.scene.base import (
 )
 from data.scene.georeference import RESAMPLE, Grid, find_grid
 from data.scene.half_precision import round_to_float16
+from data.scene.no_data import NoDataCounts
 from data.scene.resample import choose_grid, describe_resampling
 from data.scene.row_cache import ChunkLayout, RowCache
-from data.scene.series import Layers, Series, detect_units, read_heights
+from data.scene.series import Layers, Series, find_units, read_heights, reading
 from data.scene.windows import Span, Window, combine_spans, make_spans
-from data.tiles.rules import BANDS, ORBITS, Units
+from data.tiles.rules import ORBITS, Units
 
 UNCHUNKED = ChunkLayout(1, 0, 1)
 
@@ -80,12 +81,9 @@ def make_cube(
         notes += dict.fromkeys(
             note for frame in frames for note in describe_resampling(frame, grid, name)
         )
-    detected = {
-        name: units or _detect(one, name) if name in ORBITS else None
-        for name, one in series.items()
-    }
-    if linear := [name for name, unit in detected.items() if unit == "linear"]:
-        notes.append(f"Backscatter of {', '.join(linear)} was converted from linear power to dB.")
+    radar = {name: one for name, one in series.items() if name in ORBITS}
+    bands = {name: [c.split(":")[1] for c in spec.channels if c.startswith(name)] for name in radar}
+    found = find_units(radar, bands, units, notes) if radar else None
     return Cube(
         grid=grid,
         spec=spec,
@@ -97,7 +95,8 @@ def make_cube(
         dates=dates,
         path=path,
         series={
-            name: Series(one.layers, one.layout, detected[name]) for name, one in series.items()
+            name: Series(one.layers, one.layout, found if name in radar else None)
+            for name, one in series.items()
         },
         heights=heights,
     )
@@ -121,16 +120,6 @@ def _find_common_grid(
                 RESAMPLE,
             )
     return grid
-
-
-def _detect(series: Series, name: str) -> Units:
-    """Detect the unit of the last acquisition."""
-    layers = series.layers[-1]
-    band, frame = BANDS[name][0], layers.frame
-    return detect_units(
-        lambda rows, columns: layers.read(band, rows, columns)[-1],
-        *(frame.height, frame.width, layers.source),
-    )
 
 
 @dataclass(kw_only=True)
@@ -186,16 +175,14 @@ class Cube(Scene):
         first, last = windows[0], windows[-1]
         width = last.columns.stop - first.columns.start
         whole = Window(first.rows, Span(first.columns.start, np.ones(width, np.float32)))
-        try:
+        with reading(self.series.values(), f"{whole} of {self.path}", self._measure(whole)):
             bands = {
                 name: cache.read(whole.rows.slice, whole.columns.slice)
                 for name, cache in self._caches.items()
             }
             maps = self._read_maps(whole)
-        except (OSError, RuntimeError) as error:
-            raise refused_error(
-                "A datacube must be readable", error, f"{whole} of {self.path}"
-            ) from error
+        if (whole.rows.stop, last.columns.stop) == (self.grid.height, self.grid.width):
+            self._count_no_data()
         x = stack_channels(self.spec.channels, bands, maps)
         valid = find_backscatter(self.spec.channels, x)
         relief = maps["DEM"] if maps else next(iter(bands.values()))[-1].astype(np.float32)
@@ -207,6 +194,23 @@ class Cube(Scene):
                 WindowData(x[cut], relief[cut], valid[cut]) if valid[cut].any() else None
             )
         return window_data
+
+    def _measure(self, whole: Window) -> int:
+        """Return the bytes that reading a window may take, and the networks beside it."""
+        height, width = whole.shape
+        rows = [height + self._find_layout(name).rows for name in self._caches]
+        return 2**30 + 24 * self.spec.timesteps * width * sum(rows)
+
+    def _count_no_data(self) -> None:
+        """Check and keep the counts of all that was read."""
+        counts = NoDataCounts()
+        for name in self._caches:
+            modality, band = name.split(":")
+            series, dates = self.series[modality], self.dates[modality][0]
+            series.check(band)
+            if band in series.tallies:
+                counts.add(name, dates.chosen, series.tallies[band])
+        self.no_data = counts
 
     def _read_band(self, channel: str, rows: slice, columns: slice) -> np.ndarray:
         """Read the chosen acquisitions of a band, shape ``(T, H, W)``."""

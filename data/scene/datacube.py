@@ -8,17 +8,22 @@ import numpy as np
 import xarray as xr
 
 from data.cubes import open_groups
-from data.cubes.crs import find_crs, mask_nodata
+from data.cubes.crs import find_crs
+from data.cubes.files import measure_chunk_bytes
 from data.cubes.names import DIMS
 from data.cubes.times import merge_passes
 from data.io.safe_json import refused_error, show_value
 from data.scene.base import InputSpec, SeriesDates, find_event
 from data.scene.cube import Cube, choose_dates, make_cube
-from data.scene.georeference import TOLERANCE, Frame, parse_crs
+from data.scene.georeference import Frame, parse_crs
 from data.scene.row_cache import ChunkLayout, read_acquisitions, read_chunk_layout
-from data.scene.series import Layers, Series, nodata_to_nan
+from data.scene.series import Layers, Series
 from data.tiles.netcdf import SYNTHETIC
-from data.tiles.rules import BANDS, NODATA, ORBITS, SCENE_CLASS, Units
+from data.tiles.rules import BANDS, ORBITS, SCENE_CLASS, Units
+from data.values.backscatter import clean_heights
+from data.values.corners import TOLERANCE, find_corner
+from data.values.decode import decode_rest
+from data.values.nodata import find_fills
 
 MAX_UNEVEN = 0.1  # of a pixel: degrees in float32 are that uneven
 
@@ -64,7 +69,9 @@ def open_cube(
         read = partial(
             _read_layers, south, name, [groups[name].slices[step] for step in steps], layout
         )
-        series[name] = Series([Layers(frame, source, read)], layout, None)
+        chunk_bytes = measure_chunk_bytes(dataset[BANDS[name][0]])
+        layers = Layers(frame, source, read, len(steps), chunk_bytes)
+        series[name] = Series([layers], layout, None)
         if heights is None and "DEM" in south:
             heights = Layers(frame, source, partial(_read_dem, south))
     if heights is None and {"DEM", "slope"} & set(spec.channels):
@@ -108,9 +115,9 @@ def _read_layers(
         band = dataset[variable].transpose(*DIMS)[:, rows, columns]
         return read_acquisitions(band, indices, layout)
 
-    values = mask_nodata(read(name).astype(np.float32, copy=False), dataset[name])
+    values = decode_rest(read(name), dataset[name].attrs, dataset[name].encoding)
     if modality not in ORBITS:
-        empty = (values == NODATA) | (read(SCENE_CLASS) == 0)
+        empty = find_fills(values) | (read(SCENE_CLASS) == 0)
         values = np.where(empty, np.float32(np.nan), values)
     if [index for one in slices for index in one] == indices and len(indices) == len(slices):
         return values
@@ -121,8 +128,8 @@ def _read_dem(dataset: xr.Dataset, name: str, rows: slice, columns: slice) -> np
     """Read heights, shape ``(1, H, W)``, float32; NaN = no data."""
     heights = dataset[name]
     layer = heights.isel(time=0) if "time" in heights.dims else heights
-    values = layer.transpose("y", "x")[rows, columns].values.astype(np.float32)
-    return nodata_to_nan(mask_nodata(values, heights))[None]
+    values = layer.transpose("y", "x")[rows, columns].values
+    return clean_heights(decode_rest(values, heights.attrs, heights.encoding))[None]
 
 
 def read_frame(dataset: xr.Dataset, source: Path | str) -> tuple[Frame, str | None]:
@@ -181,41 +188,17 @@ def _find_offset(
     source: Path | str,
 ) -> tuple[tuple[float, float], str | None]:
     """Return how far the first coordinates are from the first pixel's corner, and a note if it was guessed."""
-    note: str | None = None
-    given = [
-        v.attrs["GeoTransform"] for v in dataset.variables.values() if "GeoTransform" in v.attrs
-    ]
-    if given:
-        gaps = _read_transform(str(given[0]), first, dataset.sizes["y"] * steps[1], source)
-    else:
-        gaps, note = (first[0], -first[1]), "x and y were taken for the pixels' {}."
-    degrees = max(steps) < 1  # multiples of the pixel size mean nothing in degrees
-    for share, point in ((0.0, "upper left corners"), (0.5, "centres")):
-        pairs = list(zip(gaps, steps, strict=True))
-        exact = note is None
-        if not (note and degrees) and all(_is_near(g / s - share, exact=exact) for g, s in pairs):
-            return (share * steps[0], share * steps[1]), note and note.format(point)
-    if note:
-        return (steps[0] / 2, steps[1] / 2), note.format("centres")
-    remedy = "Correct the GeoTransform, for example with rioxarray's write_transform()."
-    got = f"({first[0]:.2f}, {first[1]:.2f})"
-    raise refused_error(
-        "x and y must be the corners or the centres of the pixels", got, source, remedy
-    )
-
-
-def _read_transform(
-    text: str, first: tuple[float, float], length: float, source: Path | str
-) -> tuple[float, float]:
-    """Return how far the first coordinates are from the corner in GDAL's GeoTransform."""
+    variables = dataset.variables.values()
+    texts = (str(v.attrs["GeoTransform"]) for v in variables if "GeoTransform" in v.attrs)
+    text = next(texts, None)
     try:
-        west, _, _, edge, _, step = (float(word) for word in text.split())
+        corner = find_corner(first, steps, text, dataset.sizes["y"])
     except ValueError as error:
-        raise refused_error("GeoTransform must be six numbers", show_value(text), source) from error
-    north = edge if step < 0 else edge + length  # rows stored from south to north
-    return first[0] - west, north - first[1]
-
-
-def _is_near(gap: float, *, exact: bool) -> bool:
-    """Return whether a gap in pixels is zero: exactly, or modulo a pixel."""
-    return abs(gap if exact else (gap + 0.5) % 1 - 0.5) < 2 * TOLERANCE
+        rule = "GeoTransform must be six numbers"
+        raise refused_error(rule, show_value(text), source) from error
+    if corner.share is None:
+        remedy = "Correct the GeoTransform, for example with rioxarray's write_transform()."
+        rule, got = "x and y must be the corners or the centres of the pixels", "({:.2f}, {:.2f})"
+        raise refused_error(rule, got.format(*first), source, remedy)
+    note = f"x and y were taken for the pixels' {corner.point}." if corner.guessed else None
+    return (corner.share * steps[0], corner.share * steps[1]), note

@@ -10,8 +10,8 @@ from pyproj.exceptions import CRSError
 
 from data.io.safe_json import refused_error, show_value
 from data.tiles.rules import PIXEL_M
+from data.values.corners import TOLERANCE
 
-TOLERANCE = 0.001  # of a pixel: coordinates may be stored as float32 or come from a projection
 MAX_DISTORTION = 0.01  # of lengths: in UTM 0.001, in Web Mercator 0.37 at 43 degrees north
 RESAMPLE = "Pass --resample to map it on a grid of 10 m."
 

@@ -89,14 +89,18 @@ def _read_event(dates: Mapping[str, Dates]) -> str:
 def _open_bands(bands: Mapping[str, Band]) -> Opened:
     opened = {name: (open_geotiff(band.path), band.number) for name, band in bands.items()}
     for name, (raster, index) in opened.items():
-        chunk = (
-            np.prod(raster.block_shapes[index - 1]) * np.dtype(raster.dtypes[index - 1]).itemsize
-        )
-        if chunk > MAX_CHUNK_BYTES:
+        if (chunk := _measure_block(raster, index)) > MAX_CHUNK_BYTES:
             rule = f"A block must have at most {MAX_CHUNK_BYTES:,} bytes"
             remedy = "Write it in blocks of 512 x 512 px."
             raise refused_error(rule, f"{chunk:,} ({name})", raster.name, remedy)
     return opened
+
+
+def _measure_block(raster: rasterio.DatasetReader, index: int) -> int:
+    """Return the bytes of a band's block, decompressed."""
+    return int(
+        np.prod(raster.block_shapes[index - 1]) * np.dtype(raster.dtypes[index - 1]).itemsize
+    )
 
 
 def _make_layers(opened: Opened) -> Layers:
@@ -114,7 +118,8 @@ def _make_layers(opened: Opened) -> Layers:
             raise refused_error(
                 "Polarisations of a date must be on one grid", got, other.name, remedy
             )
-    return Layers(frame, Path(raster.name).name, partial(_read, opened))
+    chunk_bytes = max(_measure_block(*one) for one in opened.values())
+    return Layers(frame, Path(raster.name).name, partial(_read, opened), chunk_bytes=chunk_bytes)
 
 
 def _read_frame(raster: rasterio.DatasetReader) -> Frame:

@@ -1,24 +1,37 @@
 """The acquisitions of one modality, read window by window in dB on the grid of the map; and the unit of backscatter."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import product
 
 import numpy as np
 
+from data.io.memory import SPARE_BYTES, limited_memory
 from data.io.safe_json import refused_error
 from data.scene.georeference import Frame, Grid
+from data.scene.no_data import refusing
 from data.scene.resample import resample_window
 from data.scene.row_cache import ChunkLayout
 from data.scene.windows import format_area
-from data.tiles.rules import DB_CEILING, DB_RANGE, NODATA, Units
-from data.tiles.values import find_bounds
+from data.tiles.rules import Units
+from data.values.backscatter import (
+    check_sample,
+    clean_backscatter,
+    convert_to_db,
+    settle_units,
+)
+from data.values.nodata import find_fills
+from data.values.tally import Tally
 
-SAMPLES = 16  # squares along the diagonal, from which the unit is detected
+SQUARES = (4, 8)  # along each axis, from which the unit is told; more where they have no data
 SAMPLE_PX = 64
-MAX_OUTLIERS = 0.01  # share of pixels beyond DB_RANGE; strong scatterers exceed it
+CHUNKS_AT_ONCE = 12  # Zarr decompresses ten at once
 
-# Variable, rows and columns -> values as stored, shape (T, H, W), float32; NaN or -9999 = no data.
+# Variable, rows and columns -> values as stored, decoded, shape (T, H, W), float32; NaN = no data that the file declares.
 ReadLayers = Callable[[str, slice, slice], np.ndarray]
+Samples = dict[str, np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -29,11 +42,15 @@ class Layers:
         frame: Their pixel grid.
         source: Their group or file, for messages.
         read: Reads a window of a variable.
+        dates: Number of acquisitions.
+        chunk_bytes: Bytes that reading a pixel decompresses, as the file says.
     """
 
     frame: Frame
     source: str
     read: ReadLayers
+    dates: int = 1
+    chunk_bytes: int = 0
 
 
 @dataclass(frozen=True)
@@ -44,11 +61,13 @@ class Series:
         layers: The acquisitions, in the order of time.
         layout: Chunks in the direction of the rows, which a reader should take whole.
         units: Unit of the backscatter; None for reflectance.
+        tallies: What was counted so far, by band of backscatter.
     """
 
     layers: Sequence[Layers]
     layout: ChunkLayout
     units: Units | None
+    tallies: dict[str, Tally] = field(default_factory=dict)
 
     def read(self, band: str, rows: slice, columns: slice, grid: Grid) -> np.ndarray:
         """Read a window of a map's grid.
@@ -63,30 +82,77 @@ class Series:
             Shape ``(T, H, W)``, float32, in dB for backscatter; NaN = no data.
 
         Raises:
-            ValueError: If a value is infinite.
+            ValueError: If a value is infinite, or an acquisition has too many that cannot be backscatter.
         """
-        blocks = [self._read(layers, band, rows, columns, grid) for layers in self.layers]
-        return np.concatenate(blocks) if len(blocks) > 1 else blocks[0]
+        blocks, first = [], 0
+        for layers in self.layers:
+            blocks.append(self._read(layers, first, band, rows, columns, grid))
+            first += layers.dates
+        values = np.concatenate(blocks) if len(blocks) > 1 else blocks[0]
+        if self.units is None:
+            return values
+        self.check(band, grid.height * grid.width)
+        return convert_to_db(values, self.units)
+
+    def check(self, band: str, whole: int | None = None) -> None:
+        """Raise if what was read so far cannot be backscatter; *whole* are the pixels of an image that is still being read."""
+        if self.units is not None and band in self.tallies:
+            with refusing(self.layers[0].source):
+                self.tallies[band].check(self.units, whole)
 
     def _read(
-        self, layers: Layers, band: str, rows: slice, columns: slice, grid: Grid
+        self, layers: Layers, first: int, band: str, rows: slice, columns: slice, grid: Grid
     ) -> np.ndarray:
-        source = f"{band} of {layers.source}"
+        """Read acquisitions from *first* on in the file's unit, cleaned, on the map's grid."""
+        clean = partial(self._clean, layers, first, band)
         if layers.frame.matches(grid.frame):
-            values = layers.read(band, rows, columns)
-            at = f"{source}, {format_area(rows, columns)}"
-            return to_db(values, self.units, at) if self.units else values
-        if self.units is None:
-            return resample_window(
-                lambda *at: layers.read(band, *at), layers.frame, grid, rows, columns
-            )
-        units = self.units
+            return clean(rows, columns)
+        to_power = partial(_change_scale, units=self.units, reverse=False)
         # The mean of two pixels' backscatter is that of their power, not of their dB.
-        power = resample_window(
-            lambda *at: to_power(layers.read(band, *at), units, f"{source}, {format_area(*at)}"),
-            *(layers.frame, grid, rows, columns),
+        resampled = resample_window(
+            lambda *at: to_power(clean(*at)), layers.frame, grid, rows, columns
         )
-        return to_db(power, "linear", source)
+        return _change_scale(resampled, self.units, reverse=True)
+
+    def _clean(
+        self, layers: Layers, first: int, band: str, rows: slice, columns: slice
+    ) -> np.ndarray:
+        values = layers.read(band, rows, columns)
+        if self.units is None:
+            return values
+        dates = sum(one.dates for one in self.layers)
+        tally = self.tallies.setdefault(band, Tally(band, dates))
+        with refusing(f"{band} of {layers.source}, {format_area(rows, columns)}"):
+            return clean_backscatter(values, self.units, tally, first)
+
+
+def _change_scale(values: np.ndarray, units: Units | None, *, reverse: bool) -> np.ndarray:
+    """Convert dB to power, or in reverse; other values stay."""
+    if units != "dB":
+        return values
+    changed: np.ndarray = 10 * np.log10(values) if reverse else 10 ** (values / np.float32(10))
+    return changed
+
+
+@contextmanager
+def reading(series: Iterable[Series], source: str, extra_bytes: int = 0) -> Iterator[None]:
+    """Limit memory to what the files' chunks need, and say what could not be read.
+
+    Args:
+        series: What will be read.
+        source: Where, for the message.
+        extra_bytes: Memory that is needed besides.
+
+    Raises:
+        ValueError: If the file is damaged, or a chunk holds more than the file says.
+    """
+    chunks = [layers.chunk_bytes for one in series for layers in one.layers]
+    try:
+        with limited_memory(SPARE_BYTES + CHUNKS_AT_ONCE * max(chunks, default=0) + extra_bytes):
+            yield
+    except (OSError, RuntimeError, MemoryError) as error:
+        got = f"{type(error).__name__}: {error}" if isinstance(error, MemoryError) else error
+        raise refused_error("A datacube must be readable", got, source) from error
 
 
 def read_heights(layers: Layers, rows: slice, columns: slice, grid: Grid) -> np.ndarray:
@@ -98,79 +164,78 @@ def read_heights(layers: Layers, rows: slice, columns: slice, grid: Grid) -> np.
     return np.asarray(resampled[0])
 
 
-def list_squares(height: int, width: int) -> list[tuple[slice, slice]]:
-    """List rows and columns of squares along a raster's diagonal."""
-    ends = max(height - SAMPLE_PX, 0), max(width - SAMPLE_PX, 0)
-    corners = [[end * (2 * n + 1) // (2 * SAMPLES) for end in ends] for n in range(SAMPLES)]
-    squares = {
-        (top, left): (
-            slice(top, min(top + SAMPLE_PX, height)),
-            slice(left, min(left + SAMPLE_PX, width)),
-        )
-        for top, left in corners
-    }
-    return list(squares.values())
+def list_squares(height: int, width: int, count: int) -> list[tuple[slice, slice]]:
+    """List rows and columns of squares all over a raster, *count* along each axis or fewer."""
+    spans = []
+    for size in (height, width):
+        end = max(size - SAMPLE_PX, 0)
+        starts = sorted({end * (2 * n + 1) // (2 * count) for n in range(count)})
+        spans.append([slice(start, min(start + SAMPLE_PX, size)) for start in starts])
+    return list(product(*spans))
 
 
-def detect_units(
-    read: Callable[[slice, slice], np.ndarray], height: int, width: int, source: str
-) -> Units:
-    """Detect the unit from squares along the diagonal: backscatter in dB is negative nearly everywhere.
+def sample_values(series: Mapping[str, "Series"], bands: Mapping[str, Sequence[str]]) -> Samples:
+    """Read squares of every band and orbit, of the first and the last date, from which the unit is told.
 
     Args:
-        read: Reads rows and columns of one band and date, as stored.
-        height: Number of rows.
-        width: Number of columns.
-        source: Where the values are, for messages.
+        series: By modality.
+        bands: Names of each modality's bands.
+
+    Returns:
+        Values as stored by band, such as ``s1asc VV``.
 
     Raises:
-        ValueError: If no square has data, or too many values are outside the range of backscatter.
+        ValueError: If no square has data.
     """
-    squares = [nodata_to_nan(read(*at)) for at in list_squares(height, width)]
-    # An image that does not reach the scene's edges often holds zeros there, in dB too.
-    values = np.concatenate([square[np.isfinite(square) & (square != 0)] for square in squares])
-    if not values.size:
-        got = f"none in {len(squares)} squares along the diagonal"
-        raise refused_error("Backscatter must have data", got, source)
-    if 0 <= np.median(values) < 1:  # noise subtraction leaves some pixels of linear power below 0
-        return "linear"
-    if np.mean((values < DB_RANGE[0]) | (values > DB_RANGE[1])) > MAX_OUTLIERS:
-        got = f"{values.min():.4g} to {values.max():.4g}"
-        remedy = "Convert it to gamma nought in dB or in linear power."
-        raise refused_error(f"Backscatter must be in {DB_RANGE} dB", got, source, remedy)
-    return "dB"
+    for count in SQUARES:
+        samples: Samples = {}
+        for modality, one in series.items():
+            for layers in dict.fromkeys((one.layers[0], one.layers[-1])):
+                squares = list_squares(layers.frame.height, layers.frame.width, count)
+                for band in bands[modality]:
+                    read = [layers.read(band, *at)[[0, -1]].ravel() for at in squares]
+                    earlier = samples.get(f"{modality} {band}", np.empty(0, np.float32))
+                    samples[f"{modality} {band}"] = np.concatenate([earlier, *read])
+        empty = [name for name, values in samples.items() if not _has_data(values)]
+        if not empty:
+            return samples
+    source = series[empty[0].split()[0]].layers[0].source
+    got = f"none in {len(squares)} squares all over it"
+    raise refused_error(f"{empty[0]} must have data", got, source)
 
 
-def nodata_to_nan(values: np.ndarray) -> np.ndarray:
-    """Replace no data with NaN: -9999, any lower number such as -32768, and minus infinity, the dB of no power."""
-    return np.where(values <= NODATA, np.float32(np.nan), values)
+def _has_data(values: np.ndarray) -> bool:
+    return bool((np.isfinite(values) & (values != 0) & ~find_fills(values)).any())
 
 
-def to_power(values: np.ndarray, units: Units, source: str) -> np.ndarray:
-    """Convert backscatter to linear power; a power of exactly 0 is no data, as several producers store it."""
-    values = nodata_to_nan(values)
-    _check_finite(find_bounds(values), source)
+def find_units(
+    series: Mapping[str, "Series"],
+    bands: Mapping[str, Sequence[str]],
+    given: Units | None,
+    notes: list[str],
+) -> Units:
+    """Return the unit of the backscatter, told by a sample of all bands and orbits together.
+
+    Args:
+        series: Sentinel-1 by modality.
+        bands: Names of each modality's bands.
+        given: The user's unit; None to find it.
+        notes: Receives what was found.
+
+    Raises:
+        ValueError: If there are no values, they contradict each other or *given*, or they leave a doubt.
+    """
+    source = ", ".join(one.layers[-1].source for one in series.values())
+    with reading(series.values(), source):
+        samples = sample_values(series, bands)
+    with refusing(source):
+        units, found = settle_units(samples, given)
+        for name, values in samples.items():
+            check_sample(name, values, units)
     if units == "linear":
-        return np.where(values == 0, np.float32(np.nan), values)
-    power: np.ndarray = 10 ** (values / np.float32(10))
-    return power
-
-
-def to_db(values: np.ndarray, units: Units, source: str) -> np.ndarray:
-    """Convert backscatter to dB, clipped from ``DB_RANGE[0]`` to ``DB_CEILING`` as tiles are; each pass over the pixels runs only if needed."""
-    low, high = find_bounds(values)
-    if low <= NODATA:
-        values = nodata_to_nan(values)
-        low, high = find_bounds(values)
-    _check_finite((low, high), source)
-    if units == "linear":
-        values = 10 * np.log10(np.where(values > 0, values, np.float32(np.nan)))
-        low, high = find_bounds(values)
-    if low < DB_RANGE[0] or high > DB_CEILING:
-        values = values.clip(DB_RANGE[0], DB_CEILING)
-    return values
-
-
-def _check_finite(bounds: tuple[float, float], source: str) -> None:
-    if np.isinf(bounds).any():
-        raise refused_error("Backscatter must be finite or NaN", "inf", source)
+        names = ", ".join(series)
+        notes.append(f"Backscatter of {names} was converted from linear power to dB.")
+    if given is None:
+        word = "linear power" if units == "linear" else "dB"
+        notes.append(f"The unit of the backscatter, {word}, was told by its values: {found.text}.")
+    return units

@@ -77,6 +77,8 @@ def open_mosaic(path: Path, spec: InputSpec, units: Units | None = None) -> "Mos
         tiles=tiles,
         tile_events=events,
     )
+    if units is None and source.guessed:
+        scene.notes.append(f"The unit of the backscatter, {source.units}, was told by its values.")
     if source.units == "linear":
         scene.notes.append("Backscatter was converted from linear power to dB.")
     return scene
@@ -165,6 +167,9 @@ class Mosaic(Scene):
         for tile in tiles:
             source = f"{tile_id}, {tile.modality}"
             steps = choose_steps(tile.times, spec, event, tile.modality, source)
+            for band, tally in zip(BANDS[tile.modality], tile.tallies, strict=bool(tile.tallies)):
+                if f"{tile.modality}:{band}" in spec.channels:
+                    self.no_data.add(f"{tile.modality}:{band}", tile.times, tally, steps)
             dates = SeriesDates(spec.list_usable(tile.times), tile.times[steps])
             self.dates.setdefault(tile.modality, []).append(dates)
             bands |= _select_bands(tile, spec.channels, steps)

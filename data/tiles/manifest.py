@@ -28,6 +28,7 @@ class TileManifest:
         origin: Release and repository, for display.
         units: Unit of the backscatter in the files.
         seed: The twin's seed; None for other tiles.
+        guessed: Whether the unit was told by the values of tiles.
     """
 
     root: Path
@@ -35,10 +36,14 @@ class TileManifest:
     origin: str
     units: Units
     seed: int | None = None
+    guessed: bool = False
 
     def __str__(self) -> str:
         kind = describe_origin(self.synthetic)
-        return f"Data: {kind} tiles in {self.root} ({self.origin}, backscatter in {self.units})."
+        told = ", told by its values" if self.guessed else ""
+        return (
+            f"Data: {kind} tiles in {self.root} ({self.origin}, backscatter in {self.units}{told})."
+        )
 
 
 def describe_origin(synthetic: bool) -> str:
@@ -56,7 +61,7 @@ def read_manifest(root: Path, units: Units | None = None) -> TileManifest:
     Args:
         root: Folder that holds ``s1asc/`` or ``s1dsc/``.
         units: Unit of the backscatter. By default it follows from the manifest's release (``harmonized``: dB, ``raw``:
-            linear); without a manifest it is guessed from the first readable file.
+            linear); without a manifest it is told by the values of the first readable file of each orbit.
 
     Raises:
         FileNotFoundError: If there is no manifest and no tile.
@@ -80,7 +85,9 @@ def read_manifest(root: Path, units: Units | None = None) -> TileManifest:
                 units=units or _UNITS[version],
                 seed=manifest.get("seed"),
             )
-    return TileManifest(root, marked, "no manifest", units or _guess_units(root))
+    return TileManifest(
+        *(root, marked, "no manifest", units or _guess_units(root)), guessed=units is None
+    )
 
 
 def untrue_error(manifest: Path) -> ValueError:
@@ -143,12 +150,26 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _guess_units(root: Path) -> Units:
-    """Return the unit of the first readable file; dB if none is, since each file gets its own error later."""
-    orbits = [orbit for orbit in ORBITS if (root / orbit).is_dir()] or ORBITS
-    for orbit in orbits:
+    """Return the unit of the first file of each orbit that shows it; dB if none is readable, since each gets its own error later.
+
+    Raises:
+        TileError: If the orbits differ, or every file leaves a doubt.
+    """
+    found: dict[Units, Path] = {}
+    doubt: TileError | None = None
+    for orbit in [orbit for orbit in ORBITS if (root / orbit).is_dir()] or ORBITS:
         for tile_id in list_tiles(root, (orbit,)):
+            path = tile_path(root, tile_id, orbit)
             try:
-                return guess_units(tile_path(root, tile_id, orbit))
+                found.setdefault(guess_units(path), path)
+                break
             except TileError as error:
                 logger.debug("Skipped while guessing the unit: %s", error)
-    return "dB"
+                doubt = error if error.verdict == "unclear-unit" else doubt
+    if len(found) > 1:
+        got = " and ".join(f"{units} in {path}" for units, path in found.items())
+        rule, remedy = "All tiles must be in one unit", "Convert them to one unit."
+        raise TileError(f"{rule}, but got {got}. {remedy}", "wrong-unit")
+    if doubt is not None and not found:
+        raise doubt
+    return next(iter(found), "dB")

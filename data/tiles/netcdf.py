@@ -14,11 +14,13 @@ import netCDF4
 import numpy as np
 import xarray as xr
 
+from data.io.memory import limited_memory
 from data.io.read_file import TransientError, read_file, transient_error
 from data.io.safe_json import RefusedError
 from data.tiles.paths import tile_id_of
 from data.tiles.rules import DIMS, TileError, check_crs, check_layout, list_variables, tile_error
 from data.tiles.warnings import find_storage_warnings
+from data.values.decode import decode, read_attributes
 
 SYNTHETIC = "synthetic"  # the attribute that every file of the twin has, and no real file
 ATTRIBUTES = ("annotated", "crs", "event_date", SYNTHETIC)
@@ -74,7 +76,7 @@ def open_netcdf(
     """
     content = read_tile_file(path) if content is None else content
     try:
-        with netCDF4.Dataset(path.name, memory=content) as file:
+        with limited_memory(), netCDF4.Dataset(path.name, memory=content) as file:
             file.set_auto_maskandscale(False)
             check_layout(file.variables, modality, path)
             check_crs(tile_id_of(path), read_attribute(file, "crs"), path)
@@ -96,11 +98,14 @@ def _has_memory() -> bool:
 
 
 def read_values(variable: Any, step: int | None = None) -> np.ndarray:
-    """Read a variable over the dims that it has of (time, x, y), in this order.
+    """Read and decode a variable over the dims that it has of (time, x, y), in this order.
 
     Args:
         variable: A netCDF4 variable; its dims are told by their names.
         step: Acquisition to read, without the dim of time; all if None.
+
+    Returns:
+        The values as stored, if the file declares neither packing nor no data for them; else float32, NaN = no data.
     """
     dims = [dim for dim in DIMS if dim in variable.dimensions]
     index = [
@@ -110,7 +115,8 @@ def read_values(variable: Any, step: int | None = None) -> np.ndarray:
     if step is not None:
         dims.remove("time")
     stored = [dim for dim in variable.dimensions if dim in dims]
-    return values.transpose([stored.index(dim) for dim in dims])
+    turned = values.transpose([stored.index(dim) for dim in dims])
+    return decode(turned, read_attributes(variable))
 
 
 def read_netcdf(path: Path, modality: str, content: bytes | None = None) -> dict[str, Any]:
@@ -122,21 +128,28 @@ def read_netcdf(path: Path, modality: str, content: bytes | None = None) -> dict
         content: Its bytes, if they have been read.
 
     Returns:
-        Arrays by variable name, with ``time`` as datetime64[ns]; the ``attributes`` as text; and
-        ``storage_warnings``.
+        Arrays by variable name, decoded, with ``time`` as datetime64[ns]; the GeoTransform as ``transform``; the
+        ``attributes`` as text; and ``storage_warnings``.
     """
     # netCDF4 alone opens a tile in a third of the time that xarray needs.
     with open_netcdf(path, modality, content) as file:
         raw = {name: read_values(file[name]) for name in (*list_variables(modality), "x", "y")}
         return raw | {
             "time": _decode_times(file["time"], path),
+            "transform": find_transform(file),
             "attributes": {name: read_attribute(file, name) for name in ATTRIBUTES},
             "storage_warnings": tuple(find_storage_warnings(file.variables, modality)),
         }
 
 
+def find_transform(file: netCDF4.Dataset) -> str | None:
+    """Return the GeoTransform of a file's grid mapping; None without one."""
+    texts = (getattr(one, "GeoTransform", None) for one in file.variables.values())
+    return next((str(text) for text in texts if text is not None), None)
+
+
 def _decode_times(variable: Any, path: Path) -> np.ndarray:
-    attributes = {key: variable.getncattr(key) for key in variable.ncattrs()}
+    attributes = read_attributes(variable)
     encoded = xr.Dataset({"dates": ("step", variable[:], attributes)})
     try:
         with warnings.catch_warnings(action="ignore"):  # dates that warn are refused below

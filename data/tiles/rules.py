@@ -12,12 +12,19 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
+from data.io.memory import MAX_TILE_CHUNK_BYTES, measure_chunk
 from data.tiles.catalogue import CATALOGUE_CRS, GRID_M, read_catalogue
 from data.tiles.tracks import find_repeats
+from data.values import nodata, tally, units
+from data.values.decode import is_packed, read_attributes
+
+NODATA = nodata.NODATA
+DB_RANGE, DB_CEILING = tally.DB_RANGE, tally.DB_CEILING
+Units = units.Units
 
 MODALITIES = ("s1asc", "s1dsc", "s2")  # Sentinel-1 ascending and descending, Sentinel-2
 ORBITS = MODALITIES[:2]
@@ -32,17 +39,7 @@ PIXEL_M = 10.0
 ACQUISITIONS = 15
 DIMS = ("time", "x", "y")  # the files' order; a Tile has (time, y, x)
 SIZES = (ACQUISITIONS, TILE_PX, TILE_PX)
-NODATA = -9999
-DB_RANGE = (
-    -50.0,
-    10.0,
-)  # dB; what lies beyond is no backscatter of a 10 m pixel: another unit, or damage
-# dB. Published files have nothing above it (raw power is clipped at 1). Buildings and layover are brighter in files of other
-# makers; they are taken as bright as this, since no model saw more.
-DB_CEILING = 0.0
 DEM_RANGE = (0, 8800)  # m; bounds of both releases
-
-Units = Literal["dB", "linear"]
 
 _MAX_SHIFT_M = GRID_M / 2
 _UTM = re.compile(r"EPSG:32[67](0[1-9]|[1-5][0-9]|60)")
@@ -92,7 +89,7 @@ def check_layout(variables: Mapping[str, Any], modality: str, path: Path) -> Non
     """Check variable names, dims, shapes and dtypes before any large array is read.
 
     Args:
-        variables: The file's variables by name, each with ``dimensions``, ``shape`` and ``dtype``.
+        variables: The file's variables by name, each a netCDF4 variable.
         modality: The modality in the file's name.
         path: The file, for the message.
 
@@ -105,8 +102,11 @@ def check_layout(variables: Mapping[str, Any], modality: str, path: Path) -> Non
         raise tile_error("missing-variable", rule, "none", path)
     for name in (*stored, *DIMS):
         _check_shape(name, variables[name], path)
+        _check_chunk(name, variables[name], path)
     for name in (*stored, "x", "y"):
         kinds = {"f": "f", "i": "iu", "u": "iu"}[stored[name][0]] if name in stored else "fiu"
+        if kinds == "f" and is_packed(read_attributes(variables[name])):
+            kinds = "fiu"
         if np.dtype(variables[name].dtype).kind not in kinds:
             kind = {"f": "floating point", "iu": "integer", "fiu": "numeric"}[kinds]
             got = str(variables[name].dtype)
@@ -134,6 +134,12 @@ def _check_shape(name: str, variable: Any, path: Path) -> None:
         got = f"{found} of shape {variable.shape}"
         rule = f"{name} must have dims {dims} of shape {shape}"
         raise tile_error("wrong-shape" if right else "wrong-dims", rule, got, path)
+
+
+def _check_chunk(name: str, variable: Any, path: Path) -> None:
+    if (size := measure_chunk(variable)) > MAX_TILE_CHUNK_BYTES:
+        rule = f"A chunk of {name} must have at most {MAX_TILE_CHUNK_BYTES:,} bytes"
+        raise tile_error("large-chunk", rule, f"{size:,}", path)
 
 
 def check_times(times: np.ndarray, path: Path, *, repeats: bool = False) -> None:

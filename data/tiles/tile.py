@@ -5,22 +5,26 @@ suspicious about it.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
 
+from data.tiles.corner import find_corner_warnings, move_to_corners
 from data.tiles.events import read_event_date
-from data.tiles.netcdf import SYNTHETIC, open_netcdf, read_attribute, read_netcdf, read_values
+from data.tiles.netcdf import (
+    SYNTHETIC,
+    find_transform,
+    open_netcdf,
+    read_attribute,
+    read_netcdf,
+    read_values,
+)
 from data.tiles.paths import parse_tile_path, region_of
 from data.tiles.rules import (
-    ACQUISITIONS,
     BANDS,
-    NODATA,
     ORBITS,
-    SCENE_CLASS,
-    TILE_PX,
     TileWarning,
     Units,
     check_dem,
@@ -29,10 +33,17 @@ from data.tiles.rules import (
     check_tile_mask,
     check_times,
 )
-from data.tiles.values import convert_backscatter, convert_reflectance, measure_bright_share
+from data.tiles.values import (
+    check_whole,
+    convert_heights,
+    measure_bright_share,
+    settle_tile_units,
+    stack_bands,
+)
 from data.tiles.warnings import (
     find_bright_warnings,
     find_date_warnings,
+    find_fill_warnings,
     find_flat_bands,
     find_gap_warnings,
     find_mask_warnings,
@@ -42,6 +53,7 @@ from data.tiles.warnings import (
     find_track_warnings,
     known_event,
 )
+from data.values.tally import Tally
 
 
 @dataclass(frozen=True)
@@ -63,6 +75,7 @@ class Tile:
             landslides.
         synthetic: Whether the file is the synthetic twin's, which its attribute ``synthetic`` says.
         warnings: What is suspicious about the file.
+        tallies: What was counted on reading, for each band of Sentinel-1.
     """
 
     tile_id: str
@@ -77,6 +90,7 @@ class Tile:
     event: np.datetime64 | None = None
     synthetic: bool = False
     warnings: tuple[TileWarning, ...] = ()
+    tallies: tuple[Tally, ...] = field(default=(), compare=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -117,8 +131,8 @@ def open_tile(path: Path, units: Units = "dB", content: bytes | None = None) -> 
         content: The file's bytes, if they have been read.
 
     Returns:
-        The tile, with Sentinel-1 in dB. Linear power of zero becomes NaN; values outside [-50, 0] dB are clipped, as
-        in the harmonized release. Sentinel-2 is NaN where the scene classification (SCL) is "no data".
+        The tile, with Sentinel-1 in dB. What `data.values.backscatter` finds to be no data becomes NaN; values outside
+        [-50, 0] dB are clipped, as in the harmonized release. Sentinel-2 is NaN where the scene classification (SCL) is "no data".
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -133,23 +147,29 @@ def open_tile(path: Path, units: Units = "dB", content: bytes | None = None) -> 
     check_times(raw["time"], path, repeats=True)
     check_repeats(raw["time"], {name: raw[name] for name in BANDS[modality]}, path)
     check_grid(tile_id, raw["x"], raw["y"], path)
+    x, y, corner = move_to_corners(raw["x"], raw["y"], raw["transform"], path)
+    check_whole("MASK", raw["MASK"], path)
     check_tile_mask(raw["MASK"], path)
-    check_dem(raw["DEM"][0], path)
+    dem = convert_heights(raw["DEM"][0])
+    check_dem(dem, path)
+    bands, tallies = stack_bands(raw, modality, units, path)
     tile = Tile(
         tile_id=tile_id,
         modality=modality,
-        bands=_stack_bands(raw, modality, units, path),
-        dem=np.ascontiguousarray(raw["DEM"][0].T, np.int16),
+        bands=bands,
+        dem=np.ascontiguousarray(dem.T, np.int16),
         mask=np.ascontiguousarray(raw["MASK"][0].T, np.uint8),
         times=raw["time"],
-        x=raw["x"],
-        y=raw["y"],
+        x=x,
+        y=y,
         crs=attributes["crs"],
         event=read_event_date(attributes["event_date"], region_of(tile_id)),
         synthetic=bool(attributes[SYNTHETIC]),
+        tallies=tallies,
     )
     warnings = (
         *raw["storage_warnings"],
+        *find_corner_warnings(corner),
         *_warn(tile, attributes),
         *_warn_bright(raw, modality, units),
     )
@@ -165,11 +185,13 @@ def survey_tile(path: Path) -> TileSurvey:
     """
     modality, tile_id = parse_tile_path(path)
     with open_netcdf(Path(path), modality) as file:
-        west_m, north_m = float(file["x"][0]), float(file["y"][0])
+        x, y, _ = move_to_corners(
+            read_values(file["x"]), read_values(file["y"]), find_transform(file), path
+        )
         return TileSurvey(
             tile_id=tile_id,
-            west_m=west_m,
-            north_m=north_m,
+            west_m=float(x[0]),
+            north_m=float(y[0]),
             annotated_px=int((read_values(file["MASK"], 0) == 1).sum()),
             crs=read_attribute(file, "crs"),
             event=read_event_date(read_attribute(file, "event_date"), region_of(tile_id)),
@@ -178,33 +200,18 @@ def survey_tile(path: Path) -> TileSurvey:
 
 
 def guess_units(path: Path) -> Units:
-    """Return the unit of a Sentinel-1 file: dB if it has negative values, else linear power.
+    """Return the unit of a Sentinel-1 file, from the distribution of its values.
 
     Raises:
         FileNotFoundError: If there is no such file.
-        TileError: If the file is unreadable or its layout is not the published one.
+        TileError: If the file is unreadable or its layout is not the published one, or if its values leave a doubt.
     """
     modality, _ = parse_tile_path(path)
     if modality not in ORBITS:
         raise ValueError(f"Units can be guessed for Sentinel-1 files only, but got {path}.")
     with open_netcdf(Path(path), modality) as file:
-        for name in BANDS[modality]:
-            for step in range(ACQUISITIONS):  # step by step: the first one decides in a dB file
-                values = read_values(file[name], step)
-                if ((values < 0) & (values != NODATA)).any():
-                    return "dB"
-    return "linear"
-
-
-def _stack_bands(raw: dict[str, Any], modality: str, units: Units, path: Path) -> np.ndarray:
-    bands = np.empty((ACQUISITIONS, len(BANDS[modality]), TILE_PX, TILE_PX), np.float32)
-    for i, name in enumerate(BANDS[modality]):
-        if modality in ORBITS:
-            values = convert_backscatter(raw[name], name, units, path)
-        else:
-            values = convert_reflectance(raw[name], raw[SCENE_CLASS], name, path)
-        bands[:, i] = values.swapaxes(-1, -2)
-    return bands
+        bands = {name: read_values(file[name]) for name in BANDS[modality]}
+    return settle_tile_units(bands, None, path)
 
 
 def _warn(tile: Tile, attributes: Mapping[str, str]) -> list[TileWarning]:
@@ -212,6 +219,7 @@ def _warn(tile: Tile, attributes: Mapping[str, str]) -> list[TileWarning]:
     return [
         *find_position_warnings(tile.tile_id, tile.x, tile.y),
         *find_gap_warnings(tile.bands, tile.dem, tile.times, tile.modality),
+        *find_fill_warnings(tile.tallies, tile.times),
         *find_flat_bands(tile.bands, tile.modality),
         *find_mask_warnings(tile.tile_id, tile.mask, attributes["annotated"]),
         *find_region_warnings(tile.tile_id, tile.crs, attributes["event_date"]),

@@ -1,73 +1,101 @@
-"""Check a band's values as stored, and convert them to float32 with NaN for no data."""
+"""Check a tile's values and convert them to float32 with NaN for no data; the rules are those of `data.values`."""
 
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from data.tiles.rules import DB_CEILING, DB_RANGE, NODATA, Units, tile_error
+from data.tiles.rules import (
+    ACQUISITIONS,
+    BANDS,
+    NODATA,
+    ORBITS,
+    SCENE_CLASS,
+    TILE_PX,
+    Units,
+    tile_error,
+)
+from data.values.backscatter import convert_backscatter, settle_units
+from data.values.nodata import find_fills
+from data.values.tally import DB_CEILING, MAX_BEYOND, BackscatterError, Tally
 
-_MAX_CLIPPED = 0.01  # share of linear power that may exceed DB_RANGE: strong scatterers do
+SAMPLE_STEP = 3  # of each 3 x 3 px one tells the unit
 
 
-def convert_backscatter(values: np.ndarray, name: str, units: Units, path: Path) -> np.ndarray:
-    """Check Sentinel-1 values and convert them to dB.
+@contextmanager
+def refusing(path: Path) -> Iterator[None]:
+    """Turn an error of `data.values` into one that names the tile's file."""
+    try:
+        yield
+    except BackscatterError as error:
+        remedy = {"remedy": error.remedy} if error.remedy else {}
+        raise tile_error(error.verdict, error.rule, error.got, path, **remedy) from error
+
+
+def settle_tile_units(bands: Mapping[str, np.ndarray], units: Units | None, path: Path) -> Units:
+    """Return the unit of a tile's backscatter, from all its bands together.
 
     Args:
-        values: One band as stored, shape ``(T, W, H)``, float; NaN or -9999 = no data.
-        name: The band's name, for the message.
-        units: Unit of *values*.
+        bands: Decoded values by band, shape ``(T, W, H)``.
+        units: The unit of the folder; None to find it.
+        path: The file, for the message.
+
+    Raises:
+        TileError: If the values contradict *units* or each other, or leave a doubt and *units* is None.
+    """
+    samples = {name: values[..., ::SAMPLE_STEP, ::SAMPLE_STEP] for name, values in bands.items()}
+    with refusing(path):
+        return settle_units(samples, units)[0]
+
+
+def stack_bands(
+    raw: Mapping[str, Any], modality: str, units: Units, path: Path
+) -> tuple[np.ndarray, tuple[Tally, ...]]:
+    """Check the bands of a tile and convert them.
+
+    Args:
+        raw: Decoded values by variable, shape ``(T, W, H)``.
+        modality: Such as ``s1asc``.
+        units: Unit of Sentinel-1's backscatter.
         path: The file, for the message.
 
     Returns:
-        The values in dB, from the lower bound of :data:`DB_RANGE` to :data:`DB_CEILING`, float32; NaN = no data, which
-        includes linear power of 0.
+        Shape ``(T, C, H, W)``, float32, NaN = no data: dB from the lower bound of ``DB_RANGE`` to ``DB_CEILING``, or
+        reflectance numbers; and what was counted, for each band of Sentinel-1.
 
     Raises:
-        TileError: If a value is infinite, in the other unit or out of range, or if no value is valid.
+        TileError: If values are infinite, out of range or in another unit, or a band has no data. Published files in dB have
+            no value out of range; of linear power one pixel in a hundred may be brighter.
     """
-    values = np.where(values == NODATA, np.float32(np.nan), values)
+    stored = {name: raw[name] for name in BANDS[modality]}
+    tallies: list[Tally] = []
+    bands = np.empty((ACQUISITIONS, len(stored), TILE_PX, TILE_PX), np.float32)
+    if modality in ORBITS:
+        units = settle_tile_units(stored, units, path)
+        allowed = 0.0 if units == "dB" else MAX_BEYOND
+        tallies = [Tally(name, ACQUISITIONS, allowed) for name in stored]
+    for i, (name, values) in enumerate(stored.items()):
+        if tallies:
+            converted = _convert_radar(values, units, tallies[i], path)
+        else:
+            converted = convert_reflectance(values, raw[SCENE_CLASS], name, path)
+        bands[:, i] = converted.swapaxes(-1, -2)
+    return bands, tuple(tallies)
+
+
+def _convert_radar(values: np.ndarray, units: Units, tally: Tally, path: Path) -> np.ndarray:
     with np.errstate(over="ignore"):  # what overflows float32 is refused as infinite
-        values = values.astype(np.float32, copy=False)
-    low, high = find_bounds(values)
-    if np.isinf((low, high)).any():
-        raise tile_error("infinite", f"{name} must be finite or NaN", "inf", path)
-    if units == "linear" and low < 0:
-        remedy = "The values are probably dB (harmonized release): use --units dB."
-        raise tile_error("wrong-unit", f"{name} must be linear power", f"{low:.4g}", path, remedy)
-    if units == "dB" and low >= 0 and (median := np.nanmedian(values)) < 1:
-        remedy = "The values are probably linear power (raw release): use --units linear."
-        got = f"a median of {median:.4g}"
-        raise tile_error("wrong-unit", f"{name} must be dB", got, path, remedy)
-    if units == "linear":
-        values = 10 * np.log10(np.where(values > 0, values, np.float32(np.nan)))
-        low, high = find_bounds(values)
-    if np.isnan(low):
-        raise tile_error("no-data", f"{name} must have data", "no valid pixel", path)
-    return _clip(values, name, units, path)
-
-
-def find_bounds(values: np.ndarray) -> tuple[float, float]:
-    """Return the minimum and maximum without NaN; NaN if there is no other value."""
-    return float(np.fmin.reduce(values, axis=None)), float(np.fmax.reduce(values, axis=None))
-
-
-def _clip(values: np.ndarray, name: str, units: Units, path: Path) -> np.ndarray:
-    (low, high), (least, greatest) = DB_RANGE, find_bounds(values)
-    # Linear power near zero over water is real: the harmonized release clips it to the lower bound.
-    outside = (
-        least < low or greatest > high if units == "dB" else np.mean(values > high) > _MAX_CLIPPED
-    )
-    if outside:
-        rule, got = f"{name} must be in [{low:g}, {high:g}] dB", f"{least:.4g} to {greatest:.4g}"
-        raise tile_error("out-of-range", rule, got, path)
-    if least >= low and greatest <= DB_CEILING:
-        return values
-    return np.asarray(np.clip(values, low, DB_CEILING), np.float32)
+        numbers = values.astype(np.float32, copy=False)
+    with refusing(path):
+        return convert_backscatter(numbers, units, tally)
 
 
 def measure_bright_share(values: np.ndarray, units: Units) -> float:
-    """Return the share of values, as stored, that are above :data:`DB_CEILING`."""
-    return float(np.mean(values > (DB_CEILING if units == "dB" else 10 ** (DB_CEILING / 10))))
+    """Return the share of values, as stored, that are above :data:`DB_CEILING` and no fill."""
+    bright = values > (DB_CEILING if units == "dB" else 10 ** (DB_CEILING / 10))
+    return float(np.mean(bright & ~find_fills(values))) if bright.any() else 0.0
 
 
 def convert_reflectance(
@@ -78,7 +106,29 @@ def convert_reflectance(
     Raises:
         TileError: If no value is valid.
     """
-    gaps = (values == NODATA) | (scene_class == 0)
+    gaps = find_fills(values) | np.isnan(values) | (scene_class == 0)
     if gaps.all():
         raise tile_error("no-data", f"{name} must have data", "no valid pixel", path)
     return np.where(gaps, np.float32(np.nan), values).astype(np.float32, copy=False)
+
+
+def convert_heights(heights: np.ndarray) -> np.ndarray:
+    """Return heights in m as int16 or the file's own integers, -9999 = no data, declared or not.
+
+    Args:
+        heights: Decoded, in any shape; heights that were packed are rounded to metres.
+    """
+    gaps = find_fills(heights) | np.isnan(heights)
+    kept = heights if heights.dtype.kind in "iu" else np.where(gaps, NODATA, heights).round()
+    return np.where(gaps, NODATA, kept).astype(np.int64)
+
+
+def check_whole(name: str, values: np.ndarray, path: Path) -> None:
+    """Check that every value of a mask is known.
+
+    Raises:
+        TileError: If some are declared as no data.
+    """
+    if np.isnan(values).any():
+        got = f"no data in {np.isnan(values).sum():,} pixels"
+        raise tile_error("mask-not-binary", f"{name} must be 0 or 1", got, path)

@@ -20,6 +20,7 @@ from data.tiles.rules import (
     measure_shift,
 )
 from data.tiles.tracks import describe_tracks, find_repeats
+from data.values.tally import Tally
 
 NOT_IN_CATALOGUE = "not-in-catalogue"
 SHIFT_M = 0.01  # tolerance for the rounding of coordinates
@@ -84,6 +85,14 @@ def find_gap_warnings(
     if (empty := (gaps == dem.size).any(axis=1)).any():
         days = ", ".join(np.datetime_as_string(times[empty], "D"))
         yield TileWarning("empty-step", f"A band has no data at all on {days}.")
+
+
+def find_fill_warnings(tallies: Sequence[Tally], times: np.ndarray) -> Iterator[TileWarning]:
+    """Find numbers that no attribute declares as no data, and that were taken as such, by band and date, times of shape ``(T,)``."""
+    days = list(map(str, np.datetime_as_string(times, "D")))
+    for tally in tallies:
+        if text := tally.describe(days, ignored=(NODATA,)):
+            yield TileWarning("undeclared-nodata", text)
 
 
 def _format_shares(names: Sequence[str], shares: Sequence[float] | np.ndarray) -> str:

@@ -17,6 +17,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
 from mlflow.pyfunc.model import PythonModel
 
+from tuning.serving.array_input import clean_array, to_numbers
 from tuning.serving.program import Program, check_shape, load_program
 from tuning.serving.tile_dates import parse_event
 from tuning.serving.tile_input import ModelInput, read_tile
@@ -96,8 +97,8 @@ class LandslideModel(PythonModel):
 
         Args:
             context: Unused.
-            model_input: An array or nested lists ``(B, T, C, H, W)``: dB, heights in m, slopes in degrees; NaN or
-                null = no data. Or the path of a NetCDF tile, with its other modalities in the folders beside it.
+            model_input: An array or nested lists ``(B, T, C, H, W)``: dB, heights in m, slopes in degrees. No
+                data are NaN, null, masked, and what files may hold as such (`data.values`). Or the path of a NetCDF tile, with its other modalities in the folders beside it.
             params: ``{"mask": True}`` returns the mask at the threshold chosen on val, ``{"threshold": 0.4}`` the mask
                 at another threshold. For a path, ``{"event": "2018-09-05T18:08"}`` is the time of the event in UTC, if
                 neither the file nor the model has it.
@@ -113,7 +114,8 @@ class LandslideModel(PythonModel):
             threshold = read_threshold(params or {}, self.threshold)
             x = self._read(model_input, (params or {}).get("event"))
             check_shape(x.shape, self.program.series, self.program.channels)
-            check_values(x)
+            if not isinstance(model_input, (str, Path)):
+                x = clean_array(x, self.spec.channels)
         except (TypeError, ValueError) as error:
             if isinstance(error, InputError):
                 raise
@@ -133,18 +135,9 @@ class LandslideModel(PythonModel):
                 "An event belongs to a tile's path, but got one with an array. Omit it."
             )
         try:
-            array = np.asarray(model_input)
-            if array.dtype.kind not in "fiuO":
-                raise InputError(
-                    f"The input must be numbers, but got {array.dtype}. Pass backscatter in dB."
-                )
-            with np.errstate(
-                over="ignore"
-            ):  # too large values become infinite and are rejected later
-                # torch needs a writable array
-                return array.astype(np.float32, copy=not array.flags.writeable)
+            return to_numbers(model_input)
         except (TypeError, ValueError) as error:
-            if isinstance(error, InputError):
+            if str(error).startswith("The input must be"):
                 raise
             got = type(model_input).__name__
             raise InputError(
@@ -181,19 +174,6 @@ def parse_device(name: str) -> torch.device:
         raise ValueError(
             f"The device must be auto, cpu or a GPU of this machine such as cuda, but got {name!r}: {got}"
         ) from error
-
-
-def check_values(x: np.ndarray) -> None:
-    """Raise on infinite values and on tiles without data."""
-    if np.isfinite(x).all():  # the usual case
-        return
-    if np.isinf(x).any():
-        raise ValueError(
-            f"Values must be finite, or NaN for no data, but got {np.isinf(x).sum()} infinite ones. Replace "
-            "them with NaN."
-        )
-    if empty := np.flatnonzero(np.isnan(x).all(axis=(1, 2, 3, 4))).tolist():
-        raise ValueError(f"A tile must have data, but got only NaN in {empty}. Remove these tiles.")
 
 
 def read_threshold(params: Mapping[str, Any], stored: float) -> float | None:

@@ -2,31 +2,28 @@
 
 A tile is one file for each modality, ``<root>/<modality>/<region>_<modality>_<number>.nc`` (Sen12Landslides, Höhn et al.
 2025, doi 10.1038/s41597-025-06167-2). This module becomes part of every logged model, so it repeats a few definitions of
-`data.pack.tile_row`; a test compares them. It needs only NumPy, and netCDF4 to read a tile.
+`data.pack.tile_row`; a test compares them. It needs only NumPy, and netCDF4 to read a tile (xarray too if it is packed).
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from data.io.memory import limited_memory
+from data.values.backscatter import clean_heights
 from tuning.serving.tile_dates import AROUND_EVENT, choose_input_steps, find_event, read_times
 from tuning.serving.tile_rules import (
     BANDS,
-    DB_CEILING,
-    NODATA,
-    PIXEL_M,
     TILE_NAME,
     TileInputError,
-    check_backscatter,
     check_maps,
     check_tile_crs,
-    check_tile_grid,
     check_tile_layout,
     refuse,
 )
+from tuning.serving.tile_values import convert_bands, measure_slope, read_grid, read_variable
 
 
 @dataclass(frozen=True)
@@ -135,7 +132,7 @@ def _read_series(path: Path, modality: str) -> _Series:
     import netCDF4
 
     try:
-        with netCDF4.Dataset(path) as file:
+        with limited_memory(), netCDF4.Dataset(path) as file:
             file.set_auto_maskandscale(False)
             crs, event_date, synthetic = (
                 str(getattr(file, name, "")).strip() for name in ("crs", "event_date", "synthetic")
@@ -143,40 +140,19 @@ def _read_series(path: Path, modality: str) -> _Series:
             check_tile_layout(file, modality, path)
             check_tile_crs(crs, path)
             times = read_times(file["time"], path)
-            grid = np.asarray(file["x"][:]), np.asarray(file["y"][:])
-            check_tile_grid(*grid, path)
-            dem, mask = _read_variable(file["DEM"])[0], _read_variable(file["MASK"])
+            grid = read_grid(file, path)
+            mask, heights = read_variable(file["MASK"]), read_variable(file["DEM"])[0]
+            dem = clean_heights(heights.astype(np.float32))
             check_maps(mask, dem, path)
-            bands = {band: _read_band(file, band, modality, path) for band in BANDS[modality]}
+            stored = {band: read_variable(file[band]) for band in BANDS[modality]}
+            scene_class = read_variable(file["SCL"]) if modality == "s2" else None
     except TileInputError:
         raise
     except Exception as error:  # a damaged file raises almost any type
         raise refuse("unreadable", "A tile must be readable NetCDF", error, path) from error
-    _check_repeats(bands, times, path)
-    heights = np.where(dem == NODATA, np.float32(np.nan), dem.astype(np.float32))
-    return _Series(path, modality, bands, heights, times, grid, crs, event_date, synthetic)
-
-
-def _read_variable(variable: Any) -> np.ndarray:
-    """Return a variable with its dims in the order time, y, x, whatever their order in the file."""
-    order = [variable.dimensions.index(dim) for dim in ("time", "y", "x")]
-    return np.asarray(variable[:]).transpose(order)
-
-
-def _read_band(file: Any, band: str, modality: str, path: Path) -> np.ndarray:
-    """Return a band, shape ``(T, H, W)``, float32; NaN = no data."""
-    stored = _read_variable(file[band])
-    gaps = stored == NODATA
-    if modality == "s2":
-        gaps |= _read_variable(file["SCL"]) == 0
-        if gaps.all():
-            raise refuse("no-data", f"{band} must have data", "no valid pixel", path)
-    with np.errstate(over="ignore"):  # what overflows float32 is refused as infinite
-        values = np.where(gaps, np.float32(np.nan), stored.astype(np.float32))
-    if modality != "s2":
-        check_backscatter(values, band, path)
-        values = np.minimum(values, np.float32(DB_CEILING))
-    return values
+    _check_repeats(stored, times, path)
+    bands = convert_bands(stored, scene_class, path)
+    return _Series(path, modality, bands, dem, times, grid, crs, event_date, synthetic)
 
 
 def _check_repeats(bands: Mapping[str, np.ndarray], times: np.ndarray, path: Path) -> None:
@@ -219,32 +195,9 @@ def _stack(series: list[_Series], spec: ModelInput, event: np.datetime64) -> np.
         for band, values in one.bands.items():
             layers[f"{one.modality}:{band}"] = values[read].astype(np.float16)
     length, dem = len(next(iter(layers.values()))), series[0].dem
-    maps = {"DEM": dem, "slope": _measure_slope(dem).astype(np.float16)}
+    maps = {"DEM": dem, "slope": measure_slope(dem).astype(np.float16)}
     layers |= {
         name: np.broadcast_to(values, (length, *values.shape)) for name, values in maps.items()
     }
     chosen = [layers[channel].astype(np.float32) for channel in spec.channels]
     return np.stack(chosen, axis=1)[None]
-
-
-def _measure_slope(height_m: np.ndarray) -> np.ndarray:
-    """Return the slope in degrees of heights smoothed to 30 m; NaN next to a height without data."""
-    padded = np.pad(height_m, 2, mode="reflect", reflect_type="odd")
-    known = np.isfinite(padded)
-    total = _smooth(np.where(known, padded, np.float32(0)))
-    with np.errstate(invalid="ignore"):  # 0 / 0 far from any height
-        smooth = total / _smooth(known.astype(np.float32))
-    south, east = np.gradient(smooth, PIXEL_M)
-    slope: np.ndarray = np.degrees(np.arctan(np.hypot(south, east)))
-    slope[np.isnan(height_m) | np.isnan(sum(np.gradient(height_m)))] = np.nan
-    return slope
-
-
-def _smooth(values: np.ndarray) -> np.ndarray:
-    """Average twice over 3 x 3 px; the result is smaller by 2 px on each side."""
-    weights = np.array([1, 2, 3, 2, 1], np.float32) / 9
-    rows = sum(w * values[at : at + values.shape[0] - 4] for at, w in enumerate(weights))
-    smooth: np.ndarray = sum(
-        w * rows[:, at : at + rows.shape[1] - 4] for at, w in enumerate(weights)
-    )
-    return smooth

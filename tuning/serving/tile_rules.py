@@ -1,7 +1,7 @@
 """Rules that a NetCDF tile must obey to be a served model's input: those of `data.tiles`, with the same verdicts.
 
 This module becomes part of every logged model, which loads without this project, so it repeats definitions of
-`data.tiles.rules` and `data.tiles.values`; a test compares them. One rule is missing here: a tile of Hokkaido may lie
+`data.tiles.rules`; a test compares them. What numbers mean is shared: `data.values`. One rule is missing here: a tile of Hokkaido may lie
 elsewhere than its place in the catalogue, which a model does not hold.
 
 Reference:
@@ -14,15 +14,16 @@ from typing import Any
 
 import numpy as np
 
+from data.io.memory import MAX_TILE_CHUNK_BYTES, measure_chunk
+from data.values.decode import is_packed, read_attributes
+from data.values.nodata import NODATA
+
 BANDS = {
     "s1asc": ("VV", "VH"),
     "s1dsc": ("VV", "VH"),
     "s2": ("B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B11", "B12"),
 }
 TILE_SIZES = {"time": 15, "x": 128, "y": 128}
-NODATA = -9999
-DB_RANGE = (-50.0, 10.0)
-DB_CEILING = 0.0  # dB; brighter values are taken as this
 DEM_RANGE = (0, 8800)
 PIXEL_M = 10.0
 TILE_NAME = re.compile(rf"([a-z][a-z0-9]*(?:_[a-z0-9]+)*?)_({'|'.join(BANDS)})_([0-9]{{1,9}})\.nc")
@@ -62,8 +63,10 @@ def check_tile_layout(file: Any, modality: str, path: Path) -> None:
         raise refuse("missing-variable", rule, "none", path)
     for name in (*variables, *TILE_SIZES):
         _check_dims(name, file[name], path)
+        _check_chunk(name, file[name], path)
     for name in (*variables, "x", "y"):
-        kinds = variables.get(name, "fiu")
+        packed = is_packed(read_attributes(file[name]))
+        kinds = "fiu" if packed else variables.get(name, "fiu")
         if np.dtype(file[name].dtype).kind not in kinds:
             kind = {"f": "floating point", "iu": "integer", "fiu": "numeric"}[kinds]
             raise refuse("wrong-dtype", f"{name} must be {kind}", file[name].dtype, path)
@@ -77,6 +80,12 @@ def _check_dims(name: str, variable: Any, path: Path) -> None:
         sizes = ", ".join(f"{dim} {size}" for dim, size in wanted.items())
         got = ", ".join(f"{dim} {size}" for dim, size in found.items())
         raise refuse(verdict, f"{name} must have the dims {sizes}", got or "none", path)
+
+
+def _check_chunk(name: str, variable: Any, path: Path) -> None:
+    if (size := measure_chunk(variable)) > MAX_TILE_CHUNK_BYTES:
+        rule = f"A chunk of {name} must have at most {MAX_TILE_CHUNK_BYTES:,} bytes"
+        raise refuse("large-chunk", rule, f"{size:,}", path)
 
 
 def check_tile_crs(crs: str, path: Path) -> None:
@@ -98,7 +107,7 @@ def check_tile_grid(x: np.ndarray, y: np.ndarray, path: Path) -> None:
 
 def check_maps(mask: np.ndarray, dem: np.ndarray, path: Path) -> None:
     """Check a mask, shape ``(T, H, W)``, and heights in m, shape ``(H, W)``, -9999 = no data."""
-    if mask.max() > 1 or mask.min() < 0:
+    if np.isnan(mask).any() or mask.max() > 1 or mask.min() < 0:
         got = str(np.unique(mask)[:5])
         raise refuse("mask-not-binary", "MASK must be 0 or 1", got, path)
     if (mask != mask[0]).any():
@@ -107,23 +116,3 @@ def check_maps(mask: np.ndarray, dem: np.ndarray, path: Path) -> None:
     if heights.size and (heights.min() < DEM_RANGE[0] or heights.max() > DEM_RANGE[1]):
         got = f"{heights.min()} to {heights.max()}"
         raise refuse("dem-out-of-range", f"DEM must be in {DEM_RANGE} m", got, path)
-
-
-def check_backscatter(values: np.ndarray, band: str, path: Path) -> None:
-    """Check that values, float32, NaN = no data, are backscatter in dB."""
-    low, high = (float(bound(values, axis=None)) for bound in (np.fmin.reduce, np.fmax.reduce))
-    if np.isinf((low, high)).any():
-        raise refuse("infinite", f"{band} must be finite or NaN", "inf", path)
-    if low >= 0 and (median := float(np.nanmedian(values))) < 1:
-        raise refuse(
-            "wrong-unit",
-            f"{band} must be in dB",
-            f"a median of {median:.4g}",
-            path,
-            "That looks like linear power (raw release): convert it with 10 * log10.",
-        )
-    if np.isnan(low):
-        raise refuse("no-data", f"{band} must have data", "no valid pixel", path)
-    if low < DB_RANGE[0] or high > DB_RANGE[1]:
-        got = f"{low:.4g} to {high:.4g}"
-        raise refuse("out-of-range", f"{band} must be in {DB_RANGE} dB", got, path)

@@ -39,17 +39,16 @@ from tuning.train.checkpoints import Checkpoint, load_checkpoint
 from tuning.trial.disk import measure_bytes
 from tuning.trial.folder import TrialFolder
 
-CODE = (
-    "pt2_archive",
-    "operators",
-    "pt2_graph",
-    "program",
-    "tile_rules",
-    "tile_dates",
-    "tile_input",
-    "pyfunc_model",
-)
-REQUIRED = ("torch", "mlflow", "numpy", "netCDF4")
+CODE = {
+    "data.io": ("memory",),
+    "data.values": ("nodata", "units", "tally", "backscatter", "decode", "corners"),
+    "tuning.serving": (
+        *("pt2_archive", "operators", "pt2_graph", "program", "tile_rules", "tile_dates"),
+        *("tile_values", "tile_input", "array_input", "pyfunc_model"),
+    ),
+}
+OWN = ("data.", "tuning.")  # imports between the joined modules
+REQUIRED = ("torch", "mlflow", "numpy", "netCDF4", "xarray")
 
 
 def log_model(
@@ -238,11 +237,11 @@ def _link_scores(
 def join_code() -> str:
     """Join the modules that a logged model needs into one file without imports from this project."""
     sources = []
-    for name in CODE:
-        text = files("tuning.serving").joinpath(f"{name}.py").read_text(encoding="utf-8")
+    for package, name in ((package, name) for package, names in CODE.items() for name in names):
+        text = files(package).joinpath(f"{name}.py").read_text(encoding="utf-8")
         lines = text.splitlines(keepends=True)
         for node in ast.parse(text).body:
-            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("tuning."):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(OWN):
                 for number in range(node.lineno, (node.end_lineno or node.lineno) + 1):
                     lines[number - 1] = ""
         sources.append("".join(lines))
