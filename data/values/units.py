@@ -20,7 +20,8 @@ SOME = 0.5  # share of negative values in linear power, at most: noise subtracte
 DB_SIZE = (1.0, 50.0)  # the median without its sign, in dB
 # Median power of a whole image, at most. Tropical forest has 0.2 in VV and 0.06 in VH, and amplitude 0.45 and 0.24.
 BRIGHTEST = {"VV": 0.316, "VH": 0.1}
-MIN_SPREAD = 0.8  # of 10 log10(power), in dB: less than speckle of 20 looks
+# Standard deviation of power in dB, at least. Speckle of four looks alone has 2.1; amplitude taken for power has half.
+MIN_SPREAD = 1.8
 
 DOUBT_REMEDY = "Say which it is with --units dB or --units linear; amplitude must be squared, or converted to dB, before."
 

@@ -56,6 +56,33 @@ def put(value: float, expected: str) -> Callable[[Path, Rng], str]:
     return change
 
 
+def put_pixel(value: float, expected: str) -> Callable[[Path, Rng], str]:
+    """Put a value into one pixel of a band."""
+
+    def change(path: Path, rng: Rng) -> str:
+        place = tuple(int(n) for n in rng.integers((ACQUISITIONS, TILE_PX, TILE_PX)))
+        with netCDF4.Dataset(path, "r+") as file:
+            file.set_auto_maskandscale(False)
+            file[str(rng.choice(BANDS))][place] = value
+        return expected
+
+    return change
+
+
+def put_block(value: float, expected: str) -> Callable[[Path, Rng], str]:
+    """Put a value into a block of a band's date that no scatterer could fill."""
+
+    def change(path: Path, rng: Rng) -> str:
+        step, left, top = (int(n) for n in rng.integers((ACQUISITIONS, 100, 100)))
+        with netCDF4.Dataset(path, "r+") as file:
+            file.set_auto_maskandscale(False)
+            band = file[str(rng.choice(BANDS))]
+            band[step, left : left + 20, top : top + 12] = value
+        return expected
+
+    return change
+
+
 def damage(change: Callable[[bytes, Rng], bytes]) -> Callable[[Path, Rng], str]:
     """Change a file's bytes."""
 
@@ -231,8 +258,11 @@ KINDS: dict[str, Callable[[Path, Rng], str]] = {
     "another year": move_dates,
     "NaN patch": put(np.nan, "nodata"),
     "-9999 patch": put(-9999, "nodata"),
-    "+inf": put(np.inf, "infinite"),
-    "-inf": put(-np.inf, "infinite"),
+    "+inf": put_pixel(np.inf, "infinite"),
+    "+inf block": put_block(np.inf, "undeclared-nodata"),
+    "-inf": put(-np.inf, "undeclared-nodata"),
+    "netCDF's own fill": put(9.969209968386869e36, "undeclared-nodata"),
+    "0 dB block": put_block(0.0, "undeclared-nodata"),
     "too loud": put(12.5, "out-of-range"),
     "too quiet": put(-60, "out-of-range"),
     "no landslide": clear_mask,

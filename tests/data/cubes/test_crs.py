@@ -7,7 +7,7 @@ import pyproj
 import pytest
 import xarray as xr
 
-from data.cubes.crs import find_crs, mask_nodata
+from data.cubes.crs import find_crs
 
 WKT = pyproj.CRS("EPSG:32654").to_wkt()
 
@@ -33,22 +33,3 @@ def make_cube(**variables: Any) -> xr.Dataset:
 )
 def test_the_coordinate_system_is_found(cube: xr.Dataset, wanted: str | None) -> None:
     assert find_crs(cube) == wanted
-
-
-@pytest.mark.parametrize(
-    ("attributes", "encoding", "empty"),
-    [
-        ({"nodata": -32768}, {}, -32768),
-        ({"nodatavals": (0.0,)}, {}, 0),
-        ({"missing_value": "-1"}, {}, -1),
-        ({"nodata": -32768}, {"scale_factor": 0.01}, -327.68),
-        ({"nodata": "none", "_FillValue": np.nan}, {}, None),
-    ],
-)
-def test_a_variables_own_no_data_becomes_nan(
-    attributes: dict[str, Any], encoding: dict[str, Any], empty: float | None
-) -> None:
-    values = np.array([-12.5, 1.0 if empty is None else empty], np.float32)
-    variable = xr.DataArray(values, attrs=attributes)
-    variable.encoding = encoding
-    assert np.isnan(mask_nodata(values, variable)).tolist() == [False, empty is not None]

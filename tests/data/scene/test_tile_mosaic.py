@@ -105,7 +105,7 @@ def test_an_unreadable_tile_is_excluded_with_its_windows(quad: Path, tmp_path: P
     }
     assert [start for start, window_data in read.items() if window_data is not None] == [0]
     assert list(scene.excluded) == ["hokkaido_619"]
-    assert "probably linear power" in scene.excluded["hokkaido_619"]
+    assert "VV must be dB on every date" in scene.excluded["hokkaido_619"]
 
 
 def test_a_tile_that_lacks_an_orbit_is_excluded(quad: Path, tmp_path: Path) -> None:
@@ -127,7 +127,10 @@ def test_a_folder_of_linear_power_is_converted_and_noted(tmp_path: Path) -> None
     wanted = read_all(open_mosaic(tmp_path / "dB", SPEC))[0, 0]
     scene = open_mosaic(tmp_path / "linear", SPEC)
     np.testing.assert_allclose(read_all(scene)[0, 0], wanted, atol=0.02)
-    assert scene.notes == ["Backscatter was converted from linear power to dB."]
+    assert scene.notes == [
+        "The unit of the backscatter, linear, was told by its values.",
+        "Backscatter was converted from linear power to dB.",
+    ]
 
 
 def move(east_m: float) -> Callable[[xr.Dataset], xr.Dataset]:

@@ -171,7 +171,7 @@ def test_broken_tile_is_refused_by_path_and_rule(case: str, tmp_path: Path) -> N
         (
             None,
             "wrong-unit",
-            r"VV must be linear power, but got -.*probably dB .* use --units dB",
+            r"must be linear power, but got a median -.*probably dB .* use --units dB if all",
         ),
         (0.0, "no-data", "no valid pixel"),
         (300.0, "out-of-range", r"VV must be in \[-50, 10\] dB, but got 24\.77 to 24\.77"),

@@ -39,7 +39,8 @@ def model(uri: str) -> PyFuncModel:
 
 @pytest.fixture(scope="module")
 def x() -> np.ndarray:
-    noise = np.random.default_rng(0).normal(-12, 4, (3, 15, 4, 48, 32)).astype(np.float32)
+    noise = np.random.default_rng(0).normal(-12, 4, (3, 15, 4, 48, 32))
+    noise = noise.clip(-50, -0.01).astype(np.float32)
     noise[0, 2, 1, :5] = np.nan
     return noise
 
@@ -121,7 +122,7 @@ def change(x: np.ndarray, index: Any, value: float) -> np.ndarray:
             lambda x: change(x, (1, 0, 0, 0, 0), np.inf),
             "must be finite, or NaN for no data, but got 1",
         ),
-        (lambda x: x.astype(np.float64) * 1e300, r"must be finite, or NaN .* but got \d+ infinite"),
+        (lambda x: x.astype(np.float64) * 1e300, r"A tile must have data, but got only NaN in"),
         (lambda x: change(x, 1, np.nan), r"A tile must have data, but got only NaN in \[1\]"),
         (lambda x: x.astype(str), r"must be numbers, but got <U\d+"),
         (lambda x: x > 0, "must be numbers, but got bool"),

@@ -41,8 +41,7 @@ def test_constants_equal_the_data_set_s() -> None:
     assert tile_rules.BANDS == rules.BANDS
     assert dict(zip(rules.DIMS, rules.SIZES, strict=True)) == tile_rules.TILE_SIZES
     assert (tile_rules.NODATA, tile_rules.PIXEL_M) == (rules.NODATA, rules.PIXEL_M)
-    assert (tile_rules.DB_RANGE, tile_rules.DEM_RANGE) == (rules.DB_RANGE, rules.DEM_RANGE)
-    assert tile_rules.DB_CEILING == rules.DB_CEILING
+    assert tile_rules.DEM_RANGE == rules.DEM_RANGE
     assert tile_rules.TILE_NAME.pattern == paths._FILE_NAME.pattern
     assert tile_rules.UTM.pattern == rules._UTM.pattern
 

@@ -85,7 +85,7 @@ CHANGES: dict[str, Change] = {
     "mask-not-binary": fill(2, "MASK"),
     "mask-changes": put("MASK", 3, 0),
     "dem-out-of-range": fill(9000, "DEM"),
-    "infinite": fill(-np.inf),
+    "infinite": put("VV", (0, 5, 5), np.inf),
     "wrong-unit": to_linear,
     "no-data": fill(np.nan),
     "out-of-range": fill(11.0),

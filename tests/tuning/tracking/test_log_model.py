@@ -1,5 +1,6 @@
 """A logged model's files, scores and digest."""
 
+import ast
 import contextlib
 import io
 import json
@@ -7,6 +8,7 @@ import pickle
 import pickletools
 import shutil
 import zipfile
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -122,17 +124,32 @@ def test_model_has_readable_code_and_a_program(client: MlflowClient, uri: str) -
     assert list(meta["flavors"]) == ["python_function"]  # torch's own flavour would load unchecked
     assert "/tmp" not in json.dumps(meta["flavors"])
     assert (folder / "served_model.py").read_text() == join_code()
-    assert "tuning" not in {
+    assert {"tuning", "data"}.isdisjoint(
         line.split(".")[0].split()[-1]
         for line in join_code().splitlines()
         if line.startswith(("from ", "import "))
-    }
+    )
     assert [line.split("==")[0] for line in (folder / "requirements.txt").read_text().split()] == [
         "torch",
         "mlflow",
         "numpy",
         "netCDF4",
+        "xarray",
     ]
+
+
+def test_the_joined_modules_share_no_name() -> None:
+    names = Counter(
+        name.id if isinstance(name, ast.Name) else name.name
+        for node in ast.parse(join_code()).body
+        for name in (
+            [node]
+            if isinstance(node, ast.FunctionDef | ast.ClassDef)
+            else [one for target in getattr(node, "targets", ()) for one in ast.walk(target)]
+        )
+        if isinstance(name, ast.Name | ast.FunctionDef | ast.ClassDef)
+    )
+    assert [name for name, count in names.items() if count > 1] == ["logger"]
 
 
 def test_model_has_a_signature_and_its_provenance(
