@@ -14,12 +14,12 @@ from data.io.safe_json import refused_error, show_value
 from data.pack.channels import AROUND_EVENT, MAPS, SAR_CHANNELS, list_modalities
 from data.pack.placebo import Placebo
 from data.scene.georeference import Grid
-from data.scene.no_data import NoDataCounts
 from data.scene.windows import Window
 from data.tiles import ORBITS
 from data.tiles.common_dates import choose_learnt_steps
 from data.tiles.events import read_event_date
 from data.tiles.regions import parse_time
+from data.values.counts import NoDataCounts
 
 MAX_DATES_SHOWN = 4
 

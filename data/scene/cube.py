@@ -21,12 +21,12 @@ from data.scene.base import (
 )
 from data.scene.georeference import RESAMPLE, Grid, find_grid
 from data.scene.half_precision import round_to_float16
-from data.scene.no_data import NoDataCounts
 from data.scene.resample import choose_grid, describe_resampling
 from data.scene.row_cache import ChunkLayout, RowCache
 from data.scene.series import Layers, Series, find_units, read_heights, reading
 from data.scene.windows import Span, Window, combine_spans, make_spans
 from data.tiles.rules import ORBITS, Units
+from data.values.counts import NoDataCounts
 
 UNCHUNKED = ChunkLayout(1, 0, 1)
 

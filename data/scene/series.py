@@ -11,7 +11,6 @@ import numpy as np
 from data.io.memory import SPARE_BYTES, limited_memory
 from data.io.safe_json import refused_error
 from data.scene.georeference import Frame, Grid
-from data.scene.no_data import refusing
 from data.scene.resample import resample_window
 from data.scene.row_cache import ChunkLayout
 from data.scene.windows import format_area
@@ -22,6 +21,7 @@ from data.values.backscatter import (
     convert_to_db,
     settle_units,
 )
+from data.values.counts import refusing
 from data.values.nodata import find_fills
 from data.values.tally import Tally
 

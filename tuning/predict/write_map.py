@@ -173,7 +173,7 @@ def measure_placebo(job: MapJob, out: Path) -> dict[str, Any]:
         _check_mapped(job, totals)
         shutil.rmtree(folder / "map")
         facts = {name: job.facts[name] for name in PLACEBO_FACTS}
-        facts["missing_tiles"] = job.scene.excluded
+        facts |= {"missing_tiles": job.scene.excluded, "no_data": job.scene.no_data.list_shares()}
         summary = build_placebo_summary(totals, job.threshold, job.scene, facts)
         write_summary(folder / PLACEBO_SUMMARY, summary)
     return summary
@@ -224,7 +224,7 @@ def _write_products(job: MapJob, folder: Path, files: dict[str, Path]) -> MapTot
         cautions=["Unlike the train tiles:", *differences] if differences else [],
         heights=scene.has_heights,
     )
-    facts = job.facts | {"missing_tiles": scene.excluded}
+    facts = job.facts | {"missing_tiles": scene.excluded, "no_data": scene.no_data.list_shares()}
     write_summary(folder / SUMMARY, build_summary(totals, threshold, facts))
     return totals
 
