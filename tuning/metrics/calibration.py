@@ -32,7 +32,7 @@ class Reliability:
     pixels: np.ndarray
 
 
-def _middles() -> np.ndarray:
+def middles() -> np.ndarray:
     """Return the centre of each bin; the last bin holds only probability 1."""
     starts = edges()
     return np.asarray((starts + np.append(starts[1:], 1.0)) / 2)
@@ -53,7 +53,7 @@ def brier(counts: np.ndarray) -> float:
     """
     check_counts(counts)
     background, landslides = counts
-    middle = _middles()
+    middle = middles()
     pixels = int(counts.sum())
     total = float(background @ middle**2 + landslides @ (1 - middle) ** 2)
     return total / pixels if pixels else nan
@@ -77,7 +77,7 @@ def reliability(counts: np.ndarray, bins: int = 15) -> Reliability:
         raise ValueError(f"Reliability must have from 1 to {MOST_BINS} bins, but got {bins}.")
     starts = [reach(number / bins) for number in range(bins)]
     pixels, landslides = np.add.reduceat(np.stack([counts.sum(axis=0), counts[1]]), starts, axis=1)
-    total = np.add.reduceat(counts.sum(axis=0) * _middles(), starts)
+    total = np.add.reduceat(counts.sum(axis=0) * middles(), starts)
     some = pixels > 0
     predicted, observed = (
         np.divide(part, pixels, out=np.full(bins, nan), where=some) for part in (total, landslides)

@@ -30,6 +30,7 @@ with that of the reversed dates:
 Every broken network failed a check; no good network did.
 """
 
+import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -37,7 +38,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from tuning.metrics.recalibration import Calibration
 from tuning.registry.gate_tiles import GateTiles
+from tuning.serving.export import CALIBRATION
+from tuning.serving.program import Program as LoadedProgram
 
 CHECKS = ("flips", "direction", "no_change", "placebo", "time")
 FLIPS = ((-2,), (-1,), (-2, -1))  # rows, columns, both
@@ -93,6 +97,15 @@ def run_gate_checks(program: Program, tiles: GateTiles, threshold: float) -> tup
         _check_placebo(program, tiles, threshold),
         _check_time(program, tiles, probs),
     )
+
+
+def without_calibration(program: LoadedProgram) -> LoadedProgram:
+    """Return a copy of a loaded program that gives the network's own probabilities, for which the limits were measured."""
+    plain = copy.deepcopy(program)
+    for name, weight in plain.named_buffers():
+        if name == f"weight_b_{CALIBRATION}":  # programs of earlier versions have none
+            weight.copy_(torch.tensor(Calibration().values))
+    return plain
 
 
 def _predict(program: Program, x: np.ndarray) -> np.ndarray:

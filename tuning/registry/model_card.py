@@ -15,6 +15,9 @@ LICENCES = {
 }
 GATE_TAG = "gate"  # "passed", or "failed: " and the names of the failed checks
 PASSED = "passed"
+MAP_THRESHOLD = (
+    "map_threshold"  # of calibrated probabilities; the tag ``threshold`` is of the network's own
+)
 NOT_MEASURED = "not measured"  # value of a check's own tag
 _PROVENANCE = (
     *("model", "channels", "acquisitions", "data", "split", "split_hash", "data_hash", "campaign"),
@@ -154,6 +157,10 @@ def _format_scores(tags: Mapping[str, str]) -> str:
         f"| average precision, this run (seed {tags['seed']}) | {own}; on val {val} |",
         *(f"| {name} at threshold {threshold} | {_short(tags[name])} |" for name in _SCORES),
     ]
+    if tags.get(MAP_THRESHOLD):
+        rows.append(
+            f"| this threshold for the probabilities of maps, which are calibrated on val | {_short(tags[MAP_THRESHOLD])} |"
+        )
     return "## Scores on test\n| score | value |\n|---|---|\n" + "\n".join(rows)
 
 

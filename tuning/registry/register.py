@@ -11,11 +11,12 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 from tuning.registry import aliases
-from tuning.registry.gate import run_gate_checks
+from tuning.registry.gate import run_gate_checks, without_calibration
 from tuning.registry.gate_tiles import GATE_FILE, GateTiles, read_gate_tiles
 from tuning.registry.model_card import (
     CARD_TAGS,
     GATE_TAG,
+    MAP_THRESHOLD,
     describe_model,
     make_card,
     make_gate_tags,
@@ -23,7 +24,7 @@ from tuning.registry.model_card import (
 from tuning.registry.names import MULTI, REGIONS_TAG, read_regions_tag, registered_name
 from tuning.serving.export import check_program, read_reference
 from tuning.tracking.client import EXPERIMENT, find_runs, quote
-from tuning.tracking.model_digest import DIGEST, load_registered, read_digest
+from tuning.tracking.model_digest import DIGEST, find_model_id, load_registered, read_digest
 
 logger = logging.getLogger(__name__)
 
@@ -54,13 +55,23 @@ def register_version(
             client.set_model_version_tag(name, str(version.version), key, tags[key])
         return int(version.version)
     _check_output(client, uri, run_id)
-    all_tags = {**tags, DIGEST: read_digest(client, uri)}
+    all_tags = {
+        **tags,
+        DIGEST: read_digest(client, uri),
+        MAP_THRESHOLD: _read_threshold(client, uri),
+    }
     model_id = uri.removeprefix("models:/")
     version = client.create_model_version(name, uri, run_id, tags=all_tags, model_id=model_id)
     number = int(version.version)
     client.update_model_version(name, str(number), make_card(name, number, all_tags))
     logger.info("Registered %s version %s.", name, number)
     return number
+
+
+def _read_threshold(client: MlflowClient, uri: str) -> str:
+    """Return the threshold of a logged model's calibrated probabilities."""
+    params = client.get_logged_model(find_model_id(client, uri)).params
+    return str(params.get("threshold", ""))
 
 
 def _check_output(client: MlflowClient, uri: str, run_id: str) -> None:
@@ -110,7 +121,7 @@ def apply_gate(
             f"tags {', '.join(missing)}. Promote one that `python -m tuning.report` registered."
         )
     tiles = _download_gate_tiles(client, campaign_run or _find_campaign(client, version))
-    program = load_registered(client, f"models:/{name}/{number}")
+    program = without_calibration(load_registered(client, f"models:/{name}/{number}"))
     checks = run_gate_checks(program, tiles, float(version.tags["threshold"]))
     card = make_card(name, number, version.tags, checks)
     client.update_model_version(name, str(number), card)

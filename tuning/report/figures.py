@@ -106,6 +106,11 @@ def draw_comparisons(ranking: Ranking, folder: Path, synthetic: bool) -> dict[st
         "reliability": comparison.draw_reliability(
             _reliability_lines(networks), f"Reliability, {name_test(models)}", synthetic
         ),
+        "reliability_calibrated": comparison.draw_reliability(
+            _reliability_lines(networks, "calibrated"),
+            f"Reliability after calibration on val, {name_test(models)}",
+            synthetic,
+        ),
         "recall_by_size": comparison.draw_recall_by_size(
             {m.title: _recall_rows(m) for m in networks}, "Recall by landslide size", synthetic
         ),
@@ -134,10 +139,11 @@ def _interval_rows(ranking: Ranking) -> list[tuple[str, float, float, float, Seq
 
 def _reliability_lines(
     models: Sequence[ModelResult],
+    histogram: str = "counts",
 ) -> Mapping[str, tuple[np.ndarray, np.ndarray, np.ndarray]]:
     lines = {}
     for model in models:
-        curve = reliability(model.pooled()[model.chosen_seed])
+        curve = reliability(model.pooled(histogram)[model.chosen_seed])
         lines[model.title] = (curve.predicted, curve.observed, curve.pixels)
     return lines
 

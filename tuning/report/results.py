@@ -13,6 +13,7 @@ from models import list_models, paper_name
 from tuning.baselines.baselines import baseline_title
 from tuning.metrics.curve import average_precision, choose_threshold
 from tuning.metrics.histogram import BINS, count_stored, reach
+from tuning.metrics.recalibration import fit_calibration, recalibrate
 from tuning.metrics.tile_sums import count_tile_confusions, reduce_counts
 from tuning.objects.boundary import count_boundary
 from tuning.objects.object_scores import ObjectCounts
@@ -21,6 +22,7 @@ from tuning.report.reference_layers import ReferenceLayers, read_reference
 from tuning.tracking.client import open_artifact
 from tuning.tracking.validate_runs import check_repeat, read_counts, read_probs
 
+VAL_AP = "best/val_pr_auc"
 TILE_BINS = 4096  # of a tile's histogram, for the bootstrap; pooled scores use all BINS
 
 
@@ -32,17 +34,18 @@ class RunResult:
         run: The MLflow run.
         tile_ids: The N test tiles, sorted.
         counts: Histogram of all test pixels, shape ``(2, BINS)``.
+        calibrated: The same after the calibration that is fitted to val, as in maps.
         tiles: Histogram of each tile, shape ``(N, 2 * TILE_BINS)``, in the smallest sufficient integer type.
         at_half: tp, fp, fn, tn of each tile at 0.5, shape ``(N, 4)``.
         at_val: The same at the threshold chosen on val.
-        objects: Connected components at that threshold, per tile.
-        boundary: Boundary pixels at that threshold, of each tile, shape ``(N, 4)``.
+        objects, boundary: Connected components, and boundary pixels ``(N, 4)``, of each tile at that threshold.
         truth: Histogram of all test pixels against the true ground, shape ``(2, BINS)``; zeros if it is not known.
     """
 
     run: Run
     tile_ids: tuple[str, ...]
     counts: np.ndarray
+    calibrated: np.ndarray
     tiles: np.ndarray
     at_half: np.ndarray
     at_val: np.ndarray
@@ -68,7 +71,7 @@ class RunResult:
     @property
     def val_pr_auc(self) -> float:
         """Val average precision at the best epoch."""
-        return _val_pr_auc(self.run)
+        return float(self.run.data.metrics[VAL_AP])
 
 
 @dataclass(frozen=True)
@@ -122,8 +125,9 @@ class ModelResult:
     @property
     def pr_auc(self) -> np.ndarray:
         """Test average precision of each seed, mean over folds, shape ``(S,)``."""
-        folds = [[average_precision(run.counts) for run in runs] for runs in self.by_seed]
-        return np.array([np.mean(aps) for aps in folds])
+        return np.array(
+            [np.mean([average_precision(r.counts) for r in runs]) for runs in self.by_seed]
+        )
 
     @property
     def chosen(self) -> RunResult:
@@ -139,9 +143,9 @@ class ModelResult:
         """Stack ``tiles``, ``at_half`` or ``at_val`` of all runs, shape ``(S, N, D)``."""
         return np.stack([np.concatenate([getattr(r, name) for r in runs]) for runs in self.by_seed])
 
-    def pooled(self) -> np.ndarray:
+    def pooled(self, name: str = "counts") -> np.ndarray:
         """Add the histograms of each seed's folds, shape ``(S, 2, BINS)``: for pictures, never for scores."""
-        return np.stack([sum(run.counts for run in runs) for runs in self.by_seed])
+        return np.stack([sum(getattr(run, name) for run in runs) for runs in self.by_seed])
 
 
 @dataclass(frozen=True)
@@ -178,6 +182,7 @@ def reduce_run(
         run=run,
         tile_ids=tuple(ids),
         counts=counts,
+        calibrated=recalibrate(counts, fit_calibration(val)),
         tiles=tiles,
         at_half=count_tile_confusions(bins, mask, reach(0.5)),
         at_val=count_tile_confusions(bins, mask, first),
@@ -227,9 +232,10 @@ def _read_model(
 def _pick_shown_runs(runs: Sequence[Run]) -> set[str]:
     """Return the ids of two runs of the first fold: the first seed's, and the best on val."""
     fold = min(run.data.tags["fold"] for run in runs)
-    first = [run for run in runs if run.data.tags["fold"] == fold]
-    first.sort(key=lambda run: int(run.data.tags["seed"]))
-    return {run.info.run_id for run in (first[0], max(first, key=_val_pr_auc))}
+    of_first = [run for run in runs if run.data.tags["fold"] == fold]
+    first = sorted(of_first, key=lambda run: int(run.data.tags["seed"]))
+    best = max(first, key=lambda run: float(run.data.metrics[VAL_AP]))
+    return {first[0].info.run_id, best.info.run_id}
 
 
 def is_finished_repeat(run: Run) -> bool:
@@ -237,13 +243,7 @@ def is_finished_repeat(run: Run) -> bool:
     return run.info.status == "FINISHED" and "test/pr_auc" in run.data.metrics
 
 
-def _val_pr_auc(run: Run) -> float:
-    return float(run.data.metrics["best/val_pr_auc"])
-
-
 def _drop_incomplete_seeds(runs: Sequence[Run], folds: AbstractSet[str]) -> list[Run]:
     """Drop a model's seeds with a missing fold, because their scores would be of other tiles than those of the others."""
-    folds_by_seed: dict[str, set[str]] = {}
-    for run in runs:
-        folds_by_seed.setdefault(run.data.tags["seed"], set()).add(run.data.tags["fold"])
-    return [run for run in runs if folds_by_seed[run.data.tags["seed"]] == folds]
+    pairs = {(run.data.tags["seed"], run.data.tags["fold"]) for run in runs}
+    return [run for run in runs if {(run.data.tags["seed"], fold) for fold in folds} <= pairs]

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from tuning.metrics.curve import f1_oracle
+from tuning.metrics.recalibration import CALIBRATED
 from tuning.metrics.scores import (
     METRICS,
     Confusion,
@@ -38,6 +39,7 @@ PUBLISHED_COLUMNS = (
 )
 # F1 at 0.5, at the threshold chosen on val, and at the best threshold on test.
 F1_AT = ("f1@0.5", "f1@thr_val", "f1@oracle")
+AFTER_CALIBRATION = tuple(f"{name}_calibrated" for name in CALIBRATED)
 # Scores of connected components and of their outlines, reported as mean over seeds.
 OBJECT_SCORES = tuple(name for name in THRESHOLD_SCORES if name not in METRICS)
 PIXEL_COUNTS = ("tp", "fp", "fn", "tn")
@@ -51,6 +53,7 @@ def score_run(run: RunResult) -> dict[str, float]:
     half, chosen = (Confusion(*map(int, cases.sum(0))) for cases in (run.at_half, run.at_val))
     return {
         **score_all(run.counts, chosen),
+        **{f"{name}_calibrated": METRICS[name].function(run.calibrated) for name in CALIBRATED},
         **asdict(chosen),
         "f1@0.5": f1_dice(half),
         "f1@thr_val": f1_dice(chosen),
@@ -186,7 +189,7 @@ def make_model_row(model: ModelResult, ranking: Ranking) -> dict[str, Any]:
         "pr_auc_high": estimate.high,
         "pr_auc_tile_iqm": estimate.iqm,
     }
-    for name in (*METRICS, *F1_AT):
+    for name in (*METRICS, *F1_AT, *AFTER_CALIBRATION):
         row[f"{name}_mean"], row[f"{name}_std"] = average_seeds(seeds, name)
     row |= {name: average_seeds(seeds, name)[0] for name in OBJECT_SCORES}
     row |= ranking.intervals[model.title]

@@ -1,6 +1,6 @@
 """Exports a trained network as a program: backscatter in dB in, landslide probability out.
 
-A program contains weights, normalisation and the selection of acquisitions. Its file holds a graph of operators and raw
+A program contains weights, normalisation, calibration and the selection of acquisitions. Its file holds a graph of operators and raw
 weights, no pickle and no code; `tuning.serving.program` loads it.
 """
 
@@ -12,12 +12,14 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import softplus
 
 from data.io.safe_arrays import ArraySpec, read_arrays
 from data.io.safe_json import refused_error
 from data.pack.channels import AROUND_EVENT, CHANNELS, select_even_steps
 from data.pack.normalisation import Normalisation
 from data.tiles import ACQUISITIONS
+from tuning.metrics.recalibration import Calibration
 from tuning.serving.program import Program, load_program
 from tuning.serving.pt2_archive import Pt2Error
 from tuning.serving.weight_swap import Skeleton, read_skeleton
@@ -36,11 +38,13 @@ TOLERANCE = 1e-5  # maximum difference of a probability between program and netw
 GRAPH_KEYS = ("model", "arch", "channels", "timesteps", "steps")
 MAX_SKELETONS = 8  # of about 0.2 MB each
 
+CALIBRATION = "calibration"  # weight of a program; those of earlier versions have none
+
 _skeletons: dict[str, Skeleton] = {}  # by LandslideProgram.structure, oldest first
 
 
 class LandslideProgram(nn.Module):
-    """A network with its normalisation.
+    """A network with its normalisation and calibration.
 
     Shape:
         Input ``(B, T, C, H, W)``, backscatter in dB (heights in m, slopes in degrees), NaN = no data; output
@@ -53,7 +57,13 @@ class LandslideProgram(nn.Module):
     """
 
     def __init__(
-        self, model: nn.Module, norm: Normalisation, timesteps: int, steps: str, structure: str = ""
+        self,
+        model: nn.Module,
+        norm: Normalisation,
+        timesteps: int,
+        steps: str,
+        structure: str = "",
+        calibration: Calibration | None = None,
     ) -> None:
         super().__init__()
         self.model, self.structure = model, structure
@@ -63,20 +73,26 @@ class LandslideProgram(nn.Module):
         self.register_buffer("steps", torch.tensor(steps_used))
         self.register_buffer("mean", torch.tensor(norm.mean)[:, None, None])
         self.register_buffer("std", torch.tensor(norm.std)[:, None, None])
+        self.register_buffer(CALIBRATION, torch.tensor((calibration or Calibration()).values))
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(B, T, C, H, W)`` in dB to probabilities ``(B, H, W)``."""
         x = (x.index_select(1, self.steps) - self.mean) / self.std  # type: ignore[arg-type,operator]
-        logits: Tensor = self.model(torch.nan_to_num(x, nan=0.0))
-        return logits.squeeze(1).sigmoid()
+        logits: Tensor = self.model(torch.nan_to_num(x, nan=0.0)).squeeze(1)
+        low, high, shift = self.calibration.unbind()  # type: ignore[operator]
+        odds = high * softplus(logits) - low * softplus(-logits) + shift
+        return odds.sigmoid()
 
 
-def make_program(checkpoint: Checkpoint) -> LandslideProgram:
-    """Wrap a checkpoint's network, on the CPU and in eval mode."""
+def make_program(
+    checkpoint: Checkpoint, calibration: Calibration | None = None
+) -> LandslideProgram:
+    """Wrap a checkpoint's network, on the CPU and in eval mode; without *calibration* its probabilities stay."""
     config = checkpoint.config
     structure = json.dumps({name: config.get(name) for name in GRAPH_KEYS}, sort_keys=True)
     program = LandslideProgram(
-        checkpoint.model, checkpoint.norm, config["timesteps"], config["steps"], structure
+        *(checkpoint.model, checkpoint.norm, config["timesteps"], config["steps"], structure),
+        calibration,
     )
     return program.cpu().eval()  # in training mode dropout would be exported
 

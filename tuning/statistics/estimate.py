@@ -23,6 +23,7 @@ MANY = 1e9  # degrees of freedom of a variance that is known
 # landslides over the whole area; a range estimated from that trend made standard errors of
 # log-ratios six times their standard deviation over twin worlds, this range twice.
 INDEPENDENT = 1.0
+NOTHING = 1e-12  # half of an interval that rounding alone makes
 FIXED = ""  # kind of a model that no seed changes
 
 
@@ -33,7 +34,8 @@ class Estimate:
     Attributes:
         mean: Mean over seeds of the score, itself the mean over folds.
         std: Standard deviation of that over seeds (S - 1 in the denominator); NaN for one seed.
-        low, high: 95 % interval of *mean* over blocks and seeds, within the range of scores; NaN if it is not defined.
+        low, high: 95 % interval of *mean* over blocks and seeds, within the range of scores; NaN if it is not defined, as with one
+            block or blocks without any difference.
         iqm: Interquartile mean of the scores of single tiles, over the matrix of seeds x tiles.
         seeds, tiles: Shape of that matrix.
         scored_tiles: Tiles with a score in at least one seed. *iqm* skips the others: a tile without landslides has no
@@ -130,6 +132,10 @@ def estimate_all(
         if dependence.degrees:
             degrees = float(match_degrees(parts, (dependence.degrees, spread.degrees))[0])
             half = float(student.ppf((1 + LEVEL) / 2, degrees) * np.sqrt(sum(parts))[0])
+        if (
+            not half > NOTHING
+        ):  # all blocks are alike, such as those of a perfect map: they do not show the spread
+            degrees, half = 0.0, float("nan")
         cells = score(models[name])
         scored = ~np.isnan(cells)
         low, high = (float(np.clip(one.mean + side * half, *limits)) for side in (-1, 1))

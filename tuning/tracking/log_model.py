@@ -10,7 +10,6 @@ import json
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict
 from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
@@ -24,8 +23,8 @@ from mlflow.models import Model, ModelSignature
 from mlflow.tracking import MlflowClient
 from mlflow.types.schema import ParamSchema, ParamSpec, Schema, TensorSpec
 
-from data.tiles.regions import read_regions
 from tuning.metrics.curve import average_precision
+from tuning.metrics.recalibration import Calibration
 from tuning.serving.export import (
     count_input_dates,
     make_example,
@@ -34,6 +33,7 @@ from tuning.serving.export import (
     save_program,
 )
 from tuning.tracking.model_digest import DIGEST, digest_folder
+from tuning.tracking.model_facts import describe, describe_data, describe_input, read_calibration
 from tuning.tracking.ui_links import VAL_AP
 from tuning.train.checkpoints import Checkpoint, load_checkpoint
 from tuning.trial.disk import measure_bytes
@@ -76,11 +76,12 @@ def log_model(
         FileNotFoundError: If there is no checkpoint.
         ValueError: If the exported program, loaded again, does not reproduce the network's outputs.
     """
-    checkpoint = load_checkpoint(trial.best)
+    checkpoint, calibration = load_checkpoint(trial.best), read_calibration(trial)
     facts = {**facts, **checkpoint.learnt_regions}  # a split may train on some regions alone
     name = checkpoint.config["model"]
     tags = {"model": name, **{key: str(value) for key, value in facts.items()}}
-    params = {"epoch": str(checkpoint.epoch), "threshold": str(checkpoint.threshold)}
+    threshold = float(calibration.apply(checkpoint.threshold))
+    params = {"epoch": str(checkpoint.epoch), "threshold": str(threshold)}
     model = client.create_logged_model(experiment_id, name, run_id, tags=tags, params=params)
     with _finalized(client, model.model_id), tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary) / "model"
@@ -89,9 +90,10 @@ def log_model(
             model_uuid=model.model_id,
             run_id=run_id,
             artifact_path=model.artifact_location,
-            metadata=_describe(checkpoint, facts),
+            metadata=describe(checkpoint, calibration, facts),
         )
-        reference = save_model(checkpoint, meta, folder)
+        expected = trial.read("expected")
+        reference = save_model(checkpoint, meta, folder, calibration, expected)
         client.log_model_artifacts(model.model_id, str(folder))
         client.set_logged_model_tags(model.model_id, {DIGEST: digest_folder(folder)})
         np.savez(Path(temporary) / "reference.npz", **reference)
@@ -113,21 +115,31 @@ def _finalized(client: MlflowClient, model_id: str) -> Iterator[None]:
     client.finalize_logged_model(model_id, "READY")
 
 
-def save_model(checkpoint: Checkpoint, meta: Model, folder: Path) -> dict[str, Any]:
+def save_model(
+    checkpoint: Checkpoint,
+    meta: Model,
+    folder: Path,
+    calibration: Calibration | None = None,
+    expected: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
     """Write a model's folder, which ``mlflow.pyfunc.load_model`` can also load from its path.
 
     Args:
         checkpoint: The trained network.
         meta: MLflow's metadata; signature, example and flavour are added.
         folder: Folder to create.
+        calibration: Of its probabilities; they stay as they are without.
+        expected: Its scores at several thresholds, of :func:`tuning.statistics.expected.measure_expected`.
 
     Returns:
-        The network's outputs, from :func:`tuning.serving.export.make_reference`.
+        The program's outputs, from :func:`tuning.serving.export.make_reference`.
 
     Raises:
         ValueError: If the exported program, loaded again, does not reproduce the network's outputs.
     """
-    program, series = make_program(checkpoint), count_input_dates(checkpoint.config)
+    calibration = calibration or Calibration()
+    program = make_program(checkpoint, calibration)
+    series = count_input_dates(checkpoint.config)
     reference: dict[str, Any] = make_reference(program, checkpoint.norm, series)
     with tempfile.TemporaryDirectory() as temporary:
         code, network, facts = (
@@ -135,7 +147,7 @@ def save_model(checkpoint: Checkpoint, meta: Model, folder: Path) -> dict[str, A
         )
         code.write_text(join_code())
         save_program(program, reference, network)
-        served = _describe_input(checkpoint) | _describe_data(meta)
+        served = describe_input(checkpoint, calibration, expected) | describe_data(meta)
         facts.write_text(json.dumps(served, indent=1))
         mlflow.pyfunc.save_model(
             folder,
@@ -181,38 +193,6 @@ def _shorten(folder: Path, meta: Model) -> None:
     files = (file for file in folder.rglob("*") if file.is_file())
     meta.model_size_bytes = sum(file.stat().st_size for file in files)
     meta.save(folder / "MLmodel")
-
-
-def _describe_input(checkpoint: Checkpoint) -> dict[str, Any]:
-    """Return ``facts.json``: the threshold and the expected input."""
-    return {
-        "threshold": checkpoint.threshold,
-        "channels": list(checkpoint.norm.channels),
-        "timesteps": checkpoint.config["timesteps"],
-        "steps": checkpoint.config["steps"],
-        "profile": asdict(checkpoint.profile) if checkpoint.profile else None,
-    }
-
-
-def _describe_data(meta: Model) -> dict[str, Any]:
-    """Return what ``facts.json`` says of the data: its kind, and the time of each known event by region."""
-    regions, facts = read_regions().values(), meta.metadata or {}
-    events = {region.name: str(region.event) for region in regions if region.event is not None}
-    own = dict(word.split("=", 1) for word in str(facts.get("events", "")).split())
-    text = " ".join(f"{region}={time}" for region, time in sorted((events | own).items()))
-    return {"data": str(facts.get("data", "")), "events": text}
-
-
-def _describe(checkpoint: Checkpoint, facts: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the model's metadata: provenance, input, normalisation, config."""
-    return {
-        **facts,
-        **_describe_input(checkpoint),
-        "epoch": checkpoint.epoch,
-        "norm": checkpoint.norm.kind,
-        "unit": "dB",
-        "config": json.dumps(checkpoint.config, sort_keys=True),
-    }
 
 
 def collect_scores(trial: TrialFolder) -> dict[str, float]:

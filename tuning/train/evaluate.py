@@ -15,8 +15,11 @@ from data.splits import Split
 from data.tiles import ACQUISITIONS, PIXEL_M
 from tuning.metrics.curve import choose_threshold
 from tuning.metrics.histogram import BINS, count_bins, count_stored, reach, to_bins, to_probs
+from tuning.metrics.recalibration import fit_calibration
 from tuning.metrics.scores import confuse, score_all
 from tuning.objects.objects import count_objects
+from tuning.statistics.blocks import make_units
+from tuning.statistics.expected import measure_expected
 from tuning.train.checkpoints import load_checkpoint
 from tuning.trial.folder import TrialFolder
 
@@ -76,7 +79,7 @@ def measure_predictions(
 
     Args:
         trial: A trial's folder with ``val_counts.npy``; receives ``test.json``, ``test_counts.npy``,
-            ``test_probs.npz``, ``examples.npz``, ``placebo.json`` and ``placebo.npz``.
+            ``test_probs.npz``, ``expected.json``, ``examples.npz``, ``placebo.json`` and ``placebo.npz``.
         pack: The packed tiles.
         split: The trial's split.
         bind: The model: from a pack to a function from tile ids to probabilities.
@@ -106,6 +109,7 @@ def measure_predictions(
         counts += count_stored(bins[-1], pack.mask[pack.rows(ids)])
     trial.write_counts("test", counts)
     trial.write_arrays("test_probs", tile_ids=np.array(split.test), bins=np.concatenate(bins))
+    _measure_expected(trial, pack, split.test, np.concatenate(bins), val)
     write_examples(trial, pack, split, predict_tiles)
     _measure_placebo(trial, pack, split, bind, (steps, timesteps), choose_threshold(val))
     scores = summarise_test(val, counts, seconds, len(split.test))
@@ -132,6 +136,18 @@ def measure_test(
         return predict_tiles
 
     return measure_predictions(trial, pack, split, bind, steps=steps, timesteps=timesteps)
+
+
+def _measure_expected(
+    trial: TrialFolder, pack: Pack, test: Sequence[str], bins: np.ndarray, val: np.ndarray
+) -> None:
+    """Write ``expected.json``: precision and recall at several thresholds of the calibrated probabilities."""
+    rows = pack.rows(test)
+    mask, regions = pack.mask[rows], [pack.regions[row] for row in rows]
+    units = make_units(pack.corners[rows], [""] * len(rows), regions, mask.sum(axis=(1, 2)))
+    threshold = choose_threshold(val)
+    found = measure_expected(bins, mask, units, fit_calibration(val), threshold)
+    trial.write("expected", found)
 
 
 def _measure_placebo(

@@ -12,6 +12,8 @@ from data.pack import Pack
 from data.splits import Split
 from tuning.baselines.baselines import make_baseline_config
 from tuning.baselines.measure import run_baseline
+from tuning.metrics.calibration import calibration_error
+from tuning.metrics.recalibration import fit_calibration, recalibrate
 from tuning.metrics.scores import METRICS, Confusion, PixelMetric
 from tuning.report.reference_layers import write_reference_layers, write_split_audit
 from tuning.report.write_report import EXPECTED_RUNS_TAG, write_report
@@ -77,3 +79,20 @@ def test_a_metric_is_added_in_one_place(
         page = html.unescape((folder / "report.html").read_text())
         for one in METRICS.values():
             assert f">{one.label}<" in page
+
+
+def test_calibration_errors_are_reported_before_and_after(
+    tmp_path: Path, pack: Pack, split: Split
+) -> None:
+    trial = log_baseline(tmp_path, "one", pack, split)
+    write_report(tmp_path, "one")
+    (row,) = pd.read_csv(tmp_path / "reports" / "one" / "benchmark_master.csv").to_dict("records")
+    val, test = trial.counts("val"), trial.counts("test")
+    assert val is not None
+    assert test is not None
+    after = calibration_error(recalibrate(test, fit_calibration(val)))
+    assert row["ece_mean"] == pytest.approx(calibration_error(test))
+    assert row["ece_calibrated_mean"] == pytest.approx(after)
+    assert after < 0.2 * row["ece_mean"]  # a log-ratio is no probability
+    page = (tmp_path / "reports" / "one" / "report.html").read_text()
+    assert "calibration error, calibrated" in page

@@ -23,6 +23,7 @@ from tuning.report.tables import PUBLISHED_COLUMNS
 from tuning.report.write_report import EXPECTED_RUNS_TAG, describe_missing_runs, write_report
 from tuning.serving.export import check_program, make_program, make_reference
 from tuning.tracking.client import connect, find_runs
+from tuning.tracking.model_facts import read_calibration
 from tuning.tracking.payloads import CampaignContext
 from tuning.tracking.tracker import Tracker
 from tuning.train.checkpoints import load_checkpoint
@@ -145,7 +146,14 @@ def test_report_draws_the_published_study_s_figures(root: Path, table: pd.DataFr
         assert (
             folder / "Figures" / "VanillaUNet" / f"VanillaUNet_{kind}.png"
         ).stat().st_size > 5000
-    for name in ("pr_curves", "intervals", "reliability", "recall_by_size", "cost"):
+    for name in (
+        "pr_curves",
+        "intervals",
+        "reliability",
+        "reliability_calibrated",
+        "recall_by_size",
+        "cost",
+    ):
         assert (folder / "Figures" / f"{name}.png").stat().st_size > 5000
 
 
@@ -304,6 +312,7 @@ def test_registered_model_answers_as_in_training(
     folder = root / "first" / str(unet(table)["seed"])
     with np.load(folder / "examples.npz") as examples:
         ids, expected = [str(tile) for tile in examples["tile_ids"]], examples["probs"]
+    expected = read_calibration(TrialFolder(folder)).apply(expected)
     x = read_db(pack, pack.rows(ids))
     assert np.abs(loaded.predict(x.numpy()) - expected).max() <= 1e-5
 

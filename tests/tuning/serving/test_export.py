@@ -3,13 +3,23 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
 from models import list_models
 from tests.support.served_fixtures import ARCH, write_checkpoint
-from tuning.serving.export import count_input_dates, make_program, make_reference, save_program
+from tuning.metrics.histogram import edges
+from tuning.metrics.recalibration import Calibration
+from tuning.registry.gate import without_calibration
+from tuning.serving.export import (
+    count_input_dates,
+    make_example,
+    make_program,
+    make_reference,
+    save_program,
+)
 from tuning.serving.program import load_program
 from tuning.serving.pt2_archive import Pt2Error
 from tuning.serving.weight_swap import read_skeleton
@@ -185,3 +195,18 @@ def test_network_with_an_unknown_operator_is_refused(
         match=r"listed in tuning/serving/operators\.py, but got 'torch\.ops\.aten\.special_entr",
     ):
         save_program(program, reference, tmp_path / "program.pt2")
+
+
+def test_a_program_gives_calibrated_probabilities(checkpoint: Checkpoint, tmp_path: Path) -> None:
+    calibration, file = Calibration(0.8, 0.3, -0.5), tmp_path / "program.pt2"
+    program, plain = make_program(checkpoint, calibration), make_program(checkpoint)
+    loaded = save_program(program, make_reference(program, checkpoint.norm), file)
+    x = torch.from_numpy(make_example(checkpoint.norm))
+    with torch.no_grad():
+        own = plain(x).numpy()
+        assert np.abs(own - loaded(x).numpy()).max() > 0.02
+        np.testing.assert_allclose(loaded(x).numpy(), calibration.apply(own), atol=1e-6)
+        np.testing.assert_allclose(without_calibration(loaded)(x).numpy(), own, atol=1e-6)
+        threshold = float(edges()[30_000])
+        kept = calibration.apply(threshold)
+        assert ((own >= threshold) != (loaded(x).numpy() >= kept)).mean() < 1e-4  # rounding

@@ -100,3 +100,15 @@ def test_scores_that_are_not_defined_are_refused(
 ) -> None:
     with pytest.raises(ValueError, match=message):
         estimate_all({"a": sums}, score, make_line(5))
+
+
+def test_blocks_that_are_all_alike_give_no_interval() -> None:
+    """A perfect map, or two equal tiles, do not show how a score varies: a point would be a false interval."""
+    perfect = np.zeros((1, 4, 4))
+    perfect[..., 0], perfect[..., 3] = 10, 90
+    corners = np.column_stack([11_520.0 * np.arange(4), np.zeros(4)])
+    units = make_units(corners, [""] * 4, [""] * 4)
+    found = estimate_all({"a": perfect}, pooled_f1, units)["a"]
+    assert found.mean == 1.0
+    assert np.isnan([found.low, found.high]).all()
+    assert found.degrees == 0

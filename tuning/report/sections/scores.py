@@ -7,11 +7,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from tuning.metrics.recalibration import CALIBRATED
 from tuning.metrics.scores import METRICS
 from tuning.objects.stratified import make_groups, score_groups
 from tuning.objects.threshold_scores import THRESHOLD_SCORES
 from tuning.page.html import Gallery, Image, Section, Table, Text, format_cell
 from tuning.report.context import ReportContext, describe_blind_seeds, format_spread
+from tuning.report.tables import AFTER_CALIBRATION
 
 RANKING_METRICS = ("pr_auc", "f1_dice", "iou")  # the table of the ranking shows these
 GROUP_COLUMNS = ("class", "pixels", "landslide px", "AP", "precision", "recall", "F1")
@@ -49,7 +51,8 @@ POOLED_PICTURE = (
 def build_curves_section(context: ReportContext) -> Section:
     """Build the section with precision-recall curves, reliability and the scores not in the ranking."""
     further = {name: metric for name, metric in METRICS.items() if name not in RANKING_METRICS}
-    names = (*further, "f1@0.5", "f1@oracle")
+    names = (*further, *AFTER_CALIBRATION, "f1@0.5", "f1@oracle")
+    after = [f"{METRICS[name].label}, calibrated" for name in CALIBRATED]
     rows = [
         [row["model"], *(format_spread(row, name) for name in names)]
         for _, row in context.table.iterrows()
@@ -63,13 +66,20 @@ def build_curves_section(context: ReportContext) -> Section:
                 f"Precision over recall: median over seeds, band from lowest to highest.{picture}",
             ),
             context.image(
-                "reliability", f"Observed landslide share over predicted probability.{picture}"
+                "reliability",
+                f"Observed landslide share over predicted probability, as the networks give it.{picture}",
+            ),
+            context.image(
+                "reliability_calibrated", f"The same after calibration on val, as in maps.{picture}"
             ),
             Table(
-                ["model", *(metric.label for metric in further.values()), "F1 at 0.5", "F1 oracle"],
+                [
+                    *("model", *(metric.label for metric in further.values())),
+                    *(*after, "F1 at 0.5", "F1 oracle"),
+                ],
                 rows,
                 "Further scores on test, exploratory; those of a decision are at the threshold chosen on val",
-                "**F1 oracle** is at the best threshold on test: what choosing it on test would have gained. Brier score and calibration error: lower is better; a log-ratio is not a probability.",
+                "**F1 oracle** is at the best threshold on test: what choosing it on test would have gained. Brier score and calibration error: lower is better; a log-ratio is not a probability. **Calibrated**: after beta calibration fitted to val, which registered models have inside and which changes neither the order of pixels nor a mask; all other scores are of the probabilities as models give them. Baselines are calibrated here alone: they make no maps.",
             ),
         ],
     )
