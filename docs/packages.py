@@ -19,7 +19,14 @@ PACKAGES = (
     *("data.cubes", "data.scene", "models", "tuning.metrics", "tuning.statistics"),
     *("tuning.objects", "tuning.trial", "tuning.train", "tuning.baselines", "tuning.settings"),
     *("tuning.plots", "tuning.page", "tuning.serving", "tuning.cluster"),
-    *("tuning.tracking", "tuning.search", "tuning.registry", "tuning.predict", "tuning.report"),
+    *(
+        "tuning.store",
+        "tuning.tracking",
+        "tuning.search",
+        "tuning.registry",
+        "tuning.predict",
+        "tuning.report",
+    ),
     *("tuning.worlds", "tuning.reproduce", "tuning.campaign", "tuning.doctor", "tuning.run"),
 )
 

@@ -89,6 +89,15 @@ def is_locked(path: Path) -> bool:
     return False
 
 
+def find_other_holder(path: Path) -> str:
+    """Return the note of another process that holds the lock on a file; empty if none does, or this process does."""
+    if not is_locked(path):
+        return ""
+    note = path.read_bytes()[:_MOST_NOTE_BYTES].decode(errors="replace").strip()
+    own = note.startswith(f"process {os.getpid()} on {socket.gethostname()} ")
+    return "" if own else note or "another process"
+
+
 @contextmanager
 def _open(path: Path) -> Iterator[int]:
     """Open a file descriptor without truncating the file; closing it releases the lock."""

@@ -54,6 +54,8 @@ def finish_campaign(
     if unsent := _send_rest(campaign):
         return CampaignOutcome(None, (*missing, unsent))
     with tracker_errors(tracking_uri(campaign.root)):
+        campaign.open_again()
+        campaign.tracker.settle_duplicates()
         campaign.sender.close_studies(status)
         _log_storage(campaign)
         try:

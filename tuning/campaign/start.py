@@ -85,10 +85,21 @@ class CampaignSetup:
             storage = SharedStorage(settings.storage).subfolder(f"trials/{identity}")
             self.sender.sync = TrialSync(storage)
         write_context(self.folder, identity, self.sender)
+        self._identity = identity
+        self._open_runs()
+
+    def _open_runs(self) -> None:
         with tracker_errors(tracking_uri(self.root)):
-            self.run_id = self._open_campaign(identity)
-            for model in (*settings.models, *settings.baselines):
+            self.run_id = self._open_campaign(self._identity)
+            for model in (*self.settings.models, *self.settings.baselines):
                 self._open_study(model)
+
+    def open_again(self) -> None:
+        """Make the campaign's run anew if somebody deleted it while the campaign ran."""
+        self.tracker.ask_parents()
+        found = self.tracker.find_run("campaign")
+        if found is None or found.info.run_id != self.run_id:
+            self._open_runs()
 
     def _make_context(self) -> CampaignContext:
         settings = self.settings

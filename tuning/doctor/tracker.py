@@ -10,12 +10,19 @@ from urllib.parse import quote
 import mlflow
 import psutil
 from alembic.script import ScriptDirectory
+from mlflow.entities import ViewType
 
 from data.io.errors import hide_password
 from tuning.cluster.node_info import try_connection
-from tuning.doctor.check_result import CheckResult, failure, nearest_folder, passed
-from tuning.tracking.client import SQLITE, URI_VARIABLE, tracking_uri
-from tuning.tracking.errors import tracker_errors
+from tuning.doctor.check_result import CheckResult, failure, nearest_folder, passed, warning
+from tuning.store.database import (
+    EXPERIMENT,
+    SQLITE,
+    find_deleted_experiment,
+    find_former_address,
+)
+from tuning.tracking.client import URI_VARIABLE, tracking_uri
+from tuning.tracking.errors import format_restore, format_upgrade, tracker_errors
 
 TIMEOUT_S = 5  # a campaign locks its database for milliseconds
 # SQLite's write-ahead log does not work on these file systems, because its readers share memory.
@@ -40,9 +47,15 @@ def check_tracker(root: Path) -> CheckResult:
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", str(TIMEOUT_S))
     try:
         with tracker_errors(uri):
-            mlflow.MlflowClient(uri).search_experiments(max_results=1)
+            client = mlflow.MlflowClient(uri)
+            deleted = client.search_experiments(
+                ViewType.DELETED_ONLY, max_results=1, filter_string=f"name = '{EXPERIMENT}'"
+            )
     except ConnectionError as error:
         return failure(str(error), f"Check {URI_VARIABLE} and the server's log.")
+    for experiment in deleted:
+        if experiment.name == EXPERIMENT and experiment.lifecycle_stage == "deleted":
+            return _refuse_deleted(uri, str(experiment.experiment_id))
     return passed(f"{shown} answers")
 
 
@@ -102,6 +115,20 @@ def _check_sqlite_file(file: Path) -> CheckResult:
     if tables and schema != needed:
         return failure(
             f"{file} must have MLflow {mlflow.__version__}'s schema {needed}, but has {schema}",
-            f"cp {file} {file}.old && python -m mlflow db upgrade {SQLITE}{file}, or install the MLflow that created it.",
+            f"{format_upgrade(f'{SQLITE}{file}')}, or install the MLflow that created it.",
+        )
+    if number := find_deleted_experiment(file):
+        return _refuse_deleted(f"{SQLITE}{file}", number)
+    if former := find_former_address(file):
+        return warning(
+            f"{file} was moved or copied: its runs' files were below {former.removeprefix('file://')}",
+            "None is needed: the next command that opens it writes the addresses anew, in this folder alone.",
         )
     return passed(f"{file}, writable")
+
+
+def _refuse_deleted(uri: str, number: str) -> CheckResult:
+    return failure(
+        f"the experiment {EXPERIMENT!r} was deleted in {hide_password(uri)}",
+        format_restore(uri, "experiments", number),
+    )

@@ -19,7 +19,9 @@ from tuning.registry.comparable import make_printable
 from tuning.registry.model_card import GATE_TAG, format_gate
 from tuning.registry.names import list_registered_models, split_name
 from tuning.registry.register import apply_gate
-from tuning.tracking.client import SQLITE, connect, database_file, tracking_uri
+from tuning.store.database import SQLITE
+from tuning.store.lease import lock_registry
+from tuning.tracking.client import check_writable, connect, database_file, tracking_uri
 from tuning.tracking.errors import end_command
 
 HEADINGS = (
@@ -185,7 +187,12 @@ def _parse_arguments(argv: list[str] | None) -> argparse.Namespace:
 
 
 def open_registry(root: Path) -> MlflowClient:
-    """Open the tracker without creating a database.
+    """Open the tracker's registry as :func:`open_tracker` does; return the client."""
+    return open_tracker(root)[0]
+
+
+def open_tracker(root: Path) -> tuple[MlflowClient, str]:
+    """Open the tracker without creating a database; return the client and the experiment's id.
 
     Raises:
         FileNotFoundError: If there is no database.
@@ -196,19 +203,21 @@ def open_registry(root: Path) -> MlflowClient:
             f"The registry is in a campaign's database, but there is no {uri.removeprefix(SQLITE)}. "
             "Run `python -m tuning.run`, or choose the output folder with --root."
         )
-    return connect(root)[0]
+    return connect(root)
 
 
 def _run(args: argparse.Namespace) -> int:
-    client = open_registry(args.root)
+    client, experiment_id = open_tracker(args.root)
     if args.command == "list":
         print(format_versions(client))
         return 0
-    name = find_model(client, args.model)
-    if args.command == "promote":
-        print(promote(client, name, find_version(client, name, args.version)))
-    else:
-        print(roll_back(client, name))
+    check_writable(client, args.root)
+    with lock_registry(client, experiment_id):
+        name = find_model(client, args.model)
+        if args.command == "promote":
+            print(promote(client, name, find_version(client, name, args.version)))
+        else:
+            print(roll_back(client, name))
     return 0
 
 

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from mlflow.entities import Run
 from mlflow.entities.model_registry import ModelVersion
-from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 from tuning.registry import aliases
@@ -23,10 +22,19 @@ from tuning.registry.model_card import (
 )
 from tuning.registry.names import MULTI, REGIONS_TAG, read_regions_tag, registered_name
 from tuning.serving.export import check_program, read_reference
-from tuning.tracking.client import EXPERIMENT, find_runs, quote
+from tuning.store.creates import create_registered_model, create_version
+from tuning.store.database import EXPERIMENT
+from tuning.tracking.client import find_runs, quote
 from tuning.tracking.model_digest import DIGEST, find_model_id, load_registered, read_digest
 
+REGISTERED = (
+    "registered_as"  # tag of a run: its version, which is not made again after somebody deleted it
+)
 logger = logging.getLogger(__name__)
+
+
+class NotRegisteredError(ValueError):
+    """A model that a report does not register, with the reason."""
 
 
 def register_version(
@@ -45,6 +53,7 @@ def register_version(
         The version's number.
 
     Raises:
+        NotRegisteredError: If somebody deleted the version that was registered for this run.
         ValueError: If the loaded model's output differs from the network's.
     """
     regions = read_regions_tag(tags, f"the tags of run {run_id}")
@@ -53,16 +62,22 @@ def register_version(
     for version in aliases.list_model_versions(client, name, f" and tags.run_id = {quote(run_id)}"):
         for key in tags.keys() - version.tags.keys():  # registered by an earlier release
             client.set_model_version_tag(name, str(version.version), key, tags[key])
+        client.set_tag(run_id, REGISTERED, f"{name} version {version.version}")
         return int(version.version)
+    if former := client.get_run(run_id).data.tags.get(REGISTERED):
+        raise NotRegisteredError(
+            f"It was registered as {former}, which somebody deleted. To register it again, delete the tag {REGISTERED} "
+            f"of run {run_id} in MLflow, then write the report again."
+        )
     _check_output(client, uri, run_id)
     all_tags = {
         **tags,
         DIGEST: read_digest(client, uri),
         MAP_THRESHOLD: _read_threshold(client, uri),
     }
-    model_id = uri.removeprefix("models:/")
-    version = client.create_model_version(name, uri, run_id, tags=all_tags, model_id=model_id)
+    version = create_version(client, name, uri, run_id, all_tags)
     number = int(version.version)
+    client.set_tag(run_id, REGISTERED, f"{name} version {number}")
     client.update_model_version(name, str(number), make_card(name, number, all_tags))
     logger.info("Registered %s version %s.", name, number)
     return number
@@ -85,13 +100,8 @@ def _check_output(client: MlflowClient, uri: str, run_id: str) -> None:
 def _create_registered_model(
     client: MlflowClient, name: str, title: str, regions: Sequence[str]
 ) -> None:
-    try:
-        client.get_registered_model(name)
-    except MlflowException as error:
-        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
-            raise
-        tags = {REGIONS_TAG: " ".join(regions) if len(regions) == 1 else MULTI}
-        client.create_registered_model(name, tags, describe_model(title))
+    tags = {REGIONS_TAG: " ".join(regions) if len(regions) == 1 else MULTI}
+    create_registered_model(client, name, tags, describe_model(title))
 
 
 def apply_gate(

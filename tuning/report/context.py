@@ -35,6 +35,7 @@ class ReportContext:
         pages: URLs of prepared MLflow pages, by label.
         ui_command: Command that serves these pages, or the address of the server.
         registered: The versions that were registered, one per network.
+        duplicates: One sentence per run that does not count, because another run of its trial does.
     """
 
     campaign: Run
@@ -49,6 +50,7 @@ class ReportContext:
     pages: Mapping[str, str]
     ui_command: str
     registered: tuple[Registered, ...] = ()
+    duplicates: tuple[str, ...] = ()
 
     @property
     def scope(self) -> SearchScope | None:

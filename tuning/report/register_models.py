@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from mlflow.entities import Run
 from mlflow.entities.model_registry import ModelVersion
+from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 from data.io.safe_json import read_json, refused_error, show_value
@@ -18,7 +19,7 @@ from tuning.registry import aliases
 from tuning.registry.comparable import explain_incomparable
 from tuning.registry.model_card import GATE_TAG, make_tags
 from tuning.registry.names import read_learnt_regions, registered_name, split_name
-from tuning.registry.register import apply_gate, register_version
+from tuning.registry.register import NotRegisteredError, apply_gate, register_version
 from tuning.report.ranking import Ranking
 from tuning.report.results import ModelResult
 from tuning.report.tables import score_published
@@ -33,7 +34,7 @@ class Registered:
     Attributes:
         title: The model's name in tables.
         name: Registered model.
-        version: Number of the version.
+        version: Number of the version; None if it was not registered.
         regions: The regions that it learnt from.
         split: The split or fold that it learnt from.
         aliases: Its aliases after the report, sorted.
@@ -42,7 +43,7 @@ class Registered:
 
     title: str
     name: str
-    version: int
+    version: int | None
     regions: tuple[str, ...]
     split: str
     aliases: tuple[str, ...]
@@ -73,21 +74,50 @@ def register_models(
     rows = {row["model"]: row for row in table.to_dict("records")}
     hashes = read_fold_hashes(folder / "splits.json")
     found: list[tuple[str, str, int, str]] = []
+    left: list[Registered] = []
     for model in ranking.models:
         if model.is_baseline:
             continue
         row = describe_run(model, rows[model.title], hashes)
-        regions = read_learnt_regions(client, row["weights_path"])
-        number = register_version(
-            client, model.key, row["weights_path"], row["run_id"], make_tags(row, regions)
-        )
+        try:
+            regions = _read_regions(client, row["weights_path"])
+            number = register_version(
+                client, model.key, row["weights_path"], row["run_id"], make_tags(row, regions)
+            )
+        except NotRegisteredError as error:
+            logger.warning("Not registered: %s. %s", model.title, error)
+            left.append(_describe_left(model.title, row, str(error)))
+            continue
         name = registered_name(model.key, regions)
         found.append((model.title, name, number, _promote(client, name, number, campaign_run)))
     best = aliases.update_best_alias(client)
-    return [
+    described = [
         _describe_version(client, title, client.get_model_version(name, str(number)), note, best)
         for title, name, number, note in found
     ]
+    return [*described, *left]
+
+
+def _read_regions(client: MlflowClient, uri: str) -> tuple[str, ...]:
+    """Return the regions that a logged model learnt from.
+
+    Raises:
+        NotRegisteredError: If somebody deleted the model, or its run never had one.
+    """
+    try:
+        if uri:
+            return read_learnt_regions(client, uri)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+    raise NotRegisteredError(
+        f"Its logged model {uri} is not in MLflow: somebody deleted it. Its scores count."
+    )
+
+
+def _describe_left(title: str, row: Mapping[str, Any], note: str) -> Registered:
+    regions = tuple(str(row["regions"]).split())
+    return Registered(title, "", None, regions, str(row["split"]), (), note)
 
 
 def _promote(client: MlflowClient, name: str, number: int, campaign_run: Run) -> str:
@@ -182,7 +212,7 @@ def build_models_section(registered: Sequence[Registered]) -> Section:
     rows = [
         [
             one.title,
-            f"{one.name} version {one.version}",
+            f"{one.name} version {one.version}" if one.version else "not registered",
             one.split,
             ", ".join(one.regions),
             ", ".join(one.aliases) or "none",

@@ -4,6 +4,7 @@ import json
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -33,9 +34,12 @@ from tuning.report.tables import (
     score_at_half,
 )
 from tuning.report.terminal import PAGES_FILE, report_folder
+from tuning.store.database import is_read_only
+from tuning.store.duplicates import mark_duplicates
+from tuning.store.lease import lock_registry
 from tuning.tracking.client import connect
 from tuning.tracking.descriptions import NOTE, describe_ranking
-from tuning.tracking.load_trials import SEARCH_TRIALS, read_trials
+from tuning.tracking.load_trials import SEARCH_TRIALS, Trials, read_trials
 from tuning.tracking.ui_links import list_pages, ui_address, ui_command
 from tuning.tracking.validate_runs import find_campaign, read_expected
 
@@ -81,8 +85,15 @@ def write_report(
     Raises:
         ValueError: If there is no such campaign, none of its repeat runs finished, some are missing and
             *partial* is not set, or a run's tags, metrics or files are not what a campaign logs.
+        PermissionError: If the output folder may only be read, and *out* is not given.
     """
     client, experiment_id = connect(root)
+    writes = not is_read_only(client.tracking_uri)
+    if not writes and out is None:
+        raise PermissionError(
+            f"A report is written into its campaign's folder, but {root} may only be read. Give another folder with "
+            "--out; nothing is registered then."
+        )
     campaign_run = find_campaign(client, experiment_id, campaign)
     name = campaign_run.data.tags["campaign"]
     trials = read_trials(client, experiment_id, name)
@@ -107,20 +118,26 @@ def write_report(
         }
         table, events = _write_tables(ranking, more, trials.searches, folder)
         write_ceiling(ranking.models, results.layers, table, folder)
-        registered = register_models(client, ranking, table, campaign_run, folder)
-        _write_figures_and_page(
-            client,
-            campaign_run,
-            ranking,
-            results.layers,
-            table,
-            events,
-            trials.searches,
-            missing,
-            registered,
-            folder,
-        )
-        client.log_artifacts(campaign_run.info.run_id, temporary, "report")
+        with lock_registry(client, experiment_id) if writes else nullcontext():
+            if writes:
+                mark_duplicates(client, trials.duplicates)
+            registered = (
+                register_models(client, ranking, table, campaign_run, folder) if writes else []
+            )
+            _write_figures_and_page(
+                client,
+                campaign_run,
+                ranking,
+                results.layers,
+                table,
+                events,
+                trials,
+                missing,
+                registered,
+                folder,
+            )
+            if writes:
+                client.log_artifacts(campaign_run.info.run_id, temporary, "report")
         shutil.copytree(folder, out or report_folder(root, name), dirs_exist_ok=True)
     return table
 
@@ -178,7 +195,7 @@ def _write_figures_and_page(
     layers: ReferenceLayers,
     table: pd.DataFrame,
     events: pd.DataFrame,
-    searches: pd.DataFrame,
+    trials: Trials,
     missing: Sequence[str],
     registered: Sequence[Registered],
     folder: Path,
@@ -188,10 +205,11 @@ def _write_figures_and_page(
     for model in ranking.models:
         draw_model(client, model, layers, figures / model.title, synthetic)
     compared = draw_comparisons(ranking, figures, synthetic)
-    pages = _list_pages(client, campaign, table, searches)
+    pages = _list_pages(client, campaign, table, trials.searches)
     (folder / PAGES_FILE).write_text(json.dumps(pages, indent=1))
-    note = describe_ranking(campaign.data.tags.get(NOTE, ""), table, pages)
-    client.set_tag(campaign.info.run_id, NOTE, note)
+    if not is_read_only(client.tracking_uri):
+        note = describe_ranking(campaign.data.tags.get(NOTE, ""), table, pages)
+        client.set_tag(campaign.info.run_id, NOTE, note)
     context = ReportContext(
         campaign,
         ranking,
@@ -199,12 +217,13 @@ def _write_figures_and_page(
         table,
         compared,
         events,
-        searches,
+        trials.searches,
         tuple(missing),
         folder,
         pages,
         ui_command(client.tracking_uri),
         tuple(registered),
+        tuple(one.describe() for one in trials.duplicates),
     )
     write_page(build_page(context), folder / "report.html")
 

@@ -16,7 +16,8 @@ from data.pack import Pack, load_pack
 from data.splits import hash_splits, is_cross_validation, list_folds
 from models import list_models
 from tuning.settings.settings import PACKS
-from tuning.tracking.client import SQLITE, connect, find_runs, read_commit, tracking_uri
+from tuning.store.database import SQLITE
+from tuning.tracking.client import connect, find_runs, read_commit, tracking_uri
 from tuning.tracking.payloads import flatten
 from tuning.tracking.ui_links import VAL_AP
 from tuning.tracking.validate_runs import check_environment

@@ -128,8 +128,7 @@ def _run_once(
     _, unfinished = split_finished(stage)
     for folder in map(TrialFolder, unfinished):
         sender.collect(folder)  # a killed driver may have missed files
-        for name in ("failure", "sent"):
-            folder.drop(name)
+        folder.drop("failure")
     space, options = prepare()
     if options["num_samples"]:
         _fit(space, options, stage, TrackingCallback(sender, stage), ray_folder, resources)

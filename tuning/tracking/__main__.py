@@ -9,11 +9,12 @@ import sys
 from pathlib import Path
 
 from data.io.errors import hide_password
-from tuning.settings.lock import is_running
+from tuning.settings.lock import is_running, lock_campaign
 from tuning.settings.saved_campaigns import OUTCOME
-from tuning.tracking.client import tracking_uri
+from tuning.tracking.client import check_not_deleted, check_writable, tracking_uri
 from tuning.tracking.errors import tracker_errors
 from tuning.tracking.sender import MLflowSender, load_sender
+from tuning.tracking.tracker import Tracker
 from tuning.trial.entry import list_trials
 from tuning.trial.folder import read_optional_json
 
@@ -39,9 +40,14 @@ def send_missing(campaign: Path) -> tuple[str, bool]:
             "Wait for it, or stop it first."
         )
     uri = tracking_uri(sender.root)
-    with tracker_errors(uri):
+    with lock_campaign(campaign), tracker_errors(uri):
+        tracker = sender.tracker
+        check_writable(tracker.client, sender.root)
+        if tracker.find_run("campaign") is None:  # without tiles, its files cannot be made anew
+            _check_run(tracker)
         count = sender.send_campaign(campaign)
         if not count.unsent:
+            tracker.settle_duplicates()
             _close_runs(sender, campaign)
     trials = len(list_trials(campaign / "trials"))
     summary = f"Sent {count.epochs} epochs and the end of {count.ended} of {trials} trials to "
@@ -49,6 +55,13 @@ def send_missing(campaign: Path) -> tuple[str, bool]:
     if count.unsent:
         summary += f"; {count.unsent} trials are not sent: {count.reason}"
     return summary, not count.unsent
+
+
+def _check_run(tracker: Tracker) -> None:
+    try:
+        check_not_deleted(tracker.client, tracker.experiment_id, tracker.context.campaign)
+    except ValueError as error:
+        raise ConnectionError(str(error)) from error  # not a wrong argument
 
 
 def _close_runs(sender: MLflowSender, campaign: Path) -> None:

@@ -4,7 +4,6 @@ import gc
 import logging
 import os
 import re
-import sqlite3
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
@@ -15,32 +14,36 @@ from urllib.parse import urlparse
 
 import mlflow
 from mlflow.artifacts import download_artifacts
-from mlflow.entities import Run
+from mlflow.entities import Run, ViewType
 from mlflow.store.entities import PagedList
 from mlflow.tracking import MlflowClient
+from mlflow.tracking._tracking_service import utils as mlflow_utils
 
 from data.io.safe_json import show_value
-from tuning.tracking.errors import tracker_errors
+from tuning.store.creates import create_experiment
+from tuning.store.database import (
+    ARTIFACTS,
+    EXPERIMENT,
+    SQLITE,
+    copy_for_reading,
+    enable_wal,
+    follow_folder,
+    is_read_only,
+    is_writable,
+)
+from tuning.tracking.errors import describe_deleted_experiment, format_restore, tracker_errors
 
 URI_VARIABLE = "MLFLOW_TRACKING_URI"
+DATABASE = "mlflow.db"  # file of the output folder
 COMMIT_VARIABLE = "SOURCE_COMMIT"
-SQLITE = "sqlite:///"
-EXPERIMENT = "landslide-benchmark"
 T = TypeVar("T")
+logger = logging.getLogger(__name__)
 
 
 def read_commit(folder: Path) -> str:
     """Return the code's git commit; outside a repository ``SOURCE_COMMIT``, which the image sets, or ``unknown``."""
-    command = [
-        "git",
-        "-C",
-        str(folder),
-        "describe",
-        "--always",
-        "--dirty",
-        "--abbrev=40",
-        "--exclude=*",
-    ]
+    describe = ("describe", "--always", "--dirty", "--abbrev=40", "--exclude=*")
+    command = ["git", "-C", str(folder), *describe]
     fallback = os.environ.get(COMMIT_VARIABLE) or "unknown"
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - no shell, fixed words
@@ -51,7 +54,7 @@ def read_commit(folder: Path) -> str:
 
 def tracking_uri(root: Path) -> str:
     """Return ``MLFLOW_TRACKING_URI`` if it is set, otherwise the sqlite database in *root*."""
-    return os.environ.get(URI_VARIABLE) or f"{SQLITE}{(root / 'mlflow.db').resolve()}"
+    return os.environ.get(URI_VARIABLE) or f"{SQLITE}{(root / DATABASE).resolve()}"
 
 
 def database_file(uri: str) -> Path | None:
@@ -80,31 +83,46 @@ def connect(root: Path) -> tuple[MlflowClient, str]:
     os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
     logging.getLogger("mlflow").setLevel(logging.WARNING)
     uri = tracking_uri(root)
-    if uri.startswith(SQLITE):
-        root.mkdir(parents=True, exist_ok=True)
     with tracker_errors(uri):
-        client = MlflowClient(uri)
+        if uri.startswith(SQLITE):
+            root.mkdir(parents=True, exist_ok=True)
+            opened = _open_database(uri, root)
+        else:
+            opened = uri
+        client = MlflowClient(opened)
         experiment_id = _find_experiment(client, uri, root)
-    _set_global(uri, experiment_id)
+    _set_global(opened, experiment_id)
     return client, experiment_id
+
+
+def _open_database(uri: str, root: Path) -> str:
+    """Return the URI under which to open a SQLite database: its own, or that of a copy for who may only read it.
+
+    The database of the output folder gets the addresses of that folder, which may have been moved. One that
+    ``MLFLOW_TRACKING_URI`` names may serve several folders, and stays as it is.
+    """
+    file = database_file(uri)
+    if file is None:
+        return uri
+    if not is_writable(file):
+        return copy_for_reading(file)
+    own = file == (root / DATABASE).resolve() and not os.environ.get(URI_VARIABLE)
+    if own and follow_folder(file) is not None:
+        logger.info("%s was moved or copied here: its runs' files are found here now.", root)
+    return uri
 
 
 def _find_experiment(client: MlflowClient, uri: str, root: Path) -> str:
     experiment = client.get_experiment_by_name(EXPERIMENT)
     if experiment is not None:
-        return str(experiment.experiment_id)
+        number = str(experiment.experiment_id)
+        if experiment.lifecycle_stage == "deleted":
+            raise ConnectionError(describe_deleted_experiment(uri, EXPERIMENT, number))
+        return number
     if not uri.startswith(SQLITE):
-        return str(client.create_experiment(EXPERIMENT))
-    _enable_wal(uri.removeprefix(SQLITE))
-    artifacts = (root / "artifacts").resolve().as_uri()
-    return str(client.create_experiment(EXPERIMENT, artifact_location=artifacts))
-
-
-def _enable_wal(file: str) -> None:
-    """Turn on write-ahead logging, a property that the file keeps: seven times as many single writes per second."""
-    database = sqlite3.connect(file)
-    database.execute("PRAGMA journal_mode=WAL")
-    database.close()
+        return create_experiment(client, EXPERIMENT)
+    enable_wal(Path(uri.removeprefix(SQLITE)))
+    return create_experiment(client, EXPERIMENT, (root / ARTIFACTS).resolve().as_uri())
 
 
 def _set_global(uri: str, experiment_id: str) -> None:
@@ -112,6 +130,8 @@ def _set_global(uri: str, experiment_id: str) -> None:
 
     MLflow also sets environment variables; they are restored, because another root may follow in this process.
     """
+    # By run id alone: a copy of an output folder has the same runs at other addresses.
+    getattr(mlflow_utils, "_artifact_repos_cache", {}).clear()
     before = {name: os.environ.get(name) for name in (URI_VARIABLE, "MLFLOW_EXPERIMENT_ID")}
     mlflow.set_tracking_uri(uri)
     mlflow.set_experiment(experiment_id=experiment_id)
@@ -140,7 +160,7 @@ def walk_pages(fetch: Callable[[str | None], PagedList[T]]) -> Iterator[T]:
 
 
 def quote(text: str) -> str:
-    """Quote a text for an MLflow filter, whose language cannot escape quotes.
+    """Quote a text for an MLflow filter, which cannot escape quotes.
 
     Raises:
         ValueError: If the text has a quote or a backslash, which could change the filter.
@@ -164,6 +184,36 @@ def walk_runs(client: MlflowClient, experiment_id: str, **tags: str) -> Iterator
 def find_runs(client: MlflowClient, experiment_id: str, **tags: str) -> list[Run]:
     """List the runs with the given tags, oldest first."""
     return list(walk_runs(client, experiment_id, **tags))
+
+
+def check_writable(client: MlflowClient, root: Path) -> None:
+    """Check that this user may write the database of an output folder.
+
+    Raises:
+        PermissionError: If only a copy of it is open for reading.
+    """
+    if is_read_only(str(client.tracking_uri)):
+        raise PermissionError(
+            f"A command that changes runs or models must write in its output folder, but {root} may only be read. Ask "
+            "its owner for write access, or copy the whole folder and use the copy with --root."
+        )
+
+
+def check_not_deleted(client: MlflowClient, experiment_id: str, campaign: str | None) -> None:
+    """Check that MLflow has no deleted run of a campaign; of any campaign if *campaign* is None.
+
+    Raises:
+        ValueError: If it has one; the message has the command that restores it.
+    """
+    query = "tags.kind = 'campaign'"
+    query += f" and tags.campaign = {quote(campaign)}" if campaign else ""
+    for run in client.search_runs([experiment_id], query, ViewType.DELETED_ONLY, max_results=1):
+        name, run_id = run.data.tags.get("campaign"), run.info.run_id
+        raise ValueError(
+            f"A campaign's own run must exist in MLflow, but that of {show_value(name)} was deleted. Restore it: "
+            f"`{format_restore(str(client.tracking_uri), 'runs', run_id)}`; or make it anew: "
+            f"`python -m tuning.run --resume {name}`."
+        )
 
 
 @contextmanager

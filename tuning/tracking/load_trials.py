@@ -7,6 +7,7 @@ import pandas as pd
 from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 
+from tuning.store.duplicates import Duplicate, drop_duplicates
 from tuning.tracking.client import find_runs, walk_runs
 from tuning.tracking.validate_runs import check_search
 
@@ -34,12 +35,14 @@ class Trials:
     """A campaign's trials.
 
     Attributes:
-        repeats: The repeat runs, oldest first.
+        repeats: The repeat runs, oldest first; one of each study, fold and seed.
         searches: A row per search trial, oldest first: the columns of ``search_trials.csv``.
+        duplicates: Runs that do not count, since another run of the same trial does.
     """
 
     repeats: tuple[Run, ...]
     searches: pd.DataFrame
+    duplicates: tuple[Duplicate, ...] = ()
 
 
 def read_trials(client: MlflowClient, experiment_id: str, campaign: str) -> Trials:
@@ -49,9 +52,27 @@ def read_trials(client: MlflowClient, experiment_id: str, campaign: str) -> Tria
         ValueError: If a search trial's model, number or epochs are invalid.
     """
     tags = {"campaign": campaign, "kind": "trial"}
-    repeats = find_runs(client, experiment_id, **tags, stage="repeat")
+    found = find_runs(client, experiment_id, **tags, stage="repeat")
+    repeats, doubled = drop_duplicates(client, found)
     searches = walk_runs(client, experiment_id, **tags, stage="search")
-    return Trials(tuple(repeats), pd.DataFrame(map(_make_row, searches)))
+    rows, more = _drop_doubled_rows(pd.DataFrame(map(_make_row, searches)))
+    return Trials(tuple(repeats), rows, (*doubled, *more))
+
+
+def _drop_doubled_rows(rows: pd.DataFrame) -> tuple[pd.DataFrame, list[Duplicate]]:
+    """Keep one row of each search trial: the one with the most epochs, of equals an ended one, then the oldest."""
+    if rows.empty:
+        return rows, []
+    dropped, duplicates = [], []
+    for key, same in rows[rows["key"].notna()].groupby("key", sort=False):
+        if len(same) > 1:
+            rank = same.assign(epochs=same["epochs"].fillna(0), ended=same["ended_by"].notna())
+            ranked = rank.sort_values(["epochs", "ended"], ascending=False, kind="stable")
+            kept, *others = ranked.index
+            dropped += others
+            ids = rows["run_id"]
+            duplicates += [Duplicate(ids[kept], ids[one], f"trial {key}") for one in others]
+    return rows.drop(index=dropped).reset_index(drop=True), duplicates
 
 
 def _make_row(run: Run) -> dict[str, Any]:

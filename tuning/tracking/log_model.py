@@ -32,6 +32,7 @@ from tuning.serving.export import (
     make_reference,
     save_program,
 )
+from tuning.store.creates import create_logged_model, log_output
 from tuning.tracking.model_digest import DIGEST, digest_folder
 from tuning.tracking.model_facts import describe, describe_data, describe_input, read_calibration
 from tuning.tracking.ui_links import VAL_AP
@@ -82,7 +83,7 @@ def log_model(
     tags = {"model": name, **{key: str(value) for key, value in facts.items()}}
     threshold = float(calibration.apply(checkpoint.threshold))
     params = {"epoch": str(checkpoint.epoch), "threshold": str(threshold)}
-    model = client.create_logged_model(experiment_id, name, run_id, tags=tags, params=params)
+    model = create_logged_model(client, experiment_id, name, run_id, tags, params)
     with _finalized(client, model.model_id), tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary) / "model"
         meta = Model(
@@ -98,7 +99,7 @@ def log_model(
         client.set_logged_model_tags(model.model_id, {DIGEST: digest_folder(folder)})
         np.savez(Path(temporary) / "reference.npz", **reference)
         client.log_artifact(run_id, str(Path(temporary) / "reference.npz"), "trial")
-        client.log_outputs(run_id, [LoggedModelOutput(model.model_id, checkpoint.epoch)])
+        log_output(client, run_id, LoggedModelOutput(model.model_id, checkpoint.epoch))
         size = {"bytes/model": measure_bytes(folder)}
         _link_scores(client, run_id, model.model_id, {**scores, **size})
     return f"models:/{model.model_id}"

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from data.io.errors import format_error
-from tuning.tracking.background import BackgroundSender
+from tuning.store.background import BackgroundSender
+from tuning.tracking.campaign_runs import PARENT
 from tuning.tracking.payloads import CampaignContext, DataRecord
 from tuning.tracking.tracker import Tracker
 from tuning.trial.entry import TrialEntry, list_trials, read_entry
@@ -22,19 +23,11 @@ from tuning.trial.sync import TrialSync
 logger = logging.getLogger(__name__)
 
 _CONTEXT = "context.json"  # file of a campaign's folder
-_SENT = "sent"
 
 
 @dataclass(frozen=True)
 class SentCount:
-    """What was sent to MLflow, and what was not.
-
-    Attributes:
-        epochs: Epochs sent.
-        ended: Trials whose end was sent.
-        unsent: Trials that are not completely sent.
-        reason: The latest error, empty if there was none.
-    """
+    """Epochs and ends of trials that were sent, trials that are not completely sent, and the latest error, if any."""
 
     epochs: int
     ended: int
@@ -117,14 +110,19 @@ class MLflowSender:
         self._background.cancel()
 
     def _send(self, folder: TrialFolder) -> None:
-        if self._is_sent(folder):
-            return
-        self.collect(folder)
-        key = folder.path.name
-        if key not in self._running:
-            self.tracker.reopen(self.open_trial(folder))
-            self._running.add(key)
-        self.send(folder)
+        try:
+            if self._is_sent(folder):
+                return
+            self.collect(folder)
+            key = folder.path.name
+            if key not in self._running:
+                self.tracker.reopen(self.open_trial(folder))
+                self._running.add(key)
+            self.send(folder)
+        except Exception:
+            if self._tracker is not None:
+                self._tracker.forget_runs()  # somebody may have deleted one of them
+            raise
 
     def open_trial(self, folder: TrialFolder) -> str:
         """Find or create the run of a trial; return its id.
@@ -161,25 +159,30 @@ class MLflowSender:
         if ended is not None:
             final = is_finished(folder, entry.kind)
             self.tracker.finish(run_id, folder, *ended, model=entry.model, final=final)
-            folder.write(_SENT, {"campaign": self.open_campaign()})
             self._running.discard(folder.path.name)
         return sent
 
     def send_all(self, paths: Iterable[Path]) -> SentCount:
         """Send what the runs of some trials lack, in order; stop if the tracker does not answer.
 
+        The tracker is asked what it has: a run that somebody deleted, or that an older copy of the database lacks, is
+        made anew from its trial's folder.
+
         Args:
             paths: The trials' folders, for example from :func:`tuning.trial.entry.list_trials`.
         """
         self.drain()
         epochs = ended = unsent = 0
-        reason, offline = "", False
+        reason, offline, asked = "", False, False
         for folder in map(TrialFolder, paths):
             if not offline:
                 try:
+                    if not asked:
+                        self.tracker.ask_parents()
+                        asked = True
                     if not self._is_sent(folder):
                         epochs += self.send(folder)
-                        ended += folder.read(_SENT) is not None
+                        ended += read_end(folder, _read(folder).kind) is not None
                     continue
                 except Exception as error:  # noqa: BLE001 - any error is returned as the reason
                     reason, offline = format_error(error), not self._is_online()
@@ -195,9 +198,14 @@ class MLflowSender:
         return True
 
     def _is_sent(self, folder: TrialFolder) -> bool:
-        """Return whether this campaign's run on this tracker has the whole trial."""
-        sent = folder.read(_SENT)
-        return sent is not None and sent["campaign"] == self.open_campaign()
+        """Return whether the trial has ended, and its run on this tracker has all of it."""
+        entry = read_entry(folder)
+        if entry is None or read_end(folder, entry.kind) is None:
+            return False
+        run = self.tracker.ask_run(folder.path.name)
+        if run is None or not self.tracker.has_whole(run, folder, entry):
+            return False
+        return run.data.tags.get(PARENT) == self.open_study(entry.config["model"])
 
     def send_campaign(self, campaign: Path) -> SentCount:
         """Send what the runs of all trials in a campaign's folder lack."""

@@ -33,7 +33,8 @@ from models import list_models
 from tuning.baselines.baselines import BASELINES
 from tuning.metrics.histogram import BINS
 from tuning.metrics.scores import METRICS
-from tuning.tracking.client import find_runs
+from tuning.store.duplicates import DUPLICATE
+from tuning.tracking.client import check_not_deleted, find_runs
 
 logger = logging.getLogger(__name__)
 
@@ -67,12 +68,16 @@ def find_campaign(client: MlflowClient, experiment_id: str, name: str | None) ->
     """
     runs: dict[str, Run] = {}
     for run in find_runs(client, experiment_id, kind="campaign"):
+        if run.data.tags.get(DUPLICATE):
+            continue
         if is_safe_name(tag := run.data.tags.get("campaign")):
             runs[str(tag)] = run
         else:  # the report's folder has the campaign's name
             logger.warning(
                 "Skipped run %s: %s is not a valid campaign name.", run.info.run_id, show_value(tag)
             )
+    if name not in runs and (name is not None or not runs):
+        check_not_deleted(client, experiment_id, name)
     if not runs:
         raise ValueError(
             "A report needs a campaign, but MLflow holds none. Run `python -m tuning.run`."

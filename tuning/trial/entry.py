@@ -71,9 +71,8 @@ def register_trial(stage: Stage, sample: Mapping[str, Any], number: int) -> Tria
 
 
 def write_entry(folder: TrialFolder, entry: TrialEntry) -> None:
-    """Write a trial's entry, and mark the trial as not sent to MLflow."""
+    """Write a trial's entry."""
     folder.write("trial", asdict(entry))
-    folder.drop("sent")
 
 
 def read_entry(folder: TrialFolder) -> TrialEntry | None:

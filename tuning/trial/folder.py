@@ -4,7 +4,7 @@
 ``best.pt``, ``val_counts.npy`` (of the best epoch), ``cost.json``, ``end.json`` (why training ended) or ``failure.json`` (why
 it failed) and, for a repeat trial, ``test.json``, ``test_counts.npy``, ``test_probs.npz`` (probability bins of every
 test tile), ``expected.json`` (precision and recall over thresholds), ``examples.npz``, and of event-free series of the test tiles ``placebo.json`` and ``placebo.npz`` (counts per
-tile). ``sent.json`` marks a trial that MLflow has completely.
+tile).
 """
 
 import json

@@ -22,7 +22,7 @@ from data.tiles import hash_file
 logger = logging.getLogger(__name__)
 
 INDEX = "index.json"
-DRIVERS = frozenset({"trial.json", "sent.json"})  # written by the driver, never uploaded
+DRIVERS = frozenset({"trial.json"})  # written by the driver, never uploaded
 RESUME = frozenset({"last.pt", "next.pt", "next_counts.npy"})  # needed only to resume
 LARGE = frozenset({"best.pt"})  # downloaded only for trials that become models
 TRIES = 5  # reads of an index whose files a worker is replacing

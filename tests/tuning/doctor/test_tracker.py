@@ -14,6 +14,7 @@ from tests.support.check_results import matches
 from tests.support.servers import serve_mlflow
 from tuning.doctor import tracker
 from tuning.doctor.tracker import check_sqlite, check_tracker, find_file_system
+from tuning.store.database import follow_folder
 from tuning.tracking.client import connect
 
 EXPERIMENTS = '{"experiments": [{"experiment_id": "0", "name": "Default"}]}'
@@ -35,6 +36,7 @@ def file(database: bytes, tmp_path: Path) -> Path:
     """A database in the output folder, which a test may change."""
     path = tmp_path / "mlflow.db"
     path.write_bytes(database)
+    follow_folder(path)
     return path
 
 
@@ -61,7 +63,8 @@ def test_folder_of_the_database_must_exist(monkeypatch: pytest.MonkeyPatch) -> N
     assert matches(result, "FAIL", "/nowhere/deep/mlflow.db cannot be c", "mkdir -p /nowhere/deep")
 
 
-def test_check_changes_nothing_in_the_database(file: Path, database: bytes, tmp_path: Path) -> None:
+def test_check_changes_nothing_in_the_database(file: Path, tmp_path: Path) -> None:
+    database = file.read_bytes()
     assert matches(check_tracker(tmp_path), "ok", r"mlflow\.db, writable")
     assert file.read_bytes() == database
     with closing(sqlite3.connect(file)) as other:
@@ -70,6 +73,24 @@ def test_check_changes_nothing_in_the_database(file: Path, database: bytes, tmp_
     assert matches(check_tracker(tmp_path), "ok", "writable")
     assert file.read_bytes() == before
     assert list(tmp_path.iterdir()) == [file]
+
+
+def test_deleted_experiment_fails_the_check_with_the_command_that_restores_it(
+    file: Path, tmp_path: Path
+) -> None:
+    with closing(sqlite3.connect(file)) as database:
+        database.execute(
+            "UPDATE experiments SET lifecycle_stage = 'deleted' WHERE experiment_id = 1"
+        )
+        database.commit()
+    remedy = r"^MLFLOW_TRACKING_URI=sqlite:.*mlflow\.db python -m mlflow experiments restore --experiment-id 1$"
+    assert matches(check_tracker(tmp_path), "FAIL", "'landslide-benchmark' was deleted", remedy)
+
+
+def test_moved_folder_is_noticed_and_left_as_it_is(database: bytes, tmp_path: Path) -> None:
+    (tmp_path / "mlflow.db").write_bytes(database)
+    assert matches(check_tracker(tmp_path), "warn", "was moved or copied: .*/made0?/artifacts")
+    assert (tmp_path / "mlflow.db").read_bytes() == database
 
 
 def test_locked_database_is_named(

@@ -119,22 +119,21 @@ class CutError(Exception):
     """The connection to the tracker is lost."""
 
 
-@pytest.mark.parametrize("call", ["create_run", "log_batch"])
 def test_new_campaign_searches_its_runs_only_after_a_failure(
-    root: Path, monkeypatch: pytest.MonkeyPatch, call: str
+    root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tracker = Tracker(root, CampaignContext(**{**vars(CONTEXT), "campaign": f"new-{call}"}))
+    tracker = Tracker(root, CampaignContext(**{**vars(CONTEXT), "campaign": "new"}))
     tracker.open_run("campaign", "campaign", "new")
-    usual = getattr(tracker.client, call)
+    usual = tracker.client.log_batch
 
     def cut_off(*args: Any, **kwargs: Any) -> None:
         usual(*args, **kwargs)
         raise CutError
 
     with monkeypatch.context() as patched:
-        patched.setattr("tuning.tracking.tracker.find_runs", None)
+        patched.setattr("tuning.tracking.campaign_runs.find_runs", None)
         first = tracker.open_run("trial", "first", "f")  # nothing is looked for
-        patched.setattr(tracker.client, call, cut_off)
+        patched.setattr(tracker.client, "log_batch", cut_off)
         with pytest.raises(CutError):
             tracker.open_run("trial", "cut", "c")
     run_id = tracker.open_run("trial", "cut", "c")

@@ -52,7 +52,7 @@ def test_driver_takes_no_checkpoint_but_a_model_s(sync: TrialSync, tmp_path: Pat
 
 
 def test_driver_s_notes_do_not_travel(sync: TrialSync, tmp_path: Path) -> None:
-    sync.push(KEY, fill(tmp_path / "a", trial_json="x", sent_json="x", end_json="{}"))
+    sync.push(KEY, fill(tmp_path / "a", trial_json="x", end_json="{}"))
     sync.fetch(KEY, tmp_path / "b")
     assert read(tmp_path / "b") == {"end_json": "{}"}
 

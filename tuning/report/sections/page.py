@@ -104,6 +104,7 @@ def describe_result(context: ReportContext) -> Iterator[str]:
         yield from (_capitalise(sentence) for sentence in describe_leaks(context.folder))
     if context.missing_runs:
         yield "This report is partial: " + " ".join(context.missing_runs)
+    yield from context.duplicates
     if versions := describe_versions(context.ranking.models):
         yield versions
     if len(context.events):

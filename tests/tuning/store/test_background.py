@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from tuning.tracking.background import BackgroundSender
+from tuning.store.background import BackgroundSender
 
 
 def test_drain_runs_all_tasks_in_order() -> None:
