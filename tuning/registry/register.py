@@ -64,7 +64,8 @@ def register_version(
             client.set_model_version_tag(name, str(version.version), key, tags[key])
         client.set_tag(run_id, REGISTERED, f"{name} version {version.version}")
         return int(version.version)
-    if former := client.get_run(run_id).data.tags.get(REGISTERED):
+    former = client.get_run(run_id).data.tags.get(REGISTERED, "")
+    if former.startswith(f"{name} version "):
         raise NotRegisteredError(
             f"It was registered as {former}, which somebody deleted. To register it again, delete the tag {REGISTERED} "
             f"of run {run_id} in MLflow, then write the report again."
