@@ -163,13 +163,10 @@ class MLflowSender:
         return sent
 
     def send_all(self, paths: Iterable[Path]) -> SentCount:
-        """Send what the runs of some trials lack, in order; stop if the tracker does not answer.
+        """Send what the runs of some trials' folders lack, in order; stop if the tracker does not answer.
 
         The tracker is asked what it has: a run that somebody deleted, or that an older copy of the database lacks, is
         made anew from its trial's folder.
-
-        Args:
-            paths: The trials' folders, for example from :func:`tuning.trial.entry.list_trials`.
         """
         self.drain()
         epochs = ended = unsent = 0
