@@ -14,9 +14,18 @@ CODE = ("data", "models", "tuning")  # the installed folders
 PICTURE = ROOT / "docs" / "packages.png"
 
 PACKAGES = (
-    *("data.io", "data.values", "data.tiles", "data.twin", "data.fetch", "data.check"),
+    *(
+        "data.io",
+        "data.command",
+        "data.values",
+        "data.tiles",
+        "data.twin",
+        "data.fetch",
+        "data.check",
+    ),
     *("data.splits", "data.pack"),
-    *("data.cubes", "data.scene", "models", "tuning.metrics", "tuning.statistics"),
+    *("data.cubes", "data.scene", "models", "tuning.own_packages"),
+    *("tuning.metrics", "tuning.statistics"),
     *("tuning.objects", "tuning.trial", "tuning.train", "tuning.baselines", "tuning.settings"),
     *("tuning.plots", "tuning.page", "tuning.serving", "tuning.cluster"),
     *(

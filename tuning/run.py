@@ -4,10 +4,16 @@
 """
 
 import logging
+import os
+import shlex
 import sys
 from pathlib import Path
 from typing import Any
 
+import tuning.own_packages  # noqa: F401 - first
+from data.command.command import bad_arguments, command, report_error
+from data.command.explain import writes_to
+from tuning.own_packages import HOME
 from tuning.settings.arguments import ROOT, parse_arguments
 
 
@@ -28,8 +34,8 @@ def _print_results(outcome: Any, root: Path, campaign: str) -> None:
 
 
 def _warn_if_disk_full(root: Path) -> None:
-    """Print that the disk is full, which can cause any other error."""
-    from tuning.trial.disk import describe_free_space, is_full
+    """Print that the disk is full, which can cause any failed trial."""
+    from data.io.disk import describe_free_space, is_full
 
     if root.exists() and is_full(root):
         print(f"error: {describe_free_space(root)}", file=sys.stderr)
@@ -43,11 +49,28 @@ def _print_resume_command(root: Path, campaign: str) -> None:
     if started:
         print(
             f"{done} of {started} started trials are done; nothing is lost. Resume with: "
-            f"python -m tuning.run --resume {campaign} --root {root}",
+            f"python -m tuning.run --resume {shlex.quote(campaign)} --root {shlex.quote(str(root))}",
             file=sys.stderr,
         )
 
 
+def _check_address(options: dict[str, Any]) -> None:
+    """Knock at the cluster that a campaign would join, before seconds of imports.
+
+    Raises:
+        ConnectionError: If nothing answers there.
+    """
+    from tuning.cluster.head import check_head
+
+    networks = {file.stem for file in (HOME / "models").glob("[!_]*.py")} | {"all"}
+    address = options.get("address") or os.environ.get("RAY_ADDRESS")
+    if address in (None, "", "local", "auto") or "resume" in options:
+        return
+    if networks & set(options.get("model", ["all"])):
+        check_head(address)
+
+
+@command
 def main(argv: list[str] | None = None) -> int:
     """Run the benchmark.
 
@@ -57,28 +80,24 @@ def main(argv: list[str] | None = None) -> int:
     options = vars(parse_arguments(argv))
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     root: Path = options.pop("root", ROOT)
+    writes_to(root)
+    _check_address(options)
     from tuning.settings.options import (
-        settings_from_options,  # after --help, because it loads torch
+        settings_from_options,  # late, because it loads torch
         take_keep_pack,
     )
 
-    try:
+    with bad_arguments():
         keep_pack = take_keep_pack(options)
         settings = settings_from_options(options, root)
-    except (ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
     from tuning.campaign.campaign import run_campaign
-    from tuning.trial.disk import FullDiskError
 
     try:
         outcome = run_campaign(root, settings, keep_pack=keep_pack)
-    except (ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        if not isinstance(error, FullDiskError):
-            _warn_if_disk_full(root)
+    except Exception as error:  # noqa: BLE001 - reported
+        code = report_error(error)
         _print_resume_command(root, settings.campaign)
-        return 1
+        return code
     except KeyboardInterrupt:
         print("\nInterrupted.", file=sys.stderr)
         _print_resume_command(root, settings.campaign)

@@ -9,9 +9,12 @@ from typing import get_args
 
 from data.check.folder import check_folder
 from data.check.text import format_report
+from data.command.command import bad_arguments, command
+from data.command.explain import CommandError
 from data.tiles import Units
 
 
+@command
 def main(argv: list[str] | None = None) -> int:
     """Run the command and return its exit code: 0, 1 if anything is unusable, 2 for invalid arguments."""
     parser = argparse.ArgumentParser(
@@ -43,13 +46,9 @@ def main(argv: list[str] | None = None) -> int:
     )
     args = parser.parse_args(argv)
     if args.workers is not None and args.workers < 1:
-        print(f"error: --workers must be 1 or more, but got {args.workers}.", file=sys.stderr)
-        return 2
-    try:
+        raise CommandError(f"--workers must be 1 or more, but got {args.workers}.", 2)
+    with bad_arguments(FileNotFoundError, NotADirectoryError):
         report = check_folder(args.path, args.units, args.workers, regions=args.region)
-    except (OSError, ValueError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2 if isinstance(error, FileNotFoundError | NotADirectoryError) else 1
     text = (
         json.dumps(asdict(report), indent=1)
         if args.json

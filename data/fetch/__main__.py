@@ -8,21 +8,25 @@ from pathlib import Path
 
 from tqdm.contrib.logging import logging_redirect_tqdm
 
+from data.command.command import INTERRUPTED, bad_arguments, command
+from data.command.explain import writes_to
 from data.fetch.download import fetch
-from data.fetch.hub import REPO, VERSIONS, FetchError
+from data.fetch.hub import REPO, VERSIONS
 from data.fetch.manifest import FetchManifest
 from data.tiles import ORBITS
 from data.tiles.regions import DEFAULT_REGION, read_regions
 
 
+@command
 def main(argv: list[str] | None = None) -> int:
     """Run the command; return 0, 1 if the fetch fails, 2 for an invalid argument, 130 if interrupted."""
     args = _parse_arguments(argv)
     logging.basicConfig(level=logging.INFO, format="%(levelname)s: %(message)s")
     logging.getLogger("httpx2").setLevel(logging.WARNING)  # it logs every request
     modalities = (*args.orbits, "s2") if args.s2 else args.orbits
+    writes_to(args.to)
     try:
-        with logging_redirect_tqdm():
+        with bad_arguments(ValueError), logging_redirect_tqdm():
             manifest = fetch(
                 args.to,
                 version=args.version,
@@ -30,15 +34,12 @@ def main(argv: list[str] | None = None) -> int:
                 regions=args.region,
                 revision=args.revision,
             )
-    except (ValueError, FetchError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2 if isinstance(error, ValueError) else 1
     except KeyboardInterrupt:
         print(
             f"interrupted: finished archives are kept in {args.to}; the same command continues",
             file=sys.stderr,
         )
-        return 130
+        return INTERRUPTED
     print(_format_summary(args.to, manifest))
     return 0
 

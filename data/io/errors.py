@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
+from pathlib import Path
 
 from data.io.safe_json import show_value
 
@@ -27,6 +28,19 @@ def list_first(names: Sequence[str], shown: int) -> str:
     """Return the first names of a list for a message, and how many more there are."""
     more = f" and {len(names) - shown:,} more" if len(names) > shown else ""
     return ", ".join(names[:shown]) + more
+
+
+def check_database_path(file: Path) -> None:
+    """Check that a path means the same in the address of a database, where ``?`` and ``%20`` mean something else.
+
+    Raises:
+        ValueError: If it does not; the database would be made elsewhere.
+    """
+    if re.search(r"\?|%[0-9a-fA-F]{2}", str(file)):
+        raise ValueError(
+            "An output folder's path must have no '?', and no '%' before two hexadecimal digits, since they mean something "
+            f"else in the address of its database, but got {file.parent}. Rename it, or choose another with --root."
+        )
 
 
 def format_error(error: BaseException) -> str:

@@ -5,6 +5,8 @@ import json
 import sys
 from pathlib import Path
 
+from data.command.command import bad_arguments, command
+from data.command.explain import CommandError, writes_to
 from data.splits.audit import audit_splits, audit_to_dict
 from data.splits.audit_map import draw_audit
 from data.splits.audit_text import format_audit
@@ -13,23 +15,20 @@ from data.splits.split_map import save_map
 DEFAULT_MAP = Path("mlruns/splits.png")
 
 
+@command
 def main(argv: list[str] | None = None) -> int:
     """Run the command; return 0, 1 if a tile is unusable or the map cannot be written, 2 for an invalid argument."""
     args = _parse_arguments(argv)
     splits = list(dict.fromkeys(args.split)) if args.split else None
-    try:
+    writes_to(args.map.parent)
+    with bad_arguments(ValueError, FileNotFoundError):
         audit = audit_splits(args.tiles, splits, args.region, progress=sys.stderr.isatty())
-    except (ValueError, FileNotFoundError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
     try:
         save_map(draw_audit(audit), args.map)
     except OSError as error:
-        print(
-            f"error: The map must be writable, but got {error}. Choose another file with --map.",
-            file=sys.stderr,
-        )
-        return 1
+        raise CommandError(
+            f"The map must be writable, but got {error}. Choose another file with --map."
+        ) from error
     if args.json:
         print(json.dumps(audit_to_dict(audit) | {"map": str(args.map)}, indent=1))
     else:

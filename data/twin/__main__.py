@@ -5,11 +5,14 @@ import logging
 import sys
 from pathlib import Path
 
+from data.command.command import bad_arguments, command
+from data.command.explain import writes_to
 from data.tiles.regions import ALL_REGIONS, DEFAULT_REGION
 from data.twin.regions import REGIONS
 from data.twin.write_twin import VERSIONS, make_twin, select_sites
 
 
+@command
 def main(argv: list[str] | None = None) -> int:
     """Run the command and return its exit code: 0, 1 if writing fails, 2 for invalid arguments."""
     parser = argparse.ArgumentParser(
@@ -45,23 +48,17 @@ def main(argv: list[str] | None = None) -> int:
     )
     args = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(levelname)s: %(message)s")
-    try:
+    writes_to(args.to)
+    with bad_arguments(ValueError):
         select_sites(args.seed, args.version, args.tiles, args.workers, args.region)
-    except ValueError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    try:
-        folder = make_twin(
-            args.to,
-            seed=args.seed,
-            version=args.version,
-            regions=args.region,
-            tile_ids=args.tiles,
-            workers=args.workers,
-        )
-    except OSError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+    folder = make_twin(
+        args.to,
+        seed=args.seed,
+        version=args.version,
+        regions=args.region,
+        tile_ids=args.tiles,
+        workers=args.workers,
+    )
     print(folder)
     return 0
 

@@ -47,6 +47,6 @@ def _join_cluster(root: Path, settings: Settings) -> None:
     """Check the shared storage, join the cluster and check its nodes, before any data is made."""
     if settings.storage:
         check_shared_storage(SharedStorage(settings.storage))
-    if settings.address and settings.models:
+    if (settings.address or settings.storage) and settings.models:
         start_ray(settings)
         check_nodes(get_storage(root, settings), tracking_uri(root))

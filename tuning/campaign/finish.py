@@ -1,11 +1,13 @@
 """The end of a campaign: send the rest to MLflow, close the runs, write the report."""
 
 import logging
+import shlex
 import time
 from dataclasses import dataclass
 
 import pandas as pd
 
+from data.io.disk import format_bytes
 from data.io.errors import format_error
 from tuning.campaign.stages import Winners
 from tuning.campaign.start import CampaignSetup
@@ -13,7 +15,7 @@ from tuning.report.write_report import write_report
 from tuning.settings.saved_campaigns import OUTCOME
 from tuning.tracking.client import tracking_uri
 from tuning.tracking.errors import tracker_errors
-from tuning.trial.disk import format_bytes, measure_bytes
+from tuning.trial.disk import measure_bytes
 from tuning.trial.folder import Config, write_json
 
 logger = logging.getLogger(__name__)
@@ -100,11 +102,12 @@ def _send_rest(campaign: CampaignSetup) -> str:
                 wait,
             )
             time.sleep(wait)
+    replay = shlex.join(["replay", str(campaign.folder)])
+    resume = shlex.join(["--resume", campaign.settings.campaign, "--root", str(campaign.root)])
     return (
         f"The MLflow tracker lacks {count.unsent} trials ({count.reason}), so there is no report. "
-        f"All results are in {campaign.folder}. Send them with `python -m tuning.tracking replay "
-        f"{campaign.folder}`, or continue with `python -m tuning.run --resume "
-        f"{campaign.settings.campaign} --root {campaign.root}`."
+        f"All results are in {campaign.folder}. Send them with `python -m tuning.tracking {replay}`, "
+        f"or continue with `python -m tuning.run {resume}`."
     )
 
 
@@ -117,7 +120,7 @@ def close_interrupted(campaign: CampaignSetup, error: BaseException) -> None:
         logger.warning(
             "The runs stay open in MLflow (%s) until the campaign is resumed or "
             "`python -m tuning.tracking replay %s` closes them.",
-            *(format_error(failure), campaign.folder),
+            *(format_error(failure), shlex.quote(str(campaign.folder))),
         )
 
 

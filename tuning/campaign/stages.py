@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from data.io.disk import format_bytes
 from data.pack.node_cache import PackSource, publish_pack
 from tuning.campaign.measure_baselines import measure_baselines
 from tuning.campaign.start import CampaignSetup
@@ -17,7 +18,7 @@ from tuning.cluster.resources import Resources
 from tuning.search.run_stage import run_repeats, run_search
 from tuning.settings.presets import SEEDS
 from tuning.train.environment import hash_code
-from tuning.trial.disk import drop_checkpoints, format_bytes
+from tuning.trial.disk import drop_checkpoints
 from tuning.trial.entry import list_entries, write_entry
 from tuning.trial.folder import Config, TrialFolder
 from tuning.trial.search_space import compose, first_sample, make_key, make_space

@@ -1,22 +1,18 @@
 """A cluster node's code, packages and connections: reported by a task on the node, compared by the driver."""
 
 import platform
-import socket
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import metadata
-from urllib.parse import urlsplit
 
-from data.io.errors import format_error, hide_password
+from data.io.errors import format_error
 from data.io.shared_storage import SharedStorage
 from data.pack.node_cache import PackSource, fetch_pack
+from tuning.cluster.head import try_connection
 from tuning.train.environment import hash_code
 
 # Packages that a result depends on; others may differ between nodes.
 PACKAGES = ("mlflow", "numpy", "optuna", "pandas", "ray", "scipy", "scikit-learn", "torch")
-TIMEOUT_S = 5.0
-_PORTS = {"http": 80, "https": 443, "postgresql": 5432, "mysql": 3306}
 
 
 @dataclass(frozen=True)
@@ -91,23 +87,6 @@ def _try_storage(query: NodeQuery, name: str) -> str:
         query.storage.write(f"{query.token}-{name}", b"seen")
     except OSError as error:
         return format_error(error)
-    return ""
-
-
-def try_connection(address: str, attempts: int = 2) -> str:
-    """Connect to the host and port of a URI; return the error, empty without one."""
-    parts = urlsplit(address)
-    port = parts.port or _PORTS.get(parts.scheme.partition("+")[0])
-    if not parts.hostname or not port:
-        return f"it has no host and port: {hide_password(address)}"
-    for attempt in range(1, attempts + 1):
-        try:
-            socket.create_connection((parts.hostname, port), timeout=TIMEOUT_S).close()
-            return ""
-        except OSError as error:
-            if attempt == attempts:
-                return f"{parts.hostname}:{port} does not answer ({format_error(error)})"
-            time.sleep(1)
     return ""
 
 

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import secrets
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -10,14 +11,19 @@ import ray
 from ray import tune
 from ray.autoscaler.sdk import request_resources
 
+from data.command.account import private_folder
+from data.command.explain import explains
 from data.io.errors import format_error
 from data.io.processes import count_cpus
+from tuning.cluster.head import check_head, no_cluster
 from tuning.cluster.resources import NodeResources, Resources, choose_resources, default_resources
 from tuning.settings.settings import Settings
 
 logger = logging.getLogger(__name__)
 
 OBJECT_STORE_BYTES = 200 << 20  # trials pass files, not objects
+_TOKEN_PATH = "RAY_AUTH_TOKEN_PATH"  # noqa: S105 - the name of a variable
+_TEMPORARY = os.environ.get("RAY_TMPDIR") or os.environ.get("TMPDIR") or "/tmp"  # noqa: S108 - as Ray chooses it
 POLL_S = 2.0  # between two checks of an autoscaling cluster
 
 
@@ -56,7 +62,15 @@ def start_ray(settings: Settings) -> Resources:
 
 
 def start_local() -> None:
-    """Start a local session for this process, on the cores that it may use."""
+    """Start a local session for this process, on the cores that it may use, for this user alone.
+
+    Ray listens on every network interface, whatever address its node is given; whoever connects without the token is
+    refused. A token that Ray makes itself can be read by every user of the machine.
+
+    Raises:
+        OSError: If the token cannot be written.
+    """
+    _set_token()
     ray.init(
         "local",
         include_dashboard=False,
@@ -67,19 +81,43 @@ def start_local() -> None:
     )
 
 
+def _set_token() -> None:
+    """Let Ray require a token from a file that only this user can read, unless the user has chosen otherwise."""
+    chosen = os.environ.get("RAY_AUTH_MODE", "token") != "token"
+    if chosen or os.environ.get("RAY_AUTH_TOKEN") or os.environ.get(_TOKEN_PATH):
+        return
+    file = private_folder() / "ray-token"
+    if not file.exists():
+        aside = file.with_name(f".{os.getpid()}.token")
+        with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as stream:
+            stream.write(secrets.token_hex(32))
+        os.replace(aside, file)
+    file.chmod(0o600)
+    os.environ[_TOKEN_PATH] = str(
+        file
+    )  # Ray itself sets RAY_AUTH_MODE, which it reads when it is imported
+
+
 def join_cluster(address: str) -> None:
     """Join a running cluster.
 
     Raises:
-        ConnectionError: If it does not answer.
+        ConnectionError: If it does not answer; within ten seconds if nothing does at its address.
     """
+    check_head(address)
     try:
         ray.init(address, log_to_driver=False, logging_level=logging.ERROR)
     except (ConnectionError, RuntimeError, ValueError) as error:
-        raise ConnectionError(
-            f"A Ray cluster must answer at {address}, but: {format_error(error)} Start it, set RAY_AUTH_MODE=token and "
-            "RAY_AUTH_TOKEN_PATH if it requires a token, or omit --address and unset RAY_ADDRESS."
-        ) from error
+        raise no_cluster(address, format_error(error)) from error
+
+
+@explains("ray")
+def explain_ray(error: BaseException) -> str:
+    """Explain an error of Ray that is none of a trial."""
+    return (
+        f"Ray failed: {type(error).__name__}: {format_error(error)} Its logs are in {_TEMPORARY}/ray/session_latest/logs; "
+        "`python -m tuning.doctor` checks whether it starts."
+    )
 
 
 def _wait_for_nodes(settings: Settings) -> None:

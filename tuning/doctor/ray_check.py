@@ -11,7 +11,7 @@ import sys
 import time
 from pathlib import Path
 
-from tuning.cluster.node_info import try_connection
+from tuning.cluster.head import find_head_fault
 from tuning.doctor.check_result import INSTALL, CheckResult, failure, nearest_folder, passed
 from tuning.doctor.folders import temporary_folder
 
@@ -22,7 +22,7 @@ REMEDIES = {  # by a pattern of the error
     "No module named": INSTALL,
     "Version mismatch": "Install the same Ray and Python on every node.",
     "AF_UNIX": "RAY_TMPDIR=FOLDER with a short path, such as /tmp",
-    "Errno.*HOME": "HOME=FOLDER that is writable, or RAY_AUTH_MODE=disabled",  # Ray writes its token there
+    "Errno.*HOME": "HOME=FOLDER that is writable",
 }
 
 
@@ -33,10 +33,7 @@ def check_ray(address: str | None, root: Path) -> CheckResult:
         address: Cluster to join; a local Ray is started if it is None.
         root: Output folder, which every node of a cluster must share.
     """
-    url = address if address and "://" in address else f"//{address}"
-    if (
-        address and ":" in address and (error := try_connection(url))
-    ):  # Ray itself would retry for minutes
+    if address and address != "local" and (error := find_head_fault(address)):
         return failure(f"the cluster {address} cannot be reached: {error}", JOIN)
     began = time.monotonic()
     answer = run_child([address or "local", str(nearest_folder(root))], START_S)

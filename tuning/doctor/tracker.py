@@ -13,7 +13,7 @@ from alembic.script import ScriptDirectory
 from mlflow.entities import ViewType
 
 from data.io.errors import hide_password
-from tuning.cluster.node_info import try_connection
+from tuning.cluster.head import try_connection
 from tuning.doctor.check_result import CheckResult, failure, nearest_folder, passed, warning
 from tuning.store.database import (
     EXPERIMENT,

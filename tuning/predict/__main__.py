@@ -14,6 +14,9 @@ from pathlib import Path
 
 import numpy as np
 
+import tuning.own_packages  # noqa: F401 - first
+from data.command.command import INTERRUPTED, command
+from data.command.explain import writes_to
 from data.scene.windows import ALIGN_PX
 from data.tiles.regions import parse_time
 from data.tiles.rules import ORBITS
@@ -123,18 +126,18 @@ def _read_window(text: str) -> int:
     return side
 
 
+@command
 def main(argv: list[str] | None = None) -> int:
     """Make a map; return the exit code: 1 if a tile is missing in it."""
     args = _parse(argv)
-    from tuning.tracking.errors import end_command  # takes seconds, which --help does not need
-
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     logging.getLogger("pyogrio").setLevel(logging.WARNING)
+    writes_to(args.out)
     try:
-        return end_command(lambda: _make_map(args))
+        return _make_map(args)
     except KeyboardInterrupt:
         print("Interrupted; no map was written.", file=sys.stderr)
-        return 130
+        return INTERRUPTED
 
 
 def _make_map(args: argparse.Namespace) -> int:

@@ -12,6 +12,9 @@ from pathlib import Path
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.tracking import MlflowClient
 
+import tuning.own_packages  # noqa: F401 - first
+from data.command.command import command
+from data.command.explain import writes_to
 from data.io.errors import unknown_name
 from models import list_models, paper_name
 from tuning.registry import aliases
@@ -22,7 +25,6 @@ from tuning.registry.register import apply_gate
 from tuning.store.database import SQLITE
 from tuning.store.lease import lock_registry
 from tuning.tracking.client import check_writable, connect, database_file, tracking_uri
-from tuning.tracking.errors import end_command
 
 HEADINGS = (
     *("model", "version", "aliases", "val AP", "test AP", "data", "split", "campaign", "gate"),
@@ -221,11 +223,13 @@ def _run(args: argparse.Namespace) -> int:
     return 0
 
 
+@command
 def main(argv: list[str] | None = None) -> int:
     """List versions, promote one or roll back; return the exit code."""
     args = _parse_arguments(argv)
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
-    return end_command(lambda: _run(args))
+    writes_to(args.root)
+    return _run(args)
 
 
 if __name__ == "__main__":

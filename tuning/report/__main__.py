@@ -5,12 +5,15 @@ import logging
 import sys
 from pathlib import Path
 
+import tuning.own_packages  # noqa: F401 - first
+from data.command.command import command
+from data.command.explain import writes_to
 from data.tiles.manifest import describe_origin
 from tuning.report.terminal import format_pages, format_tables, report_folder
 from tuning.report.write_report import write_report
-from tuning.tracking.errors import end_command
 
 
+@command
 def main(argv: list[str] | None = None) -> int:
     """Write a report; return the exit code."""
     parser = argparse.ArgumentParser("python -m tuning.report", description=__doc__)
@@ -29,7 +32,8 @@ def main(argv: list[str] | None = None) -> int:
     )
     args = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    return end_command(lambda: _report(args))
+    writes_to(args.out, args.root)
+    return _report(args)
 
 
 def _report(args: argparse.Namespace) -> int:

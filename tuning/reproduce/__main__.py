@@ -14,11 +14,13 @@ from pathlib import Path
 
 import torch
 
+import tuning.own_packages  # noqa: F401 - first
+from data.command.command import bad_arguments, command
+from data.command.explain import writes_to
 from data.tiles.manifest import describe_origin
 from tuning.reproduce.load_trial import LoggedTrial, load_trial
 from tuning.train.evaluate import measure_test
 from tuning.train.fit import choose_device, fit, make_config_split
-from tuning.train.training import BadTrialError
 from tuning.trial.folder import Row, TrialFolder
 
 CPU_TOLERANCE, GPU_TOLERANCE = 1e-6, 1e-3  # the order of sums on a GPU varies
@@ -168,6 +170,7 @@ def _print_settings(
         print(f"warning: {change}", file=sys.stderr)
 
 
+@command
 def main(argv: list[str] | None = None) -> int:
     """Rerun one trial and compare; return the exit code."""
     parser = argparse.ArgumentParser("python -m tuning.reproduce", description=__doc__)
@@ -190,20 +193,14 @@ def main(argv: list[str] | None = None) -> int:
         "--threads", type=int, help="number of CPU threads (default: as in the trial)"
     )
     args = parser.parse_args(argv)
-    try:
+    writes_to(args.to)
+    with bad_arguments(ValueError, FileNotFoundError):
         trial, device, threads = _prepare(args)
-    except (ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1 if isinstance(error, ConnectionError) else 2
     devices = (device.type, trial.device)
     tolerance = GPU_TOLERANCE if "cuda" in devices else CPU_TOLERANCE
     _print_settings(trial, device, threads, tolerance)
-    try:
-        with tempfile.TemporaryDirectory() as folder:
-            largest = compare_rerun(trial, args.to or Path(folder), device, threads)
-    except (ValueError, OSError, BadTrialError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+    with tempfile.TemporaryDirectory() as folder:
+        largest = compare_rerun(trial, args.to or Path(folder), device, threads)
     if largest <= tolerance:
         print(f"\nAll scores agree within {tolerance:.0e}.")
         return 0

@@ -10,8 +10,8 @@ import ray
 from ray import tune
 from ray.tune.experiment import Trial
 
+from data.io.disk import FULL_DISK, FullDiskError, describe_free_space, is_full
 from tuning.tracking.sender import MLflowSender
-from tuning.trial.disk import FULL_DISK, FullDiskError, describe_free_space, is_full
 from tuning.trial.entry import register_trial
 from tuning.trial.folder import TrialFolder
 from tuning.trial.stage import METRIC, SAMPLE_INDEX, Stage

@@ -1,6 +1,5 @@
 """The Ray Tune trainable: trains one trial, or several seeds of one config, each in its own folder."""
 
-import errno
 import platform
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,6 +12,7 @@ from typing import Any
 import torch
 from ray import tune
 
+from data.io.disk import says_full
 from data.io.errors import format_error
 from data.io.lock import wait_for_lock
 from data.io.shared_storage import SharedStorageError
@@ -24,7 +24,6 @@ from tuning.train.fit import choose_device, make_config_split
 from tuning.train.malloc import keep_freed_memory
 from tuning.train.multi_seed import SeedRun, fit_stacked
 from tuning.train.training import BadTrialError
-from tuning.trial.disk import FULL_DISK
 from tuning.trial.folder import Row, TrialFolder
 from tuning.trial.stage import SAMPLE_INDEX, StageJob
 from tuning.trial.status import is_finished, mark_failed
@@ -165,7 +164,6 @@ def _explain(error: Exception) -> tuple[str, str]:
     # torch has no exception class for a lack of main memory, nor for a full disk.
     if isinstance(error, MemoryError) or "DefaultCPUAllocator" in str(error):
         return "memory", _OUT_OF_MEMORY.format("machine", text, "--cpus-per-trial")
-    full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
-    if full or any(sign in str(error) for sign in FULL_DISK):
+    if says_full(error):
         return "disk", text
     return "error", f"{type(error).__name__}: {text}"

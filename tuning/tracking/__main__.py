@@ -5,9 +5,13 @@
 
 import argparse
 import logging
+import shlex
 import sys
 from pathlib import Path
 
+import tuning.own_packages  # noqa: F401 - first
+from data.command.command import bad_arguments, command
+from data.command.explain import writes_to
 from data.io.errors import hide_password
 from tuning.settings.lock import is_running, lock_campaign
 from tuning.settings.saved_campaigns import OUTCOME
@@ -66,8 +70,8 @@ def _check_run(tracker: Tracker) -> None:
 
 def _close_runs(sender: MLflowSender, campaign: Path) -> None:
     """Close the runs of studies and campaign with their status; close an interrupted campaign's as KILLED."""
-    outcome = read_optional_json(campaign / OUTCOME)
-    if outcome is None:
+    outcome = read_optional_json(campaign / OUTCOME) or {}
+    if not {"studies", "missing"} <= outcome.keys():  # there is none, or it is of an early version
         sender.tracker.close_running("KILLED")
         return
     sender.close_studies(outcome["studies"])
@@ -75,6 +79,7 @@ def _close_runs(sender: MLflowSender, campaign: Path) -> None:
     sender.tracker.close(sender.open_campaign(), "FAILED" if failed else "FINISHED")
 
 
+@command
 def main(argv: list[str] | None = None) -> int:
     """Run the command; return 0 if the runs are complete, 1 if not, 2 for a bad argument."""
     parser = argparse.ArgumentParser("python -m tuning.tracking", description=__doc__)
@@ -83,19 +88,15 @@ def main(argv: list[str] | None = None) -> int:
     command.add_argument("folder", type=Path, help="campaign folder, mlruns/campaigns/NAME")
     args = parser.parse_args(argv)
     logging.basicConfig(level=logging.WARNING)
-    try:
+    writes_to(args.folder)
+    with bad_arguments(ValueError):
         summary, complete = send_missing(args.folder)
-    except ValueError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except OSError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
     print(f"{summary}.", file=sys.stdout if complete else sys.stderr)
     if complete:
         campaign = args.folder.resolve()
         root = campaign.parents[1]
-        print(f"Report: python -m tuning.report --campaign {campaign.name} --root {root}")
+        words = ["--campaign", campaign.name, "--root", str(root)]
+        print(f"Report: python -m tuning.report {shlex.join(words)}")
     return 0 if complete else 1
 
 

@@ -1,6 +1,5 @@
 """A campaign's runs in MLflow: found by key, created once, with the right parent."""
 
-import getpass
 import logging
 from dataclasses import asdict
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any
 from mlflow.entities import DatasetInput, Param, Run
 from mlflow.tracking import MlflowClient
 
+from data.command.account import user_name
 from tuning.store.creates import create_run
 from tuning.store.duplicates import choose_run, drop_duplicates, list_duplicates, mark_duplicates
 from tuning.store.once import do_once
@@ -161,7 +161,7 @@ class CampaignRuns:
         """Return the tags of every run: the campaign's, and MLflow's own for source and version."""
         return {
             **asdict(self.context),
-            "mlflow.user": getpass.getuser(),
+            "mlflow.user": user_name(),
             "mlflow.source.name": "tuning.run",
             "mlflow.source.type": "LOCAL",
             "mlflow.source.git.commit": self.context.git_commit.removesuffix("-dirty"),

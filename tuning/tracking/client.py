@@ -19,6 +19,7 @@ from mlflow.store.entities import PagedList
 from mlflow.tracking import MlflowClient
 from mlflow.tracking._tracking_service import utils as mlflow_utils
 
+from data.io.errors import check_database_path
 from data.io.safe_json import show_value
 from tuning.store.creates import create_experiment
 from tuning.store.database import (
@@ -53,8 +54,15 @@ def read_commit(folder: Path) -> str:
 
 
 def tracking_uri(root: Path) -> str:
-    """Return ``MLFLOW_TRACKING_URI`` if it is set, otherwise the sqlite database in *root*."""
-    return os.environ.get(URI_VARIABLE) or f"{SQLITE}{(root / DATABASE).resolve()}"
+    """Return ``MLFLOW_TRACKING_URI`` if it is set, otherwise the sqlite database in *root*.
+
+    Raises:
+        ValueError: If the folder's path cannot be written as a database's address.
+    """
+    if uri := os.environ.get(URI_VARIABLE):
+        return uri
+    check_database_path(file := (root / DATABASE).resolve())
+    return f"{SQLITE}{file}"
 
 
 def database_file(uri: str) -> Path | None:

@@ -1,11 +1,10 @@
-"""MLflow's errors: what a user can do about them, and how a command reports them."""
+"""MLflow's errors, in sentences that say what a user can do about them."""
 
 import logging
 import re
 import shlex
 import sqlite3
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from alembic.script import ScriptDirectory
 from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import SQLAlchemyError
 
+from data.command.explain import explains
 from data.io.errors import format_error, hide_password
 from tuning.store.database import SQLITE
 
@@ -142,16 +142,10 @@ def explain_denied_access(target: str) -> Iterator[None]:
         )
 
 
-def end_command(work: Callable[[], int]) -> int:
-    """Run a command's body; print a user's error to stderr in one line.
-
-    Returns:
-        The body's exit code, or 1 after an error.
-    """
-    try:
-        return work()
-    except (ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-    except (MlflowException, SQLAlchemyError) as error:
-        print(f"error: MLflow refused: {format_error(error)}", file=sys.stderr)
-    return 1
+@explains("mlflow", "sqlalchemy", "sqlite3", "alembic", "requests", "urllib3")
+def explain_tracker(error: BaseException) -> str:
+    """Explain an error of MLflow, of its database or of its server that no :func:`tracker_errors` has met."""
+    text = format_error(getattr(error, "orig", None) or error)
+    if isinstance(error, MlflowException):
+        return f"MLflow refused: {text} {_SERVER_REMEDIES.get(error.error_code, '')}".strip()
+    return f"The MLflow tracker failed: {text.rstrip('.')}. `python -m tuning.doctor` checks it."

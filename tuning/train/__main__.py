@@ -4,15 +4,18 @@ import argparse
 import sys
 from pathlib import Path
 
+import tuning.own_packages  # noqa: F401 - first
+from data.command.command import command
+from data.command.explain import writes_to
 from data.pack import load_pack
 from data.tiles.manifest import describe_origin
 from tuning.train.evaluate import measure_test
 from tuning.train.fit import choose_device, fit, make_config_split
 from tuning.train.malloc import keep_freed_memory
-from tuning.train.training import BadTrialError
 from tuning.trial.folder import Row, TrialFolder, read_optional_json
 
 
+@command
 def main(argv: list[str] | None = None) -> int:
     """Train one config; return the exit code."""
     parser = argparse.ArgumentParser("python -m tuning.train", description=__doc__)
@@ -31,26 +34,20 @@ def main(argv: list[str] | None = None) -> int:
     )
     parser.add_argument("--test", action="store_true", help="measure the test tiles at the end")
     args = parser.parse_args(argv)
+    writes_to(args.to)
     keep_freed_memory()
-    try:
-        config = read_optional_json(args.config)
-        if config is None:
-            raise FileNotFoundError(
-                f"The config must be a JSON file, but got {args.config}, which does not exist."
-            )
-        pack = load_pack(args.pack)
-        print(f"Data: {describe_origin(pack.synthetic)} tiles in {pack.path}.")
-        reason = fit(config, pack, args.to, lambda row: print(_line(row), flush=True))
-        print(f"Training ended ({reason}); the best checkpoint is {args.to / 'best.pt'}.")
-        if args.test:
-            print(
-                measure_test(
-                    TrialFolder(args.to), pack, make_config_split(config, pack), choose_device()
-                )
-            )
-    except (ValueError, OSError, BadTrialError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+    config = read_optional_json(args.config)
+    if config is None:
+        raise FileNotFoundError(
+            f"The config must be a JSON file, but got {args.config}, which does not exist."
+        )
+    pack = load_pack(args.pack)
+    print(f"Data: {describe_origin(pack.synthetic)} tiles in {pack.path}.")
+    reason = fit(config, pack, args.to, lambda row: print(_line(row), flush=True))
+    print(f"Training ended ({reason}); the best checkpoint is {args.to / 'best.pt'}.")
+    if args.test:
+        split = make_config_split(config, pack)
+        print(measure_test(TrialFolder(args.to), pack, split, choose_device()))
     return 0
 
 

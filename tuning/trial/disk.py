@@ -1,12 +1,12 @@
-"""Disk space: sizes of files, deletion of checkpoints, and checks for free space."""
+"""Disk space: sizes of files, deletion of checkpoints, and the check of the output folder."""
 
 from __future__ import annotations
 
-import errno
 import os
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from data.io.disk import FullDiskError, check_free_space, describe_free_space, says_full
 
 if TYPE_CHECKING:  # the module must load without numpy, for tuning.doctor
     from tuning.trial.folder import TrialFolder
@@ -34,34 +34,11 @@ def drop_checkpoints(trial_folder: TrialFolder) -> int:
     return dropped
 
 
-def format_bytes(count: float) -> str:
-    """Format a number of bytes, such as ``12.3 MB``."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if count < 1000:
-            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
-        count /= 1000
-    return f"{count:.1f} TB"
-
-
-# Messages of errors on a full disk: the system's, and PyTorch's, which does not name the cause.
-FULL_DISK = (
-    os.strerror(errno.ENOSPC),
-    os.strerror(errno.EDQUOT),
-    "PytorchStreamWriter failed writing",
-)
-FULL_BYTES = 5 << 20  # a checkpoint may need more
-LEAST_BYTES = 200 << 20  # a smoke campaign writes a third of it
-
-
-class FullDiskError(OSError):
-    """The disk of the output folder is full or nearly full."""
-
-
 def check_output_folder(root: Path) -> None:
     """Check before a campaign that its output folder is writable and has free space.
 
     Raises:
-        FullDiskError: If the disk has less than ``LEAST_BYTES`` free.
+        FullDiskError: If the disk has too little space, or room for too few files.
         OSError: If the folder is not writable.
     """
     probe = root / f".{os.getpid()}.probe"
@@ -70,25 +47,10 @@ def check_output_folder(root: Path) -> None:
         probe.write_bytes(b"x")
         probe.unlink()
     except OSError as error:
-        if error.errno == errno.ENOSPC:
+        if says_full(error):
             raise FullDiskError(describe_free_space(root)) from error
         raise OSError(
             f"The output folder must be writable, but {root} is not: {error.strerror}. "
             "Give another one with --root."
         ) from error
-    if shutil.disk_usage(root).free < LEAST_BYTES:
-        raise FullDiskError(describe_free_space(root))
-
-
-def is_full(root: Path) -> bool:
-    """Return whether the disk of an output folder is full."""
-    return shutil.disk_usage(root).free < FULL_BYTES
-
-
-def describe_free_space(root: Path) -> str:
-    """Return the error message for a full disk, with its free space and the remedy."""
-    free = shutil.disk_usage(root).free
-    return (
-        f"The disk of {root} must have {format_bytes(LEAST_BYTES)} free, but has {format_bytes(free)}. "
-        "Free space there, or choose another folder with --root."
-    )
+    check_free_space(root)

@@ -9,6 +9,9 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
+import tuning.own_packages  # noqa: F401 - first
+from data.command.command import bad_arguments, command
+from data.command.explain import writes_to
 from data.io.processes import WorkerDied, map_processes
 from data.io.safe_json import read_json
 from data.splits import Split
@@ -151,13 +154,15 @@ def measure_missing(
         logger.info("World %d: %.0f s.", seed, seconds)
 
 
+@command
 def main(argv: list[str] | None = None) -> int:
     """Run the command and return its exit code: 0, 1 if measuring fails, 2 for invalid arguments."""
     args = _parse(argv)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     seeds = range(args.first, args.first + args.worlds)
     rules = Rules(args.margin, args.block_tiles, MIN_EVENTS)
-    try:
+    writes_to(args.out)
+    with bad_arguments(ValueError):
         check_counts(args.worlds, args.jobs, args.tiles)
         models = check_models(args.models)
         split = choose_tiles(args.region, models, args.tiles)
@@ -165,17 +170,10 @@ def main(argv: list[str] | None = None) -> int:
             select_sites(seed, "harmonized")
         lock_settings(args.out, models, args.region, split)
         judge = Judge(models, rules)
-    except ValueError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    try:
-        measure_missing(args.out, seeds, split, models, args.jobs)
-        for seed in seeds:
-            judge.add(load_world(world_file(args.out, seed), seed, models))
-        print(write_summary(judge, args.out))
-    except (OSError, ValueError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+    measure_missing(args.out, seeds, split, models, args.jobs)
+    for seed in seeds:
+        judge.add(load_world(world_file(args.out, seed), seed, models))
+    print(write_summary(judge, args.out))
     return 0
 
 

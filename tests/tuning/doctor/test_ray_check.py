@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from tests.support.check_results import matches
-from tuning.cluster.node_info import try_connection
+from tuning.cluster.head import try_connection
 from tuning.doctor.ray_check import check_ray, run_child
 
 ROOT = Path(__file__).parents[3]
@@ -54,16 +54,13 @@ def test_local_ray_runs_a_task_and_stops(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_home_that_is_not_writable_is_named(
+def test_local_ray_needs_no_home_that_is_writable(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in AUTH:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", "/proc/nowhere")
-    result = check_ray(None, tmp_path)
-    assert matches(result, "FAIL", r"\$HOME", "HOME=FOLDER .* or RAY_AUTH_MODE=disabled")
-    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
-    assert matches(check_ray(None, tmp_path), "ok", "ran a task")  # the remedy works
+    assert matches(check_ray(None, tmp_path), "ok", "ran a task")
 
 
 @pytest.mark.slow

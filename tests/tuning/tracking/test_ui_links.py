@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from data.io.disk import format_bytes
 from tuning.metrics.histogram import BINS, edges
 from tuning.tracking.client import connect
 from tuning.tracking.descriptions import describe_campaign, describe_ranking
@@ -23,7 +24,7 @@ from tuning.tracking.ui_links import (
     ui_address,
     ui_command,
 )
-from tuning.trial.disk import format_bytes, measure_bytes
+from tuning.trial.disk import measure_bytes
 
 
 def query_of(address: str) -> dict[str, str]:

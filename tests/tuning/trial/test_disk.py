@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from data.io.disk import describe_free_space
 from tests.faults.disks import LEFT_BYTES, mount_small_disk, write_ballast
-from tuning.trial.disk import check_output_folder, describe_free_space
+from tuning.trial.disk import check_output_folder
 
 
 def test_folder_that_cannot_be_written_is_refused() -> None:

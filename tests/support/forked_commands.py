@@ -1,0 +1,175 @@
+"""Commands started a hundred times at the price of one import: a server that has imported everything forks one for each.
+
+A forked command has its own working folder, environment, user and output, as one that a user starts; only its imports
+are not repeated.
+"""
+
+import io
+import json
+import os
+import runpy
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+IMPORTED = (
+    *("tuning.campaign.campaign", "tuning.settings.options", "tuning.report.write_report"),
+    *("tuning.registry.register", "tuning.predict.write_map", "tuning.reproduce.load_trial"),
+    *("tuning.worlds.world", "data.check.folder", "data.splits.audit_map", "data.fetch.download"),
+    *("tuning.tracking.sender", "tuning.predict.summary"),
+)
+
+
+@dataclass(frozen=True)
+class Call:
+    """A command: its words after ``python -m``, and what it meets.
+
+    Attributes:
+        words: Module and arguments.
+        folder: Working folder.
+        variables: Changes of the environment; None removes a variable.
+        uid: User to become; None keeps the user.
+        encoding: Encoding of the terminal.
+        files: Limit of open files; None keeps the limit.
+    """
+
+    words: Sequence[str]
+    folder: str
+    variables: Mapping[str, str | None] = field(default_factory=dict)
+    uid: int | None = None
+    encoding: str = "utf-8"
+    files: int | None = None
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a command answered, and its longest silence in seconds."""
+
+    code: int
+    said: str
+    silence: float
+
+
+class Server:
+    """The process that forks the commands."""
+
+    def __init__(self, process: "subprocess.Popen[str]") -> None:
+        self.process = process
+
+    def run(self, call: Call) -> Answer:
+        """Run a command to its end."""
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        print(json.dumps(asdict(call)), file=self.process.stdin, flush=True)
+        return Answer(**json.loads(self.process.stdout.readline()))
+
+
+@contextmanager
+def start_server() -> Iterator[Server]:
+    """Start a server; stop it at the end."""
+    with subprocess.Popen(
+        [sys.executable, __file__],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            yield Server(process)
+        finally:
+            assert process.stdin is not None
+            process.stdin.close()
+
+
+def _become(call: Call, output: int) -> None:
+    """Give this process the user, folder, variables and output of a call."""
+    os.setsid()
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    for number in (1, 2):
+        os.dup2(output, number)
+    for name, value in call.variables.items():
+        os.environ.pop(name, None)
+        if value is not None:
+            os.environ[name] = value
+    os.chdir(call.folder)
+    if not os.listdir(call.folder) and Path(call.folder).name == "gone":
+        os.rmdir(call.folder)
+    if call.files is not None:
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_NOFILE, (call.files, call.files))
+    if call.uid is not None:
+        os.setgroups([])
+        os.setgid(call.uid)
+        os.setuid(call.uid)
+    sys.stdout = io.TextIOWrapper(io.FileIO(1, "w"), call.encoding, write_through=True)
+    sys.stderr = io.TextIOWrapper(
+        io.FileIO(2, "w"), call.encoding, "backslashreplace", write_through=True
+    )
+
+
+def _execute(call: Call, output: int) -> None:
+    """Run a call in this process, and end it."""
+    code: object = 70
+    try:
+        _become(call, output)
+        sys.argv = [*call.words]
+        runpy.run_module(call.words[0], run_name="__main__", alter_sys=True)
+        code = 0
+    except SystemExit as end:
+        code = end.code
+        if isinstance(code, str):
+            print(code, file=sys.stderr)
+            code = 1
+    except BaseException:  # noqa: BLE001 - as Python itself ends
+        sys.excepthook(*sys.exc_info())  # type: ignore[arg-type]
+        code = 1
+    finally:
+        sys.stdout.flush()
+        os._exit(code if isinstance(code, int) else 0)
+
+
+def _serve(call: Call, limit_s: float) -> Answer:
+    read, write = os.pipe()
+    pid = os.fork()
+    if not pid:
+        os.close(read)
+        _execute(call, write)
+    os.close(write)
+    said, silence, last = b"", 0.0, time.monotonic()
+    while True:
+        ready = select.select([read], [], [], limit_s)[0]
+        silence, last = max(silence, time.monotonic() - last), time.monotonic()
+        if not ready:
+            os.killpg(pid, signal.SIGKILL)
+            break
+        chunk = os.read(read, 1 << 16)
+        if not chunk:
+            break
+        said += chunk
+    os.close(read)
+    status = os.waitpid(pid, 0)[1]
+    return Answer(os.waitstatus_to_exitcode(status), said.decode("utf-8", "replace"), silence)
+
+
+def main() -> None:
+    """Answer calls, one a line, until there are no more."""
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    for name in IMPORTED:
+        __import__(name)
+    for line in sys.stdin:
+        answer = _serve(Call(**json.loads(line)), 60.0)
+        print(json.dumps(asdict(answer)), file=answers, flush=True)
+
+
+if __name__ == "__main__":
+    main()
