@@ -29,7 +29,7 @@ from data.scene.base import InputSpec
 from models import create_model
 from models.unet import KNOWN_GOOD
 from tuning.predict import write_map
-from tuning.predict.cog import RasterWriter
+from tuning.predict.cog import RasterWriter, choose_layers
 from tuning.predict.ensemble import Member
 from tuning.predict.predictor import Predictor
 from tuning.predict.sliding_window import map_scene
@@ -89,7 +89,7 @@ def measure_mapping(job: write_map.MapJob) -> float:
     """Return the km2 per second of reading, predicting, blending and writing."""
     scene, predictor = job.scene, job.predictor
     windows = scene.list_windows(job.window_px, job.overlap_px)
-    layers = {name: write_map.LAYERS[name] for name in (*predictor.layers, "mask", "relief")}
+    layers = choose_layers(predictor.layers)
     with (
         tempfile.TemporaryDirectory() as folder,
         RasterWriter(Path(folder), scene.grid, layers, {}) as rasters,

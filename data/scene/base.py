@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from data.io.safe_json import refused_error, show_value
-from data.pack.channels import AROUND_EVENT, MAPS, SAR_CHANNELS, list_modalities
+from data.pack.channels import AROUND_EVENT, MAPS, list_modalities
 from data.pack.placebo import Placebo
 from data.scene.georeference import Grid
 from data.scene.windows import Window
@@ -20,6 +20,7 @@ from data.tiles.common_dates import choose_learnt_steps
 from data.tiles.events import read_event_date
 from data.tiles.regions import parse_time
 from data.values.counts import NoDataCounts
+from data.values.coverage import FilledDates
 
 MAX_DATES_SHOWN = 4
 
@@ -74,12 +75,14 @@ class WindowData:
             in m, slopes in degrees; all but heights rounded to half precision as in training; NaN = no data.
         relief: Height in m, or backscatter in dB if the scene has no heights, shape ``(H, W)``, float32;
             NaN = no data.
-        valid: Pixels with backscatter on any date, shape ``(H, W)``, bool.
+        valid: Pixels to map: with the acquisitions that the network needs, shape ``(H, W)``, bool.
+        coverage: Acquisitions before and after the event, of `data.values.coverage`, shape ``(2, H, W)``, uint8.
     """
 
     x: np.ndarray
     relief: np.ndarray
     valid: np.ndarray
+    coverage: np.ndarray
 
 
 class SeriesDates(NamedTuple):
@@ -104,6 +107,7 @@ class Scene:
         excluded: Tiles that could not be read so far, with the reason.
         no_data: Pixels without data so far, of a datacube once it is read.
         pretended: Times of the pretended events of a placebo so far, without duplicates.
+        filled: Pixels with data of each acquisition so far.
     """
 
     grid: Grid
@@ -116,6 +120,7 @@ class Scene:
     excluded: dict[str, str] = field(default_factory=dict)
     no_data: NoDataCounts = field(default_factory=NoDataCounts)
     pretended: set[np.datetime64] = field(default_factory=set)
+    filled: FilledDates = field(default_factory=FilledDates)
 
     def list_windows(self, side: int, overlap: int) -> list[Window]:
         """List the windows to map, ordered by their first rows."""
@@ -241,11 +246,3 @@ def stack_channels(
         out[:, index] = values if name in MAPS else values.half()
     stacked: np.ndarray = out.numpy()
     return stacked
-
-
-def find_backscatter(channels: Sequence[str], x: np.ndarray) -> np.ndarray:
-    """Return which pixels of ``x (T, C, H, W)`` have backscatter on any date, shape ``(H, W)``, bool."""
-    if not np.isnan(x.sum(dtype=np.float32)):  # the usual case, without gaps, takes one pass
-        return np.ones(x.shape[2:], bool)
-    radar = [name in SAR_CHANNELS for name in channels]
-    return np.asarray(~np.isnan(x[:, radar]).all(axis=(0, 1)))

@@ -15,18 +15,17 @@ from data.scene.base import (
     SeriesDates,
     WindowData,
     choose_steps,
-    find_backscatter,
     format_dates,
     stack_channels,
 )
 from data.scene.georeference import RESAMPLE, Grid, find_grid
-from data.scene.half_precision import round_to_float16
 from data.scene.resample import choose_grid, describe_resampling
-from data.scene.row_cache import ChunkLayout, RowCache
+from data.scene.row_cache import ChunkLayout, RowCache, round_to_float16
 from data.scene.series import Layers, Series, find_units, read_heights, reading
 from data.scene.windows import Span, Window, combine_spans, make_spans
 from data.tiles.rules import ORBITS, Units
 from data.values.counts import NoDataCounts
+from data.values.coverage import NO_BACKSCATTER, FilledDates, OrbitDates, count_acquisitions
 
 UNCHUNKED = ChunkLayout(1, 0, 1)
 
@@ -99,6 +98,7 @@ def make_cube(
             for name, one in series.items()
         },
         heights=heights,
+        orbits=[OrbitDates(name, dates[name][0].chosen, event) for name in radar],
     )
 
 
@@ -130,11 +130,13 @@ class Cube(Scene):
         path: The file or the folder.
         series: The chosen acquisitions, by modality.
         heights: Heights, or None.
+        orbits: Dates of the orbits, from which the acquisitions of a pixel are counted.
     """
 
     path: Path
     series: dict[str, Series]
     heights: Layers | None
+    orbits: list[OrbitDates]
     _caches: dict[str, RowCache] = field(init=False)  # by channel
 
     def __post_init__(self) -> None:
@@ -143,6 +145,7 @@ class Cube(Scene):
     def list_windows(self, side: int, overlap: int) -> list[Window]:
         """List windows of *side* px that cover the scene, ordered by first row: the fastest order to read them."""
         rows = make_spans(self.grid.height, side, overlap)
+        self.filled = FilledDates()  # without windows that were read as a sample
         self._caches = self._make_caches([span.start for span in rows])
         return combine_spans(rows, make_spans(self.grid.width, side, overlap))
 
@@ -184,15 +187,15 @@ class Cube(Scene):
         if (whole.rows.stop, last.columns.stop) == (self.grid.height, self.grid.width):
             self._count_no_data()
         x = stack_channels(self.spec.channels, bands, maps)
-        valid = find_backscatter(self.spec.channels, x)
+        coverage = count_acquisitions(self.spec.channels, x, self.orbits)
+        self.filled.add(coverage)
         relief = maps["DEM"] if maps else next(iter(bands.values()))[-1].astype(np.float32)
         window_data = []
         for window in windows:
             start = window.columns.start - whole.columns.start
             cut = (..., slice(start, start + window.shape[1]))
-            window_data.append(
-                WindowData(x[cut], relief[cut], valid[cut]) if valid[cut].any() else None
-            )
+            one = WindowData(x[cut], relief[cut], coverage.mapped[cut], coverage.counts[cut])
+            window_data.append(None if (one.coverage == NO_BACKSCATTER).all() else one)
         return window_data
 
     def _measure(self, whole: Window) -> int:

@@ -15,15 +15,15 @@ from data.scene.base import (
     SeriesDates,
     WindowData,
     choose_steps,
-    find_backscatter,
     stack_channels,
 )
-from data.scene.half_precision import round_to_float16
+from data.scene.row_cache import round_to_float16
 from data.scene.tile_survey import Cell, find_tile_events, place_tiles, survey_tiles
 from data.scene.windows import Window, combine_spans, make_tile_spans
 from data.tiles import (
     BANDS,
     NODATA,
+    ORBITS,
     TILE_PX,
     Tile,
     TileError,
@@ -36,6 +36,7 @@ from data.tiles import (
     tile_path,
 )
 from data.tiles.manifest import are_synthetic, read_manifest
+from data.values.coverage import Coverage, OrbitDates, count_acquisitions
 
 logger = logging.getLogger(__name__)
 
@@ -90,6 +91,7 @@ class _TileData:
 
     x: np.ndarray
     heights: np.ndarray
+    coverage: Coverage
 
 
 @dataclass(kw_only=True)
@@ -144,16 +146,20 @@ class Mosaic(Scene):
         cut = (..., slice(top, top + TILE_PX), slice(left, left + TILE_PX))
         x = np.block([[tile.x for tile in row] for row in rows])[cut]
         heights = np.block([[tile.heights for tile in row] for row in rows])[cut]
-        return WindowData(x, heights, find_backscatter(self.spec.channels, x))
+        valid = np.block([[tile.coverage.mapped for tile in row] for row in rows])[cut]
+        counts = np.block([[tile.coverage.counts for tile in row] for row in rows])[cut]
+        return WindowData(x, heights, valid, counts)
 
     def _read_or_exclude(self, tile_id: str) -> _TileData | None:
         """Read a tile; return None if it cannot be read, and add the reason to ``excluded``."""
         try:
-            return self._load_tile(tile_id)
+            tile = self._load_tile(tile_id)
         except (TileError, FileNotFoundError, ValueError) as error:
             self.excluded[tile_id] = str(error)
             logger.warning("Excluded %s: %s", tile_id, error)
             return None
+        self.filled.add(tile.coverage)
+        return tile
 
     def _load_tile(self, tile_id: str) -> _TileData:
         modalities, event = self.spec.modalities, self.tile_events[tile_id]
@@ -164,6 +170,7 @@ class Mosaic(Scene):
         if spec.placebo is not None:
             self.pretended.add(event)
         bands: dict[str, np.ndarray] = {}
+        orbits: list[OrbitDates] = []
         for tile in tiles:
             source = f"{tile_id}, {tile.modality}"
             steps = choose_steps(tile.times, spec, event, tile.modality, source)
@@ -171,11 +178,15 @@ class Mosaic(Scene):
                 if f"{tile.modality}:{band}" in spec.channels:
                     self.no_data.add(f"{tile.modality}:{band}", tile.times, tally, steps)
             dates = SeriesDates(spec.list_usable(tile.times), tile.times[steps])
+            if tile.modality in ORBITS:
+                orbits.append(OrbitDates(tile.modality, dates.chosen, event))
             self.dates.setdefault(tile.modality, []).append(dates)
             bands |= _select_bands(tile, spec.channels, steps)
         heights = np.where(tiles[0].dem == NODATA, np.nan, tiles[0].dem.astype(np.float32))
         maps = {"DEM": heights, "slope": round_to_float16(measure_slope(heights))}
-        return _TileData(stack_channels(spec.channels, bands, maps), heights.astype(np.float32))
+        x = stack_channels(spec.channels, bands, maps)
+        coverage = count_acquisitions(spec.channels, x, orbits)
+        return _TileData(x, heights.astype(np.float32), coverage)
 
 
 def _select_bands(

@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 
 from data.scene.georeference import Grid
-from tuning.predict.cog import MASK, PROBABILITY, RELIEF, SPREAD, RasterWriter
+from tuning.predict.cog import RasterWriter, choose_layers
 
-LAYERS = {"probability": PROBABILITY, "spread": SPREAD, "mask": MASK, "relief": RELIEF}
+LAYERS = choose_layers(["probability", "spread"])
 
 
 def make_grid(height: int, width: int) -> Grid:
@@ -25,6 +25,14 @@ def make_probability(seed: int, height: int, width: int) -> np.ndarray:
 def make_mask(probability: np.ndarray, threshold: float) -> np.ndarray:
     """Return the mask of probabilities: 1 landslide, 0 background, 255 no data."""
     return np.where(np.isnan(probability), 255, probability >= threshold).astype(np.uint8)
+
+
+def make_coverage(mask: np.ndarray) -> np.ndarray:
+    """Return acquisitions before and after the event of a mask's pixels; every second one without data has some."""
+    counts = np.where(mask == 255, 0, 2).astype(np.uint8)
+    rows, columns = np.indices(mask.shape)
+    counts[(mask == 255) & ((rows + columns) % 2 == 0)] = 255
+    return np.stack([np.where(counts == 0, 1, counts), counts]).astype(np.uint8)
 
 
 def write_map(folder: Path, mask: np.ndarray, **layers: np.ndarray) -> dict[str, Path]:

@@ -6,8 +6,9 @@ from contextlib import contextmanager
 
 import numpy as np
 
+from data.scene.base import WindowData
 from data.scene.windows import Window
-from tuning.predict.cog import MASK
+from tuning.predict.cog import COVERAGE, MASK
 
 Write = Callable[[str, int, np.ndarray], None]  # layer, first row, values (rows, W)
 
@@ -61,21 +62,26 @@ class WindowBlender:
         self._weights = _RowBuffer(width, np.float32, 0)
         self._relief = _RowBuffer(width, np.float32, np.nan)
         self._valid = _RowBuffer(width, bool, 0)
-        self._buffers = (*self._sums.values(), self._weights, self._relief, self._valid)
+        self._coverage = tuple(_RowBuffer(width, np.uint8, COVERAGE.nodata) for _ in COVERAGE.bands)
+        self._buffers = (
+            *(*self._sums.values(), *self._coverage),
+            *(self._weights, self._relief, self._valid),
+        )
 
-    def add(
-        self, window: Window, layers: dict[str, np.ndarray], valid: np.ndarray, relief: np.ndarray
-    ) -> None:
-        """Add a window: its layers, valid pixels and relief, each of shape ``(H, W)``."""
+    def add(self, window: Window, layers: dict[str, np.ndarray], data: WindowData) -> None:
+        """Add a window: its layers, each of shape ``(H, W)``, none if there is nothing to map; and what was read."""
         self._grow(window.rows.stop - self._first_row)
         rows = slice(window.rows.start - self._first_row, window.rows.stop - self._first_row)
         area = (rows, window.columns.slice)
         weights = window.weights
         for name, values in layers.items():
             self._sums[name].values[area] += values * weights
-        self._weights.values[area] += weights
-        self._valid.values[area] |= valid
-        self._relief.values[area] = relief
+        if layers:
+            self._weights.values[area] += weights
+        self._valid.values[area] |= data.valid
+        self._relief.values[area] = data.relief
+        for buffer, counts in zip(self._coverage, data.coverage, strict=True):
+            buffer.values[area] = counts
 
     def _grow(self, height: int) -> None:
         for buffer in self._buffers:
@@ -96,6 +102,8 @@ class WindowBlender:
             if name == "probability":
                 mask = np.where(valid, values >= self._threshold, MASK.nodata)
                 self._writer.submit("mask", self._first_row, mask.astype(MASK.dtype))
+        coverage = np.stack([buffer.values[:count] for buffer in self._coverage])
+        self._writer.submit("coverage", self._first_row, coverage)
         self._writer.submit("relief", self._first_row, self._relief.values[:count].copy())
         for buffer in self._buffers:
             buffer.drop(count)

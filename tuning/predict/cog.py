@@ -9,8 +9,7 @@ Reference:
 
 import math
 import shutil
-import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +25,8 @@ from rasterio.windows import Window
 from data.io.errors import format_error, unknown_name
 from data.io.processes import count_cpus
 from data.scene.georeference import Grid
-from tuning.predict.raster_io import bound_cache, checksum_raster
+from data.values.coverage import NO_BACKSCATTER
+from tuning.predict.raster_io import bound_cache, checksum_raster, update_checksums
 
 SCRATCH = {
     "driver": "GTiff",
@@ -45,7 +45,7 @@ class Layer:
     Attributes:
         dtype: NumPy's name of the pixel type.
         nodata: Value of pixels without data.
-        description: The band's description, one line.
+        bands: The bands' descriptions, one line each.
         limits: Smallest and largest valid value, or None.
         overview: GDAL's resampling method for the overviews.
         delivered: Whether the layer is kept as ``<name>.tif``; if not, it is deleted when the writer closes.
@@ -53,17 +53,34 @@ class Layer:
 
     dtype: str
     nodata: float
-    description: str
+    bands: tuple[str, ...]
     limits: tuple[float, float] | None = None
     overview: str = "average"
     delivered: bool = True
 
 
-PROBABILITY = Layer("float32", math.nan, "landslide probability", (0.0, 1.0))
-SPREAD = Layer("float32", math.nan, "standard deviation of the probability over seeds", (0.0, 1.0))
+PROBABILITY = Layer("float32", math.nan, ("landslide probability",), (0.0, 1.0))
+SPREAD = Layer(
+    *("float32", math.nan, ("standard deviation of the probability over seeds",), (0.0, 1.0))
+)
 # Overviews by nearest neighbour keep the share of landslide area; the mode would remove small landslides.
-MASK = Layer("uint8", 255, "landslide mask: 1 landslide, 0 background", (0, 1), "nearest")
-RELIEF = Layer("float32", math.nan, "height or backscatter, for the picture", delivered=False)
+MASK = Layer("uint8", 255, ("landslide mask: 1 landslide, 0 background",), (0, 1), "nearest")
+COVERAGE = Layer(
+    *("uint8", NO_BACKSCATTER),
+    tuple(
+        f"acquisitions {side} the event, the smaller number of the orbits"
+        for side in ("before", "after")
+    ),
+    overview="nearest",
+)
+RELIEF = Layer("float32", math.nan, ("height or backscatter, for the picture",), delivered=False)
+_PREDICTED = {"probability": PROBABILITY, "spread": SPREAD}
+_ALWAYS = {"mask": MASK, "coverage": COVERAGE, "relief": RELIEF}
+
+
+def choose_layers(predicted: Iterable[str]) -> dict[str, Layer]:
+    """Return a map's layers by name: those that a predictor has, and mask, coverage and relief."""
+    return {name: _PREDICTED[name] for name in predicted} | _ALWAYS
 
 
 class RasterWriter:
@@ -80,7 +97,8 @@ class RasterWriter:
         self, folder: Path, grid: Grid, layers: Mapping[str, Layer], tags: Mapping[str, str]
     ) -> None:
         self.folder, self.grid, self.layers, self.tags = folder, grid, dict(layers), dict(tags)
-        self._next_row, self._checksum = dict.fromkeys(layers, 0), dict.fromkeys(layers, 0)
+        self._next_row = dict.fromkeys(layers, 0)
+        self._checksum = {name: [0] * len(layer.bands) for name, layer in layers.items()}
         self._paths: dict[str, Path] = {}
 
     def __enter__(self) -> Self:
@@ -106,7 +124,7 @@ class RasterWriter:
     def _create(self, name: str) -> Any:
         layer, grid = self.layers[name], self.grid
         transform = rasterio.Affine(*grid.transform)
-        shape = {"count": 1, "width": grid.width, "height": grid.height}
+        shape = {"count": len(layer.bands), "width": grid.width, "height": grid.height}
         pixels = {"dtype": layer.dtype, "nodata": layer.nodata}
         raster = rasterio.open(
             *(self._scratch / f"{name}.rows.tif", "w"),
@@ -114,7 +132,8 @@ class RasterWriter:
             crs=grid.crs,
             transform=transform,
         )
-        raster.set_band_description(1, layer.description)
+        for number, description in enumerate(layer.bands, 1):
+            raster.set_band_description(number, description)
         raster.update_tags(**self.tags)
         return raster
 
@@ -124,7 +143,7 @@ class RasterWriter:
         Args:
             name: The layer.
             first_row: Grid row of the first row of *values*: the one after the last row written.
-            values: Shape ``(rows, W)``, of the layer's type.
+            values: Shape ``(rows, W)``, of a layer of several bands ``(bands, rows, W)``, of the layer's type.
 
         Raises:
             ValueError: If the layer is unknown, the rows are not the next ones, or *values* have another
@@ -135,24 +154,29 @@ class RasterWriter:
             raise ValueError(unknown_name("layer", name, self.layers))
         self._check_rows(name, first_row, values)
         _check_limits(name, self.layers[name], values)
-        window = Window(0, first_row, self.grid.width, len(values))
+        bands = values if values.ndim > 2 else values[None]
+        window = Window(0, first_row, self.grid.width, bands.shape[1])
         try:
-            self._rasters[name].write(values, 1, window=window)
+            self._rasters[name].write(bands, window=window)
         except OSError as error:
             raise self._write_error(name, error.__cause__ or error) from error
-        self._next_row[name] += len(values)
-        self._checksum[name] = zlib.crc32(np.ascontiguousarray(values).data, self._checksum[name])
+        self._next_row[name] += bands.shape[1]
+        self._checksum[name] = update_checksums(self._checksum[name], bands)
 
     def _check_rows(self, name: str, first_row: int, values: np.ndarray) -> None:
-        grid, dtype, next_row = self.grid, self.layers[name].dtype, self._next_row[name]
+        grid, layer, next_row = self.grid, self.layers[name], self._next_row[name]
         if first_row != next_row:
             raise ValueError(
                 f"Rows must be written in order, each once, but got row {first_row} of {name!r}; the next is {next_row}."
             )
-        height = min(len(values), grid.height - next_row)
-        if values.shape != (height, grid.width) or not height or values.dtype != dtype:
+        several = (len(layer.bands),) if len(layer.bands) > 1 else ()
+        height = min(values.shape[-2] if values.ndim > 1 else 0, grid.height - next_row)
+        if (values.shape, str(values.dtype)) != (
+            (*several, height, grid.width),
+            layer.dtype,
+        ) or not height:
             raise ValueError(
-                f"Rows of {name!r} must be {dtype} on a grid of {grid.height} x {grid.width} px, but got "
+                f"Rows of {name!r} must be {layer.dtype} on a grid of {grid.height} x {grid.width} px, but got "
                 f"{values.dtype} of shape {values.shape} from row {next_row}."
             )
 

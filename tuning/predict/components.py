@@ -35,6 +35,7 @@ class Components:
         maximum: Maximum over each component's pixels, shape ``(N,)``, by raster name.
         mapped_m2: Area on the ground with data.
         nodata_m2: Area on the ground without data.
+        too_few_m2: The part of it that has backscatter, but too few acquisitions before or after the event.
     """
 
     outlines: np.ndarray
@@ -43,14 +44,18 @@ class Components:
     maximum: Mapping[str, np.ndarray]
     mapped_m2: float
     nodata_m2: float
+    too_few_m2: float
 
 
-def find_components(mask: Path, values: Mapping[str, Path]) -> Components:
+def find_components(
+    mask: Path, values: Mapping[str, Path], coverage: Path | None = None
+) -> Components:
     """Find the components of a mask and their statistics in other rasters.
 
     Args:
         mask: Raster with 1 = landslide, 0 = background, and its nodata value, which counts as background.
         values: Rasters on the same grid, by name, such as the probability.
+        coverage: Raster of the acquisitions on the same grid, whose nodata value is where there is no backscatter at all.
 
     Raises:
         ValueError: If a raster is on another grid than the mask, the mask holds other values, or a landslide pixel has
@@ -61,7 +66,8 @@ def find_components(mask: Path, values: Mapping[str, Path]) -> Components:
         raster = stack.enter_context(rasterio.open(mask))
         rasters = {name: stack.enter_context(_open_like(p, raster)) for name, p in values.items()}
         areas = PixelAreas(raster.crs.to_wkt(), raster.transform, *raster.shape)
-        mapped, nodata = _measure(raster, areas)
+        counts = stack.enter_context(_open_like(coverage, raster)) if coverage else None
+        measured = _measure(raster, areas, counts)
         pieces = np.concatenate([np.empty(0, object), *_trace_pieces(raster)])
         component = _group_pieces(pieces, raster)
         count = int(component.max(initial=-1)) + 1
@@ -83,7 +89,7 @@ def find_components(mask: Path, values: Mapping[str, Path]) -> Components:
                 total[name] += np.bincount(labels, pixels, count)
                 np.maximum.at(maximum[name], labels, pixels)
     mean = {name: sums / size for name, sums in total.items()}
-    return Components(_join(pieces, component, count), area, mean, maximum, mapped, nodata)
+    return Components(_join(pieces, component, count), area, mean, maximum, *measured)
 
 
 def _open_like(path: Path, mask: rasterio.DatasetReader) -> rasterio.DatasetReader:
@@ -148,15 +154,20 @@ def _rasterize(
     return strip
 
 
-def _measure(raster: rasterio.DatasetReader, areas: PixelAreas) -> tuple[float, float]:
-    """Check a mask; return its areas with and without data in m2."""
-    mapped, without = 0.0, 0.0
+def _measure(
+    raster: rasterio.DatasetReader, areas: PixelAreas, coverage: rasterio.DatasetReader | None
+) -> tuple[float, float, float]:
+    """Check a mask; return its areas with data, without data, and with too few acquisitions, in m2."""
+    mapped, without, too_few = 0.0, 0.0, 0.0
+    counts = read_strips(coverage) if coverage else None
     for first_row, strip in read_strips(raster):
         nodata = _find_nodata(strip, raster)
         on_ground = areas.read(first_row, len(strip))
         mapped += float(on_ground[~nodata].sum())
         without += float(on_ground[nodata].sum())
-    return mapped, without
+        if counts and coverage:
+            too_few += float(on_ground[nodata & (next(counts)[1] != coverage.nodata)].sum())
+    return mapped, without, too_few
 
 
 def _find_nodata(strip: np.ndarray, raster: rasterio.DatasetReader) -> np.ndarray:

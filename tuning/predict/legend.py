@@ -15,6 +15,7 @@ from tuning.predict.preview import MapPreview
 
 OUTLINE = "#1d1147"
 NODATA: dict[str, Any] = {"fc": "#f6f6f6", "ec": "#c4c9ce", "hatch": "////", "lw": 0}
+TOO_FEW = "#9fc5e0"  # blue, unlike the probabilities, the grey relief and the hatch of no data
 WIDTH_IN = 5.5  # minimum width of the legend
 
 _HEIGHT_IN = 0.8
@@ -47,7 +48,7 @@ def add_map_legend(
     legend.axis("off")
     _draw_north(legend)
     _draw_scale(legend, measure_width(preview.grid) / map_in)
-    _draw_symbols(legend, bool(preview.nodata.any()))
+    _draw_symbols(legend, preview)
     bar = (left + legend_in - _BAR_IN) / width, 0.42 / height, _BAR_IN / width, 0.13 / height
     _draw_colour_bar(figure, figure.add_axes(bar), colours, threshold, preview.factor)
 
@@ -84,9 +85,11 @@ def _draw_scale(legend: Axes, metres_per_in: float) -> None:
         legend.text(x, y, text, fontsize=_SMALL, ha="center", va="bottom", color=INK)
 
 
-def _draw_symbols(legend: Axes, nodata: bool) -> None:
+def _draw_symbols(legend: Axes, preview: MapPreview) -> None:
     symbols = [Patch(fc="none", ec=OUTLINE, lw=1.1, label="landslide")]
-    if nodata:
+    if preview.too_few.any():
+        symbols.append(Patch(fc=TOO_FEW, ec="none", label="too few acquisitions"))
+    if (preview.nodata & ~preview.too_few).any():
         symbols.append(Patch(label="no data", **NODATA))
     legend.legend(
         handles=symbols,

@@ -49,6 +49,7 @@ class MapTotals:
         by_size: Number and area per class of ``tuning.objects.object_scores.SIZES``.
         mapped_m2: Area with data.
         nodata_m2: Area without data.
+        too_few_m2: The part of it that has backscatter, but too few acquisitions before or after the event.
     """
 
     count: int
@@ -56,6 +57,7 @@ class MapTotals:
     by_size: Mapping[str, SizeClassTotal]
     mapped_m2: float
     nodata_m2: float
+    too_few_m2: float = 0.0
 
 
 def write_polygons(
@@ -64,6 +66,7 @@ def write_polygons(
     probability: Path,
     spread: Path | None = None,
     *,
+    coverage: Path | None = None,
     about: Mapping[str, str] | None = None,
 ) -> MapTotals:
     """Write the landslides of a map as ``landslides.gpkg`` and ``landslides.geojson``.
@@ -77,6 +80,7 @@ def write_polygons(
         mask: Raster with 1 = landslide, 0 = background, other = no data.
         probability: Raster of the probabilities on the same grid.
         spread: Raster of their standard deviations over the seeds of an ensemble.
+        coverage: Raster of the acquisitions, for the totals.
         about: Metadata of the GeoPackage's layer; its ``description`` is also GeoJSON's.
 
     Raises:
@@ -90,7 +94,7 @@ def write_polygons(
                 f"The folder must not hold polygons yet, but {folder / name} exists. Choose another folder."
             )
     components = find_components(
-        mask, {"probability": probability} | ({"spread": spread} if spread else {})
+        mask, {"probability": probability} | ({"spread": spread} if spread else {}), coverage
     )
     table = _tabulate(mask, components)
     folder.mkdir(parents=True, exist_ok=True)
@@ -159,4 +163,5 @@ def _compute_totals(components: Components) -> MapTotals:
         },
         mapped_m2=components.mapped_m2,
         nodata_m2=components.nodata_m2,
+        too_few_m2=components.too_few_m2,
     )

@@ -8,6 +8,7 @@ import numpy as np
 import rasterio
 
 from data.scene.georeference import Grid
+from tuning.predict.cog import COVERAGE
 from tuning.predict.raster_io import bound_cache, read_strips
 
 LONGEST_PX = 1600
@@ -23,6 +24,7 @@ class MapPreview:
         probability: Maximum per cell, NaN if no pixel has data, shape ``(H, W)``, float32.
         landslide: Cells with a landslide pixel, shape ``(H, W)``, bool.
         relief: Mean per cell, NaN if no pixel has data, shape ``(H, W)``, float32; or None.
+        covered: Cells with backscatter on any date, shape ``(H, W)``, bool; or None if it is not known.
     """
 
     grid: Grid
@@ -30,11 +32,17 @@ class MapPreview:
     probability: np.ndarray
     landslide: np.ndarray
     relief: np.ndarray | None
+    covered: np.ndarray | None = None
 
     @property
     def nodata(self) -> np.ndarray:
-        """Cells without any data, shape ``(H, W)``, bool."""
+        """Cells without a mapped pixel, shape ``(H, W)``, bool."""
         return np.asarray(np.isnan(self.probability))
+
+    @property
+    def too_few(self) -> np.ndarray:
+        """Those of them with backscatter, but too few acquisitions, shape ``(H, W)``, bool."""
+        return self.nodata & (False if self.covered is None else self.covered)
 
     @property
     def extent_km(self) -> tuple[float, float, float, float]:
@@ -46,7 +54,11 @@ class MapPreview:
 
 
 def read_preview(
-    probability: Path, mask: Path, relief: Path | None = None, longest_px: int = LONGEST_PX
+    probability: Path,
+    mask: Path,
+    relief: Path | None = None,
+    longest_px: int = LONGEST_PX,
+    coverage: Path | None = None,
 ) -> MapPreview:
     """Read a map's rasters, reduced to at most *longest_px* cells per side.
 
@@ -67,7 +79,8 @@ def read_preview(
         landslide = np.concatenate(strips) > 0
         maximum = _read_like(probability, grid, factor, _reduce_max)
         heights = _read_like(relief, grid, factor, _reduce_mean) if relief else None
-    return MapPreview(grid, factor, maximum, landslide, heights)
+        covered = _read_like(coverage, grid, factor, _reduce_covered) if coverage else None
+    return MapPreview(grid, factor, maximum, landslide, heights, covered)
 
 
 def _read_like(
@@ -93,6 +106,10 @@ def _split(values: np.ndarray, factor: int) -> np.ndarray:
 
 def _reduce_max(values: np.ndarray, factor: int) -> np.ndarray:
     return np.asarray(np.fmax.reduce(_split(values, factor), axis=(1, 3)))
+
+
+def _reduce_covered(counts: np.ndarray, factor: int) -> np.ndarray:
+    return _reduce_max((counts != COVERAGE.nodata).astype(np.uint8), factor) > 0
 
 
 def _reduce_mean(values: np.ndarray, factor: int) -> np.ndarray:

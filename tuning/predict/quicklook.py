@@ -23,7 +23,7 @@ from matplotlib.path import Path as MplPath
 from matplotlib.ticker import MaxNLocator
 
 from tuning.plots.style import INK
-from tuning.predict.legend import NODATA, OUTLINE, WIDTH_IN, add_map_legend
+from tuning.predict.legend import NODATA, OUTLINE, TOO_FEW, WIDTH_IN, add_map_legend
 from tuning.predict.preview import MapPreview, read_preview
 
 SUN_AZIMUTH, SUN_ALTITUDE = 315.0, 45.0  # degrees; maps are lit from the north-west by convention
@@ -52,6 +52,7 @@ def draw_quicklook(
     origin: str,
     cautions: Sequence[str] = (),
     heights: bool = True,
+    coverage: Path | None = None,
 ) -> Path:
     """Draw a map of at most 1600 px a side and write it as PNG.
 
@@ -66,6 +67,7 @@ def draw_quicklook(
         origin: What the model learnt on and what the map was made from; the second line of the title.
         cautions: Where the scene differs from what the model learnt; lines below the caption.
         heights: Whether *relief* holds heights in m, which are shaded, or backscatter.
+        coverage: Raster of the acquisitions on the same grid: pixels with too few have a colour of their own.
 
     Raises:
         FileExistsError: If the file exists.
@@ -76,7 +78,7 @@ def draw_quicklook(
         raise FileExistsError(
             f"The folder must not hold a picture yet, but {path} exists. Choose another folder."
         )
-    preview = read_preview(probability, mask, relief)
+    preview = read_preview(probability, mask, relief, coverage=coverage)
     figure, axes = _make_figure(preview, f"{title}\n{origin}", "\n".join([caption, *cautions]))
     low = threshold / 2  # lower probabilities are transparent
     ramp, norm = _make_ramp(), Normalize(low, 1.0)
@@ -123,7 +125,7 @@ def _make_ramp() -> Colormap:
 
 
 def _draw_background(preview: MapPreview, heights: bool) -> np.ndarray:
-    """Return the grey image below the probabilities, transparent if there is no data, shape ``(H, W, 4)``."""
+    """Return the image below the probabilities, shape ``(H, W, 4)``: grey, blue for too few acquisitions, else transparent."""
     grey = np.full(preview.landslide.shape, 0.92)
     if preview.relief is not None:
         side = preview.factor * preview.grid.pixel_m
@@ -134,6 +136,7 @@ def _draw_background(preview: MapPreview, heights: bool) -> np.ndarray:
         )
         grey = np.where(np.isfinite(tone), tone, grey)
     image = np.dstack([grey, grey, grey, ~preview.nodata])
+    image[preview.too_few] = mpl.colors.to_rgba(TOO_FEW)
     return (255 * image).round().astype(np.uint8)  # bytes, because matplotlib copies an image often
 
 

@@ -1,7 +1,7 @@
 """Rasters read from top to bottom in bounded memory."""
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,27 +18,34 @@ def bound_cache() -> rasterio.Env:
 
 
 def read_strips(
-    raster: rasterio.DatasetReader, multiple: int = 1
+    raster: rasterio.DatasetReader, multiple: int = 1, bands: int | Sequence[int] = 1
 ) -> Iterator[tuple[int, np.ndarray]]:
-    """Read the first band from top to bottom.
+    """Read a band from top to bottom, or several at once.
 
     Args:
         raster: An open raster.
         multiple: The number of rows of each strip but the last is a multiple of it.
+        bands: Number of the band, from 1, or of several.
 
     Yields:
-        First row and values ``(rows, W)`` of a strip of about four million pixels.
+        First row and values ``(rows, W)``, of several bands ``(bands, rows, W)``, of a strip of about four million pixels.
     """
     rows = max(1, STRIP_PX // raster.width // multiple) * multiple
     for first in range(0, raster.height, rows):
         window = Window(0, first, raster.width, min(rows, raster.height - first))
-        yield first, raster.read(1, window=window)
+        yield first, raster.read(bands, window=window)
 
 
-def checksum_raster(path: Path) -> int:
-    """Return the CRC-32 of a raster's values, row by row from the top."""
-    checksum = 0
+def checksum_raster(path: Path) -> list[int]:
+    """Return the CRC-32 of each band's values, row by row from the top."""
     with rasterio.open(path) as raster:
-        for _, rows in read_strips(raster):
-            checksum = zlib.crc32(rows.data, checksum)
-    return checksum
+        checksums = [0] * raster.count
+        for _, rows in read_strips(raster, bands=raster.indexes):
+            checksums = update_checksums(checksums, rows)
+    return checksums
+
+
+def update_checksums(checksums: Sequence[int], rows: np.ndarray) -> list[int]:
+    """Return the CRC-32 of each band after further rows, ``(bands, rows, W)``."""
+    pairs = zip(rows, checksums, strict=True)
+    return [zlib.crc32(np.ascontiguousarray(band).data, before) for band, before in pairs]

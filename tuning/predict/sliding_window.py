@@ -43,7 +43,8 @@ def map_scene(
         scene: The scene.
         windows: Its windows, of ``scene.list_windows``.
         predictor: The networks.
-        write: Receives finished rows, each once and from the top, of the predictor's layers, ``mask`` and ``relief``.
+        write: Receives finished rows, each once and from the top, of the predictor's layers, ``mask``,
+            ``coverage`` and ``relief``.
         threshold: Minimum probability of a landslide pixel.
         progress: Called with the number of windows mapped since the last call.
 
@@ -122,22 +123,25 @@ def _read(scene: Scene, windows: list[Window]) -> _Batch:
 
 
 class _Prediction(NamedTuple):
-    """Windows whose prediction runs in a worker thread."""
+    """Windows whose prediction runs in a worker thread; None if there is nothing to predict."""
 
     windows: list[Window]
     data: list[WindowData]
-    layers: Future[dict[str, np.ndarray]]
+    layers: Future[dict[str, np.ndarray]] | None
 
 
 def _submit(pool: ThreadPoolExecutor, predictor: Predictor, batch: _Batch) -> Iterator[_Prediction]:
-    """Start the predictions of a batch, split to the predictor's batch size."""
-    if not batch.windows:
+    """Start the predictions of a batch, split to the predictor's batch size, for windows with pixels to map."""
+    pairs = list(zip(batch.windows, batch.data, strict=True))
+    if empty := [pair for pair in pairs if not pair[1].valid.any()]:
+        yield _Prediction([window for window, _ in empty], [data for _, data in empty], None)
+    if not (pairs := [pair for pair in pairs if pair[1].valid.any()]):
         return
-    height, width = batch.windows[0].shape
+    height, width = pairs[0][0].shape
     size = max(1, predictor.batch_px // (height * width))
-    for start in range(0, len(batch.windows), size):
-        windows = batch.windows[start : start + size]
-        data = batch.data[start : start + size]
+    for start in range(0, len(pairs), size):
+        windows = [window for window, _ in pairs[start : start + size]]
+        data = [data for _, data in pairs[start : start + size]]
         yield _Prediction(windows, data, pool.submit(_predict, predictor, data))
 
 
@@ -148,9 +152,9 @@ def _predict(predictor: Predictor, windows: list[WindowData]) -> dict[str, np.nd
 
 def _blend(blender: WindowBlender, prediction: _Prediction) -> int:
     """Wait for a prediction, write the rows above it and blend it; return the number of windows."""
-    layers = prediction.layers.result()
+    layers = prediction.layers.result() if prediction.layers else {}
     for index, (window, data) in enumerate(zip(prediction.windows, prediction.data, strict=True)):
         blender.release(window.rows.start)
         values = {name: layer[index] for name, layer in layers.items()}
-        blender.add(window, values, data.valid, data.relief)
+        blender.add(window, values, data)
     return len(prediction.windows)

@@ -11,6 +11,8 @@ import numpy as np
 from data.scene.base import Scene
 from tuning.predict.polygons import MapTotals
 
+TOO_FEW = "too few acquisitions"
+
 
 def build_summary(totals: MapTotals, threshold: float, facts: Mapping[str, Any]) -> dict[str, Any]:
     """Return the content of ``summary.json``.
@@ -22,8 +24,9 @@ def build_summary(totals: MapTotals, threshold: float, facts: Mapping[str, Any])
 
     Returns:
         ``landslides``, ``area_m2``, ``area_share`` of the mapped area (None if nothing is mapped),
-        ``mapped_km2``, ``nodata_share`` of the whole grid, ``threshold``, ``by_size`` with ``landslides`` and
-        ``area_m2`` per size class, then *facts*.
+        ``mapped_km2``, ``coverage`` with the shares of the whole grid that are mapped, have too few acquisitions and have no
+        data at all, ``nodata_share``, the sum of the last two, ``threshold``, ``by_size`` with ``landslides`` and ``area_m2``
+        per size class, then *facts*.
 
     Raises:
         ValueError: If *facts* has one of these keys.
@@ -34,6 +37,11 @@ def build_summary(totals: MapTotals, threshold: float, facts: Mapping[str, Any])
         "area_m2": totals.area_m2,
         "area_share": totals.area_m2 / totals.mapped_m2 if totals.mapped_m2 else None,
         "mapped_km2": totals.mapped_m2 / 1e6,
+        "coverage": {
+            "mapped": totals.mapped_m2 / grid_m2,
+            TOO_FEW: totals.too_few_m2 / grid_m2,
+            "no data at all": (totals.nodata_m2 - totals.too_few_m2) / grid_m2,
+        },
         "nodata_share": totals.nodata_m2 / grid_m2,
         "threshold": threshold,
         "by_size": {
@@ -97,6 +105,14 @@ def format_placebo(summary: Mapping[str, Any]) -> str:
     )
 
 
+def check_mapped(totals: MapTotals, source: str, excluded: Mapping[str, str]) -> None:
+    """Raise ValueError if no pixel was mapped, with the reason of the first excluded tile if there is one."""
+    if not totals.mapped_m2:
+        lack = "No pixel has backscatter before and after the event of each orbit that the model reads."
+        reason = next(iter(excluded.values()), lack)
+        raise ValueError(f"A map needs data, but {source} has none. {reason}")
+
+
 def write_summary(path: Path, summary: Mapping[str, Any]) -> None:
     """Write a summary as strict JSON.
 
@@ -128,14 +144,13 @@ def _list_leaves(value: Any, name: str = "") -> list[tuple[str, Any]]:
 
 def format_totals(totals: MapTotals, threshold: float) -> str:
     """Format a map's totals in one line, for the picture's caption."""
+    few = totals.too_few_m2 / (totals.mapped_m2 + totals.nodata_m2)
+    end = f"threshold {threshold:.3g}" + (f"; {few:.1%} of the scene has {TOO_FEW}" if few else "")
     if not totals.mapped_m2:
-        return f"no pixel has data; threshold {threshold:.3g}"
+        return f"no pixel has data; {end}"
     landslides = "1 landslide" if totals.count == 1 else f"{totals.count:,} landslides"
     share = totals.area_m2 / totals.mapped_m2
-    return (
-        f"{landslides}, {_format_area(totals.area_m2)}, {share:.2%} of {_format_area(totals.mapped_m2)} mapped; "
-        f"threshold {threshold:.3g}"
-    )
+    return f"{landslides}, {_format_area(totals.area_m2)}, {share:.2%} of {_format_area(totals.mapped_m2)} mapped; {end}"
 
 
 def format_origins(learnt_on: str, made_from: str) -> str:

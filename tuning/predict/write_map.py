@@ -16,7 +16,7 @@ from data.scene import open_scene
 from data.scene.base import Scene
 from data.tiles import TILE_PX
 from data.tiles.manifest import describe_origin
-from tuning.predict.cog import MASK, PROBABILITY, RELIEF, SPREAD, RasterWriter
+from tuning.predict.cog import RasterWriter, choose_layers
 from tuning.predict.ensemble import Member, load_members
 from tuning.predict.familiarity import UNKNOWN, check_familiar, find_differences
 from tuning.predict.polygons import MapTotals, write_polygons
@@ -26,6 +26,7 @@ from tuning.predict.sliding_window import map_scene
 from tuning.predict.summary import (
     build_placebo_summary,
     build_summary,
+    check_mapped,
     format_origins,
     format_totals,
     write_summary,
@@ -33,7 +34,6 @@ from tuning.predict.summary import (
 from tuning.serving.pyfunc_model import parse_device, read_threshold
 from tuning.train.malloc import keep_freed_memory
 
-LAYERS = {"probability": PROBABILITY, "spread": SPREAD, "mask": MASK, "relief": RELIEF}
 WINDOW_PX = 512  # larger windows waste less on overlap, smaller ones need less memory
 ORIGINS = ("model", "learnt_on", "made_from")
 PICTURE = "quicklook.png"
@@ -135,7 +135,7 @@ def describe_input(paths: Sequence[Path]) -> str:
 def make_map(job: MapJob, out: Path) -> MapTotals:
     """Map a scene into a folder, which appears once all files are written.
 
-    The files are ``probability.tif``, ``mask.tif``, for an ensemble ``spread.tif``, ``landslides.gpkg`` and
+    The files are ``probability.tif``, ``mask.tif``, ``coverage.tif``, for an ensemble ``spread.tif``, ``landslides.gpkg`` and
     ``.geojson``, ``quicklook.png`` and ``summary.json``.
 
     Args:
@@ -170,7 +170,7 @@ def measure_placebo(job: MapJob, out: Path) -> dict[str, Any]:
     with _temporary_folder(out) as folder:
         with _rasterise(job, folder / "map") as (rasters, files):
             totals = write_polygons(rasters, files["mask"], files["probability"])
-        _check_mapped(job, totals)
+        check_mapped(totals, job.facts["input"], job.scene.excluded)
         shutil.rmtree(folder / "map")
         facts = {name: job.facts[name] for name in PLACEBO_FACTS}
         facts |= {"missing_tiles": job.scene.excluded, "no_data": job.scene.no_data.list_shares()}
@@ -183,7 +183,7 @@ def measure_placebo(job: MapJob, out: Path) -> dict[str, Any]:
 def _rasterise(job: MapJob, out: Path) -> Iterator[tuple[Path, dict[str, Path]]]:
     """Map a scene into rasters; yield their folder, which becomes *out* at the end, and their files by layer."""
     scene, predictor = job.scene, job.predictor
-    layers = {name: LAYERS[name] for name in (*predictor.layers, "mask", "relief")}
+    layers = choose_layers(predictor.layers)
     tags = {name: str(value) for name, value in job.facts.items()}
     with (
         _temporary_folder(out) as folder,
@@ -196,13 +196,10 @@ def _rasterise(job: MapJob, out: Path) -> Iterator[tuple[Path, dict[str, Path]]]
                 threshold=job.threshold,
                 progress=bar.update,
             )
+        for note in scene.filled.list_notes():
+            scene.notes.append(note)
+            print(note)
         yield folder, rasters.finish()
-
-
-def _check_mapped(job: MapJob, totals: MapTotals) -> None:
-    if not totals.mapped_m2:
-        reason = next(iter(job.scene.excluded.values()), "No pixel has backscatter.")
-        raise ValueError(f"A map needs data, but {job.facts['input']} has none. {reason}")
 
 
 def _write_products(job: MapJob, folder: Path, files: dict[str, Path]) -> MapTotals:
@@ -211,9 +208,10 @@ def _write_products(job: MapJob, folder: Path, files: dict[str, Path]) -> MapTot
     origin = format_origins(job.facts["learnt_on"], job.facts["made_from"])
     totals = write_polygons(
         *(folder, files["mask"], files["probability"], files.get("spread")),
+        coverage=files["coverage"],
         about={"description": origin} | {name: str(job.facts[name]) for name in ORIGINS},
     )
-    _check_mapped(job, totals)
+    check_mapped(totals, job.facts["input"], scene.excluded)
     differences = job.facts.get("differs_from_training")
     draw_quicklook(
         *(folder / PICTURE, files["probability"], files["mask"], files["relief"]),
@@ -223,6 +221,7 @@ def _write_products(job: MapJob, folder: Path, files: dict[str, Path]) -> MapTot
         origin=origin,
         cautions=["Unlike the train tiles:", *differences] if differences else [],
         heights=scene.has_heights,
+        coverage=files["coverage"],
     )
     facts = job.facts | {"missing_tiles": scene.excluded, "no_data": scene.no_data.list_shares()}
     write_summary(folder / SUMMARY, build_summary(totals, threshold, facts))

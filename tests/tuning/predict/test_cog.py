@@ -10,16 +10,16 @@ import numpy as np
 import pytest
 import rasterio
 
-from tests.support.map_files import LAYERS, make_grid, make_mask, make_probability
-from tuning.predict.cog import MASK, PROBABILITY, RELIEF, RasterWriter
-from tuning.predict.raster_io import read_strips
+from tests.support.map_files import LAYERS, make_coverage, make_grid, make_mask, make_probability
+from tuning.predict.cog import COVERAGE, MASK, PROBABILITY, RELIEF, RasterWriter
+from tuning.predict.raster_io import checksum_raster, read_strips
 
 TAGS = {"model": "models:/hokkaido-unet/3", "threshold": "0.42", "synthetic": "true"}
 
 
 def write_bands(rasters: RasterWriter, name: str, values: np.ndarray, rows: int = 100) -> None:
-    for first in range(0, len(values), rows):
-        rasters.write(name, first, values[first : first + rows])
+    for first in range(0, values.shape[-2], rows):
+        rasters.write(name, first, values[..., first : first + rows, :])
 
 
 @pytest.fixture(scope="module")
@@ -28,6 +28,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, n
     probability = make_probability(0, 700, 530)
     values = {"probability": probability, "mask": make_mask(probability, 0.5)}
     values |= {"spread": probability / 4, "relief": probability * 900}
+    values["coverage"] = make_coverage(values["mask"])
     with RasterWriter(folder, make_grid(700, 530), LAYERS, TAGS) as rasters:
         for name, layer in values.items():
             write_bands(rasters, name, layer)
@@ -66,10 +67,47 @@ def test_files_carry_tags_description_and_nodata(
 ) -> None:
     with rasterio.open(written[0] / "mask.tif") as raster:
         assert TAGS.items() <= raster.tags().items()
-        assert raster.descriptions == (MASK.description,)
+        assert raster.descriptions == MASK.bands
         assert raster.nodata == 255
     with rasterio.open(written[0] / "probability.tif") as raster:
         assert np.isnan(raster.nodata)
+
+
+def test_a_layer_of_several_bands_reads_back_with_its_descriptions(
+    written: tuple[Path, dict[str, np.ndarray]],
+) -> None:
+    folder, values = written
+    with rasterio.open(folder / "coverage.tif") as raster:
+        np.testing.assert_array_equal(raster.read(), values["coverage"])
+        before, after = raster.descriptions
+        assert "before the event" in before
+        assert "after the event" in after
+        assert raster.tags(ns="IMAGE_STRUCTURE")["LAYOUT"] == "COG"
+        assert TAGS.items() <= raster.tags().items()
+        assert raster.nodatavals == (255, 255)
+        assert raster.overviews(2) == [2]
+
+
+@pytest.mark.parametrize("band", [0, 1])
+def test_each_bands_values_are_compared_when_read_back(
+    tmp_path: Path, band: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values = np.zeros((2, 5, 4), np.uint8)
+    rasters = RasterWriter(tmp_path, make_grid(5, 4), {"coverage": COVERAGE}, {}).__enter__()
+    rasters.write("coverage", 0, values[:, :2])
+    rasters.write("coverage", 2, values[:, 2:])
+    values[band, 4, 3] = 1
+    read = checksum_raster
+
+    def spoil(path: Path) -> list[int]:
+        with rasterio.open(path, "r+", IGNORE_COG_LAYOUT_BREAK="YES") as raster:
+            raster.write(values)
+        return read(path)
+
+    monkeypatch.setattr("tuning.predict.cog.checksum_raster", spoil)
+    with pytest.raises(OSError, match=r"but got other rows for coverage\.tif"):
+        rasters.__exit__(None, None, None)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_overviews_average_probabilities_and_keep_mask_values(
@@ -87,7 +125,7 @@ def test_overviews_average_probabilities_and_keep_mask_values(
 
 def test_only_delivered_layers_are_kept(written: tuple[Path, dict[str, np.ndarray]]) -> None:
     names = sorted(path.name for path in written[0].iterdir())
-    assert names == ["mask.tif", "probability.tif", "spread.tif"]
+    assert names == ["coverage.tif", "mask.tif", "probability.tif", "spread.tif"]
 
 
 def test_a_small_raster_has_no_overview_and_relief_exists_until_closing(
@@ -140,6 +178,9 @@ WRONG = [
         r"hold 0 to 1, or nan for no data, but got 1\.5",
     ),
     ("probability", 0, np.full((2, 4), -np.inf, np.float32), r"but got -inf"),
+    ("coverage", 0, np.zeros((2, 4), np.uint8), r"'coverage' must be uint8 .*of shape \(2, 4\)"),
+    ("coverage", 0, np.zeros((3, 2, 4), np.uint8), r"of shape \(3, 2, 4\) from row 0"),
+    ("coverage", 0, np.zeros((2, 6, 4), np.uint8), r"of shape \(2, 6, 4\) from row 0"),
 ]
 
 
@@ -147,7 +188,7 @@ WRONG = [
 def test_wrong_rows_are_refused_and_leave_nothing(
     tmp_path: Path, name: str, row: int, values: np.ndarray, message: str
 ) -> None:
-    layers = {"mask": MASK, "probability": PROBABILITY}
+    layers = {"mask": MASK, "probability": PROBABILITY, "coverage": COVERAGE}
     with (
         pytest.raises(ValueError, match=message),
         RasterWriter(tmp_path, make_grid(5, 4), layers, {}) as rasters,

@@ -13,7 +13,13 @@ from rasterio.features import rasterize
 from scipy import ndimage
 
 from data.scene.georeference import Grid
-from tests.support.map_files import make_grid, make_mask, make_probability, write_map
+from tests.support.map_files import (
+    make_coverage,
+    make_grid,
+    make_mask,
+    make_probability,
+    write_map,
+)
 from tuning.objects.object_scores import SIZES, class_by_size
 from tuning.predict.polygons import MapTotals, SizeClassTotal, write_polygons
 
@@ -74,6 +80,18 @@ def test_polygons_overlay_the_mask_exactly(
     np.testing.assert_allclose(table["mean_spread"], table["mean_probability"] / 2, atol=2e-6)
     assert totals.mapped_m2 == pytest.approx(PIXEL_M2 * (mask != 255).sum(), rel=1e-5)
     assert totals.nodata_m2 == pytest.approx(PIXEL_M2 * (mask == 255).sum(), rel=1e-5)
+
+
+def test_area_without_data_is_divided_by_the_coverage(tmp_path: Path) -> None:
+    mask = np.zeros((60, 50), np.uint8)  # strips of 10 rows
+    mask[:30] = 255
+    coverage = make_coverage(mask)
+    paths = write_map(tmp_path / "m", mask, probability=mask * np.float32(0), coverage=coverage)
+    totals = write_polygons(
+        tmp_path / "o", paths["mask"], paths["probability"], coverage=paths["coverage"]
+    )
+    assert totals.nodata_m2 == pytest.approx(PIXEL_M2 * 1500, rel=1e-5)
+    assert totals.too_few_m2 == pytest.approx(PIXEL_M2 * 750, rel=1e-5)
 
 
 def test_a_component_is_one_across_strip_borders(tmp_path: Path) -> None:

@@ -34,7 +34,8 @@ from tuning.tracking.model_digest import fetch_registered
 from tuning.trial.folder import TrialFolder
 
 NAME = "hokkaido-unet"
-FILES = {"probability.tif", "mask.tif", "landslides.gpkg", "landslides.geojson", "quicklook.png"}
+FILES = {"probability.tif", "mask.tif", "coverage.tif", "landslides.gpkg", "landslides.geojson"}
+FILES |= {"quicklook.png"}
 
 
 def log_seed(client: MlflowClient, experiment: str, folder: Path, seed: int) -> tuple[str, str]:
@@ -266,6 +267,49 @@ def test_polygons_overlay_the_mask(run: Run, tmp_path: Path) -> None:
     np.testing.assert_array_equal(mask == 1, read(tmp_path / "map" / "probability.tif") >= 0.5)
     summary = json.loads((tmp_path / "map" / "summary.json").read_text())
     assert summary["landslides"] == len(table) > 1
+
+
+def test_an_area_without_images_after_the_event_is_not_shown_as_mapped(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    groups = make_groups(64, 80)
+    late = np.flatnonzero(TIMES > EVENT)
+    for band in ("VV", "VH"):
+        groups["s1dsc"][band][late, :, 40:] = np.nan
+        groups["s1asc"][band][:, :16] = groups["s1dsc"][band][:, :16] = np.nan
+    assert run(given=write_netcdf(groups, tmp_path / "scene.nc")) == 0
+    folder = tmp_path / "map"
+    summary = json.loads((folder / "summary.json").read_text())
+    shares = {"mapped": 0.375, "too few acquisitions": 0.375, "no data at all": 0.25}
+    assert summary["coverage"] == pytest.approx(shares, abs=1e-4)
+    assert summary["nodata_share"] == pytest.approx(0.625, abs=1e-4)
+    note = "The acquisition of s1dsc of 2018-10-31 has data on 38% of the scene, others of its orbit on up to 75%"
+    assert any(note in one for one in summary["notes"])
+    output = capsys.readouterr().out
+    assert note in output
+    assert "37.5% of the scene has too few acquisitions" in output
+    with rasterio.open(folder / "coverage.tif") as raster:
+        before, after = raster.read()
+        assert raster.tags()["model"] == f"models:/{NAME}@{CHAMPION}"
+    assert (before[:16] == 255).all()
+    assert (before[16:] == 2).all()
+    assert (after[16:, :40] == 2).all()
+    assert (after[16:, 40:] == 0).all()
+    nodata = read(folder / "mask.tif") == 255
+    np.testing.assert_array_equal(nodata, (after == 0) | (after == 255))
+    np.testing.assert_array_equal(nodata, np.isnan(read(folder / "probability.tif")))
+
+
+def test_a_scene_without_any_pixel_before_and_after_is_refused(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    groups = make_groups(32, 32)
+    late = np.flatnonzero(TIMES > EVENT)
+    for band, half in (("VV", slice(16)), ("VH", slice(16, None))):  # both are needed
+        groups["s1dsc"][band][late, half] = np.nan
+    assert run(given=write_netcdf(groups, tmp_path / "scene.nc")) == 1
+    assert "No pixel has backscatter before and after the event" in capsys.readouterr().err
+    assert not (tmp_path / "map").exists()
 
 
 def test_an_ensemble_is_all_seeds_of_the_study(

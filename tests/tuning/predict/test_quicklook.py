@@ -6,13 +6,14 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 import rasterio
+from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.image import imread
 
 from data.scene.georeference import Grid
 from tests.support.map_files import make_grid, make_mask, make_probability, write_map
 from tuning.predict.cog import RELIEF, Layer, RasterWriter
-from tuning.predict.legend import measure_width, round_length
+from tuning.predict.legend import TOO_FEW, measure_width, round_length
 from tuning.predict.preview import read_preview
 from tuning.predict.quicklook import draw_quicklook, hillshade, trace_edges
 
@@ -23,7 +24,7 @@ def small_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def write_relief(folder: Path, values: np.ndarray) -> Path:
-    kept = Layer("float32", RELIEF.nodata, "height")
+    kept = Layer("float32", RELIEF.nodata, ("height",))
     with RasterWriter(folder, make_grid(*values.shape), {"relief": kept}, {}) as rasters:
         rasters.write("relief", 0, values)
         return rasters.finish()["relief"]
@@ -201,6 +202,30 @@ def test_no_data_is_transparent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     ground, chance = (image.get_array() for image in figure.axes[0].get_images())
     np.testing.assert_array_equal(np.asarray(ground)[..., 3] == 0, np.isnan(probability))
     np.testing.assert_array_equal(np.ma.getmaskarray(chance), ~(probability >= 0.21))
+
+
+def test_too_few_acquisitions_have_a_colour_and_a_legend_of_their_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    probability = np.full((20, 30), 0.1, np.float32)
+    probability[:, 20:] = np.nan
+    coverage = np.full((2, 20, 30), 2, np.uint8)
+    coverage[1, :, 20:] = 0
+    legends = []
+    for number, first in enumerate((30, 25, 20)):  # column from which there is no data at all
+        coverage[:, :, first:] = 255
+        paths = write_map(tmp_path / f"{number}", make_mask(probability, 0.5), coverage=coverage)
+        figure = draw(
+            tmp_path / f"p{number}", probability, None, monkeypatch, coverage=paths["coverage"]
+        )
+        ground = np.asarray(figure.axes[0].get_images()[0].get_array())
+        blue = np.round(255 * np.array(to_rgba(TOO_FEW)))
+        assert (ground[:, 20:first] == blue).all()
+        assert (ground[:, first:, 3] == 0).all()
+        assert not (ground[:, :20] == blue).all(axis=-1).any()
+        said = texts(figure)
+        legends.append(("too few acquisitions" in said, "no data" in said))
+    assert legends == [(True, False), (True, True), (False, True)]
 
 
 def test_a_missing_raster_is_an_error(tmp_path: Path) -> None:

@@ -62,14 +62,14 @@ def map_whole(
     rows: dict[str, list[np.ndarray]] = {}
 
     def write(name: str, first_row: int, values: np.ndarray) -> None:
-        assert first_row == sum(map(len, rows.setdefault(name, [])))
+        assert first_row == sum(part.shape[-2] for part in rows.setdefault(name, []))
         rows[name].append(values)
 
     windows = scene.list_windows(side, overlap)
     seen: list[int] = []
     map_scene(scene, windows, predictor, write, threshold=predictor.threshold, progress=seen.append)
     assert sum(seen) == len(windows)
-    return {name: np.concatenate(parts) for name, parts in rows.items()}
+    return {name: np.concatenate(parts, axis=-2) for name, parts in rows.items()}
 
 
 def test_a_mosaic_equals_training_away_from_seams(
@@ -207,6 +207,33 @@ def test_pixels_without_backscatter_have_no_value(tmp_path: Path, member: Member
     expected = layers["probability"][~empty] >= member.threshold
     np.testing.assert_array_equal(layers["mask"][~empty], expected)
     assert 0 < expected.mean() < 1
+    np.testing.assert_array_equal(layers["coverage"][0], np.where(empty, 255, 2))
+
+
+def test_pixels_without_images_after_the_event_are_counted_but_not_predicted(
+    tmp_path: Path, member: Member
+) -> None:
+    groups = make_groups(96, 80)
+    late = groups["s1dsc"]["time"] > np.datetime64("2018-09-06")
+    for name in ("VV", "VH"):
+        groups["s1dsc"][name][np.flatnonzero(late), 40:] = np.nan
+        groups["s1dsc"][name][0, :10] = np.nan
+    cube = open_cube(write_netcdf(groups, tmp_path / "cube.nc"), member.spec)
+    predicted: list[int] = []
+    with pytest.MonkeyPatch.context() as patch:
+        call = Predictor.__call__
+        patch.setattr(
+            Predictor, "__call__", lambda self, x: (predicted.append(len(x)), call(self, x))[1]
+        )
+        layers = map_whole(cube, [member], 32, 8)
+    assert 0 < sum(predicted) < len(cube.list_windows(32, 8))
+    np.testing.assert_array_equal(np.isnan(layers["probability"]).all(axis=1), np.arange(96) >= 40)
+    np.testing.assert_array_equal((layers["mask"] == 255).all(axis=1), np.arange(96) >= 40)
+    before, after = layers["coverage"]
+    assert (before[:10] == 1).all()
+    assert (before[10:] == 2).all()
+    assert (after[:40] == 2).all()
+    assert (after[40:] == 0).all()
 
 
 def test_an_ensemble_averages_its_seeds_and_computes_their_spread(

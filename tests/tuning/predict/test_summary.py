@@ -1,13 +1,14 @@
 """The totals of a map as JSON and as one line."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tuning.objects.object_scores import SIZES
 from tuning.predict.polygons import MapTotals, SizeClassTotal
-from tuning.predict.summary import build_summary, format_totals, write_summary
+from tuning.predict.summary import build_summary, check_mapped, format_totals, write_summary
 
 NONE = dict.fromkeys(SIZES, SizeClassTotal(0, 0.0))
 SOME = MapTotals(
@@ -24,6 +25,26 @@ def test_shares_follow_from_the_areas() -> None:
     assert summary["by_size"][SIZES[1]] == {"landslides": 3, "area_m2": 30_000.0}
     assert list(summary["by_size"]) == list(SIZES)
     assert summary["model"] == "models:/a/1"
+
+
+def test_what_is_not_mapped_has_too_few_acquisitions_or_no_data_at_all() -> None:
+    some = replace(SOME, too_few_m2=400_000.0)
+    summary = build_summary(some, 0.42, {})
+    shares = {"mapped": 0.75, "too few acquisitions": 0.2, "no data at all": 0.05}
+    assert summary["coverage"] == pytest.approx(shares)
+    assert summary["nodata_share"] == pytest.approx(0.2 + 0.05)
+    assert build_summary(SOME, 0.42, {})["coverage"]["no data at all"] == 0.25
+    assert format_totals(some, 0.42).endswith(
+        "mapped; threshold 0.42; 20.0% of the scene has too few acquisitions"
+    )
+
+
+def test_a_map_without_a_pixel_is_refused_with_the_reason() -> None:
+    check_mapped(SOME, "scene.nc", {"hokkaido_1": "damaged"})
+    with pytest.raises(ValueError, match=r"but scene\.nc has none\. No pixel .* of each orbit"):
+        check_mapped(EMPTY, "scene.nc", {})
+    with pytest.raises(ValueError, match=r"A map needs data, but scene\.nc has none\. damaged"):
+        check_mapped(EMPTY, "scene.nc", {"hokkaido_1": "damaged"})
 
 
 def test_a_summary_is_strict_json(tmp_path: Path) -> None:
