@@ -4,9 +4,13 @@ import errno
 import os
 import stat
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 from data.io.safe_json import refused_error
+
+T = TypeVar("T")
 
 WAITS_S = (0.1, 0.4, 1.0, 2.5)  # before each further try
 # What stays true of a path until somebody changes it; any other error may be gone a moment later.
@@ -55,6 +59,8 @@ def transient_error(what: str, error: BaseException) -> TransientError:
         what: What was read, with its path.
         error: The last error.
     """
+    if isinstance(error, TransientError):
+        return error
     number = errno.ENOMEM if isinstance(error, MemoryError) else getattr(error, "errno", None)
     got = os.strerror(number) if number else f"{type(error).__name__}: {error}"
     return TransientError(
@@ -83,14 +89,27 @@ def read_file(path: Path, max_bytes: int) -> bytes:
         RefusedError: If the file is larger.
         OSError: If there is no such file, it may not be read, or it is a folder or another special file.
     """
+    return try_patiently(lambda: _read(path, max_bytes), str(path))
+
+
+def try_patiently(work: Callable[[], T], what: str) -> T:
+    """Call a function; call it again for some seconds after an error of the moment.
+
+    Args:
+        work: The function.
+        what: What it reads, for the message.
+
+    Raises:
+        TransientError: If an error of the moment stays.
+    """
     for wait_s in (*WAITS_S, None):
         try:
-            return _read(path, max_bytes)
+            return work()
         except (OSError, MemoryError) as error:
             if not is_transient(error):
                 raise
             if wait_s is None:
-                raise transient_error(str(path), error) from error
+                raise transient_error(what, error) from error
             time.sleep(wait_s)
     raise AssertionError  # the last try returns or raises
 

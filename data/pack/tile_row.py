@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from data.io.read_file import try_patiently
 from data.tiles import (
     NODATA,
     PIXEL_M,
@@ -153,7 +154,9 @@ class TileRequest:
             TransientError: If an error of the moment stays.
         """
         contents = self._read(tile_id)
-        return self._hash(contents), self._make_row(tile_id, contents)
+        what = f"The tile {tile_id} of {self.root}"  # there may be too little memory for its values
+        row = try_patiently(lambda: self._make_row(tile_id, contents), what)
+        return self._hash(contents), row
 
     def _read(self, tile_id: str) -> list[Content]:
         contents: list[Content] = []

@@ -127,7 +127,7 @@ def _read_marks(root: Path) -> bool:
                 survey = survey_tile(path)
                 marks.setdefault(survey.synthetic, f"{modality}/{path.name}")
                 seen.add(survey.region)
-            except (TileError, OSError) as error:
+            except (TileError, FileNotFoundError) as error:
                 logger.debug("Skipped while looking for the twin's mark: %s", error)
     if len(marks) > 1:
         raise mixed_error(marks[True], marks[False])
@@ -163,6 +163,8 @@ def _guess_units(root: Path) -> Units:
             try:
                 found.setdefault(guess_units(path), path)
                 break
+            except FileNotFoundError as error:
+                logger.debug("Skipped while guessing the unit: %s", error)
             except TileError as error:
                 logger.debug("Skipped while guessing the unit: %s", error)
                 doubt = error if error.verdict == "unclear-unit" else doubt

@@ -16,7 +16,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from tests.faults import bad_trials, disks, interrupts, kills, outage
+from tests.faults import bad_trials, data_changes, disks, interrupts, kills, outage
 from tests.faults.campaigns import Command
 
 Result = tuple[object, list[str]]
@@ -47,6 +47,9 @@ def list_scenarios(count: int, seed: int) -> dict[str, Callable[[Path], Result]]
         "two at once": interrupts.run_two_campaigns,
         "full disk": disks.fill_disk,
         "no memory": disks.starve_memory,
+        "readers killed": data_changes.kill_readers,
+        "data changed": data_changes.change_data,
+        "power cut": data_changes.cut_power,
     }
 
 

@@ -20,7 +20,7 @@ from data.io.durable import write_atomically
 from data.io.safe_arrays import ArraySpec, add_checksum, read_array
 from data.io.seals import seal, unseal
 
-RESULTS = frozenset({"end", "test", "placebo", "cost", "failure"})
+RESULTS = frozenset({"trial", "end", "test", "placebo", "cost", "failure"})
 _REMEDY = "Resume the campaign: the trial is trained again."
 MOST_HISTORY_BYTES = 2**25  # ten thousand epochs take less than 10 MB
 

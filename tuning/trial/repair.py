@@ -8,7 +8,7 @@ import zipfile
 from dataclasses import replace
 from pathlib import Path
 
-from tuning.trial.entry import list_trials, write_entry
+from tuning.trial.entry import list_trials, read_entry, write_entry
 from tuning.trial.folder import TrialFolder
 
 logger = logging.getLogger(__name__)
@@ -46,6 +46,7 @@ def repair_trials(trials: Path) -> list[Path]:
     Args:
         trials: Folder with one folder per trial.
     """
+    _set_entries_aside(trials)
     entries, repaired = list_trials(trials), []
     for path, entry in entries.items():
         folder = TrialFolder(path)
@@ -58,6 +59,19 @@ def repair_trials(trials: Path) -> list[Path]:
         if entry.stage in stages and (entry.model or path in repaired):
             write_entry(TrialFolder(path), replace(entry, model=False))
     return repaired
+
+
+def _set_entries_aside(trials: Path) -> None:
+    """Move the folder of each trial whose ``trial.json`` is damaged out of the way: it is a new trial then."""
+    for file in sorted(trials.glob("*/trial.json")):
+        try:
+            read_entry(TrialFolder(file.parent))
+        except ValueError as error:
+            aside = trials.with_name("damaged-trials")
+            aside.mkdir(exist_ok=True)
+            number = len(list(aside.glob(f"{file.parent.name}-*"))) + 1
+            file.parent.rename(aside / f"{file.parent.name}-{number}")
+            logger.warning("The trial %s is trained again. %s", file.parent.name, error)
 
 
 def _set_aside(folder: TrialFolder) -> None:

@@ -74,6 +74,35 @@ def test_a_killed_reader_ends_the_build_and_a_crash_leaves_the_tile_out(
     assert whole.hash != lacking.hash  # of the same files, but without a tile
 
 
+def test_too_little_memory_for_a_tile_is_tried_again_and_then_named(
+    twin: Path, tmp_path: Path, pack: Pack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tile = pack.tile_ids[0]
+
+    def starve(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(build, "map_processes", lambda work, items, *_, **__: map(work, items))
+    monkeypatch.setattr("data.pack.tile_row.compare_tiles", starve)
+    message = rf"The tile {tile} of .* 'Cannot allocate memory' .* fewer workers"
+    with pytest.raises(TransientError, match=message):
+        make_pack(twin, tmp_path, tile_ids=[tile])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_without_manifest_may_begin_with_a_link_to_nothing(
+    copy_tiles: Callable[[], Path], tmp_path: Path, pack: Pack
+) -> None:
+    tiles, first = copy_tiles(), pack.tile_ids[0]
+    for orbit in ORBITS:
+        tile_path(tiles, first, orbit).unlink()
+        tile_path(tiles, first, orbit).symlink_to("/nowhere")
+    packed = make_pack(tiles, tmp_path / "packs", tile_ids=pack.tile_ids[:2])
+    assert list(packed.excluded) == [first]
+    assert packed.synthetic
+    assert packed.units == "dB"
+
+
 def test_a_check_says_that_a_file_could_not_be_read_now(
     copy_tiles: Callable[[], Path], pack: Pack, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -139,3 +139,21 @@ def test_results_of_an_earlier_version_without_checksums_are_read(tmp_path: Path
     assert folder.read("end") == {"reason": "patience"}
     assert folder.counts("val") is not None
     assert find_damage(folder) == ""
+
+
+@pytest.mark.parametrize("content", ["", "{}", None])
+def test_a_trial_whose_entry_is_damaged_is_a_new_one(
+    content: str | None, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    trials = tmp_path / "trials"
+    folder, other = make_trial(trials / "key"), make_trial(trials / "other")
+    file = folder.path / "trial.json"
+    if content is None:
+        flip(file, file.read_text().index("#01") + 2)
+    else:
+        file.write_text(content)
+    assert repair_trials(trials) == []
+    assert "The trial key is trained again." in caplog.text
+    assert [path.name for path in trials.iterdir()] == ["other"]
+    assert find_damage(other) == ""
+    assert (tmp_path / "damaged-trials" / "key-1" / "history.jsonl").exists()
