@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from data.io import shared_storage
@@ -132,6 +133,19 @@ def test_damaged_copy_is_refused_by_its_hash_and_deleted(
     assert not [entry for entry in (tmp_path / "cache/packs").iterdir() if entry.is_dir()]
     storage.subfolder("packs").delete(f"{pack.path.name}/mask.u8")
     assert fetch_pack(publish_pack(pack, storage), tmp_path / "cache")  # the remedy helps
+
+
+def test_a_node_s_copy_that_its_disk_damages_is_made_again(
+    pack: Pack, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    source = publish_pack(pack, SharedStorage(str(tmp_path / "storage")))
+    first = fetch_pack(source, tmp_path / "cache")
+    labels = np.memmap(first / "mask.u8", np.uint8, "r+")
+    labels[12_345] ^= 1
+    labels.flush()
+    again = fetch_pack(source, tmp_path / "cache")
+    assert "The pack is copied to this node again." in caplog.text
+    assert (load_pack(again).mask == pack.mask).all()
 
 
 def test_packs_in_the_storage_itself_are_not_copied(

@@ -86,6 +86,18 @@ def test_a_damaged_journal_is_refused(tmp_path: Path, content: object) -> None:
         search_params(Score(), FIRST, SPACE, 4, 42, journal)
 
 
+def test_a_journal_with_a_changed_bit_is_refused(tmp_path: Path) -> None:
+    journal = tmp_path / "a.json"
+    tried = search_params(Score(), FIRST, SPACE, 2, 42, journal)
+    assert search_params(Score(), FIRST, SPACE, 2, 42, journal) == tried
+    content = json.loads(journal.read_text())
+    content["tried"][0]["val_pr_auc"] += 0.1
+    journal.write_text(json.dumps(content))
+    message = r"a bit has changed in .*a\.json\. Delete the file to search again\. Check the disk"
+    with pytest.raises(ValueError, match=message):
+        search_params(Score(), FIRST, SPACE, 2, 42, journal)
+
+
 def test_a_search_without_samples_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="needs 1 sample or more, but got trials=0"):
         search_params(Score(), FIRST, SPACE, 0, 42, tmp_path / "a.json")
