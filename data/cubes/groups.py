@@ -1,5 +1,7 @@
 """The series of a datacube by modality: from groups, from an attribute, or from a cube whose acquisitions are mixed."""
 
+import errno
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +23,9 @@ from data.cubes.names import (
 )
 from data.cubes.orbits import Directions, find_directions, find_group_modality
 from data.cubes.times import join_slices, read_times
+from data.io.lock import is_locked
 from data.io.memory import limited_memory
+from data.io.read_file import try_patiently
 from data.io.safe_json import RefusedError, refused_error, show_value
 from data.tiles.rules import BANDS, ORBITS, SCENE_CLASS
 
@@ -62,7 +66,20 @@ def open_groups(
     Raises:
         ValueError: If the file cannot be read, lacks a modality, a band or dates, names something twice, or uses an
             unsafe codec or too large chunks.
+        TransientError: If another program holds a lock on the file for some seconds.
     """
+    known = len(notes)
+
+    def attempt() -> dict[str, Group]:
+        del notes[known:]
+        return _open_once(path, modalities, orbit, notes)
+
+    return try_patiently(attempt, f"The datacube {path}")
+
+
+def _open_once(
+    path: Path, modalities: Sequence[str], orbit: str | None, notes: list[str]
+) -> dict[str, Group]:
     try:
         with limited_memory():
             return _open(path, modalities, orbit, notes)
@@ -70,6 +87,8 @@ def open_groups(
         raise
     # A damaged file can raise almost any of these.
     except _DAMAGES as error:
+        if path.is_file() and is_locked(path):  # HDF5 says "HDF error" for this, too
+            raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN), str(path)) from error
         got = f"{type(error).__name__}: {error}"
         raise refused_error("A datacube must be readable NetCDF or Zarr", got, path) from error
 
