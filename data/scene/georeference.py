@@ -1,6 +1,7 @@
 """Coordinate systems and pixel grids: of a map (10 m, projected) and of a file (any); rows run south."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,6 +51,19 @@ class Frame:
             return False
         gaps = np.subtract(self.bounds, other.bounds) / min(self.step_x, self.step_y)
         return bool(np.abs(gaps).max() < 10 * TOLERANCE)
+
+    def locate(self, other: "Frame") -> tuple[int, int]:
+        """Return the row and column of another frame's first pixel, which has the same pixels."""
+        row = (self.north - other.north) / self.step_y
+        return round(row), round((other.west - self.west) / self.step_x)
+
+    def overlap(self, other: "Frame") -> float:
+        """Return the share of the smaller one of two frames of one coordinate system that is in the other, too."""
+        (west, south, east, north), (west_2, south_2, east_2, north_2) = self.bounds, other.bounds
+        width = max(min(east, east_2) - max(west, west_2), 0.0)
+        height = max(min(north, north_2) - max(south, south_2), 0.0)
+        smaller = min((east - west) * (north - south), (east_2 - west_2) * (north_2 - south_2))
+        return width * height / smaller
 
     def __str__(self) -> str:
         size = f"{self.height} x {self.width} px of {self.step_x:g} x {self.step_y:g}"
@@ -108,6 +122,32 @@ def find_grid(frame: Frame, source: Path | str) -> Grid:
     # Coordinates stored with few digits are rounded to centimetres.
     west, north = round(frame.west, 2), round(frame.north, 2)
     return Grid(frame.crs, west, north, PIXEL_M, frame.height, frame.width)
+
+
+def join_frames(frames: Sequence[Frame], source: Path | str) -> Frame:
+    """Return the frame around several that have the same pixels.
+
+    Raises:
+        ValueError: If they have other coordinate systems, or pixels of another size or position.
+    """
+    first = frames[0]
+    for other in frames[1:]:
+        steps = np.array([first.step_x, first.step_y])
+        gaps = np.array([other.west - first.west, other.north - first.north]) / steps
+        sizes = np.array([other.step_x, other.step_y]) / steps - 1
+        reach = max(first.height, first.width, other.height, other.width)
+        if (
+            other.crs != first.crs
+            or np.abs(gaps - gaps.round()).max() > 10 * TOLERANCE
+            or np.abs(sizes).max() * reach > 10 * TOLERANCE
+        ):
+            rule = "Slices of a pass must have the same pixels"
+            remedy = "Merge the frames of a day, for example with rasterio merge."
+            raise refused_error(rule, f"{first}, and {other}", source, remedy)
+    west, south = (min(one.bounds[i] for one in frames) for i in (0, 1))
+    east, north = (max(one.bounds[i] for one in frames) for i in (2, 3))
+    height, width = round((north - south) / first.step_y), round((east - west) / first.step_x)
+    return Frame(first.crs, west, north, first.step_x, first.step_y, height, width)
 
 
 def is_metric(crs: pyproj.CRS) -> bool:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from functools import partial
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -9,12 +10,21 @@ import rasterio
 from rasterio.windows import Window as RasterWindow
 
 from data.cubes.files import MAX_CHUNK_BYTES
+from data.cubes.times import merge_passes
+from data.io.errors import list_first
 from data.io.safe_json import refused_error
 from data.scene.base import InputSpec, SeriesDates, find_event
 from data.scene.cube import UNCHUNKED, Cube, choose_dates, make_cube
-from data.scene.georeference import Frame, parse_crs
+from data.scene.georeference import Frame, join_frames, parse_crs
 from data.scene.geotiff_names import HEIGHTS, show_names
-from data.scene.geotiff_table import Band, Dates, make_table, open_geotiff
+from data.scene.geotiff_table import (
+    Band,
+    Dates,
+    make_table,
+    open_geotiff,
+    split_slices,
+    twice_error,
+)
 from data.scene.row_cache import ChunkLayout
 from data.scene.series import Layers, Series
 from data.tiles.netcdf import SYNTHETIC
@@ -23,6 +33,11 @@ from data.tiles.rules import Units
 Opened = Mapping[
     str, tuple[rasterio.DatasetReader, int]
 ]  # by variable: file and number of the band
+
+MOST_COMMON = (
+    0.8  # of the smaller one of two slices; frames along a slanted track overlap by up to a half
+)
+MOST_EMPTY = 4  # times the slices' area
 
 
 def open_geotiffs(
@@ -62,10 +77,13 @@ def open_geotiffs(
         steps = choose_dates(times, spec, event, modality, f"{modality} of {root}", notes)
         dates[modality] = [SeriesDates(spec.list_usable(times), times[steps])]
         chosen = list(table.dates[modality].values())
-        opened = [_open_bands(chosen[step]) for step in steps]
+        slices = [[_open_bands(one) for one in split_slices(chosen[step])] for step in steps]
+        opened = [one for same in slices for one in same]
         marks += [raster.tags().get(SYNTHETIC) for one in opened for raster, _ in one.values()]
-        layers = [_make_layers(one) for one in opened]
-        series[modality] = Series(layers, _read_layout(opened), None)
+        layers = [[_make_layers(one) for one in same] for same in slices]
+        joined = _join_slices(layers, times[steps], modality, root, notes)
+        layout = _read_layout(opened) if len(opened) == len(slices) else UNCHUNKED
+        series[modality] = Series(joined, layout, None)
     heights = None
     if table.heights is not None:
         heights = _make_layers(_open_bands({HEIGHTS: Band(table.heights, 1)}))
@@ -82,7 +100,7 @@ def open_geotiffs(
 def _read_event(dates: Mapping[str, Dates]) -> str:
     """Return the tag ``event_date`` of the first file, else an empty text."""
     bands = next(iter(next(iter(dates.values())).values()))
-    with open_geotiff(next(iter(bands.values())).path) as raster:
+    with open_geotiff(next(iter(bands.values()))[0].path) as raster:
         return str(raster.tags().get("event_date", "")).strip()
 
 
@@ -120,6 +138,67 @@ def _make_layers(opened: Opened) -> Layers:
             )
     chunk_bytes = max(_measure_block(*one) for one in opened.values())
     return Layers(frame, Path(raster.name).name, partial(_read, opened), chunk_bytes=chunk_bytes)
+
+
+def _join_slices(
+    dates: Sequence[Sequence[Layers]],
+    times: np.ndarray,
+    modality: str,
+    root: Path,
+    notes: list[str],
+) -> list[Layers]:
+    """Return the layers of each date; if a pass was cut into slices, all are on the grid of all files.
+
+    Raises:
+        ValueError: If slices are not on one grid, not adjacent, or two of a date are the same image.
+    """
+    joined = {str(t)[:10]: one for t, one in zip(times, dates, strict=True) if len(one) > 1}
+    if not joined:
+        return [one for (one,) in dates]
+    for day, slices in joined.items():
+        for first, second in combinations(slices, 2):
+            if first.frame.overlap(second.frame) > MOST_COMMON:
+                got = f"{first.source}, {second.source}"
+                raise twice_error("a polarisation", got, day, root)
+    frames = [layers.frame for slices in dates for layers in slices]
+    frame = join_frames(frames, root)
+    area = sum(one.height * one.width for one in {str(one): one for one in frames}.values())
+    if frame.height * frame.width > MOST_EMPTY * area:
+        rule = "Slices of a pass must be adjacent"
+        raise refused_error(rule, f"{frame} around all of them", root, "Map them one by one.")
+    notes.append(
+        f"Several files of {modality} of one pass were joined ({list_first(list(joined), 3)}): each pixel is the first one's "
+        "that has data."
+    )
+    return [
+        Layers(
+            *(frame, slices[0].source, partial(_read_slices, slices, frame)),
+            chunk_bytes=sum(layers.chunk_bytes for layers in slices),
+        )
+        for slices in dates
+    ]
+
+
+def _read_slices(
+    slices: Sequence[Layers], frame: Frame, name: str, rows: slice, columns: slice
+) -> np.ndarray:
+    """Read a window of a band from the slices of a pass, shape ``(1, H, W)``, float32; NaN = no data."""
+    shape = (rows.stop - rows.start, columns.stop - columns.start)
+    values = np.full((len(slices), *shape), np.nan, np.float32)
+    for layer, one in zip(values, slices, strict=True):
+        top, left = frame.locate(one.frame)
+        spans = ((rows, top, one.frame.height), (columns, left, one.frame.width))
+        inner = [slice(max(s.start, at), min(s.stop, at + size)) for s, at, size in spans]
+        if all(span.start < span.stop for span in inner):
+            here = [
+                slice(s.start - at, s.stop - at) for s, (_, at, _) in zip(inner, spans, strict=True)
+            ]
+            there = [
+                slice(s.start - w.start, s.stop - w.start)
+                for s, (w, _, _) in zip(inner, spans, strict=True)
+            ]
+            layer[tuple(there)] = one.read(name, here[0], here[1])[0]
+    return merge_passes(values, [range(len(slices))])
 
 
 def _read_frame(raster: rasterio.DatasetReader) -> Frame:

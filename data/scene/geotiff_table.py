@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,6 +11,7 @@ import rasterio
 from rasterio.errors import RasterioIOError
 
 from data.cubes.orbits import DIRECTIONS
+from data.cubes.times import SAME_PASS
 from data.io.safe_json import refused_error, show_value
 from data.scene.base import InputSpec
 from data.scene.geotiff_names import (
@@ -37,7 +38,8 @@ class Band(NamedTuple):
     number: int
 
 
-Dates = dict[datetime, dict[str, Band]]  # bands by date and polarisation
+Bands = dict[str, tuple[Band, ...]]  # by polarisation: one, or one for each slice of a pass
+Dates = dict[datetime, Bands]
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,7 @@ class FileTable:
 
     Attributes:
         root: The folder that holds them.
-        dates: Bands by modality, date (ascending) and polarisation.
+        dates: Bands by modality, date (ascending) and polarisation; several if a pass was cut into slices.
         heights: The file of the heights, or None.
         skipped: Files that hold neither backscatter nor heights.
     """
@@ -133,7 +135,7 @@ def _read_names(files: Sequence[Path], root: Path, pattern: str | None) -> Itera
 
 
 def _tabulate(named: Sequence[NamedFile], root: Path) -> tuple[dict[str, Dates], list[Path]]:
-    """Return each band by modality, date and polarisation, no date twice; and the other files."""
+    """Return the bands by modality, date and polarisation; and the other files."""
     table: dict[str, Dates] = {}
     skipped: list[Path] = []
     for one in named:
@@ -161,13 +163,32 @@ def _tabulate(named: Sequence[NamedFile], root: Path) -> tuple[dict[str, Dates],
 
 
 def _add(dates: Dates, date: datetime, name: str, band: Band, root: Path) -> None:
-    # Two polarisations of an acquisition may differ by seconds.
+    # Two polarisations of an acquisition may differ by seconds, the slices of a pass by minutes.
     day = next((day for day in dates if day.date() == date.date()), date)
-    if (other := dates.setdefault(day, {}).setdefault(name, band)) is not band:
-        rule = f"A scene must have one file of {name} per day and orbit"
-        got = show_names([other.path, band.path], root)
-        remedy = "Merge the frames of a day, for example with rasterio merge, or list one of each."
-        raise refused_error(rule, f"{got} on {date:%Y-%m-%d}", root, remedy)
+    of_day = dates.setdefault(day, {})
+    others = of_day.get(name, ())
+    if others and abs(date - day) > SAME_PASS.astype(timedelta):
+        got = show_names([others[0].path, band.path], root)
+        raise twice_error(name, got, str(date.date()), root)
+    of_day[name] = tuple(
+        sorted((*others, band))
+    )  # so that VV and VH of a slice have the same place
+
+
+def twice_error(name: str, got: str, day: str, root: Path) -> ValueError:
+    """Return the error of several images of a day that are not slices of one pass."""
+    rule = f"A scene must have one file of {name} per day and orbit, or slices of one pass"
+    remedy = "Merge the frames of a day, for example with rasterio merge, or list one of each."
+    return refused_error(rule, f"{got} on {day}", root, remedy)
+
+
+def split_slices(bands: Bands) -> list[dict[str, Band]]:
+    """Return the bands of each slice of a pass by polarisation."""
+    count = max(map(len, bands.values()))
+    return [
+        {name: same[index] for name, same in bands.items() if index < len(same)}
+        for index in range(count)
+    ]
 
 
 def _find_bands(one: NamedFile) -> dict[str, int]:
@@ -215,7 +236,11 @@ def _check_complete(
         needed = [name.split(":")[1] for name in spec.channels if name.startswith(f"{modality}:")]
         for date, bands in sorted(table[modality].items()):
             if lacking := [name for name in needed if name not in bands]:
-                got = show_names([band.path for band in bands.values()], root)
+                got = show_names([band.path for same in bands.values() for band in same], root)
                 rule = f"Every date of {modality} must have {' and '.join(needed)}"
                 remedy = f"Add {', '.join(lacking)} of {date:%Y-%m-%d}, or remove the date."
                 raise refused_error(rule, f"{got} on {date:%Y-%m-%d}", root, remedy)
+            most = max(needed, key=lambda name: len(bands[name]))
+            if any(len(bands[name]) < len(bands[most]) for name in needed):
+                got = show_names([band.path for band in bands[most]], root)
+                raise twice_error(most, got, str(date.date()), root)

@@ -36,6 +36,10 @@ class OrbitDates:
         times, first = np.unique(self.times, return_index=True)
         return [(int(i), bool(t > self.event)) for t, i in zip(times, first, strict=True)]
 
+    def key(self, step: int) -> tuple[str, str]:
+        """Return the orbit and the day of an acquisition."""
+        return self.name, str(self.times[step].astype("datetime64[D]"))
+
 
 class Coverage(NamedTuple):
     """The acquisitions of a window.
@@ -62,25 +66,40 @@ def count_acquisitions(
         x: The acquisitions that the network reads, shape ``(T, C, H, W)``, float32; NaN = no data.
         orbits: Their dates, one entry or more.
     """
+    if not orbits:
+        raise ValueError(f"A network needs a band of Sentinel-1, but got {', '.join(channels)}.")
     shape = x.shape[2:]
-    complete = not np.isnan(x.sum(dtype=np.float32))  # the usual case takes one pass
-    some = np.full(shape, complete)
-    mapped = np.ones(shape, bool)
-    least: np.ndarray | None = None
+    if not np.isnan(x.sum(dtype=np.float32)):  # the usual case takes one pass
+        return _count_complete(orbits, shape)
+    some, mapped = np.zeros(shape, bool), np.ones(shape, bool)
+    least = np.full((2, *shape), NO_BACKSCATTER, np.uint8)
     filled: dict[tuple[str, str], int] = {}
     for orbit in orbits:
         counts = np.zeros((2, *shape), np.uint8)
         bands = [i for i, name in enumerate(channels) if name.startswith(f"{orbit.name}:")]
         for step, late in orbit.list_different():
-            whole = True if complete else _find_whole(x[step], bands, some)
+            whole = _find_whole(x[step], bands, some)
             counts[int(late)] += whole
-            key = orbit.name, str(orbit.times[step].astype("datetime64[D]"))
-            filled[key] = some.size if complete else int(np.sum(whole))
+            filled[orbit.key(step)] = int(whole.sum())
         mapped &= (counts[0] >= LEAST_BEFORE) & (counts[1] >= orbit.least_after)
-        least = counts if least is None else np.minimum(least, counts)
-    if least is None:
-        raise ValueError(f"A network needs a band of Sentinel-1, but got {', '.join(channels)}.")
-    return Coverage(np.where(some, least, np.uint8(NO_BACKSCATTER)), mapped, filled)
+        np.minimum(least, counts, out=least)
+    least[:, ~some] = NO_BACKSCATTER
+    return Coverage(least, mapped, filled)
+
+
+def _count_complete(orbits: Sequence[OrbitDates], shape: tuple[int, ...]) -> Coverage:
+    """Count the acquisitions of a window without gaps."""
+    late = [[late for _, late in orbit.list_different()] for orbit in orbits]
+    pairs = [(sides.count(False), sides.count(True)) for sides in late]
+    enough = all(
+        before >= LEAST_BEFORE and after >= orbit.least_after
+        for orbit, (before, after) in zip(orbits, pairs, strict=True)
+    )
+    least = np.min(pairs, axis=0).astype(np.uint8)
+    counts = np.empty((2, *shape), np.uint8)
+    counts[:] = least[:, None, None]
+    keys = [orbit.key(step) for orbit in orbits for step, _ in orbit.list_different()]
+    return Coverage(counts, np.full(shape, enough), dict.fromkeys(keys, counts[0].size))
 
 
 def _find_whole(x: np.ndarray, bands: Sequence[int], some: np.ndarray) -> np.ndarray:
