@@ -12,11 +12,21 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from tests.faults import bad_trials, data_changes, disks, interrupts, kills, outage
+from tests.faults import (
+    bad_trials,
+    data_changes,
+    disks,
+    interrupts,
+    kills,
+    lost_answers,
+    outage,
+    proxy,
+)
 from tests.faults.campaigns import Command
 
 Result = tuple[object, list[str]]
@@ -37,6 +47,14 @@ def list_scenarios(count: int, seed: int) -> dict[str, Callable[[Path], Result]]
         "kills": kill,
         "tracker back after a minute": lambda root: outage.restart_tracker(root, OUTAGE_S),
         "tracker gone for good": outage.stop_tracker,
+        **{
+            f"answers to creates: {kind}": partial(lost_answers.run_behind_gateway, choose=choose)
+            for kind in proxy.FAULTS
+            for choose in [proxy.fail_creates(kind)]
+        },
+        "every third write: 502": partial(
+            lost_answers.run_behind_gateway, choose=proxy.fail_each(proxy.BAD_GATEWAY, 3)
+        ),
         "database locked": lambda root: outage.lock_database(root, OUTAGE_S),
         "bad trials": bad_trials.run_bad_networks,
         "hung worker": bad_trials.freeze_worker,

@@ -31,7 +31,7 @@ def _command(root: Path, address: str) -> Command:
 
 
 @contextmanager
-def _tracked(address: str) -> Iterator[None]:
+def tracked(address: str) -> Iterator[None]:
     before = os.environ.get("MLFLOW_TRACKING_URI")
     os.environ["MLFLOW_TRACKING_URI"] = address
     try:
@@ -57,7 +57,7 @@ def stop_tracker(root: Path) -> tuple[str, list[str]]:
     if f"tuning.tracking replay {command.folder}" not in command.read_log():
         faults.append("it did not print the replay command")
     port = int(address.rpartition(":")[2])
-    with _served(root, port), _tracked(address):
+    with _served(root, port), tracked(address):
         replayed = _call("tuning.tracking", "replay", str(command.folder))
         faults += _check(command)
         _call("tuning.report", "--campaign", command.name, "--root", str(root))
@@ -75,7 +75,7 @@ def restart_tracker(root: Path, seconds: float) -> tuple[str, list[str]]:
             lambda: any(command.read_epoch_times().values()) or driver.poll() is not None, 300
         )
     time.sleep(seconds)
-    with _served(root, int(address.rpartition(":")[2])), _tracked(address):
+    with _served(root, int(address.rpartition(":")[2])), tracked(address):
         code = driver.wait(timeout=900)
         faults = [] if code == 0 else [f"exit code {code}:\n{command.read_log()[-2000:]}"]
         missed = command.read_log().count("to the tracker failed")

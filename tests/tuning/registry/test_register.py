@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from data.pack import Pack
 from data.pack.channels import SAR_CHANNELS
 from data.pack.dataset import TileDataset
 from data.splits import Split
+from tuning.page.html import Table
 from tuning.registry.__main__ import main
 from tuning.registry.aliases import (
     BEST,
@@ -38,12 +40,13 @@ from tuning.registry.model_card import (
     make_card,
     make_tags,
 )
-from tuning.registry.register import register_version
+from tuning.registry.register import REGISTERED, NotRegisteredError, register_version
 from tuning.report.ranking import Ranking, rank_models
 from tuning.report.reference_layers import write_reference_layers
-from tuning.report.register_models import register_models
+from tuning.report.register_models import build_models_section, register_models
 from tuning.report.results import read_results
 from tuning.report.tables import make_model_row
+from tuning.store.lease import lock_registry
 from tuning.tracking.client import connect, find_runs
 from tuning.tracking.load_trials import read_trials
 from tuning.tracking.model_digest import DIGEST
@@ -424,3 +427,46 @@ def test_wrong_words_are_a_usage_error(words: list[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         main(words)
     assert ended.value.code == 2
+
+
+def test_three_reports_at_once_register_one_version(root: Path, good: ModelVersion) -> None:
+    def register() -> int:
+        client, experiment_id = connect(root)
+        with lock_registry(client, experiment_id):
+            return register_version(client, "thrice", good.source, good.run_id, good.tags)
+
+    with ThreadPoolExecutor(3) as pool:
+        assert [future.result() for future in [pool.submit(register) for _ in range(3)]] == [1] * 3
+
+
+def test_version_that_somebody_deleted_is_not_registered_again_unless_asked(
+    client: MlflowClient, good: ModelVersion
+) -> None:
+    number = register_version(client, "gone", good.source, good.run_id, good.tags)
+    client.delete_model_version("hokkaido-gone", str(number))
+    message = rf"as hokkaido-gone version 1, which somebody deleted.* tag {REGISTERED} of run {good.run_id}"
+    for _ in range(2):
+        with pytest.raises(NotRegisteredError, match=message):
+            register_version(client, "gone", good.source, good.run_id, good.tags)
+    client.delete_tag(good.run_id, REGISTERED)
+    assert register_version(client, "gone", good.source, good.run_id, good.tags) == 2
+
+
+def test_report_goes_on_without_a_deleted_champion_or_model_and_names_it(
+    client: MlflowClient, root: Path, good: ModelVersion, caplog: pytest.LogCaptureFixture
+) -> None:
+    run = find_campaign(client, root, "good")
+    ranking, table = rank_campaign(client, run)
+    client.set_tag(good.run_id, REGISTERED, f"{UNET} version {good.version}")
+    client.delete_model_version(UNET, str(good.version))
+    (left,) = register_models(client, ranking, table, run, root)
+    assert (left.version, left.aliases) == (None, ())
+    assert "which somebody deleted" in left.note
+    assert CHAMPION not in aliases(client)
+    client.delete_logged_model(good.source.removeprefix("models:/"))
+    (left,) = register_models(client, ranking, table, run, root)
+    assert left.note.startswith(f"Its logged model {good.source} is not in MLflow")
+    assert "Not registered: VanillaUNet. Its logged model" in caplog.text
+    (shown,) = build_models_section([left]).blocks
+    assert isinstance(shown, Table)
+    assert shown.rows[0][1] == "not registered"
