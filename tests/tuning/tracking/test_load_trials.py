@@ -21,6 +21,7 @@ from tuning.report.results import Results, read_results
 from tuning.report.sections.runs import BEST_TRIALS
 from tuning.report.tables import make_tile_rows, score_run
 from tuning.report.write_report import EXPECTED_RUNS_TAG, write_report
+from tuning.store.duplicates import DUPLICATE
 from tuning.tracking.client import (
     connect,
     find_runs,
@@ -246,6 +247,76 @@ def test_seeds_without_all_folds_are_ignored(
     assert results is not None
     assert [run.seed for run in results.models[0].runs] == [1, 1]
     assert set(results.models[0].bins) == {whole}
+
+
+@pytest.mark.slow
+def test_doubled_runs_are_named_and_never_summed(
+    root: Path, files: Path, pack: Pack, split: Split, caplog: pytest.LogCaptureFixture
+) -> None:
+    tracker, campaign = open_campaign(root, "doubled", pack, split)
+    kept = log_repeat(tracker, campaign, 0, "blocks", files)
+    best = (
+        log_search(tracker, campaign, "unet", 1, 0.5),
+        log_search(tracker, campaign, "unet", 2, 0.6),
+    )
+    once = read(root, "doubled")
+    client = tracker.client
+    for run_id in (kept, best[1]):  # as an answer that was lost leaves them
+        tags = client.get_run(run_id).data.tags
+        copy = {name: value for name, value in tags.items() if not name.startswith("mlflow.")}
+        double = client.create_run(tracker.experiment_id, tags=copy).info.run_id
+        client.log_batch(
+            double, metrics=[Metric("epochs", 1, 0, 0), Metric("best/val_pr_auc", 1, 0, 0)]
+        )
+    trials = read_trials(client, tracker.experiment_id, "doubled")
+    assert [run.info.run_id for run in trials.repeats] == [kept]
+    assert [one.kept for one in trials.duplicates] == [kept, best[1]]
+    assert sorted(trials.searches["run_id"]) == sorted(best)
+    twice = read(root, "doubled")
+    assert once is not None
+    assert twice is not None
+    rows = [make_tile_rows(results.models) for results in (once, twice)]
+    assert [sum(row["tp"] for row in part) for part in rows] == [
+        sum(row["tp"] for row in rows[0])
+    ] * 2
+    table = write_report(root, "doubled")
+    assert list(table["n_samples"]) == [len(rows[0])]
+    assert list(table["seeds"]) == [1]
+    page = (root / "reports" / "doubled" / "report.html").read_text()
+    for one in trials.duplicates:
+        assert f"{one.kept} counts, {one.other} does not" in caplog.text
+        assert one.other in page
+        assert client.get_run(one.other).data.tags[DUPLICATE] == one.kept
+        assert client.get_run(one.other).info.status == "KILLED"
+
+
+@pytest.mark.slow
+def test_report_on_what_may_only_be_read_is_written_elsewhere_and_changes_nothing(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = {file: file.read_bytes() for file in (root / "artifacts").rglob("*") if file.is_file()}
+    with monkeypatch.context() as other:
+        other.setattr("tuning.tracking.client.is_writable", lambda _: False)
+        with pytest.raises(
+            PermissionError, match=r"may only be read\. Give another folder with --out"
+        ):
+            write_report(root, "first")
+        write_report(root, "first", out=tmp_path / "out")
+    assert (tmp_path / "out" / "report.html").is_file()
+    after = {file: file.read_bytes() for file in (root / "artifacts").rglob("*") if file.is_file()}
+    assert after == before
+    connect(root)
+
+
+def test_report_on_a_deleted_campaign_tells_how_to_restore_it(
+    root: Path, files: Path, pack: Pack, split: Split
+) -> None:
+    tracker, campaign = open_campaign(root, "deleted", pack, split)
+    tracker.client.delete_run(campaign)
+    with pytest.raises(ValueError, match=rf"runs restore --run-id {campaign}`; or make it anew"):
+        write_report(root, "deleted")
+    with pytest.raises(ValueError, match="Unknown campaign 'never'"):
+        write_report(root, "never")
 
 
 def test_runs_are_loaded_page_by_page(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
