@@ -21,12 +21,12 @@ from typing import Any
 import torch
 from _turns import Ratio, Side, judge, serve, tell_load
 
+from data.io.malloc import keep_freed_memory
 from data.pack import Pack, load_pack, make_pack
 from data.splits import survey_catalogue
 from data.twin import make_twin
 from tuning.settings.presets import pick_tiles
 from tuning.train.fit import fit
-from tuning.train.malloc import keep_freed_memory
 from tuning.trial.folder import Config, TrialFolder, read_optional_json
 
 AIM, AIM_START_S = 1.03, 5.0

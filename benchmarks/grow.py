@@ -24,6 +24,7 @@ from _turns import tell_load
 from side_by_side import time_stage
 from track_trials import make_config, make_settings
 
+from data.io.malloc import keep_freed_memory
 from data.pack import make_pack
 from data.pack.dataset import Batch
 from data.splits import survey_catalogue
@@ -32,7 +33,6 @@ from models import create_model, known_good
 from tuning.campaign.stages import CLIP
 from tuning.cluster.ray_session import start_ray, stop_ray
 from tuning.settings.presets import pick_tiles
-from tuning.train.malloc import keep_freed_memory
 from tuning.train.training_step import TrainingStep
 from tuning.trial.search_space import KNOWN_GOOD
 

@@ -22,6 +22,7 @@ from typing import Any
 import torch
 from _turns import Ratio, judge, tell_load
 
+from data.io.malloc import keep_freed_memory
 from data.pack.normalisation import Normalisation
 from data.scene.base import InputSpec
 from data.tiles import ACQUISITIONS
@@ -32,7 +33,6 @@ from tuning.serving.export import make_example, make_program, make_reference, sa
 from tuning.serving.program import Program, load_program
 from tuning.serving.pyfunc_model import LandslideModel
 from tuning.train.checkpoints import Checkpoint
-from tuning.train.malloc import keep_freed_memory
 
 AIM = 0.9
 CHANNELS = ("s1asc:VV", "s1asc:VH", "s1dsc:VV", "s1dsc:VH")

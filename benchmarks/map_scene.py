@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from data.io.malloc import keep_freed_memory
 from data.pack.normalisation import Normalisation
 from data.scene import open_scene
 from data.scene.base import InputSpec
@@ -36,7 +37,6 @@ from tuning.predict.sliding_window import map_scene
 from tuning.serving.export import make_program, make_reference, save_program
 from tuning.serving.program import load_program
 from tuning.train.checkpoints import Checkpoint
-from tuning.train.malloc import keep_freed_memory
 
 sys.path.insert(0, str(Path(__file__).parent))
 from _scene import make_scene

@@ -29,13 +29,13 @@ from _turns import tell_load
 from ray.tune.schedulers import TrialScheduler
 from track_trials import make_config
 
+from data.io.malloc import keep_freed_memory
 from data.pack import Pack, make_pack
 from data.splits import survey_catalogue
 from data.twin import make_twin
 from tuning.search import optuna_asha
 from tuning.settings.presets import pick_tiles
 from tuning.train.fit import finish_training, is_training_finished, start_training
-from tuning.train.malloc import keep_freed_memory
 from tuning.train.training import BadTrialError
 from tuning.trial.folder import Row
 from tuning.trial.search_space import Domain, LogUniform, first_sample, make_space

@@ -28,11 +28,11 @@ from _turns import Ratio, judge, serve, take_turns, tell_load
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from data.io.malloc import keep_freed_memory
 from data.pack.dataset import Batch
 from models import create_model, known_good, list_models
 from tuning.campaign.stages import CLIP
 from tuning.settings.presets import get_preset
-from tuning.train.malloc import keep_freed_memory
 from tuning.train.training_step import TrainingStep
 from tuning.trial.search_space import KNOWN_GOOD
 

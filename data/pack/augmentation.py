@@ -1,4 +1,4 @@
-"""Augmentation of a batch on its device: symmetries, crops, speckle, calibration jitter, dropped acquisitions."""
+"""Augmentation of a batch on its device: symmetries, crops, speckle, calibration jitter, dropped and cut series."""
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
@@ -25,6 +25,9 @@ class Augment:
         jitter: Standard deviation in dB of one offset per backscatter image, because calibration, moisture
             and frost shift whole images.
         drop: Probability of dropping an acquisition: all its channels become the mean.
+        cut: Probability of cutting a tile's series after one of its first acquisitions after the event, so that the
+            network also learns to map an event from the images of its first days. The last image that is left takes
+            the later places.
     """
 
     turn: int = 1
@@ -32,6 +35,7 @@ class Augment:
     speckle: float = 0.0
     jitter: float = 0.0
     drop: float = 0.0
+    cut: float = 0.0
 
     @property
     def moves_pixels(self) -> bool:
@@ -45,11 +49,18 @@ class Augment:
 
 
 NO_AUGMENT = Augment(turn=0)
-_LIMITS = {"turn": (0, 1), "crop": (0, TILE_PX), "speckle": (0, 10), "jitter": (0, 10)}
+_LIMITS = {
+    "turn": (0, 1),
+    "crop": (0, TILE_PX),
+    "speckle": (0, 10),
+    "jitter": (0, 10),
+    "cut": (0, 1),
+}
+UNCUT = 2**20  # in `AugmentParams.cuts`: the whole series
 
 
 def parse_augment(words: Iterable[str]) -> Augment:
-    """Parse the words ``turn``, ``crop=96``, ``speckle=1``, ``jitter=0.5``, ``drop=0.1`` or ``none``.
+    """Parse the words ``turn``, ``crop=96``, ``speckle=1``, ``jitter=0.5``, ``drop=0.1``, ``cut=0.5`` or ``none``.
 
     Raises:
         ValueError: If a name is unknown, or a value is not a number or out of range.
@@ -99,11 +110,14 @@ class AugmentParams:
     Attributes:
         symmetries: Index of each tile's symmetry of the square, shape ``(B,)``, 0 to 7.
         corners: First pixel of each tile's crop, as an index into the flattened tile, shape ``(B,)``.
+        cuts: Where each tile's series is cut, shape ``(B,)``, int64: from 0, after the first acquisition after the
+            event, to ``UNCUT``, not at all.
         noise_seed: Seed of noise and dropped acquisitions; None if the augmentation has neither.
     """
 
     symmetries: Tensor
     corners: Tensor
+    cuts: Tensor
     noise_seed: int | None
 
 
@@ -112,15 +126,18 @@ def draw_params(
 ) -> AugmentParams:
     """Draw the augmentation of a batch of tiles with *side* px from a CPU generator."""
     symmetries = corners = torch.zeros(batch_size, dtype=torch.int64)
-    noise_seed = None
+    cuts, noise_seed = torch.full((batch_size,), UNCUT), None
     if augment.turn:
         symmetries = torch.randint(8, (batch_size,), generator=generator)
     if augment.crop:
         row, column = torch.randint(side - augment.crop + 1, (2, batch_size), generator=generator)
         corners = row * side + column
+    if augment.cut:
+        whole = torch.rand(batch_size, generator=generator) >= augment.cut
+        cuts = torch.randint(UNCUT, (batch_size,), generator=generator).masked_fill(whole, UNCUT)
     if augment.changes_values:
         noise_seed = int(torch.randint(2**62, (), generator=generator))
-    return AugmentParams(symmetries, corners, noise_seed)
+    return AugmentParams(symmetries, corners, cuts, noise_seed)
 
 
 def make_symmetry_maps(side: int, size: int) -> Tensor:
@@ -159,8 +176,32 @@ def flip_and_crop(layers: Tensor, maps: Tensor, symmetries: Tensor, corners: Ten
     return flat.gather(2, index).view(*layers.shape[:-2], *source.shape[1:])
 
 
+def cut_series(x: Tensor, first_after: Tensor, cuts: Tensor) -> Tensor:
+    """Cut each tile's series after one of its first acquisitions after the event, without synchronising.
+
+    Args:
+        x: Input, shape ``(B, T, C, H, W)``, on any device.
+        first_after: Place of the first acquisition after the event in each channel, T for none, shape ``(B, C)``, int64,
+            on the same device.
+        cuts: As in :class:`AugmentParams`, on the same device. The same number keeps the same share of each orbit.
+
+    Returns:
+        The series; the last image that is kept takes the later places.
+    """
+    later = (x.shape[1] - first_after - 1).clamp(min=0)  # that may be cut
+    last = first_after + cuts[:, None] * later // UNCUT
+    places = torch.arange(x.shape[1], device=x.device)[None, :, None]
+    source = torch.minimum(places, last[:, None])
+    return x.gather(1, source[..., None, None].expand_as(x))
+
+
 def apply_augment(
-    x: Tensor, mask: Tensor, augment: Augment, norm: Normalisation, params: AugmentParams
+    x: Tensor,
+    mask: Tensor,
+    augment: Augment,
+    norm: Normalisation,
+    params: AugmentParams,
+    first_after: Tensor,
 ) -> tuple[Tensor, Tensor]:
     """Augment a batch; the same parameters give the same result on the same device.
 
@@ -170,6 +211,7 @@ def apply_augment(
         augment: The augmentation.
         norm: Normalisation of the channels, which converts dB to units of *x*.
         params: Result of :func:`draw_params`.
+        first_after: As in :func:`cut_series`.
 
     Returns:
         Augmented input and label.
@@ -181,6 +223,8 @@ def apply_augment(
     if params.noise_seed is not None:
         noise = torch.Generator(x.device).manual_seed(params.noise_seed)
         add_noise(x, augment, units_per_db(norm).to(x.device), noise)
+    if augment.cut:  # last, since a repeated image has the same noise
+        x = cut_series(x, first_after.to(x.device), params.cuts.to(x.device))
     return x, mask
 
 

@@ -56,8 +56,10 @@ class TileDataset:
         device: Device of the batches.
         steps: How acquisitions are selected, one of ``data.pack.channels.STEPS``.
         preload: Whether to load all tiles into the device's memory; by default only on a GPU.
+        after: Most acquisitions after the event, of which the last one is repeated; None reads all.
 
     Attributes:
+        first_after: Place of the first acquisition after the event by tile and channel, shape ``(N, C)``, on the CPU.
         preloaded: All tiles on the device, input normalised, float16; None if they are not preloaded.
     """
 
@@ -71,10 +73,12 @@ class TileDataset:
         steps: str = "even",
         *,
         preload: bool | None = None,
+        after: int | None = None,
     ) -> None:
         self.tile_ids, self.norm, self.device = tuple(tile_ids), norm, device
         self._mask, self._rows = pack.mask, pack.rows(tile_ids)
-        self._reader = PackReader(pack, norm.channels, timesteps, steps)
+        self._reader = PackReader(pack, norm.channels, timesteps, steps, after)
+        self.first_after = torch.from_numpy(self._reader.first_after[self._rows])
         std = torch.tensor(norm.std, dtype=torch.float64)
         self._scale = (1 / std).float()[:, None, None]
         self._shift = (-torch.tensor(norm.mean, dtype=torch.float64) / std).float()[:, None, None]
@@ -136,7 +140,8 @@ class TileDataset:
         """
         for plan in self.plan_epoch(batch_size, generator, augment):
             batch = self._load(plan.positions.tolist(), reuse=True)
-            yield Batch(*apply_augment(batch.x, batch.mask, augment, self.norm, plan.params))
+            first = self.first_after[plan.positions]
+            yield Batch(*apply_augment(batch.x, batch.mask, augment, self.norm, plan.params, first))
 
     def plan_epoch(
         self, batch_size: int, generator: torch.Generator, augment: Augment = NO_AUGMENT

@@ -9,11 +9,15 @@ from data.pack.augmentation import (
     NO_AUGMENT,
     Augment,
     add_noise,
+    cut_series,
     flip_and_crop,
     make_symmetry_maps,
     units_per_db,
 )
 from data.pack.dataset import Batch, TileDataset
+
+_DRAWN = ("symmetries", "corners", "cuts")  # of `AugmentParams`, in the order of a plan's rows
+PLAN_ROWS = 1 + len(_DRAWN)
 
 
 @dataclass(frozen=True)
@@ -21,7 +25,7 @@ class EpochPlan:
     """The batches of an epoch, on the device.
 
     Attributes:
-        batches: Positions, symmetries and crop corners of each batch's tiles, shape ``(3, B)``, int64.
+        batches: Positions, symmetries, crop corners and cuts of each batch's tiles, shape ``(PLAN_ROWS, B)``, int64.
         noise_seeds: Seed of each batch's noise; None for a batch without noise.
     """
 
@@ -53,6 +57,7 @@ class GpuDataset:
         device, side = tiles.device, tiles.preloaded.mask.shape[-1]
         self._maps = make_symmetry_maps(side, augment.crop or side).to(device)
         self._db = units_per_db(tiles.norm).to(device)
+        self._first_after = tiles.first_after.to(device)
         self.noise = torch.Generator(device) if augment.changes_values else None
 
     def __len__(self) -> int:
@@ -67,14 +72,14 @@ class GpuDataset:
         """Draw the same epoch as :meth:`TileDataset.shuffled` from a CPU generator, and send it to the device."""
         plans = self._tiles.plan_epoch(batch_size, generator, self._augment)
         batches = [
-            torch.stack([plan.positions, plan.params.symmetries, plan.params.corners])
+            torch.stack([plan.positions, *(getattr(plan.params, name) for name in _DRAWN)])
             for plan in plans
         ]
         return EpochPlan(self._send(batches), tuple(plan.params.noise_seed for plan in plans))
 
     def plan_in_order(self, batch_size: int) -> EpochPlan:
         """Plan an epoch in the order of the tiles, without augmentation."""
-        table = torch.zeros(3, len(self), dtype=torch.int64)
+        table = torch.zeros(PLAN_ROWS, len(self), dtype=torch.int64)
         table[0] = torch.arange(len(self))
         batches = torch.split(table, batch_size, dim=1)
         return EpochPlan(self._send(list(batches)), (None,) * len(batches))
@@ -93,8 +98,8 @@ class GpuDataset:
             self.noise.manual_seed(seed)
 
     def load_batch(self, planned: Tensor) -> Batch:
-        """Return a batch for its plan's positions, symmetries and corners ``(3, B)``."""
-        positions, symmetries, corners = planned.unbind()
+        """Return a batch for its plan's positions, symmetries, corners and cuts ``(PLAN_ROWS, B)``."""
+        positions, symmetries, corners, cuts = planned.unbind()
         x = self._preloaded.x.index_select(0, positions)
         mask = self._preloaded.mask.index_select(0, positions)
         if self._augment.moves_pixels:
@@ -103,4 +108,6 @@ class GpuDataset:
         x = x.float()
         if self.noise is not None:
             add_noise(x, self._augment, self._db, self.noise)
+        if self._augment.cut:
+            x = cut_series(x, self._first_after.index_select(0, positions), cuts)
         return Batch(x, mask)

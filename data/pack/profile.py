@@ -15,6 +15,7 @@ from data.io.safe_json import is_number
 from data.pack.channels import CHANNELS, list_modalities, select_steps
 from data.pack.pack import Pack
 from data.tiles import BANDS, MODALITIES, ORBITS, PIXEL_M, TILE_PX
+from data.tiles.map_dates import LearntDates
 from data.tiles.paths import is_region
 from data.tiles.regions import parse_time
 from data.tiles.tracks import find_tracks
@@ -27,7 +28,10 @@ TRACK_QUANTILE = 0.9  # of tiles: a few tiles between two frames have more track
 _KEYS: dict[str, Callable[[object], bool]] = {
     **dict.fromkeys(("regions", "events", "areas"), is_region),
     "ranges": CHANNELS.__contains__,
-    **dict.fromkeys(("dates", "spacing_days", "tracks", "offsets"), MODALITIES.__contains__),
+    **dict.fromkeys(
+        ("dates", "spacing_days", "tracks", "offsets", "after", "least_after"),
+        MODALITIES.__contains__,
+    ),
 }
 
 
@@ -43,8 +47,9 @@ class TrainingProfile:
         dates: Median number of different acquisitions of a tile, by modality.
         spacing_days: Median time between two acquisitions that the network reads, by modality; 0 if it reads one.
         tracks: Number of tracks of Sentinel-1 in these acquisitions, by orbit direction.
-        offsets: Days from the event to each acquisition that the network reads, by modality; of ``common`` alone, where
-            they are the same for all tiles of a region (the median over tiles).
+        offsets: Days from the event to each acquisition that the network reads, by modality: the median over tiles.
+        after: How many of these are after the event, by modality: the median over tiles.
+        least_after: Fewest acquisitions after the event from which the network learnt to map, by modality.
     """
 
     regions: dict[str, int]
@@ -55,10 +60,25 @@ class TrainingProfile:
     spacing_days: dict[str, float]
     tracks: dict[str, int]
     offsets: dict[str, list[int]] = field(default_factory=dict)
+    after: dict[str, int] = field(default_factory=dict)
+    least_after: dict[str, int] = field(default_factory=dict)
+
+    def list_learnt(self) -> dict[str, LearntDates]:
+        """Return the acquisitions that the network learnt from, by modality."""
+        return {
+            name: LearntDates(tuple(days), self.after.get(name), self.least_after.get(name, 1))
+            for name, days in sorted(self.offsets.items())
+        }
 
 
 def measure_profile(
-    pack: Pack, train: Sequence[str], channels: Sequence[str], steps: str, timesteps: int
+    pack: Pack,
+    train: Sequence[str],
+    channels: Sequence[str],
+    steps: str,
+    timesteps: int,
+    *,
+    cut: bool = False,
 ) -> TrainingProfile:
     """Measure the train tiles of a network.
 
@@ -68,6 +88,7 @@ def measure_profile(
         channels: Channels that the network reads.
         steps: How it chooses acquisitions, one of ``data.pack.channels.STEPS``.
         timesteps: Number of acquisitions that it reads.
+        cut: Whether it also learns from series that are cut soon after the event.
     """
     rows = pack.rows(train)
     regions = np.array(pack.regions)[rows]
@@ -77,6 +98,8 @@ def measure_profile(
     selected = select_steps(every, steps, timesteps, pack.events, modalities, pack.regions)
     times, chosen = every[rows], np.take_along_axis(every, selected, axis=2)[rows]
     names = sorted(set(map(str, regions)))
+    late = (chosen > pack.events[rows][:, None, None]).sum(axis=2)
+    after = {name: round(float(np.median(late[:, at]))) for at, name in enumerate(modalities)}
     return TrainingProfile(
         regions={name: int((regions == name).sum()) for name in names},
         events={name: _find_mode(pack.events[rows][regions == name]) for name in names},
@@ -95,8 +118,9 @@ def measure_profile(
         offsets={
             name: measure_offsets(chosen[:, at], pack.events[rows])
             for at, name in enumerate(modalities)
-            if steps == "common"
         },
+        after=after,
+        least_after={name: min(1, count) if cut else count for name, count in after.items()},
     )
 
 
@@ -160,7 +184,8 @@ def read_profile(content: Any) -> TrainingProfile | None:
     if content is None:
         return None
     if isinstance(content, dict):
-        content = {"offsets": {}, **content}  # models of earlier versions have none
+        # models of earlier versions have none
+        content = {"offsets": {}, "after": {}, "least_after": {}, **content}
     if not isinstance(content, dict) or set(content) != set(_KEYS):
         raise TypeError(f"a training profile must have {', '.join(_KEYS)}")
     if not all(isinstance(content[key], dict) for key in _KEYS):
@@ -177,8 +202,9 @@ def read_profile(content: Any) -> TrainingProfile | None:
         for days in content["offsets"].values()
     ):
         raise TypeError("offsets of a training profile must be lists of whole days")
-    for key in ("regions", "dates", "spacing_days", "tracks"):
-        if not all(is_number(value, 0, 1e6) for value in content[key].values()):
+    for key in ("regions", "dates", "spacing_days", "tracks", "after", "least_after"):
+        whole = key.endswith("after")
+        if not all(is_number(value, 0, 1e6, whole=whole) for value in content[key].values()):
             raise TypeError(f"{key} of a training profile must be numbers from 0")
     try:
         for text in content["events"].values():

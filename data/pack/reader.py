@@ -44,14 +44,36 @@ class PackReader:
     Attributes:
         shape: Shape of one tile, ``(T, C, H, W)``.
         has_gaps: Whether a row of the pack has pixels without data, shape ``(N,)``.
+        first_after: Place of the first acquisition after the event, by row and channel, shape ``(N, C)``, int64; T where
+            there is none, and for the channels that are the same for every acquisition.
+
+    Args:
+        pack: The packed tiles.
+        channels: Channels to read.
+        timesteps: Number of acquisitions, T.
+        steps: How acquisitions are selected, one of ``data.pack.channels.STEPS``.
+        after: Most acquisitions after the event; the last one of them takes the places of later ones. None reads all.
     """
 
     def __init__(
-        self, pack: Pack, channels: Sequence[str], timesteps: int, steps: str = "even"
+        self,
+        pack: Pack,
+        channels: Sequence[str],
+        timesteps: int,
+        steps: str = "even",
+        after: int | None = None,
     ) -> None:
         self.shape = (timesteps, len(channels), TILE_PX, TILE_PX)
         self._pack = pack
         selected = pack.select_steps(steps, timesteps)
+        first = find_first_after(pack, selected)
+        if after is not None:
+            selected = keep_first_after(selected, first, after)
+        place = {name: first[:, index] for index, name in enumerate(pack.modalities)}
+        never = np.full(len(first), timesteps)
+        self.first_after = np.stack(
+            [place.get(name.split(":")[0], never) for name in channels], axis=1
+        )
         self._modalities = [
             _make_reader(pack, channels, name, selected) for name in list_modalities(channels)
         ]
@@ -80,6 +102,33 @@ class PackReader:
             return torch.from_numpy(self._pack.slope[row]).float()
         heights = torch.from_numpy(self._pack.dem[row])
         return heights.float().masked_fill_(heights == NODATA, float("nan"))
+
+
+def find_first_after(pack: Pack, selected: np.ndarray) -> np.ndarray:
+    """Return the place of the first acquisition after the event among the selected ones.
+
+    Args:
+        pack: The packed tiles.
+        selected: Result of :meth:`data.pack.pack.Pack.select_steps`, shape ``(N, modalities, T)``.
+
+    Returns:
+        Shape ``(N, modalities)``, int64; T where no acquisition is after the event.
+    """
+    times = np.take_along_axis(pack.times, selected, axis=2)
+    return np.asarray((times <= pack.events[:, None, None]).sum(axis=2))
+
+
+def keep_first_after(selected: np.ndarray, first_after: np.ndarray, count: int) -> np.ndarray:
+    """Replace all but the first *count* selected acquisitions after the event by the last of these.
+
+    Args:
+        selected: Shape ``(N, modalities, T)``.
+        first_after: Result of :func:`find_first_after`.
+        count: Number of acquisitions after the event, 1 or more.
+    """
+    last = np.minimum(first_after + count, selected.shape[2]) - 1
+    kept: np.ndarray = np.minimum(selected, np.take_along_axis(selected, last[..., None], axis=2))
+    return kept
 
 
 def _make_reader(

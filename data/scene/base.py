@@ -10,19 +10,13 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from data.io.safe_json import refused_error, show_value
-from data.pack.channels import AROUND_EVENT, MAPS, list_modalities
+from data.pack.channels import MAPS, list_modalities
 from data.pack.placebo import Placebo
 from data.scene.georeference import Grid
 from data.scene.windows import Window
-from data.tiles import ORBITS
-from data.tiles.common_dates import choose_learnt_steps
-from data.tiles.events import read_event_date
-from data.tiles.regions import parse_time
+from data.tiles.map_dates import LearntDates
 from data.values.counts import NoDataCounts
 from data.values.coverage import FilledDates
-
-MAX_DATES_SHOWN = 4
 
 
 @dataclass(frozen=True)
@@ -36,7 +30,7 @@ class InputSpec:
         event: Time of the event in UTC that the user gives; None to take it from the scene.
         learnt_events: Regions and times of the events that the network learnt from.
         placebo: Whether to read images before the event only, and where to pretend one; None for a map.
-        offsets: Days from the event to each acquisition that the network learnt from, by modality; of ``common`` alone.
+        learnt: The acquisitions that the network learnt from, by modality; empty if they are not known.
     """
 
     channels: tuple[str, ...]
@@ -45,12 +39,16 @@ class InputSpec:
     event: np.datetime64 | None = None
     learnt_events: tuple[tuple[str, np.datetime64], ...] = ()
     placebo: Placebo | None = None
-    offsets: tuple[tuple[str, tuple[int, ...]], ...] = ()
+    learnt: tuple[tuple[str, LearntDates], ...] = ()
 
     @property
     def modalities(self) -> tuple[str, ...]:
         """The modalities to read, in the order of ``data.tiles.MODALITIES``."""
         return list_modalities(self.channels)
+
+    def list_learnt(self, modality: str) -> LearntDates:
+        """Return the acquisitions of a modality that the network learnt from."""
+        return dict(self.learnt).get(modality, LearntDates())
 
     def list_usable(self, times: np.ndarray) -> np.ndarray:
         """Return the times to choose from: for a placebo, those before the real event."""
@@ -86,10 +84,22 @@ class WindowData:
 
 
 class SeriesDates(NamedTuple):
-    """Times of a series in UTC, ascending: all that are usable, and those that the network reads."""
+    """Times of a series in UTC, ascending: all that are usable, and those that the network reads.
+
+    Attributes:
+        available: All usable times.
+        chosen: Those that the network reads; some may be repeated.
+        event: Time of the event, UTC.
+    """
 
     available: np.ndarray
     chosen: np.ndarray
+    event: np.datetime64
+
+    @property
+    def after(self) -> int:
+        """Number of different acquisitions after the event that the network reads."""
+        return len(np.unique(self.chosen[self.chosen > self.event]))
 
 
 @dataclass(kw_only=True)
@@ -122,6 +132,18 @@ class Scene:
     pretended: set[np.datetime64] = field(default_factory=set)
     filled: FilledDates = field(default_factory=FilledDates)
 
+    def find_shortage(self) -> int | None:
+        """Return the number of acquisitions after the event if it is less than the network learnt from, else None.
+
+        It is the smallest number of an orbit; of several tiles that were read so far, the median counts.
+        """
+        short = []
+        for name, series in self.dates.items():
+            learnt, after = self.spec.list_learnt(name).after, [one.after for one in series]
+            if learnt is not None and (count := int(np.median(after))) < learnt:
+                short.append(count)
+        return min(short, default=None) if self.spec.placebo is None else None
+
     def list_windows(self, side: int, overlap: int) -> list[Window]:
         """List the windows to map, ordered by their first rows."""
         raise NotImplementedError
@@ -133,96 +155,6 @@ class Scene:
     def read_all(self, windows: Sequence[Window]) -> list[WindowData | None]:
         """Read windows of the same rows; subclasses override this if one read is faster."""
         return [self.read(window) for window in windows]
-
-
-def find_event(spec: InputSpec, text: str, source: object, notes: list[str]) -> np.datetime64:
-    """Return the event of a scene: the user's, its own, or the one that the network learnt from, with a note.
-
-    Args:
-        spec: The network's input.
-        text: The scene's attribute ``event_date``: a day, whose end counts, or a time, UTC; empty without one.
-        source: File of the scene, for messages.
-        notes: Receives the note.
-
-    Raises:
-        ValueError: If neither names an event, or the network learnt from several.
-    """
-    if spec.event is not None:
-        return spec.event
-    if text:
-        # A day gets the catalogue's time of day if a region that the network learnt had its event then.
-        days = (read_event_date(text, region) for region, _ in (*spec.learnt_events, ("", None)))
-        known = [event for event in days if event is not None]
-        if known and "T" not in text:
-            return min(known)
-        try:
-            return parse_time(text)
-        except ValueError as error:
-            rule = "event_date must be a day or a time (UTC)"
-            remedy = "Correct it, or give --event."
-            raise refused_error(rule, show_value(text), str(source), remedy) from error
-    events = dict(spec.learnt_events)
-    if len(set(events.values())) != 1:
-        got = f"a model that learnt from {', '.join(events) or 'an unknown region'}"
-        raise ValueError(
-            f"A map needs the time of the event, but got no event_date in {source}, and {got}. Give it with "
-            "--event, such as --event 2018-09-05T18:08."
-        )
-    region, event = next(iter(events.items()))
-    text = f"that of {region} is used ({event}), from which the model learnt."
-    notes.append(f"The scene names no event; {text}")
-    return event
-
-
-def choose_steps(
-    times: np.ndarray, spec: InputSpec, event: np.datetime64, modality: str, source: object
-) -> list[int]:
-    """Choose a series' acquisitions as in training: evenly over the series, or nearest to the event.
-
-    A scene is one place, whose tiles need not share dates. For ``common`` it is read at the days from the event that the
-    network learnt from if it has all of them, as in the region of training; otherwise as for ``event``.
-
-    Args:
-        times: Acquisition times, UTC, shape ``(T,)``, ascending.
-        spec: The network's input.
-        event: Time of the event, UTC.
-        modality: Such as ``s1asc``.
-        source: File or tile, for the error message.
-
-    Returns:
-        ``spec.timesteps`` ascending indices; for a placebo of few images, some repeated.
-
-    Raises:
-        ValueError: If there are too few dates, or none on one side of the event.
-    """
-    times = spec.list_usable(times)
-    if len(times) < spec.timesteps and spec.placebo is None:
-        raise ValueError(
-            f"The model reads {spec.timesteps} acquisitions, but got {len(times)} ({format_dates(times)}) in "
-            f"{source}. Add dates, or use a model that reads fewer."
-        )
-    if spec.steps in AROUND_EVENT and len(times) >= spec.timesteps:
-        offsets = dict(spec.offsets).get(modality, ())
-        indices = choose_learnt_steps(
-            times, spec.timesteps, event, offsets, by_track=modality in ORBITS
-        )
-    else:
-        indices = [int(step) for step in np.linspace(0, len(times) - 1, spec.timesteps).round()]
-    chosen = times[indices]
-    if not chosen[0] <= event < chosen[-1]:
-        raise ValueError(
-            f"A landslide map needs acquisitions before and after the event ({format_dates(event)}), "
-            f"but got {format_dates(chosen)} in {source}. Add dates, or set another event with --event."
-        )
-    return indices
-
-
-def format_dates(times: np.ndarray | np.datetime64) -> str:
-    """List dates for a message: all, or the first three and the last."""
-    days = [str(day) for day in np.atleast_1d(times).astype("datetime64[D]")]
-    return ", ".join(
-        days if len(days) <= MAX_DATES_SHOWN else [*days[: MAX_DATES_SHOWN - 1], "…", days[-1]]
-    )
 
 
 def stack_channels(

@@ -14,10 +14,9 @@ from data.scene.base import (
     Scene,
     SeriesDates,
     WindowData,
-    choose_steps,
-    format_dates,
     stack_channels,
 )
+from data.scene.dates import choose_steps, format_dates
 from data.scene.georeference import RESAMPLE, Grid, find_grid
 from data.scene.resample import choose_grid, describe_resampling
 from data.scene.row_cache import ChunkLayout, RowCache, round_to_float16
@@ -98,7 +97,10 @@ def make_cube(
             for name, one in series.items()
         },
         heights=heights,
-        orbits=[OrbitDates(name, dates[name][0].chosen, event) for name in radar],
+        orbits=[
+            OrbitDates(name, dates[name][0].chosen, event, spec.list_learnt(name).least_after)
+            for name in radar
+        ],
     )
 
 

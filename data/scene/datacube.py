@@ -13,8 +13,9 @@ from data.cubes.files import measure_chunk_bytes
 from data.cubes.names import DIMS
 from data.cubes.times import merge_passes
 from data.io.safe_json import refused_error, show_value
-from data.scene.base import InputSpec, SeriesDates, find_event
+from data.scene.base import InputSpec, SeriesDates
 from data.scene.cube import Cube, choose_dates, make_cube
+from data.scene.dates import find_event
 from data.scene.georeference import Frame, parse_crs
 from data.scene.row_cache import ChunkLayout, read_acquisitions, read_chunk_layout
 from data.scene.series import Layers, Series
@@ -65,7 +66,7 @@ def open_cube(
         south = _orient_south(dataset)
         times = groups[name].times
         steps = choose_dates(times, spec, event, name, source, notes)
-        dates[name] = [SeriesDates(spec.list_usable(times), times[steps])]
+        dates[name] = [SeriesDates(spec.list_usable(times), times[steps], event)]
         read = partial(
             _read_layers, south, name, [groups[name].slices[step] for step in steps], layout
         )

@@ -13,8 +13,9 @@ from data.cubes.files import MAX_CHUNK_BYTES
 from data.cubes.times import merge_passes
 from data.io.errors import list_first
 from data.io.safe_json import refused_error
-from data.scene.base import InputSpec, SeriesDates, find_event
+from data.scene.base import InputSpec, SeriesDates
 from data.scene.cube import UNCHUNKED, Cube, choose_dates, make_cube
+from data.scene.dates import find_event
 from data.scene.georeference import Frame, join_frames, parse_crs
 from data.scene.geotiff_names import HEIGHTS, show_names
 from data.scene.geotiff_table import (
@@ -75,7 +76,7 @@ def open_geotiffs(
     spec, event = spec.settle_event(event, list(times_of.values()), root)
     for modality, times in times_of.items():
         steps = choose_dates(times, spec, event, modality, f"{modality} of {root}", notes)
-        dates[modality] = [SeriesDates(spec.list_usable(times), times[steps])]
+        dates[modality] = [SeriesDates(spec.list_usable(times), times[steps], event)]
         chosen = list(table.dates[modality].values())
         slices = [[_open_bands(one) for one in split_slices(chosen[step])] for step in steps]
         opened = [one for same in slices for one in same]

@@ -14,9 +14,9 @@ from data.scene.base import (
     Scene,
     SeriesDates,
     WindowData,
-    choose_steps,
     stack_channels,
 )
+from data.scene.dates import choose_steps
 from data.scene.row_cache import round_to_float16
 from data.scene.tile_survey import Cell, find_tile_events, place_tiles, survey_tiles
 from data.scene.windows import Window, combine_spans, make_tile_spans
@@ -36,9 +36,12 @@ from data.tiles import (
     tile_path,
 )
 from data.tiles.manifest import are_synthetic, read_manifest
+from data.tiles.map_dates import DatesError
 from data.values.coverage import Coverage, OrbitDates, count_acquisitions
 
 logger = logging.getLogger(__name__)
+
+_CHECKED = 4  # tiles whose dates are checked on opening
 
 
 def open_mosaic(path: Path, spec: InputSpec, units: Units | None = None) -> "Mosaic":
@@ -82,6 +85,7 @@ def open_mosaic(path: Path, spec: InputSpec, units: Units | None = None) -> "Mos
         scene.notes.append(f"The unit of the backscatter, {source.units}, was told by its values.")
     if source.units == "linear":
         scene.notes.append("Backscatter was converted from linear power to dB.")
+    scene.check_dates()
     return scene
 
 
@@ -114,6 +118,24 @@ class Mosaic(Scene):
         columns = self.grid.width // TILE_PX
         # Caches two rows of tiles, so that no tile is read twice.
         self._read_tile = lru_cache(2 * columns + 2)(self._read_or_exclude)
+
+    def check_dates(self) -> None:
+        """Raise DatesError if the network cannot map the dates of several tiles that are spread over the mosaic."""
+        tiles = list(self.tiles.values())
+        errors = []
+        for tile_id in tiles[:: max(1, len(tiles) // _CHECKED)]:
+            try:
+                self._load_tile(tile_id)
+            except DatesError as error:
+                errors.append(error)
+            except (TileError, FileNotFoundError, ValueError):
+                continue  # named when it is mapped
+            else:
+                return
+            finally:
+                self.dates.clear()  # they are read again when the tile is mapped
+        if errors:
+            raise errors[0]
 
     def list_windows(self, side: int, overlap: int) -> list[Window]:
         """List a window per tile and per seam; *side* is ignored, since windows have the tiles' size.
@@ -177,9 +199,10 @@ class Mosaic(Scene):
             for band, tally in zip(BANDS[tile.modality], tile.tallies, strict=bool(tile.tallies)):
                 if f"{tile.modality}:{band}" in spec.channels:
                     self.no_data.add(f"{tile.modality}:{band}", tile.times, tally, steps)
-            dates = SeriesDates(spec.list_usable(tile.times), tile.times[steps])
+            dates = SeriesDates(spec.list_usable(tile.times), tile.times[steps], event)
             if tile.modality in ORBITS:
-                orbits.append(OrbitDates(tile.modality, dates.chosen, event))
+                least = spec.list_learnt(tile.modality).least_after
+                orbits.append(OrbitDates(tile.modality, dates.chosen, event, least))
             self.dates.setdefault(tile.modality, []).append(dates)
             bands |= _select_bands(tile, spec.channels, steps)
         heights = np.where(tiles[0].dem == NODATA, np.nan, tiles[0].dem.astype(np.float32))

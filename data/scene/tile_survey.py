@@ -5,7 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from data.scene.base import InputSpec, find_event
+from data.scene.base import InputSpec
+from data.scene.dates import find_event
 from data.scene.georeference import Grid
 from data.tiles import PIXEL_M, TILE_PX, TileError, TileSurvey, survey_tile, tile_path
 from data.tiles.events import NO_EVENT, fill_events

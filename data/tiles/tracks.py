@@ -79,20 +79,33 @@ def choose_event_steps(
     Returns:
         Ascending indices, *count* of them.
     """
+    repeats = find_repeats(times)
+    usable = [*np.flatnonzero(~repeats), *np.flatnonzero(repeats)]
+    usable = usable[: max(count, int((~repeats).sum()))]
+    ranked = [step for step in rank_steps(times, event, by_track=by_track) if step in usable]
+    before = [step for step in ranked if times[step] <= event]
+    after = [step for step in ranked if times[step] > event]
+    take = min(len(after), max((count + 1) // 2, count - len(before)))
+    return sorted((*before[: count - take], *after[:take]))
+
+
+def rank_steps(times: np.ndarray, event: np.datetime64, *, by_track: bool = True) -> list[int]:
+    """Return all acquisitions in the order in which they are chosen: repeats last, other tracks late, near the event first.
+
+    Args:
+        times: Acquisition times of one series, shape ``(T,)``, ascending.
+        event: Time of the event, UTC.
+        by_track: Whether the track of the first of :func:`rank_tracks` comes before the others.
+    """
     repeats, tracks = find_repeats(times), find_tracks(times)
     ranked = rank_tracks(times, event) if by_track else []
-    usable = [*np.flatnonzero(~repeats), *np.flatnonzero(repeats)]
-    usable = sorted(usable[: max(count, int((~repeats).sum()))])
     first = int(np.searchsorted(times, event, side="right"))  # first acquisition after the event
 
     def order(step: int) -> tuple[bool, bool, int]:
         other = bool(ranked) and tracks[step] != ranked[0]
         return bool(repeats[step]), other, step if step >= first else -step
 
-    before = sorted((step for step in usable if step < first), key=order)
-    after = sorted((step for step in usable if step >= first), key=order)
-    take = min(len(after), max((count + 1) // 2, count - len(before)))
-    return sorted(int(step) for step in (*before[: count - take], *after[:take]))
+    return sorted(range(len(times)), key=order)
 
 
 def describe_tracks(times: np.ndarray, event: np.datetime64 | None = None) -> str:

@@ -106,6 +106,22 @@ def choose_threshold(counts: np.ndarray) -> float:
     return _best(counts)[1] if counts[1].sum() else 0.5
 
 
+def choose_cautious_threshold(counts: np.ndarray, most_false: int) -> float:
+    """Choose the threshold of the highest F1 among those with at most so many false pixels; 1 if there is none.
+
+    Args:
+        counts: Histogram ``(2, BINS)``.
+        most_false: Most background pixels that may reach the threshold.
+    """
+    some, negatives, positives = _reached(counts)
+    allowed = negatives <= most_false
+    if not allowed.any():
+        return 1.0
+    f1 = 2 * positives / np.maximum(positives + negatives + counts[1].sum(), 1)
+    at = int(np.where(allowed, f1, -1.0).argmax())
+    return float(edges()[some[at]])
+
+
 def f1_oracle(counts: np.ndarray) -> float:
     """F1 at the best threshold of this histogram: the score that a choice on test would claim.
 

@@ -30,7 +30,8 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
     add(
         "--model",
         required=True,
-        help="models:/NAME@ALIAS, models:/NAME/VERSION, or a downloaded model's folder",
+        help="a registered model's name (its champion, or soon after an event its version that is best then), "
+        "models:/NAME@ALIAS, models:/NAME/VERSION, or a downloaded model's folder",
     )
     add(
         "--input",
@@ -141,15 +142,17 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _make_map(args: argparse.Namespace) -> int:
-    from tuning.predict import summary, write_map
+    from tuning.predict import prepare, summary, write_map
 
-    job = write_map.prepare_map(args)
+    job = prepare.prepare_map(args)
     if args.placebo:
         placebo = write_map.measure_placebo(job, args.out)
         print(f"{summary.format_placebo(placebo)}\nNumbers: {args.out / write_map.PLACEBO_SUMMARY}")
         return _report_missing(job.scene.excluded)
     totals = write_map.make_map(job, args.out)
     print(f"{summary.format_totals(totals, job.threshold)}.\nMap: {args.out}/")
+    if warning := summary.describe_empty(totals, job.threshold):
+        print(f"Warning: {warning}", file=sys.stderr)
     return _report_missing(job.scene.excluded)
 
 

@@ -5,7 +5,7 @@ No code of a logged model runs: only its graph and ``facts.json`` are read (`tun
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +49,7 @@ class Member:
         threshold: Minimum probability of a landslide pixel, chosen on val.
         synthetic: Whether it was trained on the synthetic twin.
         profile: What its train tiles are like; None if it was logged without.
+        early: Its threshold and test scores by the number of acquisitions after the event, if there are fewer than it reads.
     """
 
     uri: str
@@ -57,6 +58,15 @@ class Member:
     threshold: float
     synthetic: bool
     profile: TrainingProfile | None = None
+    early: Mapping[int, Mapping[str, float]] = field(default_factory=dict)
+
+    def choose_threshold(self, after: int | None) -> float:
+        """Return the threshold for so many acquisitions after the event; None for as many as it reads.
+
+        Of a number that was not measured, the one of the next smaller number.
+        """
+        known = [count for count in self.early if after is not None and count <= after]
+        return self.early[max(known)]["threshold"] if known else self.threshold
 
 
 def load_members(model: str, root: Path, *, ensemble: bool = False) -> list[Member]:
@@ -136,7 +146,22 @@ def _load_folder(folder: Path, uri: str, tags: Mapping[str, Any] | None) -> Memb
     program = load_program(folder / PROGRAM)
     if tags is None:
         tags = mlflow.models.Model.load(str(folder / "MLmodel")).metadata or {}
-    return Member(uri, program, spec, threshold, tags.get("data") != "real", profile)
+    early = _read_early(facts, folder / FACTS)
+    return Member(uri, program, spec, threshold, tags.get("data") != "real", profile, early)
+
+
+def _read_early(facts: dict[str, Any], path: Path) -> dict[int, dict[str, float]]:
+    """Return the scores with few acquisitions after the event; models of earlier versions have none."""
+    stored = facts.get("early", {})
+    if not isinstance(stored, dict) or not all(
+        after.isdecimal() and isinstance(scores, dict) and is_number(scores.get("threshold"), 0, 1)
+        for after, scores in stored.items()
+    ):
+        rule = (
+            "Scores with few acquisitions must have a threshold in [0, 1] by number of acquisitions"
+        )
+        raise refused_error(rule, show_value(stored), path)
+    return {int(after): scores for after, scores in stored.items()}
 
 
 def _read_facts(
@@ -158,8 +183,7 @@ def _read_facts(
     learnt = LEGACY_EVENTS
     if profile is not None:
         learnt = tuple((name, parse_time(time)) for name, time in profile.events.items())
-        days = tuple((name, tuple(each)) for name, each in sorted(profile.offsets.items()))
-        spec = replace(spec, offsets=days)
+        spec = replace(spec, learnt=tuple(profile.list_learnt().items()))
     return replace(spec, learnt_events=learnt), float(threshold), profile
 
 

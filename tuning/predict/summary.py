@@ -153,6 +153,16 @@ def format_totals(totals: MapTotals, threshold: float) -> str:
     return f"{landslides}, {_format_area(totals.area_m2)}, {share:.2%} of {_format_area(totals.mapped_m2)} mapped; {end}"
 
 
+def describe_empty(totals: MapTotals, threshold: float) -> str:
+    """Warn of a map without any landslide: it does not say that there is none. Empty for other maps."""
+    if totals.count or not totals.mapped_m2:
+        return ""
+    return (
+        f"No pixel reaches the threshold {threshold:.3g}. This does not say that there is no landslide: look at probability.tif, "
+        "and compare with optical images."
+    )
+
+
 def format_origins(learnt_on: str, made_from: str) -> str:
     """Say what the model learnt on and what the map was made from, each ``synthetic`` or ``real``: two facts."""
     return f"Model learnt on {learnt_on} tiles; map made from a {made_from} scene"

@@ -1,135 +1,35 @@
 """Writes a map's folder: rasters, polygons, picture and summary. The folder appears once all files are written."""
 
-import argparse
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
-from data.pack.placebo import Placebo
-from data.scene import open_scene
-from data.scene.base import Scene
-from data.tiles import TILE_PX
-from data.tiles.manifest import describe_origin
 from tuning.predict.cog import RasterWriter, choose_layers
-from tuning.predict.ensemble import Member, load_members
-from tuning.predict.familiarity import UNKNOWN, check_familiar, find_differences
+from tuning.predict.pick import describe_shortage
+from tuning.predict.picture.quicklook import draw_quicklook
 from tuning.predict.polygons import MapTotals, write_polygons
-from tuning.predict.predictor import Predictor
-from tuning.predict.quicklook import draw_quicklook
+from tuning.predict.prepare import MapJob, check_map_folder
 from tuning.predict.sliding_window import map_scene
 from tuning.predict.summary import (
     build_placebo_summary,
     build_summary,
     check_mapped,
+    describe_empty,
     format_origins,
     format_totals,
     write_summary,
 )
-from tuning.serving.pyfunc_model import parse_device, read_threshold
-from tuning.train.malloc import keep_freed_memory
 
-WINDOW_PX = 512  # larger windows waste less on overlap, smaller ones need less memory
 ORIGINS = ("model", "learnt_on", "made_from")
 PICTURE = "quicklook.png"
 SUMMARY = "summary.json"
 PLACEBO_SUMMARY = "placebo.json"
 PLACEBO_FACTS = (*ORIGINS, "networks", "input", "flips", "notes")
-
-
-@dataclass(frozen=True)
-class MapJob:
-    """A scene, the networks and the options of a map.
-
-    Attributes:
-        scene: The scene to map.
-        predictor: The networks.
-        threshold: Minimum probability of a landslide pixel.
-        window_px: Side of a datacube's windows.
-        overlap_px: Pixels shared by neighbouring windows.
-        facts: Provenance for the summary and the rasters' tags.
-    """
-
-    scene: Scene
-    predictor: Predictor
-    threshold: float
-    window_px: int
-    overlap_px: int
-    facts: dict[str, Any]
-
-
-def prepare_map(args: argparse.Namespace) -> MapJob:
-    """Load the networks and open the scene; writes nothing.
-
-    Args:
-        args: Parsed arguments of ``python -m tuning.predict``.
-
-    Raises:
-        FileExistsError: If the output folder is not empty.
-        FileNotFoundError: If the registry or the input does not exist.
-        ValueError: If the model, an option or the input is invalid.
-    """
-    keep_freed_memory()
-    check_map_folder(args.out)
-    members = load_members(args.model, args.root, ensemble=args.ensemble)
-    predictor = Predictor(members, parse_device(args.device), flips=args.tta)
-    threshold = read_threshold({"threshold": args.threshold}, predictor.threshold)
-    placebo = Placebo(args.placebo_event) if args.placebo else None
-    spec = replace(predictor.spec, event=args.event, placebo=placebo)
-    scene = open_scene(
-        *(args.input, spec, args.units),
-        resample=args.resample,
-        pattern=args.pattern,
-        orbit=args.orbit,
-    )
-    learnt_synthetic = any(member.synthetic for member in members)
-    found = find_differences(scene, members[0].profile, learnt_synthetic=learnt_synthetic)
-    if args.strict:
-        check_familiar(found, describe_input(args.input))
-    facts = _collect_facts(args, members, scene, found)
-    print(
-        f"Model learnt on: {describe_origin(learnt_synthetic)} tiles; scene: {describe_origin(scene.synthetic)}, "
-        f"{facts['input']}."
-    )
-    for note in (*scene.notes, *([UNKNOWN] if found is None else found)):
-        print(note)
-    return MapJob(
-        scene,
-        predictor,
-        predictor.threshold if threshold is None else threshold,
-        args.window or (WINDOW_PX if predictor.local else TILE_PX),
-        args.overlap,
-        facts,
-    )
-
-
-def _collect_facts(
-    args: argparse.Namespace, members: list[Member], scene: Scene, differences: list[str] | None
-) -> dict[str, Any]:
-    """Collect a map's provenance."""
-    learnt_on = any(member.synthetic for member in members)
-    return {
-        "model": args.model,
-        "networks": [member.uri for member in members],
-        "input": describe_input(args.input),
-        "learnt_on": "synthetic" if learnt_on else "real",
-        "made_from": "synthetic" if scene.synthetic else "real",
-        "flips": args.tta,
-        "event": ", ".join(map(str, scene.events)),
-        "notes": scene.notes,
-        "differs_from_training": differences,
-    }
-
-
-def describe_input(paths: Sequence[Path]) -> str:
-    """Return the input as text: a path, or the first of several files and their number."""
-    more = f" and {len(paths) - 1} more files" if len(paths) > 1 else ""
-    return f"{paths[0]}{more}"
 
 
 def make_map(job: MapJob, out: Path) -> MapTotals:
@@ -213,27 +113,21 @@ def _write_products(job: MapJob, folder: Path, files: dict[str, Path]) -> MapTot
     )
     check_mapped(totals, job.facts["input"], scene.excluded)
     differences = job.facts.get("differs_from_training")
+    cautions = ["Unlike the train tiles:", *differences] if differences else []
+    cautions += filter(None, [describe_shortage(scene), describe_empty(totals, job.threshold)])
     draw_quicklook(
         *(folder / PICTURE, files["probability"], files["mask"], files["relief"]),
         threshold=threshold,
         title=f"Landslide probability, {job.facts['model']}",
         caption=format_totals(totals, threshold),
         origin=origin,
-        cautions=["Unlike the train tiles:", *differences] if differences else [],
+        cautions=cautions,
         heights=scene.has_heights,
         coverage=files["coverage"],
     )
     facts = job.facts | {"missing_tiles": scene.excluded, "no_data": scene.no_data.list_shares()}
     write_summary(folder / SUMMARY, build_summary(totals, threshold, facts))
     return totals
-
-
-def check_map_folder(out: Path) -> None:
-    """Raise if the output folder is not new or empty."""
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise FileExistsError(
-            f"A map needs a new or empty folder, but {out} is not empty. Choose another with --out."
-        )
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Aliases of the registered models: champion and challenger of each model, and the best champion of each region.
+"""Aliases of the registered models: champion, challenger and rapid of each model, and the best champion of each region.
 
 A version competes for the aliases once, in the first report after its gate has run; later reports do not undo a
 promotion or a rollback by hand. It competes with comparable versions alone (:mod:`tuning.registry.comparable`): if the
@@ -25,9 +25,11 @@ logger = logging.getLogger(__name__)
 
 CHAMPION = "champion"  # alias of the version in use
 CHALLENGER = "challenger"  # alias of the second-best version, or of the former champion
+RAPID = "rapid"  # alias of the version that is best on val with one acquisition after the event
 BEST = "best"  # alias of the best architecture's champion; one model of a region at a time has it
 CONSIDERED = "considered"  # tag of a version: when it competed
 REFUSED = "not_compared"  # tag of a version: why it could not be compared with the champion
+EARLY_SCORE = "early_val_pr_auc"  # tag of a version: val AP with one acquisition after the event
 _PAGE = 100
 
 
@@ -79,7 +81,21 @@ def update_aliases(client: MlflowClient, version: ModelVersion) -> None:
             set_champion(client, version, "report")
         else:
             _set_challenger(client, champion)
+        _update_rapid(client, version)
     _mark_considered(client, name, version.version)
+
+
+def _update_rapid(client: MlflowClient, version: ModelVersion) -> None:
+    """Give a version the alias ``rapid`` if it is best on val with one acquisition after the event."""
+    if version.tags.get(EARLY_SCORE, "nan") == "nan":
+        return  # not measured: it does not map a scene with so few
+    rapid = find_version_by_alias(client, version.name, RAPID)
+    if rapid is not None and has_passed_gate(rapid):
+        if explain_incomparable(version, rapid):
+            return
+        if version_rank(version.tags, EARLY_SCORE) < version_rank(rapid.tags, EARLY_SCORE):
+            return
+    client.set_registered_model_alias(version.name, RAPID, str(version.version))
 
 
 def _refuse(client: MlflowClient, version: ModelVersion, reason: str) -> None:

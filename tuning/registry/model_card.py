@@ -92,6 +92,7 @@ def describe_model(title: str) -> str:
         "- `champion`: best on val among the versions that passed the gate and learnt from the same data, split, channels, "
         "acquisitions and regions, unless one was promoted or rolled back by hand\n"
         "- `challenger`: the best other of these versions, or the former champion\n"
+        "- `rapid`: the version that is best on val with one acquisition after the event of each orbit\n"
         "- `best`: the champion of the architecture that is best on val, compared in the same way; one model of each "
         "region has it\n\n"
         "`python -m tuning.registry list | promote | rollback`"

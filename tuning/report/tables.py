@@ -28,6 +28,7 @@ from tuning.objects.threshold_scores import THRESHOLD_SCORES
 from tuning.report.ceiling import make_truth_columns
 from tuning.report.ranking import Ranking
 from tuning.report.results import ModelResult, RunResult
+from tuning.report.sections.early import make_early_columns
 from tuning.tracking.validate_runs import read_provenance
 
 # The published study's columns, in its order.
@@ -193,7 +194,7 @@ def make_model_row(model: ModelResult, ranking: Ranking) -> dict[str, Any]:
         row[f"{name}_mean"], row[f"{name}_std"] = average_seeds(seeds, name)
     row |= {name: average_seeds(seeds, name)[0] for name in OBJECT_SCORES}
     row |= ranking.intervals[model.title]
-    row |= make_truth_columns(model)
+    row |= make_truth_columns(model) | make_early_columns(model)
     blind = sorted({run.seed for run in find_blind_runs(model)})
     row |= {"blind_seeds": " ".join(map(str, blind))}
     row |= {

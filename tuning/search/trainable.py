@@ -15,13 +15,13 @@ from ray import tune
 from data.io.disk import says_full
 from data.io.errors import format_error
 from data.io.lock import wait_for_lock
+from data.io.malloc import keep_freed_memory
 from data.io.shared_storage import SharedStorageError
 from data.pack import load_pack
 from data.pack.node_cache import cache_folder, fetch_pack
 from tuning.train.environment import hash_code
 from tuning.train.evaluate import measure_test
 from tuning.train.fit import choose_device, make_config_split
-from tuning.train.malloc import keep_freed_memory
 from tuning.train.multi_seed import SeedRun, fit_stacked
 from tuning.train.training import BadTrialError
 from tuning.trial.folder import Row, TrialFolder

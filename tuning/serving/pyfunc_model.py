@@ -17,6 +17,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
 from mlflow.pyfunc.model import PythonModel
 
+from data.tiles.map_dates import LearntDates
 from tuning.serving.array_input import clean_array, to_numbers
 from tuning.serving.program import Program, check_shape, load_program
 from tuning.serving.tile_dates import parse_event
@@ -76,9 +77,17 @@ class LandslideModel(PythonModel):
         facts = json.loads(Path(context.artifacts["facts"]).read_text())
         self.threshold = float(facts["threshold"])
         events = dict(word.split("=", 1) for word in facts["events"].split())
-        offsets = (facts.get("profile") or {}).get("offsets", {})
+        profile = facts.get("profile") or {}
+        learnt = {
+            name: LearntDates(
+                tuple(days),
+                profile.get("after", {}).get(name),
+                profile.get("least_after", {}).get(name, 1),
+            )
+            for name, days in profile.get("offsets", {}).items()
+        }
         self.spec = ModelInput(
-            tuple(facts["channels"]), facts["timesteps"], facts["steps"], events, offsets
+            tuple(facts["channels"]), facts["timesteps"], facts["steps"], events, learnt
         )
         self.synthetic = facts["data"] == "synthetic"
         if self.synthetic:

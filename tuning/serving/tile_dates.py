@@ -1,7 +1,7 @@
 """The dates of a tile as a served model's input: the time of the event, and the acquisitions to read around it.
 
-This module becomes part of every logged model, which loads without this project, so it repeats `data.tiles.events`,
-`data.tiles.tracks`, `data.tiles.common_dates` and `data.scene.base.choose_steps`; a test compares them.
+This module becomes part of every logged model, which loads without this project, so it repeats `data.tiles.events`; a test
+compares them.
 """
 
 import re
@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
+from data.tiles.map_dates import DatesError, LearntDates, choose_map_steps
 from tuning.serving.tile_rules import TileInputError, refuse
 
 DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 AROUND_EVENT = ("event", "common")
-REPEAT_DAYS = 6  # between passes of one track of Sentinel-1, with both satellites
 
 
 def parse_event(text: object) -> np.datetime64:
@@ -86,101 +86,62 @@ def read_times(variable: Any, path: Path) -> np.ndarray:
     return times
 
 
+def check_repeats(bands: Mapping[str, np.ndarray], times: np.ndarray, path: Path) -> None:
+    """Refuse two images with one time, unless they are the same: the publisher repeats the last one to fill up."""
+    for step in np.flatnonzero(np.diff(times) == np.timedelta64(0)):
+        for values in bands.values():
+            if not np.array_equal(values[step], values[step + 1], equal_nan=True):
+                rule = "Two acquisitions with the same time must be the same image"
+                raise refuse("time-duplicate", rule, f"two images of {times[step]}", path)
+
+
 def choose_input_steps(
     times: np.ndarray,
     steps: str,
     count: int,
     event: np.datetime64,
     path: Path,
+    learnt: LearntDates,
     *,
     by_track: bool,
-    offsets: Sequence[int] = (),
 ) -> list[int]:
-    """Choose the acquisitions that a network compares, and check that they lie on both sides of the event.
+    """Choose the acquisitions that a network compares, as `data.tiles.map_dates` explains.
 
     Args:
         times: Acquisition times of one modality, shape ``(T,)``, ascending.
-        steps: ``event``: nearest to the event, of one track where possible; ``common``: at the days of *offsets* if the
-            tile has all of them, else as for ``event``; otherwise evenly over the series.
+        steps: How the network chooses acquisitions.
         count: Number of acquisitions.
         event: Time of the event, UTC.
         path: The file, for the message.
+        learnt: What the network learnt from, stored with the model.
         by_track: Whether tracks matter: for Sentinel-1.
-        offsets: Days from the event to each acquisition that the network learnt from, stored with the model.
 
     Returns:
-        *count* ascending indices.
+        *count* indices that do not descend.
+
+    Raises:
+        TileInputError: If the acquisitions are not on both sides of the event, or others than those learnt from.
     """
-    if steps in AROUND_EVENT:
-        chosen = choose_learnt_steps(times, count, event, offsets, by_track=by_track)
-    else:
-        chosen = [int(step) for step in np.linspace(0, len(times) - 1, count).round()]
-    if not times[chosen[0]] <= event < times[chosen[-1]]:
+    try:
+        chosen = choose_map_steps(times, steps, count, event, learnt, by_track=by_track)
+        reason = (
+            "" if times[chosen[0]] <= event < times[chosen[-1]] else "none is on one side of it"
+        )
+    except DatesError as error:
+        chosen, reason = list(range(len(times))), str(error)
+    if reason:
         got = ", ".join(np.datetime_as_string(times[chosen], "D"))
         raise TileInputError(
-            f"A landslide map needs acquisitions before and after the event ({event}), but got {got} in {path}. "
+            f"A landslide map needs acquisitions before and after the event ({event}), but got {got} in {path}: {reason}. "
             'Choose another tile, or pass another event: params={"event": …}.',
             "event-outside",
         )
     return chosen
 
 
-def choose_learnt_steps(
-    times: np.ndarray,
-    count: int,
-    event: np.datetime64,
-    offsets: Sequence[int],
-    *,
-    by_track: bool = True,
-) -> list[int]:
-    """Choose *count* acquisitions as `data.tiles.common_dates.choose_learnt_steps` explains."""
-    days, wanted = (
-        times.astype("datetime64[D]"),
-        event.astype("datetime64[D]") + np.array(offsets, int),
-    )
-    if len(offsets) == count and np.isin(wanted, days).all():
-        return [int(step) for step in np.searchsorted(days, wanted)]
-    return choose_event_steps(times, count, event, by_track=by_track)
-
-
-def find_tracks(times: np.ndarray) -> np.ndarray:
-    """Return the track of each acquisition, shape ``(T,)``, numbered in the order of their first dates."""
-    phases = times.astype("datetime64[D]").astype(np.int64) % REPEAT_DAYS
-    _, first, track = np.unique(phases, return_index=True, return_inverse=True)
-    return np.asarray(np.argsort(np.argsort(first)))[track]
-
-
-def find_repeats(times: np.ndarray) -> np.ndarray:
-    """Return which acquisitions, shape ``(T,)``, repeat the one before: their time is the same."""
-    return np.concatenate([[False], np.diff(times) == np.timedelta64(0)])
-
-
-def rank_tracks(times: np.ndarray, event: np.datetime64) -> list[int]:
-    """Return the tracks with acquisitions on both sides of the event, the one with the shortest pair first."""
-    tracks, after = find_tracks(times), times > event
-    spans = {}
-    for track in range(tracks.max(initial=-1) + 1):
-        before, later = times[(tracks == track) & ~after], times[(tracks == track) & after]
-        if len(before) and len(later):
-            spans[track] = later[0] - before[-1]
-    return sorted(spans, key=lambda track: spans[track])
-
-
-def choose_event_steps(
-    times: np.ndarray, count: int, event: np.datetime64, *, by_track: bool = True
-) -> list[int]:
-    """Choose *count* acquisitions around the event, as `data.tiles.tracks.choose_event_steps` explains."""
-    repeats, tracks = find_repeats(times), find_tracks(times)
-    ranked = rank_tracks(times, event) if by_track else []
-    usable = [*np.flatnonzero(~repeats), *np.flatnonzero(repeats)]
-    usable = sorted(usable[: max(count, int((~repeats).sum()))])
-    first = int(np.searchsorted(times, event, side="right"))  # first acquisition after the event
-
-    def order(step: int) -> tuple[bool, bool, int]:
-        other = bool(ranked) and tracks[step] != ranked[0]
-        return bool(repeats[step]), other, step if step >= first else -step
-
-    before = sorted((step for step in usable if step < first), key=order)
-    after = sorted((step for step in usable if step >= first), key=order)
-    take = min(len(after), max((count + 1) // 2, count - len(before)))
-    return sorted(int(step) for step in (*before[: count - take], *after[:take]))
+def place_steps(steps: Sequence[int], length: int) -> list[int]:
+    """Return an acquisition for each of *length* dates, with *steps* at the evenly spread ones, which a network selects."""
+    read = list(range(length))
+    for place, step in zip(np.linspace(0, length - 1, len(steps)).round(), steps, strict=True):
+        read[int(place)] = step
+    return read

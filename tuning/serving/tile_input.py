@@ -5,15 +5,23 @@ A tile is one file for each modality, ``<root>/<modality>/<region>_<modality>_<n
 `data.pack.tile_row`; a test compares them. It needs only NumPy, and netCDF4 to read a tile (xarray too if it is packed).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from data.io.memory import limited_memory
+from data.tiles.map_dates import LearntDates
 from data.values.backscatter import clean_heights
-from tuning.serving.tile_dates import AROUND_EVENT, choose_input_steps, find_event, read_times
+from tuning.serving.tile_dates import (
+    AROUND_EVENT,
+    check_repeats,
+    choose_input_steps,
+    find_event,
+    place_steps,
+    read_times,
+)
 from tuning.serving.tile_rules import (
     BANDS,
     TILE_NAME,
@@ -35,14 +43,14 @@ class ModelInput:
         timesteps: Number of acquisitions that the network uses.
         steps: ``even``, ``all``, or ``event`` and ``common``, whose input is limited to the chosen acquisitions.
         events: Time of the event by region, UTC, such as ``2018-09-05T18:08:00``; for tiles without an own date.
-        offsets: Days from the event to each acquisition learnt from, by modality; of ``common`` alone.
+        learnt: The acquisitions that the network learnt from, by modality; empty if they are not known.
     """
 
     channels: tuple[str, ...]
     timesteps: int
     steps: str
     events: Mapping[str, str] = field(default_factory=dict)
-    offsets: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    learnt: Mapping[str, LearntDates] = field(default_factory=dict)
 
     @property
     def modalities(self) -> tuple[str, ...]:
@@ -150,18 +158,9 @@ def _read_series(path: Path, modality: str) -> _Series:
         raise
     except Exception as error:  # a damaged file raises almost any type
         raise refuse("unreadable", "A tile must be readable NetCDF", error, path) from error
-    _check_repeats(stored, times, path)
+    check_repeats(stored, times, path)
     bands = convert_bands(stored, scene_class, path)
     return _Series(path, modality, bands, dem, times, grid, crs, event_date, synthetic)
-
-
-def _check_repeats(bands: Mapping[str, np.ndarray], times: np.ndarray, path: Path) -> None:
-    """Refuse two images with one time, unless they are the same: the publisher repeats the last one to fill up."""
-    for step in np.flatnonzero(np.diff(times) == np.timedelta64(0)):
-        for values in bands.values():
-            if not np.array_equal(values[step], values[step + 1], equal_nan=True):
-                rule = "Two acquisitions with the same time must be the same image"
-                raise refuse("time-duplicate", rule, f"two images of {times[step]}", path)
 
 
 def _check_alike(series: list[_Series]) -> None:
@@ -188,10 +187,10 @@ def _stack(series: list[_Series], spec: ModelInput, event: np.datetime64) -> np.
     for one in series:
         steps = choose_input_steps(
             *(one.times, spec.steps, spec.timesteps, event, one.path),
+            spec.learnt.get(one.modality, LearntDates()),
             by_track=one.modality != "s2",
-            offsets=spec.offsets.get(one.modality, ()),
         )
-        read = steps if spec.steps in AROUND_EVENT else slice(None)
+        read = steps if spec.steps in AROUND_EVENT else place_steps(steps, len(one.times))
         for band, values in one.bands.items():
             layers[f"{one.modality}:{band}"] = values[read].astype(np.float16)
     length, dem = len(next(iter(layers.values()))), series[0].dem

@@ -64,7 +64,7 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
     )
     add(
         "--steps",
-        help="choice of acquisitions: even, event, common or all (default: even; common, of real tiles)",
+        help="choice of acquisitions: even, event, common or all (default: common; event, with Sentinel-2)",
     )
     add(
         "--timesteps",
@@ -77,8 +77,8 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
         "--augment",
         nargs="+",
         metavar="NAME[=VALUE]",
-        help="augmentations of training tiles: turn, crop=PIXELS, speckle=DB, jitter=DB, drop=FRACTION, or none "
-        "(default: turn)",
+        help="augmentations of training tiles: turn, crop=PIXELS, speckle=DB, jitter=DB, drop=FRACTION, "
+        "cut=FRACTION (series cut soon after the event), or none (default: turn cut=0.5)",
     )
     add = parser.add_argument_group("length of the campaign").add_argument
     add("--preset", help="smoke, quick or paper (default: paper on a GPU, else quick)")

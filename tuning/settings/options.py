@@ -24,6 +24,8 @@ from tuning.settings.settings import PACKS, TWIN, Settings, check_settings, choo
 from tuning.train.fit import choose_device
 from tuning.trial.status import count_finished
 
+AUGMENT = ("turn", "cut=0.5")  # by default
+
 
 def settings_from_options(options: dict[str, Any], root: Path) -> Settings:
     """Make and save the settings of a new campaign, or load those of the campaign to resume.
@@ -63,12 +65,12 @@ def settings_from_options(options: dict[str, Any], root: Path) -> Settings:
         "search_seed": SEARCH_SEED,
     }
     channels = choose_channels(options.pop("channels", ["s1"]))
-    steps = options.get("steps") or default_steps(options.get("data", TWIN), channels)
+    steps = options.get("steps") or default_steps(channels)
     defaults |= {"steps": steps, "timesteps": default_timesteps(steps, preset.timesteps)}
     chosen: dict[str, Any] = {
         "preset": name,
         "channels": channels,
-        "augment": asdict(parse_augment(options.pop("augment", ["turn"]))),
+        "augment": asdict(parse_augment(options.pop("augment", AUGMENT))),
     }
     chosen["models"], chosen["baselines"] = choose_models(options.pop("model", ["all"]), channels)
     if Path(options.get("split", "")).suffix:  # only files have a suffix

@@ -34,14 +34,22 @@ from tuning.serving.export import (
 )
 from tuning.store.creates import create_logged_model, log_output
 from tuning.tracking.model_digest import DIGEST, digest_folder
-from tuning.tracking.model_facts import describe, describe_data, describe_input, read_calibration
+from tuning.tracking.model_facts import (
+    describe,
+    describe_data,
+    describe_early,
+    describe_input,
+    read_calibration,
+)
 from tuning.tracking.ui_links import VAL_AP
 from tuning.train.checkpoints import Checkpoint, load_checkpoint
+from tuning.train.early import read_early_scores
 from tuning.trial.disk import measure_bytes
 from tuning.trial.folder import TrialFolder
 
 CODE = {
     "data.io": ("memory",),
+    "data.tiles": ("tracks", "common_dates", "map_dates"),
     "data.values": ("nodata", "units", "tally", "backscatter", "decode", "corners"),
     "tuning.serving": (
         *("pt2_archive", "operators", "pt2_graph", "program", "tile_rules", "tile_dates"),
@@ -93,8 +101,8 @@ def log_model(
             artifact_path=model.artifact_location,
             metadata=describe(checkpoint, calibration, facts),
         )
-        expected = trial.read("expected")
-        reference = save_model(checkpoint, meta, folder, calibration, expected)
+        expected, early = trial.read("expected"), read_early_scores(trial)
+        reference = save_model(checkpoint, meta, folder, calibration, expected, early)
         client.log_model_artifacts(model.model_id, str(folder))
         client.set_logged_model_tags(model.model_id, {DIGEST: digest_folder(folder)})
         np.savez(Path(temporary) / "reference.npz", **reference)
@@ -122,6 +130,7 @@ def save_model(
     folder: Path,
     calibration: Calibration | None = None,
     expected: Mapping[str, Any] | None = None,
+    early: Mapping[str, Mapping[str, float]] | None = None,
 ) -> dict[str, Any]:
     """Write a model's folder, which ``mlflow.pyfunc.load_model`` can also load from its path.
 
@@ -131,6 +140,7 @@ def save_model(
         folder: Folder to create.
         calibration: Of its probabilities; they stay as they are without.
         expected: Its scores at several thresholds, of :func:`tuning.statistics.expected.measure_expected`.
+        early: Its scores with few acquisitions after the event, of :func:`tuning.train.early.read_early_scores`.
 
     Returns:
         The program's outputs, from :func:`tuning.serving.export.make_reference`.
@@ -149,6 +159,7 @@ def save_model(
         code.write_text(join_code())
         save_program(program, reference, network)
         served = describe_input(checkpoint, calibration, expected) | describe_data(meta)
+        served["early"] = describe_early(early or {}, calibration)
         facts.write_text(json.dumps(served, indent=1))
         mlflow.pyfunc.save_model(
             folder,
@@ -216,7 +227,7 @@ def _link_scores(
 
 
 def join_code() -> str:
-    """Join the modules that a logged model needs into one file without imports from this project."""
+    """Join the modules of ``CODE`` into one file without their imports of each other."""
     sources = []
     for package, name in ((package, name) for package, names in CODE.items() for name in names):
         text = files(package).joinpath(f"{name}.py").read_text(encoding="utf-8")

@@ -41,6 +41,21 @@ def describe_input(
     }
 
 
+def describe_early(
+    early: Mapping[str, Mapping[str, float]], calibration: Calibration
+) -> dict[str, dict[str, float]]:
+    """Return the part of ``facts.json`` on few acquisitions after the event: scores by their number, calibrated threshold.
+
+    Args:
+        early: From :func:`tuning.train.early.read_early_scores`.
+        calibration: Inside the network's program.
+    """
+    return {
+        after: {**scores, "threshold": float(calibration.apply(scores["threshold"]))}
+        for after, scores in early.items()
+    }
+
+
 def describe_data(meta: Model) -> dict[str, Any]:
     """Return what ``facts.json`` says of the data: its kind, and the time of each known event by region."""
     regions, facts = read_regions().values(), meta.metadata or {}

@@ -34,6 +34,7 @@ FILES = (
     "search.json",
     "placebo.json",
     "placebo.npz",
+    "early.json",
 )
 Curves = dict[str, tuple[Curve, float]]  # curve and average precision, by split part
 
@@ -68,7 +69,7 @@ def _list_scores(trial: TrialFolder, curves: Curves) -> list[Metric]:
     metrics = make_best(rows) if rows else []
     if not rows and "val" in curves:  # a baseline has no epochs
         metrics += make_scalars({VAL_AP: curves["val"][1]})
-    for group in ("test", "placebo", "cost"):
+    for group in ("test", "placebo", "early", "cost"):
         values = trial.read(group) or {}
         metrics += make_scalars({f"{group}/{key}": value for key, value in values.items()})
     return metrics

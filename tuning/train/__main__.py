@@ -7,11 +7,11 @@ from pathlib import Path
 import tuning.own_packages  # noqa: F401 - first
 from data.command.command import command
 from data.command.explain import writes_to
+from data.io.malloc import keep_freed_memory
 from data.pack import load_pack
 from data.tiles.manifest import describe_origin
 from tuning.train.evaluate import measure_test
 from tuning.train.fit import choose_device, fit, make_config_split
-from tuning.train.malloc import keep_freed_memory
 from tuning.trial.folder import Row, TrialFolder, read_optional_json
 
 

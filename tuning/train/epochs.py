@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from data.pack.augmentation import Augment
-from data.pack.gpu_dataset import GpuDataset
+from data.pack.gpu_dataset import PLAN_ROWS, GpuDataset
 from tuning.metrics.histogram import check_mask, count_bins, to_probs
 from tuning.train.cuda_graphs import GraphedCall, GraphStream
 from tuning.train.device_metrics import DeviceMetrics
@@ -157,11 +157,11 @@ class DeviceEpochRunner:
             self._step.scheduler.step()
 
     def _make_call(self, training: bool, batch_size: int) -> tuple[Tensor, GraphedCall]:
-        """Return the tensor ``(3, B)`` that holds the current batch's plan, and the call that reads it."""
+        """Return the tensor ``(PLAN_ROWS, B)`` that holds the current batch's plan, and the call that reads it."""
         tiles = self._train if training else self._val
         metrics = self._train_metrics if training else self._val_metrics
         run_batch = self._step.train_batch if training else self._step.validate_batch
-        current = torch.zeros(3, batch_size, dtype=torch.int64, device=self._step.device)
+        current = torch.zeros(PLAN_ROWS, batch_size, dtype=torch.int64, device=self._step.device)
 
         def run() -> None:
             batch = tiles.load_batch(current)

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 import numpy as np
 import torch
@@ -21,6 +22,7 @@ from tuning.objects.objects import count_objects
 from tuning.statistics.blocks import make_units
 from tuning.statistics.expected import measure_expected
 from tuning.train.checkpoints import load_checkpoint
+from tuning.train.early import measure_early
 from tuning.trial.folder import TrialFolder
 
 EVAL_BATCH = 16
@@ -120,9 +122,18 @@ def measure_predictions(
 def measure_test(
     trial: TrialFolder, pack: Pack, split: Split, device: torch.device
 ) -> dict[str, float]:
-    """Measure test once with the best epoch's checkpoint; see :func:`measure_predictions`."""
+    """Measure test once with the best epoch's checkpoint; see :func:`measure_predictions`.
+
+    Writes ``early.json``, too, with the scores soon after the event of :func:`tuning.train.early.measure_early`.
+    """
     best = load_checkpoint(trial.best, device)
     steps, timesteps = best.config["steps"], best.config["timesteps"]
+
+    def open_part(ids: Sequence[str], after: int | None) -> TileDataset:
+        return TileDataset(pack, ids, best.norm, timesteps, device, steps, after=after)
+
+    early = measure_early(best.model, partial(open_part, split.val), partial(open_part, split.test))
+    trial.write("early", early)
 
     def bind(source: Pack) -> PredictTiles:
         ids = split.test if source is pack else source.tile_ids

@@ -41,6 +41,7 @@ class TrainingData:
             for ids in (split.train, split.val)
         )
         profile = measure_profile(
-            *(pack, split.train, config["channels"], config["steps"], config["timesteps"])
+            *(pack, split.train, config["channels"], config["steps"], config["timesteps"]),
+            cut=bool(config["augment"].get("cut")),
         )
         return cls(norm, train, val, profile)

@@ -4,8 +4,10 @@ import torch
 
 from data.pack.augmentation import (
     NO_AUGMENT,
+    UNCUT,
     Augment,
     apply_augment,
+    cut_series,
     draw_params,
     make_augment,
     parse_augment,
@@ -21,7 +23,8 @@ def augment_batch(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     generator = torch.Generator().manual_seed(0)
     params = draw_params(len(mask), mask.shape[1], augment, generator)
-    return apply_augment(x, mask, augment, NORM, params)
+    first_after = torch.full((len(x), x.shape[2]), x.shape[1])
+    return apply_augment(x, mask, augment, NORM, params, first_after)
 
 
 def numbered(batch: int, side: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -117,3 +120,38 @@ def test_config_values_are_checked() -> None:
     assert make_augment({"turn": 1, "drop": 0.1}) == Augment(drop=0.1)
     with pytest.raises(ValueError, match=r"turn must be from 0 to 1, but got 2"):
         make_augment({"turn": 2})
+
+
+def test_cut_series_keeps_its_first_images_after_the_event_and_repeats_the_last_one() -> None:
+    x = torch.arange(6.0)[None, :, None, None, None].repeat(4, 1, 3, 1, 1)
+    first_after = torch.tensor([2, 3, 6]).repeat(4, 1)  # of the two orbits, and of a map
+    cuts = torch.tensor([0, UNCUT // 2, UNCUT - 1, UNCUT])
+    kept = cut_series(x, first_after, cuts)[..., 0, 0]
+    early = [[0, 1, 2, 2, 2, 2], [0, 1, 2, 3, 3, 3], [0, 1, 2, 3, 4, 4], [0, 1, 2, 3, 4, 5]]
+    assert kept[:, :, 0].tolist() == early
+    assert kept[:, :, 1].tolist()[:2] == [[0, 1, 2, 3, 3, 3], [0, 1, 2, 3, 4, 4]]
+    assert torch.equal(kept[:, :, 2], x[:, :, 2, 0, 0])
+
+
+def test_series_without_images_after_the_event_is_never_cut() -> None:
+    x = torch.randn(2, 3, 1, 2, 2)
+    assert torch.equal(cut_series(x, torch.full((2, 1), 3), torch.zeros(2, dtype=torch.int64)), x)
+
+
+def test_cuts_are_drawn_for_their_share_of_the_tiles_at_every_place_alike() -> None:
+    generator = torch.Generator().manual_seed(0)
+    cuts = draw_params(4000, 4, Augment(cut=0.5), generator).cuts
+    assert 0.45 < float((cuts < UNCUT).double().mean()) < 0.55
+    places = torch.bincount(cuts[cuts < UNCUT] * 6 // UNCUT)
+    assert len(places) == 6
+    assert places.min() > 0.8 * places.max()
+
+
+def test_training_without_cuts_draws_the_same_numbers_as_before() -> None:
+    plain, cut = (
+        draw_params(8, 64, Augment(crop=32, cut=share), torch.Generator().manual_seed(3))
+        for share in (0.0, 0.5)
+    )
+    assert torch.equal(plain.symmetries, cut.symmetries)
+    assert torch.equal(plain.corners, cut.corners)
+    assert plain.cuts.tolist() == [UNCUT] * 8

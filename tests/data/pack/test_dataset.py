@@ -94,6 +94,36 @@ def test_event_steps_select_each_orbit_s_nearest_dates(pack: Pack, split: Split)
     assert first != second
 
 
+def test_dataset_of_the_first_image_after_the_event_reads_no_later_one(
+    pack: Pack, split: Split
+) -> None:
+    tiles = serve(pack, split, steps="event")
+    early = TileDataset(pack, split.train, tiles.norm, 4, CPU, "event", after=1)
+    x, whole = early.batch(range(4)).x, tiles.batch(range(4)).x
+    assert torch.equal(early.first_after, torch.full((4, 4), 2))
+    assert torch.equal(x[:, :3], whole[:, :3])
+    assert torch.equal(x[:, 3], whole[:, 2])
+    assert not torch.equal(x[:, 3], whole[:, 3])
+    both = TileDataset(pack, split.train, tiles.norm, 4, CPU, "event", after=2)
+    assert torch.equal(both.batch(range(4)).x, whole)
+
+
+def test_cut_batches_equal_the_dataset_of_the_first_image(pack: Pack, split: Split) -> None:
+    tiles = serve(pack, split, steps="event")
+    early = TileDataset(pack, split.train, tiles.norm, 4, CPU, "event", after=1)
+    always = Augment(turn=0, cut=1.0)
+    cut, plain = (
+        next(some.shuffled(4, torch.Generator().manual_seed(0), augment)).x.clone()
+        for some, augment in ((tiles, always), (early, NO_AUGMENT))
+    )
+    assert torch.equal(cut, plain)
+
+
+def test_height_is_never_cut(pack: Pack, split: Split) -> None:
+    tiles = serve(pack, split, channels=("s1asc:VV", "DEM"), steps="event")
+    assert tiles.first_after.tolist() == [[2, 4]] * 4
+
+
 def test_epoch_yields_every_tile_once(pack: Pack, split: Split) -> None:
     tiles = serve(pack, split)
     generator = torch.Generator().manual_seed(1)
@@ -111,7 +141,7 @@ def test_batches_are_in_the_order_of_the_tiles(pack: Pack, split: Split) -> None
 
 
 def test_same_generator_state_gives_the_same_batches(pack: Pack, split: Split) -> None:
-    everything = Augment(turn=1, crop=64, speckle=1.0, jitter=0.5, drop=0.3)
+    everything = Augment(turn=1, crop=64, speckle=1.0, jitter=0.5, drop=0.3, cut=0.5)
 
     def first(seed: int) -> torch.Tensor:
         generator = torch.Generator().manual_seed(seed)

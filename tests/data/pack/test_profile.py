@@ -62,8 +62,12 @@ def test_a_profile_survives_json(profile: TrainingProfile) -> None:
     assert read_profile(json.loads(json.dumps(asdict(profile)))) == profile
     assert read_profile(None) is None
     earlier = asdict(profile)
-    del earlier["offsets"]  # of an earlier version
-    assert read_profile(earlier) == profile
+    for name in ("offsets", "after", "least_after"):  # of an earlier version
+        del earlier[name]
+    read = read_profile(earlier)
+    assert read is not None
+    assert read.list_learnt() == {}
+    assert read == replace(profile, offsets={}, after={}, least_after={})
 
 
 @pytest.mark.parametrize(
@@ -86,6 +90,7 @@ def test_a_profile_survives_json(profile: TrainingProfile) -> None:
             "offsets of a training profile must be lists of whole days",
         ),
         ({"offsets": {"noto": [1]}}, "offsets of a training profile must have names"),
+        ({"after": {"s1asc": 1.5}}, "after of a training profile must be numbers from 0"),
         ({"tracks": {"s1asc": -1}}, "tracks of a training profile must be numbers from 0"),
         ({"events": {"a": "soon"}}, "events of a training profile must be times"),
         ({"events": {"a": "NaT"}}, "events of a training profile must be times"),
@@ -108,4 +113,16 @@ def test_days_from_the_event_of_common_dates_are_kept(pack: Pack, split: Split) 
         days = pack.events[row].astype("M8[D]") + np.array(profile.offsets[orbit])
         assert np.isin(days, pack.times[row, number].astype("M8[D]")).all()
         assert (np.array(profile.offsets[orbit]) <= 0).sum() == 2
-    assert measure_profile(pack, split.train, CHANNELS, "event", 4).offsets == {}
+
+
+def test_acquisitions_after_the_event_are_counted_and_fewer_are_learnt_from_cut_series(
+    pack: Pack, split: Split
+) -> None:
+    whole, cut = (
+        measure_profile(pack, split.train, CHANNELS, "event", 4, cut=each) for each in (False, True)
+    )
+    learnt = whole.list_learnt()["s1asc"]
+    assert (learnt.after, learnt.least_after) == (2, 2)
+    assert learnt.days == tuple(whole.offsets["s1asc"])
+    assert (np.array(learnt.days) > 0).sum() == 2
+    assert cut.list_learnt()["s1asc"] == replace(learnt, least_after=1)

@@ -12,9 +12,10 @@ import pytest
 import xarray as xr
 
 from data.pack.tile_row import measure_slope
-from data.scene.base import InputSpec, choose_steps
+from data.scene.base import InputSpec
 from data.scene.cube import Cube
 from data.scene.datacube import open_cube
+from data.scene.dates import choose_steps
 from data.scene.georeference import Grid
 from data.scene.windows import Span, Window
 from data.tiles.rules import BANDS

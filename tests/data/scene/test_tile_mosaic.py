@@ -15,6 +15,7 @@ from data.pack.reader import PackReader
 from data.scene.base import InputSpec
 from data.scene.georeference import Grid
 from data.scene.tile_mosaic import Mosaic, open_mosaic
+from data.tiles.map_dates import DatesError
 from data.tiles import ORBITS, tile_path
 from tests.support.tile_files import make_dataset, shift, to_linear, write
 from tuning.serving.tile_input import ModelInput, read_tile
@@ -174,12 +175,11 @@ def test_a_folder_without_a_usable_tile_is_refused(tmp_path: Path) -> None:
         open_mosaic(tmp_path / "s1asc", SPEC)
 
 
-def test_a_tile_without_dates_around_the_event_is_excluded(tmp_path: Path) -> None:
+def test_tiles_without_dates_around_the_event_are_refused_on_opening(tmp_path: Path) -> None:
     for orbit in ORBITS:
         write(shift(-400)(make_dataset(orbit)), tmp_path, orbit)
-    scene = open_mosaic(tmp_path, SPEC)
-    assert scene.read(scene.list_windows(128, 32)[0]) is None
-    assert "before and after the event" in scene.excluded["hokkaido_579"]
+    with pytest.raises(DatesError, match="needs acquisitions before and after the event"):
+        open_mosaic(tmp_path, SPEC)
 
 
 def test_tiles_of_both_origins_are_refused(quad: Path, tmp_path: Path) -> None:

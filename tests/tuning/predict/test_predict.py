@@ -400,7 +400,7 @@ def test_a_datacube_becomes_a_map_of_its_size(
         (
             ("--event", "2021-01-01"),
             NAME,
-            "A map needs data, but .* has none.*before and after the event",
+            r"A landslide map needs acquisitions before and after the event .* Add dates",
         ),
         (
             ("--placebo", "--event", "2018-02-20"),

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from data.tiles import common_dates, tracks
+from data.tiles import tracks
 from data.tiles.events import read_event_date
+from data.tiles.map_dates import LearntDates, choose_map_steps
 from data.tiles.regions import parse_time, read_regions
 from tests.support.tile_files import make_dataset, write
-from tuning.serving import tile_dates
 from tuning.serving.tile_dates import find_event, parse_event
 from tuning.serving.tile_input import ModelInput, read_tile
 from tuning.serving.tile_rules import TileInputError
@@ -51,33 +51,13 @@ def test_a_tile_without_any_event_asks_for_one() -> None:
         find_event("", "noto", EVENTS, None, HERE)
 
 
-@pytest.mark.parametrize("count", [1, 2, 4, 5, 14])
-def test_acquisitions_around_the_event_are_those_of_data_tiles(count: int) -> None:
-    rng = np.random.default_rng(count)
-    for _ in range(60):
-        days = np.sort(rng.choice(200, 14, replace=False) // rng.choice([1, 6]))
-        times = np.datetime64("2018-05-01", "s") + days * np.timedelta64(1, "D")
-        event = times[rng.integers(14)] + np.timedelta64(int(rng.integers(-9, 9)), "h")
-        for by_track in (True, False):
-            wanted = tracks.choose_event_steps(times, count, event, by_track=by_track)
-            found = tile_dates.choose_event_steps(times, count, event, by_track=by_track)
-            assert found == wanted
-            learnt = [(day - event.astype("M8[D]")).astype(int) for day in times.astype("M8[D]")]
-            for offsets in ([], learnt[:count], [5] * count):
-                pair = [
-                    module.choose_learnt_steps(times, count, event, offsets, by_track=by_track)
-                    for module in (common_dates, tile_dates)
-                ]
-                assert pair[0] == pair[1]
-
-
 def test_a_tile_of_the_learnt_region_is_read_at_the_learnt_days(tmp_path: Path) -> None:
     dataset = make_dataset()
     dataset["VV"].values[:] = np.arange(15)[:, None, None] - 20
     path = write(dataset, tmp_path)
     days = dataset["time"].to_numpy().astype("M8[D]")
     learnt = [int((days[at] - np.datetime64("2018-09-05")).astype(int)) for at in (2, 4, 9, 12)]
-    spec = ModelInput(("s1asc:VV",), 4, "common", EVENTS, {"s1asc": learnt})
+    spec = ModelInput(("s1asc:VV",), 4, "common", EVENTS, {"s1asc": LearntDates(tuple(learnt), 2)})
     assert (read_tile(path, spec).x[0, :, 0, 0, 0] + 20).tolist() == [2, 4, 9, 12]
     unknown = ModelInput(("s1asc:VV",), 4, "common", EVENTS)
     event = ModelInput(("s1asc:VV",), 4, "event", EVENTS)
@@ -115,3 +95,26 @@ def test_a_repeated_last_image_is_accepted(tmp_path: Path) -> None:
     path = write(repeat(make_dataset()), tmp_path)
     wanted = ModelInput(("s1asc:VV",), 4, "event", EVENTS)
     assert read_tile(path, wanted).x.shape == (1, 4, 1, 128, 128)
+
+
+@pytest.mark.parametrize("steps", ["event", "even"])
+def test_a_tile_soon_after_its_event_is_read_as_a_map_reads_it(tmp_path: Path, steps: str) -> None:
+    dataset = make_dataset()
+    dataset["VV"].values[:] = np.arange(15)[:, None, None] - 20
+    times = dataset["time"].to_numpy()
+    event = times[-2] + np.timedelta64(1, "h")  # one acquisition is after it
+    days = (times.astype("M8[D]") - event.astype("M8[D]")).astype(int)
+    first = -3 if steps == "event" else 0
+    learnt = LearntDates((*map(int, days[[first, -2, -1]]), int(days[-1]) + 24), 2, 1)
+    path = write(dataset, tmp_path)
+    spec = ModelInput(("s1asc:VV",), 4, steps, EVENTS, {"s1asc": learnt})
+    found = read_tile(path, spec, event).x[0, :, 0, 0, 0] + 20
+    wanted = choose_map_steps(times, steps, 4, event, learnt, by_track=True)
+    read = found if steps == "event" else found[[0, 5, 9, 14]]  # the network selects these
+    assert read.tolist() == wanted
+    assert wanted[2:] == [14, 14]
+    few = ModelInput(("s1asc:VV",), 4, steps, EVENTS, {"s1asc": LearntDates(learnt.days, 2, 2)})
+    with pytest.raises(
+        TileInputError, match=r"there is 1 after it, where the network learnt from 2"
+    ):
+        read_tile(path, few, event)

@@ -137,7 +137,7 @@ def test_a_model_reads_a_tile_of_its_region_at_the_days_that_it_learnt_from(
     found = model.predict(str(tile_path(twin, tile_id, "s1dsc")))
     assert np.abs(found - wanted).max() <= 1e-5
     member = load_members(str(tmp_path / "model"), tmp_path)[0]
-    assert dict(member.spec.offsets) == {name: tuple(each) for name, each in offsets.items()}
+    assert {name: list(each.days) for name, each in member.spec.learnt} == offsets
 
 
 def test_misnamed_misplaced_and_damaged_files_are_refused(tmp_path: Path) -> None:

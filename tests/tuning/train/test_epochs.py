@@ -25,7 +25,7 @@ from tuning.train.training_data import TrainingData
 from tuning.trial.folder import Config, Row, TrialFolder
 
 CPU = torch.device("cpu")
-EVERYTHING = Augment(turn=1, crop=64, speckle=1.0, jitter=0.5, drop=0.3)
+EVERYTHING = Augment(turn=1, crop=64, speckle=1.0, jitter=0.5, drop=0.3, cut=0.5)
 
 
 def make_training(config: Config, pack: Pack, folder: Path) -> Training:

@@ -13,6 +13,7 @@ from tuning.report.fairness import describe_unequal_input, describe_versions
 from tuning.report.placebo import build_placebo_section
 from tuning.report.register_models import build_models_section
 from tuning.report.sections.basis import build_basis_section
+from tuning.report.sections.early import build_early_section
 from tuning.report.sections.new_events import (
     build_event_pairs,
     compare_over_events,
@@ -79,6 +80,7 @@ def build_page(context: ReportContext) -> Page:
     sections = [build_section(context) for build_section in SECTIONS]
     if regions == [DEFAULT_REGION]:  # the published study's
         sections.insert(-2, build_published_section(context))
+    sections.insert(-2, build_early_section(context.table))
     sections.insert(-2, build_models_section(context.registered))
     if ceiling := build_ceiling_section(context.folder):
         sections.insert(2, ceiling)

@@ -11,7 +11,7 @@ from matplotlib.patches import Patch, Polygon, Rectangle
 from data.cubes.ground import measure_line
 from data.scene.georeference import Grid
 from tuning.plots.style import INK
-from tuning.predict.preview import MapPreview
+from tuning.predict.picture.preview import MapPreview
 
 OUTLINE = "#1d1147"
 NODATA: dict[str, Any] = {"fc": "#f6f6f6", "ec": "#c4c9ce", "hatch": "////", "lw": 0}

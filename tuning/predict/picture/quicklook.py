@@ -23,8 +23,8 @@ from matplotlib.path import Path as MplPath
 from matplotlib.ticker import MaxNLocator
 
 from tuning.plots.style import INK
-from tuning.predict.legend import NODATA, OUTLINE, TOO_FEW, WIDTH_IN, add_map_legend
-from tuning.predict.preview import MapPreview, read_preview
+from tuning.predict.picture.legend import NODATA, OUTLINE, TOO_FEW, WIDTH_IN, add_map_legend
+from tuning.predict.picture.preview import MapPreview, read_preview
 
 SUN_AZIMUTH, SUN_ALTITUDE = 315.0, 45.0  # degrees; maps are lit from the north-west by convention
 DPI = 200

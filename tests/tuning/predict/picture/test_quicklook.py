@@ -13,14 +13,14 @@ from matplotlib.image import imread
 from data.scene.georeference import Grid
 from tests.support.map_files import make_grid, make_mask, make_probability, write_map
 from tuning.predict.cog import RELIEF, Layer, RasterWriter
-from tuning.predict.legend import TOO_FEW, measure_width, round_length
-from tuning.predict.preview import read_preview
-from tuning.predict.quicklook import draw_quicklook, hillshade, trace_edges
+from tuning.predict.picture.legend import TOO_FEW, measure_width, round_length
+from tuning.predict.picture.preview import read_preview
+from tuning.predict.picture.quicklook import draw_quicklook, hillshade, trace_edges
 
 
 @pytest.fixture(autouse=True)
 def small_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tuning.predict.quicklook.DPI", 50)
+    monkeypatch.setattr("tuning.predict.picture.quicklook.DPI", 50)
 
 
 def write_relief(folder: Path, values: np.ndarray) -> Path:

@@ -1,0 +1,109 @@
+"""Scores of a network soon after the event, when a place has only its first images after it.
+
+A map is wanted within days, and the benchmark's test series reach over months. So val and test are read once more with the first
+one, two and three acquisitions after the event, the last of which takes the places of those to come.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from data.pack.dataset import TileDataset
+from data.tiles import PIXEL_M
+from tuning.metrics.curve import average_precision, choose_cautious_threshold, choose_threshold
+from tuning.metrics.histogram import BINS, count_bins, reach, to_bins, to_probs
+from tuning.metrics.scores import confuse, score_confusion
+from tuning.objects.objects import count_objects
+from tuning.trial.folder import TrialFolder
+
+MOST = 3  # acquisitions after the event
+ALL = "all"  # in the names of the scores: all acquisitions that the network reads
+KEPT = ("threshold", "precision", "recall", "alarms_per_km2")  # scores that are stored with a model
+_BATCH = 16
+
+Open = Callable[[int | None], TileDataset]  # most acquisitions after the event, None for all
+
+
+def name_score(score: str, after: int | str) -> str:
+    """Return the name of a score with so many acquisitions after the event, such as ``recall_after_1``."""
+    return f"{score}_after_{after}"
+
+
+def list_early(tiles: TileDataset) -> list[int]:
+    """Return the numbers of acquisitions after the event to measure: 1 to 3, below what the network reads of each orbit."""
+    length = int(tiles.batch([0]).x.shape[1])
+    places = tiles.first_after[:, (tiles.first_after < length).any(dim=0)]  # without maps
+    most = length - int(places.max(dim=1).values.median()) if places.numel() else 0
+    return list(range(1, min(MOST, most - 1) + 1))
+
+
+def measure_early(model: nn.Module, open_val: Open, open_test: Open) -> dict[str, float]:
+    """Measure a network with few acquisitions after the event, and with all that it reads.
+
+    The threshold of few acquisitions is that of the highest F1 on val among those at which val has no more false pixels than
+    with all acquisitions at their own threshold.
+
+    Args:
+        model: The network in eval mode: normalised ``(B, T, C, H, W)`` to logits ``(B, 1, H, W)``.
+        open_val: Opens the val tiles.
+        open_test: Opens the test tiles.
+
+    Returns:
+        For each number of acquisitions (:func:`name_score`): ``val_pr_auc``, ``threshold``, and on test ``pr_auc``,
+        ``precision``, ``recall``, ``f1_dice`` and ``alarms_per_km2``, found objects that touch no landslide per km2. Nothing if
+        the network reads fewer than two acquisitions after the event.
+    """
+    early = list_early(open_val(None))
+    if not early:
+        return {}
+    whole, _ = _count(model, open_val(None))
+    threshold = choose_threshold(whole)
+    most_false = confuse(whole, threshold).fp
+    scores = _rate(model, whole, threshold, open_test(None), ALL)
+    for after in early:
+        val, _ = _count(model, open_val(after))
+        chosen = choose_cautious_threshold(val, most_false)
+        scores |= _rate(model, val, chosen, open_test(after), after)
+    return scores
+
+
+def read_early_scores(trial: TrialFolder) -> dict[str, dict[str, float]]:
+    """Return a trial's threshold and scores by the number of acquisitions after the event, such as ``{"1": …}``."""
+    stored = trial.read("early") or {}
+    return {
+        str(after): {name: stored[name_score(name, after)] for name in KEPT}
+        for after in range(1, MOST + 1)
+        if name_score("threshold", after) in stored
+    }
+
+
+def _rate(
+    model: nn.Module, val: np.ndarray, threshold: float, test: TileDataset, after: int | str
+) -> dict[str, float]:
+    counts, bins = _count(model, test)
+    masks = np.concatenate([batch.mask.cpu().numpy() for batch in test.batches(_BATCH)])
+    found = count_objects(bins >= reach(threshold), masks).total()
+    km2 = masks.size * PIXEL_M**2 / 1e6
+    score = score_confusion(confuse(counts, threshold))
+    values: dict[str, Any] = {
+        "val_pr_auc": average_precision(val),
+        "threshold": threshold,
+        "pr_auc": average_precision(counts),
+        **{name: score[name] for name in ("precision", "recall", "f1_dice")},
+        "alarms_per_km2": float(found.found.sum() - found.touching.sum()) / km2,
+    }
+    return {name_score(name, after): float(value) for name, value in values.items()}
+
+
+@torch.no_grad()
+def _count(model: nn.Module, tiles: TileDataset) -> tuple[np.ndarray, np.ndarray]:
+    """Return the histogram ``(2, BINS)`` of all tiles, and each pixel's bin, ``(N, H, W)``, uint16."""
+    counts, bins = np.zeros((2, BINS), np.int64), []
+    for batch in tiles.batches(_BATCH):
+        probs = to_probs(model(batch.x))
+        counts += count_bins(probs, batch.mask).cpu().numpy()
+        bins.append(to_bins(probs).cpu().numpy().astype(np.uint16))
+    return counts, np.concatenate(bins)
