@@ -15,8 +15,8 @@ from data.pack.reader import PackReader
 from data.scene.base import InputSpec
 from data.scene.georeference import Grid
 from data.scene.tile_mosaic import Mosaic, open_mosaic
-from data.tiles.map_dates import DatesError
 from data.tiles import ORBITS, tile_path
+from data.tiles.map_dates import DatesError
 from tests.support.tile_files import make_dataset, shift, to_linear, write
 from tuning.serving.tile_input import ModelInput, read_tile
 
