@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from data.values.nodata import HUGE, NODATA, find_blobs, find_fills
+from data.values.nodata import HUGE, INFINITE_PX, NODATA, find_blobs, find_fills
 from data.values.tally import DB_CEILING, DB_RANGE, BackscatterError, Tally
 from data.values.units import DB_SIZE, DOUBT_REMEDY, Judgement, Units, judge_units
 
@@ -106,7 +106,7 @@ def _drop_fills(values: np.ndarray, low: float, high: float, tally: Tally, at: s
     fills = find_fills(values)
     if np.isposinf(high):
         infinite = np.isposinf(values)
-        fills |= find_blobs(infinite)
+        fills |= find_blobs(infinite, INFINITE_PX)
         if (infinite & ~fills).any():
             raise BackscatterError("infinite", f"{tally.name} must be finite or NaN", "inf")
     tally.add("fills", at, fills)

@@ -2,8 +2,8 @@
 
 Producers fill the surroundings of a swath with -9999, -32768, the extremes of float32 (GDAL: 3.4028235e38), netCDF's own fill
 value (9.96921e36), 1e20, or infinity; none of these can be backscatter or a height. Zero can: published files end at 0 dB. It
-is no data where it fills a square or runs along the border of an image. In the published and the synthetic tiles, the largest
-square that is all 0 dB has 6 x 6 px.
+is no data where it fills a square or runs along the border of an image. In the published and in synthetic tiles, slopes that
+face the radar are as bright: the largest square that is all 0 dB has 9 x 9 px.
 
 This module becomes part of every logged model.
 """
@@ -12,7 +12,8 @@ import numpy as np
 
 NODATA = -9999
 HUGE = 1e10  # larger numbers are nobody's backscatter, in any unit
-BLOB_PX = 8  # side of the smallest square of zeros, or of +inf, that is no data
+BLOB_PX = 16  # side of the smallest square of zeros that is no data
+INFINITE_PX = 4  # the same of +inf, which is damage where it stands alone
 
 
 def find_fills(values: np.ndarray) -> np.ndarray:
@@ -21,20 +22,21 @@ def find_fills(values: np.ndarray) -> np.ndarray:
         return np.asarray((values <= NODATA) | ((values >= HUGE) & np.isfinite(values)))
 
 
-def find_blobs(places: np.ndarray) -> np.ndarray:
-    """Return the places that belong to a blob: a square of ``BLOB_PX``, or a run of that length along the border.
+def find_blobs(places: np.ndarray, side: int = BLOB_PX) -> np.ndarray:
+    """Return the places that belong to a blob: a square of *side* px, or a run of that length along the border.
 
     Args:
         places: Where a number stands that is no data in blobs alone, shape ``(..., H, W)``, bool.
+        side: In px; smaller in a smaller image.
 
     Returns:
-        Same shape: the squares and runs, and what is connected with them within 2 ``BLOB_PX``.
+        Same shape: the squares and runs, and what is connected with them within *side* px.
     """
-    side = min(BLOB_PX, *places.shape[-2:])
+    side = min(side, *places.shape[-2:])
     if not (_erode(places, -1, side).any() or _erode(places, -2, side).any()):
         return np.zeros_like(places)
     blobs: np.ndarray = (_open(places, side, -1) | _open(places, side, -2)) & places
-    for _ in range(2 * BLOB_PX):
+    for _ in range(side):
         grown = _dilate(blobs) & places
         if np.array_equal(grown, blobs):
             break

@@ -77,7 +77,7 @@ def put_block(value: float, expected: str) -> Callable[[Path, Rng], str]:
         with netCDF4.Dataset(path, "r+") as file:
             file.set_auto_maskandscale(False)
             band = file[str(rng.choice(BANDS))]
-            band[step, left : left + 20, top : top + 12] = value
+            band[step, left : left + 20, top : top + 18] = value
         return expected
 
     return change

@@ -12,7 +12,7 @@ CORNER[:3, :50, 70:] = True  # off the diagonal
 FILLS = (-9999, -32768, -3.4028235e38, 3.4028235e38, 9.969209968386869e36, -np.inf, np.inf, 0, 1e20)
 HOLES = [np.zeros((DATES, SIZE, SIZE), bool) for _ in FILLS]
 for step, hole in enumerate(HOLES):
-    hole[step, 60:72, 20:32] = True  # a blob
+    hole[step, 60:78, 20:38] = True  # a blob
     hole[step, :3, 40:100] = True  # a strip along the border
 
 
