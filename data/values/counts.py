@@ -28,11 +28,11 @@ class NoDataCounts:
 
     Attributes:
         counts: By channel, such as ``s1asc:VV``, and day: pixels read, and those without data by kind.
-        notes: What no file declares, a sentence each.
+        fills: Numbers that no file declares as no data, by channel.
     """
 
     counts: dict[str, dict[str, Counter[str]]] = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)
+    fills: dict[str, set[float]] = field(default_factory=dict)
 
     def add(self, channel: str, times: np.ndarray, tally: Tally, steps: Sequence[int] = ()) -> None:
         """Add a band's counts.
@@ -45,13 +45,12 @@ class NoDataCounts:
         """
         days = [str(time) for time in times.astype("datetime64[D]")]
         of_channel = self.counts.setdefault(channel, {})
+        self.fills.setdefault(channel, set()).update(tally.fills)
         for step in steps or range(len(days)):
             day = of_channel.setdefault(days[step], Counter())
             day["pixels"] += int(tally.pixels[step])
             for kind in NO_DATA:
                 day[kind] += int(tally.counts[kind][step])
-        if note := tally.describe(days):
-            self.notes.append(note)
 
     def list_shares(self) -> dict[str, dict[str, dict[str, float]]]:
         """Return the share of each kind of no data by channel and day, only where there is some."""
@@ -60,6 +59,20 @@ class NoDataCounts:
             for channel, days in self.counts.items()
             if (shares := {day: share for day, one in days.items() if (share := _divide(one))})
         }
+
+    def add_notes(self, notes: list[str]) -> list[str]:
+        """Add a sentence to *notes* for each channel with no data that no file declares; return those that are new."""
+        found = []
+        for channel, days in self.counts.items():
+            tally = Tally(channel.replace(":", " "), len(days))
+            tally.pixels += [one["pixels"] for one in days.values()]
+            for kind in NO_DATA:
+                tally.counts[kind] += [one[kind] for one in days.values()]
+            tally.fills = self.fills[channel]
+            found.append(tally.describe(list(days)))
+        new = [note for note in found if note and note not in notes]
+        notes += new
+        return new
 
 
 def _divide(counts: Counter[str]) -> dict[str, float]:

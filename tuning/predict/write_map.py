@@ -105,6 +105,7 @@ def _rasterise(job: MapJob, out: Path) -> Iterator[tuple[Path, dict[str, Path]]]
 def _write_products(job: MapJob, folder: Path, files: dict[str, Path]) -> MapTotals:
     """Write polygons, picture and summary from the rasters."""
     scene, threshold = job.scene, job.threshold
+    scene.no_data.add_notes(scene.notes)
     origin = format_origins(job.facts["learnt_on"], job.facts["made_from"])
     totals = write_polygons(
         *(folder, files["mask"], files["probability"], files.get("spread")),
