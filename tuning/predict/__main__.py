@@ -149,7 +149,10 @@ def _make_map(args: argparse.Namespace) -> int:
         placebo = write_map.measure_placebo(job, args.out)
         print(f"{summary.format_placebo(placebo)}\nNumbers: {args.out / write_map.PLACEBO_SUMMARY}")
         return _report_missing(job.scene.excluded)
+    told = len(job.scene.notes)
     totals = write_map.make_map(job, args.out)
+    for note in job.scene.notes[told:]:
+        print(note)
     print(f"{summary.format_totals(totals, job.threshold)}.\nMap: {args.out}/")
     if warning := summary.describe_empty(totals, job.threshold):
         print(f"Warning: {warning}", file=sys.stderr)

@@ -35,8 +35,7 @@ PLACEBO_FACTS = (*ORIGINS, "networks", "input", "flips", "notes")
 def make_map(job: MapJob, out: Path) -> MapTotals:
     """Map a scene into a folder, which appears once all files are written.
 
-    The files are ``probability.tif``, ``mask.tif``, ``coverage.tif``, for an ensemble ``spread.tif``, ``landslides.gpkg`` and
-    ``.geojson``, ``quicklook.png`` and ``summary.json``.
+    Its files are described in docs/maps.md.
 
     Args:
         job: The scene, networks and options.
