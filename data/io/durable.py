@@ -34,10 +34,11 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
 def building_folder(folder: Path) -> Iterator[Path]:
     """Create a hidden folder beside *folder* to build its content in; delete it at the end unless it was renamed.
 
-    Folders of the same name that killed processes left are deleted: a living one holds a lock on its own.
+    Folders of the same kind, such as ``.pack-…``, that killed processes left are deleted: a living one holds a lock on its
+    own.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
-    for leftover in folder.parent.glob(f".{folder.name}.*"):
+    for leftover in folder.parent.glob(f".{folder.name.partition('-')[0]}*.*"):
         _remove_unlocked(leftover)
     temporary = folder.with_name(f".{folder.name}.{os.getpid()}")
     temporary.mkdir()

@@ -66,12 +66,22 @@ def _check_pack(command: Command) -> list[str]:
     return [f"{tile} was left out: {why}" for tile, why in load_pack(path).excluded.items()]
 
 
-def change_data(root: Path, tiles: Path | None = None) -> tuple[str, list[str]]:
-    """Kill a campaign, change labels and flip bits of its pack, and resume it: with its own tiles, or not at all."""
+def change_data(
+    root: Path, tiles: Path | None = None, calm: Command | None = None
+) -> tuple[str, list[str]]:
+    """Kill a campaign, change labels and flip bits of its pack, and resume it: with its own tiles, or not at all.
+
+    Args:
+        root: Output folder.
+        tiles: Tiles to copy; a few of the twin's if None.
+        calm: An undisturbed campaign on the same tiles; run if None.
+    """
     data = copy_tiles(root, tiles)
     words = [*BASELINE, "--data", str(data)]
-    calm, command = Command(root / "calm", words), Command(root / "mlruns", words)
-    faults = [] if calm.run() == 0 else [f"undisturbed:\n{calm.read_log()[-2000:]}"]
+    command, faults = Command(root / "mlruns", words), []
+    if calm is None:
+        calm = Command(root / "calm", words)
+        faults += [] if calm.run() == 0 else [f"undisturbed:\n{calm.read_log()[-2000:]}"]
     driver = command.start()
     wait_until(lambda: (command.folder / INPUTS).exists() or driver.poll() is not None, 300)
     everyone = list_processes(driver.pid)

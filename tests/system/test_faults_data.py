@@ -5,13 +5,15 @@ from pathlib import Path
 import pytest
 
 from tests.faults import data_changes
+from tests.faults.campaigns import Command
 
 pytestmark = pytest.mark.slow
 
 
-def test_killed_readers_leave_no_tile_out(tmp_path: Path, twin: Path) -> None:
-    assert data_changes.kill_readers(tmp_path, twin)[1] == []
-
-
-def test_changed_labels_and_flipped_bits_change_no_score(tmp_path: Path, twin: Path) -> None:
-    assert data_changes.change_data(tmp_path, twin)[1] == []
+def test_killed_readers_changed_labels_and_flipped_bits_change_no_score(
+    tmp_path: Path, twin: Path
+) -> None:
+    killed, changed = tmp_path / "killed", tmp_path / "changed"
+    assert data_changes.kill_readers(killed, twin)[1] == []
+    calm = Command(killed / "mlruns", [])
+    assert data_changes.change_data(changed, twin, calm)[1] == []

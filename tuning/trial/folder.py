@@ -5,6 +5,8 @@
 it failed) and, for a repeat trial, ``test.json``, ``test_counts.npy``, ``test_probs.npz`` (probability bins of every
 test tile), ``expected.json`` (precision and recall over thresholds), ``examples.npz``, and of event-free series of the test tiles ``placebo.json`` and ``placebo.npz`` (counts per
 tile).
+
+Lines of the history, counts and results have checksums; what `tuning.trial.repair` finds damaged is moved into ``damaged-N/``.
 """
 
 import json
@@ -20,7 +22,7 @@ from data.io.durable import write_atomically
 from data.io.safe_arrays import ArraySpec, add_checksum, read_array
 from data.io.seals import seal, unseal
 
-RESULTS = frozenset({"trial", "end", "test", "placebo", "cost", "failure"})
+RESULTS = frozenset({"trial", "end", "test", "expected", "placebo", "cost", "failure"})
 _REMEDY = "Resume the campaign: the trial is trained again."
 MOST_HISTORY_BYTES = 2**25  # ten thousand epochs take less than 10 MB
 

@@ -16,7 +16,7 @@ logger = logging.getLogger(__name__)
 _KEPT = frozenset({"trial.json", "config.json", ".lock"})
 _RESUMED = ("last.pt", "best.pt", "val_counts.npy")  # an unfinished trial goes on from these
 _PARTS = ("val", "test")
-_RECORDS = ("end", "test", "cost", "placebo", "search", "failure", "environment")
+_RECORDS = ("end", "test", "expected", "cost", "placebo", "search", "failure", "environment")
 
 
 def find_damage(folder: TrialFolder) -> str:

@@ -47,13 +47,13 @@ def test_a_folder_is_replaced_only_on_request(tmp_path: Path) -> None:
 
 
 def test_what_a_killed_process_left_is_deleted_and_a_living_one_s_kept(tmp_path: Path) -> None:
-    dead, alive = tmp_path / ".final.1", tmp_path / ".final.2"
+    dead, alive = tmp_path / ".pack-other.1", tmp_path / ".pack-other.2"
     for folder in (dead, alive):
         folder.mkdir()
         (folder / "half").touch()
     with try_lock(alive):
-        build(tmp_path / "final", "new")
-    assert sorted(path.name for path in tmp_path.iterdir()) == [".final.2", "final"]
+        build(tmp_path / "pack-one", "new")
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".pack-other.2", "pack-one"]
 
 
 def test_a_failed_build_leaves_nothing(tmp_path: Path) -> None:
