@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -49,6 +50,13 @@ def building_folder(folder: Path) -> Iterator[Path]:
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
         os.close(descriptor)
+
+
+def remove_leftovers(parent: Path) -> None:
+    """Delete the folders that killed processes were building in a folder, whatever they were to become."""
+    for leftover in parent.glob(".*"):
+        if re.fullmatch(r"\..+\.\d+(\.old)?", leftover.name):
+            _remove_unlocked(leftover)
 
 
 def _remove_unlocked(folder: Path) -> None:

@@ -8,6 +8,10 @@ from pathlib import Path
 from data.io.safe_json import show_value
 
 _COMPARED_CHARS = 200
+# A parameter of an address whose name stands for a key, its name and its value.
+_KEY = re.compile(
+    r"([?&][^=&\s]*(?:key|secret|token|password|credential|sig)[^=&\s]*=)[^&\s]+", re.IGNORECASE
+)
 
 
 def unknown_name(kind: str, name: object, choices: Iterable[str]) -> str:
@@ -30,6 +34,20 @@ def list_first(names: Sequence[str], shown: int) -> str:
     return ", ".join(names[:shown]) + more
 
 
+def check_no_keys(uri: str) -> str:
+    """Return the URI of a storage that holds no keys: it is saved with a campaign, logged, and sent to every node.
+
+    Raises:
+        ValueError: If it holds keys; they are not shown.
+    """
+    if "://" in uri and (_KEY.search(uri) or re.search(r"://[^/@]*:[^/@]*@", uri)):
+        raise ValueError(
+            f"--storage must hold no keys, since it is saved and logged, but got some in {hide_password(uri)}. Take them "
+            "out, and set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (or those of your store) on every node."
+        )
+    return uri
+
+
 def check_database_path(file: Path) -> None:
     """Check that a path means the same in the address of a database, where ``?`` and ``%20`` mean something else.
 
@@ -49,5 +67,6 @@ def format_error(error: BaseException) -> str:
 
 
 def hide_password(text: str, replacement: str = "") -> str:
-    """Replace the user and password in the addresses of a text by *replacement*."""
-    return re.sub(r"//[^/@\s]*@", f"//{replacement}", text)
+    """Replace the user and password in the addresses of a text by *replacement*, and the values of keys by ``***``."""
+    text = re.sub(r"//[^/@\s]*@", f"//{replacement}", text)
+    return _KEY.sub(r"\1***", text)

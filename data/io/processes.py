@@ -2,13 +2,14 @@
 
 import os
 import signal
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 from typing import Any, Generic, TypeVar, cast
@@ -97,7 +98,9 @@ def _map_until_death(
 ) -> Iterator[Result]:
     """Yield results in order until a worker dies."""
     # Spawn, not fork: forking a process with threads may deadlock.
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(
+        workers, mp_context=get_context("spawn"), initializer=end_with_parent
+    ) as pool:
         queue: deque[Future[Result]] = deque()
         rest = iter(items)
         try:
@@ -155,7 +158,20 @@ def _join(process: SpawnProcess) -> int | None:
     return process.exitcode
 
 
+def end_with_parent() -> None:
+    """End this worker process when its parent is gone: a parent that was killed cannot tell its workers."""
+    parent = parent_process()
+
+    def watch() -> None:
+        if parent is not None:
+            parent.join()
+            os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
 def _answer(sender: Connection, work: Callable[[Item], Any], item: Item) -> None:
+    end_with_parent()
     try:
         answer = _Answer(work(item))
     except Exception as error:  # noqa: BLE001 - raised in the other process

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from data.check.leak_file import LEAK_TAG, summarise_leaks, write_leak_audit
+from data.io.durable import remove_leftovers
 from data.io.shared_storage import SharedStorage
 from data.pack import Pack
 from data.splits import PARTS, hash_splits
@@ -24,7 +25,7 @@ from tuning.search.scope import SCOPE_TAG, make_scope
 from tuning.settings.lock import lock_setup
 from tuning.settings.presets import get_preset
 from tuning.settings.saved_campaigns import campaign_folder
-from tuning.settings.settings import Settings
+from tuning.settings.settings import PACKS, Settings
 from tuning.tracking.client import read_commit, tracking_uri
 from tuning.tracking.descriptions import describe_campaign, describe_study
 from tuning.tracking.errors import tracker_errors
@@ -68,6 +69,7 @@ class CampaignSetup:
         self.trials = self.folder / "trials"
         check_output_folder(self.root)
         with lock_setup(self.root):
+            remove_leftovers(self.root / PACKS)
             kept = read_inputs(self.folder)
             self.pack, self.splits = prepare_data(
                 self.root, settings, self.preset, kept, keep_pack=keep_pack

@@ -1,6 +1,5 @@
 """Writes a map's folder: rasters, polygons, picture and summary. The folder appears once all files are written."""
 
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,6 +8,7 @@ from typing import Any
 
 from tqdm import tqdm
 
+from data.io.durable import building_folder
 from tuning.predict.cog import RasterWriter, choose_layers
 from tuning.predict.pick import describe_shortage
 from tuning.predict.picture.quicklook import draw_quicklook
@@ -134,10 +134,6 @@ def _write_products(job: MapJob, folder: Path, files: dict[str, Path]) -> MapTot
 def _temporary_folder(out: Path) -> Iterator[Path]:
     """Make a folder beside *out* that replaces it at the end, or is deleted after an error."""
     check_map_folder(out)
-    folder = out.with_name(f".{out.name}.{os.getpid()}")
-    folder.mkdir(parents=True)
-    try:
+    with building_folder(out) as folder:
         yield folder
         folder.replace(out)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)

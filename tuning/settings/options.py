@@ -7,6 +7,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from data.io.errors import check_no_keys
 from data.pack.augmentation import parse_augment
 from data.pack.channels import choose_channels
 from data.splits import is_cross_validation, store_split
@@ -78,6 +79,7 @@ def settings_from_options(options: dict[str, Any], root: Path) -> Settings:
     chosen |= _choose_regions(options)
     per_fold = name == "paper" and is_cross_validation(chosen["split"])
     defaults["search"] = "per-fold" if per_fold else "once"
+    check_no_keys(options.get("storage", ""))
     if "://" not in options.get("storage", "://"):
         options["storage"] = str(
             Path(options["storage"]).resolve()

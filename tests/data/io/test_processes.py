@@ -1,5 +1,8 @@
 import os
 import signal
+import subprocess
+import sys
+import time
 from functools import partial
 from pathlib import Path
 
@@ -88,3 +91,34 @@ def get_pid(number: int) -> int:
 
 def test_few_items_share_one_process() -> None:
     assert len(set(map_processes(get_pid, range(2 * ITEMS_PER_WORKER - 1), "counting"))) == 1
+
+
+def test_workers_end_when_their_parent_is_killed(tmp_path: Path) -> None:
+    code = (
+        "import sys\nfrom functools import partial\nfrom pathlib import Path\n"
+        "from tests.data.io.test_processes import wait_long\nfrom data.io.processes import map_processes\n"
+        "if __name__ == '__main__':\n"
+        "    list(map_processes(partial(wait_long, Path(sys.argv[1])), range(2), '', workers=2, progress=False))\n"
+    )
+    script = tmp_path / "parent.py"
+    script.write_text(code)
+    folder = tmp_path / "workers"
+    folder.mkdir()
+    root = Path(__file__).parents[3]
+    with subprocess.Popen(
+        [sys.executable, str(script), str(folder)], env={**os.environ, "PYTHONPATH": str(root)}
+    ) as parent:
+        while len(workers := [int(file.name) for file in folder.iterdir()]) < 2:
+            assert parent.poll() is None
+            time.sleep(0.05)
+        parent.kill()
+    deadline = time.monotonic() + 60
+    while alive := [pid for pid in workers if Path(f"/proc/{pid}").exists()]:
+        assert time.monotonic() < deadline, alive
+        time.sleep(0.05)
+
+
+def wait_long(folder: Path, number: int) -> int:
+    (folder / str(os.getpid())).touch()
+    time.sleep(300)
+    return number
