@@ -18,7 +18,9 @@ import importlib.util
 import os
 import shlex
 import sys
+import tempfile
 import time
+import traceback
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -234,6 +236,12 @@ def main() -> int:
         run(sys.argv[1:])
     except (SubmitError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
+    except Exception as error:  # noqa: BLE001 - named, and its traceback kept
+        handle, file = tempfile.mkstemp(".txt", "submit-error-")
+        with os.fdopen(handle, "w", encoding="utf-8") as stream:
+            traceback.print_exc(file=stream)
+        print(f"error: {type(error).__name__}: {error} (traceback: {file})", file=sys.stderr)
+        return 1
     return 2
 
 

@@ -1,5 +1,6 @@
 """A campaign on a small file system that becomes full, and one on a machine that runs out of memory."""
 
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -45,6 +46,17 @@ def write_ballast(disk: Path) -> Path:
     return ballast
 
 
+def check_sentence(said: str, pattern: str) -> list[str]:
+    """Return the faults of a command's output: it must name its error in one line, once, and show no traceback."""
+    errors = [line for line in said.splitlines() if line.startswith("error: ")]
+    faults = [] if len(errors) == 1 else [f"{len(errors)} errors:\n{said[-3000:]}"]
+    if not any(re.search(pattern, line) for line in errors):
+        faults.append(f"no error says {pattern!r}:\n{said[-3000:]}")
+    if (count := said.count("Traceback (most recent call last)")) or '  File "' in said:
+        faults.append(f"{count} tracebacks:\n{said[-5000:]}")
+    return faults
+
+
 def fill_disk(root: Path) -> tuple[str, list[str]]:
     """Fill the disk after the first epoch; free it and resume the campaign."""
     with mount_small_disk(root / "disk") as disk:
@@ -58,11 +70,11 @@ def fill_disk(root: Path) -> tuple[str, list[str]]:
         code = driver.wait(timeout=900)
         faults = [] if code == 1 else [f"exit code {code}, expected 1"]
         said = command.read_log()
-        if "must have " not in said or "Free space there" not in said:
-            faults.append(f"it did not report the full disk:\n{said[-3000:]}")
+        faults += check_sentence(said, "must have .* free, but has .*Free space there")
         again = Command(disk / "mlruns", WORDS, log_file=root / "again.txt")
         full = again.run()
         faults += [] if full == 1 else [f"exit code {full} on a full disk"]
+        faults += check_sentence(again.read_log(), "must have .* free, but has .*Free space there")
         ballast.unlink()
         if not finished <= command.list_finished():
             faults.append("a finished trial has lost its result")

@@ -4,6 +4,7 @@ A forked command has its own working folder, environment, user and output, as on
 are not repeated.
 """
 
+import ctypes
 import io
 import json
 import os
@@ -19,6 +20,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
+CLONE_NEWUSER, NAMELESS = 0x1000_0000, 54321
 IMPORTED = (
     *("tuning.campaign.campaign", "tuning.settings.options", "tuning.report.write_report"),
     *("tuning.registry.register", "tuning.predict.write_map", "tuning.reproduce.load_trial"),
@@ -35,7 +37,7 @@ class Call:
         words: Module and arguments.
         folder: Working folder.
         variables: Changes of the environment; None removes a variable.
-        uid: User to become; None keeps the user.
+        nameless: Whether to become a user whose number has no name, and who may write only what modes allow.
         encoding: Encoding of the terminal.
         files: Limit of open files; None keeps the limit.
     """
@@ -43,7 +45,7 @@ class Call:
     words: Sequence[str]
     folder: str
     variables: Mapping[str, str | None] = field(default_factory=dict)
-    uid: int | None = None
+    nameless: bool = False
     encoding: str = "utf-8"
     files: int | None = None
 
@@ -106,14 +108,24 @@ def _become(call: Call, output: int) -> None:
         import resource
 
         resource.setrlimit(resource.RLIMIT_NOFILE, (call.files, call.files))
-    if call.uid is not None:
-        os.setgroups([])
-        os.setgid(call.uid)
-        os.setuid(call.uid)
+    if call.nameless:
+        _become_nameless()
     sys.stdout = io.TextIOWrapper(io.FileIO(1, "w"), call.encoding, write_through=True)
     sys.stderr = io.TextIOWrapper(
         io.FileIO(2, "w"), call.encoding, "backslashreplace", write_through=True
     )
+
+
+def _become_nameless() -> None:
+    """Enter a user namespace in which this user has a number without a name, and no rights over others' files.
+
+    Raises:
+        PermissionError: If the system allows no user namespaces.
+    """
+    user, libc = os.getuid(), ctypes.CDLL(None, use_errno=True)
+    if libc.unshare(CLONE_NEWUSER):
+        raise PermissionError(ctypes.get_errno(), "no user namespaces here")
+    Path("/proc/self/uid_map").write_text(f"{NAMELESS} {user} 1")
 
 
 def _execute(call: Call, output: int) -> None:
