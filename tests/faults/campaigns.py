@@ -25,7 +25,8 @@ LONG_S = 900
 # An undisturbed campaign; each trial has one core, so that its results are the same on any machine.
 CALM_WORDS = ["--model", "unet", "log_ratio_vv", "--preset", "smoke", "--cpus-per-trial", "1"]
 EXTRA: list[str] = []  # more arguments of every new campaign: tests pass existing tiles
-# Columns that differ between two undisturbed runs of one command on a CPU: times, memory, and the runs' ids.
+# Columns that differ between two undisturbed runs of one command on a CPU: times, memory, the runs' ids, and the commit,
+# which changes where somebody edits the code meanwhile.
 VARYING = (
     "infer_seconds_total",
     "infer_seconds_per_sample",
@@ -34,6 +35,7 @@ VARYING = (
     "run_id",
     "weights_path",  # names the logged model by its id
     "campaign",
+    "git_commit",
 )
 
 
