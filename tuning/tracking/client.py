@@ -20,7 +20,7 @@ from mlflow.tracking import MlflowClient
 from mlflow.tracking._tracking_service import utils as mlflow_utils
 
 from data.io.errors import check_database_path
-from data.io.safe_json import show_value
+from data.io.safe_json import is_safe_name, show_value
 from tuning.store.creates import create_experiment
 from tuning.store.database import (
     ARTIFACTS,
@@ -213,6 +213,8 @@ def check_not_deleted(client: MlflowClient, experiment_id: str, campaign: str | 
     Raises:
         ValueError: If it has one; the message has the command that restores it.
     """
+    if campaign is not None and not is_safe_name(campaign):
+        return  # no campaign has such a name
     query = "tags.kind = 'campaign'"
     query += f" and tags.campaign = {quote(campaign)}" if campaign else ""
     for run in client.search_runs([experiment_id], query, ViewType.DELETED_ONLY, max_results=1):
