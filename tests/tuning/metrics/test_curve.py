@@ -11,6 +11,7 @@ from tests.support.pixels import Pixels, count_pixels, draw_pixels, sigmoid
 from tuning.metrics.curve import (
     average_precision,
     bound_average_precision,
+    choose_cautious_threshold,
     choose_threshold,
     f1_oracle,
     is_constant,
@@ -225,3 +226,29 @@ def test_a_map_is_constant_if_its_probabilities_share_a_bin_or_lie_in_two_neighb
     assert is_constant(count_pixels(np.full(4, 0.3, np.float32), mask))
     assert is_constant(count_pixels(np.array([0.5, 0.5 + step] * 2, np.float32), mask))
     assert not is_constant(count_pixels(np.array([0.5, 0.5 + 2 * step] * 2, np.float32), mask))
+
+
+def test_cautious_threshold_has_the_highest_f1_among_those_with_few_false_pixels() -> None:
+    rng = np.random.default_rng(5)
+    probs, mask = draw_pixels(rng, 5000)
+    counts = count_bins(probs, mask).numpy()
+    usual = choose_threshold(counts)
+    most = int(counts[0].sum())
+    assert choose_cautious_threshold(counts, most) == usual
+    limit = int(((probs >= usual) & (mask == 0)).sum()) // 2
+    cautious = choose_cautious_threshold(counts, limit)
+    assert cautious > usual
+    false = ((probs >= cautious) & (mask == 0)).sum()
+    assert false <= limit
+    allowed = [
+        score_at(counts, edge)["f1_dice"]
+        for edge in edges()[np.flatnonzero(counts.any(axis=0))]
+        if ((probs >= edge) & (mask == 0)).sum() <= limit
+    ]
+    assert score_at(counts, cautious)["f1_dice"] == pytest.approx(max(allowed))
+
+
+def test_cautious_threshold_of_a_map_that_is_sure_of_false_pixels_is_one() -> None:
+    counts = np.zeros((2, len(edges())), np.int64)
+    counts[:, -1] = 5
+    assert choose_cautious_threshold(counts, 4) == 1.0

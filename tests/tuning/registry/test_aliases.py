@@ -15,6 +15,7 @@ from tuning.registry.aliases import (
     CHALLENGER,
     CHAMPION,
     CONSIDERED,
+    RAPID,
     REFUSED,
     find_version_by_alias,
     restore_previous_champion,
@@ -125,6 +126,24 @@ def test_version_that_failed_gets_no_alias(client: MlflowClient) -> None:
     update_aliases(client, add(client, 0.5))
     update_aliases(client, add(client, 0.4))
     assert aliases(client) == {CHAMPION: 2, CHALLENGER: 3}
+
+
+def test_rapid_is_the_best_on_val_with_one_acquisition_after_the_event(
+    client: MlflowClient,
+) -> None:
+    seen = []
+    for val, early in ((0.5, "0.4"), (0.6, "0.3"), (0.4, "0.5"), (0.7, "nan"), (0.3, "0.45")):
+        update_aliases(client, add(client, val, early_val_pr_auc=early))
+        seen.append((aliases(client)[CHAMPION], aliases(client)[RAPID]))
+    assert seen == [(1, 1), (2, 1), (2, 3), (4, 3), (4, 3)]
+    update_aliases(client, add(client, 0.9, early_val_pr_auc="0.9", **LEAKY))
+    update_aliases(client, add(client, 0.9, early_val_pr_auc="0.9", **{GATE_TAG: "failed: flips"}))
+    assert aliases(client)[RAPID] == 3
+
+
+def test_a_version_without_early_scores_is_not_rapid(client: MlflowClient) -> None:
+    update_aliases(client, add(client, 0.5))
+    assert aliases(client) == {CHAMPION: 1}
 
 
 def test_long_presets_come_first(client: MlflowClient) -> None:
