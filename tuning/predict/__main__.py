@@ -84,6 +84,11 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
         help="refuse a scene that differs from what the model learnt from (default: say so)",
     )
     add(
+        "--untrusted",
+        action="store_true",
+        help="map with a registered version that has not passed its gate, and mark the map",
+    )
+    add(
         "--placebo",
         action="store_true",
         help="make no map, but count false alarms on the images before the event alone, without labels",

@@ -22,7 +22,9 @@ from data.scene.base import InputSpec
 from data.tiles.regions import DEFAULT_REGION, parse_time, read_regions
 from tuning.registry.__main__ import find_model, find_version, open_registry
 from tuning.registry.aliases import CHAMPION
+from tuning.registry.trust import Trust, examine_folder, examine_registered
 from tuning.serving.program import Program, load_program
+from tuning.statistics.expected import check_expected
 from tuning.tracking.client import find_runs
 from tuning.tracking.model_digest import FACTS, PROGRAM, fetch_registered, find_model_id
 from tuning.trial.config import check_config
@@ -50,6 +52,7 @@ class Member:
         synthetic: Whether it was trained on the synthetic twin.
         profile: What its train tiles are like; None if it was logged without.
         early: Its threshold and test scores by the number of acquisitions after the event, if there are fewer than it reads.
+        expected: Its scores on test over thresholds (:mod:`tuning.statistics.expected`); None if it was logged without.
     """
 
     uri: str
@@ -59,6 +62,7 @@ class Member:
     synthetic: bool
     profile: TrainingProfile | None = None
     early: Mapping[int, Mapping[str, float]] = field(default_factory=dict)
+    expected: Mapping[str, Any] | None = None
 
     def choose_threshold(self, after: int | None) -> float:
         """Return the threshold for so many acquisitions after the event; None for as many as it reads.
@@ -67,6 +71,20 @@ class Member:
         """
         known = [count for count in self.early if after is not None and count <= after]
         return self.early[max(known)]["threshold"] if known else self.threshold
+
+
+def examine_model(model: str, root: Path) -> Trust:
+    """Return what is known of the model that a user named, as :func:`load_members` takes it, without loading it.
+
+    Raises:
+        FileNotFoundError: If there is no registry, or a folder is no model's.
+        ValueError: If the name, alias or version is unknown.
+    """
+    if Path(model).is_dir():
+        _check_folder(Path(model))
+        return examine_folder(Path(model), _read_metadata(Path(model)))
+    client = open_registry(root)
+    return examine_registered(client, resolve_model_uri(client, model))
 
 
 def load_members(model: str, root: Path, *, ensemble: bool = False) -> list[Member]:
@@ -133,21 +151,29 @@ def _load(client: MlflowClient, uri: str) -> Member:
         return _load_folder(folder, uri, tags)
 
 
-def _load_folder(folder: Path, uri: str, tags: Mapping[str, Any] | None) -> Member:
-    """Load a model's folder; without *tags* they are read from its metadata."""
+def _check_folder(folder: Path) -> None:
     for name in (PROGRAM, FACTS, "MLmodel"):
         if not (folder / name).is_file():
             raise FileNotFoundError(
                 f"A model's folder must hold {name}, but {folder} does not. Choose the folder that "
                 "MLflow downloaded."
             )
+
+
+def _read_metadata(folder: Path) -> Mapping[str, Any]:
+    return mlflow.models.Model.load(str(folder / "MLmodel")).metadata or {}
+
+
+def _load_folder(folder: Path, uri: str, tags: Mapping[str, Any] | None) -> Member:
+    """Load a model's folder; without *tags* they are read from its metadata."""
+    _check_folder(folder)
     facts = read_json(folder / FACTS)
     spec, threshold, profile = _read_facts(facts, folder / FACTS)
     program = load_program(folder / PROGRAM)
-    if tags is None:
-        tags = mlflow.models.Model.load(str(folder / "MLmodel")).metadata or {}
-    early = _read_early(facts, folder / FACTS)
-    return Member(uri, program, spec, threshold, tags.get("data") != "real", profile, early)
+    tags = _read_metadata(folder) if tags is None else tags
+    synthetic, path = tags.get("data") != "real", folder / FACTS
+    known = _read_early(facts, path), _read_expected(facts, path)
+    return Member(uri, program, spec, threshold, synthetic, profile, *known)
 
 
 def _read_early(facts: dict[str, Any], path: Path) -> dict[int, dict[str, float]]:
@@ -164,6 +190,15 @@ def _read_early(facts: dict[str, Any], path: Path) -> dict[int, dict[str, float]
     return {int(after): scores for after, scores in stored.items()}
 
 
+def _read_expected(facts: Mapping[str, Any], path: Path) -> Mapping[str, Any] | None:
+    """Return a network's scores over thresholds; None for models of earlier versions."""
+    content = facts.get("expected")
+    if content is not None and not check_expected(content):
+        rule = "A model's expected scores must be those that were measured on test"
+        raise refused_error(rule, show_value(content), path)
+    return content
+
+
 def _read_facts(
     facts: dict[str, Any], path: Path
 ) -> tuple[InputSpec, float, TrainingProfile | None]:
@@ -175,11 +210,11 @@ def _read_facts(
     if threshold is None or not is_number(threshold, 0, 1):
         raise refused_error("A threshold must be in [0, 1]", show_value(threshold), path)
     spec = InputSpec(tuple(facts["channels"]), facts["timesteps"], facts["steps"])
+    stored = facts.get("profile")
     try:
-        profile = read_profile(facts.get("profile"))
+        profile = read_profile(stored)
     except TypeError as error:
-        got = show_value(facts.get("profile"))
-        raise refused_error(f"In a model's facts {error}", got, path) from error
+        raise refused_error(f"In a model's facts {error}", show_value(stored), path) from error
     learnt = LEGACY_EVENTS
     if profile is not None:
         learnt = tuple((name, parse_time(time)) for name, time in profile.events.items())
@@ -208,9 +243,7 @@ def _list_seeds(client: MlflowClient, uri: str) -> list[str]:
 
 
 def _read_seed(run: Run) -> int:
-    seed = run.data.tags.get("seed", "")
+    seed, place = run.data.tags.get("seed", ""), f"run {run.info.run_id}"
     if not seed.isdecimal():
-        raise refused_error(
-            "The tag seed must be a whole number", show_value(seed), f"run {run.info.run_id}"
-        )
+        raise refused_error("The tag seed must be a whole number", show_value(seed), place)
     return int(seed)

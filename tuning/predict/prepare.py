@@ -14,10 +14,12 @@ from data.scene import open_scene
 from data.scene.base import Scene
 from data.tiles import TILE_PX
 from data.tiles.manifest import describe_origin
-from tuning.predict.ensemble import Member
+from tuning.predict.ensemble import Member, examine_model
 from tuning.predict.familiarity import UNKNOWN, check_familiar, find_differences
 from tuning.predict.pick import pick_model
 from tuning.predict.predictor import Predictor
+from tuning.registry.map_facts import describe_model, format_model
+from tuning.registry.trust import check_trust
 from tuning.serving.pyfunc_model import parse_device, read_threshold
 
 WINDOW_PX = 512  # larger windows waste less on overlap, smaller ones need less memory
@@ -68,6 +70,8 @@ def prepare_map(args: argparse.Namespace) -> MapJob:
         )
 
     members, scene, picked = pick_model(args.model, args.root, open_with, ensemble=args.ensemble)
+    trust = examine_model(args.model if args.ensemble else members[0].uri, args.root)
+    check_trust(trust, untrusted=args.untrusted)
     predictor = Predictor(members, parse_device(args.device), flips=args.tta)
     after = scene.find_shortage()
     usual = float(np.mean([member.choose_threshold(after) for member in members]))
@@ -77,11 +81,22 @@ def prepare_map(args: argparse.Namespace) -> MapJob:
     if args.strict:
         check_familiar(found, describe_input(args.input))
     facts = _collect_facts(args, members, scene, found)
+    facts |= describe_model(
+        *(trust, members[0].expected, usual if threshold is None else threshold),
+        own=args.threshold is None,
+        averaged=len(members) > 1 or args.tta,
+        few=after is not None,
+    )
+    print(format_model(trust, facts))
     print(
         f"Model learnt on: {describe_origin(learnt_synthetic)} tiles; scene: {describe_origin(scene.synthetic)}, "
         f"{facts['input']}."
     )
-    for note in (*filter(None, [picked]), *scene.notes, *([UNKNOWN] if found is None else found)):
+    for note in (
+        *filter(None, [trust.warning, picked]),
+        *scene.notes,
+        *([UNKNOWN] if found is None else found),
+    ):
         print(note)
     return MapJob(
         scene,

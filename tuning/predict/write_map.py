@@ -24,12 +24,13 @@ from tuning.predict.summary import (
     format_totals,
     write_summary,
 )
+from tuning.registry.map_facts import MODEL_FACTS, flatten, name_version
 
 ORIGINS = ("model", "learnt_on", "made_from")
 PICTURE = "quicklook.png"
 SUMMARY = "summary.json"
 PLACEBO_SUMMARY = "placebo.json"
-PLACEBO_FACTS = (*ORIGINS, "networks", "input", "flips", "notes")
+PLACEBO_FACTS = (*ORIGINS, *MODEL_FACTS[:-1], "networks", "input", "flips", "notes")
 
 
 def make_map(job: MapJob, out: Path) -> MapTotals:
@@ -83,7 +84,7 @@ def _rasterise(job: MapJob, out: Path) -> Iterator[tuple[Path, dict[str, Path]]]
     """Map a scene into rasters; yield their folder, which becomes *out* at the end, and their files by layer."""
     scene, predictor = job.scene, job.predictor
     layers = choose_layers(predictor.layers)
-    tags = {name: str(value) for name, value in job.facts.items()}
+    tags = flatten(job.facts)
     with (
         _temporary_folder(out) as folder,
         RasterWriter(folder, scene.grid, layers, tags) as rasters,
@@ -106,10 +107,12 @@ def _write_products(job: MapJob, folder: Path, files: dict[str, Path]) -> MapTot
     scene, threshold = job.scene, job.threshold
     scene.no_data.add_notes(scene.notes)
     origin = format_origins(job.facts["learnt_on"], job.facts["made_from"])
+    about = {name: job.facts[name] for name in (*ORIGINS, *MODEL_FACTS)}
+    warnings = [job.facts["warning"]] if job.facts["warning"] else []
     totals = write_polygons(
         *(folder, files["mask"], files["probability"], files.get("spread")),
         coverage=files["coverage"],
-        about={"description": origin} | {name: str(job.facts[name]) for name in ORIGINS},
+        about={"description": ". ".join([origin, *warnings])} | flatten(about),
     )
     check_mapped(totals, job.facts["input"], scene.excluded)
     differences = job.facts.get("differs_from_training")
@@ -118,10 +121,10 @@ def _write_products(job: MapJob, folder: Path, files: dict[str, Path]) -> MapTot
     draw_quicklook(
         *(folder / PICTURE, files["probability"], files["mask"], files["relief"]),
         threshold=threshold,
-        title=f"Landslide probability, {job.facts['model']}",
+        title=f"Landslide probability, {name_version(job.facts)}",
         caption=format_totals(totals, threshold),
         origin=origin,
-        cautions=cautions,
+        cautions=[*warnings, *cautions],
         heights=scene.has_heights,
         coverage=files["coverage"],
     )

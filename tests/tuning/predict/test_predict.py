@@ -64,7 +64,8 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     runs = [log_seed(client, experiment, root / str(seed), seed) for seed in (42, 123)]
     client.create_registered_model(NAME)
     run_id, uri = runs[0]
-    client.create_model_version(NAME, uri, run_id, model_id=uri.removeprefix("models:/"))
+    model_id = uri.removeprefix("models:/")
+    client.create_model_version(NAME, uri, run_id, tags={"gate": "passed"}, model_id=model_id)
     client.set_registered_model_alias(NAME, CHAMPION, "1")
     return root
 
