@@ -3,6 +3,7 @@
 import logging
 import shlex
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -13,8 +14,8 @@ from data.pack.dataset import TileDataset, check_input_varies
 from data.pack.log_ratio import describe_pairs
 from data.pack.normalisation import make_normalisation, save_normalisation
 from data.splits import PARTS, Split, list_folds, make_split
-from data.tiles import Units
-from tuning.campaign.find_tiles import describe_events, find_tiles, locate_tiles
+from data.tiles import Units, tile_path
+from tuning.campaign.find_tiles import describe_events, find_tiles, locate_tiles, survey_twin
 from tuning.campaign.identity import (
     CampaignInputs,
     check_same_pack,
@@ -68,7 +69,8 @@ def prepare_data(
     splits = []
     for name in list_folds(settings.split, pack.regions):
         split = make_split(name, pack.surveys(), root / PACKS)
-        _log_split(split, whole=preset.tiles_per_part is None)
+        split = replace(split, missing=_find_absent(split, settings))
+        _log_split(split)
         _check_labels(pack, split)
         norm = make_normalisation(settings.norm, pack, split.train, settings.channels)
         cpu = torch.device("cpu")
@@ -174,9 +176,22 @@ def _check_labels(pack: Pack, split: Split) -> None:
             )
 
 
-def _log_split(split: Split, *, whole: bool) -> None:
+def _find_absent(split: Split, settings: Settings) -> tuple[str, ...]:
+    """Return the tiles of a split that the data lack; those that a short preset leaves out are not among them."""
+    if settings.data == TWIN:
+        known = survey_twin(settings.regions)
+        return tuple(tile for tile in split.missing if tile not in known)
+    folder, modalities = Path(settings.data), list_modalities(settings.channels)
+    return tuple(
+        tile
+        for tile in split.missing
+        if not all(tile_path(folder, tile, one).is_file() for one in modalities)
+    )
+
+
+def _log_split(split: Split) -> None:
     """Log the sizes of a split, and the tiles that it does not use."""
-    if whole and split.missing:
+    if split.missing:
         logger.warning(
             "Tiles of the split that are missing in the data: %s.", ", ".join(split.missing)
         )

@@ -229,6 +229,13 @@ def format_places(places: tuple[int, int] | None) -> str:
     return str(first) if first == last else f"{first} to {last}"
 
 
+def format_ends(low: float, high: float, spec: str = ".3f") -> str:
+    """Format an interval, or say why there is none."""
+    if np.isnan([low, high]).any():
+        return "none: too few tiles"
+    return f"{low:{spec}} to {high:{spec}}"
+
+
 def make_comparison_rows(ranking: Ranking) -> list[dict[str, Any]]:
     """Make the rows of ``pairwise.csv``: the primary family by average precision, and F1, which is exploratory."""
     rows = []

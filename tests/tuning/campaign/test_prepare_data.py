@@ -1,13 +1,16 @@
 """A campaign of several models needs test tiles in enough spatial blocks."""
 
 import logging
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from tuning.campaign.prepare_data import _check_test_blocks
+from data.splits import Split
+from data.tiles import tile_path
+from tuning.campaign.prepare_data import _check_test_blocks, _find_absent
 
 
 def check(tiles: int, models: tuple[str, ...] = ("unet", "attention_unet"), edge: int = 3) -> None:
@@ -39,3 +42,23 @@ def test_fewer_test_tiles_than_blocks_run_with_a_warning(caplog: pytest.LogCaptu
     with caplog.at_level(logging.WARNING):
         check(4)
     assert "there are 4 test tiles: every verdict will be undecided" in caplog.text
+
+
+@pytest.mark.parametrize("data", ["twin", "folder"])
+def test_tiles_that_a_split_lists_and_the_data_lack_are_told_from_those_left_out(
+    data: str, tmp_path: Path
+) -> None:
+    """A short preset leaves out tile 579, which exists; the two large numbers do not."""
+    for orbit in ("s1asc", "s1dsc"):
+        file = tile_path(tmp_path, "hokkaido_579", orbit)
+        file.parent.mkdir()
+        file.touch()
+    tile_path(tmp_path, "hokkaido_88888", "s1asc").touch()  # one orbit alone
+    missing = ("hokkaido_579", "hokkaido_88888", "hokkaido_99999")
+    split = Split("mine", ("hokkaido_1",), ("hokkaido_2",), ("hokkaido_3",), missing=missing)
+    settings: Any = SimpleNamespace(
+        data="twin" if data == "twin" else str(tmp_path),
+        regions=("hokkaido",),
+        channels=("s1asc:VV", "s1dsc:VV"),
+    )
+    assert _find_absent(split, settings) == missing[1:]

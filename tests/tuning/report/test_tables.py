@@ -16,6 +16,7 @@ from tuning.metrics.calibration import calibration_error
 from tuning.metrics.recalibration import fit_calibration, recalibrate
 from tuning.metrics.scores import METRICS, Confusion, PixelMetric
 from tuning.report.reference_layers import write_reference_layers, write_split_audit
+from tuning.report.tables import format_ends
 from tuning.report.write_report import EXPECTED_RUNS_TAG, write_report
 from tuning.tracking.client import connect, find_runs
 from tuning.tracking.payloads import CampaignContext
@@ -96,3 +97,9 @@ def test_calibration_errors_are_reported_before_and_after(
     assert after < 0.2 * row["ece_mean"]  # a log-ratio is no probability
     page = (tmp_path / "reports" / "one" / "report.html").read_text()
     assert "calibration error, calibrated" in page
+
+
+def test_an_interval_that_is_not_defined_says_why() -> None:
+    assert format_ends(0.1234, 0.5) == "0.123 to 0.500"
+    assert format_ends(-0.0001, 0.5, "z.3f") == "0.000 to 0.500"
+    assert format_ends(float("nan"), float("nan")) == "none: too few tiles"

@@ -8,6 +8,7 @@ from tuning.baselines.baselines import DESCRIPTION, KIND
 from tuning.page.html import Block, Section, Table, Text
 from tuning.report.context import ReportContext, format_spread
 from tuning.report.fairness import count_trials, group_by_input
+from tuning.report.tables import format_ends
 from tuning.statistics.family import Comparison
 
 COLUMNS = (
@@ -81,7 +82,7 @@ def _make_row(row: dict[Any, Any]) -> list[Any]:
         row["model"],
         row["rank"],
         format_spread(row, "pr_auc"),
-        f"{row['pr_auc_low']:.3f} to {row['pr_auc_high']:.3f}",
+        format_ends(row["pr_auc_low"], row["pr_auc_high"]),
         row["reads_context"],
         count_trials(row),
         format_spread(row, "f1_dice"),
@@ -98,7 +99,7 @@ def make_pair_row(pair: Comparison) -> list[Any]:
         pair.a,
         pair.b,
         pair.difference,
-        f"{pair.low:z.3f} to {pair.high:z.3f}",
+        format_ends(pair.low, pair.high, "z.3f"),
         pair.p,
         verdict,
     ]

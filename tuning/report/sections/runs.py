@@ -44,7 +44,8 @@ def build_splits_section(context: ReportContext) -> Section:
     """Build the section on the split: size of train, val and test, tiles that touch train, and the map."""
     file = context.folder / "splits.json"
     try:
-        rows = _make_part_rows(read_json(file))
+        document = read_json(file)
+        rows, absent = _make_part_rows(document), _describe_absent(document)
     except (KeyError, TypeError, AttributeError) as error:
         raise refused_error(
             "The audit of splits must have the format of `data.splits.audit`",
@@ -60,9 +61,19 @@ def build_splits_section(context: ReportContext) -> Section:
                 rows,
                 "Size of train, val and test, and how many of their tiles touch a train tile",
             ),
+            *map(Text, absent),
             Image(context.folder / "splits.png", "Map of the train, val and test tiles"),
         ],
     )
+
+
+def _describe_absent(document: dict[str, Any]) -> list[str]:
+    """Name the tiles of each split that the data lack, one sentence per split."""
+    return [
+        f"Split {split['name']} lists {len(names)} tiles that the data lack: {', '.join(sorted(map(str, names)))}."
+        for split in document["splits"]
+        if (names := split.get("missing", ()))
+    ]
 
 
 def _make_part_rows(document: dict[str, Any]) -> list[list[Any]]:
