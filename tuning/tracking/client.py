@@ -195,11 +195,7 @@ def find_runs(client: MlflowClient, experiment_id: str, **tags: str) -> list[Run
 
 
 def check_writable(client: MlflowClient, root: Path) -> None:
-    """Check that this user may write the database of an output folder.
-
-    Raises:
-        PermissionError: If only a copy of it is open for reading.
-    """
+    """Raise PermissionError unless this user may write the database of an output folder."""
     if is_read_only(str(client.tracking_uri)):
         raise PermissionError(
             f"A command that changes runs or models must write in its output folder, but {root} may only be read. Ask "
