@@ -34,7 +34,7 @@ from data.tiles.events import check_given_events, fill_events
 from data.tiles.manifest import mixed_error
 from data.tiles.paths import region_of
 
-FORMAT = 6  # increase when the layout of the files changes: older packs are then rebuilt
+FORMAT = 7  # increase when the layout of the files changes: older packs are then rebuilt
 MANIFEST = "manifest.json"
 _MAPS = {"mask.u8": np.uint8, "dem.i16": np.int16, "slope.f16": np.float16}
 _TABLES = ("times", "moments", "own_events", "corners")

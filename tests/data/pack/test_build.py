@@ -202,7 +202,7 @@ def test_loading_refuses_a_damaged_or_older_pack(pack: Pack, tmp_path: Path) -> 
         load_pack(copy)
     manifest = json.loads((copy / "manifest.json").read_text())
     (copy / "manifest.json").write_text(json.dumps(manifest | {"format": 1}))
-    with pytest.raises(ValueError, match=r"must have format 6, but got 1 in .*Build it again"):
+    with pytest.raises(ValueError, match=r"must have format 7, but got 1 in .*Build it again"):
         load_pack(copy)
     assert "damaged" in READER_CRASHED
 

@@ -98,7 +98,7 @@ def test_damaged_rows_are_not_copied_into_another_pack(own: Path, twin: Path, pa
 
 def test_a_pack_of_an_earlier_version_is_built_anew(own: Path, twin: Path, pack: Pack) -> None:
     manifest = own / "manifest.json"
-    manifest.write_text(manifest.read_text().replace('"format": 6', '"format": 5'))
-    with pytest.raises(ValueError, match=r"must have format 6, but got 5 in .*Build it again"):
+    manifest.write_text(manifest.read_text().replace('"format": 7', '"format": 6'))
+    with pytest.raises(ValueError, match=r"must have format 7, but got 6 in .*Build it again"):
         load_pack(own)
     assert make_pack(twin, own.parent, tile_ids=pack.tile_ids[:1]).hash != pack.hash
