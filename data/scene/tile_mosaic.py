@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
@@ -107,12 +107,14 @@ class Mosaic(Scene):
         units: Unit of the backscatter in the files.
         tiles: Tile ids by row and column in the mosaic.
         tile_events: Event of each tile, UTC.
+        refused: Why the network cannot map the dates of tiles that were read so far.
     """
 
     root: Path
     units: Units
     tiles: dict[Cell, str]
     tile_events: dict[str, np.datetime64]
+    refused: list[DatesError] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         columns = self.grid.width // TILE_PX
@@ -122,20 +124,11 @@ class Mosaic(Scene):
     def check_dates(self) -> None:
         """Raise DatesError if the network cannot map the dates of several tiles that are spread over the mosaic."""
         tiles = list(self.tiles.values())
-        errors = []
         for tile_id in tiles[:: max(1, len(tiles) // _CHECKED)]:
-            try:
-                self._load_tile(tile_id)
-            except DatesError as error:
-                errors.append(error)
-            except (TileError, FileNotFoundError, ValueError):
-                continue  # named when it is mapped
-            else:
+            if self._read_tile(tile_id) is not None:
                 return
-            finally:
-                self.dates.clear()  # they are read again when the tile is mapped
-        if errors:
-            raise errors[0]
+        if self.refused:
+            raise self.refused[0]
 
     def list_windows(self, side: int, overlap: int) -> list[Window]:
         """List a window per tile and per seam; *side* is ignored, since windows have the tiles' size.
@@ -177,6 +170,8 @@ class Mosaic(Scene):
         try:
             tile = self._load_tile(tile_id)
         except (TileError, FileNotFoundError, ValueError) as error:
+            if isinstance(error, DatesError):
+                self.refused.append(error)
             self.excluded[tile_id] = str(error)
             logger.warning("Excluded %s: %s", tile_id, error)
             return None

@@ -86,7 +86,7 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
     add(
         "--untrusted",
         action="store_true",
-        help="map with a registered version that has not passed its gate, and mark the map",
+        help="map with a registered version that has not passed its gate, or a scene of other dates than it learnt from, and mark the map",
     )
     add(
         "--placebo",

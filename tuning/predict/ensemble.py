@@ -65,12 +65,13 @@ class Member:
     expected: Mapping[str, Any] | None = None
 
     def choose_threshold(self, after: int | None) -> float:
-        """Return the threshold for so many acquisitions after the event; None for as many as it reads.
+        """Return the threshold for so many acquisitions after the event; None for as many as it reads."""
+        return self.find_early(after).get("threshold", self.threshold)
 
-        Of a number that was not measured, the one of the next smaller number.
-        """
+    def find_early(self, after: int | None) -> Mapping[str, float]:
+        """Return the scores with so many acquisitions after the event, or with the next smaller number; nothing without."""
         known = [count for count in self.early if after is not None and count <= after]
-        return self.early[max(known)]["threshold"] if known else self.threshold
+        return self.early[max(known)] if known else {}
 
 
 def examine_model(model: str, root: Path) -> Trust:

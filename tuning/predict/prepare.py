@@ -14,7 +14,8 @@ from data.scene import open_scene
 from data.scene.base import Scene
 from data.tiles import TILE_PX
 from data.tiles.manifest import describe_origin
-from tuning.predict.ensemble import Member, examine_model
+from data.tiles.map_dates import DatesError
+from tuning.predict.ensemble import Member, examine_model, load_members
 from tuning.predict.familiarity import UNKNOWN, check_familiar, find_differences
 from tuning.predict.pick import pick_model
 from tuning.predict.predictor import Predictor
@@ -61,15 +62,26 @@ def prepare_map(args: argparse.Namespace) -> MapJob:
     check_map_folder(args.out)
     placebo = Placebo(args.placebo_event) if args.placebo else None
 
-    def open_with(members: Sequence[Member]) -> Scene:
+    def open_with(members: Sequence[Member], *, any_dates: bool = False) -> Scene:
+        spec = replace(members[0].spec, event=args.event, placebo=placebo)
         return open_scene(
-            *(args.input, replace(members[0].spec, event=args.event, placebo=placebo), args.units),
+            *(args.input, replace(spec, learnt=()) if any_dates else spec, args.units),
             resample=args.resample,
             pattern=args.pattern,
             orbit=args.orbit,
         )
 
-    members, scene, picked = pick_model(args.model, args.root, open_with, ensemble=args.ensemble)
+    picked = other_dates = ""
+    try:
+        members, scene, picked = pick_model(
+            args.model, args.root, open_with, ensemble=args.ensemble
+        )
+    except DatesError as error:
+        if not args.untrusted:
+            raise DatesError(f"{error} With --untrusted it is mapped, and marked.") from error
+        members = load_members(args.model, args.root, ensemble=args.ensemble)
+        scene = open_with(members, any_dates=True)
+        other_dates = f"Not trusted: {error}"
     trust = examine_model(args.model if args.ensemble else members[0].uri, args.root)
     check_trust(trust, untrusted=args.untrusted)
     predictor = Predictor(members, parse_device(args.device), flips=args.tta)
@@ -85,15 +97,16 @@ def prepare_map(args: argparse.Namespace) -> MapJob:
         *(trust, members[0].expected, usual if threshold is None else threshold),
         own=args.threshold is None,
         averaged=len(members) > 1 or args.tta,
-        few=after is not None,
+        few=None if after is None else members[0].find_early(after),
     )
+    facts["warning"] = " ".join(filter(None, [facts["warning"], other_dates]))
     print(format_model(trust, facts))
     print(
         f"Model learnt on: {describe_origin(learnt_synthetic)} tiles; scene: {describe_origin(scene.synthetic)}, "
         f"{facts['input']}."
     )
     for note in (
-        *filter(None, [trust.warning, picked]),
+        *filter(None, [facts["warning"], picked]),
         *scene.notes,
         *([UNKNOWN] if found is None else found),
     ):

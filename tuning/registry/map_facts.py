@@ -20,7 +20,7 @@ def describe_model(
     *,
     own: bool,
     averaged: bool,
-    few: bool = False,
+    few: Mapping[str, float] | None = None,
 ) -> dict[str, Any]:
     """Return the facts of ``MODEL_FACTS``; the arguments are those of :func:`describe_expected`."""
     scores = describe_expected(expected, threshold, trust, own=own, averaged=averaged, few=few)
@@ -44,7 +44,7 @@ def describe_expected(
     *,
     own: bool,
     averaged: bool,
-    few: bool = False,
+    few: Mapping[str, float] | None = None,
 ) -> dict[str, Any]:
     """Return ``precision`` and ``recall`` that a map may expect, each with ``value``, ``low`` and ``high``, and a ``note``.
 
@@ -54,12 +54,13 @@ def describe_expected(
         trust: The model; its registry may have the scores at its own threshold.
         own: Whether *threshold* is the model's.
         averaged: Whether the map averages over networks or flips, whose scores nobody measured.
-        few: Whether the scene has fewer acquisitions after the event than the model reads.
+        few: The model's scores with as few acquisitions after the event as the scene has, empty if they are not known; None
+            if the scene has as many as the model reads.
     """
     if averaged:
         return _unknown("Unknown: the average over networks or flips was not measured on test.")
-    if few:
-        return _unknown("Unknown: the model was measured with more acquisitions after the event.")
+    if few is not None:
+        return _expect_few(few, threshold)
     if expected is not None:
         found = {name: vars(expect_at(expected, name, threshold)) for name in NAMES}
         if all(one["value"] is None for one in found.values()):
@@ -71,6 +72,15 @@ def describe_expected(
         }
         return found | {"note": "On the model's own test tiles; it was logged without intervals."}
     return _unknown("Unknown: the model was logged without its scores over thresholds.")
+
+
+def _expect_few(few: Mapping[str, float], threshold: float) -> dict[str, Any]:
+    if few.get("threshold") != threshold or not set(NAMES) <= few.keys():
+        return _unknown("Unknown: the model was measured with more acquisitions after the event.")
+    found = {name: {"value": few[name], "low": None, "high": None} for name in NAMES}
+    return found | {
+        "note": "On the model's own test tiles, with as few acquisitions after the event."
+    }
 
 
 def _unknown(note: str) -> dict[str, Any]:

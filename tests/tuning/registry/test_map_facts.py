@@ -54,3 +54,14 @@ def test_tags_are_flat_and_say_what_is_unknown() -> None:
         "trained_on_split": "blocks",
         "trained_on_preset": "unknown",
     }
+
+
+def test_with_few_acquisitions_the_scores_are_those_measured_with_as_few() -> None:
+    few = {"threshold": 0.6, "precision": 0.5, "recall": 0.4}
+    found = describe_expected(EXPECTED, 0.6, TRUST, own=True, averaged=False, few=few)
+    assert format_expected(found).startswith("Expected precision 0.50, recall 0.40. On the model's")
+    for other, threshold in (({}, 0.6), (few, 0.3)):
+        unknown = describe_expected(EXPECTED, threshold, TRUST, own=True, averaged=False, few=other)
+        assert unknown["note"] == (
+            "Unknown: the model was measured with more acquisitions after the event."
+        )
