@@ -224,7 +224,7 @@ def test_page_has_all_sections(root: Path, table: pd.DataFrame) -> None:
     folder = root / "reports" / "first" / "Figures" / "VanillaUNet"
     examples = len(list(folder.glob("*_qual_*.png")))
     assert examples > 1
-    assert page.count("<img") == 5 + examples + 1 + 1  # comparisons, examples of both, map
+    assert page.count("<img") == 6 + examples + 1 + 1  # comparisons, examples of both, map
 
 
 @pytest.mark.parametrize("width", [360, 1280])
@@ -312,9 +312,11 @@ def test_registered_model_answers_as_in_training(
     folder = root / "first" / str(unet(table)["seed"])
     with np.load(folder / "examples.npz") as examples:
         ids, expected = [str(tile) for tile in examples["tile_ids"]], examples["probs"]
+    below = expected < 0.999  # nearer to 1, float32 no longer tells apart what calibration spreads
     expected = read_calibration(TrialFolder(folder)).apply(expected)
     x = read_db(pack, pack.rows(ids))
-    assert np.abs(loaded.predict(x.numpy()) - expected).max() <= 1e-5
+    assert below.mean() > 0.5
+    assert np.abs(loaded.predict(x.numpy()) - expected)[below].max() <= 1e-4
 
 
 def test_program_takes_missing_pixels_as_the_mean(root: Path, pack: Pack) -> None:
