@@ -214,7 +214,7 @@ def find_units(
     given: Units | None,
     notes: list[str],
 ) -> Units:
-    """Return the unit of the backscatter, told by a sample of all bands and orbits together.
+    """Return the unit of the backscatter, found from a sample of all bands and orbits together.
 
     Args:
         series: Sentinel-1 by modality.
@@ -237,5 +237,7 @@ def find_units(
         notes.append(f"Backscatter of {names} was converted from linear power to dB.")
     if given is None:
         word = "linear power" if units == "linear" else "dB"
-        notes.append(f"The unit of the backscatter, {word}, was told by its values: {found.text}.")
+        notes.append(
+            f"The unit of the backscatter, {word}, was found from its values: {found.text}."
+        )
     return units

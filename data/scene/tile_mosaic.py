@@ -82,7 +82,9 @@ def open_mosaic(path: Path, spec: InputSpec, units: Units | None = None) -> "Mos
         tile_events=events,
     )
     if units is None and source.guessed:
-        scene.notes.append(f"The unit of the backscatter, {source.units}, was told by its values.")
+        scene.notes.append(
+            f"The unit of the backscatter, {source.units}, was found from its values."
+        )
     if source.units == "linear":
         scene.notes.append("Backscatter was converted from linear power to dB.")
     scene.check_dates()

@@ -28,7 +28,7 @@ class TileManifest:
         origin: Release and repository, for display.
         units: Unit of the backscatter in the files.
         seed: The twin's seed; None for other tiles.
-        guessed: Whether the unit was told by the values of tiles.
+        guessed: Whether the unit was found from the values of tiles.
     """
 
     root: Path
@@ -40,7 +40,7 @@ class TileManifest:
 
     def __str__(self) -> str:
         kind = describe_origin(self.synthetic)
-        told = ", told by its values" if self.guessed else ""
+        told = ", found from its values" if self.guessed else ""
         return (
             f"Data: {kind} tiles in {self.root} ({self.origin}, backscatter in {self.units}{told})."
         )
@@ -61,7 +61,7 @@ def read_manifest(root: Path, units: Units | None = None) -> TileManifest:
     Args:
         root: Folder that holds ``s1asc/`` or ``s1dsc/``.
         units: Unit of the backscatter. By default it follows from the manifest's release (``harmonized``: dB, ``raw``:
-            linear); without a manifest it is told by the values of the first readable file of each orbit.
+            linear); without a manifest it is found from the values of the first readable file of each orbit.
 
     Raises:
         FileNotFoundError: If there is no manifest and no tile.

@@ -101,7 +101,7 @@ def read_values(variable: Any, step: int | None = None) -> np.ndarray:
     """Read and decode a variable over the dims that it has of (time, x, y), in this order.
 
     Args:
-        variable: A netCDF4 variable; its dims are told by their names.
+        variable: A netCDF4 variable; its dims are found by their names.
         step: Acquisition to read, without the dim of time; all if None.
 
     Returns:

@@ -1,4 +1,4 @@
-"""The unit of backscatter, told by the distribution of its values.
+"""The unit of backscatter, found from the distribution of its values.
 
 Backscatter in dB is negative nearly everywhere; linear power is small and positive, but for what the subtraction of noise
 leaves below zero. Amplitude, its square root, is small and positive too, but brighter than power can be on natural surfaces.
@@ -64,7 +64,7 @@ def judge_units(samples: Mapping[str, np.ndarray]) -> Judgement:
         )
         return Judgement(None, text, conflict=True)
     whole = np.concatenate(list(known.values()))
-    text = f"median {np.median(whole):.3g}, {np.mean(whole < 0):.3g} of the values below zero"
+    text = f"median {np.median(whole):.3g}, {np.mean(whole < 0):.1%} of the values below zero"
     # A band that is too bright for power, beside one that is not, is amplitude.
     if "linear" in decided and any(_is_bright(one, name[-2:]) for name, one in known.items()):
         decided = set()

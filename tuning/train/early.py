@@ -23,6 +23,7 @@ MOST = 3  # acquisitions after the event
 ALL = "all"  # in the names of the scores: all acquisitions that the network reads
 KEPT = ("threshold", "precision", "recall", "alarms_per_km2")  # scores that are stored with a model
 _BATCH = 16
+_FACTOR, _STEPS = 1.25, 16  # of the odds, so that they rise to 36 times at most
 
 Open = Callable[[int | None], TileDataset]  # most acquisitions after the event, None for all
 
@@ -44,7 +45,7 @@ def measure_early(model: nn.Module, open_val: Open, open_test: Open) -> dict[str
     """Measure a network with few acquisitions after the event, and with all that it reads.
 
     The threshold of few acquisitions is that of the highest F1 on val among those at which val has no more false pixels than
-    with all acquisitions at their own threshold.
+    with all acquisitions at their own threshold; from there it is raised until val has no more false alarms either.
 
     Args:
         model: The network in eval mode: normalised ``(B, T, C, H, W)`` to logits ``(B, 1, H, W)``.
@@ -59,13 +60,16 @@ def measure_early(model: nn.Module, open_val: Open, open_test: Open) -> dict[str
     early = list_early(open_val(None))
     if not early:
         return {}
-    whole, _ = _count(model, open_val(None))
+    masks = _read_masks(open_val(None))
+    whole, bins = _count(model, open_val(None))
     threshold = choose_threshold(whole)
     most_false = confuse(whole, threshold).fp
+    most_alarms = _count_alarms(bins, masks, threshold)
     scores = _rate(model, whole, threshold, open_test(None), ALL)
     for after in early:
-        val, _ = _count(model, open_val(after))
+        val, bins = _count(model, open_val(after))
         chosen = choose_cautious_threshold(val, most_false)
+        chosen = _raise_threshold(bins, masks, chosen, most_alarms)
         scores |= _rate(model, val, chosen, open_test(after), after)
     return scores
 
@@ -84,8 +88,7 @@ def _rate(
     model: nn.Module, val: np.ndarray, threshold: float, test: TileDataset, after: int | str
 ) -> dict[str, float]:
     counts, bins = _count(model, test)
-    masks = np.concatenate([batch.mask.cpu().numpy() for batch in test.batches(_BATCH)])
-    found = count_objects(bins >= reach(threshold), masks).total()
+    masks = _read_masks(test)
     km2 = masks.size * PIXEL_M**2 / 1e6
     score = score_confusion(confuse(counts, threshold))
     values: dict[str, Any] = {
@@ -93,9 +96,33 @@ def _rate(
         "threshold": threshold,
         "pr_auc": average_precision(counts),
         **{name: score[name] for name in ("precision", "recall", "f1_dice")},
-        "alarms_per_km2": float(found.found.sum() - found.touching.sum()) / km2,
+        "alarms_per_km2": _count_alarms(bins, masks, threshold) / km2,
     }
     return {name_score(name, after): float(value) for name, value in values.items()}
+
+
+def _read_masks(tiles: TileDataset) -> np.ndarray:
+    return np.concatenate([batch.mask.cpu().numpy() for batch in tiles.batches(_BATCH)])
+
+
+def _count_alarms(bins: np.ndarray, masks: np.ndarray, threshold: float) -> int:
+    """Return the found objects that touch no landslide."""
+    found = count_objects(bins >= reach(threshold), masks).total()
+    return int(found.found.sum() - found.touching.sum())
+
+
+def _raise_threshold(
+    bins: np.ndarray, masks: np.ndarray, threshold: float, most_alarms: int
+) -> float:
+    """Return the lowest of some rising thresholds with at most so many false alarms; if none has, that with the fewest."""
+    odds = threshold / max(1 - threshold, 1e-6)
+    rising = [odds * _FACTOR**step for step in range(_STEPS + 1)]
+    found: dict[float, int] = {}
+    for raised in (each / (1 + each) for each in rising):
+        found[raised] = _count_alarms(bins, masks, raised)
+        if found[raised] <= most_alarms:
+            return raised
+    return min(found, key=lambda raised: found[raised])
 
 
 @torch.no_grad()

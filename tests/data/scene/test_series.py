@@ -1,4 +1,4 @@
-"""Every pixel of a datacube is checked as it is read, and its unit is told by all bands and orbits together."""
+"""Every pixel of a datacube is checked as it is read, and its unit is found from all bands and orbits together."""
 
 import zlib
 from pathlib import Path
@@ -103,7 +103,7 @@ def test_linear_power_with_negative_pixels_is_linear_and_said(tmp_path: Path) ->
         dataset["VV"].values[:, 20, 20:23] = -1e-4
     cube = open_cube(write_netcdf(groups, tmp_path / "b.nc"), SPEC)
     assert "Backscatter of s1asc, s1dsc was converted from linear power to dB." in cube.notes
-    text = "The unit of the backscatter, linear power, was told by its values: median 0.0"
+    text = "The unit of the backscatter, linear power, was found from its values: median 0.0"
     assert any(note.startswith(text) for note in cube.notes)
     wanted[:, [0, 2], 20, 20:23] = np.nan
     np.testing.assert_array_equal(read_in_rows(cube)[0], wanted)

@@ -129,7 +129,7 @@ def test_a_folder_of_linear_power_is_converted_and_noted(tmp_path: Path) -> None
     scene = open_mosaic(tmp_path / "linear", SPEC)
     np.testing.assert_allclose(read_all(scene)[0, 0], wanted, atol=0.02)
     assert scene.notes == [
-        "The unit of the backscatter, linear, was told by its values.",
+        "The unit of the backscatter, linear, was found from its values.",
         "Backscatter was converted from linear power to dB.",
     ]
 

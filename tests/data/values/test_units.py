@@ -1,4 +1,4 @@
-"""The unit of backscatter is told by the distribution of all values, or left in doubt."""
+"""The unit of backscatter is found from the distribution of all values, or left in doubt."""
 
 import numpy as np
 import pytest
@@ -45,7 +45,7 @@ def spoil(bands: Bands, share: float, value: float, *names: str) -> Bands:
         ({"VV": np.full((9, 9), np.nan)}, None),
     ],
 )
-def test_the_unit_is_told_by_the_distribution(bands: Bands, units: str | None) -> None:
+def test_the_unit_is_found_from_the_distribution(bands: Bands, units: str | None) -> None:
     found = judge_units(bands)
     assert (found.units, found.conflict) == (units, False)
 
@@ -58,5 +58,5 @@ def test_bands_in_two_units_contradict_each_other() -> None:
 
 def test_the_reason_has_numbers() -> None:
     assert judge_units({"VV": np.array([-9.0, -8, -8, 1])}).text == (
-        "median -8, 0.75 of the values below zero"
+        "median -8, 75.0% of the values below zero"
     )

@@ -13,11 +13,15 @@ from data.pack import Pack
 from data.pack.dataset import TileDataset
 from data.pack.normalisation import make_normalisation
 from data.splits import Split
-from tuning.metrics.curve import choose_threshold
+from tuning.metrics.curve import choose_cautious_threshold, choose_threshold
+from tuning.metrics.histogram import to_bins
 from tuning.metrics.scores import confuse
 from tuning.train.early import (
     KEPT,
     _count,
+    _count_alarms,
+    _raise_threshold,
+    _read_masks,
     list_early,
     measure_early,
     name_score,
@@ -61,13 +65,19 @@ def test_early_scores_are_those_of_the_first_images_at_a_threshold_without_more_
     val, test = openers
     model = Change()
     scores = measure_early(model, val, test)
-    whole, _ = _count(model, val(None))
+    whole, all_bins = _count(model, val(None))
+    masks = _read_masks(val(None))
     assert scores[name_score("threshold", "all")] == choose_threshold(whole)
     most = confuse(whole, choose_threshold(whole)).fp
     for after in (1, 2):
         counts, bins = _count(model, val(after))
         threshold = scores[name_score("threshold", after)]
         assert confuse(counts, threshold).fp <= most
+        cautious = choose_cautious_threshold(counts, most)
+        limit = _count_alarms(all_bins, masks, choose_threshold(whole))
+        allowed = max(limit, _count_alarms(bins, masks, cautious))
+        assert threshold >= cautious - 1e-9
+        assert _count_alarms(bins, masks, threshold) <= allowed
         on_test, _ = _count(model, test(after))
         cases = confuse(on_test, threshold)
         assert scores[name_score("recall", after)] == pytest.approx(
@@ -91,3 +101,17 @@ def test_stored_scores_are_read_by_number_of_acquisitions(tmp_path: Path) -> Non
     values = {name_score(name, 1): number / 10 for number, name in enumerate(KEPT)}
     trial.write("early", values | {"pr_auc_after_all": 0.5, "threshold_after_all": 0.5})
     assert read_early_scores(trial) == {"1": dict(zip(KEPT, np.arange(4) / 10, strict=True))}
+
+
+def test_threshold_rises_until_there_are_no_more_false_alarms() -> None:
+    masks = np.zeros((1, 16, 16), np.uint8)
+    masks[0, :4, :4] = 1
+    probs = np.zeros((1, 16, 16), np.float32)
+    probs[0, :4, :4], probs[0, 8, 8], probs[0, 12, 12] = 0.9, 0.6, 0.7  # two false alarms
+    bins = to_bins(torch.from_numpy(probs)).numpy()
+    assert _raise_threshold(bins, masks, 0.5, 2) == pytest.approx(0.5)
+    assert 0.6 < _raise_threshold(bins, masks, 0.5, 1) <= 0.7
+    assert 0.7 < _raise_threshold(bins, masks, 0.5, 0) <= 0.9
+    probs[0, 12, 12] = 1.0
+    bins = to_bins(torch.from_numpy(probs)).numpy()
+    assert 0.6 < _raise_threshold(bins, masks, 0.5, 0) < 1  # the fewest, since none has none

@@ -19,8 +19,8 @@ SCORES = ("pr_auc", "precision", "recall", "alarms_per_km2")  # means over runs
 ABOUT = (
     "A map is wanted days after an event, when a place has one acquisition after it. Here the same networks read the test tiles "
     "with the first acquisition after the event of each orbit alone, which takes the places of later ones. The threshold is that "
-    "of the highest F1 on val among those with no more false pixels on val than the whole series has. False alarms are found "
-    "objects that touch no landslide."
+    "of the highest F1 on val among those with no more false pixels and false alarms on val than the whole series has. False "
+    "alarms are found objects that touch no landslide."
 )
 NOT_MEASURED = (
     "Not measured: the networks read fewer than two acquisitions after the event, or are of an earlier version. Baselines are not "
