@@ -14,7 +14,7 @@ from tests.faults.campaigns import NAME, Command
 from tests.support.forked_commands import Answer, Call, Server, start_server
 
 pytestmark = pytest.mark.slow
-SILENCE_S = 30.0
+SILENCE_S = 180.0  # a command that hangs is silent longer; beside other tests one that works may be silent for long
 NOBODY: Mapping[str, str | None] = dict.fromkeys(("HOME", "USER", "LOGNAME", "MPLCONFIGDIR"))
 
 
