@@ -118,7 +118,7 @@ def serve(head: Machine) -> Iterator[None]:
         server.wait(timeout=30)
 
 
-def wait_until(met: Callable[[], object], seconds: float = 120) -> None:
+def wait_until(met: Callable[[], object], seconds: float = 600) -> None:
     deadline = time.monotonic() + seconds
     while not met():
         assert time.monotonic() < deadline, "waited in vain"

@@ -123,7 +123,10 @@ def test_cluster_that_does_not_answer_is_named_at_once(
 @pytest.mark.slow
 def test_invalid_address_is_named(tmp_path: Path) -> None:
     assert matches(
-        check_ray("nonsense", tmp_path), "FAIL", "nonsense did not run", "ray start --head"
+        check_ray("nonsense", tmp_path),
+        "FAIL",
+        "nonsense cannot be reached: it has no host and port",
+        "ray start --head",
     )
 
 
