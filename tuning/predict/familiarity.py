@@ -10,6 +10,7 @@ import numpy as np
 import pyproj
 
 from data.io.safe_json import refused_error
+from data.pack.channels import AROUND_EVENT
 from data.pack.profile import TrainingProfile, count_tracks, measure_spacing
 from data.scene.base import Scene, SeriesDates
 from data.tiles.rules import ORBITS
@@ -48,7 +49,9 @@ def find_differences(
     for name, dates in (
         scene.dates.items() if scene.spec.placebo is None else ()
     ):  # fewer on purpose
-        found += _compare_dates(name, dates, profile)
+        # A network that reads the dates nearest to the event does not see how many there are besides.
+        counted = scene.spec.steps not in AROUND_EVENT
+        found += _compare_dates(name, dates, profile, counted=counted)
     found += _compare_values(values, profile.ranges)
     return [f"{text}." for text in found]
 
@@ -119,11 +122,11 @@ def measure_gap_km(longitude: float, latitude: float, area: tuple[float, ...]) -
 
 
 def _compare_dates(
-    name: str, dates: Sequence[SeriesDates], profile: TrainingProfile
+    name: str, dates: Sequence[SeriesDates], profile: TrainingProfile, *, counted: bool
 ) -> Iterator[str]:
-    """Yield fewer dates, another spacing and more tracks than in training; of tiles, the median counts."""
+    """Yield fewer dates (if *counted*), another spacing and more tracks than in training; of tiles, the median counts."""
     count = int(np.median([len(np.unique(one.available)) for one in dates]))
-    if count < (wanted := profile.dates.get(name, 0)):
+    if counted and count < (wanted := profile.dates.get(name, 0)):
         yield f"{name} has {count} dates, train tiles have {wanted}"
     spacing = float(np.median([measure_spacing(one.chosen) for one in dates]))
     usual = profile.spacing_days.get(name, 0.0)

@@ -57,6 +57,15 @@ def test_each_difference_is_found_alone(
     assert wanted in text
 
 
+def test_how_many_dates_there_are_does_not_matter_to_a_network_that_reads_the_nearest(
+    tmp_path: Path,
+) -> None:
+    scene = open_scene(tmp_path)
+    scene.spec = replace(scene.spec, steps="event")
+    more = replace(LIKE, dates={"s1asc": 16})
+    assert find_differences(scene, more, learnt_synthetic=False) == []
+
+
 def test_dates_of_two_tracks_are_found(tmp_path: Path) -> None:
     times = TIMES + np.where(np.arange(15) % 2, 5, 0) * np.timedelta64(1, "D")
     found = find_differences(open_scene(tmp_path, times), LIKE, learnt_synthetic=False)
