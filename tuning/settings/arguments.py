@@ -64,7 +64,7 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
     )
     add(
         "--steps",
-        help="choice of acquisitions: even, event, common or all (default: common; event, with Sentinel-2)",
+        help="choice of acquisitions: even, event, common or all (default: event; common, of real tiles)",
     )
     add(
         "--timesteps",

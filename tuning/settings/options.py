@@ -66,7 +66,7 @@ def settings_from_options(options: dict[str, Any], root: Path) -> Settings:
         "search_seed": SEARCH_SEED,
     }
     channels = choose_channels(options.pop("channels", ["s1"]))
-    steps = options.get("steps") or default_steps(channels)
+    steps = options.get("steps") or default_steps(options.get("data", TWIN), channels)
     defaults |= {"steps": steps, "timesteps": default_timesteps(steps, preset.timesteps)}
     chosen: dict[str, Any] = {
         "preset": name,

@@ -196,7 +196,7 @@ def test_models_load_in_a_process_without_this_project(
         run_id = client.get_model_version(name, "1").run_id
         examples = np.load(client.download_artifacts(run_id, "trial/examples.npz", str(tmp_path)))
         rows = pack.rows([str(tile) for tile in examples["tile_ids"]])
-        steps = pack.select_steps("common", 4)[rows]  # the default; the model reads these alone
+        steps = pack.select_steps("event", 4)[rows]  # the default; the model reads these alone
         x = [
             np.take_along_axis(bands[rows], steps[:, index, :, None, None, None], axis=1)
             for index, bands in enumerate(pack.bands.values())
