@@ -67,11 +67,12 @@ def twin(shared: Path) -> Path:
 
 
 @pytest.fixture
-def calm(shared: Path) -> "Command":
-    """The campaign that disturbed ones must equal; the first test that needs it runs it."""
-    from tests.faults.campaigns import CALM_WORDS, Command  # imports MLflow
+def calm(shared: Path, twin: Path, monkeypatch: pytest.MonkeyPatch) -> "Command":
+    """The campaign that disturbed ones must equal, on the tiny twin; the first test that needs it runs it."""
+    from tests.faults import campaigns  # imports MLflow
 
-    return Command(shared / "calm", CALM_WORDS)
+    monkeypatch.setattr(campaigns, "EXTRA", ["--data", str(twin)])
+    return campaigns.Command(shared / "calm", campaigns.CALM_WORDS)
 
 
 @pytest.fixture(scope="session")
