@@ -34,7 +34,7 @@ def test_the_notebook_runs_from_the_command_to_the_map(tmp_path: Path) -> None:
         [
             'MODEL, PRESET = "unet", "smoke"',
             f"ROOT = {str(tmp_path / 'mlruns')!r}",
-            'NAME = "models:/hokkaido-unet/1"',
+            'NAME, OPTIONS = "models:/hokkaido-unet/1", ["--untrusted"]',
         ]
     )
     client = NotebookClient(notebook, timeout=600, kernel_name="python3")
