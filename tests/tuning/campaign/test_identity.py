@@ -97,7 +97,7 @@ def test_a_lost_or_damaged_pack_is_built_again_from_the_same_tiles(
 def test_a_pack_of_an_earlier_version_is_refused(
     kept: CampaignInputs, twin: Path, packs: Path
 ) -> None:
-    with pytest.raises(ValueError, match=r"format 6, but an earlier .* format 5\. Continue it"):
+    with pytest.raises(ValueError, match=r"format 7, but an earlier .* format 5\. Continue it"):
         open_kept_pack(replace(kept, version=5), TileSource(twin, ORBITS, ()), packs, RESUME)
 
 
