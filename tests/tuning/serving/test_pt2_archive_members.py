@@ -35,7 +35,12 @@ def members(good: Path) -> Members:
 def test_weights_are_those_of_the_checkpoint(good: Path) -> None:
     state = load_checkpoint(good.parent / "best.pt").model.state_dict()
     weights = read_archive(good).weights
-    assert {f"model.{name}" for name in state} == set(weights) - {"steps", "mean", "std", "calibration"}
+    assert {f"model.{name}" for name in state} == set(weights) - {
+        "steps",
+        "mean",
+        "std",
+        "calibration",
+    }
     for name, tensor in state.items():
         assert torch.equal(weights[f"model.{name}"], tensor)
 
