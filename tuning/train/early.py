@@ -57,11 +57,12 @@ def measure_early(model: nn.Module, open_val: Open, open_test: Open) -> dict[str
         ``precision``, ``recall``, ``f1_dice`` and ``alarms_per_km2``, found objects that touch no landslide per km2. Nothing if
         the network reads fewer than two acquisitions after the event.
     """
-    early = list_early(open_val(None))
+    tiles = open_val(None)
+    early = list_early(tiles)
     if not early:
         return {}
-    masks = _read_masks(open_val(None))
-    whole, bins = _count(model, open_val(None))
+    masks = _read_masks(tiles)
+    whole, bins = _count(model, tiles)
     threshold = choose_threshold(whole)
     most_false = confuse(whole, threshold).fp
     most_alarms = _count_alarms(bins, masks, threshold)
