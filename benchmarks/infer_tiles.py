@@ -29,7 +29,7 @@ from data.tiles import ACQUISITIONS
 from models import create_model, known_good, list_models
 from tuning.predict.ensemble import Member
 from tuning.predict.predictor import Predictor
-from tuning.serving.export import make_example, make_program, make_reference, save_program
+from tuning.serving.network import make_example, make_program, make_reference, save_program
 from tuning.serving.program import Program, load_program
 from tuning.serving.pyfunc_model import LandslideModel
 from tuning.train.checkpoints import Checkpoint

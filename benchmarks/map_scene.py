@@ -34,7 +34,7 @@ from tuning.predict.cog import RasterWriter, choose_layers
 from tuning.predict.ensemble import Member
 from tuning.predict.predictor import Predictor
 from tuning.predict.sliding_window import map_scene
-from tuning.serving.export import make_program, make_reference, save_program
+from tuning.serving.network import make_program, make_reference, save_program
 from tuning.serving.program import load_program
 from tuning.train.checkpoints import Checkpoint
 

@@ -1,8 +1,5 @@
 """Checkpoints and network files for tests of logged models, without training."""
 
-import json
-import zipfile
-from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -10,11 +7,11 @@ from typing import Any
 import torch
 
 from data.pack.normalisation import Normalisation
-from tuning.serving.export import make_program, make_reference, save_program
+from tuning.serving.network import make_program
+from tuning.serving.onnx_export import save_program
+from tuning.serving.stored_network import write_network
 from tuning.train.checkpoints import load_checkpoint, make_model
 from tuning.trial.folder import Config, TrialFolder
-
-Members = dict[str, bytes]
 
 ARCH = {"width": 4, "depth": 3, "conv": "plain", "norm": "batch"}
 S1 = ("s1asc:VV", "s1asc:VH", "s1dsc:VV", "s1dsc:VH")
@@ -44,29 +41,14 @@ def write_checkpoint(folder: Path, **changes: Any) -> TrialFolder:
     return trial_folder
 
 
-def write_network(folder: Path) -> Path:
-    """Write a network's file as it is logged, its checkpoint beside it."""
-    checkpoint = load_checkpoint(write_checkpoint(folder).best)
-    program = make_program(checkpoint)
-    save_program(program, make_reference(program, checkpoint.norm), folder / "program.pt2")
-    return folder / "program.pt2"
-
-
-def read_members(path: Path) -> Members:
-    """Read a network's file: its members by their names below the root folder."""
-    with zipfile.ZipFile(path) as archive:
-        return {name.partition("/")[2]: archive.read(name) for name in archive.namelist()}
-
-
-def write_members(path: Path, members: Members, **settings: Any) -> Path:
-    with zipfile.ZipFile(path, "w", **settings) as archive:
-        for name, content in members.items():
-            archive.writestr(f"program/{name}", content)
+def write_network_files(folder: Path, *, noise: float = 0.0, seed: int = 0, **changes: Any) -> Path:
+    """Write a network's files as they are logged, its checkpoint beside them; return the ONNX file."""
+    checkpoint = load_checkpoint(write_checkpoint(folder, **changes).best)
+    with torch.no_grad():
+        for weights in checkpoint.model.parameters():
+            weights += noise * torch.randn(weights.shape, generator=torch.manual_seed(seed))
+    program, path = make_program(checkpoint), folder / "model.onnx"
+    reference = save_program(program, checkpoint.norm, path)
+    multiple = int(reference["multiple"])
+    write_network(program, checkpoint.config, checkpoint.norm, multiple, folder)
     return path
-
-
-def change_json(members: Members, name: str, change: Callable[[Any], object]) -> Members:
-    """Apply a change to one of the JSON members."""
-    content = json.loads(members[name])
-    change(content)
-    return members | {name: json.dumps(content).encode()}

@@ -1,6 +1,6 @@
 """Loads the networks of a map: a registered model, all seeds of its study, or a downloaded model's folder.
 
-No code of a logged model runs: only its graph and ``facts.json`` are read (`tuning.tracking.model_digest`).
+No code of a logged model runs: only its network and ``facts.json`` are read (`tuning.tracking.model_digest`).
 """
 
 import logging
@@ -24,9 +24,16 @@ from tuning.registry.__main__ import find_model, find_version, open_registry
 from tuning.registry.aliases import CHAMPION
 from tuning.registry.trust import Trust, examine_folder, examine_registered
 from tuning.serving.program import Program, load_program
+from tuning.serving.stored_network import NETWORK, WEIGHTS, StoredNetwork, read_network
 from tuning.statistics.expected import check_expected
 from tuning.tracking.client import find_runs
-from tuning.tracking.model_digest import FACTS, PROGRAM, fetch_registered, find_model_id
+from tuning.tracking.model_digest import (
+    ARTIFACTS,
+    FACTS,
+    PROGRAM,
+    fetch_registered,
+    find_model_id,
+)
 from tuning.trial.config import check_config
 
 logger = logging.getLogger(__name__)
@@ -46,7 +53,8 @@ class Member:
 
     Attributes:
         uri: Its model URI or folder.
-        program: Maps ``(B, T, C, H, W)`` to probabilities ``(B, H, W)``, on the CPU.
+        program: Maps ``(B, T, C, H, W)`` to probabilities ``(B, H, W)``, on one core; maps use a core per window.
+        network: The same as a torch module, for a GPU.
         spec: Its input.
         threshold: Minimum probability of a landslide pixel, chosen on val.
         synthetic: Whether it was trained on the synthetic twin.
@@ -57,6 +65,7 @@ class Member:
 
     uri: str
     program: Program
+    network: StoredNetwork
     spec: InputSpec
     threshold: float
     synthetic: bool
@@ -153,7 +162,12 @@ def _load(client: MlflowClient, uri: str) -> Member:
 
 
 def _check_folder(folder: Path) -> None:
-    for name in (PROGRAM, FACTS, "MLmodel"):
+    for name in (
+        PROGRAM,
+        FACTS,
+        *(f"{ARTIFACTS}/{name}" for name in (WEIGHTS, NETWORK)),
+        "MLmodel",
+    ):
         if not (folder / name).is_file():
             raise FileNotFoundError(
                 f"A model's folder must hold {name}, but {folder} does not. Choose the folder that "
@@ -170,11 +184,11 @@ def _load_folder(folder: Path, uri: str, tags: Mapping[str, Any] | None) -> Memb
     _check_folder(folder)
     facts = read_json(folder / FACTS)
     spec, threshold, profile = _read_facts(facts, folder / FACTS)
-    program = load_program(folder / PROGRAM)
+    program, network = load_program(folder / PROGRAM, threads=1), read_network(folder / ARTIFACTS)
     tags = _read_metadata(folder) if tags is None else tags
     synthetic, path = tags.get("data") != "real", folder / FACTS
     known = _read_early(facts, path), _read_expected(facts, path)
-    return Member(uri, program, spec, threshold, synthetic, profile, *known)
+    return Member(uri, program, network, spec, threshold, synthetic, profile, *known)
 
 
 def _read_early(facts: dict[str, Any], path: Path) -> dict[int, dict[str, float]]:

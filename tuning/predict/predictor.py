@@ -1,17 +1,17 @@
 """Predicts windows of any size with one or several networks, optionally averaged over flips of the input."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from data.scene.base import InputSpec
 from tuning.predict.ensemble import Member
-from tuning.serving.fuse import fuse
-from tuning.serving.program import STEP_PX, Program
+from tuning.serving.stored_network import TorchProgram
 
 BATCH_PX = 2**18
+Predict = Callable[[np.ndarray], np.ndarray]
 FLIPS: tuple[tuple[int, ...], ...] = ((), (-1,), (-2,), (-2, -1))  # axes to flip
 
 
@@ -47,18 +47,11 @@ class Predictor:
         self.device = device
         self.layers = ("probability", "spread") if len(members) > 1 else ("probability",)
         self.batch_px = BATCH_PX * (8 if device.type == "cuda" else 1)
-        self._programs: list[Program] = [
-            fuse(member.program, self.spec.timesteps, device).to(
-                device,
-                memory_format=torch.channels_last,  # type: ignore[call-overload]
-            )
-            for member in members
-        ]
+        self._programs: list[Predict] = [_place(member, device) for member in members]
         self._flips = FLIPS if flips else FLIPS[:1]
-        names = {name for program in self._programs for name in program.operators}
-        self.local = not any("group_norm" in name for name in names)
+        self._multiple = math.lcm(*(member.program.multiple for member in members))
+        self.local = all(member.program.local for member in members)
 
-    @torch.inference_mode()
     def __call__(self, x: np.ndarray) -> dict[str, np.ndarray]:
         """Predict windows.
 
@@ -69,20 +62,24 @@ class Predictor:
             Mean probability and its standard deviation over networks, by layer, shape ``(B, H, W)``, float32.
         """
         height, width = x.shape[-2:]
-        below, right = (-size % STEP_PX for size in (height, width))
-        series = torch.from_numpy(x).to(self.device)
+        below, right = (-size % self._multiple for size in (height, width))
         if below or right:
-            series = torch.nn.functional.pad(series, (0, right, 0, below), value=torch.nan)
-        probs = torch.stack([self._predict(program, series) for program in self._programs])
-        probs = probs[..., :height, :width]
-        layers = {"probability": probs.mean(0)}
-        if "spread" in self.layers:
-            layers["spread"] = probs.std(0)
-        return {name: layer.cpu().numpy() for name, layer in layers.items()}
+            beside = [(0, 0)] * 3 + [(0, below), (0, right)]
+            x = np.pad(x, beside, constant_values=np.nan)
+        each = [self._predict(program, x)[..., :height, :width] for program in self._programs]
+        if "spread" not in self.layers:
+            return {"probability": each[0]}
+        probs = np.stack(each)
+        return {"probability": probs.mean(0), "spread": probs.std(0, ddof=1)}
 
-    def _predict(self, program: Program, series: Tensor) -> Tensor:
+    def _predict(self, program: Predict, x: np.ndarray) -> np.ndarray:
         if len(self._flips) == 1:
-            probs: Tensor = program(series)
-            return probs
-        flipped = [program(series.flip(axes)).flip(axes) for axes in self._flips]
-        return torch.stack(flipped).mean(0)
+            return program(x)
+        flipped = [np.flip(program(np.flip(x, axes)), axes) for axes in self._flips]
+        mean: np.ndarray = np.stack(flipped).mean(0)
+        return mean
+
+
+def _place(member: Member, device: torch.device) -> Predict:
+    """Return a member on a device: ONNX Runtime is faster on a CPU, torch needs no other package for a GPU."""
+    return member.program if device.type == "cpu" else TorchProgram(member.network, device)

@@ -15,13 +15,14 @@ from data.scene.base import Scene
 from data.tiles import TILE_PX
 from data.tiles.manifest import describe_origin
 from data.tiles.map_dates import DatesError
+from tuning.predict.device import parse_device
 from tuning.predict.ensemble import Member, examine_model, load_members
 from tuning.predict.familiarity import UNKNOWN, check_familiar, find_differences
 from tuning.predict.pick import pick_model
 from tuning.predict.predictor import Predictor
 from tuning.registry.map_facts import describe_model, format_model
 from tuning.registry.trust import check_trust
-from tuning.serving.pyfunc_model import parse_device, read_threshold
+from tuning.serving.pyfunc_model import read_threshold
 
 WINDOW_PX = 512  # larger windows waste less on overlap, smaller ones need less memory
 

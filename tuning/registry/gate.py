@@ -30,18 +30,12 @@ with that of the reversed dates:
 Every broken network failed a check; no good network did.
 """
 
-import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import torch
-from torch import Tensor
 
-from tuning.metrics.recalibration import Calibration
 from tuning.registry.gate_tiles import GateTiles
-from tuning.serving.export import CALIBRATION
-from tuning.serving.program import Program as LoadedProgram
 
 CHECKS = ("flips", "direction", "no_change", "placebo", "time")
 FLIPS = ((-2,), (-1,), (-2, -1))  # rows, columns, both
@@ -53,7 +47,9 @@ MIN_LOSS = 0.35
 _CONSTANT = 1e-6  # a map with a smaller standard deviation counts as constant
 _BATCH = 4
 
-Program = Callable[[Tensor], Tensor]  # (B, T, C, H, W) in dB to landslide probabilities (B, H, W)
+Program = Callable[
+    [np.ndarray], np.ndarray
+]  # (B, T, C, H, W) in dB to landslide probabilities (B, H, W)
 
 
 @dataclass(frozen=True)
@@ -99,21 +95,10 @@ def run_gate_checks(program: Program, tiles: GateTiles, threshold: float) -> tup
     )
 
 
-def without_calibration(program: LoadedProgram) -> LoadedProgram:
-    """Return a copy of a loaded program that gives the network's own probabilities, for which the limits were measured."""
-    plain = copy.deepcopy(program)
-    for name, weight in plain.named_buffers():
-        if name == f"weight_b_{CALIBRATION}":  # programs of earlier versions have none
-            weight.copy_(torch.tensor(Calibration().values))
-    return plain
-
-
 def _predict(program: Program, x: np.ndarray) -> np.ndarray:
     """Return the program's probabilities, shape ``(N, H, W)``."""
-    inputs = torch.from_numpy(np.ascontiguousarray(x))  # torch refuses negative strides of a flip
-    with torch.no_grad():
-        batches = [program(batch) for batch in torch.split(inputs, _BATCH)]
-    probs: np.ndarray = torch.cat(batches).float().numpy()
+    batches = [program(x[start : start + _BATCH]) for start in range(0, len(x), _BATCH)]
+    probs: np.ndarray = np.concatenate(batches)
     expected = (len(x), *x.shape[-2:])
     if probs.shape != expected:
         raise ValueError(

@@ -5,14 +5,8 @@ from typing import Any
 
 from tuning.registry.gate import CHECKS, GateCheck
 from tuning.registry.names import REGIONS_TAG, read_regions_tag
+from tuning.tracking.model_facts import DOI, LICENCES
 
-DOI = "10.1038/s41597-025-06167-2"
-# CC BY 4.0 requires attribution of the data set, also for the twin, which uses its statistics (data/ATTRIBUTION.md).
-LICENCES = {
-    "real": f"Trained on Sen12Landslides (doi {DOI}), CC BY 4.0: give attribution. Code: Apache-2.0.",
-    "synthetic": "Trained on the synthetic twin, whose tile locations, landslide sizes and terrain follow "
-    f"Sen12Landslides (doi {DOI}), CC BY 4.0: give attribution. Code: Apache-2.0.",
-}
 GATE_TAG = "gate"  # "passed", or "failed: " and the names of the failed checks
 PASSED = "passed"
 MAP_THRESHOLD = (

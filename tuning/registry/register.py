@@ -9,8 +9,9 @@ from mlflow.entities import Run
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.tracking import MlflowClient
 
+from data.pack.channels import select_even_steps
 from tuning.registry import aliases
-from tuning.registry.gate import run_gate_checks, without_calibration
+from tuning.registry.gate import Program, run_gate_checks
 from tuning.registry.gate_tiles import GATE_FILE, GateTiles, read_gate_tiles
 from tuning.registry.model_card import (
     CARD_TAGS,
@@ -21,7 +22,8 @@ from tuning.registry.model_card import (
     make_gate_tags,
 )
 from tuning.registry.names import MULTI, REGIONS_TAG, read_regions_tag, registered_name
-from tuning.serving.export import check_program, read_reference
+from tuning.serving.network import check_program, read_reference
+from tuning.serving.program import Program as LoadedProgram
 from tuning.store.creates import create_registered_model, create_version
 from tuning.store.database import EXPERIMENT
 from tuning.tracking.client import find_runs, quote
@@ -132,7 +134,8 @@ def apply_gate(
             f"tags {', '.join(missing)}. Promote one that `python -m tuning.report` registered."
         )
     tiles = _download_gate_tiles(client, campaign_run or _find_campaign(client, version))
-    program = without_calibration(load_registered(client, f"models:/{name}/{number}"))
+    network = load_registered(client, f"models:/{name}/{number}", calibrated=False)
+    program = _pick_acquisitions(network, tiles.x.shape[1])
     checks = run_gate_checks(program, tiles, float(version.tags["threshold"]))
     card = make_card(name, number, version.tags, checks)
     client.update_model_version(name, str(number), card)
@@ -146,6 +149,14 @@ def apply_gate(
             check.sentence,
         )
     return client.get_model_version(name, str(number))
+
+
+def _pick_acquisitions(network: LoadedProgram, series: int) -> Program:
+    """Return a network that takes a tile's whole series, of which it uses evenly spaced acquisitions."""
+    if series == network.timesteps:
+        return network
+    chosen = select_even_steps(network.timesteps)
+    return lambda x: network(x[:, chosen])
 
 
 def _find_campaign(client: MlflowClient, version: ModelVersion) -> Run:

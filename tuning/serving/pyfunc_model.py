@@ -12,21 +12,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
+import onnxruntime
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
 from mlflow.pyfunc.model import PythonModel
 
 from data.tiles.map_dates import LearntDates
 from tuning.serving.array_input import clean_array, to_numbers
-from tuning.serving.program import Program, check_shape, load_program
+from tuning.serving.program import CUDA, Program, check_shape, load_program
 from tuning.serving.tile_dates import parse_event
 from tuning.serving.tile_input import ModelInput, read_tile
 from tuning.serving.tile_rules import TileInputError
 
 logger = logging.getLogger("landslide_model")
 
-BATCH_TILES = 16  # bounds memory for large batches
 SERVING = "_MLFLOW_IS_IN_SERVING_ENVIRONMENT"  # set by `mlflow models serve`
 PARAMS = ("mask", "threshold", "event")
 
@@ -53,17 +52,22 @@ class LandslideModel(PythonModel):
     """Predicts landslide probability per pixel from a Sentinel-1 series.
 
     Attributes:
-        program: The network with its normalisation, a torch module from ``(B, T, C, H, W)`` to ``(B, H, W)``.
+        program: The network with its normalisation, from arrays ``(B, T, C, H, W)`` of the acquisitions that it uses to
+            ``(B, H, W)``.
         threshold: Minimum probability of a landslide pixel, chosen on val.
         spec: Channels and acquisitions of the input.
-        device: The network's device.
+        series: Acquisitions of the input.
+        acquisitions: Those of them that the network uses, as indices.
+        device: ``cpu`` or ``cuda``.
         synthetic: Whether the network was trained on the synthetic twin.
     """
 
     program: Program
     threshold: float
     spec: ModelInput
-    device: torch.device
+    series: int
+    acquisitions: list[int]
+    device: str
     synthetic: bool
     _told: bool = False
 
@@ -71,7 +75,7 @@ class LandslideModel(PythonModel):
         """Load the network onto the device of ``model_config``, such as ``{"device": "cuda"}``.
 
         Raises:
-            Pt2Error: If the network's file is not one that training wrote.
+            OnnxError: If the network's file is refused.
             ValueError: If the device is unknown or not available.
         """
         facts = json.loads(Path(context.artifacts["facts"]).read_text())
@@ -94,10 +98,10 @@ class LandslideModel(PythonModel):
             logger.warning(
                 "This model was trained on SYNTHETIC tiles: its maps say nothing about real places."
             )
-        self.device = parse_device((context.model_config or {}).get("device", "auto"))
-        program = load_program(Path(context.artifacts["program"]), self.device)
-        # Convolutions are faster in this layout; activations inherit it from the weights.
-        self.program = program.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.series, self.acquisitions = int(facts["series"]), list(facts["acquisitions"])
+        self.device = choose_device((context.model_config or {}).get("device", "auto"))
+        path = Path(context.artifacts["program"])
+        self.program = load_program(path, cuda=self.device == "cuda")
 
     def predict(
         self, context: Any, model_input: np.ndarray, params: dict[str, Any] | None = None
@@ -122,7 +126,9 @@ class LandslideModel(PythonModel):
         try:
             threshold = read_threshold(params or {}, self.threshold)
             x = self._read(model_input, (params or {}).get("event"))
-            check_shape(x.shape, self.program.series, self.program.channels)
+            check_shape(x.shape, self.series, self.program.channels, self.program.multiple)
+            if len(self.acquisitions) < self.series:
+                x = x[:, self.acquisitions]
             if not isinstance(model_input, (str, Path)):
                 x = clean_array(x, self.spec.channels)
         except (TypeError, ValueError) as error:
@@ -130,7 +136,7 @@ class LandslideModel(PythonModel):
                 raise
             verdict = error.verdict if isinstance(error, TileInputError) else ""
             raise InputError(str(error), verdict) from error
-        probs = self._run(x)
+        probs = self.program(x)
         return probs if threshold is None else (probs >= threshold).astype(np.uint8)
 
     def _read(self, model_input: Any, event: object) -> np.ndarray:
@@ -161,28 +167,17 @@ class LandslideModel(PythonModel):
             logger.warning("SYNTHETIC tiles, such as %s: this is no map of a real place.", path)
         return tile.x
 
-    @torch.inference_mode()
-    def _run(self, x: np.ndarray) -> np.ndarray:
-        batches = [
-            self.program(torch.from_numpy(x[start : start + BATCH_TILES]).to(self.device)).cpu()
-            for start in range(0, len(x), BATCH_TILES)
-        ]
-        probs: np.ndarray = torch.cat(batches).numpy()
-        return probs
 
-
-def parse_device(name: str) -> torch.device:
-    """Return the device of a name; ``auto`` is the GPU if there is one, else the CPU."""
+def choose_device(name: str) -> str:
+    """Return ``cpu`` or ``cuda``; ``auto`` is the GPU if this ONNX Runtime can use one, else the CPU."""
+    can_cuda = CUDA in onnxruntime.get_available_providers()
     if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        torch.empty(0, device=name)
-        return torch.device(name)
-    except (RuntimeError, AssertionError) as error:
-        got = str(error).split("\n")[0]
-        raise ValueError(
-            f"The device must be auto, cpu or a GPU of this machine such as cuda, but got {name!r}: {got}"
-        ) from error
+        return "cuda" if can_cuda else "cpu"
+    if name == "cpu" or (name == "cuda" and can_cuda):
+        return name
+    raise ValueError(
+        f"The device must be auto or cpu, or cuda where onnxruntime-gpu is installed, but got {name!r}. Choose another."
+    )
 
 
 def read_threshold(params: Mapping[str, Any], stored: float) -> float | None:

@@ -1,8 +1,9 @@
 """A trial's best checkpoint as a logged model.
 
-A logged model is a folder: one readable code file (`tuning.serving.pyfunc_model` and the modules it imports),
-``artifacts/program.pt2`` (graph and raw weights), ``artifacts/facts.json``, and MLflow's own YAML and JSON. No file is a
-pickle. `tuning.tracking.model_digest` checks that the files are unchanged.
+A logged model is a folder: one readable code file (`tuning.serving.pyfunc_model` and the modules it imports), the network
+twice (``artifacts/model.onnx`` for any tool; ``artifacts/weights.safetensors`` and ``config.json`` for torch),
+``artifacts/facts.json``, and MLflow's own YAML and JSON. No file is a pickle. `tuning.tracking.model_digest` checks that the
+files are unchanged.
 """
 
 import ast
@@ -25,13 +26,9 @@ from mlflow.types.schema import ParamSchema, ParamSpec, Schema, TensorSpec
 
 from tuning.metrics.curve import average_precision
 from tuning.metrics.recalibration import Calibration
-from tuning.serving.export import (
-    count_input_dates,
-    make_example,
-    make_program,
-    make_reference,
-    save_program,
-)
+from tuning.serving.network import count_input_dates, list_check_shapes, make_example, make_program
+from tuning.serving.onnx_export import save_program
+from tuning.serving.stored_network import NETWORK, WEIGHTS, write_network
 from tuning.store.creates import create_logged_model, log_output
 from tuning.tracking.model_digest import DIGEST, digest_folder
 from tuning.tracking.model_facts import (
@@ -39,6 +36,7 @@ from tuning.tracking.model_facts import (
     describe_data,
     describe_early,
     describe_input,
+    describe_network,
     read_calibration,
 )
 from tuning.tracking.ui_links import VAL_AP
@@ -52,12 +50,12 @@ CODE = {
     "data.tiles": ("tracks", "common_dates", "map_dates"),
     "data.values": ("nodata", "units", "tally", "backscatter", "decode", "corners"),
     "tuning.serving": (
-        *("pt2_archive", "operators", "pt2_graph", "program", "tile_rules", "tile_dates"),
-        *("tile_values", "tile_input", "array_input", "pyfunc_model"),
+        *("onnx_file", "program", "tile_rules", "tile_dates", "tile_values"),
+        *("tile_input", "array_input", "pyfunc_model"),
     ),
 }
 OWN = ("data.", "tuning.")  # imports between the joined modules
-REQUIRED = ("torch", "mlflow", "numpy", "netCDF4", "xarray")
+REQUIRED = ("onnxruntime", "mlflow", "numpy", "netCDF4", "xarray")
 
 
 def log_model(
@@ -83,7 +81,7 @@ def log_model(
 
     Raises:
         FileNotFoundError: If there is no checkpoint.
-        ValueError: If the exported program, loaded again, does not reproduce the network's outputs.
+        ExportError: If the network cannot be exported, or its file does not reproduce its outputs.
     """
     checkpoint, calibration = load_checkpoint(trial.best), read_calibration(trial)
     facts = {**facts, **checkpoint.learnt_regions}  # a split may train on some regions alone
@@ -143,32 +141,35 @@ def save_model(
         early: Its scores with few acquisitions after the event, of :func:`tuning.train.early.read_early_scores`.
 
     Returns:
-        The program's outputs, from :func:`tuning.serving.export.make_reference`.
+        The program's outputs, from :func:`tuning.serving.network.make_reference`.
 
     Raises:
-        ValueError: If the exported program, loaded again, does not reproduce the network's outputs.
+        ExportError: If the network cannot be exported, or its file does not reproduce its outputs.
     """
     calibration = calibration or Calibration()
-    program = make_program(checkpoint, calibration)
+    program, norm = make_program(checkpoint, calibration), checkpoint.norm
     series = count_input_dates(checkpoint.config)
-    reference: dict[str, Any] = make_reference(program, checkpoint.norm, series)
     with tempfile.TemporaryDirectory() as temporary:
         code, network, facts = (
-            Path(temporary) / file for file in ("served_model.py", "program.pt2", "facts.json")
+            Path(temporary) / file for file in ("served_model.py", "model.onnx", "facts.json")
         )
         code.write_text(join_code())
-        save_program(program, reference, network)
         served = describe_input(checkpoint, calibration, expected) | describe_data(meta)
         served["early"] = describe_early(early or {}, calibration)
         facts.write_text(json.dumps(served, indent=1))
+        reference = save_program(program, norm, network, describe_network(checkpoint, served, meta))
+        multiple = int(reference["multiple"])
+        write_network(program, checkpoint.config, norm, multiple, Path(temporary))
+        files = {name: str(Path(temporary) / name) for name in (WEIGHTS, NETWORK)}
+        _, pixels = list_check_shapes(multiple)[0]
         mlflow.pyfunc.save_model(
             folder,
             python_model=str(code),
-            artifacts={"program": str(network), "facts": str(facts)},
+            artifacts={"program": str(network), "facts": str(facts), **files},
             mlflow_model=meta,
-            signature=_make_signature(series, len(checkpoint.norm.channels)),
+            signature=_make_signature(series, len(norm.channels)),
             # Whole dB: the example is stored as JSON, twice.
-            input_example=make_example(checkpoint.norm, series, 1).round(),
+            input_example=make_example(norm, series, 1, pixels).round(),
             model_config={"device": "auto"},
             pip_requirements=[f"{name}=={version(name).split('+')[0]}" for name in REQUIRED],
         )

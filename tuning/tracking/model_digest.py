@@ -1,9 +1,9 @@
 """The digest of a logged model's files; its network is loaded only if they match.
 
 ``mlflow.pyfunc.load_model`` runs a model's code file, so anybody who can write to the artifact store can run code in
-the caller's process. :func:`load_registered` reads only the network's file, and only if the folder still has the digest
-stored in the tracker. Somebody who can write to both the tracker and the store can log another model; even then, only
-harmless operators of the network's file run.
+the caller's process. :func:`load_registered` and :func:`load_torch` read only the network's files, and only if the folder
+still has the digest stored in the tracker. Somebody who can write to both the tracker and the store can log another model;
+even then, only ONNX's own operators of the network's file run.
 """
 
 import hashlib
@@ -15,10 +15,14 @@ from pathlib import Path
 import mlflow.artifacts
 from mlflow.tracking import MlflowClient
 
+from tuning.serving.network import LandslideProgram
+from tuning.serving.onnx_weights import load_uncalibrated
 from tuning.serving.program import Program, load_program
+from tuning.serving.stored_network import read_network
 
 DIGEST = "model_sha256"  # tag of a logged model, and of the versions registered from it
-PROGRAM = "artifacts/program.pt2"
+ARTIFACTS = "artifacts"
+PROGRAM = "artifacts/model.onnx"
 FACTS = "artifacts/facts.json"
 ADDED = "registered_model_meta"  # file that MLflow adds to a downloaded copy
 
@@ -103,19 +107,39 @@ def fetch_registered(client: MlflowClient, uri: str) -> Iterator[Path]:
         yield folder
 
 
-def load_registered(client: MlflowClient, uri: str) -> Program:
+def load_registered(client: MlflowClient, uri: str, *, calibrated: bool = True) -> Program:
     """Load a model's network, without running the model's code file.
 
     Args:
         client: MLflow client; its tracker holds the digest.
         uri: As for :func:`fetch_registered`.
+        calibrated: Whether its probabilities are calibrated; otherwise they are the network's own.
 
     Returns:
-        The network on the CPU, ``(B, T, C, H, W)`` to ``(B, H, W)``.
+        The network on the CPU, arrays ``(B, T, C, H, W)`` to ``(B, H, W)``.
 
     Raises:
         ValueError: If the files are not those that were logged, or the network's file is not in this project's
             format.
     """
     with fetch_registered(client, uri) as folder:
-        return load_program(folder / PROGRAM)
+        path = folder / PROGRAM
+        return load_program(path) if calibrated else load_uncalibrated(path)
+
+
+def load_torch(uri: str, client: MlflowClient | None = None) -> LandslideProgram:
+    """Load a model's network as a torch module, to train it on or to run it on a GPU.
+
+    Args:
+        uri: As for :func:`fetch_registered`.
+        client: MLflow client (default: of ``mlflow.set_tracking_uri`` or ``MLFLOW_TRACKING_URI``).
+
+    Returns:
+        The network on the CPU in eval mode, dB ``(B, T, C, H, W)`` to probabilities ``(B, H, W)``; its ``model`` is the bare
+        network, of normalised input to logits.
+
+    Raises:
+        ValueError: If the files are not those that were logged, or this project lacks the architecture.
+    """
+    with fetch_registered(client or MlflowClient(), uri) as folder:
+        return read_network(folder / ARTIFACTS).build()

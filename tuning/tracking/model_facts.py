@@ -7,10 +7,20 @@ from typing import Any
 
 from mlflow.models import Model
 
+from data.tiles import ACQUISITIONS
 from data.tiles.regions import read_regions
 from tuning.metrics.recalibration import Calibration, fit_calibration
+from tuning.serving.network import count_input_dates, list_input_steps
 from tuning.train.checkpoints import Checkpoint
-from tuning.trial.folder import TrialFolder
+from tuning.trial.folder import Config, TrialFolder
+
+DOI = "10.1038/s41597-025-06167-2"
+# CC BY 4.0 requires attribution of the data set, also for the twin, which uses its statistics (data/ATTRIBUTION.md).
+LICENCES = {
+    "real": f"Trained on Sen12Landslides (doi {DOI}), CC BY 4.0: give attribution. Code: Apache-2.0.",
+    "synthetic": "Trained on the synthetic twin, whose tile locations, landslide sizes and terrain follow "
+    f"Sen12Landslides (doi {DOI}), CC BY 4.0: give attribution. Code: Apache-2.0.",
+}
 
 
 def read_calibration(trial: TrialFolder) -> Calibration:
@@ -37,6 +47,8 @@ def describe_input(
         "channels": list(checkpoint.norm.channels),
         "timesteps": checkpoint.config["timesteps"],
         "steps": checkpoint.config["steps"],
+        "series": count_input_dates(checkpoint.config),
+        "acquisitions": list_input_steps(checkpoint.config),
         "profile": asdict(checkpoint.profile) if checkpoint.profile else None,
     }
 
@@ -77,3 +89,43 @@ def describe(
         "unit": "dB",
         "config": json.dumps(checkpoint.config, sort_keys=True),
     }
+
+
+def describe_network(
+    checkpoint: Checkpoint, facts: Mapping[str, Any], meta: Model
+) -> dict[str, str]:
+    """Return the texts that the network's ONNX file keeps, by name, for whoever has that file alone.
+
+    Args:
+        checkpoint: The network.
+        facts: Content of ``facts.json``.
+        meta: MLflow's metadata, with the provenance.
+    """
+    known, norm = meta.metadata or {}, checkpoint.norm
+    texts: dict[str, Any] = {
+        "producer": "landslide segmentation benchmark on Sentinel-1 time series",
+        "channels": " ".join(norm.channels),
+        "unit": "gamma nought in dB; heights in m, slopes in degrees; NaN = no data",
+        "acquisitions": describe_acquisitions(checkpoint.config),
+        "normalisation": f"inside the graph, {norm.kind}: mean {list(norm.mean)}, std {list(norm.std)}",
+        "threshold": facts["threshold"],
+        "licence": LICENCES.get(str(known.get("data", "")), ""),
+        **{
+            name: known.get(name, "")
+            for name in ("data", "regions", "data_hash", "split", "split_hash")
+        },
+        **{name: known.get(name, "") for name in ("campaign", "git_commit")},
+        "model": checkpoint.config["model"],
+        "config": json.dumps(checkpoint.config, sort_keys=True),
+        "run": meta.run_id or "",
+    }
+    return {name: str(value) for name, value in texts.items() if value != ""}
+
+
+def describe_acquisitions(config: Config) -> str:
+    """Return in words which acquisitions a network reads."""
+    count, steps = config["timesteps"], config["steps"]
+    if steps == "even":
+        chosen = ", ".join(str(index + 1) for index in list_input_steps(config))
+        return f"{count} of {ACQUISITIONS}, evenly spaced: numbers {chosen}"
+    return f"{count}, chosen as {steps}"

@@ -540,7 +540,7 @@ def test_a_missing_tile_fails_the_command_but_not_the_map(
 def test_changed_model_files_are_refused(
     run: Run, root: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    program = next((root / "artifacts").rglob("program.pt2"))
+    program = next((root / "artifacts").rglob("model.onnx"))
     facts = program.with_name("facts.json")
     content = facts.read_text()
     try:

@@ -14,12 +14,12 @@ from data.scene.base import InputSpec, Scene
 from data.scene.datacube import open_cube
 from data.scene.tile_mosaic import Mosaic, open_mosaic
 from tests.support.cube_files import change_all, make_groups, write_netcdf
-from tests.support.served_fixtures import make_norm, write_checkpoint
+from tests.support.served_fixtures import make_norm, write_checkpoint, write_network_files
 from tuning.predict.ensemble import Member
 from tuning.predict.predictor import Predictor
 from tuning.predict.sliding_window import map_scene
-from tuning.serving.export import make_program, make_reference, save_program
 from tuning.serving.program import load_program
+from tuning.serving.stored_network import read_network
 from tuning.train.checkpoints import load_checkpoint
 from tuning.train.evaluate import predict
 
@@ -30,18 +30,12 @@ CPU = torch.device("cpu")
 def make_member(folder: Path, *, seed: int = 0, **changes: object) -> Member:
     """Make a network as a logged model holds it."""
     folder.mkdir()
-    trial_folder = write_checkpoint(folder, **changes)
-    checkpoint = load_checkpoint(trial_folder.best)
-    with torch.no_grad():
-        for weights in checkpoint.model.parameters():
-            weights += 0.1 * seed * torch.randn(weights.shape, generator=torch.manual_seed(seed))
-    program = make_program(checkpoint)
-    series = checkpoint.config["timesteps"] if checkpoint.config["steps"] == "event" else 15
-    save_program(program, make_reference(program, checkpoint.norm, series), folder / "program.pt2")
-    config = checkpoint.config
+    path = write_network_files(folder, noise=0.1 * seed, seed=seed, **changes)
+    network = read_network(folder)
+    config = network.config
     spec = InputSpec(tuple(config["channels"]), config["timesteps"], config["steps"])
-    loaded = load_program(folder / "program.pt2")
-    return Member(f"seed {seed}", loaded, spec, 0.25 + 0.1 * seed, synthetic=True)
+    loaded = load_program(path, threads=1)
+    return Member(f"seed {seed}", loaded, network, spec, 0.25 + 0.1 * seed, synthetic=True)
 
 
 @pytest.fixture(scope="module")
@@ -129,10 +123,9 @@ def test_a_cube_in_one_window_equals_the_networks_prediction(
     cube = open_cube(write_netcdf(groups, tmp_path / "cube.nc"), member.spec)
     layers = [groups[name.split(":")[0]][name.split(":")[1]].values for name in S1]
     x = np.stack(layers, axis=1).astype(np.float16).astype(np.float32)[None]
-    padded = np.full((*x.shape[:3], *(-(-one // 16) * 16 for one in size)), np.nan, np.float32)
+    padded = np.full((*x.shape[:3], *(-(-one // 8) * 8 for one in size)), np.nan, np.float32)
     padded[..., : size[0], : size[1]] = x
-    with torch.inference_mode():
-        answer = member.program(torch.from_numpy(padded))[0].numpy()
+    answer = member.program(padded[:, select_even_steps(4)])[0]
     found = map_whole(cube, [member], side=80)["probability"]
     np.testing.assert_allclose(found, answer[: size[0], : size[1]], atol=1e-5)
 
@@ -270,8 +263,7 @@ def test_an_event_network_reads_only_its_dates(tmp_path: Path) -> None:
     found = map_whole(cube, [member], 160)["probability"]
     layers = [groups[name.split(":")[0]][name.split(":")[1]].values[[6, 7]] for name in S1]
     x = np.stack(layers, axis=1).clip(max=0).astype(np.float16).astype(np.float32)[None]
-    with torch.inference_mode():
-        np.testing.assert_allclose(found, member.program(torch.from_numpy(x))[0], atol=1e-5)
+    np.testing.assert_allclose(found, member.program(x)[0], atol=1e-5)
     assert select_even_steps(2) == [0, 14]
 
 

@@ -21,7 +21,7 @@ from tuning.report.__main__ import main
 from tuning.report.reference_layers import write_reference_layers, write_split_audit
 from tuning.report.tables import PUBLISHED_COLUMNS
 from tuning.report.write_report import EXPECTED_RUNS_TAG, describe_missing_runs, write_report
-from tuning.serving.export import check_program, make_program, make_reference
+from tuning.serving.network import check_program, make_program, make_reference
 from tuning.tracking.client import connect, find_runs
 from tuning.tracking.model_facts import read_calibration
 from tuning.tracking.payloads import CampaignContext
@@ -322,7 +322,7 @@ def test_registered_model_answers_as_in_training(
 def test_program_takes_missing_pixels_as_the_mean(root: Path, pack: Pack) -> None:
     checkpoint = load_checkpoint(root / "first" / "42" / "best.pt")
     program = make_program(checkpoint)
-    x = read_db(pack, np.arange(2))
+    x = read_db(pack, np.arange(2))[:, : checkpoint.config["timesteps"]]
     means = x.clone()
     x[:, :, 1, :9], means[:, :, 1, :9] = float("nan"), checkpoint.norm.mean[1]
     with torch.no_grad():
@@ -332,10 +332,16 @@ def test_program_takes_missing_pixels_as_the_mean(root: Path, pack: Pack) -> Non
 def test_changed_program_is_refused(root: Path) -> None:
     checkpoint = load_checkpoint(root / "first" / "42" / "best.pt")
     program = make_program(checkpoint)
-    reference = make_reference(program, checkpoint.norm)
-    check_program(program, reference)
-    with pytest.raises(ValueError, match=r"must equal its network to 1e-05, but differs by"):
-        check_program(lambda x: program(x) + 0.001, reference)
+    reference = make_reference(program, checkpoint.norm, 8)
+
+    def answer(x: np.ndarray) -> np.ndarray:
+        with torch.no_grad():
+            probs: np.ndarray = program(torch.from_numpy(x)).numpy()
+        return probs
+
+    check_program(answer, reference)
+    with pytest.raises(ValueError, match=r"must equal its network to 0.0001, but differs by"):
+        check_program(lambda x: answer(x) + 0.001, reference)
 
 
 def test_changed_model_is_not_registered(root: Path, table: pd.DataFrame, tmp_path: Path) -> None:
@@ -344,7 +350,7 @@ def test_changed_model_is_not_registered(root: Path, table: pd.DataFrame, tmp_pa
     file = Path(client.download_artifacts(run_id, "trial/reference.npz", str(tmp_path)))
     with np.load(file) as reference:
         changed = {name: reference[name] for name in reference.files}
-    changed["probs_1_32"] = changed["probs_1_32"] + 0.1
+    changed["probs_0"] = changed["probs_1_32"] + 0.1
     other = client.create_run(client.get_run(run_id).info.experiment_id).info.run_id
     np.savez(file, **changed)
     client.log_artifact(other, str(file), "trial")
