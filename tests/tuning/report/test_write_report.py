@@ -350,7 +350,7 @@ def test_changed_model_is_not_registered(root: Path, table: pd.DataFrame, tmp_pa
     file = Path(client.download_artifacts(run_id, "trial/reference.npz", str(tmp_path)))
     with np.load(file) as reference:
         changed = {name: reference[name] for name in reference.files}
-    changed["probs_0"] = changed["probs_1_32"] + 0.1
+    changed["probs_0"] = changed["probs_0"] + 0.1
     other = client.create_run(client.get_run(run_id).info.experiment_id).info.run_id
     np.savez(file, **changed)
     client.log_artifact(other, str(file), "trial")
