@@ -34,8 +34,10 @@ from tuning.predict.cog import RasterWriter, choose_layers
 from tuning.predict.ensemble import Member
 from tuning.predict.predictor import Predictor
 from tuning.predict.sliding_window import map_scene
-from tuning.serving.network import make_program, make_reference, save_program
+from tuning.serving.network import make_program
+from tuning.serving.onnx_export import save_program
 from tuning.serving.program import load_program
+from tuning.serving.stored_network import read_network, write_network
 from tuning.train.checkpoints import Checkpoint
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -44,7 +46,7 @@ from _scene import make_scene
 CHANNELS = ("s1asc:VV", "s1asc:VH", "s1dsc:VV", "s1dsc:VH")
 NORM = Normalisation(CHANNELS, (-9.0, -15.5, -9.0, -15.5), (3.5, 4.0, 3.5, 4.0))
 SMALL = 2_912  # six windows of 512 px a side
-AIM_SPEED, AIM_MEMORY = 0.8, 2.0
+AIM_SPEED, AIM_MEMORY = 0.9, 2.0
 ROUNDS = 5
 EVENT = np.datetime64("2018-09-05T18:08", "s")
 ORIGINS = ("learnt_on", "made_from")
@@ -62,11 +64,14 @@ def make_member(folder: Path) -> tuple[Member, torch.nn.Module]:
     model.eval()
     config: dict[str, Any] = {"model": "unet", "timesteps": 4, "steps": "even"}
     program = make_program(Checkpoint(config, model, NORM, 1, 0.5))
-    save_program(program, make_reference(program, NORM), folder / "program.pt2")
+    reference = save_program(program, NORM, folder / "model.onnx")
+    config |= {"arch": KNOWN_GOOD, "channels": list(CHANNELS)}
+    write_network(program, config, NORM, int(reference["multiple"]), folder)
     with torch.no_grad():
         threshold = float(model(noise).sigmoid().quantile(0.999))
     spec = InputSpec(CHANNELS, 4, "even", EVENT)
-    return Member("random", load_program(folder / "program.pt2"), spec, threshold, True), model
+    loaded, network = load_program(folder / "model.onnx", threads=1), read_network(folder)
+    return Member("random", loaded, network, spec, threshold, True), model
 
 
 @torch.inference_mode()
