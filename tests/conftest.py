@@ -22,6 +22,7 @@ from data.pack import Pack, make_pack
 from data.splits import Split, make_split, survey_catalogue
 from data.tiles import ORBITS, tile_path
 from data.twin import make_twin
+from tuning.serving.graph_cache import VARIABLE
 from tuning.settings.presets import pick_tiles
 from tuning.trial.folder import Config
 
@@ -57,6 +58,14 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder that all workers of a test run share."""
     base = tmp_path_factory.getbasetemp()
     return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+
+@pytest.fixture(scope="session", autouse=True)
+def graphs(shared: Path) -> Iterator[None]:
+    """Keep the graphs of networks in the tests' own folder, also those of commands that a test starts."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv(VARIABLE, str(shared / "graphs"))
+        yield
 
 
 @pytest.fixture(scope="session")

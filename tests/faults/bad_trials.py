@@ -27,7 +27,7 @@ class Net(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         logits = self.mix(x.flatten(1, 2))
-        self.calls += 1
+        self.calls += self.training
 {body}
 
 
@@ -37,10 +37,16 @@ KNOWN_GOOD = PUBLISHED = {{"width": 4}}
 PAPER_NAME = "{paper}"
 '''
 BODIES = {
-    "broken": "        return logits * (float('nan') if self.calls > 3 else 1.0)",
+    "broken": "        return logits * (float('nan') if self.training and self.calls > 1 else 1.0)",
     "flat": "        return logits * 0.0 - 2.0 + 0.0 * self.mix.bias",
-    "greedy": "        raise torch.OutOfMemoryError('GPU out of memory: asked for 99 GiB.')",
+    "greedy": """        if self.training:
+            raise torch.OutOfMemoryError('GPU out of memory: asked for 99 GiB.')
+        return logits""",
+    "forked": "        return logits if logits.mean() > 0 else -logits",
 }
+UNTRAINED = (
+    "The network forked must be exportable as an ONNX file, also before it is trained, but: "
+)
 
 
 def copy_project(to: Path) -> Path:
@@ -54,7 +60,10 @@ def copy_project(to: Path) -> Path:
 
 
 def run_bad_networks(root: Path) -> tuple[str, list[str]]:
-    """Run faulty architectures beside a good one; each fails alone, and the error names it."""
+    """Run faulty architectures beside a good one; each fails alone, and the error names it.
+
+    One cannot be exported: no trial of it is trained.
+    """
     words = "--preset smoke --trials 1 --seeds 1 --cpus-per-trial 1"  # so that a retry gets more
     command = Command(
         root,
@@ -83,6 +92,20 @@ def run_bad_networks(root: Path) -> tuple[str, list[str]]:
         faults.append("the trials that ran out of memory were not retried")
     if "is retried" in command.read_log():
         faults.append("a trial with its own error was retried")
+    if "forked" in {run.data.tags["study"] for run in runs}:
+        faults.append("a network was trained that cannot be exported")
+    (study,) = [
+        run
+        for run in find_runs(*connect(root), campaign=command.name, kind="study")
+        if run.data.tags["study"] == "forked"
+    ]
+    if study.info.status != "FAILED" or not study.data.tags.get("error", "").startswith(UNTRAINED):
+        faults.append(f"the study of forked is {study.info.status}: {study.data.tags}")
+    page = (root / "reports" / command.name / "report.html").read_text()
+    if "forked has 0 of 1 repeat runs. The network forked must be exportable" not in page:
+        faults.append("the report does not say why forked is missing")
+    if f"error: {UNTRAINED}" not in command.read_log():
+        faults.append("the command does not end with the reason why forked was not trained")
     good = [run for run in runs if run.data.tags["study"] == "unet"]
     if len(good) != 2 or {run.info.status for run in good} != {"FINISHED"}:
         faults.append(f"unet: {[run.info.status for run in good]}")

@@ -13,8 +13,8 @@ from data.pack import Pack
 from data.splits import Split
 from tuning.baselines.baselines import make_baseline_config
 from tuning.baselines.measure import run_baseline
+from tuning.report.missing import EXPECTED_RUNS_TAG
 from tuning.report.reference_layers import write_reference_layers, write_split_audit
-from tuning.report.write_report import EXPECTED_RUNS_TAG
 from tuning.tracking.payloads import CampaignContext
 from tuning.tracking.tracker import Tracker
 from tuning.trial.folder import TrialFolder

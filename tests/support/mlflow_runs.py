@@ -9,8 +9,8 @@ from data.pack import Pack
 from data.splits import Split
 from tuning.baselines.baselines import make_baseline_config
 from tuning.baselines.measure import run_baseline
+from tuning.report.missing import EXPECTED_RUNS_TAG
 from tuning.report.reference_layers import write_reference_layers, write_split_audit
-from tuning.report.write_report import EXPECTED_RUNS_TAG
 from tuning.tracking.descriptions import describe_campaign
 from tuning.tracking.payloads import CampaignContext, DataRecord
 from tuning.tracking.sender import MLflowSender

@@ -16,8 +16,8 @@ from tests.support.hostile_files import DEEP, write_growing_npz, write_pickled_n
 from tuning.metrics.histogram import BINS
 from tuning.registry.__main__ import format_versions
 from tuning.report.__main__ import main
+from tuning.report.missing import EXPECTED_RUNS_TAG
 from tuning.report.reference_layers import REFERENCE_FILE
-from tuning.report.write_report import EXPECTED_RUNS_TAG
 from tuning.tracking.client import connect, find_runs, quote
 
 SCRIPT = "<script>alert(1)</script>"

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from data.io.shared_storage import SharedStorage, check_shared_storage
+from tuning.campaign.check_networks import check_networks
 from tuning.campaign.finish import CampaignOutcome, close_interrupted, finish_campaign
 from tuning.campaign.stages import Stages
 from tuning.campaign.start import CampaignSetup
@@ -26,14 +27,16 @@ def run_campaign(root: Path, settings: Settings, *, keep_pack: bool = False) -> 
         The ranking, and the requested work that was not done.
 
     Raises:
-        ValueError: If the data cannot be used, no repeat run was finished, or another process runs the campaign.
+        ValueError: If the data cannot be used, no network can be exported and there is no baseline, no repeat run was finished,
+            or another process runs the campaign.
         OSError: If the output folder cannot be used, or the tracker does not answer.
         KeyboardInterrupt: If the user interrupts; all runs are closed, and the campaign can be resumed.
     """
     with lock_campaign(campaign_folder(root, settings.campaign)):
         try:
             _join_cluster(root, settings)
-            setup = CampaignSetup(root, settings, keep_pack=keep_pack)
+            refused = check_networks(root, settings)
+            setup = CampaignSetup(root, settings, keep_pack=keep_pack, refused=refused)
             try:
                 return finish_campaign(setup, *Stages(setup).run())
             except BaseException as error:

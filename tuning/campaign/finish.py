@@ -73,7 +73,9 @@ def _summarise_studies(
     campaign: CampaignSetup, winners: Winners, repeats: list[Config]
 ) -> tuple[dict[str, str], list[str]]:
     """Return each study's MLflow status by model, and a sentence for each model with missing trials."""
-    status, missing = dict.fromkeys(campaign.settings.baselines, "FINISHED"), []
+    status = dict.fromkeys(campaign.settings.baselines, "FINISHED")
+    status |= dict.fromkeys(campaign.refused, "FAILED")
+    missing = list(campaign.refused.values())
     for model in dict.fromkeys(model for model, _ in winners):
         own = {fold: winner for (name, fold), winner in winners.items() if name == model}
         lost = [fold for fold, winner in own.items() if winner is None]

@@ -37,11 +37,13 @@ class Stages:
 
     Attributes:
         setup: The campaign's data, folders and sender.
+        models: The architectures that are trained: those of the settings without the refused ones.
         source: Where the nodes of a cluster get the pack; None on one machine.
     """
 
     def __init__(self, setup: CampaignSetup) -> None:
         self.setup, self.settings, self.preset = setup, setup.settings, setup.preset
+        self.models = tuple(name for name in self.settings.models if name not in setup.refused)
         self.source: PackSource | None = None
         self._gpus: dict[tuple[str, int], float] = {}  # measured, by architecture and seeds at once
 
@@ -103,7 +105,7 @@ class Stages:
 
     def search_all(self, resources: Resources) -> Winners:
         """Search every architecture, once or on each fold; return the winner of each architecture and fold."""
-        scope, models = self.setup.scope, self.settings.models
+        scope, models = self.setup.scope, self.models
         logger.info(
             "Search: %d trials per network and searched fold. %s",
             self.settings.trials,
@@ -173,7 +175,7 @@ class Stages:
 
     def run(self) -> tuple[Winners, list[Config]]:
         """Run all stages; return the winners, and the configs of the repeat trials that ended."""
-        models = self.settings.models
+        models = self.models
         if models and (self.settings.address or self.settings.storage):
             self.copy_pack()
         measure_baselines(self.setup)

@@ -2,6 +2,7 @@
 
 import json
 import tempfile
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from uuid import uuid4
@@ -19,8 +20,9 @@ from tuning.campaign.identity import describe_inputs, keep_inputs, read_inputs
 from tuning.campaign.leak import audit_campaign
 from tuning.campaign.prepare_data import describe_data, prepare_data
 from tuning.registry.gate_tiles import write_gate_tiles
+from tuning.report.missing import EXPECTED_RUNS_TAG
 from tuning.report.reference_layers import write_reference_layers, write_split_audit
-from tuning.report.write_report import EXCLUDED_FILE, EXPECTED_RUNS_TAG, SUSPICIOUS_FILE
+from tuning.report.write_report import EXCLUDED_FILE, SUSPICIOUS_FILE
 from tuning.search.scope import SCOPE_TAG, make_scope
 from tuning.settings.lock import lock_setup
 from tuning.settings.presets import get_preset
@@ -46,6 +48,7 @@ class CampaignSetup:
         root: Output folder.
         settings: The user's settings.
         preset: The preset that they name.
+        refused: Architectures that are not trained, with the reason.
         folder: The campaign's folder.
         trials: Folder that holds one folder per trial.
         pack: The packed tiles.
@@ -61,10 +64,17 @@ class CampaignSetup:
         OSError: If the output folder cannot be written, or the tracker does not answer.
     """
 
-    def __init__(self, root: Path, settings: Settings, *, keep_pack: bool = False) -> None:
+    def __init__(
+        self,
+        root: Path,
+        settings: Settings,
+        *,
+        keep_pack: bool = False,
+        refused: Mapping[str, str] | None = None,
+    ) -> None:
         torch.set_num_threads(1)  # the driver leaves the cores to the trials
         self.root, self.settings = root.resolve(), settings
-        self.preset = get_preset(settings.preset)
+        self.preset, self.refused = get_preset(settings.preset), dict(refused or {})
         self.folder = campaign_folder(root, settings.campaign)
         self.trials = self.folder / "trials"
         check_output_folder(self.root)
@@ -187,6 +197,8 @@ class CampaignSetup:
         if model in self.settings.models:
             space = make_space(model, self.preset.narrow)
             self.tracker.describe(run_id, describe_study(model, space))
+        if model in self.refused:
+            self.tracker.client.set_tag(run_id, "error", self.refused[model][-4000:])
 
 
 def list_events(pack: Pack) -> str:

@@ -19,11 +19,12 @@ from tuning.report.context import ReportContext
 from tuning.report.events import EVENTS_FILE, make_event_rows
 from tuning.report.fairness import make_reads_columns
 from tuning.report.figures import draw_comparisons, draw_model
+from tuning.report.missing import describe_missing_runs, partial_error
 from tuning.report.placebo import rate_placebos
 from tuning.report.ranking import Ranking, rank_models, read_comparison
 from tuning.report.reference_layers import ReferenceLayers
 from tuning.report.register_models import Registered, register_models
-from tuning.report.results import ModelResult, is_finished_repeat, read_results
+from tuning.report.results import ModelResult, read_results
 from tuning.report.sections.page import build_page
 from tuning.report.tables import (
     PUBLISHED_COLUMNS,
@@ -41,31 +42,11 @@ from tuning.tracking.client import connect
 from tuning.tracking.descriptions import NOTE, describe_ranking
 from tuning.tracking.load_trials import SEARCH_TRIALS, Trials, read_trials
 from tuning.tracking.ui_links import list_pages, ui_address, ui_command
-from tuning.tracking.validate_runs import find_campaign, read_expected
+from tuning.tracking.validate_runs import find_campaign
 
 EXCLUDED_FILE = "excluded_tiles.json"  # artifact of the campaign's run: reason by tile
 SUSPICIOUS_FILE = "suspicious_tiles.json"  # artifact of the campaign's run: warnings by tile
 SPLITS = ("splits.json", "splits.png")
-EXPECTED_RUNS_TAG = "expected_runs"  # tag of the campaign's run: repeat runs by model, as JSON
-
-
-def describe_missing_runs(campaign: Run, repeats: Sequence[Run]) -> list[str]:
-    """Describe the campaign's missing repeat runs, one sentence per model."""
-    expected = read_expected(campaign, EXPECTED_RUNS_TAG)
-    finished = [run.data.tags.get("study") for run in repeats if is_finished_repeat(run)]
-    return [
-        f"{model} has {finished.count(model)} of {count} repeat runs."
-        for model, count in expected.items()
-        if finished.count(model) < count
-    ]
-
-
-def _partial_error(campaign: Run, missing: Sequence[str]) -> ValueError:
-    name = campaign.data.tags["campaign"]
-    return ValueError(
-        f"A ranking needs every repeat run, but in campaign {name!r} {' '.join(missing)} "
-        f"Continue it with `python -m tuning.run --resume {name}`, or report the finished runs with --partial."
-    )
 
 
 def write_report(
@@ -97,9 +78,9 @@ def write_report(
     campaign_run = find_campaign(client, experiment_id, campaign)
     name = campaign_run.data.tags["campaign"]
     trials = read_trials(client, experiment_id, name)
-    missing = describe_missing_runs(campaign_run, trials.repeats)
+    missing = describe_missing_runs(client, campaign_run, trials.repeats)
     if missing and not partial:
-        raise _partial_error(campaign_run, missing)
+        raise partial_error(campaign_run, missing)
     results = read_results(client, campaign_run, trials.repeats)
     if results is None:
         raise ValueError(

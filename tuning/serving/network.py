@@ -72,14 +72,20 @@ class LandslideProgram(nn.Module):
         return odds.sigmoid()
 
 
+def make_structure(config: Config) -> str:
+    """Return the key of the graph of a config's network: networks with equal keys differ in their weights alone."""
+    return json.dumps({name: config.get(name) for name in GRAPH_KEYS}, sort_keys=True)
+
+
 def make_program(
     checkpoint: Checkpoint, calibration: Calibration | None = None
 ) -> LandslideProgram:
     """Wrap a checkpoint's network, on the CPU and in eval mode; without *calibration* its probabilities stay."""
     config = checkpoint.config
-    structure = json.dumps({name: config.get(name) for name in GRAPH_KEYS}, sort_keys=True)
     program = LandslideProgram(
-        checkpoint.model, checkpoint.norm, config["timesteps"], structure, calibration
+        *(checkpoint.model, checkpoint.norm, config["timesteps"]),
+        make_structure(config),
+        calibration,
     )
     return program.cpu().eval()  # in training mode dropout would be exported
 

@@ -4,10 +4,11 @@ Tracing a network costs seconds, and the seeds of a study differ in their weight
 weights and filled again (`GraphTemplate`).
 """
 
+import io
 import logging
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ import torch
 from onnx import numpy_helper
 
 from data.pack.normalisation import Normalisation
+from tuning.serving.graph_cache import load_graph, store_graph
 from tuning.serving.network import (
     LandslideProgram,
     check_program,
@@ -31,6 +33,7 @@ logger = logging.getLogger(__name__)
 
 MAX_TEMPLATES = 8  # of about 0.1 MB each
 AXES = ("batch", "height", "width")
+NOISY = ("torch.onnx", "torch.export", "torch.fx", "onnxscript", "onnx_ir")  # loggers
 
 _templates: dict[str, "GraphTemplate"] = {}  # by LandslideProgram.structure, oldest first
 
@@ -85,7 +88,8 @@ def save_program(
 ) -> dict[str, np.ndarray]:
     """Write a program as an ONNX file, load it back and compare it with the network.
 
-    If an earlier program had the same structure, its graph is reused with the new weights.
+    If an earlier program had the same structure, its graph is reused with the new weights, also in a later process
+    (:mod:`tuning.serving.graph_cache`).
 
     Args:
         program: The network.
@@ -99,19 +103,38 @@ def save_program(
     Raises:
         ExportError: If the network cannot be exported, or the file's probabilities differ from the network's.
     """
-    known = _templates.get(program.structure)
+    known = _find_template(program)
     if known is not None:
         try:
-            return _write(known, program, norm, path, metadata or {})
-        except ValueError as error:
+            reference = _write(known, program, norm, path, metadata or {})
+        except Exception as error:  # noqa: BLE001 - an earlier network's size, names or values
             logger.info("Exporting again, because an earlier graph does not fit: %s", error)
+        else:
+            _keep_template(program, known)
+            return reference
     template = export_graph(program)
+    reference = _write(template, program, norm, path, metadata or {})
     if program.structure:
-        _templates.pop(program.structure, None)
-        _templates[program.structure] = template
-        while len(_templates) > MAX_TEMPLATES:
-            del _templates[next(iter(_templates))]
-    return _write(template, program, norm, path, metadata or {})
+        _keep_template(program, template)
+        graph = (template.graph, template.weights, template.multiple)
+        store_graph(program.structure, program.model, graph)
+    return reference
+
+
+def _find_template(program: LandslideProgram) -> GraphTemplate | None:
+    """Return the graph of an earlier program of the same structure, of this process or stored by another."""
+    if program.structure in _templates or not program.structure:
+        return _templates.get(program.structure)
+    stored = load_graph(program.structure, program.model)
+    return None if stored is None else GraphTemplate(*stored)
+
+
+def _keep_template(program: LandslideProgram, template: GraphTemplate) -> None:
+    """Keep a structure's latest graph in memory."""
+    _templates.pop(program.structure, None)
+    _templates[program.structure] = template
+    while len(_templates) > MAX_TEMPLATES:
+        del _templates[next(iter(_templates))]
 
 
 def _write(
@@ -121,11 +144,11 @@ def _write(
     path: Path,
     metadata: Mapping[str, str],
 ) -> dict[str, np.ndarray]:
-    reference = make_reference(program, norm, template.multiple)
     content = template.fill(program.state_dict(), metadata)
     try:
+        reference = make_reference(program, norm, template.multiple)
         check_program(Program(content, path), reference)
-    except Exception as error:  # ONNX Runtime's errors have no common base
+    except Exception as error:  # neither networks' errors nor ONNX Runtime's have a common base
         raise ExportError(_explain(error)) from error
     path.write_bytes(content)
     return reference
@@ -204,15 +227,16 @@ def _strip(model: onnx.ModelProto, weights: frozenset[str]) -> onnx.ModelProto:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep the exporter's log and warnings, which are about torch's own inside, from the terminal."""
-    exporter = logging.getLogger("torch.onnx")
-    level = exporter.level
-    exporter.setLevel(logging.ERROR)
+    """Keep what the exporter logs and prints, which is about its own inside, from the terminal."""
+    levels = {logger: logger.level for logger in map(logging.getLogger, NOISY)}
+    for logger in levels:
+        logger.setLevel(logging.CRITICAL)
     try:
-        with warnings.catch_warnings(action="ignore"):
+        with warnings.catch_warnings(action="ignore"), redirect_stderr(io.StringIO()):
             yield
     finally:
-        exporter.setLevel(level)
+        for logger, level in levels.items():
+            logger.setLevel(level)
 
 
 def _explain(error: BaseException) -> str:

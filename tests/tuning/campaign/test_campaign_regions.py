@@ -49,7 +49,8 @@ def test_campaign_across_events_names_regions_and_events(
     across: subprocess.CompletedProcess[str],
 ) -> None:
     assert across.returncode == 0, across.stderr
-    first = across.stderr.splitlines()[0]
+    lines = across.stderr.splitlines()
+    first = next(line for line in lines if "can be exported" not in line)
     assert "Data: SYNTHETIC (the twin's) tiles in" in first
     assert first.endswith("Regions: hokkaido (Eastern Iburi in Hokkaido in Japan), noto.")
     assert "Event of hokkaido: 2018-09-05T18:08:00 UTC, from " in across.stderr

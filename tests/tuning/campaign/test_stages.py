@@ -51,6 +51,7 @@ def make_stages(tmp_path: Path, search: str, **changes: object) -> Stages:
         trials=tmp_path / "trials",
         pack=SimpleNamespace(hash="0123456789ab", path=tmp_path / "pack"),
         sender=Sender(),
+        refused={},
     )
     return Stages(setup)  # type: ignore[arg-type]
 

@@ -15,9 +15,10 @@ from tuning.baselines.measure import run_baseline
 from tuning.metrics.calibration import calibration_error
 from tuning.metrics.recalibration import fit_calibration, recalibrate
 from tuning.metrics.scores import METRICS, Confusion, PixelMetric
+from tuning.report.missing import EXPECTED_RUNS_TAG
 from tuning.report.reference_layers import write_reference_layers, write_split_audit
 from tuning.report.tables import format_ends
-from tuning.report.write_report import EXPECTED_RUNS_TAG, write_report
+from tuning.report.write_report import write_report
 from tuning.tracking.client import connect, find_runs
 from tuning.tracking.payloads import CampaignContext
 from tuning.tracking.tracker import Tracker

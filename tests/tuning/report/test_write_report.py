@@ -18,9 +18,10 @@ from tuning.baselines.measure import run_baseline
 from tuning.metrics.histogram import reach
 from tuning.registry.register import register_version
 from tuning.report.__main__ import main
+from tuning.report.missing import EXPECTED_RUNS_TAG, describe_missing_runs
 from tuning.report.reference_layers import write_reference_layers, write_split_audit
 from tuning.report.tables import PUBLISHED_COLUMNS
-from tuning.report.write_report import EXPECTED_RUNS_TAG, describe_missing_runs, write_report
+from tuning.report.write_report import write_report
 from tuning.serving.network import check_program, make_program, make_reference
 from tuning.tracking.client import connect, find_runs
 from tuning.tracking.model_facts import read_calibration
@@ -275,7 +276,7 @@ def test_report_refuses_a_campaign_with_missing_repeats(
         client.set_tag(campaign.info.run_id, EXPECTED_RUNS_TAG, whole)
     (again,) = find_runs(client, experiment_id, kind="campaign", campaign="first")
     repeats = find_runs(client, experiment_id, campaign="first", kind="trial")
-    assert describe_missing_runs(again, repeats) == []
+    assert describe_missing_runs(client, again, repeats) == []
 
 
 def test_report_reads_mlflow_alone(root: Path, table: pd.DataFrame) -> None:

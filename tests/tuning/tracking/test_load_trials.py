@@ -16,11 +16,12 @@ from data.pack import Pack
 from data.splits import Split
 from tuning.baselines.baselines import make_baseline_config
 from tuning.baselines.measure import run_baseline
+from tuning.report.missing import EXPECTED_RUNS_TAG
 from tuning.report.reference_layers import write_reference_layers, write_split_audit
 from tuning.report.results import Results, read_results
 from tuning.report.sections.runs import BEST_TRIALS
 from tuning.report.tables import make_tile_rows, score_run
-from tuning.report.write_report import EXPECTED_RUNS_TAG, write_report
+from tuning.report.write_report import write_report
 from tuning.store.duplicates import DUPLICATE
 from tuning.tracking.client import (
     connect,

@@ -24,6 +24,7 @@ from models.unet import UNet
 from tests.support.served_fixtures import write_checkpoint
 from tuning.metrics.histogram import BINS
 from tuning.serving.network import make_program
+from tuning.serving.onnx_export import ExportError
 from tuning.tracking.client import EXPERIMENT, connect
 from tuning.tracking.log_model import collect_scores, join_code, log_model
 from tuning.tracking.model_digest import (
@@ -226,7 +227,7 @@ def test_model_that_cannot_be_logged_is_marked_as_failed(
     monkeypatch.setattr(
         UNet, "forward", lambda self, x: torch.zeros(len(x), 1, *x.shape[-2:]) + self.depth / 0
     )
-    with pytest.raises(ZeroDivisionError):
+    with pytest.raises(ExportError, match="at 128 px it said: division by zero"):
         log_model(client, experiment_id, run_id, trial, FACTS | {"campaign": "deep"}, {})
     (model,) = client.search_logged_models([experiment_id], "tags.campaign = 'deep'")
     assert model.status == "FAILED"

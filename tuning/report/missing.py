@@ -1,0 +1,50 @@
+"""What a campaign's report lacks: repeat runs, and the reason where the campaign knows it."""
+
+from collections.abc import Sequence
+
+from mlflow.entities import Run
+from mlflow.tracking import MlflowClient
+
+from tuning.report.results import is_finished_repeat
+from tuning.tracking.client import find_runs
+from tuning.tracking.validate_runs import read_expected
+
+EXPECTED_RUNS_TAG = "expected_runs"  # tag of the campaign's run: repeat runs by model, as JSON
+MAX_REASON = 1000  # characters of the reason of a failure
+
+
+def describe_missing_runs(client: MlflowClient, campaign: Run, repeats: Sequence[Run]) -> list[str]:
+    """Describe the campaign's missing repeat runs, one sentence per model, with the error of its study if there is one."""
+    expected = read_expected(campaign, EXPECTED_RUNS_TAG)
+    finished = [run.data.tags.get("study") for run in repeats if is_finished_repeat(run)]
+    lacking = [model for model, count in expected.items() if finished.count(model) < count]
+    if not lacking:
+        return []
+    reasons = _read_reasons(client, campaign)
+    return [
+        f"{model} has {finished.count(model)} of {expected[model]} repeat runs. {reasons.get(model, '')}".strip()
+        for model in lacking
+    ]
+
+
+def _read_reasons(client: MlflowClient, campaign: Run) -> dict[str, str]:
+    """Return why studies failed as a whole, by model."""
+    name = campaign.data.tags["campaign"]
+    studies = find_runs(client, campaign.info.experiment_id, kind="study", campaign=name)
+    return {study.data.tags.get("study", ""): read_reason(study, "error") for study in studies}
+
+
+def read_reason(run: Run, tag: str) -> str:
+    """Return the sentences of a tag that says what failed, shortened and printable; empty without the tag."""
+    text = " ".join(run.data.tags.get(tag, "").split())
+    shown = "".join(one if one.isprintable() else "?" for one in text)
+    return shown if len(shown) <= MAX_REASON else f"{shown[:MAX_REASON]}…"
+
+
+def partial_error(campaign: Run, missing: Sequence[str]) -> ValueError:
+    """Return the error for a report of a campaign that is not complete."""
+    name = campaign.data.tags["campaign"]
+    return ValueError(
+        f"A ranking needs every repeat run, but in campaign {name!r} {' '.join(missing)} "
+        f"Continue it with `python -m tuning.run --resume {name}`, or report the finished runs with --partial."
+    )
