@@ -34,6 +34,7 @@ from tuning.predict.cog import RasterWriter, choose_layers
 from tuning.predict.ensemble import Member
 from tuning.predict.predictor import Predictor
 from tuning.predict.sliding_window import map_scene
+from tuning.registry.map_facts import MODEL_FACTS
 from tuning.serving.network import make_program
 from tuning.serving.onnx_export import save_program
 from tuning.serving.program import load_program
@@ -110,7 +111,8 @@ def make_job(folder: Path, args: argparse.Namespace) -> tuple[write_map.MapJob, 
     member, model = make_member(folder)
     predictor = Predictor([member], torch.device(args.device))
     scene = open_scene(args.scene, member.spec)
-    facts = {"model": "random", "input": "scene"} | dict.fromkeys(ORIGINS, "synthetic")
+    facts = {"model": "random", "input": "scene"} | dict.fromkeys(MODEL_FACTS, "")
+    facts |= dict.fromkeys(ORIGINS, "synthetic")
     return write_map.MapJob(scene, predictor, member.threshold, args.window, 32, facts), model
 
 

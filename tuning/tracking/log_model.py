@@ -26,7 +26,7 @@ from mlflow.types.schema import ParamSchema, ParamSpec, Schema, TensorSpec
 
 from tuning.metrics.curve import average_precision
 from tuning.metrics.recalibration import Calibration
-from tuning.serving.network import count_input_dates, list_check_shapes, make_example, make_program
+from tuning.serving.network import count_input_dates, make_example, make_program
 from tuning.serving.onnx_export import save_program
 from tuning.serving.stored_network import NETWORK, WEIGHTS, write_network
 from tuning.store.creates import create_logged_model, log_output
@@ -55,6 +55,7 @@ CODE = {
     ),
 }
 OWN = ("data.", "tuning.")  # imports between the joined modules
+EXAMPLE_PX = 16
 REQUIRED = ("onnxruntime", "mlflow", "numpy", "netCDF4", "xarray")
 
 
@@ -161,15 +162,14 @@ def save_model(
         multiple = int(reference["multiple"])
         write_network(program, checkpoint.config, norm, multiple, Path(temporary))
         files = {name: str(Path(temporary) / name) for name in (WEIGHTS, NETWORK)}
-        _, pixels = list_check_shapes(multiple)[0]
         mlflow.pyfunc.save_model(
             folder,
             python_model=str(code),
             artifacts={"program": str(network), "facts": str(facts), **files},
             mlflow_model=meta,
             signature=_make_signature(series, len(norm.channels)),
-            # Whole dB: the example is stored as JSON, twice.
-            input_example=make_example(norm, series, 1, pixels).round(),
+            # Whole dB and few pixels: the example is stored as JSON, twice.
+            input_example=make_example(norm, series, 1, max(EXAMPLE_PX, multiple)).round(),
             model_config={"device": "auto"},
             pip_requirements=[f"{name}=={version(name).split('+')[0]}" for name in REQUIRED],
         )

@@ -182,7 +182,7 @@ def test_model_has_a_signature_and_its_provenance(
     assert {"campaign": "first", "data_hash": "d" * 12}.items() <= info.metadata.items()
     assert json.loads(info.metadata["config"])["model"] == "unet"
     example = mlflow.pyfunc.load_model(uri).input_example
-    assert example.shape == (1, 15, 4, 32, 32)
+    assert example.shape == (1, 15, 4, 16, 16)
     model = client.get_logged_model(uri.removeprefix("models:/"))
     assert (model.source_run_id, model.status, model.tags["campaign"]) == (run_id, "READY", "first")
     outputs = client.get_run(run_id).outputs.model_outputs
