@@ -106,6 +106,7 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=5, help="default: %(default)s")
     args = parser.parse_args(argv)
+    torch.set_num_threads(1)
     kept = True
     with tempfile.TemporaryDirectory() as temporary:
         for name, folder in log_all(Path(temporary)).items():

@@ -147,7 +147,7 @@ def _write(
     content = template.fill(program.state_dict(), metadata)
     try:
         reference = make_reference(program, norm, template.multiple)
-        check_program(Program(content, path), reference)
+        check_program(Program(content, path, threads=1), reference)
     except Exception as error:  # neither networks' errors nor ONNX Runtime's have a common base
         raise ExportError(_explain(error)) from error
     path.write_bytes(content)
