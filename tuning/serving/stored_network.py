@@ -74,11 +74,24 @@ def write_network(
     program: LandslideProgram, config: Config, norm: Normalisation, multiple: int, folder: Path
 ) -> None:
     """Write a network's weights and the arguments of its class into a folder."""
+    (folder / WEIGHTS).write_bytes(pack_weights(program))
+    write_config(program, config, norm, multiple, folder)
+
+
+def pack_weights(program: LandslideProgram) -> bytes:
+    """Return the content of a network's ``weights.safetensors``."""
     # Tied weights share memory, which the format cannot hold.
     weights = {
         name: value.contiguous().clone() for name, value in program.model.state_dict().items()
     }
-    (folder / WEIGHTS).write_bytes(save(weights))
+    content: bytes = save(weights)
+    return content
+
+
+def write_config(
+    program: LandslideProgram, config: Config, norm: Normalisation, multiple: int, folder: Path
+) -> None:
+    """Write the arguments of a network's class, and what its input is like, into a folder."""
     content = {
         **{name: config[name] for name in BUILD if name in config},
         "mean": list(norm.mean),

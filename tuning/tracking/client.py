@@ -90,8 +90,9 @@ def connect(root: Path) -> tuple[MlflowClient, str]:
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
     logging.getLogger("mlflow").setLevel(logging.WARNING)
-    # It would print the traceback of a failed write; `tracker_errors` and the sender say it in a sentence.
-    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
+    logging.getLogger("mlflow.store.db.utils").setLevel(
+        logging.CRITICAL
+    )  # else it prints tracebacks
     uri = tracking_uri(root)
     with tracker_errors(uri):
         if uri.startswith(SQLITE):

@@ -2,17 +2,16 @@
 
 A logged model is a folder: one readable code file (`tuning.serving.pyfunc_model` and the modules it imports), the network
 twice (``artifacts/model.onnx`` for any tool; ``artifacts/weights.safetensors`` and ``config.json`` for torch),
-``artifacts/facts.json``, and MLflow's own YAML and JSON. No file is a pickle. `tuning.tracking.model_digest` checks that the
+``artifacts/facts.json``, a card for people, and MLflow's own YAML and JSON. No file is a pickle. `tuning.tracking.model_digest` checks that the
 files are unchanged.
 """
 
-import ast
+import hashlib
 import json
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import version
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -28,15 +27,18 @@ from tuning.metrics.curve import average_precision
 from tuning.metrics.recalibration import Calibration
 from tuning.serving.network import count_input_dates, make_example, make_program
 from tuning.serving.onnx_export import save_program
-from tuning.serving.stored_network import NETWORK, WEIGHTS, write_network
+from tuning.serving.served_code import join_code
+from tuning.serving.stored_network import NETWORK, WEIGHTS, pack_weights, write_config
 from tuning.store.creates import create_logged_model, log_output
 from tuning.tracking.model_digest import DIGEST, digest_folder
 from tuning.tracking.model_facts import (
+    CARD,
     describe,
     describe_data,
     describe_early,
     describe_input,
     describe_network,
+    make_file_card,
     read_calibration,
 )
 from tuning.tracking.ui_links import VAL_AP
@@ -45,16 +47,6 @@ from tuning.train.early import read_early_scores
 from tuning.trial.disk import measure_bytes
 from tuning.trial.folder import TrialFolder
 
-CODE = {
-    "data.io": ("memory",),
-    "data.tiles": ("tracks", "common_dates", "map_dates"),
-    "data.values": ("nodata", "units", "tally", "backscatter", "decode", "corners"),
-    "tuning.serving": (
-        *("onnx_file", "program", "tile_rules", "tile_dates", "tile_values"),
-        *("tile_input", "array_input", "pyfunc_model"),
-    ),
-}
-OWN = ("data.", "tuning.")  # imports between the joined modules
 EXAMPLE_PX = 16
 REQUIRED = ("onnxruntime", "mlflow", "numpy", "netCDF4", "xarray")
 
@@ -158,10 +150,15 @@ def save_model(
         served = describe_input(checkpoint, calibration, expected) | describe_data(meta)
         served["early"] = describe_early(early or {}, calibration)
         facts.write_text(json.dumps(served, indent=1))
-        reference = save_program(program, norm, network, describe_network(checkpoint, served, meta))
+        weights = pack_weights(program)
+        (Path(temporary) / WEIGHTS).write_bytes(weights)
+        texts = describe_network(checkpoint, served, meta)
+        texts["weights_sha256"] = hashlib.sha256(weights).hexdigest()
+        reference = save_program(program, norm, network, texts)
         multiple = int(reference["multiple"])
-        write_network(program, checkpoint.config, norm, multiple, Path(temporary))
-        files = {name: str(Path(temporary) / name) for name in (WEIGHTS, NETWORK)}
+        write_config(program, checkpoint.config, norm, multiple, Path(temporary))
+        (Path(temporary) / CARD).write_text(make_file_card(texts, multiple))
+        files = {name: str(Path(temporary) / name) for name in (WEIGHTS, NETWORK, CARD)}
         mlflow.pyfunc.save_model(
             folder,
             python_model=str(code),
@@ -225,18 +222,3 @@ def _link_scores(
         data = {"dataset_name": used.dataset.name, "dataset_digest": used.dataset.digest}
     metrics = [Metric(key, value, 0, 0, model_id=model_id, **data) for key, value in scores.items()]
     client.log_batch(run_id, metrics=metrics)
-
-
-def join_code() -> str:
-    """Join the modules of ``CODE`` into one file without their imports of each other."""
-    sources = []
-    for package, name in ((package, name) for package, names in CODE.items() for name in names):
-        text = files(package).joinpath(f"{name}.py").read_text(encoding="utf-8")
-        lines = text.splitlines(keepends=True)
-        for node in ast.parse(text).body:
-            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(OWN):
-                for number in range(node.lineno, (node.end_lineno or node.lineno) + 1):
-                    lines[number - 1] = ""
-        sources.append("".join(lines))
-    sources.append("from mlflow.models import set_model\n\nset_model(LandslideModel())\n")
-    return "\n\n".join(sources)

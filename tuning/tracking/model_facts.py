@@ -22,6 +22,8 @@ LICENCES = {
     f"Sen12Landslides (doi {DOI}), CC BY 4.0: give attribution. Code: Apache-2.0.",
 }
 
+CARD = "README.md"  # of a model's files
+
 
 def read_calibration(trial: TrialFolder) -> Calibration:
     """Fit the calibration of a trial's best checkpoint to its histogram of val; without one, nothing is changed."""
@@ -129,3 +131,24 @@ def describe_acquisitions(config: Config) -> str:
         chosen = ", ".join(str(index + 1) for index in list_input_steps(config))
         return f"{count} of {ACQUISITIONS}, evenly spaced: numbers {chosen}"
     return f"{count}, chosen as {steps}"
+
+
+def make_file_card(texts: Mapping[str, str], multiple: int) -> str:
+    """Return the card that stands beside a network's files, in Markdown; the registry's card has its scores and gate.
+
+    Args:
+        texts: Of :func:`describe_network`.
+        multiple: Height and width of the input are multiples of it, px.
+    """
+    warning = "\n\n**Learnt from synthetic tiles: its maps say nothing about real places.**"
+    rows = "\n".join(f"| {name} | {text} |" for name, text in texts.items() if name != "config")
+    return (
+        f"# {texts['model']}: landslide probability of each 10 m pixel from a Sentinel-1 time series"
+        f"{warning if texts.get('data') == 'synthetic' else ''}\n\n"
+        "`model.onnx` holds the network with its normalisation and calibration; `weights.safetensors` and `config.json` hold it "
+        f"for torch. Input `x` `(B, T, C, H, W)`, float32, height and width multiples of {multiple} px; output `probability` "
+        "`(B, H, W)`.\n\n"
+        "```python\nimport onnxruntime\n\n"
+        'session = onnxruntime.InferenceSession("model.onnx")\n(probs,) = session.run(None, {"x": x})\n```\n\n'
+        f"| fact | value |\n|---|---|\n{rows}\n"
+    )

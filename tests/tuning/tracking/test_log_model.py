@@ -2,6 +2,7 @@
 
 import ast
 import contextlib
+import hashlib
 import io
 import json
 import pickle
@@ -15,6 +16,8 @@ from typing import Any
 
 import mlflow
 import numpy as np
+import onnx
+import onnxruntime
 import pytest
 import torch
 import yaml
@@ -25,8 +28,9 @@ from tests.support.served_fixtures import write_checkpoint
 from tuning.metrics.histogram import BINS
 from tuning.serving.network import make_program
 from tuning.serving.onnx_export import ExportError
+from tuning.serving.served_code import join_code
 from tuning.tracking.client import EXPERIMENT, connect
-from tuning.tracking.log_model import collect_scores, join_code, log_model
+from tuning.tracking.log_model import collect_scores, log_model
 from tuning.tracking.model_digest import (
     DIGEST,
     digest_folder,
@@ -68,7 +72,7 @@ def uri(client: MlflowClient, experiment_id: str, run_id: str, trial: TrialFolde
 
 ARTIFACTS = [
     f"artifacts/{name}"
-    for name in ("model.onnx", "weights.safetensors", "config.json", "facts.json")
+    for name in ("model.onnx", "weights.safetensors", "config.json", "facts.json", "README.md")
 ]
 
 
@@ -150,6 +154,30 @@ def test_model_has_readable_code_and_its_network_twice(client: MlflowClient, uri
         "netCDF4",
         "xarray",
     ]
+
+
+def test_network_s_file_alone_gives_the_probabilities_and_names_its_origin(
+    client: MlflowClient, uri: str, run_id: str, trial: TrialFolder
+) -> None:
+    folder = folder_of(client, uri) / "artifacts"
+    onnx.checker.check_model(onnx.load(folder / "model.onnx"), full_check=True)
+    session = onnxruntime.InferenceSession(folder / "model.onnx")
+    x = np.random.default_rng(0).normal(-12, 4, (2, 4, 4, 32, 40)).astype(np.float32)
+    x[0, 0, 0, :3] = np.nan
+    with torch.no_grad():
+        wanted = make_program(load_checkpoint(trial.best))(torch.from_numpy(x)).numpy()
+    np.testing.assert_allclose(session.run(None, {"x": x})[0], wanted, atol=1e-5)
+    texts = session.get_modelmeta().custom_metadata_map
+    digest = hashlib.sha256((folder / "weights.safetensors").read_bytes()).hexdigest()
+    assert texts["weights_sha256"] == digest
+    assert texts["channels"] == "s1asc:VV s1asc:VH s1dsc:VV s1dsc:VH"
+    assert texts["acquisitions"] == "4 of 15, evenly spaced: numbers 1, 6, 10, 15"
+    assert (texts["threshold"], texts["multiple_px"]) == ("0.25", "8")
+    assert (texts["campaign"], texts["run"], texts["data_hash"]) == ("first", run_id, "d" * 12)
+    card = (folder / "README.md").read_text()
+    assert card.startswith("# unet: landslide probability of each 10 m pixel")
+    assert "multiples of 8 px" in card
+    assert f"| run | {run_id} |" in card
 
 
 def test_the_joined_modules_share_no_name() -> None:
