@@ -11,6 +11,7 @@ from data.io.disk import format_bytes
 from data.io.errors import format_error
 from tuning.campaign.stages import Winners
 from tuning.campaign.start import CampaignSetup
+from tuning.report.missing import describe_model_errors
 from tuning.report.write_report import write_report
 from tuning.settings.saved_campaigns import OUTCOME
 from tuning.tracking.client import tracking_uri
@@ -51,7 +52,7 @@ def finish_campaign(
         ConnectionError: If the tracker fails while the runs are closed and reported.
     """
     status, missing = _summarise_studies(campaign, winners, repeats)
-    content = {"studies": status, "missing": missing}
+    content = {"studies": status, "missing": tuple(missing)}
     write_json(campaign.folder / OUTCOME, content | {"reported": False})
     if unsent := _send_rest(campaign):
         return CampaignOutcome(None, (*missing, unsent))
@@ -64,6 +65,7 @@ def finish_campaign(
             table = write_report(campaign.root, campaign.settings.campaign, partial=bool(missing))
         except ValueError as error:
             raise ValueError(" ".join([*missing, str(error)])) from error
+        missing += describe_model_errors(campaign.tracker.map_trials().values())
         campaign.tracker.close(campaign.run_id, "FAILED" if missing else "FINISHED")
     write_json(campaign.folder / OUTCOME, content | {"reported": True})
     return CampaignOutcome(table, tuple(missing))

@@ -140,10 +140,11 @@ class Stages:
         return self._send_winner(stage, best)
 
     def _send_winner(self, stage: Stage, best: Path) -> Config:
-        """Send the winner with its model, then delete the checkpoints; an unsent winner keeps its own."""
+        """Send the winner with its model, then delete the checkpoints; a winner without a model in MLflow keeps its own."""
         entries, sender = list_entries(stage), self.setup.sender
         sender.collect(TrialFolder(best))
-        kept = {best} if sender.send_all([best]).unsent else set()
+        unsent = sender.send_all([best]).unsent or sender.tracker.lacks_model(TrialFolder(best))
+        kept = {best} if unsent else set()
         dropped = sum(drop_checkpoints(TrialFolder(path)) for path in entries if path not in kept)
         for path in entries:
             sender.forget(TrialFolder(path))

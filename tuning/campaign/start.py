@@ -105,6 +105,7 @@ class CampaignSetup:
             self.run_id = self._open_campaign(self._identity)
             for model in (*self.settings.models, *self.settings.baselines):
                 self._open_study(model)
+            self.tracker.retry_models(self.trials)  # of a resumed campaign
 
     def open_again(self) -> None:
         """Make the campaign's run anew if somebody deleted it while the campaign ran."""

@@ -9,13 +9,14 @@ import tuning.own_packages  # noqa: F401 - first
 from data.command.command import command
 from data.command.explain import writes_to
 from data.tiles.manifest import describe_origin
+from tuning.report.missing import list_model_errors
 from tuning.report.terminal import format_pages, format_tables, report_folder
 from tuning.report.write_report import write_report
 
 
 @command
 def main(argv: list[str] | None = None) -> int:
-    """Write a report; return the exit code."""
+    """Write a report; return 0 if it is whole, 1 if a network could not be registered for want of an export."""
     parser = argparse.ArgumentParser("python -m tuning.report", description=__doc__)
     parser.add_argument("--campaign", help="name of the campaign (default: the latest)")
     parser.add_argument(
@@ -42,7 +43,10 @@ def _report(args: argparse.Namespace) -> int:
     folder = args.out or report_folder(args.root, table["campaign"][0])
     print(format_tables(table, folder))
     print(f"Report: {folder / 'report.html'}\nIn MLflow:\n{format_pages(folder)}")
-    return 0
+    lacking = list_model_errors(args.root, table["campaign"][0])
+    for sentence in lacking:
+        print(f"error: {sentence}", file=sys.stderr)
+    return 1 if lacking else 0
 
 
 if __name__ == "__main__":

@@ -1,12 +1,14 @@
 """What a campaign's report lacks: repeat runs, and the reason where the campaign knows it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 
 from tuning.report.results import is_finished_repeat
-from tuning.tracking.client import find_runs
+from tuning.tracking.client import connect, find_runs
+from tuning.tracking.tracker import MODEL_ERROR
 from tuning.tracking.validate_runs import read_expected
 
 EXPECTED_RUNS_TAG = "expected_runs"  # tag of the campaign's run: repeat runs by model, as JSON
@@ -32,6 +34,26 @@ def _read_reasons(client: MlflowClient, campaign: Run) -> dict[str, str]:
     name = campaign.data.tags["campaign"]
     studies = find_runs(client, campaign.info.experiment_id, kind="study", campaign=name)
     return {study.data.tags.get("study", ""): read_reason(study, "error") for study in studies}
+
+
+def describe_model_errors(runs: Iterable[Run]) -> list[str]:
+    """Describe the trials whose network could not be exported after training, one sentence per architecture."""
+    found: dict[str, list[str]] = {}
+    for run in runs:
+        if reason := read_reason(run, MODEL_ERROR):
+            found.setdefault(run.data.tags.get("study", ""), []).append(reason)
+    return [
+        f"{model} lacks a model in {len(reasons)} run{'s'[: len(reasons) - 1]}, whose scores count: {reasons[0].rstrip('.')}. Correct "
+        f"models/{model}.py, then continue the campaign with --resume."
+        for model, reasons in sorted(found.items())
+    ]
+
+
+def list_model_errors(root: Path, campaign: str) -> list[str]:
+    """Read a campaign's repeat runs and describe those without a model."""
+    client, experiment_id = connect(root)
+    tags = {"campaign": campaign, "kind": "trial", "stage": "repeat"}
+    return describe_model_errors(find_runs(client, experiment_id, **tags))
 
 
 def read_reason(run: Run, tag: str) -> str:

@@ -20,9 +20,11 @@ from tuning.registry.comparable import explain_incomparable
 from tuning.registry.model_card import GATE_TAG, make_tags
 from tuning.registry.names import read_learnt_regions, registered_name, split_name
 from tuning.registry.register import NotRegisteredError, apply_gate, register_version
+from tuning.report.missing import read_reason
 from tuning.report.ranking import Ranking
 from tuning.report.results import ModelResult
 from tuning.report.tables import score_published
+from tuning.tracking.tracker import MODEL_ERROR
 
 logger = logging.getLogger(__name__)
 
@@ -80,6 +82,8 @@ def register_models(
             continue
         row = describe_run(model, rows[model.title], hashes)
         try:
+            if reason := read_reason(model.chosen.run, MODEL_ERROR):
+                raise NotRegisteredError(f"It could not be exported: {reason} Its scores count.")
             regions = _read_regions(client, row["weights_path"])
             number = register_version(
                 client, model.key, row["weights_path"], row["run_id"], make_tags(row, regions)

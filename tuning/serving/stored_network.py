@@ -18,6 +18,7 @@ from data.pack.normalisation import Normalisation
 from models import create_model
 from tuning.metrics.recalibration import Calibration
 from tuning.serving.network import MAX_MULTIPLE, LandslideProgram
+from tuning.serving.onnx_export import ExportError
 from tuning.trial.config import BUILD, check_config
 from tuning.trial.folder import Config
 
@@ -73,18 +74,26 @@ class StoredNetwork:
 def write_network(
     program: LandslideProgram, config: Config, norm: Normalisation, multiple: int, folder: Path
 ) -> None:
-    """Write a network's weights and the arguments of its class into a folder."""
+    """Write a network's weights and the arguments of its class into a folder.
+
+    Raises:
+        ExportError: If its state is not of tensors alone.
+    """
     (folder / WEIGHTS).write_bytes(pack_weights(program))
     write_config(program, config, norm, multiple, folder)
 
 
 def pack_weights(program: LandslideProgram) -> bytes:
-    """Return the content of a network's ``weights.safetensors``."""
-    # Tied weights share memory, which the format cannot hold.
-    weights = {
-        name: value.contiguous().clone() for name, value in program.model.state_dict().items()
-    }
-    content: bytes = save(weights)
+    """Return the content of a network's ``weights.safetensors``.
+
+    Raises:
+        ExportError: If its state is not of tensors alone.
+    """
+    state = program.model.state_dict()
+    try:  # tied weights share memory, which the format cannot hold
+        content: bytes = save({name: value.contiguous().clone() for name, value in state.items()})
+    except Exception as error:
+        raise ExportError(f"A network's state must be tensors, but got: {error}") from error
     return content
 
 

@@ -50,15 +50,19 @@ def send_missing(campaign: Path) -> tuple[str, bool]:
         if tracker.find_run("campaign") is None:  # without tiles, its files cannot be made anew
             _check_run(tracker)
         count = sender.send_campaign(campaign)
+        left: list[str] = []
         if not count.unsent:
             tracker.settle_duplicates()
-            _close_runs(sender, campaign)
+            left = tracker.retry_models(campaign / "trials")
+            _close_runs(sender, campaign, complete=not left)
     trials = len(list_trials(campaign / "trials"))
     summary = f"Sent {count.epochs} epochs and the end of {count.ended} of {trials} trials to "
     summary += hide_password(uri)
     if count.unsent:
         summary += f"; {count.unsent} trials are not sent: {count.reason}"
-    return summary, not count.unsent
+    if left:
+        summary += f"; {len(left)} runs still without a model, with all their scores: {left[0].rstrip('.')}"
+    return summary, not (count.unsent or left)
 
 
 def _check_run(tracker: Tracker) -> None:
@@ -68,14 +72,17 @@ def _check_run(tracker: Tracker) -> None:
         raise ConnectionError(str(error)) from error  # not a wrong argument
 
 
-def _close_runs(sender: MLflowSender, campaign: Path) -> None:
-    """Close the runs of studies and campaign with their status; close an interrupted campaign's as KILLED."""
+def _close_runs(sender: MLflowSender, campaign: Path, *, complete: bool) -> None:
+    """Close the runs of studies and campaign with their status; close an interrupted campaign's as KILLED.
+
+    *complete* says whether every run has its model.
+    """
     outcome = read_optional_json(campaign / OUTCOME) or {}
     if not {"studies", "missing"} <= outcome.keys():  # there is none, or it is of an early version
         sender.tracker.close_running("KILLED")
         return
     sender.close_studies(outcome["studies"])
-    failed = bool(outcome["missing"])
+    failed = bool(outcome["missing"]) or not complete
     sender.tracker.close(sender.open_campaign(), "FAILED" if failed else "FINISHED")
 
 

@@ -23,10 +23,12 @@ from mlflow.models import Model, ModelSignature
 from mlflow.tracking import MlflowClient
 from mlflow.types.schema import ParamSchema, ParamSpec, Schema, TensorSpec
 
+from data.io.errors import format_error
+from data.io.safe_checkpoint import load_tensors
 from tuning.metrics.curve import average_precision
 from tuning.metrics.recalibration import Calibration
 from tuning.serving.network import count_input_dates, make_example, make_program
-from tuning.serving.onnx_export import save_program
+from tuning.serving.onnx_export import ExportError, save_program
 from tuning.serving.served_code import join_code
 from tuning.serving.stored_network import NETWORK, WEIGHTS, pack_weights, write_config
 from tuning.store.creates import create_logged_model, log_output
@@ -64,7 +66,7 @@ def log_model(
     Args:
         client: MLflow client.
         experiment_id: Experiment of the run.
-        run_id: The trial's run; gets the artifact ``trial/reference.npz``, example inputs and the network's outputs.
+        run_id: The trial's run; gets the artifact ``trial/reference.npz``, the network's outputs for example inputs.
         trial: The trial's folder, with ``best.pt``.
         facts: Provenance, stored as tags and metadata.
         scores: Metrics of both the model and the run.
@@ -74,9 +76,9 @@ def log_model(
 
     Raises:
         FileNotFoundError: If there is no checkpoint.
-        ExportError: If the network cannot be exported, or its file does not reproduce its outputs.
+        ExportError: If the network cannot be built or exported, or its file answers differently.
     """
-    checkpoint, calibration = load_checkpoint(trial.best), read_calibration(trial)
+    checkpoint, calibration = _load(trial), read_calibration(trial)
     facts = {**facts, **checkpoint.learnt_regions}  # a split may train on some regions alone
     name = checkpoint.config["model"]
     tags = {"model": name, **{key: str(value) for key, value in facts.items()}}
@@ -102,6 +104,16 @@ def log_model(
         size = {"bytes/model": measure_bytes(folder)}
         _link_scores(client, run_id, model.model_id, {**scores, **size})
     return f"models:/{model.model_id}"
+
+
+def _load(trial: TrialFolder) -> Checkpoint:
+    try:
+        return load_checkpoint(trial.best)
+    except Exception as error:  # whatever the network's code raises; it may have changed since
+        if isinstance(error, OSError):  # of the disk
+            raise
+        load_tensors(trial.best, "cpu")  # a damaged file has its own error
+        raise ExportError(f"The trained network cannot be built: {format_error(error)}") from error
 
 
 @contextmanager
@@ -137,11 +149,10 @@ def save_model(
         The program's outputs, from :func:`tuning.serving.network.make_reference`.
 
     Raises:
-        ExportError: If the network cannot be exported, or its file does not reproduce its outputs.
+        ExportError: If the network cannot be exported, or its file answers differently.
     """
-    calibration = calibration or Calibration()
+    calibration, series = calibration or Calibration(), count_input_dates(checkpoint.config)
     program, norm = make_program(checkpoint, calibration), checkpoint.norm
-    series = count_input_dates(checkpoint.config)
     with tempfile.TemporaryDirectory() as temporary:
         code, network, facts = (
             Path(temporary) / file for file in ("served_model.py", "model.onnx", "facts.json")

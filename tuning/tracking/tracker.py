@@ -1,11 +1,15 @@
 """A campaign's runs in MLflow, filled from trial folders."""
 
+import logging
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
 from mlflow.entities import LoggedModelStatus, Run
 
+from data.io.errors import format_error
+from data.io.safe_json import is_safe_name
+from tuning.serving.onnx_export import ExportError
 from tuning.tracking.campaign_runs import IDENTITY, CampaignRuns
 from tuning.tracking.descriptions import describe_trial
 from tuning.tracking.errors import explain_denied_access
@@ -16,7 +20,12 @@ from tuning.trial.entry import TrialEntry
 from tuning.trial.folder import TrialFolder
 from tuning.trial.status import is_finished, read_end
 
-__all__ = ["IDENTITY", "STATUS", "Tracker"]
+__all__ = ["IDENTITY", "MODEL_ERROR", "STATUS", "Tracker"]
+
+logger = logging.getLogger(__name__)
+
+MODEL_ERROR = "model_error"  # tag of a run: why its network could not be exported
+MAX_REASON = 1000  # characters of it
 
 # MLflow status by how a trial ended: an early stop must not look like a full training.
 STATUS = {
@@ -40,6 +49,9 @@ class Tracker(CampaignRuns):
     def __init__(self, root: Path, context: CampaignContext) -> None:
         super().__init__(root, context)
         self._logged: dict[str, int] = {}  # last epoch by run id
+        self._refused: dict[
+            str, str
+        ] = {}  # why this process could not export a model, by trial key
 
     @property
     def synthetic(self) -> bool:
@@ -62,8 +74,10 @@ class Tracker(CampaignRuns):
             return False
         if not is_finished(folder, entry.kind):
             return self._count_epochs(run.info.run_id) >= len(folder.history())
-        has_model = "model_uri" in tags or not (entry.model and folder.best.is_file())
-        return _has_files(run, folder) and has_model
+        has_model = bool({"model_uri", MODEL_ERROR} & tags.keys())  # or all that it can have
+        return _has_files(run, folder) and (
+            has_model or not (entry.model and folder.best.is_file())
+        )
 
     def _count_epochs(self, run_id: str) -> int:
         history = self.client.get_metric_history(run_id, "val_pr_auc")
@@ -115,16 +129,60 @@ class Tracker(CampaignRuns):
         self.close(run_id, STATUS[ended_by], ended_ms)
         self.client.set_tag(run_id, "ended_by", ended_by)  # last: it marks the run as complete
 
-    def log_best_model(self, run_id: str, folder: TrialFolder) -> None:
-        """Log a trial's best checkpoint as a model, once."""
+    def log_best_model(self, run_id: str, folder: TrialFolder) -> str:
+        """Log a trial's best checkpoint as a model, once; a network that cannot be exported costs the run its model alone.
+
+        Returns:
+            Why the network cannot be exported, which the run's tag ``model_error`` says too; nothing if it could.
+        """
         tags = self.client.get_run(run_id).data.tags
-        if "model_uri" in tags or not folder.best.is_file():
-            return
-        uri = self._find_model(run_id)
-        if uri is None:
-            facts, scores = asdict(self.context), collect_scores(folder)
-            uri = log_model(self.client, self.experiment_id, run_id, folder, facts, scores)
-        self.client.set_tag(run_id, "model_uri", uri)
+        if "model_uri" not in tags:
+            if not folder.best.is_file():
+                return tags.get(MODEL_ERROR, "")
+            try:
+                uri = self._find_model(run_id) or self._log_model(run_id, folder)
+            except ExportError as error:
+                return self._refuse_model(run_id, folder, format_error(error))
+            self.client.set_tag(run_id, "model_uri", uri)
+        if MODEL_ERROR in tags:
+            self._delete_tag(run_id, MODEL_ERROR)
+        self._refused.pop(folder.path.name, None)
+        return ""
+
+    def _log_model(self, run_id: str, folder: TrialFolder) -> str:
+        facts, scores = asdict(self.context), collect_scores(folder)
+        return log_model(self.client, self.experiment_id, run_id, folder, facts, scores)
+
+    def _refuse_model(self, run_id: str, folder: TrialFolder, reason: str) -> str:
+        self._refused[folder.path.name] = reason
+        self.client.set_tag(run_id, MODEL_ERROR, reason[:MAX_REASON])
+        logger.warning(
+            "Trial %s has its scores, but no model: %s. Correct models/ and continue the campaign with --resume.",
+            *(folder.path.name, reason.rstrip(".")),
+        )
+        return reason
+
+    def lacks_model(self, folder: TrialFolder) -> bool:
+        """Return whether this process could not export a trial's network; the tracker is not asked."""
+        return folder.path.name in self._refused
+
+    def retry_models(self, trials: Path) -> list[str]:
+        """Export once more the checkpoints that could not be exported: the code may have been mended since.
+
+        Args:
+            trials: Folder that holds one folder per trial key.
+
+        Returns:
+            The reasons of the runs that still lack their model; what else these runs have stays as it is.
+        """
+        left = []
+        for key, run in self.map_trials().items():
+            if MODEL_ERROR not in run.data.tags or not is_safe_name(key):
+                continue
+            folder, known = TrialFolder(trials / key), self._refused.get(key)
+            reason = known or self.log_best_model(run.info.run_id, folder)
+            left += [reason] if reason else []
+        return left
 
     def _find_model(self, run_id: str) -> str | None:
         """Find the complete model of a run that a kill left without its tag; delete unfinished models."""

@@ -26,7 +26,16 @@ NO_GPU = SimpleNamespace(gpus=0)
 
 
 class Sender:
-    """Accepts everything."""
+    """Accepts everything; no network can be exported whose architecture is among *unexportable*."""
+
+    unexportable: tuple[str, ...] = ()
+
+    @property
+    def tracker(self) -> SimpleNamespace:
+        def lacks_model(folder: TrialFolder) -> bool:
+            return folder.read("trial")["config"]["model"] in self.unexportable
+
+        return SimpleNamespace(lacks_model=lacks_model)
 
     def collect(self, folder: TrialFolder) -> None: ...
 
@@ -161,3 +170,20 @@ def test_names_of_searches_are_unique_and_safe_for_a_folder() -> None:
     assert len(set(names)) == len(names)
     assert all(name.replace("-", "").replace("_", "").isalnum() for name in names)
     assert name_search("unet", None, 5) == name_search("unet", "blocks", 1) == "search-unet"
+
+
+def test_winner_that_could_not_be_exported_keeps_its_checkpoint(
+    tmp_path: Path, searched: list[Stage], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    campaign = make_stages(tmp_path, "once")
+    monkeypatch.setattr(Sender, "unexportable", ("unet",))
+    for model in MODELS:
+        campaign.search(model, FOLDS[0], NO_GPU)  # type: ignore[arg-type]
+    trials = [TrialFolder(path) for path in list_trials(tmp_path / "trials")]
+    for folder in trials:
+        folder.best.write_text("weights")
+        folder.end("patience")
+    for model in MODELS:  # again, as after --resume
+        campaign.search(model, FOLDS[0], NO_GPU)  # type: ignore[arg-type]
+    kept = [folder.read("trial") for folder in trials if folder.best.exists()]
+    assert [(trial["config"]["model"], trial["model"]) for trial in kept] == [("unet", True)]

@@ -9,10 +9,11 @@ from tuning.report.missing import (
     EXPECTED_RUNS_TAG,
     MAX_REASON,
     describe_missing_runs,
+    list_model_errors,
     partial_error,
 )
 from tuning.tracking.payloads import CampaignContext
-from tuning.tracking.tracker import Tracker
+from tuning.tracking.tracker import MODEL_ERROR, Tracker
 
 CONTEXT = CampaignContext(
     "lacking", "smoke", "blocks", "5" * 12, "d" * 12, "synthetic", "s1", "2 even", "c" * 40
@@ -59,3 +60,18 @@ def test_complete_campaign_lacks_nothing(tracker: Tracker) -> None:
     complete = tracker.find_run("campaign")
     assert complete is not None
     assert describe_missing_runs(tracker.client, complete, ()) == []
+
+
+def test_networks_without_a_model_are_named_once_with_the_first_reason(tracker: Tracker) -> None:
+    for number, (model, reason) in enumerate(
+        [("unet", "It branches."), ("unet", "Other."), ("attention_unet", "")]
+    ):
+        tags = {"study": model, "stage": "repeat"} | ({MODEL_ERROR: reason} if reason else {})
+        tracker.open_run("trial", f"key-{number}", model, tags=tags)
+    root = Path(tracker.client.tracking_uri.removeprefix("sqlite:///")).parent
+    assert list_model_errors(root, "other") == []
+    (sentence,) = list_model_errors(root, "lacking")
+    assert sentence == (
+        "unet lacks a model in 2 runs, whose scores count: It branches. Correct models/unet.py, then continue the "
+        "campaign with --resume."
+    )

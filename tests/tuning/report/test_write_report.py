@@ -26,7 +26,7 @@ from tuning.serving.network import check_program, make_program, make_reference
 from tuning.tracking.client import connect, find_runs
 from tuning.tracking.model_facts import read_calibration
 from tuning.tracking.payloads import CampaignContext
-from tuning.tracking.tracker import Tracker
+from tuning.tracking.tracker import MODEL_ERROR, Tracker
 from tuning.train.checkpoints import load_checkpoint
 from tuning.train.evaluate import measure_test
 from tuning.train.fit import fit
@@ -37,6 +37,8 @@ SEEDS = (42, 123)
 
 
 BASELINE = "log_ratio_vv"
+KEYS = ("run_id", "weights_path")
+AP = "pr_auc_mean"
 
 
 def log_campaign(
@@ -277,6 +279,28 @@ def test_report_refuses_a_campaign_with_missing_repeats(
     (again,) = find_runs(client, experiment_id, kind="campaign", campaign="first")
     repeats = find_runs(client, experiment_id, campaign="first", kind="trial")
     assert describe_missing_runs(client, again, repeats) == []
+
+
+def test_network_that_could_not_be_exported_is_ranked_but_not_registered(
+    root: Path, table: pd.DataFrame, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    client, _ = connect(root)
+    chosen, uri = (str(table.set_index("architecture").at["unet", key]) for key in KEYS)
+    client.set_tag(chosen, MODEL_ERROR, "It branches.")
+    client.delete_tag(chosen, "model_uri")
+    try:
+        assert main(["--root", str(root), "--out", str(tmp_path / "out")]) == 1
+        sentence = "unet lacks a model in 1 run, whose scores count: It branches. Correct"
+        assert f"error: {sentence}" in capsys.readouterr().err
+        again = pd.read_csv(tmp_path / "out" / "benchmark_master.csv").set_index("architecture")
+        assert np.isnan(again.at["unet", "weights_path"])
+        assert again.at["unet", AP] == table.set_index("architecture").at["unet", AP]
+        page = (tmp_path / "out" / "report.html").read_text()
+        assert "It could not be exported: It branches. Its scores count." in page
+    finally:
+        client.set_tag(chosen, "model_uri", uri)
+        client.delete_tag(chosen, MODEL_ERROR)
+    assert main(["--root", str(root), "--out", str(tmp_path / "out")]) == 0
 
 
 def test_report_reads_mlflow_alone(root: Path, table: pd.DataFrame) -> None:

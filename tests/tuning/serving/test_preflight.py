@@ -92,7 +92,7 @@ def check(monkeypatch: pytest.MonkeyPatch, make: Callable[..., nn.Module]) -> in
             r"An exported program must equal its network to 0\.0001, but differs .+",
         ),
         (Endless, EXPORT, r"An exported program must equal its network to 0\.0001, but differs .+"),
-        (Noting, STORE, r"'dict' object has no attribute 'contiguous'"),
+        (Noting, STORE, r"A network's state must be tensors, but got: 'dict' object has .+"),
         (refuse_width, BUILD, r"width must be positive, but got -1"),
     ],
 )
