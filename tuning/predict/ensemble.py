@@ -24,13 +24,14 @@ from tuning.registry.__main__ import find_model, find_version, open_registry
 from tuning.registry.aliases import CHAMPION
 from tuning.registry.trust import Trust, examine_folder, examine_registered
 from tuning.serving.program import Program, load_program
-from tuning.serving.stored_network import NETWORK, WEIGHTS, StoredNetwork, read_network
+from tuning.serving.stored_network import StoredNetwork, read_network
 from tuning.statistics.expected import check_expected
 from tuning.tracking.client import find_runs
 from tuning.tracking.model_digest import (
     ARTIFACTS,
     FACTS,
     PROGRAM,
+    check_files,
     fetch_registered,
     find_model_id,
 )
@@ -53,8 +54,7 @@ class Member:
 
     Attributes:
         uri: Its model URI or folder.
-        program: Maps ``(B, T, C, H, W)`` to probabilities ``(B, H, W)``, on one core; maps use a core per window.
-        network: The same as a torch module, for a GPU.
+        program: Maps ``(B, T, C, H, W)`` to probabilities ``(B, H, W)`` on one core; *network* is the same for a GPU.
         spec: Its input.
         threshold: Minimum probability of a landslide pixel, chosen on val.
         synthetic: Whether it was trained on the synthetic twin.
@@ -91,7 +91,7 @@ def examine_model(model: str, root: Path) -> Trust:
         ValueError: If the name, alias or version is unknown.
     """
     if Path(model).is_dir():
-        _check_folder(Path(model))
+        check_files(Path(model), model)
         return examine_folder(Path(model), _read_metadata(Path(model)))
     client = open_registry(root)
     return examine_registered(client, resolve_model_uri(client, model))
@@ -161,27 +161,13 @@ def _load(client: MlflowClient, uri: str) -> Member:
         return _load_folder(folder, uri, tags)
 
 
-def _check_folder(folder: Path) -> None:
-    for name in (
-        PROGRAM,
-        FACTS,
-        *(f"{ARTIFACTS}/{name}" for name in (WEIGHTS, NETWORK)),
-        "MLmodel",
-    ):
-        if not (folder / name).is_file():
-            raise FileNotFoundError(
-                f"A model's folder must hold {name}, but {folder} does not. Choose the folder that "
-                "MLflow downloaded."
-            )
-
-
 def _read_metadata(folder: Path) -> Mapping[str, Any]:
     return mlflow.models.Model.load(str(folder / "MLmodel")).metadata or {}
 
 
 def _load_folder(folder: Path, uri: str, tags: Mapping[str, Any] | None) -> Member:
     """Load a model's folder; without *tags* they are read from its metadata."""
-    _check_folder(folder)
+    check_files(folder, uri)
     facts = read_json(folder / FACTS)
     spec, threshold, profile = _read_facts(facts, folder / FACTS)
     program, network = load_program(folder / PROGRAM, threads=1), read_network(folder / ARTIFACTS)

@@ -18,10 +18,11 @@ from mlflow.tracking import MlflowClient
 from tuning.serving.network import LandslideProgram
 from tuning.serving.onnx_weights import load_uncalibrated
 from tuning.serving.program import Program, load_program
-from tuning.serving.stored_network import read_network
+from tuning.serving.stored_network import NETWORK, WEIGHTS, read_network
 
 DIGEST = "model_sha256"  # tag of a logged model, and of the versions registered from it
 ARTIFACTS = "artifacts"
+FORMER = "artifacts/program.pt2"  # the network of models that earlier releases logged
 PROGRAM = "artifacts/model.onnx"
 FACTS = "artifacts/facts.json"
 ADDED = "registered_model_meta"  # file that MLflow adds to a downloaded copy
@@ -107,6 +108,34 @@ def fetch_registered(client: MlflowClient, uri: str) -> Iterator[Path]:
         yield folder
 
 
+def check_files(folder: Path, place: object) -> None:
+    """Refuse a model's folder that lacks a file which maps need.
+
+    Args:
+        folder: The folder.
+        place: How the user named it, for the message.
+
+    Raises:
+        FileNotFoundError: If a file is missing, as in models that earlier releases logged.
+    """
+    for name in (
+        PROGRAM,
+        FACTS,
+        *(f"{ARTIFACTS}/{name}" for name in (WEIGHTS, NETWORK)),
+        "MLmodel",
+    ):
+        if (folder / name).is_file():
+            continue
+        if (folder / FORMER).is_file():
+            raise FileNotFoundError(
+                f"A model must hold {name}, but {place} was logged by an earlier release, with {FORMER}. Run its campaign "
+                "again, or use that release."
+            )
+        raise FileNotFoundError(
+            f"A model's folder must hold {name}, but {place} does not. Choose the folder that MLflow downloaded."
+        )
+
+
 def load_registered(client: MlflowClient, uri: str, *, calibrated: bool = True) -> Program:
     """Load a model's network, without running the model's code file.
 
@@ -123,6 +152,7 @@ def load_registered(client: MlflowClient, uri: str, *, calibrated: bool = True) 
             format.
     """
     with fetch_registered(client, uri) as folder:
+        check_files(folder, uri)
         path = folder / PROGRAM
         return load_program(path) if calibrated else load_uncalibrated(path)
 
@@ -142,4 +172,5 @@ def load_torch(uri: str, client: MlflowClient | None = None) -> LandslideProgram
         ValueError: If the files are not those that were logged, or this project lacks the architecture.
     """
     with fetch_registered(client or MlflowClient(), uri) as folder:
+        check_files(folder, uri)
         return read_network(folder / ARTIFACTS).build()

@@ -33,6 +33,7 @@ from tuning.tracking.client import EXPERIMENT, connect
 from tuning.tracking.log_model import collect_scores, log_model
 from tuning.tracking.model_digest import (
     DIGEST,
+    check_files,
     digest_folder,
     load_registered,
     load_torch,
@@ -326,3 +327,17 @@ def test_model_without_a_digest_is_refused(client: MlflowClient, experiment_id: 
         ValueError, match=rf"must have the tag {DIGEST}, but models:/{foreign.model_id} has none"
     ):
         load_registered(client, f"models:/{foreign.model_id}")
+
+
+def test_model_of_an_earlier_release_is_named(tmp_path: Path) -> None:
+    (tmp_path / "artifacts").mkdir()
+    (tmp_path / "artifacts" / "program.pt2").touch()
+    with pytest.raises(
+        FileNotFoundError, match=r"m-1 was logged by an earlier release, with .*pt2"
+    ):
+        check_files(tmp_path, "m-1")
+    (tmp_path / "artifacts" / "program.pt2").unlink()
+    with pytest.raises(
+        FileNotFoundError, match=r"must hold artifacts/model\.onnx, but m-1 does not"
+    ):
+        check_files(tmp_path, "m-1")
