@@ -13,7 +13,7 @@ import safetensors
 import torch
 from safetensors.torch import load, save
 
-from data.io.safe_json import is_number, read_json, refused_error, show_value
+from data.io.safe_json import is_number, is_safe_name, read_json, refused_error, show_value
 from data.pack.normalisation import Normalisation
 from models import create_model
 from tuning.metrics.recalibration import Calibration
@@ -123,7 +123,10 @@ def read_network(folder: Path) -> StoredNetwork:
     path, weights = folder / NETWORK, folder / WEIGHTS
     content = read_json(path)
     given = {name: content[name] for name in BUILD if name in content}
-    config = check_config(given, path, BUILD)
+    if not is_safe_name(model := given.pop("model", None)):  # only who builds it needs its class
+        raise refused_error("model must be the name of an architecture", show_value(model), path)
+    rest = tuple(name for name in BUILD if name != "model")
+    config = {"model": model, **check_config(given, path, rest)}
     if (size := weights.stat().st_size) > MAX_WEIGHT_BYTES:
         rule = f"A network's weights must have at most {MAX_WEIGHT_BYTES / 1e6:,.0f} MB"
         raise refused_error(rule, f"{size / 1e6:,.0f} MB", weights)

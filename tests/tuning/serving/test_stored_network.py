@@ -63,7 +63,8 @@ def test_config_is_enough_to_create_the_network(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"model": "unett"}, "unett"),
+        ({"model": "../unet"}, r"model must be the name of an architecture, but got '\.\./unet'"),
+        ({"model": None}, "model must be the name of an architecture, but got None"),
         ({"timesteps": 99}, "timesteps must be a whole number from 1 to 15, but got 99"),
         ({"mean": [1.0]}, r"mean must be 4 numbers, but got \[1\.0\]"),
         ({"std": [1.0, 1.0, 1.0, "a"]}, r"std must be 4 numbers, but got"),
@@ -79,6 +80,15 @@ def test_config_with_other_values_is_refused(
     path.write_text(json.dumps(json.loads(path.read_text()) | changes))
     with pytest.raises(ValueError, match=message):
         read_network(folder)
+
+
+def test_only_who_builds_a_network_needs_its_class(folder: Path) -> None:
+    path = folder / NETWORK
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"model": "unett"}))
+    stored = read_network(folder)
+    assert stored.config["model"] == "unett"
+    with pytest.raises(ValueError, match=r"'unett'.* 'unet'"):
+        stored.build()
 
 
 def test_weights_of_another_network_are_refused(folder: Path) -> None:

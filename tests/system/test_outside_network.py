@@ -1,0 +1,114 @@
+"""A network without one convolution, added as CONTRIBUTING.md says, goes from its first trial to a map."""
+
+import shutil
+from pathlib import Path
+
+import mlflow
+import numpy as np
+import onnx
+import pytest
+import rasterio
+
+from tests.faults.campaigns import PROJECT, Command
+from tuning.predict.__main__ import main as predict
+from tuning.tracking.client import connect, find_runs, tracking_uri
+from tuning.tracking.model_digest import PROGRAM
+
+pytestmark = pytest.mark.slow
+
+NAME = "hokkaido-warped"
+NETWORK = '''"""Attention over the acquisitions of each pixel, then a learnt shift of the map.
+
+Attention: Vaswani et al. (2017), arXiv 1706.03762; sampling grid: Jaderberg et al. (2015), arXiv 1506.02025.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import grid_sample
+
+
+class Warped(nn.Module):
+    """Attention over dates and a sampling grid.
+
+    Shape:
+        x ``(B, T, C, H, W)``; logits ``(B, 1, H, W)``.
+    """
+
+    def __init__(self, in_channels: int, timesteps: int, width: int = 8) -> None:
+        super().__init__()
+        self.lift = nn.Linear(in_channels, width)
+        self.place = nn.Parameter(0.1 * torch.randn(timesteps, width))
+        self.attention = nn.MultiheadAttention(width, 2, batch_first=True)
+        self.head = nn.Linear(timesteps * width, 1)
+        self.shift = nn.Parameter(torch.tensor([0.05, -0.1]))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the logits ``(B, 1, H, W)`` of ``x (B, T, C, H, W)``."""
+        batch, _, _, height, width = x.shape
+        series = self.lift(x.permute(0, 3, 4, 1, 2).flatten(0, 2)) + self.place
+        mixed, _ = self.attention(series, series, series)
+        logits = self.head((series + mixed).flatten(1)).reshape(batch, 1, height, width)
+        rows, columns = (
+            (2 * torch.arange(size, device=x.device) + 1) / size - 1 for size in (height, width)
+        )
+        grid = torch.stack(torch.broadcast_tensors(columns, rows[:, None]), dim=-1)
+        moved = (grid + self.shift.tanh() / 50).expand(batch, height, width, 2)
+        return grid_sample(logits, moved, padding_mode="border", align_corners=False)
+
+
+build = Warped
+SPACE = {"width": [8]}
+KNOWN_GOOD = PUBLISHED = {"width": 8}
+PAPER_NAME = "Warped"
+'''
+
+
+@pytest.fixture(scope="module")
+def command(tmp_path_factory: pytest.TempPathFactory, twin: Path) -> Command:
+    """A smoke campaign of the network in a copy of the project."""
+    root = tmp_path_factory.mktemp("outside")
+    for name in ("data", "models", "tuning"):
+        shutil.copytree(PROJECT / name, root / "project" / name)
+    (root / "project" / "models" / "warped.py").write_text(NETWORK)
+    words = "--model warped --preset smoke --trials 1 --seeds 1 --cpus-per-trial 1"
+    made = Command(root / "mlruns", [*words.split(), "--data", str(twin)], project=root / "project")
+    assert made.run() == 0, made.read_log()
+    return made
+
+
+def test_network_is_trained_and_registered(command: Command) -> None:
+    assert "warped can be exported: tiles of multiples of 1 px" in command.read_log()
+    assert list(command.read_table()["architecture"]) == ["warped"]
+    client, experiment_id = connect(command.root)
+    (version,) = client.search_model_versions(f"name='{NAME}'")
+    runs = find_runs(client, experiment_id, kind="trial", study="warped")
+    assert {run.info.status for run in runs} == {"FINISHED"}
+    assert all("model_uri" in run.data.tags for run in runs)
+    assert version.run_id in {run.info.run_id for run in runs}
+
+
+def test_network_answers_where_its_class_is_unknown(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", tracking_uri(command.root))
+    folder = mlflow.artifacts.download_artifacts(f"models:/{NAME}/1", dst_path=str(tmp_path))
+    used = {node.op_type for node in onnx.load(Path(folder) / PROGRAM).graph.node}
+    assert {"GridSample", "Softmax", "MatMul"} <= used
+    assert "Conv" not in used
+    model = mlflow.pyfunc.load_model(f"models:/{NAME}/1")
+    x = model.input_example
+    noise = np.random.default_rng(0).normal(-12, 4, (3, *x.shape[1:3], 48, 80))
+    probs = model.predict(noise.astype(np.float32))
+    assert probs.shape == (3, 48, 80)
+    assert 0 <= probs.min() < probs.max() <= 1
+
+
+def test_network_maps_tiles(command: Command, quad: Path, tmp_path: Path) -> None:
+    words = ["--model", f"models:/{NAME}/1", "--input", str(quad), "--out", str(tmp_path / "map")]
+    # A barely trained network fails its gate.
+    assert predict([*words, "--root", str(command.root), "--untrusted"]) == 0
+    with rasterio.open(tmp_path / "map" / "probability.tif") as file:
+        probs = file.read(1, masked=True)
+    assert probs.shape == (256, 256)
+    assert probs.count() > 60_000
+    assert len(np.unique(probs.compressed())) > 1000
