@@ -1,6 +1,6 @@
 """Download of the real tiles from the Hugging Face hub."""
 
 from data.fetch.download import fetch
-from data.fetch.hub import FetchError
+from data.fetch.stream import FetchError
 
 __all__ = ["FetchError", "fetch"]

@@ -13,7 +13,8 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import IO, cast
 
-from data.fetch.hub import FetchError, HubArchive
+from data.fetch.hub import HubArchive
+from data.fetch.stream import FetchError
 from data.tiles import is_tile_file
 from data.tiles.paths import region_of_file
 from data.tiles.regions import ALL_REGIONS

@@ -26,13 +26,13 @@ from data.fetch.archive import extract_tiles
 from data.fetch.folder import check_space, lock_folder, open_folder
 from data.fetch.hub import (
     VERSIONS,
-    FetchError,
     HubArchive,
     list_archives,
     resolve_revision,
     stream_archive,
 )
 from data.fetch.manifest import FetchManifest, write_fetch_manifest
+from data.fetch.stream import FetchError
 from data.io.errors import unknown_name
 from data.tiles import MODALITIES, ORBITS
 from data.tiles.regions import ALL_REGIONS, DEFAULT_REGION, read_regions

@@ -7,8 +7,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from data.fetch.hub import FetchError, resolve_revision
+from data.fetch.hub import resolve_revision
 from data.fetch.manifest import FetchManifest, read_fetch_manifest
+from data.fetch.stream import FetchError
 from data.io.errors import list_first
 from data.io.lock import LockHeldError, try_lock
 from data.tiles import MODALITIES, hash_file

@@ -11,7 +11,8 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from data.fetch.hub import ARCHIVE_PATH, REPO, FetchError, HubArchive
+from data.fetch.hub import ARCHIVE_PATH, REPO, HubArchive
+from data.fetch.stream import FetchError
 from data.io.safe_json import is_number, is_string_map, read_json, show_value
 from data.tiles import MODALITIES, is_tile_file
 from data.tiles.paths import is_region, region_of_file

@@ -80,7 +80,7 @@ def get(
         f"{constants}.HUGGINGFACE_CO_URL_TEMPLATE",
         hub.endpoint + "/{repo_id}/resolve/{revision}/{filename}",
     )
-    monkeypatch.setattr("data.fetch.hub.RETRY_WAITS_S", (0, 0, 0))
+    monkeypatch.setattr("data.fetch.stream.RETRY_WAITS_S", (0, 0, 0))
 
     def run(**request: object) -> Path:
         fetch(tmp_path / "real", **request)
