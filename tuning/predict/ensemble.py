@@ -14,14 +14,12 @@ from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
-from data.io.errors import unknown_name
 from data.io.safe_json import is_number, read_json, refused_error, show_value
 from data.pack.channels import check_steps
 from data.pack.profile import TrainingProfile, read_profile
 from data.scene.base import InputSpec
 from data.tiles.regions import DEFAULT_REGION, parse_time, read_regions
-from tuning.registry.__main__ import find_model, find_version, open_registry
-from tuning.registry.aliases import CHAMPION
+from tuning.registry.resolve import open_registry, resolve_model_uri
 from tuning.registry.trust import Trust, examine_folder, examine_registered
 from tuning.serving.program import Program, load_program
 from tuning.serving.stored_network import StoredNetwork, read_network
@@ -39,7 +37,6 @@ from tuning.trial.config import check_config
 
 logger = logging.getLogger(__name__)
 
-URI = "models:/"
 # A model without a training profile learnt from Hokkaido: profiles came before other regions.
 LEGACY_EVENTS = tuple(
     (name, region.event)
@@ -125,31 +122,6 @@ def load_members(model: str, root: Path, *, ensemble: bool = False) -> list[Memb
     return [_load(client, uri) for uri in uris]
 
 
-def resolve_model_uri(client: MlflowClient, model: str) -> str:
-    """Return the URI of the version or logged model that a user named.
-
-    Raises:
-        ValueError: If it does not exist; the message suggests the nearest name.
-    """
-    word = model.removeprefix(URI)
-    if word.startswith("m-"):
-        return f"{URI}{word}"
-    name, _, alias = word.partition("@")
-    name, _, version = name.partition("/")
-    name = find_model(client, name)
-    if version:
-        return f"{URI}{name}/{find_version(client, name, version)}"
-    aliases = client.get_registered_model(name).aliases
-    alias = alias or CHAMPION
-    if alias not in aliases:
-        reason = unknown_name("alias", alias, aliases) if aliases else "It has no alias."
-        raise ValueError(
-            f"{name}: {reason} Choose a version, such as {URI}{name}/1; `python -m tuning.registry list` shows "
-            "them and why none was promoted."
-        )
-    return f"{URI}{name}@{alias}"
-
-
 def _load(client: MlflowClient, uri: str) -> Member:
     try:
         tags = client.get_logged_model(find_model_id(client, uri)).tags
@@ -230,6 +202,10 @@ def _list_seeds(client: MlflowClient, uri: str) -> list[str]:
     study = {
         name: run.data.tags[name] for name in ("campaign", "study", "fold") if name in run.data.tags
     }
+    if "campaign" not in study:
+        raise ValueError(
+            f"An ensemble needs the seeds of a campaign, but {uri} is not of a campaign in this MLflow. Drop --ensemble."
+        )
     runs = find_runs(client, run.info.experiment_id, kind="trial", stage="repeat", **study)
     uris = {
         _read_seed(run): run.data.tags["model_uri"] for run in runs if "model_uri" in run.data.tags

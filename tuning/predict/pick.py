@@ -5,9 +5,9 @@ from pathlib import Path
 
 from data.scene.base import Scene
 from data.tiles.map_dates import DatesError
-from tuning.predict.ensemble import URI, Member, load_members
-from tuning.registry.__main__ import find_model, open_registry
+from tuning.predict.ensemble import Member, load_members
 from tuning.registry.aliases import CHAMPION, RAPID, find_version_by_alias
+from tuning.registry.resolve import URI, find_model, open_registry
 
 OpenScene = Callable[[Sequence[Member]], Scene]
 

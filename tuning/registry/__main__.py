@@ -1,4 +1,4 @@
-"""Registered models: list all versions, promote one to champion, or roll a promotion back.
+"""Registered models: list, promote to champion, roll back; export as ONNX, publish on the Hugging Face hub, fetch.
 
 Nothing is ever deleted.
 """
@@ -15,66 +15,20 @@ from mlflow.tracking import MlflowClient
 import tuning.own_packages  # noqa: F401 - first
 from data.command.command import command
 from data.command.explain import writes_to
-from data.io.errors import unknown_name
-from models import list_models, paper_name
 from tuning.registry import aliases
 from tuning.registry.comparable import make_printable
 from tuning.registry.model_card import GATE_TAG, format_gate
-from tuning.registry.names import list_registered_models, split_name
+from tuning.registry.names import list_registered_models
 from tuning.registry.register import apply_gate
-from tuning.store.database import SQLITE
+from tuning.registry.resolve import find_model, find_version, open_tracker
+from tuning.registry.share.commands import COMMANDS, add_commands
 from tuning.store.lease import lock_registry
-from tuning.tracking.client import check_writable, connect, database_file, tracking_uri
+from tuning.tracking.client import check_writable
 
 HEADINGS = (
     *("model", "version", "aliases", "val AP", "test AP", "data", "split", "campaign", "gate"),
     "date",
 )
-
-
-def find_model(client: MlflowClient, text: str) -> str:
-    """Return the name of a registered model.
-
-    Args:
-        client: MLflow client.
-        text: Registered name (``hokkaido-unet``); or, where one region alone has it, architecture (``unet``) or name
-            in tables (``VanillaUNet``).
-
-    Raises:
-        ValueError: If there is no such model, the message lists all; or if several regions have it.
-    """
-    names = list_registered_models(client)
-    choices: dict[str, list[str]] = {}
-    for name in names:
-        key = split_name(name)[1]
-        for word in (key, *([paper_name(key)] if key in list_models() else [])):
-            choices.setdefault(word, []).append(name)
-    choices |= {name: [name] for name in names}
-    if len(found := choices.get(text, [])) > 1:
-        raise ValueError(
-            f"A model that several regions have must be named with its region, but got {text!r}, which stands for "
-            f"{' and '.join(found)}. Choose one of them."
-        )
-    if found:
-        return found[0]
-    if not choices:
-        raise ValueError(
-            f"The registry must have a model, but got {text!r} and the registry is empty. "
-            "Run `python -m tuning.run`."
-        )
-    raise ValueError(unknown_name("registered model", text, choices))
-
-
-def find_version(client: MlflowClient, name: str, text: str) -> int:
-    """Return the number of an existing version.
-
-    Raises:
-        ValueError: If there is no such version; the message lists all.
-    """
-    numbers = [str(version.version) for version in aliases.list_model_versions(client, name)]
-    if text not in numbers:
-        raise ValueError(unknown_name(f"version of {name}", text, numbers))
-    return int(text)
 
 
 def format_versions(client: MlflowClient) -> str:
@@ -185,30 +139,14 @@ def _parse_arguments(argv: list[str] | None) -> argparse.Namespace:
         command.add_argument("model", help="for example unet, VanillaUNet or hokkaido-unet")
         if name == "promote":
             command.add_argument("version", help="number of the version, as `list` shows it")
+    add_commands(commands, root)
     return parser.parse_args(argv)
 
 
-def open_registry(root: Path) -> MlflowClient:
-    """Open the tracker's registry as :func:`open_tracker` does; return the client."""
-    return open_tracker(root)[0]
-
-
-def open_tracker(root: Path) -> tuple[MlflowClient, str]:
-    """Open the tracker without creating a database; return the client and the experiment's id.
-
-    Raises:
-        FileNotFoundError: If there is no database.
-    """
-    uri = tracking_uri(root)
-    if uri.startswith(SQLITE) and database_file(uri) is None:
-        raise FileNotFoundError(
-            f"The registry is in a campaign's database, but there is no {uri.removeprefix(SQLITE)}. "
-            "Run `python -m tuning.run`, or choose the output folder with --root."
-        )
-    return connect(root)
-
-
 def _run(args: argparse.Namespace) -> int:
+    if args.command in COMMANDS:
+        print(COMMANDS[args.command](args))
+        return 0
     client, experiment_id = open_tracker(args.root)
     if args.command == "list":
         print(format_versions(client))
@@ -225,7 +163,7 @@ def _run(args: argparse.Namespace) -> int:
 
 @command
 def main(argv: list[str] | None = None) -> int:
-    """List versions, promote one or roll back; return the exit code."""
+    """Run the command; return the exit code."""
     args = _parse_arguments(argv)
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     writes_to(args.root)

@@ -9,6 +9,7 @@ from tuning.tracking.model_facts import DOI, LICENCES
 
 GATE_TAG = "gate"  # "passed", or "failed: " and the names of the failed checks
 PASSED = "passed"
+PULLED = "pulled_from"  # tag of a version from the hub: ``hf:USER/REPO@COMMIT``
 MAP_THRESHOLD = (
     "map_threshold"  # of calibrated probabilities; the tag ``threshold`` is of the network's own
 )
@@ -89,7 +90,7 @@ def describe_model(title: str) -> str:
         "- `rapid`: the version that is best on val with one acquisition after the event of each orbit\n"
         "- `best`: the champion of the architecture that is best on val, compared in the same way; one model of each "
         "region has it\n\n"
-        "`python -m tuning.registry list | promote | rollback`"
+        "`python -m tuning.registry list | promote | rollback | export | push`"
     )
 
 
@@ -125,6 +126,12 @@ def make_card(
         "## Load\n" + _LOAD.format(name=name, version=version),
     ]
     return "\n\n".join(sections)
+
+
+def replace_gate(card: str, checks: Sequence[GateCheck]) -> str:
+    """Return a pulled version's card with the gate's result as its last section."""
+    before, _, _ = card.partition("## Gate\n")
+    return f"{before}## Gate\n" + "\n".join(_format_check(check) for check in checks)
 
 
 def _format_check(check: GateCheck) -> str:

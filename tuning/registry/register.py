@@ -11,15 +11,18 @@ from mlflow.tracking import MlflowClient
 
 from data.pack.channels import select_even_steps
 from tuning.registry import aliases
+from tuning.registry.comparable import make_printable
 from tuning.registry.gate import Program, run_gate_checks
 from tuning.registry.gate_tiles import GATE_FILE, GateTiles, read_gate_tiles
 from tuning.registry.model_card import (
     CARD_TAGS,
     GATE_TAG,
     MAP_THRESHOLD,
+    PULLED,
     describe_model,
     make_card,
     make_gate_tags,
+    replace_gate,
 )
 from tuning.registry.names import MULTI, REGIONS_TAG, read_regions_tag, registered_name
 from tuning.serving.network import check_program, read_reference
@@ -128,7 +131,8 @@ def apply_gate(
     version = client.get_model_version(name, str(number))
     if GATE_TAG in version.tags:
         return version
-    if missing := [key for key in CARD_TAGS if key not in version.tags]:
+    pulled = PULLED in version.tags
+    if not pulled and (missing := [key for key in CARD_TAGS if key not in version.tags]):
         raise FileNotFoundError(
             f"A gate needs a version that a report registered, but {name} version {number} lacks the "
             f"tags {', '.join(missing)}. Promote one that `python -m tuning.report` registered."
@@ -137,7 +141,10 @@ def apply_gate(
     network = load_registered(client, f"models:/{name}/{number}", calibrated=False)
     program = _pick_acquisitions(network, tiles.x.shape[1])
     checks = run_gate_checks(program, tiles, float(version.tags["threshold"]))
-    card = make_card(name, number, version.tags, checks)
+    if pulled:
+        card = replace_gate(version.description or "", checks)
+    else:
+        card = make_card(name, number, version.tags, checks)
     client.update_model_version(name, str(number), card)
     for key, value in make_gate_tags(checks).items():
         client.set_model_version_tag(name, str(number), key, value)
@@ -161,10 +168,17 @@ def _pick_acquisitions(network: LoadedProgram, series: int) -> Program:
 
 def _find_campaign(client: MlflowClient, version: ModelVersion) -> Run:
     """Return the run of a version's campaign."""
-    campaign, experiment = version.tags["campaign"], client.get_experiment_by_name(EXPERIMENT)
+    campaign = version.tags.get("campaign", "")
+    experiment = client.get_experiment_by_name(EXPERIMENT)
     if experiment is not None:
         for run in find_runs(client, experiment.experiment_id, kind="campaign", campaign=campaign):
             return run
+    if source := version.tags.get(PULLED):
+        raise FileNotFoundError(
+            f"A gate needs {GATE_FILE} of the version's campaign, but {version.name} version {version.version} was pulled "
+            f"from {source}, and the tiles of its campaign {make_printable(campaign)!r} are not in this MLflow. Run that "
+            "campaign here, or map with `python -m tuning.predict … --untrusted`, which marks the map."
+        )
     raise FileNotFoundError(
         f"A gate needs the run of the version's campaign, but MLflow has none of {campaign!r}. "
         "Promote a version of a campaign that MLflow has."

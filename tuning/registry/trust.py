@@ -14,7 +14,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 from tuning.registry.comparable import make_printable
-from tuning.registry.model_card import GATE_TAG, PASSED, format_gate
+from tuning.registry.model_card import GATE_TAG, PASSED, PULLED, format_gate
 from tuning.registry.names import list_registered_models
 from tuning.tracking.model_digest import DIGEST, digest_folder, find_model_id
 
@@ -103,6 +103,12 @@ def check_trust(trust: Trust, *, untrusted: bool) -> None:
 
 def _find_problem(name: str, tags: Mapping[str, str]) -> str:
     """Return why a version needs ``--untrusted``; empty if it passed its gate."""
+    if GATE_TAG not in tags and PULLED in tags:
+        source = make_printable(tags[PULLED])
+        return (
+            f"{name} was pulled from {source}, and its gate has not run here: `python -m tuning.registry promote` runs it if "
+            "the tiles of its campaign are here."
+        )
     if GATE_TAG not in tags:
         return f"{name} has no gate result: `python -m tuning.registry promote` runs its gate."
     if tags[GATE_TAG] == PASSED:

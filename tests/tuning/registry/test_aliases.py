@@ -9,7 +9,7 @@ import pytest
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.tracking import MlflowClient
 
-from tuning.registry.__main__ import find_model, format_versions, main, promote
+from tuning.registry.__main__ import format_versions, main, promote
 from tuning.registry.aliases import (
     BEST,
     CHALLENGER,
@@ -25,6 +25,7 @@ from tuning.registry.aliases import (
 from tuning.registry.champion_history import list_past_champions, read_history
 from tuning.registry.model_card import GATE_TAG, PASSED
 from tuning.registry.names import REGIONS_TAG, list_registered_models
+from tuning.registry.resolve import find_model
 from tuning.tracking.client import connect
 
 WRITES = (

@@ -1,0 +1,1 @@
+"""Registered models in files and on the Hugging Face hub: export, push, pull."""
