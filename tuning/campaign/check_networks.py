@@ -42,13 +42,14 @@ def check_networks(root: Path, settings: Settings) -> dict[str, str]:
         try:
             multiple = check_network(model, arch, settings.channels, settings.timesteps)
         except UnservableError as error:
-            logger.error("%s Not trained.", error)
             refused[model] = str(error)
         else:
             text = "%s can be exported: tiles of multiples of %d px, checked in %.1f s."
             logger.info(text, model, multiple, time.monotonic() - began)
     if refused and not settings.baselines and len(refused) == len(settings.models):
         raise UnservableError(" ".join(refused.values()))
+    for reason in refused.values():
+        logger.error("%s Not trained.", reason)
     return refused
 
 
