@@ -84,7 +84,7 @@ def describe_unequal_input(table: pd.DataFrame, compared: Sequence[str]) -> str:
 def describe_versions(models: Sequence[ModelResult]) -> str:
     """Warn if the models' runs ran with different code or packages, as after a resume; return nothing if not.
 
-    The code is told by its hash (tag ``env.code``), or by the commit for runs of earlier versions.
+    The code is identified by its hash (tag ``env.code``), or by the commit for runs of earlier versions.
     """
     codes: dict[str, list[str]] = {}
     packages: dict[str, set[str]] = {}
