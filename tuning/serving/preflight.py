@@ -1,4 +1,4 @@
-"""A network's export before it is trained: one that no file can hold is told at once, not after hours of training.
+"""A network's export before it is trained: one that no file can hold is refused at once, not after hours of training.
 
 Its untrained network is written, loaded and run as after training. The graph stays cached, so that the trained ones cost
 no second trace.
