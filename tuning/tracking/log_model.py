@@ -85,7 +85,7 @@ def log_model(
     threshold = float(calibration.apply(checkpoint.threshold))
     params = {"epoch": str(checkpoint.epoch), "threshold": str(threshold)}
     model = create_logged_model(client, experiment_id, name, run_id, tags, params)
-    with _finalized(client, model.model_id), tempfile.TemporaryDirectory() as temporary:
+    with finalized(client, model.model_id), tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary) / "model"
         meta = Model(
             model_id=model.model_id,
@@ -117,7 +117,7 @@ def _load(trial: TrialFolder) -> Checkpoint:
 
 
 @contextmanager
-def _finalized(client: MlflowClient, model_id: str) -> Iterator[None]:
+def finalized(client: MlflowClient, model_id: str) -> Iterator[None]:
     """Mark a logged model as ready, or as failed if the body raises."""
     try:
         yield

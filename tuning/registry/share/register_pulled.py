@@ -1,8 +1,7 @@
 """A pulled model in this registry: run, logged model and version, with what its publisher claims marked as such."""
 
 import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 
 from mlflow.entities import LoggedModelOutput, Run
@@ -36,6 +35,7 @@ from tuning.store.creates import (
     log_output,
 )
 from tuning.tracking.client import find_runs, quote
+from tuning.tracking.log_model import finalized
 from tuning.tracking.model_digest import DIGEST
 from tuning.tracking.model_facts import LICENCES
 
@@ -171,21 +171,11 @@ def _log_folder(
     params = {"threshold": tags[MAP_THRESHOLD]}
     digest = kept.pop(DIGEST)
     model = create_logged_model(client, experiment_id, tags["model"], run_id, kept, params)
-    with _finalized(client, model.model_id):
+    with finalized(client, model.model_id):
         client.log_model_artifacts(model.model_id, str(folder))
         client.set_logged_model_tags(model.model_id, {DIGEST: digest})
         log_output(client, run_id, LoggedModelOutput(model.model_id, 0))
     return f"models:/{model.model_id}"
-
-
-@contextmanager
-def _finalized(client: MlflowClient, model_id: str) -> Iterator[None]:
-    try:
-        yield
-    except BaseException:
-        client.finalize_logged_model(model_id, "FAILED")
-        raise
-    client.finalize_logged_model(model_id, "READY")
 
 
 def _make_card(tags: Mapping[str, str], received: Received) -> str:
