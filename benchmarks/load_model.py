@@ -117,9 +117,8 @@ def main(argv: list[str] | None = None) -> int:
                 f"{name}: {imported + own:.2f} s in a fresh process (aim {AIM_LOAD}): MLflow's import {imported:.2f}, "
                 f"loading and one tile {own:.2f}"
             )
-    light = [name for name in REQUIRED if name != "xarray"]
-    print(f"installed: {measure_size(*light):,.0f} MB for {', '.join(light)}")
-    heavy = ["torch", *(name for name in light if name != "onnxruntime")]
+    print(f"installed: {measure_size(*REQUIRED):,.0f} MB for {', '.join(REQUIRED)}")
+    heavy = ["torch", *(name for name in REQUIRED if name != "onnxruntime")]
     print(f"installed: {measure_size(*heavy):,.0f} MB for {', '.join(heavy)}")
     return 0 if kept else 1
 

@@ -79,10 +79,12 @@ def clean_backscatter(values: np.ndarray, units: Units, tally: Tally, first: int
     if low > least and high < most:  # the usual case
         tally.lows, tally.highs = _widen(tally, low, high, units)
         return values
+    given = values
     values = _drop_fills(values, low, high, tally, at)
     drop = _drop_zeros if units == "dB" else _drop_powerless
     values = drop(values, tally, at)
-    low, high = find_bounds(values)
+    if values is not given:
+        low, high = find_bounds(values)
     if not np.isnan(low):
         tally.lows, tally.highs = _widen(tally, low, high, units)
         _count_odd(values, low, high, units, tally, at)

@@ -10,6 +10,7 @@ Reference:
 
 import warnings
 from collections.abc import Mapping
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -40,14 +41,16 @@ def decode(values: np.ndarray, attributes: Mapping[str, Any]) -> np.ndarray:
         The given array if nothing is packed and no number declared as no data; else float32 with NaN for no data.
 
     Raises:
-        ValueError: If an attribute is no number.
+        ValueError: If an attribute is no number, or values are packed and xarray is not installed.
     """
     known = (*PACKING, *FILL_NAMES, *RANGE_NAMES)
     given = {name: attributes[name] for name in known if name in attributes}
     if not is_packed(given) and all(_is_nan(number) for number in given.values()):
         return values
-    import xarray as xr
-
+    if not is_packed(given):
+        with np.errstate(over="ignore"):
+            return mask_declared(values.astype(np.float32, copy=False), given)
+    xr = _import_xarray()
     cf = {name: given.pop(name) for name in (*PACKING, *FILL_NAMES[2:]) if name in given}
     for name in ("scale_factor", "add_offset"):
         if name in cf and not np.isfinite(_to_number(cf[name])):
@@ -59,6 +62,18 @@ def decode(values: np.ndarray, attributes: Mapping[str, Any]) -> np.ndarray:
     with np.errstate(over="ignore"):
         numbers = decoded.values.astype(np.float32)
     return mask_declared(numbers, given, scale)
+
+
+def _import_xarray() -> ModuleType:
+    """Import xarray, which a served model's environment need not have."""
+    try:
+        import xarray
+    except ImportError as error:
+        raise ValueError(
+            "Packed values (scale_factor, add_offset) need xarray, but it is not installed. Install it: "
+            "pip install xarray"
+        ) from error
+    return xarray
 
 
 def decode_rest(

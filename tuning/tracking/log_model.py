@@ -50,7 +50,7 @@ from tuning.trial.disk import measure_bytes
 from tuning.trial.folder import TrialFolder
 
 EXAMPLE_PX = 16
-REQUIRED = ("onnxruntime", "mlflow", "numpy", "netCDF4", "xarray")
+REQUIRED = ("onnxruntime", "mlflow", "numpy", "netCDF4")
 
 
 def log_model(

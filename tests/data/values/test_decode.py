@@ -1,5 +1,6 @@
 """Packed numbers are decoded as xarray decodes a file, and attributes that xarray leaves are obeyed too."""
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -66,3 +67,13 @@ def test_a_file_opened_by_xarray_and_one_read_raw_have_the_same_values(
         opened = decode_rest(dataset["VV"].values, dataset["VV"].attrs, dataset["VV"].encoding)
     np.testing.assert_array_equal(raw, opened)
     assert np.isnan(raw).any()
+
+
+def test_packed_values_without_xarray_name_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A served model's environment need not have it; fill values alone do without."""
+    monkeypatch.setitem(sys.modules, "xarray", None)
+    values = np.array([[-12.0, -9999.0]], np.float32)
+    found = decode(values, {"_FillValue": -9999.0})
+    np.testing.assert_array_equal(found, np.array([[-12.0, np.nan]], np.float32))
+    with pytest.raises(ValueError, match=r"need xarray, but it is not installed\. Install it: pip"):
+        decode(values, {"scale_factor": 0.01})

@@ -153,7 +153,6 @@ def test_model_has_readable_code_and_its_network_twice(client: MlflowClient, uri
         "mlflow",
         "numpy",
         "netCDF4",
-        "xarray",
     ]
 
 
