@@ -1,11 +1,9 @@
 """A file that inflates to far more than it says is refused before it takes the memory."""
 
-import multiprocessing
 import resource
 import threading
 import zlib
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import netCDF4
@@ -15,18 +13,13 @@ import pytest
 import zarr
 
 from data.io.memory import limited_memory, measure_chunk
+from tests.support.own_process import run_apart
 
 MIB = 2**20
 
 
 def read_peak() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-
-
-def run_apart(function: Callable[..., None], *args: object) -> None:
-    """Call a function in a process of its own: this one may hold freed memory, which no limit counts."""
-    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
-        pool.submit(function, *args).result()
 
 
 def take_too_much() -> None:

@@ -16,6 +16,7 @@ from data.scene.datacube import open_cube
 from data.scene.series import list_squares
 from data.scene.windows import Span, Window
 from tests.support.cube_files import Groups, change_all, make_groups, write_netcdf, write_zarr
+from tests.support.own_process import run_apart
 
 S1 = ("s1asc:VV", "s1asc:VH", "s1dsc:VV", "s1dsc:VH")
 SPEC = InputSpec(S1, 4, "even")
@@ -135,10 +136,8 @@ def test_squares_lie_all_over_a_scene() -> None:
     assert list_squares(20, 30, 4) == [(slice(0, 20), slice(0, 30))]
 
 
-def test_a_zarr_chunk_that_inflates_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(series, "SPARE_BYTES", 2**26)
+def inflate(tmp_path: Path) -> None:
+    series.SPARE_BYTES = 2**26  # of this process alone
     gzip = {name: {"compressors": [numcodecs.GZip()]} for name in ("VV", "VH")}
     path = write_zarr(make_groups(), tmp_path / "cube.zarr", version=2, encoding=gzip)
     packer = zlib.compressobj(1, zlib.DEFLATED, 31)
@@ -146,3 +145,7 @@ def test_a_zarr_chunk_that_inflates_is_refused(
     (path / "s1asc" / "VV" / "0.0.0").write_bytes(bomb)  # 268 MB of zeros
     with pytest.raises(ValueError, match=r"must be readable, but got MemoryError: .* in s1asc of"):
         open_cube(path, SPEC)
+
+
+def test_a_zarr_chunk_that_inflates_is_refused(tmp_path: Path) -> None:
+    run_apart(inflate, tmp_path)

@@ -10,6 +10,7 @@ import pytest
 import xarray as xr
 
 from data.tiles import TileError, netcdf, open_tile, survey_tile
+from tests.support.own_process import run_apart
 from tests.support.tile_files import cast, make_dataset, put, write
 
 
@@ -89,12 +90,9 @@ def test_a_chunk_larger_than_a_tile_is_refused_before_it_is_read(tmp_path: Path)
         open_tile(path)
 
 
-def test_a_chunk_that_inflates_is_refused_before_it_is_whole(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """HDF5 inflates a chunk to its end, whatever size the file states: so a longer stream is put in place of one."""
-    path = write_with_bomb(tmp_path)
-    monkeypatch.setattr(netcdf, "limited_memory", lambda: LIMITED(2**26))
+def inflate(tmp_path: Path) -> None:
+    path, limited = write_with_bomb(tmp_path), netcdf.limited_memory
+    netcdf.limited_memory = lambda: limited(2**26)  # of this process alone
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     with pytest.raises(TileError, match="must be readable NetCDF") as caught:
         open_tile(path)
@@ -102,7 +100,9 @@ def test_a_chunk_that_inflates_is_refused_before_it_is_whole(
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 110_000  # KB
 
 
-LIMITED = netcdf.limited_memory
+def test_a_chunk_that_inflates_is_refused_before_it_is_whole(tmp_path: Path) -> None:
+    """HDF5 inflates a chunk to its end, whatever size the file states: so a longer stream is put in place of one."""
+    run_apart(inflate, tmp_path)
 
 
 def write_with_bomb(root: Path) -> Path:
