@@ -115,6 +115,7 @@ def load_members(model: str, root: Path, *, ensemble: bool = False) -> list[Memb
             raise ValueError(
                 f"An ensemble needs a study in MLflow, but got the folder {model}. Choose a registered model."
             )
+        check_files(Path(model), model)
         return [_load_folder(Path(model), model, None)]
     client = open_registry(root)
     uri = resolve_model_uri(client, model)
@@ -139,7 +140,6 @@ def _read_metadata(folder: Path) -> Mapping[str, Any]:
 
 def _load_folder(folder: Path, uri: str, tags: Mapping[str, Any] | None) -> Member:
     """Load a model's folder; without *tags* they are read from its metadata."""
-    check_files(folder, uri)
     facts = read_json(folder / FACTS)
     spec, threshold, profile = _read_facts(facts, folder / FACTS)
     program, network = load_program(folder / PROGRAM, threads=1), read_network(folder / ARTIFACTS)

@@ -90,6 +90,7 @@ def fetch_registered(client: MlflowClient, uri: str) -> Iterator[Path]:
         The folder.
 
     Raises:
+        FileNotFoundError: If an earlier release logged the model.
         ValueError: If the files are not those that were logged.
     """
     model, logged = client.get_logged_model(find_model_id(client, uri)), read_digest(client, uri)
@@ -105,6 +106,7 @@ def fetch_registered(client: MlflowClient, uri: str) -> Iterator[Path]:
                 f"{digest[:12]}… for {uri} in {model.artifact_location}. Somebody changed them: do not use "
                 "this model, and log it again."
             )
+        check_files(folder, uri)
         yield folder
 
 
@@ -152,7 +154,6 @@ def load_registered(client: MlflowClient, uri: str, *, calibrated: bool = True) 
             format.
     """
     with fetch_registered(client, uri) as folder:
-        check_files(folder, uri)
         path = folder / PROGRAM
         return load_program(path) if calibrated else load_uncalibrated(path)
 
@@ -172,5 +173,4 @@ def load_torch(uri: str, client: MlflowClient | None = None) -> LandslideProgram
         ValueError: If the files are not those that were logged, or this project lacks the architecture.
     """
     with fetch_registered(client or MlflowClient(), uri) as folder:
-        check_files(folder, uri)
         return read_network(folder / ARTIFACTS).build()

@@ -13,7 +13,7 @@ from tuning.registry.resolve import URI, resolve_version
 from tuning.registry.trust import examine_registered
 from tuning.serving.onnx_file import examine_onnx, read_onnx
 from tuning.serving.program import STEP
-from tuning.tracking.model_digest import PROGRAM, check_files, fetch_registered
+from tuning.tracking.model_digest import PROGRAM, fetch_registered
 
 SUFFIX = ".onnx"
 _MAX_CHARS = 300  # of a text that the file holds
@@ -48,7 +48,6 @@ def export(client: MlflowClient, model: str, target: Path) -> str:
     version = resolve_version(client, model)
     uri = f"{URI}{version.name}/{version.version}"
     with fetch_registered(client, uri) as folder:
-        check_files(folder, uri)
         content = read_onnx(folder / PROGRAM)
         facts = examine_onnx(content, uri)
         write_atomically(target, lambda aside: _write_new(folder / PROGRAM, aside, target))

@@ -21,12 +21,12 @@ from data.fetch.stream import FetchError, translate_errors
 from data.io.errors import format_error
 from data.io.safe_json import MAX_JSON_BYTES, refused_error, show_value
 from tuning.serving.onnx_file import MAX_ONNX_BYTES
-from tuning.serving.stored_network import MAX_WEIGHT_BYTES
-from tuning.tracking.model_digest import DIGEST, FACTS, PROGRAM
+from tuning.serving.stored_network import MAX_WEIGHT_BYTES, NETWORK, WEIGHTS
+from tuning.tracking.model_digest import ARTIFACTS, DIGEST, FACTS, PROGRAM
 
 CARD = "README.md"  # the hub's name of a model card; beside the model, no part of its digest
 CODE_FILE = "served_model.py"
-WEIGHTS_FILE, CONFIG_FILE = "artifacts/weights.safetensors", "artifacts/config.json"
+WEIGHTS_FILE, CONFIG_FILE = f"{ARTIFACTS}/{WEIGHTS}", f"{ARTIFACTS}/{NETWORK}"
 _TEXT_BYTES = 2**20
 _EXAMPLE_BYTES = 2**26  # of the example input, as JSON
 # The files of a model's folder and the most bytes of each; the first ones must be there.

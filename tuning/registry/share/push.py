@@ -34,7 +34,6 @@ from tuning.serving.program import load_program
 from tuning.tracking.model_digest import (
     DIGEST,
     PROGRAM,
-    check_files,
     digest_folder,
     fetch_registered,
 )
@@ -76,7 +75,6 @@ def push(
     _check_gate(trust, untrusted=untrusted)
     _check_login(repo)
     with fetch_registered(client, uri) as folder:
-        check_files(folder, uri)
         _check_names(folder, uri)
         facts = trust.facts | {DIGEST: digest_folder(folder)}
         card = _make_card(version, folder, facts, repo, trust.problem)

@@ -25,7 +25,7 @@ from tuning.registry.share.hub import (
     parse_card,
     parse_yaml,
 )
-from tuning.serving.network import TOLERANCE, make_example
+from tuning.serving.network import TOLERANCE, list_check_shapes, make_example
 from tuning.serving.program import Program, load_program
 from tuning.serving.served_code import join_code
 from tuning.serving.stored_network import StoredNetwork, read_network
@@ -192,8 +192,7 @@ def _compare(program: Program, network: StoredNetwork, place: str) -> float:
         )
         raise refused_error(rule, shape, place, REMEDY)
     norm: Normalisation = network.norm
-    side = -(-32 // program.multiple) * program.multiple
-    example = make_example(norm, program.timesteps, 1, side)
+    example = make_example(norm, program.timesteps, *list_check_shapes(program.multiple)[0])
     with torch.inference_mode():
         torch_probs = network.build()(torch.from_numpy(example)).numpy()
     probs = program(example)
