@@ -9,11 +9,13 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import psutil
@@ -138,6 +140,53 @@ def drivers(machine: Machine) -> list[int]:
     return found
 
 
+@contextmanager
+def hold_trials(machine: Machine, seconds: float = 60) -> Iterator[None]:
+    """Stop each process that trains on a machine for some seconds, at most until the end of the body."""
+    stopped: dict[psutil.Process, float] = {}
+    done = threading.Event()
+
+    def hold() -> None:
+        while not done.wait(0.1):
+            for one in list_training(machine):
+                if one not in stopped:
+                    one.suspend()
+                    stopped[one] = time.monotonic()
+            resume(one for one, since in stopped.items() if time.monotonic() > since + seconds)
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+        resume(stopped)
+
+
+def list_training(machine: Machine) -> list[psutil.Process]:
+    """List the processes of Ray on a machine that run a trial."""
+    found = []
+    for one in psutil.Process(machine.pid).children(recursive=True):
+        try:
+            found += [one] if one.cmdline()[:1] == ["ray::ImplicitFunc.train"] else []
+        except psutil.NoSuchProcess:
+            continue
+    return found
+
+
+def resume(processes: Iterable[psutil.Process]) -> None:
+    for one in processes:
+        if one.is_running():
+            one.resume()
+
+
+def list_nodes(trials: Path, name: str = "node") -> list[Any]:
+    """Return an entry of the environment of each trial that has begun, by default the node that trains it."""
+    files = trials.rglob("environment.json")
+    return [(TrialFolder(file.parent).read("environment") or {})[name] for file in files]
+
+
 def test_token_and_login_shell_reach_both_machines(cluster: Cluster) -> None:
     ask = "command -v python; echo $RAY_AUTH_MODE"
     found = cluster.ray("exec", CONFIG, ask)
@@ -189,15 +238,18 @@ def test_campaign_that_was_cut_off_goes_on_and_uses_both_machines(cluster: Clust
     os.killpg(terminal.pid, signal.SIGKILL)
     terminal.wait()
     wait_until(lambda: not drivers(cluster.head))
-    again = cluster.submit("--resume", "first", *RESULTS)
-    assert again.returncode == 0, again.stdout
+    resumed = cluster.command("submit", CONFIG, SUBMIT, "--", "--resume", "first", *RESULTS)
+    with log.open("wb") as out:
+        again = subprocess.Popen(resumed, stdin=subprocess.DEVNULL, stdout=out, stderr=out)
+    with hold_trials(
+        cluster.head
+    ):  # a quick head would train all of them while the worker starts its first process
+        wait_until(lambda: "worker" in list_nodes(trials) or again.poll() is not None)
+    assert again.wait(timeout=600) == 0, log.read_text()
     table = pd.read_csv(cluster.shared / "mlruns" / "reports" / "first" / "benchmark_master.csv")
     assert list(table["model"]) == ["VanillaUNet"]
-    ran = [TrialFolder(path.parent) for path in trials.rglob("environment.json")]
-    assert {trial_folder.read("environment")["node"] for trial_folder in ran} == {"head", "worker"}
-    assert {trial_folder.read("environment")["threads"] for trial_folder in ran} == {
-        2
-    }  # not SSH's one
+    assert set(list_nodes(trials)) == {"head", "worker"}
+    assert set(list_nodes(trials, "threads")) == {2}  # not SSH's one
 
 
 @pytest.fixture
