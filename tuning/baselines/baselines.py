@@ -10,7 +10,10 @@ from data.pack.channels import SAR_CHANNELS, check_steps, choose_channels
 from data.tiles import ACQUISITIONS, ORBITS
 from tuning.baselines.change import define_change
 from tuning.baselines.cusum import CUSUM
-from tuning.baselines.definition import NO_LEARNING, Baseline, Params
+from tuning.baselines.definition import NO_LEARNING, PRETRAINED, Baseline, Params
+from tuning.baselines.deviation.dist_s1 import DIST_S1
+from tuning.baselines.deviation.mahalanobis import MAHALANOBIS
+from tuning.baselines.inputs import list_dual_orbits
 from tuning.baselines.learning import (
     GRADIENT_BOOSTING,
     GRADIENT_BOOSTING_WINDOWS,
@@ -31,6 +34,8 @@ BASELINES: dict[str, Baseline] = {
     "bi_log_ratio_vh": define_change("pair", "VH"),
     "stacked_log_ratio": STACKED,
     "cusum": CUSUM,
+    "mahalanobis": MAHALANOBIS,
+    "dist_s1": DIST_S1,
     "logistic_regression": LOGISTIC_REGRESSION,
     "gradient_boosting": GRADIENT_BOOSTING,
     "gradient_boosting_windows": GRADIENT_BOOSTING_WINDOWS,
@@ -54,13 +59,14 @@ def baseline_title(key: str) -> str:
 
 def is_deterministic(key: str) -> bool:
     """Return whether a baseline gives the same result for every seed, so that one run suffices."""
-    return get_baseline(key).kind == NO_LEARNING
+    return get_baseline(key).kind in (NO_LEARNING, PRETRAINED)
 
 
 def list_baselines(channels: Iterable[str]) -> list[str]:
     """Return the baselines that some data allow, in the order of ``BASELINES``.
 
-    With a single orbit, the mean over the orbits equals that orbit's own baseline, which is then omitted.
+    With a single orbit, the mean over the orbits equals that orbit's own baseline, which is then omitted. So is a baseline
+    that needs both polarisations where no orbit has them.
 
     Args:
         channels: Names of channels or of modalities, such as ``s1asc:VV`` or ``s1asc``.
@@ -71,6 +77,8 @@ def list_baselines(channels: Iterable[str]) -> list[str]:
     available = set(choose_channels(channels))
 
     def is_useful(baseline: Baseline) -> bool:
+        if baseline.dual:
+            return bool(list_dual_orbits(available))
         if len(baseline.channels) > 1:
             return bool(available.intersection(baseline.channels).intersection(SAR_CHANNELS))
         polarisation = baseline.channels[0].split(":")[1]
@@ -117,6 +125,7 @@ def make_baseline_config(
         "steps": steps,
         "timesteps": timesteps,
         **baseline.constants,
+        **baseline.describe(),
         "params": chosen,
         "context_px": baseline.look(chosen),
         "search_trials": search_trials,

@@ -5,6 +5,11 @@ before a lasting change and returns after it. Range of S, date of its extreme, a
 dates tell a step from noise and from seasons. A step at the event has its extreme there, so the value of S at the event
 gives its height, and the ratio to the extreme its timing.
 
+The package ``distmetrics`` 1.0.8 of NASA's OPERA project calls another measure CuSum: residuals from the mean of the images
+before the event, summed over these and one image after it. The former sum to 0, so it is the change of that image, as
+LogRatio; divided by the deviation before the event it is a Mahalanobis distance of one pixel. Both are baselines
+already, so this search has no option for them.
+
 References:
     Kellndorfer (2019), in The SAR Handbook, chapter 3, doi 10.25966/68c9-gw82.
     Ruiz-Ramos et al. (2020), Continuous Forest Monitoring Using Cumulative Sums of Sentinel-1 Timeseries,

@@ -14,6 +14,7 @@ from tuning.trial.search_space import Domain
 
 NO_LEARNING, PER_PIXEL = "no learning", "per-pixel learning"
 WINDOWS, LEAK_PROBE = "window learning", "leak probe"
+PRETRAINED = "pretrained"  # on data from elsewhere; nothing is learnt here
 RANGE_DB = 10.0  # a change of -10 dB counts as 0, of +10 dB as 1, no change as 0.5
 
 Params = Mapping[str, Any]
@@ -47,7 +48,7 @@ class Baseline:
 
     Attributes:
         title: Name for tables and files.
-        kind: ``no learning``, ``per-pixel learning``, ``window learning`` or ``leak probe``.
+        kind: ``no learning``, ``pretrained``, ``per-pixel learning``, ``window learning`` or ``leak probe``.
         description: One sentence for the report.
         channels: Channels that it reads where the campaign has them.
         make: Fits on train, if the baseline learns, and returns what makes the prediction function of any inputs.
@@ -56,6 +57,8 @@ class Baseline:
         look: Width in px of the square around a pixel that its value depends on, by the searched values.
         constants: Further values that define it; copied into the config.
         always: Terrain channels that are part of the method, whatever the campaign's channels.
+        describe: Returns further values of the config that are known only when it is made, such as a file's hash.
+        dual: Whether it needs both polarisations of an orbit.
     """
 
     title: str
@@ -68,6 +71,8 @@ class Baseline:
     look: Callable[[Params], int] = field(hash=False)
     constants: Params = field(hash=False, default_factory=dict)
     always: tuple[str, ...] = ()
+    describe: Callable[[], Params] = field(hash=False, default=dict)
+    dual: bool = False
 
 
 def scale_change(change_db: np.ndarray) -> np.ndarray:

@@ -8,7 +8,7 @@ import numpy as np
 from data.pack import Pack
 from data.pack.channels import MAPS, SAR_CHANNELS
 from data.pack.log_ratio import Series, read_series
-from data.tiles import BANDS, NODATA
+from data.tiles import BANDS, NODATA, ORBITS
 
 T = TypeVar("T")
 
@@ -113,3 +113,11 @@ def pick_channels(pack: Pack, channels: Iterable[str] = SAR_CHANNELS) -> tuple[s
 def group_orbits(channels: Iterable[str], polarisation: str) -> tuple[str, ...]:
     """Return the channels of one polarisation."""
     return tuple(name for name in channels if name.endswith(f":{polarisation}"))
+
+
+def list_dual_orbits(channels: Iterable[str]) -> tuple[str, ...]:
+    """Return the orbits of which both polarisations are among some channels."""
+    names = set(channels)
+    return tuple(
+        orbit for orbit in ORBITS if names.issuperset(f"{orbit}:{band}" for band in ("VV", "VH"))
+    )

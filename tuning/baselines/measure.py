@@ -14,7 +14,7 @@ from data.pack import Pack
 from data.splits import Split
 from tuning.baselines.baselines import get_baseline, list_baselines, make_baseline_config
 from tuning.baselines.definition import Params, Task
-from tuning.baselines.inputs import Inputs
+from tuning.baselines.inputs import Inputs, list_dual_orbits
 from tuning.baselines.tune import Tried, pick_winner, search_params
 from tuning.metrics.curve import average_precision
 from tuning.metrics.histogram import BINS, count_bins
@@ -134,10 +134,12 @@ def _open(
 ) -> Inputs:
     reads = (config["channels"], config["steps"], config["timesteps"])
     inputs = Inputs(pack, *reads, keep=keep, seeds=seeds)
-    if not inputs.channels:
+    needs_both = get_baseline(config["model"]).dual
+    if not (list_dual_orbits(inputs.channels) if needs_both else inputs.channels):
+        what = "packed channels" + (", both polarisations of an orbit" if needs_both else "")
         got = f"{config['model']} with {' '.join(config['channels']) or 'no channel'}"
         raise ValueError(
-            f"A baseline needs packed channels, but got {got} for a pack of "
+            f"A baseline needs {what}, but got {got} for a pack of "
             f"{' '.join(pack.modalities)}. Choose one of {', '.join(list_baselines(pack.modalities))}."
         )
     return inputs

@@ -27,8 +27,8 @@ def test_list_has_all_baselines_if_both_orbits_are_packed(pack: Pack) -> None:
     [
         (["s1asc"], {"_asc", "_dsc"}),  # equal to the mean over the orbits
         (["s1dsc", "s2"], {"_asc", "_dsc"}),
-        (["s1asc:VV", "s1dsc:VV", "DEM"], {"vh"}),
-        (["s1asc:VV", "s1dsc:VH"], {"_asc", "_dsc"}),
+        (["s1asc:VV", "s1dsc:VV", "DEM"], {"vh", "dist_s1"}),
+        (["s1asc:VV", "s1dsc:VH"], {"_asc", "_dsc", "dist_s1"}),  # no orbit has both
     ],
 )
 def test_list_omits_baselines_that_lack_data(channels: list[str], absent: set[str]) -> None:
@@ -53,10 +53,11 @@ def test_unknown_names_are_refused(pack: Pack, split: Split) -> None:
 def test_every_baseline_has_a_description_and_a_title_fit_for_file_names() -> None:
     titles = [baseline_title(key) for key in BASELINES]
     assert len({title.lower() for title in titles}) == len(titles)
-    assert all(re.fullmatch(r"[A-Za-z_]+", title) for title in titles)
+    assert all(re.fullmatch(r"[A-Za-z_0-9]+", title) for title in titles)
     assert titles[0] == "LogRatioVV"
     assert set(KIND.values()) == {
         "no learning",
+        "pretrained",
         "per-pixel learning",
         "window learning",
         "leak probe",
