@@ -66,7 +66,7 @@ def _check_address(options: dict[str, Any]) -> None:
     address = options.get("address") or os.environ.get("RAY_ADDRESS")
     if address in (None, "", "local", "auto") or "resume" in options:
         return
-    if networks & set(options.get("model", ["all"])):
+    if any(name in networks or ":" in name for name in options.get("model", ["all"])):
         check_head(address)
 
 

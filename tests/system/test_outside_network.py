@@ -1,6 +1,5 @@
-"""A network without one convolution, added as CONTRIBUTING.md says, goes from its first trial to a map."""
+"""A network without one convolution, in a file outside the project, goes from its first trial to a map."""
 
-import shutil
 from pathlib import Path
 
 import mlflow
@@ -9,7 +8,7 @@ import onnx
 import pytest
 import rasterio
 
-from tests.faults.campaigns import PROJECT, Command
+from tests.faults.campaigns import Command
 from tuning.predict.__main__ import main as predict
 from tuning.tracking.client import connect, find_runs, tracking_uri
 from tuning.tracking.model_digest import PROGRAM
@@ -54,24 +53,17 @@ class Warped(nn.Module):
         grid = torch.stack(torch.broadcast_tensors(columns, rows[:, None]), dim=-1)
         moved = (grid + self.shift.tanh() / 50).expand(batch, height, width, 2)
         return grid_sample(logits, moved, padding_mode="border", align_corners=False)
-
-
-build = Warped
-SPACE = {"width": [8]}
-KNOWN_GOOD = PUBLISHED = {"width": 8}
-PAPER_NAME = "Warped"
 '''
 
 
 @pytest.fixture(scope="module")
 def command(tmp_path_factory: pytest.TempPathFactory, twin: Path) -> Command:
-    """A smoke campaign of the network in a copy of the project."""
+    """A smoke campaign of a network whose file is in a folder outside the project."""
     root = tmp_path_factory.mktemp("outside")
-    for name in ("data", "models", "tuning"):
-        shutil.copytree(PROJECT / name, root / "project" / name)
-    (root / "project" / "models" / "warped.py").write_text(NETWORK)
-    words = "--model warped --preset smoke --trials 1 --seeds 1 --cpus-per-trial 1"
-    made = Command(root / "mlruns", [*words.split(), "--data", str(twin)], project=root / "project")
+    (root / "warped.py").write_text(NETWORK)
+    words = "--preset smoke --trials 1 --seeds 1 --cpus-per-trial 1"
+    network = f"{root / 'warped.py'}:Warped"
+    made = Command(root / "mlruns", ["--model", network, *words.split(), "--data", str(twin)])
     assert made.run() == 0, made.read_log()
     return made
 
@@ -79,6 +71,7 @@ def command(tmp_path_factory: pytest.TempPathFactory, twin: Path) -> Command:
 def test_network_is_trained_and_registered(command: Command) -> None:
     assert "warped can be exported: tiles of multiples of 1 px" in command.read_log()
     assert list(command.read_table()["architecture"]) == ["warped"]
+    assert list(command.read_table()["model"]) == ["Warped"]
     client, experiment_id = connect(command.root)
     (version,) = client.search_model_versions(f"name='{NAME}'")
     runs = find_runs(client, experiment_id, kind="trial", study="warped")

@@ -21,6 +21,7 @@ from tuning.train.environment import hash_code
 from tuning.trial.disk import drop_checkpoints
 from tuning.trial.entry import list_entries, write_entry
 from tuning.trial.folder import Config, TrialFolder
+from tuning.trial.networks import describe_outside, ship_networks
 from tuning.trial.search_space import compose, first_sample, make_key, make_space
 from tuning.trial.stage import Stage, StageJob
 
@@ -58,10 +59,11 @@ class Stages:
 
     def _job(self, stage: str, fixed: Mapping[str, Any]) -> StageJob:
         folders = (str(self.setup.pack.path), str(self.setup.trials))
+        job = StageJob(stage, dict(fixed), *folders, networks=ship_networks(self.models))
         if self.source is None:
-            return StageJob(stage, dict(fixed), *folders)
+            return job
         sync = self.setup.sender.sync
-        return StageJob(stage, dict(fixed), *folders, self.source, sync, hash_code())
+        return replace(job, source=self.source, sync=sync, code=hash_code())
 
     def _stage(self, name: str, job: StageJob, trials: int, epochs: int) -> Stage:
         return Stage(name, job, trials, epochs, 60 * self.settings.hang_after)
@@ -70,6 +72,7 @@ class Stages:
         """Return the config values that are not searched."""
         return {
             "model": model,
+            **describe_outside(model),
             "channels": list(self.settings.channels),
             "timesteps": self.settings.timesteps,
             "steps": self.settings.steps,

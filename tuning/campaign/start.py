@@ -35,6 +35,7 @@ from tuning.tracking.payloads import CampaignContext
 from tuning.tracking.sender import MLflowSender, read_identity, write_context
 from tuning.tracking.tracker import IDENTITY, Tracker
 from tuning.tracking.ui_links import publish_views
+from tuning.tracking.validate_runs import NETWORKS_TAG
 from tuning.trial.disk import check_output_folder
 from tuning.trial.repair import repair_trials
 from tuning.trial.search_space import make_space
@@ -148,6 +149,9 @@ class CampaignSetup:
             "suspicious_tiles": str(len(self.pack.suspicious)),
             EXPECTED_RUNS_TAG: json.dumps(self._count_repeats()),
             SCOPE_TAG: self.scope.to_tag(),
+            NETWORKS_TAG: json.dumps(
+                {name: made["title"] for name, made in settings.networks.items()}
+            ),
         }
         tracker, name, params = self.tracker, settings.campaign, asdict(settings)
         run_id = tracker.open_run("campaign", "campaign", name, tags=tags, params=params)

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from data.splits.names import parse_event
-from models import list_models
+from models import is_network
 from tuning.baselines.baselines import is_deterministic
 from tuning.metrics.scores import METRICS
 from tuning.page.html import Block, Section, Table, Text
@@ -175,7 +175,7 @@ def build_events_section(events: pd.DataFrame, searched: str = "") -> Section:
     folds, means = events[~is_mean], events[is_mean]
     regions = list(dict.fromkeys(folds["held_out"]))
     blocks: list[Block] = [Text(_explain(len(regions)))]
-    if len(regions) > 1 and set(events["architecture"]) & set(list_models()):
+    if len(regions) > 1 and any(map(is_network, set(events["architecture"]))):
         blocks.append(Text(SEARCHED.format(searched=searched, first=regions[0]).strip()))
     names = ["model", "held-out event", "labelled tiles", "test tiles", "landslide px", "AP", "F1"]
     scores = [[*_list_sizes(row), *_list_scores(row)] for _, row in folds.iterrows()]
@@ -196,7 +196,7 @@ def build_events_section(events: pd.DataFrame, searched: str = "") -> Section:
 
 
 def _is_trained(key: str) -> bool:
-    return key in list_models() or not is_deterministic(key)
+    return is_network(key) or not is_deterministic(key)
 
 
 def _explain(count: int) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 
+from models import find_place
 from tuning.report.results import is_finished_repeat
 from tuning.tracking.client import connect, find_runs
 from tuning.tracking.tracker import MODEL_ERROR
@@ -44,7 +45,7 @@ def describe_model_errors(runs: Iterable[Run]) -> list[str]:
             found.setdefault(run.data.tags.get("study", ""), []).append(reason)
     return [
         f"{model} lacks a model in {len(reasons)} run{'s'[: len(reasons) - 1]}, whose scores count: {reasons[0].rstrip('.')}. Correct "
-        f"models/{model}.py, then continue the campaign with --resume."
+        f"{find_place(model)}, then continue the campaign with --resume."
         for model, reasons in sorted(found.items())
     ]
 

@@ -9,7 +9,7 @@ import numpy as np
 from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 
-from models import list_models, paper_name
+from models import is_network, paper_name
 from tuning.baselines.baselines import baseline_title
 from tuning.metrics.curve import average_precision, choose_threshold
 from tuning.metrics.histogram import BINS, count_stored, reach
@@ -92,7 +92,7 @@ class ModelResult:
     @property
     def is_baseline(self) -> bool:
         """Whether it is a baseline."""
-        return self.key not in list_models()
+        return not is_network(self.key)
 
     @property
     def title(self) -> str:

@@ -14,7 +14,7 @@ from data.io.errors import unknown_name
 from data.io.safe_json import parse_object, read_text, show_value
 from data.pack import Pack, load_pack
 from data.splits import hash_splits, is_cross_validation, list_folds
-from models import list_models
+from models import is_key, list_models
 from tuning.settings.settings import PACKS
 from tuning.store.database import SQLITE
 from tuning.tracking.client import connect, find_runs, read_commit, tracking_uri
@@ -23,7 +23,7 @@ from tuning.tracking.ui_links import VAL_AP
 from tuning.tracking.validate_runs import check_environment
 from tuning.train.environment import read_versions
 from tuning.train.fit import REQUIRED_KEYS, make_config_split
-from tuning.trial.config import check_config
+from tuning.trial.config import OUTSIDE, check_config, recall_from_config
 from tuning.trial.folder import Config
 
 MAX_LISTED = 5  # runs or contradictions in an error message
@@ -81,7 +81,7 @@ def load_trial(root: Path, run_id: str, pack: Path | None = None) -> LoggedTrial
         The trial.
 
     Raises:
-        ValueError: If the run is no finished trial of a network, or its config, data or split has changed.
+        ValueError: If the run is no finished trial of a network, or its config, data, split or network has changed.
         FileNotFoundError: If *root* has no database, or *pack* is no pack.
         ConnectionError: If the tracker does not answer.
     """
@@ -144,14 +144,12 @@ def _check_run(client: MlflowClient, run: Run) -> None:
         query = {"study": model} if kind == "study" else {}
         query |= {"campaign": tags.get("campaign", "unknown"), "kind": "trial"}
         trials = find_runs(client, run.info.experiment_id, **query)
-        names = [
-            _format_run(trial) for trial in trials if trial.data.tags.get("study") in list_models()
-        ]
+        names = [_format_run(trial) for trial in trials if _is_network(trial)]
         raise ValueError(
             f"A rerun needs a trial, but got the {kind} run {_format_run(run)}. "
             f"Choose one of its {len(names)} trials: {', '.join(names[:MAX_LISTED])}."
         )
-    if model not in list_models():
+    if not _is_network(run):
         raise ValueError(
             f"A rerun trains one of {', '.join(list_models())}, but run {_format_run(run)} is of {model!r}. "
             "Choose the run of a network; a baseline cannot be rerun."
@@ -166,6 +164,12 @@ def _check_run(client: MlflowClient, run: Run) -> None:
             f"A rerun needs a trial with a complete epoch, but run {_format_run(run)} has none and ended by "
             f"{tags['ended_by']}. {tags.get('error', '')} Choose another trial."
         )
+
+
+def _is_network(run: Run) -> bool:
+    """Return whether a trial's run is of a network: one of this project, or one whose params say where it is."""
+    model = run.data.tags.get("study")
+    return model in list_models() or (is_key(model) and OUTSIDE[0] in run.data.params)
 
 
 def _read_json_artifact(client: MlflowClient, run: Run, name: str) -> dict[str, Any]:
@@ -195,6 +199,7 @@ def _read_config(client: MlflowClient, run: Run) -> Config:
             f"Params and {name} of a trial must be equal, but {len(different)} values contradict each "
             f"other in run {_format_run(run)}: {', '.join(pairs)}. One was changed after the trial; restore it."
         )
+    recall_from_config(config)
     return config
 
 

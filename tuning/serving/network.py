@@ -25,7 +25,7 @@ CHECK_PX = 32  # at least
 MAX_MULTIPLE = 128  # px
 TOLERANCE = 1e-4  # of a probability between program and network: other kernels round differently
 # Config entries that determine the graph.
-GRAPH_KEYS = ("model", "arch", "channels", "timesteps")
+GRAPH_KEYS = ("model", "arch", "channels", "timesteps", "network_hash")
 CALIBRATION = "calibration"  # weight of a program
 
 
@@ -75,7 +75,7 @@ class LandslideProgram(nn.Module):
 
 def make_structure(config: Config) -> str:
     """Return the key of the graph of a config's network: networks with equal keys differ in their weights alone."""
-    return json.dumps({name: config.get(name) for name in GRAPH_KEYS}, sort_keys=True)
+    return json.dumps({name: config[name] for name in GRAPH_KEYS if name in config}, sort_keys=True)
 
 
 def make_program(

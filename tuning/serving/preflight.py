@@ -11,26 +11,33 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from data.io.disk import says_full
 from data.io.errors import format_error
 from data.pack.normalisation import Normalisation
-from models import create_model
+from models import apply_network, find_place
 from tuning.serving.network import LandslideProgram, make_structure
 from tuning.serving.onnx_export import save_program
 from tuning.serving.stored_network import read_network, write_network
-from tuning.trial.folder import Config
+from tuning.train.checkpoints import make_model
+from tuning.trial.networks import describe_outside
 
 BUILD = "be built from its arguments"
+SHAPE = "map x (B, T, C, H, W) to one logit for each pixel, (B, 1, H, W)"
 EXPORT = "be exportable as an ONNX file"
 STORE = "keep its state in parameters and buffers"
 REMEDIES = {  # by the rule that broke
-    BUILD: "Correct models/{}.py, or the values of its KNOWN_GOOD and SPACE (CONTRIBUTING.md).",
-    EXPORT: "In models/{}.py write the forward pass with PyTorch's own functions, without Python branches or loops that "
+    BUILD: "Correct {}, or the values of its KNOWN_GOOD and SPACE (CONTRIBUTING.md).",
+    SHAPE: "In {} let the forward pass return a tensor of this shape, before any sigmoid (CONTRIBUTING.md).",
+    EXPORT: "In {} write the forward pass with PyTorch's own functions, without Python branches or loops that "
     "depend on the values of a tensor, for any batch size and any height and width that are multiples of some power of 2 "
     "up to 128 px; in eval mode its output must depend on input and weights alone (CONTRIBUTING.md).",
-    STORE: "In models/{}.py register whatever the network learns as nn.Parameter or with register_buffer (CONTRIBUTING.md).",
+    STORE: "In {} register whatever the network learns as nn.Parameter or with register_buffer (CONTRIBUTING.md).",
 }
+
+
+_SIZES = (32, 64, 128)  # px
 
 
 class UnservableError(ValueError):
@@ -52,11 +59,12 @@ def check_network(
         The multiple of which height and width must be, px, as found by trying.
 
     Raises:
-        UnservableError: If the network cannot be built, written as an ONNX graph, or stored as weights, or if the loaded
+        UnservableError: If the network cannot be built, returns another shape, cannot be written as an ONNX graph, or stored as weights, or if the loaded
             file's probabilities differ from the network's.
     """
     config = {
         "model": model,
+        **describe_outside(model),
         "arch": dict(arch),
         "channels": list(channels),
         "timesteps": timesteps,
@@ -67,7 +75,10 @@ def check_network(
     with tempfile.TemporaryDirectory() as folder, torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)  # the same weights each time
         with _broken(model, BUILD):
-            program = _build(config, norm)
+            network = make_model(config).eval()
+        with _broken(model, SHAPE):
+            _check_shape(network, len(channels), timesteps)
+        program = LandslideProgram(network, norm, timesteps, make_structure(config))
         with _broken(model, EXPORT):
             reference = save_program(program, norm, Path(folder) / "model.onnx")
         multiple = int(reference["multiple"])
@@ -77,12 +88,19 @@ def check_network(
     return multiple
 
 
-def _build(config: Config, norm: Normalisation) -> LandslideProgram:
-    network = create_model(
-        *(config["model"], len(config["channels"]), config["timesteps"]), **config["arch"]
-    )
-    program = LandslideProgram(network, norm, config["timesteps"], make_structure(config))
-    return program.cpu().eval()
+def _check_shape(network: nn.Module, channels: int, timesteps: int) -> None:
+    """Check the shape of a network's output at the first size that it takes; the export tells if there is none."""
+    for px in _SIZES:
+        x = torch.zeros(2, timesteps, channels, px, 2 * px)
+        try:
+            with torch.no_grad():
+                logits: Any = apply_network(network, x, torch.zeros(2, timesteps))
+        except Exception:  # noqa: BLE001, S112 - each network has errors of its own for a wrong size
+            continue
+        if not isinstance(logits, torch.Tensor) or logits.shape != (2, 1, px, 2 * px):
+            got = tuple(logits.shape) if isinstance(logits, torch.Tensor) else type(logits).__name__
+            raise ValueError(f"of x {tuple(x.shape)} it makes {got}")
+        return
 
 
 @contextmanager
@@ -95,5 +113,5 @@ def _broken(model: str, rule: str) -> Iterator[None]:
             raise
         reason = format_error(error).rstrip(".")
         raise UnservableError(
-            f"The network {model} must {rule}, also before it is trained, but: {reason}. {REMEDIES[rule].format(model)}"
+            f"The network {model} must {rule}, also before it is trained, but: {reason}. {REMEDIES[rule].format(find_place(model))}"
         ) from error

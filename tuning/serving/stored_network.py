@@ -15,11 +15,11 @@ from safetensors.torch import load, save
 
 from data.io.safe_json import is_number, is_safe_name, read_json, refused_error, show_value
 from data.pack.normalisation import Normalisation
-from models import create_model
 from tuning.metrics.recalibration import Calibration
 from tuning.serving.network import MAX_MULTIPLE, LandslideProgram
 from tuning.serving.onnx_export import ExportError
-from tuning.trial.config import BUILD, check_config
+from tuning.train.checkpoints import make_model
+from tuning.trial.config import BUILD, OUTSIDE, check_config
 from tuning.trial.folder import Config
 
 WEIGHTS, NETWORK = "weights.safetensors", "config.json"
@@ -52,10 +52,7 @@ class StoredNetwork:
         Raises:
             ValueError: If the architecture is unknown here, or the weights are not those of it.
         """
-        model = create_model(
-            *(self.config["model"], len(self.norm.channels), self.config["timesteps"]),
-            **self.config["arch"],
-        )
+        model = make_model(self.config)
         path = self.place / WEIGHTS
         try:
             model.load_state_dict(load(self.weights))
@@ -102,7 +99,7 @@ def write_config(
 ) -> None:
     """Write the arguments of a network's class, and what its input is like, into a folder."""
     content = {
-        **{name: config[name] for name in BUILD if name in config},
+        **{name: config[name] for name in (*BUILD, *OUTSIDE) if name in config},
         "mean": list(norm.mean),
         "std": list(norm.std),
         "norm": norm.kind,
@@ -122,7 +119,7 @@ def read_network(folder: Path) -> StoredNetwork:
     """
     path, weights = folder / NETWORK, folder / WEIGHTS
     content = read_json(path)
-    given = {name: content[name] for name in BUILD if name in content}
+    given = {name: content[name] for name in (*BUILD, *OUTSIDE) if name in content}
     if not is_safe_name(model := given.pop("model", None)):  # only who builds it needs its class
         raise refused_error("model must be the name of an architecture", show_value(model), path)
     rest = tuple(name for name in BUILD if name != "model")

@@ -19,7 +19,8 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
         "--model",
         nargs="+",
         metavar="NAME",
-        help="architectures, single baselines, 'baselines' or 'all' (default: all)",
+        help="architectures, single baselines, 'baselines' or 'all', and networks of your own as package.module:Class or "
+        "path/to/file.py:Class (default: all)",
     )
     add(
         "--data",

@@ -21,7 +21,14 @@ from tuning.settings.saved_campaigns import (
     new_name,
     save_settings,
 )
-from tuning.settings.settings import PACKS, TWIN, Settings, check_settings, choose_models
+from tuning.settings.settings import (
+    PACKS,
+    TWIN,
+    Settings,
+    check_settings,
+    choose_models,
+    describe_networks,
+)
 from tuning.train.fit import choose_device
 from tuning.trial.status import count_finished
 
@@ -74,6 +81,7 @@ def settings_from_options(options: dict[str, Any], root: Path) -> Settings:
         "augment": asdict(parse_augment(options.pop("augment", AUGMENT))),
     }
     chosen["models"], chosen["baselines"] = choose_models(options.pop("model", ["all"]), channels)
+    chosen["networks"] = describe_networks(chosen["models"])
     if Path(options.get("split", "")).suffix:  # only files have a suffix
         options["split"] = store_split(Path(options["split"]), root / PACKS)
     chosen |= _choose_regions(options)

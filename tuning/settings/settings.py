@@ -13,8 +13,14 @@ from data.pack.normalisation import KINDS
 from data.splits import check_splits, is_cross_validation
 from data.tiles import PIXEL_M, TILE_PX, Units
 from data.tiles.regions import DEFAULT_REGION
-from models import list_models
-from tuning.baselines.baselines import list_baselines
+from models import (
+    add_network,
+    get_architecture,
+    is_reference,
+    list_models,
+    recall_network,
+)
+from tuning.baselines.baselines import BASELINES, list_baselines
 from tuning.settings.presets import SEEDS, get_preset
 from tuning.settings.regions import check_split_regions, check_tiles, read_events
 from tuning.statistics.blocks import BLOCK_TILES
@@ -61,6 +67,7 @@ class Settings:
         mmu: Minimum mapping unit of landslides as objects, in m2.
         search_seed: Seed of the search trials; saved, so that a resumed campaign finds its trials.
         baseline_trials: Samples of each baseline's search, as many as *trials* if None; 1 takes the untuned values.
+        networks: ``reference``, ``digest`` and ``title`` of each architecture from outside this project, by its key.
     """
 
     campaign: str
@@ -92,6 +99,7 @@ class Settings:
     mmu: float = 0.0
     search_seed: int = LEGACY_SEARCH_SEED
     baseline_trials: int | None = None
+    networks: dict[str, dict[str, str]] = field(default_factory=dict)
 
 
 def choose_models(
@@ -100,13 +108,15 @@ def choose_models(
     """Split model names into architectures and baselines.
 
     Args:
-        names: Models; also ``baselines`` (all baselines) and ``all``.
+        names: Models; also ``baselines`` (all baselines), ``all``, and references to networks from outside, such as
+            ``path/to/file.py:Class``.
         channels: The input's channels, which limit the baselines that can be computed.
 
     Raises:
-        ValueError: If a name is unknown.
+        ValueError: If a name is unknown, or a reference leads to no network.
     """
-    models, baselines, wanted = list_models(), list_baselines(channels), set(names)
+    wanted = {add_network(name) if is_reference(name) else name for name in names}
+    models, baselines = list_models(), list_baselines(channels)
     known = [*models, *baselines, "baselines", "all"]
     for name in wanted:
         if name not in known:
@@ -115,6 +125,39 @@ def choose_models(
         tuple(name for name in models if wanted & {name, "all"}),
         tuple(name for name in baselines if wanted & {name, "baselines", "all"}),
     )
+
+
+def describe_networks(models: Iterable[str]) -> dict[str, dict[str, str]]:
+    """Return the entry ``networks`` of the settings of a campaign with these architectures.
+
+    Raises:
+        ValueError: If one has the name of a baseline.
+    """
+    outside = [made for made in map(get_architecture, models) if made.is_outside]
+    for made in outside:
+        if made.name in BASELINES:
+            raise ValueError(
+                f"A network's name must be its own, but {made.name} of {made.reference} is that of a baseline. "
+                f"Choose another: my_{made.name}={made.reference}"
+            )
+    return {
+        made.name: {
+            "reference": made.reference,
+            "digest": made.digest,
+            "title": made.paper_name,
+        }
+        for made in outside
+    }
+
+
+def recall_networks(settings: Settings) -> None:
+    """Make the networks from outside of a saved campaign known to this process.
+
+    Raises:
+        ValueError: If one is not found, or its source files have changed.
+    """
+    for name, kept in settings.networks.items():
+        recall_network(name, kept["reference"], kept["digest"])
 
 
 def check_settings(settings: Settings) -> None:

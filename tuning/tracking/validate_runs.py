@@ -29,7 +29,7 @@ from data.splits import check_split
 from data.tiles import TILE_ID_RULE, TILE_PX, is_tile_id
 from data.tiles.paths import is_region
 from data.tiles.regions import DEFAULT_REGION
-from models import list_models
+from models import announce_network, is_network
 from tuning.baselines.baselines import BASELINES
 from tuning.metrics.histogram import BINS
 from tuning.metrics.scores import METRICS
@@ -38,6 +38,9 @@ from tuning.tracking.client import check_not_deleted, find_runs
 
 logger = logging.getLogger(__name__)
 
+NETWORKS_TAG = (
+    "networks"  # of a campaign's run: titles of its networks from outside by name, as JSON
+)
 MAX_THREADS = 1024
 MAX_CHARS = 300  # of a tag that a table shows
 # Tags of a repeat run that are copied into tables.
@@ -64,7 +67,7 @@ def find_campaign(client: MlflowClient, experiment_id: str, name: str | None) ->
     """Return the run of the named campaign, or of the latest; names that are unsafe for a folder are skipped.
 
     Raises:
-        ValueError: If there is no such campaign.
+        ValueError: If there is no such campaign, or its networks have invalid names.
     """
     runs: dict[str, Run] = {}
     for run in find_runs(client, experiment_id, kind="campaign"):
@@ -84,7 +87,23 @@ def find_campaign(client: MlflowClient, experiment_id: str, name: str | None) ->
         )
     if name is not None and name not in runs:
         raise ValueError(unknown_name("campaign", name, runs))
-    return runs[name or list(runs)[-1]]
+    found = runs[name or list(runs)[-1]]
+    announce_networks(found)
+    return found
+
+
+def announce_networks(campaign: Run) -> None:
+    """Let this process name the networks from outside of a campaign, whose code is perhaps not here.
+
+    Raises:
+        ValueError: If the tag that lists them is not a JSON object of names and titles.
+    """
+    place = f"the tag {NETWORKS_TAG} of run {campaign.info.run_id}"
+    for name, title in parse_object(campaign.data.tags.get(NETWORKS_TAG, "{}"), place).items():
+        try:
+            announce_network(name, title)
+        except ValueError as error:
+            raise refused_error("Networks must have valid names", error, place, _REMEDY) from error
 
 
 def read_expected(campaign: Run, tag: str) -> dict[str, int]:
@@ -104,7 +123,7 @@ def read_expected(campaign: Run, tag: str) -> dict[str, int]:
 
 def is_model(key: object) -> bool:
     """Return whether *key* is the key of an architecture or a baseline."""
-    return isinstance(key, str) and (key in list_models() or key in BASELINES)
+    return isinstance(key, str) and (is_network(key) or key in BASELINES)
 
 
 def read_provenance(tags: Mapping[str, str]) -> dict[str, Any]:
@@ -177,7 +196,7 @@ def check_search(run_id: str, row: dict[str, Any]) -> dict[str, Any]:
         ValueError: If one of them is invalid.
     """
     place, number, epochs = f"run {run_id}", row["number"], row["epochs"]
-    if row["model"] not in list_models():
+    if not is_network(row["model"]):
         raise refused_error(
             "The tag study must be a known network", show_value(row["model"]), place, _REMEDY
         )

@@ -21,7 +21,7 @@ from data.io.safe_json import RefusedError, is_number
 from data.pack.normalisation import Normalisation
 from data.pack.profile import TrainingProfile, read_profile
 from models import create_model
-from tuning.trial.config import check_config
+from tuning.trial.config import check_config, recall_from_config
 from tuning.trial.folder import Config, TrialFolder
 
 _NEXT = "next"
@@ -55,7 +55,12 @@ class Checkpoint:
 
 
 def make_model(config: Config) -> nn.Module:
-    """Create the network of a config."""
+    """Create the network of a config, also of one from outside this project.
+
+    Raises:
+        ValueError: If its architecture is unknown, or its source files have changed since.
+    """
+    recall_from_config(config)
     return create_model(
         config["model"], len(config["channels"]), config["timesteps"], **config["arch"]
     )

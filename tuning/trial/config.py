@@ -14,10 +14,14 @@ from data.pack.channels import CHANNELS, STEPS
 from data.pack.normalisation import KINDS
 from data.splits import check_split
 from data.tiles import ACQUISITIONS
-from models import list_models
+from models import is_key, list_models, recall_network
 from tuning.trial.folder import Config
 
 BUILD = ("model", "arch", "channels", "timesteps", "steps")  # needed to build a network
+OUTSIDE = (
+    "network",
+    "network_hash",
+)  # of a network from outside: where its class was, and the hash of its files
 _MOST_FLOAT = 1e38  # of float32
 # Least and greatest value.
 WHOLE = {
@@ -61,6 +65,8 @@ def check_config(content: Any, place: Path | str, needed: Sequence[str] = BUILD)
     for name, value in content.items():
         if name in WHOLE or name in NUMBERS:
             _check_number(name, value, place)
+        elif name == "model" and "network" in content and is_key(value):
+            continue  # its reference leads to it, when it is built
         elif name in _CHECKS:
             _CHECKS[name](name, value, place)
         elif not isinstance(value, str | int | float | bool | None):
@@ -88,6 +94,21 @@ def _check_choice(choices: Sequence[str]) -> Callable[[str, Any, Path | str], No
             raise ValueError(f"{unknown_name(name, value, choices)} It stands in {place}.")
 
     return check
+
+
+def _check_model(name: str, value: Any, place: Path | str) -> None:
+    _check_choice(list_models())(name, value, place)
+
+
+def recall_from_config(config: Config) -> None:
+    """Make a config's network known to this process if it is one from outside, and its files are still the same.
+
+    Raises:
+        ValueError: If they have changed, or lead to no network.
+    """
+    if all(name in config for name in OUTSIDE):
+        reference, digest = (str(config[name]) for name in OUTSIDE)
+        recall_network(config["model"], reference, digest)
 
 
 def _check_channels(name: str, value: Any, place: Path | str) -> None:
@@ -139,7 +160,7 @@ def _check_data(name: str, value: Any, place: Path | str) -> None:
 
 
 _CHECKS: dict[str, Callable[[str, Any, Path | str], None]] = {
-    "model": _check_choice(list_models()),
+    "model": _check_model,
     "steps": _check_choice(STEPS),
     "norm": _check_choice(KINDS),
     "channels": _check_channels,

@@ -7,6 +7,7 @@ from typing import Any
 
 from data.pack.node_cache import PackSource
 from tuning.trial.folder import Config, TrialFolder
+from tuning.trial.networks import ShippedNetwork
 from tuning.trial.search_space import compose, make_key
 from tuning.trial.sync import StopMarker, TrialSync
 
@@ -29,6 +30,7 @@ class StageJob:
         source: Where the nodes of a cluster download their own copies of the pack; None on one machine.
         sync: Copies trial folders to and from shared storage; None if every node sees ``trials``.
         code: Hash of the driver's code, compared with each node's; not compared when empty.
+        networks: Networks from outside this project, with their source files.
     """
 
     stage: str
@@ -38,6 +40,7 @@ class StageJob:
     source: PackSource | None = None
     sync: TrialSync | None = None
     code: str = ""
+    networks: tuple[ShippedNetwork, ...] = ()
 
     @property
     def stop(self) -> Path | StopMarker:

@@ -1,6 +1,7 @@
 """An untrained network is exported, stored and compared before its first trial."""
 
 import errno
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -11,9 +12,18 @@ from torch import Tensor, nn
 from data.pack.channels import SAR_CHANNELS
 from models import known_good
 from tests.support.served_fixtures import ARCH
-from tuning.serving import onnx_export, preflight, stored_network
+from tuning.serving import onnx_export, preflight
 from tuning.serving.network import make_structure
-from tuning.serving.preflight import BUILD, EXPORT, REMEDIES, STORE, UnservableError, check_network
+from tuning.serving.preflight import (
+    BUILD,
+    EXPORT,
+    REMEDIES,
+    SHAPE,
+    STORE,
+    UnservableError,
+    check_network,
+)
+from tuning.train import checkpoints
 
 S1 = tuple(SAR_CHANNELS)
 
@@ -71,13 +81,24 @@ class Noting(Net):
     def set_extra_state(self, state: object) -> None: ...
 
 
+class Classes(Net):
+    """A network of two classes."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x).expand(-1, 2, -1, -1)
+
+
+class Dictionary(Net):
+    def forward(self, x: Tensor) -> dict[str, Tensor]:  # type: ignore[override]
+        return {"out": super().forward(x)}
+
+
 def refuse_width(*arguments: Any, **more: Any) -> nn.Module:
     raise ValueError("width must be positive, but got -1.")
 
 
 def check(monkeypatch: pytest.MonkeyPatch, make: Callable[..., nn.Module]) -> int:
-    for module in (preflight, stored_network):
-        monkeypatch.setattr(module, "create_model", lambda *arguments, **more: make())
+    monkeypatch.setattr(checkpoints, "create_model", lambda *arguments, **more: make())
     return check_network("unet", {}, S1, 2)
 
 
@@ -93,16 +114,20 @@ def check(monkeypatch: pytest.MonkeyPatch, make: Callable[..., nn.Module]) -> in
         ),
         (Endless, EXPORT, r"An exported program must equal its network to 0\.0001, but differs .+"),
         (Noting, STORE, r"A network's state must be tensors, but got: 'dict' object has .+"),
+        (Classes, SHAPE, r"of x \(2, 2, 4, 32, 64\) it makes \(2, 2, 32, 64\)"),
+        (Dictionary, SHAPE, r"of x \(2, 2, 4, 32, 64\) it makes dict"),
         (refuse_width, BUILD, r"width must be positive, but got -1"),
     ],
 )
 def test_network_that_cannot_be_served_is_refused_with_rule_reason_and_remedy(
     monkeypatch: pytest.MonkeyPatch, network: Callable[..., nn.Module], rule: str, reason: str
 ) -> None:
-    message = f"The network unet must {rule}, also before it is trained, but: {reason}\\. "
+    message = (
+        f"The network unet must {re.escape(rule)}, also before it is trained, but: {reason}\\. "
+    )
     with pytest.raises(UnservableError, match=f"^{message}") as told:
         check(monkeypatch, network)
-    assert str(told.value).endswith(REMEDIES[rule].format("unet"))
+    assert str(told.value).endswith(REMEDIES[rule].format("models/unet.py"))
 
 
 def test_full_disk_is_not_the_network_s_fault(monkeypatch: pytest.MonkeyPatch) -> None:

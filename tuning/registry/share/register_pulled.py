@@ -9,7 +9,7 @@ from mlflow.entities.model_registry import ModelVersion
 from mlflow.tracking import MlflowClient
 
 from data.io.safe_json import show_value
-from models import paper_name
+from models import is_network, paper_name
 from tuning.registry.aliases import list_model_versions
 from tuning.registry.model_card import (
     CARD_TAGS,
@@ -114,7 +114,7 @@ def register_pulled(
     check_name(client, name)
     tags = _make_tags(source, received, known, regions)
     group = {REGIONS_TAG: " ".join(regions) if len(regions) == 1 else MULTI}
-    create_registered_model(client, name, group, describe_model(paper_name(received.model)))
+    create_registered_model(client, name, group, describe_model(_title(received)))
     run_id = _open_run(client, experiment_id, source, name)
     uri = _log_folder(client, experiment_id, run_id, folder, tags)
     version = create_version(client, name, uri, run_id, tags | {"run_id": run_id})
@@ -178,6 +178,11 @@ def _log_folder(
     return f"models:/{model.model_id}"
 
 
+def _title(received: Received) -> str:
+    """Return the name of a pulled network in tables; its key, if its class is unknown here."""
+    return paper_name(received.model) if is_network(received.model) else received.model
+
+
 def _make_card(tags: Mapping[str, str], received: Received) -> str:
     """Return a pulled version's description; its gate's section is last."""
     claims = {
@@ -187,7 +192,7 @@ def _make_card(tags: Mapping[str, str], received: Received) -> str:
     code = f"Its code file is {tags[CODE_TAG]}."
     synthetic = "**Synthetic data: these scores say nothing about a real place.**\n\n"
     return (
-        f"# {paper_name(received.model)}\n\nPulled from `{tags[PULLED]}`. {code} Digest `{received.digest}`.\n\n"
+        f"# {_title(received)}\n\nPulled from `{tags[PULLED]}`. {code} Digest `{received.digest}`.\n\n"
         f"## Claims of its publisher, not measured here\n| | |\n|---|---|\n{rows or '| none | |'}\n\n"
         f"{synthetic if tags['data'] == 'synthetic' else ''}"
         f"## Data\n{tags['data_source']}. Campaign {tags.get('campaign', 'not stated')} of its publisher.\n\n"
