@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from _turns import NETWORKS
 from mlflow.entities import Metric
 from scipy.ndimage import gaussian_filter
 
@@ -24,7 +25,6 @@ from data.pack.channels import SAR_CHANNELS
 from data.pack.log_ratio import log_ratio
 from data.pack.normalisation import make_normalisation
 from data.splits import Split, list_folds, make_split
-from models import list_models
 from tuning.baselines.baselines import is_deterministic, make_baseline_config
 from tuning.metrics.curve import choose_threshold
 from tuning.metrics.scores import score_at
@@ -68,7 +68,7 @@ def log_campaign(
     splits = [make_split(fold, pack.surveys()) for fold in list_folds(split, pack.regions)]
     tracker = Tracker(root, _make_context(name, pack, split, splits))
     files = root / "trials" / name
-    models = [*list_models(), *baselines]
+    models = [*NETWORKS, *baselines]
     plan = {
         model: list(product(splits, (0,) if _runs_once(model) else SEEDS[:seeds]))
         for model in models
@@ -80,7 +80,7 @@ def log_campaign(
         ids.append(study)
         for fold, seed in plan[model]:
             ids.append(_log_trial(tracker, study, "repeat", model, seed, pack, fold, files))
-        if model in list_models():
+        if model in NETWORKS:
             run_id = _log_trial(tracker, study, "search", model, 42, pack, splits[0], files)
             searches[model] = run_id
             _fill_up(tracker, run_id)
@@ -90,7 +90,7 @@ def log_campaign(
 
 
 def _runs_once(model: str) -> bool:
-    return model not in list_models() and is_deterministic(model)
+    return model not in NETWORKS and is_deterministic(model)
 
 
 def _make_context(name: str, pack: Pack, split: str, splits: Sequence[Split]) -> CampaignContext:
@@ -127,7 +127,7 @@ def _open_campaign(
 
 def _make_config(model: str, seed: int, pack: Pack, split: Split) -> Config:
     preset = get_preset("quick")
-    if model not in list_models():
+    if model not in NETWORKS:
         reads = {"steps": "even", "timesteps": preset.timesteps}
         return make_baseline_config(model, split.name, pack.hash, seed, **reads)
     fixed = {
@@ -166,11 +166,11 @@ def _log_trial(
     run_id = tracker.open_run("trial", key, name, study, tags, config)
     trial_folder = TrialFolder(files / key)
     trial_folder.write("config", config)
-    bind = partial(_make_predict, place=sorted([*list_models(), model]).index(model), seed=seed)
+    bind = partial(_make_predict, place=sorted([*NETWORKS, model]).index(model), seed=seed)
     measure_val(trial_folder, pack, split, bind(pack))
     if stage == "repeat":
         measure_predictions(trial_folder, pack, split, bind)
-    if model in list_models():
+    if model in NETWORKS:
         _write_training(trial_folder, config, pack, split)
         if "/" in split.name and not split.name.endswith("/1"):
             trial_folder.best.unlink()  # only a model of the first fold is registered

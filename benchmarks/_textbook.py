@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from models._convlstm import ConvLSTM
+from models.parts.convlstm import ConvLSTM
 from models.unet_convlstm import UNetConvLSTM
 
 TOLERANCE = 1e-4  # of logits

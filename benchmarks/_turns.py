@@ -47,6 +47,9 @@ def judge(
     return kept
 
 
+NETWORKS = ("attention_unet", "unet", "unet_convlstm")  # those whose speed is claimed
+
+
 def tell_load() -> str:
     """Return the machine's load: processes that needed a core over the last minute."""
     return f"load {os.getloadavg()[0]:.1f} on {count_cpus()} cores"

@@ -21,12 +21,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import torch
-from _turns import Ratio, judge, tell_load
+from _turns import NETWORKS, Ratio, judge, tell_load
 
 from data.io.malloc import keep_freed_memory
 from data.pack.normalisation import Normalisation
 from data.tiles import ACQUISITIONS
-from models import create_model, known_good, list_models
+from models import create_model, known_good
 from tuning.serving.network import list_input_steps, make_example, make_program
 from tuning.serving.onnx_export import save_program
 from tuning.serving.program import Program, load_program
@@ -122,7 +122,7 @@ def compare_all(models: Sequence[str], threads: int, rounds: int) -> bool:
 def main(argv: list[str] | None = None) -> int:
     """Print the ratios; return 1 if one misses its aim."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--model", nargs="+", default=list_models(), help="default: all")
+    parser.add_argument("--model", nargs="+", default=NETWORKS, help="default: %(default)s")
     parser.add_argument("--rounds", type=int, default=5, help="default: %(default)s")
     args = parser.parse_args(argv)
     keep_freed_memory()  # as the map's command does, for both sides

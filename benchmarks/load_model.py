@@ -17,10 +17,11 @@ import time
 from pathlib import Path
 
 import torch
+from _turns import NETWORKS
 from packaging.requirements import Requirement
 
 from data.pack.normalisation import Normalisation
-from models import create_model, known_good, list_models
+from models import create_model, known_good
 from tuning.tracking.client import connect
 from tuning.tracking.log_model import REQUIRED, log_model
 from tuning.trial.folder import TrialFolder
@@ -59,7 +60,7 @@ def log_all(root: Path) -> dict[str, str]:
     """Log some seeds of each network; print the core seconds; return the last one's folder by name."""
     client, experiment = connect(root)
     found = {}
-    for name in list_models():
+    for name in NETWORKS:
         seconds = []
         for seed in range(SEEDS):
             run = client.create_run(experiment).info.run_id

@@ -24,11 +24,11 @@ from typing import Any
 
 from _campaign import Logged, log_campaign
 from _copies import Template, check_copy, count_runs, open_database, read_template, write_copy
+from _turns import NETWORKS
 
 from data.pack import Pack, load_pack, make_pack
 from data.pack.channels import SAR_CHANNELS
 from data.twin import make_twin
-from models import list_models
 from tuning.baselines.baselines import list_baselines
 from tuning.tracking.client import URI_VARIABLE, connect
 from tuning.trial.search_space import LogUniform, make_space
@@ -199,7 +199,7 @@ def measure_repeats(root: Path, pack: Pack) -> bool:
     for seeds in (1, 10):
         name = f"repeats-{seeds}-7f3a"
         log_campaign(root, name, pack, "blocks:3", seeds)
-        runs.append(3 * len(list_models()) * seeds)
+        runs.append(3 * len(NETWORKS) * seeds)
         costs.append(measure(root, name, f"{runs[-1]} repeat runs of networks"))
     return compare(costs, runs)
 

@@ -24,7 +24,7 @@ from data.pack.augmentation import Augment
 from data.pack.channels import SAR_CHANNELS
 from data.splits import survey_catalogue
 from data.twin import make_twin
-from models import known_good
+from tuning.campaign.check_networks import choose_first_arch
 from tuning.campaign.stages import CLIP
 from tuning.cluster.ray_session import start_ray, stop_ray
 from tuning.cluster.resources import Resources
@@ -52,11 +52,10 @@ class Silent(MLflowSender):
 def make_config(pack: Pack, seed: int) -> Config:
     """Return a config of the preset ``quick``."""
     preset = get_preset("quick")
-    narrow = {name.removeprefix("arch."): values[0] for name, values in preset.narrow.items()}
     return {
         **KNOWN_GOOD,
         "model": "unet",
-        "arch": {**known_good("unet"), **narrow},
+        "arch": choose_first_arch("unet", "quick"),
         "channels": list(SAR_CHANNELS),
         "timesteps": 4,
         "steps": "even",

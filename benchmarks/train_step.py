@@ -24,13 +24,13 @@ from typing import Any
 
 import torch
 from _textbook import TextbookNetwork, check_same
-from _turns import Ratio, judge, serve, take_turns, tell_load
+from _turns import NETWORKS, Ratio, judge, serve, take_turns, tell_load
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from data.io.malloc import keep_freed_memory
 from data.pack.dataset import Batch
-from models import create_model, known_good, list_models
+from models import create_model, known_good
 from tuning.campaign.stages import CLIP
 from tuning.settings.presets import get_preset
 from tuning.train.training_step import TrainingStep
@@ -185,7 +185,7 @@ def main(argv: list[str] | None = None) -> int:
     """Print the ratios; return 1 if one misses its aim."""
     quick = get_preset("quick")
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--model", nargs="+", default=list_models(), help="default: all")
+    parser.add_argument("--model", nargs="+", default=NETWORKS, help="default: %(default)s")
     parser.add_argument("--width", type=int, default=8, help="default: %(default)s")
     parser.add_argument("--batch", type=int, default=quick.batch_size, help="default: %(default)s")
     parser.add_argument(

@@ -19,12 +19,15 @@ from models._registry import (
     is_network,
     known_good,
     list_models,
+    move_into,
     narrow,
+    narrow_arch,
     paper_name,
     published,
     recall_network,
     register_model,
     search_space,
+    use_channels_last,
 )
 from models.outside.locate import is_reference
 
@@ -41,11 +44,14 @@ __all__ = [
     "is_reference",
     "known_good",
     "list_models",
+    "move_into",
     "narrow",
+    "narrow_arch",
     "paper_name",
     "published",
     "reads_dates",
     "recall_network",
     "register_model",
     "search_space",
+    "use_channels_last",
 ]

@@ -9,6 +9,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import nn
 
 from models._architecture import (
@@ -203,6 +204,17 @@ def published(name: str) -> dict[str, Any]:
     return dict(get_architecture(name).published)
 
 
+def use_channels_last(network: nn.Module) -> nn.Module:
+    """Store the weights of 2D convolutions with their channels last, which is faster; return the network.
+
+    ``network.to(memory_format=torch.channels_last)`` refuses a network with 3D convolutions.
+    """
+    for tensor in (*network.parameters(), *network.buffers()):
+        if tensor.ndim == 4:
+            tensor.data = tensor.data.contiguous(memory_format=torch.channels_last)
+    return network
+
+
 def paper_name(name: str) -> str:
     """Return the name of the architecture in the published study's tables."""
     if name in _announced and name not in list_models():
@@ -220,3 +232,20 @@ def find_place(name: str) -> str:
 def narrow(name: str) -> dict[str, list[Any]]:
     """Return shorter lists of arch values for small machines, by argument."""
     return {key: list(values) for key, values in get_architecture(name).narrow.items()}
+
+
+def narrow_arch(name: str) -> dict[str, Any]:
+    """Return the arch values that a search tries first, moved into the narrow lists: a network for tests and two cores."""
+    lists = narrow(name)
+    return {
+        key: move_into(value, lists.get(key, [value])) for key, value in known_good(name).items()
+    }
+
+
+def move_into(value: Any, choices: list[Any]) -> Any:
+    """Return *value* if it is among the choices, else the nearest number of them, or the first."""
+    if value in choices:
+        return value
+    if isinstance(value, int | float):
+        return min(choices, key=lambda other: abs(other - value))
+    return choices[0]

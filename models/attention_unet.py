@@ -23,4 +23,5 @@ build = AttentionUNet
 SPACE = unet.SPACE
 PUBLISHED = unet.PUBLISHED
 KNOWN_GOOD = unet.KNOWN_GOOD
+NARROW = unet.NARROW
 PAPER_NAME = "AttentionUNet"

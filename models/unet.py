@@ -10,8 +10,8 @@ Written from the description; no code was copied.
 import torch
 from torch import nn
 
-from models._blocks import CONVS, NORMS, Decoder, Encoder, UNetConfig
 from models._checks import check_input, check_positive_integers
+from models.parts.blocks import CONVS, NORMS, Decoder, Encoder, UNetConfig
 
 
 class UNet(nn.Module):
@@ -70,4 +70,5 @@ PUBLISHED = {"width": 16, "depth": 4, "dropout": 0.1, "conv": "separable", "norm
 # Batch norm learns in fewer steps than the published LayerNorm, plain convolutions learn at least as
 # well as separable ones, and the fifth level costs a quarter more time without a gain.
 KNOWN_GOOD = {"width": 16, "depth": 3, "dropout": 0.1, "conv": "plain", "norm": "batch"}
+NARROW = {"width": [8], "depth": [3], "conv": ["plain"], "norm": ["batch"]}
 PAPER_NAME = "VanillaUNet"

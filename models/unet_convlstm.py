@@ -9,9 +9,17 @@ description; no code was copied.
 import torch
 from torch import nn
 
-from models._blocks import CONVS, NORMS, Decoder, Encoder, UNetConfig, make_he_conv, make_norm_layer
 from models._checks import check_choice, check_input, check_positive_integers
-from models._convlstm import ConvLSTM
+from models.parts.blocks import (
+    CONVS,
+    NORMS,
+    Decoder,
+    Encoder,
+    UNetConfig,
+    make_he_conv,
+    make_norm_layer,
+)
+from models.parts.convlstm import ConvLSTM
 
 SKIP_MODES = ("last", "mean", "max")
 
@@ -100,4 +108,5 @@ PUBLISHED = {
 # The last acquisition alone is a poor skip: it is full of speckle, and a change shows only between
 # acquisitions. The mean over time has the least speckle.
 KNOWN_GOOD = {**PUBLISHED, "depth": 3, "conv": "plain", "norm": "batch", "skip_mode": "mean"}
+NARROW = {"width": [8], "depth": [3], "conv": ["plain"], "norm": ["batch"]}
 PAPER_NAME = "TemporalUNet_ConvLSTM"

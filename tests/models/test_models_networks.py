@@ -9,10 +9,15 @@ import torch.nn.functional as F
 from torch import nn
 
 import models
-from models._blocks import AttentionGate, ChannelLayerNorm, UNetConfig, make_conv, make_norm_layer
-from models._convlstm import ConvLSTM
+from models.parts.blocks import (
+    AttentionGate,
+    ChannelLayerNorm,
+    UNetConfig,
+    make_conv,
+    make_norm_layer,
+)
+from models.parts.convlstm import ConvLSTM
 
-NAMES = models.list_models()
 SMALL = {"width": 4, "depth": 2}
 
 

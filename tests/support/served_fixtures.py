@@ -30,7 +30,7 @@ def write_checkpoint(folder: Path, **changes: Any) -> TrialFolder:
     torch.manual_seed(0)
     model = make_model(config)
     for module in model.modules():
-        if isinstance(module, torch.nn.BatchNorm2d):
+        if isinstance(module, torch.nn.BatchNorm2d | torch.nn.BatchNorm3d):
             module.momentum = 1.0
     with torch.no_grad():  # batch statistics of noise, so that predictions differ between pixels
         model(torch.randn(4, config["timesteps"], len(config["channels"]), 32, 32))

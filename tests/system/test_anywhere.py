@@ -19,10 +19,11 @@ from mlflow.tracking import MlflowClient
 
 from data.pack import Pack
 from data.tiles import tile_path
-from models import list_models
+from models import narrow_arch
 from tests.support.clean_environment import make_environment
 from tests.support.served_fixtures import write_checkpoint
 from tuning.serving.network import LandslideProgram, make_program
+from tuning.settings.settings import OF_ALL
 from tuning.tracking.client import EXPERIMENT, connect
 from tuning.tracking.log_model import log_model
 from tuning.train.checkpoints import load_checkpoint
@@ -66,8 +67,10 @@ def logged(
     """One model of each architecture: its URI and its network."""
     experiment_id = client.get_experiment_by_name(EXPERIMENT).experiment_id
     found = {}
-    for name in list_models():
-        trial_folder = write_checkpoint(tmp_path_factory.mktemp(name), model=name)
+    for name in OF_ALL:
+        trial_folder = write_checkpoint(
+            tmp_path_factory.mktemp(name), model=name, arch=narrow_arch(name)
+        )
         run_id = client.create_run(experiment_id).info.run_id
         uri = log_model(client, experiment_id, run_id, trial_folder, {}, {})
         found[uri] = make_program(load_checkpoint(trial_folder.best))

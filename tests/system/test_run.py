@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from data.pack.channels import SAR_CHANNELS
+from models import list_models
 from tests.support.settings import make_settings
 from tuning.cluster.resources import NodeResources, Resources, choose_resources
 from tuning.run import main
@@ -91,14 +92,24 @@ def test_trials_share_the_cores_evenly_by_default() -> None:
     ) == Resources(4, 0)
 
 
-def test_all_means_every_architecture() -> None:
+def test_all_means_the_networks_of_two_cores_and_every_baseline() -> None:
     networks, baselines = choose_models(["all"], SAR_CHANNELS)
-    assert networks == ("attention_unet", "unet", "unet_convlstm")
+    assert networks == ("attention_unet", "unet", "unet_convlstm", "utae")
     assert {"log_ratio_vv", "logistic_regression", "gradient_boosting"} <= set(baselines)
     assert choose_models(["unet", "unet"], SAR_CHANNELS) == (("unet",), ())
     assert choose_models(["baselines"], SAR_CHANNELS) == ((), baselines)
     assert choose_models(["log_ratio_vv", "unet"], SAR_CHANNELS) == (("unet",), ("log_ratio_vv",))
     assert "log_ratio_vv_dsc" not in choose_models(["all"], SAR_CHANNELS[:2])[1]
+
+
+def test_field_means_every_network_and_baseline() -> None:
+    _, baselines = choose_models(["all"], SAR_CHANNELS)
+    assert choose_models(["field"], SAR_CHANNELS) == (tuple(list_models()), baselines)
+    assert choose_models(["all", "unet3d"], SAR_CHANNELS)[0][2] == "unet3d"
+    with pytest.raises(
+        ValueError, match=r"Unknown model 'feild'\. Did you mean 'field'\? .*all, field"
+    ):
+        choose_models(["feild"], SAR_CHANNELS)
 
 
 def test_settings_come_back_as_they_were_saved(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from data.pack import load_pack
 from data.pack.node_cache import PackSource, fetch_pack
-from models import create_model
+from models import apply_network, create_model
 from tuning.train.fit import choose_device, make_config_split
 from tuning.train.training import Training
 from tuning.trial.folder import Config, TrialFolder
@@ -60,7 +60,8 @@ def _count_numbers(model: str, arch: Mapping[str, Any], channels: int, steps: in
         for layer in network.modules():
             if not list(layer.children()):
                 layer.register_forward_hook(count)
-        network(torch.empty(1, steps, channels, PROBE_PX, PROBE_PX))
+        x = torch.empty(1, steps, channels, PROBE_PX, PROBE_PX)
+        apply_network(network, x, torch.empty(1, steps))
     return outputs + 4 * sum(weights.numel() for weights in network.parameters())
 
 

@@ -67,7 +67,7 @@ def _list_sources(network: nn.Module) -> set[Path]:
     own = Path(__file__)
     files = {own.with_name("network.py"), own.with_name("onnx_export.py"), own}
     for folder in models.__path__:
-        files.update(Path(folder).glob("*.py"))
+        files.update(Path(folder).rglob("*.py"))
     for module in network.modules():
         name = type(module).__module__
         source = getattr(sys.modules.get(name), "__file__", None)

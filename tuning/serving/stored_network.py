@@ -15,6 +15,7 @@ from safetensors.torch import load, save
 
 from data.io.safe_json import is_number, is_safe_name, read_json, refused_error, show_value
 from data.pack.normalisation import Normalisation
+from models import use_channels_last
 from tuning.metrics.recalibration import Calibration
 from tuning.serving.network import MAX_MULTIPLE, LandslideProgram
 from tuning.serving.onnx_export import ExportError
@@ -160,7 +161,7 @@ class TorchProgram:
 
     def __init__(self, network: StoredNetwork, device: torch.device) -> None:
         self._device = device
-        self._module = network.build().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._module = use_channels_last(network.build()).to(device)
 
     @torch.inference_mode()
     def __call__(self, x: np.ndarray) -> np.ndarray:

@@ -19,8 +19,8 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
         "--model",
         nargs="+",
         metavar="NAME",
-        help="architectures, single baselines, 'baselines' or 'all', and networks of your own as package.module:Class or "
-        "path/to/file.py:Class (default: all)",
+        help="architectures, single baselines, 'baselines', 'all', 'field' (all with every network), and networks of your own as "
+        "package.module:Class or path/to/file.py:Class (default: all)",
     )
     add(
         "--data",

@@ -1,9 +1,8 @@
 """Presets for the length of a campaign, and the tiles of the shortest one."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from data.io.errors import unknown_name
 from data.splits import PARTS, make_split
@@ -31,7 +30,8 @@ class Preset:
         patience: Epochs without a better val average precision before a trial ends.
         batch_size: Tiles per step.
         timesteps: Acquisitions, unless the user sets their number.
-        narrow: Shorter lists for the search space, by flat name.
+        narrow: Which of the networks' ``NARROW`` lists replace those of their search spaces: ``none``, ``sizes`` (numbers)
+            or ``all``.
         tiles_per_part: Tiles of each split part; all if None.
     """
 
@@ -42,7 +42,7 @@ class Preset:
     patience: int
     batch_size: int
     timesteps: int
-    narrow: Mapping[str, list[Any]] = field(default_factory=dict)
+    narrow: str = "none"
     tiles_per_part: int | None = None
 
 
@@ -55,7 +55,7 @@ PRESETS = {
         patience=2,
         batch_size=4,
         timesteps=4,
-        narrow={"arch.width": [8], "arch.depth": [3]},
+        narrow="sizes",
         tiles_per_part=8,
     ),
     # Sized for two cores: a quarter of an hour, the twin included.
@@ -67,12 +67,7 @@ PRESETS = {
         patience=10,
         batch_size=8,
         timesteps=4,
-        narrow={
-            "arch.width": [8],
-            "arch.depth": [3],
-            "arch.conv": ["plain"],
-            "arch.norm": ["batch"],
-        },
+        narrow="all",
     ),
     "paper": Preset(
         trials=40, seeds=5, search_epochs=40, epochs=75, patience=20, batch_size=16, timesteps=15

@@ -30,6 +30,11 @@ TWIN = "twin"
 TILE_M2 = float(TILE_PX * PIXEL_M) ** 2
 SEARCHES = ("once", "per-fold")
 LEGACY_SEARCH_SEED = 42  # of campaigns whose settings do not name it
+# The networks that --model all means: the published study's, and the data set's network that two cores can train. A new file
+# in models/ belongs to --model field.
+OF_ALL = ("attention_unet", "unet", "unet_convlstm", "utae")
+ALL, FIELD = "all", "field"
+GROUPS = ("baselines", ALL, FIELD)  # words for several models
 PACKS = "packs"  # below the output folder; also holds the splits that came from files
 
 
@@ -108,8 +113,8 @@ def choose_models(
     """Split model names into architectures and baselines.
 
     Args:
-        names: Models; also ``baselines`` (all baselines), ``all``, and references to networks from outside, such as
-            ``path/to/file.py:Class``.
+        names: Models; also ``baselines`` (all baselines), ``all`` (them and the networks of ``OF_ALL``), ``field`` (them and
+            every network), and references to networks from outside, such as ``path/to/file.py:Class``.
         channels: The input's channels, which limit the baselines that can be computed.
 
     Raises:
@@ -117,13 +122,14 @@ def choose_models(
     """
     wanted = {add_network(name) if is_reference(name) else name for name in names}
     models, baselines = list_models(), list_baselines(channels)
-    known = [*models, *baselines, "baselines", "all"]
+    known = [*models, *baselines, *GROUPS]
     for name in wanted:
         if name not in known:
             raise ValueError(unknown_name("model", name, known))
+    of_all = OF_ALL if ALL in wanted else ()
     return (
-        tuple(name for name in models if wanted & {name, "all"}),
-        tuple(name for name in baselines if wanted & {name, "baselines", "all"}),
+        tuple(name for name in models if wanted & {name, FIELD} or name in of_all),
+        tuple(name for name in baselines if wanted & {name, *GROUPS}),
     )
 
 

@@ -16,6 +16,7 @@ from data.io.safe_checkpoint import load_tensors
 from data.pack import Pack
 from data.pack.augmentation import make_augment
 from data.splits import Split
+from models import use_channels_last
 from tuning.metrics.curve import average_precision, choose_threshold, is_constant
 from tuning.metrics.scores import score_at
 from tuning.train.checkpoints import (
@@ -67,7 +68,7 @@ class Training:
         torch.manual_seed(config["seed"])  # weights and dropout
         self.config, self.trial, self.device = config, trial, device
         self.data = data or TrainingData.make(config, pack, split, device)
-        self.model = make_model(config).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.model = use_channels_last(make_model(config)).to(device)
         self.generator = torch.Generator().manual_seed(config["seed"])  # order and augmentation
         total_steps = config["epochs"] * math.ceil(len(self.data.train) / config["batch_size"])
         self.step = TrainingStep(config, self.model, total_steps, device)

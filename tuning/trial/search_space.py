@@ -5,12 +5,16 @@ A config is a small JSON dict. Model, MLflow and checkpoint receive it unchanged
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from models import known_good, search_space
+from data.io.errors import unknown_name
+from models import known_good, move_into, search_space
+from models import narrow as narrow_lists
 
+# How a search space is made shorter for two cores by a network's NARROW lists: not, its numbers alone, or all of them.
+NARROWINGS = ("none", "sizes", "all")
 ARCH = "arch."  # prefix of a model's own hyperparameters in a flat sample
 
 
@@ -40,20 +44,31 @@ KNOWN_GOOD: dict[str, Any] = {
 }
 
 
-def make_space(model: str, narrow: Mapping[str, Sequence[Any]] | None = None) -> dict[str, Domain]:
+def make_space(model: str, narrow: str = "none") -> dict[str, Domain]:
     """Merge the hyperparameters of training and of a model into one flat search space.
 
     Args:
         model: Name of an architecture.
-        narrow: Shorter lists by flat name, such as ``{"arch.width": [8]}``; names that the model
-            does not have are ignored.
+        narrow: One of ``NARROWINGS``: whether the model's own ``NARROW`` lists replace those of its ``SPACE``.
 
     Returns:
         Domain by flat name.
+
+    Raises:
+        ValueError: If *narrow* is unknown.
     """
+    if narrow not in NARROWINGS:
+        raise ValueError(unknown_name("narrowing", narrow, NARROWINGS))
+    lists = search_space(model)
+    shorter = narrow_lists(model) if narrow != "none" else {}
+    if narrow == "sizes":
+        shorter = {name: values for name, values in shorter.items() if _are_numbers(values)}
     space: dict[str, Domain] = dict(TRAINING)
-    space |= {f"{ARCH}{name}": list(values) for name, values in search_space(model).items()}
-    return space | {name: list(values) for name, values in (narrow or {}).items() if name in space}
+    return space | {f"{ARCH}{name}": shorter.get(name, values) for name, values in lists.items()}
+
+
+def _are_numbers(values: list[Any]) -> bool:
+    return all(isinstance(one, int | float) and not isinstance(one, bool) for one in values)
 
 
 def first_sample(model: str, space: Mapping[str, Domain]) -> dict[str, Any]:
@@ -63,11 +78,7 @@ def first_sample(model: str, space: Mapping[str, Domain]) -> dict[str, Any]:
 
 
 def _nearest(value: Any, domain: Domain) -> Any:
-    if isinstance(domain, LogUniform) or value in domain:
-        return value
-    if isinstance(value, (int, float)):
-        return min(domain, key=lambda other: abs(other - value))
-    return domain[0]
+    return value if isinstance(domain, LogUniform) else move_into(value, domain)
 
 
 def compose(sample: Mapping[str, Any], fixed: Mapping[str, Any]) -> dict[str, Any]:

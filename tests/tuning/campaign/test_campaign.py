@@ -17,12 +17,12 @@ from data.pack import load_pack
 from data.splits import make_split, survey_catalogue
 from data.tiles import list_tiles, tile_path
 from data.twin import make_twin
-from models import list_models
 from tests.support.surveys import survey_tiles
 from tuning.baselines.baselines import is_deterministic, list_baselines
 from tuning.metrics.recalibration import fit_calibration
 from tuning.report.tables import PUBLISHED_COLUMNS
 from tuning.settings.presets import SEEDS, pick_tiles
+from tuning.settings.settings import OF_ALL
 from tuning.tracking.client import connect, find_runs
 
 pytestmark = pytest.mark.slow
@@ -82,7 +82,13 @@ def test_smoke_campaign_ends_well(smoke: subprocess.CompletedProcess[str], root:
     checked, first = smoke.stderr.splitlines()[:3], smoke.stderr.splitlines()[3]
     assert all("can be exported: tiles of multiples of 8 px" in line for line in checked)
     assert " Data: SYNTHETIC (the twin's) tiles" in first
-    for name in ("VanillaUNet", "AttentionUNet", "TemporalUNet_ConvLSTM", "GradientBoosting"):
+    for name in (
+        "VanillaUNet",
+        "AttentionUNet",
+        "TemporalUNet_ConvLSTM",
+        "UTAE",
+        "GradientBoosting",
+    ):
         assert name in smoke.stdout
     assert f"mlflow ui --backend-store-uri sqlite:///{root}/mlflow.db" in smoke.stdout
     assert (
@@ -94,9 +100,9 @@ def test_table_has_a_row_per_model(smoke: subprocess.CompletedProcess[str], root
     table = pd.read_csv(root / "reports" / "smoke" / "benchmark_master.csv")
     assert tuple(table.columns[: len(PUBLISHED_COLUMNS)]) == PUBLISHED_COLUMNS
     baselines = list_baselines(["s1"])
-    assert set(table["architecture"]) == {*list_models(), *baselines}
+    assert set(table["architecture"]) == {*OF_ALL, *baselines}
     assert set(table["data"]) == {"synthetic"}
-    assert table.set_index("architecture").loc[list_models(), "seeds"].tolist() == [2, 2, 2]
+    assert table.set_index("architecture").loc[list(OF_ALL), "seeds"].tolist() == [2] * len(OF_ALL)
     assert table["pos_pixels"].nunique() == 1  # every model saw the same test tiles
 
 
@@ -128,7 +134,7 @@ def test_every_trial_has_curves_and_its_environment(
     smoke: subprocess.CompletedProcess[str], root: Path, client: MlflowClient
 ) -> None:
     for trial in runs_of(root, "smoke", kind="trial"):
-        if trial.data.tags["study"] not in list_models():
+        if trial.data.tags["study"] not in OF_ALL:
             continue
         assert trial.data.params["model"] == trial.data.tags["study"]
         assert len(client.get_metric_history(trial.info.run_id, "pr/val_precision")) == 101
@@ -149,7 +155,7 @@ def _name(run: Run) -> str:
 def test_repeats_and_the_best_search_trial_keep_a_model_and_losers_no_checkpoint(
     smoke: subprocess.CompletedProcess[str], root: Path
 ) -> None:
-    for model in list_models():
+    for model in OF_ALL:
         trials = runs_of(root, "smoke", kind="trial", study=model)
         kept = [trial for trial in trials if "model_uri" in trial.data.tags]
         stages = [trial.data.tags["stage"] for trial in kept]
@@ -160,7 +166,7 @@ def test_repeats_and_the_best_search_trial_keep_a_model_and_losers_no_checkpoint
     folder = root / "campaigns" / "smoke" / "trials"
     with_checkpoint = {file.parent.name for file in folder.glob("*/*.pt")}
     repeats = runs_of(root, "smoke", kind="trial", stage="repeat")
-    networks = [run for run in repeats if run.data.tags["study"] in list_models()]
+    networks = [run for run in repeats if run.data.tags["study"] in OF_ALL]
     assert with_checkpoint == {run.data.tags["key"] for run in networks}
     (campaign,) = runs_of(root, "smoke", kind="campaign")
     assert campaign.data.metrics["bytes/model"] > 0
@@ -194,7 +200,7 @@ def test_models_load_in_a_process_without_this_project(
 ) -> None:
     pack = load_pack(next((root / "packs").glob("pack-*")))
     wanted = {}
-    for name in (f"hokkaido-{model.replace('_', '-')}" for model in list_models()):
+    for name in (f"hokkaido-{model.replace('_', '-')}" for model in OF_ALL):
         run_id = client.get_model_version(name, "1").run_id
         examples = np.load(client.download_artifacts(run_id, "trial/examples.npz", str(tmp_path)))
         rows = pack.rows([str(tile) for tile in examples["tile_ids"]])

@@ -365,7 +365,7 @@ def test_changed_program_is_refused(root: Path) -> None:
         return probs
 
     check_program(answer, reference)
-    with pytest.raises(ValueError, match=r"must equal its network to 0.0001, but differs by"):
+    with pytest.raises(ValueError, match=r"must equal its network to 0.0005, but differs by"):
         check_program(lambda x: answer(x) + 0.001, reference)
 
 

@@ -1,6 +1,7 @@
 """An exported network predicts as the network does, for every architecture, batch and size."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -8,12 +9,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from models import list_models
+from models import create_model, list_models, narrow_arch, reads_dates
 from tests.support.served_fixtures import ARCH, write_checkpoint
 from tuning.metrics.histogram import edges
 from tuning.metrics.recalibration import Calibration
 from tuning.serving import onnx_export
 from tuning.serving.network import (
+    TOLERANCE,
     LandslideProgram,
     count_input_dates,
     find_multiple,
@@ -25,11 +27,13 @@ from tuning.serving.onnx_weights import load_uncalibrated
 from tuning.serving.program import Program, load_program
 from tuning.train.checkpoints import Checkpoint, load_checkpoint
 
-CASES = {
+CASES: dict[str, dict[str, Any]] = {
     "unet": {"width": 16, "depth": 4, "conv": "separable", "norm": "layer"},  # as published
     "attention_unet": {"width": 8, "depth": 3, "conv": "plain", "norm": "group"},
     "unet_convlstm": {**ARCH, "skip_mode": "mean"},
+    **{name: narrow_arch(name) for name in ("convgru", "fcn_convlstm", "unet3d", "utae")},
 }
+MULTIPLES = {"unet": 16, "convgru": 1, "fcn_convlstm": 4, "unet3d": 4}  # else 8
 
 
 @pytest.fixture
@@ -54,7 +58,8 @@ def save_and_load(program: LandslideProgram, checkpoint: Checkpoint, file: Path)
 
 
 def test_every_architecture_has_a_case() -> None:
-    assert sorted(CASES) == list_models()
+    networks = {name: create_model(name, 4, 4, **narrow_arch(name)) for name in list_models()}
+    assert sorted(CASES) == [name for name in networks if not reads_dates(networks[name])]
 
 
 @pytest.mark.parametrize("model", CASES)
@@ -63,13 +68,14 @@ def test_file_predicts_as_the_network_at_any_batch_and_size(tmp_path: Path, mode
     program, file = make_program(checkpoint), tmp_path / "model.onnx"
     loaded = save_and_load(program, checkpoint, file)
     onnx.checker.check_model(onnx.load(file), full_check=True)
-    assert loaded.multiple == find_multiple(program) == 2 ** CASES[model]["depth"]
+    assert loaded.multiple == find_multiple(program) == MULTIPLES.get(model, 8)
     for batch, height, width in ((1, 16, 16), (3, 48, 32), (2, 128, 128), (9, 128, 112)):
         x = make_input(batch, height, width)
         x[0, 0, 0, :3] = np.nan
         wanted = answer(program, x)
-        assert wanted.std() > 0.005
-        np.testing.assert_allclose(loaded(x), wanted, atol=1e-5, rtol=0)
+        close = TOLERANCE if model == "utae" else 1e-5  # its norms amplify what is rounded
+        assert wanted.std() > 20 * close
+        np.testing.assert_allclose(loaded(x), wanted, atol=close, rtol=0)
 
 
 @pytest.mark.parametrize("skip_mode", ["last", "max"])

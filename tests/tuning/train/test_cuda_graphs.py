@@ -10,7 +10,7 @@ import torch
 
 from data.pack import Pack
 from data.pack.augmentation import Augment
-from models import known_good, list_models
+from models import list_models, narrow_arch
 from tuning.cluster.gpu_memory import measure_footprint
 from tuning.doctor.machine import check_gpu
 from tuning.train.checkpoints import load_checkpoint
@@ -73,7 +73,7 @@ def count_captured(training: Training) -> int:
 def test_captured_steps_equal_uncaptured_steps(
     config: Config, pack: Pack, tmp_path: Path, model: str
 ) -> None:
-    config |= {"model": model, "arch": known_good(model) | {"width": 8}, "augment": EVERYTHING}
+    config |= {"model": model, "arch": narrow_arch(model), "augment": EVERYTHING}
     config |= {"lr": 1e-3, "epochs": 5}
     graphed = make_training(config, pack, tmp_path / "graphed")
     rows, captured = [], []

@@ -38,10 +38,38 @@ def test_first_sample_builds_a_model(model: str) -> None:
     create_model(config["model"], 4, 4, **config["arch"])
 
 
-def test_narrowing_leaves_out_what_a_model_lacks() -> None:
-    space = make_space("unet", {"arch.width": [8], "arch.skip_mode": ["last"]})
-    assert space["arch.width"] == [8]
-    assert "arch.skip_mode" not in space
+def test_short_presets_narrow_a_space_by_the_model_s_own_lists() -> None:
+    whole = make_space("unet_convlstm")
+    sizes = whole | {"arch.width": [8], "arch.depth": [3]}
+    assert make_space("unet_convlstm", "sizes") == sizes
+    fixed = {"arch.conv": ["plain"], "arch.norm": ["batch"]}
+    assert make_space("unet_convlstm", "all") == sizes | fixed
+    assert list(make_space("unet_convlstm", "all")) == list(whole)  # the order of sampling
+    assert make_space("utae", "sizes")["arch.heads"] == [4]
+    names = [preset.narrow for preset in map(get_preset, ("smoke", "quick", "paper"))]
+    assert names == ["sizes", "all", "none"]
+
+
+def test_unknown_narrowing_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"Unknown narrowing 'size'\. Did you mean 'sizes'\?"):
+        make_space("unet", "size")
+
+
+@pytest.mark.parametrize("preset", ["smoke", "quick"])
+@pytest.mark.parametrize(
+    ("model", "key"),
+    [
+        ("unet", "2b3f51e50f1c50f8"),
+        ("attention_unet", "c6316f843c603426"),
+        ("unet_convlstm", "0a919460b6cbe6c4"),
+    ],
+)
+def test_first_trials_of_the_short_presets_keep_their_keys(
+    preset: str, model: str, key: str
+) -> None:
+    # As earlier versions have logged them: a campaign that is resumed finds its trials by their keys.
+    space = make_space(model, get_preset(preset).narrow)
+    assert make_key("search", compose(first_sample(model, space), {"model": model})) == key
 
 
 def test_config_holds_the_sample_and_the_fixed_values() -> None:

@@ -1,0 +1,1 @@
+"""Parts that several networks share; no module here is an architecture."""

@@ -1,0 +1,77 @@
+"""Every network can be exported for any batch and size, and for any number of acquisitions if it reads dates."""
+
+import io
+import warnings
+from contextlib import redirect_stderr, redirect_stdout
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+from torch import Tensor, nn
+
+import models
+from tests.support.networks import VARIANTS, build, make_days, run, tile
+
+SHAPES = [(2, 3, 32, 64), (1, 3, 32, 32), (1, 3, 96, 32), (5, 3, 64, 128)]  # B, T, H, W
+OTHER_TIMES = [(2, 1, 32, 32), (1, 15, 64, 32)]
+
+
+def make_inputs(
+    model: nn.Module, batch: int, timesteps: int, height: int, width: int
+) -> tuple[Tensor, ...]:
+    """Return the inputs of a network; the first acquisition of the first series is missing where dates are read."""
+    x, days = tile(batch, timesteps, 2, height, width), make_days(batch, timesteps)
+    if not models.reads_dates(model):
+        return (x,)
+    if timesteps > 1:
+        days[0, 0] = float("nan")
+    return x, days
+
+
+def list_dims(model: nn.Module) -> tuple[dict[int, object], ...]:
+    auto = torch.export.Dim.AUTO
+    if not models.reads_dates(model):
+        return ({0: auto, 3: auto, 4: auto},)
+    return {0: auto, 1: auto, 3: auto, 4: auto}, {0: auto, 1: auto}
+
+
+def list_shapes(model: nn.Module) -> list[tuple[int, int, int, int]]:
+    return SHAPES + (OTHER_TIMES if models.reads_dates(model) else [])
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_exported_network_accepts_any_batch_and_size(name: str, tmp_path: Path) -> None:
+    model = build(name, 2, 3).eval()
+    inputs = make_inputs(model, 2, 3, 32, 64)
+    program = torch.export.export(model, inputs, dynamic_shapes=list_dims(model))
+    torch.export.save(program, tmp_path / "model.pt2")
+    loaded = torch.export.load(tmp_path / "model.pt2").module()
+    for shape in list_shapes(model):
+        inputs = make_inputs(model, *shape)
+        torch.testing.assert_close(loaded(*inputs), run(model, *inputs), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", VARIANTS)
+def test_onnx_file_answers_as_the_network(name: str) -> None:
+    model = build(name, 2, 3).eval()
+    inputs = make_inputs(model, 2, 3, 32, 64)
+    quiet = redirect_stderr(io.StringIO()), redirect_stdout(io.StringIO())
+    with warnings.catch_warnings(action="ignore"), quiet[0], quiet[1]:
+        program = torch.onnx.export(
+            *(model, inputs),
+            input_names=["x", "days"][: len(inputs)],
+            dynamic_shapes=list_dims(model),
+            dynamo=True,
+        )
+    assert program is not None
+    session = onnxruntime.InferenceSession(program.model_proto.SerializeToString())
+    for shape in list_shapes(model):
+        inputs = make_inputs(model, *shape)
+        names = (one.name for one in session.get_inputs())
+        feed = {name: one.numpy() for name, one in zip(names, inputs, strict=True)}
+        with torch.no_grad():
+            wanted = run(model, *inputs).numpy()
+        np.testing.assert_allclose(session.run(None, feed)[0], wanted, rtol=1e-3, atol=1e-4)
