@@ -21,8 +21,9 @@ from models._architecture import (
     make_architecture,
 )
 from models._checks import unknown_name_error
-from models.outside.locate import locate, locate_class
-from models.outside.references import describe_class, load_located, load_reference
+from models.outside.locate import locate_class
+from models.outside.references import describe_class
+from models.outside.schemes import load_reference
 
 GROUP = "landslide_benchmark.models"  # entry points of installed packages: name = "package.module:Class"
 _added: dict[str, Architecture] = {}  # of this process, by name
@@ -79,7 +80,8 @@ def add_network(reference: str) -> str:
     """Make a network from outside known to this process.
 
     Args:
-        reference: ``package.module:Class`` or ``path/to/file.py:Class``; ``name=`` before it chooses its name.
+        reference: ``package.module:Class``, ``path/to/file.py:Class`` or ``smp:ARCHITECTURE/ENCODER``; ``name=`` before it
+            chooses its name.
 
     Returns:
         Its name.
@@ -123,13 +125,7 @@ def recall_network(name: str, reference: str, digest: str, root: Path | None = N
     known = _added.get(name)
     if known is not None and (known.reference, known.digest) == (reference, digest):
         return
-    found = locate(reference, root)
-    if found.digest != digest:  # before any of it is run
-        raise ValueError(
-            f"The network {name} must be the one that was trained, but the source files of {reference} have changed: hash "
-            f"{digest} then, {found.digest} now. Put the former files back, or begin a new campaign."
-        )
-    _add(load_located(found, name))
+    _add(load_reference(reference, name, digest, root))
 
 
 def _add(made: Architecture) -> str:

@@ -13,7 +13,7 @@ from torch import nn
 from models._checks import unknown_name_error
 from models.outside.sources import digest_sources, is_installed, read_sources
 
-FORMS = "package.module:Class, path/to/file.py:Class, or one of these after a name and '=', as in my_net=FILE.py:CLASS"
+FORMS = "package.module:Class, path/to/file.py:Class, smp:ARCHITECTURE/ENCODER, or one of these after a name and '=', as in my_net=FILE.py:CLASS"
 
 
 @dataclass(frozen=True)
@@ -52,12 +52,13 @@ def make_name(text: str) -> str:
     given, _, target = text.rpartition("=")
     place, _, attribute = target.rpartition(":")
     last = re.split(r"[./\\]", place.removesuffix(".py"))[-1]
-    stem, own = _slug(last), _slug(attribute)
+    stem, own = make_slug(last), make_slug(attribute)
     same = own.replace("_", "").startswith(stem.replace("_", ""))
     return given or (own if same else f"{stem}_{own}")
 
 
-def _slug(text: str) -> str:
+def make_slug(text: str) -> str:
+    """Return a text in small letters, digits and '_'."""
     words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", text)
     return re.sub(r"[^a-z0-9]+", "_", words.lower()).strip("_")
 

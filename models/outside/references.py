@@ -1,34 +1,18 @@
-"""From a reference, such as ``package.module:Class`` or ``path/to/file.py:Class``, to a network."""
+"""From the source files of a class to a network: its import."""
 
 import hashlib
 import importlib
 import inspect
-from pathlib import Path
 from types import ModuleType
 
 from torch import nn
 
 from models._architecture import Architecture, make_architecture
 from models._checks import unknown_name_error
-from models.outside.locate import Located, import_error, locate, make_name
+from models.outside.locate import Located, import_error
 from models.outside.sources import import_file, is_installed
 
 _ALIAS = "landslide_network_"  # before the hash of a file's path: its module's name
-
-
-def load_reference(text: str, root: Path | None = None, name: str = "") -> Architecture:
-    """Import the class that a reference names.
-
-    Args:
-        text: The reference; a file's path may be relative to the working folder.
-        root: Folder with copies of its source files, from which it is imported instead.
-        name: Its key (default: that of :func:`make_name`).
-
-    Raises:
-        ValueError: If the text has another form, nothing is there, it cannot be imported, or is no class of a network. The
-            message suggests the nearest name.
-    """
-    return load_located(locate(text, root), name or make_name(text))
 
 
 def load_located(found: Located, name: str) -> Architecture:

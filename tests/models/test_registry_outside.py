@@ -159,7 +159,7 @@ def test_announced_network_is_named_but_not_listed() -> None:
         models.create_model("far_net", 1, 1)
 
 
-FORMS = "A network from outside must be named as package.module:Class, path/to/file.py:Class, or "
+FORMS = "A network from outside must be named as package.module:Class, path/to/file.py:Class, smp:"
 ERRORS = [
     ("{0}/tony.py:TinyNet", "Unknown file 'tony.py'. Did you mean 'tiny.py'? Available: layers_of"),
     ("{0}/tiny.py:TinyNt", "tiny.py: 'TinyNt'. Did you mean 'TinyNet'? Available: TinyNet."),

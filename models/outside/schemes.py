@@ -1,0 +1,44 @@
+"""Networks of packages that need a bridge, by the first word of their reference: ``smp:Unet/resnet34``."""
+
+from importlib import import_module
+from pathlib import Path
+
+from models._architecture import Architecture
+from models.outside.locate import locate, make_name
+from models.outside.references import load_located
+
+SCHEMES = {"smp": "models.outside.smp"}
+
+
+def load_reference(
+    text: str, name: str = "", digest: str = "", root: Path | None = None
+) -> Architecture:
+    """Load the network of any reference.
+
+    Args:
+        text: ``package.module:Class``, ``path/to/file.py:Class``, or ``smp:ARCHITECTURE/ENCODER``; a name and ``=`` may
+            stand before it.
+        name: Its key (default: the one before ``=``, else made from the reference).
+        digest: The hash that its source files must have, or its package's version; nothing is run if they have another.
+        root: Folder with copies of its source files, from which it is imported instead.
+
+    Raises:
+        ValueError: If the reference leads to no network, or its files have changed.
+    """
+    given, _, target = text.rpartition("=")
+    scheme = SCHEMES.get(target.partition(":")[0])
+    if scheme is not None:
+        made: Architecture = import_module(scheme).load(target, name or given)
+        _check_digest(made.name, target, digest, made.digest)
+        return made
+    found, name = locate(text, root), name or make_name(text)
+    _check_digest(name, target, digest, found.digest)
+    return load_located(found, name)
+
+
+def _check_digest(name: str, reference: str, then: str, now: str) -> None:
+    if then and then != now:
+        raise ValueError(
+            f"The network {name} must be the one that was trained, but the source files of {reference} have changed: hash "
+            f"{then} then, {now} now. Put the former files back, or begin a new campaign."
+        )
