@@ -1,1 +1,1 @@
-"""Methods without a network, tuned on val: changes, learning from pixels and windows, a leak probe."""
+"""Methods that train no network, tuned on val: changes, detectors, learning from pixels and windows, a leak probe."""

@@ -66,6 +66,14 @@ def test_every_baseline_has_a_description_and_a_title_fit_for_file_names() -> No
     assert all("\n" not in line for line in DESCRIPTION.values())
 
 
+def test_a_pretrained_detector_is_measured_once_and_shown_as_such() -> None:
+    assert KIND["dist_s1"] == "pretrained"
+    assert "not trained here" in DESCRIPTION["dist_s1"]
+    assert is_deterministic("dist_s1")
+    assert is_deterministic("mahalanobis")
+    assert not is_deterministic("logistic_regression")
+
+
 def test_config_identifies_the_run() -> None:
     config = make_baseline_config(
         "gradient_boosting", "blocks", "abc", 42, ["s1asc:VV", "DEM"], steps="even", timesteps=4

@@ -9,14 +9,15 @@ What it does with the data:
     Values: gamma nought in dB becomes linear power and then its logit, in which the transformer was trained.
     Despeckling: by total variation in dB, each image alone, before and after the event (``despeckle.py``).
     Dates: images before the event in the order of time; where there are more than 10, the last 10. The operational
-        product takes 5 from each of the two previous years' same season, which a series of one year does not have. With a
-        single image before the event the transformer reads one; it was trained on 10, and expects more spread. Without
-        any, or without one after the event, an orbit says nothing. Images after the event never reach what is expected.
+        product takes 5 from each of the two previous years' same season, which a series of one year does not have. The
+        transformer reads what there is, a single image too, and then expects more spread. Without any, or without one
+        after the event, an orbit says nothing. Images after the event never reach what is expected.
     Gaps: a pixel without data on some dates before the event gets its mean over the others; without any, it has no
         value. An orbit needs both polarisations.
     Pixels: the power of 3 x 3 pixels is averaged to the 30 m that the transformer was trained on, and its map refined
-        again; on val of the twin this is better by 0.03 than the 10 m of the tiles, which the search may choose too.
-    Cost: see ``benchmarks/detectors.py``.
+        again; on val of the twin this is better by 0.02 than the 10 m of the tiles, which the search may choose too.
+    Cost: 0.04 s a tile of 4 acquisitions of both orbits, 0.06 s of 15, on two cores (``benchmarks/detectors.py``); a sample of
+        the search costs less, since the transformer's answers for val are kept.
 
 References:
     Hardiman-Mostow, Marshak, Handwerger (2025), Deep Self-Supervised Disturbance Mapping with the OPERA Sentinel-1
@@ -139,7 +140,8 @@ DIST_S1 = Baseline(
     title="DistS1",
     kind=PRETRAINED,
     description="deviation after the event from what the trained transformer of NASA's operational DIST-S1 expects from the "
-    "images before it (Hardiman-Mostow et al. 2025); not trained here, searched are polarisation, direction, dates, despeckling, pixel and window",
+    "images before it (Hardiman-Mostow et al. 2025); it is not trained here, the search chooses polarisation, direction, "
+    "dates, despeckling, pixel and window",
     channels=("s1asc:VV", "s1asc:VH", "s1dsc:VV", "s1dsc:VH"),
     make=make_dist_s1,
     first={
