@@ -1,5 +1,6 @@
 """Augmentation of a batch on its device: symmetries, crops, speckle, calibration jitter, dropped and cut series."""
 
+import math
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
 from typing import Any
@@ -8,6 +9,8 @@ import torch
 from torch import Tensor
 
 from data.io.errors import unknown_name
+from data.pack.augment.cuts import UNCUT, cut_series, forget_cut_days
+from data.pack.augment.symmetries import flip_and_crop, make_symmetry_maps
 from data.pack.channels import SAR_CHANNELS
 from data.pack.normalisation import Normalisation
 from data.tiles import TILE_PX
@@ -56,7 +59,6 @@ _LIMITS = {
     "jitter": (0, 10),
     "cut": (0, 1),
 }
-UNCUT = 2**20  # in `AugmentParams.cuts`: the whole series
 
 
 def parse_augment(words: Iterable[str]) -> Augment:
@@ -140,81 +142,28 @@ def draw_params(
     return AugmentParams(symmetries, corners, cuts, noise_seed)
 
 
-def make_symmetry_maps(side: int, size: int) -> Tensor:
-    """Return the source pixel of each pixel of a flipped or rotated crop at a tile's first pixel.
-
-    Args:
-        side: Side of the tiles in px.
-        size: Side of the crop in px, s.
-
-    Returns:
-        One map of flat pixel indices for each of the square's eight symmetries, the identity first; shape
-        ``(8, s, s)``, int64.
-    """
-    numbers = torch.arange(8)
-    row = torch.arange(size)[:, None].expand(8, size, size)
-    column = torch.arange(size).expand(8, size, size)
-    swap, up, left = ((numbers >> bit & 1).bool()[:, None, None] for bit in range(3))
-    row, column = torch.where(swap, column, row), torch.where(swap, row, column)
-    row = torch.where(up, size - 1 - row, row)
-    column = torch.where(left, size - 1 - column, column)
-    return row * side + column
-
-
-def flip_and_crop(layers: Tensor, maps: Tensor, symmetries: Tensor, corners: Tensor) -> Tensor:
-    """Flip, rotate and crop layers ``(B, ..., H, W)`` with each tile's own parameters, without synchronising.
-
-    Args:
-        layers: Input or masks, on any device.
-        maps: Result of :func:`make_symmetry_maps`, on the same device.
-        symmetries: As in :class:`AugmentParams`, on the same device.
-        corners: As in :class:`AugmentParams`, on the same device.
-    """
-    source = maps.index_select(0, symmetries) + corners[:, None, None]
-    flat = layers.reshape(len(layers), -1, layers.shape[-2] * layers.shape[-1])
-    index = source.flatten(1)[:, None].expand(-1, flat.shape[1], -1)
-    return flat.gather(2, index).view(*layers.shape[:-2], *source.shape[1:])
-
-
-def cut_series(x: Tensor, first_after: Tensor, cuts: Tensor) -> Tensor:
-    """Cut each tile's series after one of its first acquisitions after the event, without synchronising.
-
-    Args:
-        x: Input, shape ``(B, T, C, H, W)``, on any device.
-        first_after: Place of the first acquisition after the event in each channel, T for none, shape ``(B, C)``, int64,
-            on the same device.
-        cuts: As in :class:`AugmentParams`, on the same device. The same number keeps the same share of each orbit.
-
-    Returns:
-        The series; the last image that is kept takes the later places.
-    """
-    later = (x.shape[1] - first_after - 1).clamp(min=0)  # that may be cut
-    last = first_after + cuts[:, None] * later // UNCUT
-    places = torch.arange(x.shape[1], device=x.device)[None, :, None]
-    source = torch.minimum(places, last[:, None])
-    return x.gather(1, source[..., None, None].expand_as(x))
-
-
 def apply_augment(
     x: Tensor,
     mask: Tensor,
+    days: Tensor,
     augment: Augment,
     norm: Normalisation,
     params: AugmentParams,
     first_after: Tensor,
-) -> tuple[Tensor, Tensor]:
+) -> tuple[Tensor, Tensor, Tensor]:
     """Augment a batch; the same parameters give the same result on the same device.
 
     Args:
         x: Normalised input, shape ``(B, T, C, H, W)``; may be overwritten.
         mask: Label, shape ``(B, H, W)``.
+        days: Days from the event to each acquisition, shape ``(B, T, C)``.
         augment: The augmentation.
         norm: Normalisation of the channels, which converts dB to units of *x*.
         params: Result of :func:`draw_params`.
         first_after: As in :func:`cut_series`.
 
     Returns:
-        Augmented input and label.
+        Augmented input, label and days; those of acquisitions that were dropped or cut are NaN.
     """
     if augment.moves_pixels:
         maps = make_symmetry_maps(mask.shape[1], augment.crop or mask.shape[1])
@@ -222,10 +171,11 @@ def apply_augment(
         x, mask = flip_and_crop(x, *moves), flip_and_crop(mask[:, None], *moves)[:, 0]
     if params.noise_seed is not None:
         noise = torch.Generator(x.device).manual_seed(params.noise_seed)
-        add_noise(x, augment, units_per_db(norm).to(x.device), noise)
+        days = add_noise(x, days, augment, units_per_db(norm).to(x.device), noise)
     if augment.cut:  # last, since a repeated image has the same noise
-        x = cut_series(x, first_after.to(x.device), params.cuts.to(x.device))
-    return x, mask
+        cut = first_after.to(x.device), params.cuts.to(x.device)
+        x, days = cut_series(x, *cut), forget_cut_days(days, *cut)
+    return x, mask, days
 
 
 def units_per_db(norm: Normalisation) -> Tensor:
@@ -235,14 +185,20 @@ def units_per_db(norm: Normalisation) -> Tensor:
     return torch.tensor(values, dtype=torch.float32)[:, None, None]
 
 
-def add_noise(x: Tensor, augment: Augment, db: Tensor, generator: torch.Generator) -> None:
+def add_noise(
+    x: Tensor, days: Tensor, augment: Augment, db: Tensor, generator: torch.Generator
+) -> Tensor:
     """Add speckle and jitter to the backscatter and drop acquisitions, in place.
 
     Args:
         x: Normalised input, shape ``(B, T, C, H, W)``.
+        days: Days from the event, shape ``(B, T, C)``.
         augment: The augmentation.
         db: Result of :func:`units_per_db`, on the device of *x*.
         generator: Generator of that device.
+
+    Returns:
+        The days, NaN for dropped acquisitions.
     """
 
     def draw(*shape: int) -> Tensor:
@@ -256,3 +212,5 @@ def add_noise(x: Tensor, augment: Augment, db: Tensor, generator: torch.Generato
         kept = torch.rand(x.shape[:2], generator=generator, device=x.device) >= augment.drop
         kept[:, -1] |= ~kept.any(1)  # each tile keeps at least its last acquisition
         x *= kept[:, :, None, None, None]
+        days = days.masked_fill(~kept[..., None], math.nan)
+    return days

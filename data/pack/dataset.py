@@ -23,10 +23,33 @@ class Batch:
     Attributes:
         x: Normalised input, shape ``(B, T, C, H, W)``, float32; no data is 0, the mean.
         mask: 1 = landslide, shape ``(B, H, W)``, uint8.
+        days: Days from the event to each acquisition, the mean over the channels of Sentinel-1, shape ``(B, T)``, float32; NaN
+            where there is no acquisition: it is dropped, has no pixel with data, or repeats the one before it.
     """
 
     x: Tensor
     mask: Tensor
+    days: Tensor
+
+
+@dataclass(frozen=True)
+class Layers:
+    """Tiles before augmentation.
+
+    Attributes:
+        x: As in `Batch`.
+        mask: As in `Batch`.
+        days: Days from the event by acquisition and channel, shape ``(B, T, C)``, float32, NaN as in `Batch`, and for all
+            channels but Sentinel-1's.
+    """
+
+    x: Tensor
+    mask: Tensor
+    days: Tensor
+
+    def finish(self) -> Batch:
+        """Return the tiles as they are."""
+        return Batch(self.x, self.mask, self.days.nanmean(dim=2))
 
 
 @dataclass(frozen=True)
@@ -89,28 +112,34 @@ class TileDataset:
     def __len__(self) -> int:
         return len(self.tile_ids)
 
-    def _read(self, rows: Sequence[int], out: Tensor) -> Batch:
+    def _read(self, rows: Sequence[int], out: Tensor) -> Layers:
         """Read and normalise tile by tile, so that each tile stays in the processor's cache."""
-        for tile, row in zip(out, rows, strict=True):
+        days = torch.from_numpy(self._reader.days[np.asarray(rows)])
+        for tile, row, of_tile in zip(out, rows, days, strict=True):
             self._reader.read(row, tile)
             tile.mul_(self._scale).add_(self._shift)
             if self._reader.has_gaps[row]:
+                of_tile[tile.isnan().flatten(2).all(dim=2)] = math.nan
                 tile.nan_to_num_(nan=0.0, posinf=math.inf, neginf=-math.inf)
-        return Batch(out, torch.from_numpy(self._mask[np.asarray(rows)]))
+        return Layers(out, torch.from_numpy(self._mask[np.asarray(rows)]), days)
 
-    def _preload(self) -> Batch:
+    def _preload(self) -> Layers:
         """Copy all tiles to the device, in half precision."""
         shape = (len(self), *self._reader.shape)
         x = torch.empty(shape, dtype=torch.float16, device=self.device)
         tile = torch.empty(1, *self._reader.shape)
+        days = torch.empty(len(self), self._reader.shape[0], self._reader.shape[1])
         for position, row in enumerate(self._rows.tolist()):
-            x[position].copy_(self._read([row], tile).x[0])
-        return Batch(x, torch.from_numpy(self._mask[self._rows]).to(self.device))
+            layers = self._read([row], tile)
+            x[position].copy_(layers.x[0])
+            days[position] = layers.days[0]
+        mask = torch.from_numpy(self._mask[self._rows])
+        return Layers(x, mask.to(self.device), days.to(self.device))
 
-    def _load(self, positions: Sequence[int], *, reuse: bool) -> Batch:
-        if self.preloaded is not None:
+    def _load(self, positions: Sequence[int], *, reuse: bool) -> Layers:
+        if (kept := self.preloaded) is not None:
             index = torch.as_tensor(positions, device=self.device)
-            return Batch(self.preloaded.x[index].float(), self.preloaded.mask[index])
+            return Layers(kept.x[index].float(), kept.mask[index], kept.days[index])
         shape = (len(positions), *self._reader.shape)
         out = self._reuse_buffer(math.prod(shape)).view(shape) if reuse else torch.empty(shape)
         return self._read(self._rows[np.asarray(positions)].tolist(), out)
@@ -123,12 +152,12 @@ class TileDataset:
 
     def batch(self, positions: Sequence[int]) -> Batch:
         """Return the tiles at the given positions of this dataset."""
-        return self._load(positions, reuse=False)
+        return self._load(positions, reuse=False).finish()
 
     def batches(self, batch_size: int) -> Iterator[Batch]:
         """Yield every tile once, in order; the next batch overwrites the input of this one."""
         for start in range(0, len(self), batch_size):
-            yield self._load(range(start, min(start + batch_size, len(self))), reuse=True)
+            yield self._load(range(start, min(start + batch_size, len(self))), reuse=True).finish()
 
     def shuffled(
         self, batch_size: int, generator: torch.Generator, augment: Augment = NO_AUGMENT
@@ -139,9 +168,12 @@ class TileDataset:
         overwrites the input of this one.
         """
         for plan in self.plan_epoch(batch_size, generator, augment):
-            batch = self._load(plan.positions.tolist(), reuse=True)
+            read = self._load(plan.positions.tolist(), reuse=True)
             first = self.first_after[plan.positions]
-            yield Batch(*apply_augment(batch.x, batch.mask, augment, self.norm, plan.params, first))
+            augmented = apply_augment(
+                read.x, read.mask, read.days, augment, self.norm, plan.params, first
+            )
+            yield Layers(*augmented).finish()
 
     def plan_epoch(
         self, batch_size: int, generator: torch.Generator, augment: Augment = NO_AUGMENT

@@ -5,16 +5,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from data.pack.augmentation import (
-    NO_AUGMENT,
-    Augment,
-    add_noise,
-    cut_series,
-    flip_and_crop,
-    make_symmetry_maps,
-    units_per_db,
-)
-from data.pack.dataset import Batch, TileDataset
+from data.pack.augment.cuts import cut_series, forget_cut_days
+from data.pack.augment.symmetries import flip_and_crop, make_symmetry_maps
+from data.pack.augmentation import NO_AUGMENT, Augment, add_noise, units_per_db
+from data.pack.dataset import Batch, Layers, TileDataset
 
 _DRAWN = ("symmetries", "corners", "cuts")  # of `AugmentParams`, in the order of a plan's rows
 PLAN_ROWS = 1 + len(_DRAWN)
@@ -105,9 +99,11 @@ class GpuDataset:
         if self._augment.moves_pixels:
             x = flip_and_crop(x, self._maps, symmetries, corners)
             mask = flip_and_crop(mask[:, None], self._maps, symmetries, corners)[:, 0]
-        x = x.float()
+        x, days = x.float(), self._preloaded.days.index_select(0, positions)
         if self.noise is not None:
-            add_noise(x, self._augment, self._db, self.noise)
+            days = add_noise(x, days, self._augment, self._db, self.noise)
         if self._augment.cut:
-            x = cut_series(x, self._first_after.index_select(0, positions), cuts)
-        return Batch(x, mask)
+            first_after = self._first_after.index_select(0, positions)
+            x = cut_series(x, first_after, cuts)
+            days = forget_cut_days(days, first_after, cuts)
+        return Layers(x, mask, days).finish()

@@ -9,7 +9,8 @@ from torch import Tensor
 
 from data.pack.channels import MAPS, list_modalities
 from data.pack.pack import Pack
-from data.tiles import BANDS, NODATA, TILE_PX
+from data.tiles import BANDS, NODATA, ORBITS, TILE_PX
+from data.values.event_days import count_days
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,8 @@ class PackReader:
         has_gaps: Whether a row of the pack has pixels without data, shape ``(N,)``.
         first_after: Place of the first acquisition after the event, by row and channel, shape ``(N, C)``, int64; T where
             there is none, and for the channels that are the same for every acquisition.
+        days: Days from the event to each acquisition, by row and channel, shape ``(N, T, C)``, float32; NaN where it repeats
+            the one before it, and for all channels but Sentinel-1's.
 
     Args:
         pack: The packed tiles.
@@ -74,6 +77,7 @@ class PackReader:
         self.first_after = np.stack(
             [place.get(name.split(":")[0], never) for name in channels], axis=1
         )
+        self.days = _count_days(pack, channels, selected)
         self._modalities = [
             _make_reader(pack, channels, name, selected) for name in list_modalities(channels)
         ]
@@ -116,6 +120,17 @@ def find_first_after(pack: Pack, selected: np.ndarray) -> np.ndarray:
     """
     times = np.take_along_axis(pack.times, selected, axis=2)
     return np.asarray((times <= pack.events[:, None, None]).sum(axis=2))
+
+
+def _count_days(pack: Pack, channels: Sequence[str], selected: np.ndarray) -> np.ndarray:
+    times = np.take_along_axis(pack.times, selected, axis=2)
+    by_modality = count_days(times, pack.events[:, None, None])
+    days = np.full((len(times), selected.shape[2], len(channels)), np.nan, np.float32)
+    for place, name in enumerate(channels):
+        modality = name.split(":")[0]
+        if modality in ORBITS:
+            days[:, :, place] = by_modality[:, pack.modalities.index(modality)]
+    return days
 
 
 def keep_first_after(selected: np.ndarray, first_after: np.ndarray, count: int) -> np.ndarray:

@@ -13,6 +13,7 @@ from torch import nn
 
 from data.pack.dataset import TileDataset
 from data.tiles import PIXEL_M
+from models import apply_network
 from tuning.metrics.curve import average_precision, choose_cautious_threshold, choose_threshold
 from tuning.metrics.histogram import BINS, count_bins, reach, to_bins, to_probs
 from tuning.metrics.scores import confuse, score_confusion
@@ -131,7 +132,7 @@ def _count(model: nn.Module, tiles: TileDataset) -> tuple[np.ndarray, np.ndarray
     """Return the histogram ``(2, BINS)`` of all tiles, and each pixel's bin, ``(N, H, W)``, uint16."""
     counts, bins = np.zeros((2, BINS), np.int64), []
     for batch in tiles.batches(_BATCH):
-        probs = to_probs(model(batch.x))
+        probs = to_probs(apply_network(model, batch.x, batch.days))
         counts += count_bins(probs, batch.mask).cpu().numpy()
         bins.append(to_bins(probs).cpu().numpy().astype(np.uint16))
     return counts, np.concatenate(bins)

@@ -9,11 +9,12 @@ import torch
 from torch import Tensor, nn
 
 from data.pack import Pack
-from data.pack.dataset import TileDataset
+from data.pack.dataset import Batch, TileDataset
 from data.pack.log_ratio import log_ratio
 from data.pack.placebo import find_placebo_tiles, make_placebo_pack
 from data.splits import Split
 from data.tiles import ACQUISITIONS, PIXEL_M
+from models import apply_network
 from tuning.metrics.curve import choose_threshold
 from tuning.metrics.histogram import BINS, count_bins, count_stored, reach, to_bins, to_probs
 from tuning.metrics.recalibration import fit_calibration
@@ -33,9 +34,9 @@ Bind = Callable[[Pack], PredictTiles]  # a trained model, for the tiles of any p
 
 
 @torch.no_grad()
-def predict(model: nn.Module, x: Tensor) -> Tensor:
-    """Return probabilities ``(B, H, W)`` of a normalised batch ``(B, T, C, H, W)``, in float32."""
-    return to_probs(model(x))
+def predict(model: nn.Module, batch: Batch) -> Tensor:
+    """Return probabilities ``(B, H, W)`` of a batch, in float32."""
+    return to_probs(apply_network(model, batch.x, batch.days))
 
 
 def count_dataset(
@@ -49,7 +50,7 @@ def count_dataset(
     counts, total = None, 0.0
     for batch in tiles.batches(EVAL_BATCH):
         with torch.no_grad():
-            logits = model(batch.x)
+            logits = apply_network(model, batch.x, batch.days)
             if loss is not None:
                 total += float(loss(logits, batch.mask)) * len(batch.x)
         batch_counts = count_bins(to_probs(logits), batch.mask)
@@ -141,8 +142,8 @@ def measure_test(
         positions = {tile: position for position, tile in enumerate(ids)}
 
         def predict_tiles(chosen: Sequence[str]) -> np.ndarray:
-            x = tiles.batch([positions[tile] for tile in chosen]).x
-            return predict(best.model, x).cpu().numpy()
+            batch = tiles.batch([positions[tile] for tile in chosen])
+            return predict(best.model, batch).cpu().numpy()
 
         return predict_tiles
 

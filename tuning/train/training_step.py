@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from data.pack.dataset import Batch
+from models import apply_network
 from tuning.train.losses import bce_dice
 from tuning.trial.folder import Config
 
@@ -83,7 +84,7 @@ class TrainingStep:
             The loss and the logits ``(B, 1, H, W)``.
         """
         with torch.autocast(self.device.type, self.half, enabled=self.device.type == "cuda"):
-            logits = self.model(batch.x)
+            logits = apply_network(self.model, batch.x, batch.days)
         loss = self.loss(logits, batch.mask)
         self.optimizer.zero_grad(set_to_none=True)
         self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
@@ -96,7 +97,7 @@ class TrainingStep:
     def validate_batch(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Return loss and logits of a batch without training on it."""
         with torch.no_grad():
-            logits = self.model(batch.x)
+            logits = apply_network(self.model, batch.x, batch.days)
             return self.loss(logits, batch.mask), logits
 
     def components(self) -> dict[str, Any]:

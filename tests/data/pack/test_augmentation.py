@@ -2,12 +2,11 @@ import numpy as np
 import pytest
 import torch
 
+from data.pack.augment.cuts import UNCUT, cut_series, forget_cut_days
 from data.pack.augmentation import (
     NO_AUGMENT,
-    UNCUT,
     Augment,
     apply_augment,
-    cut_series,
     draw_params,
     make_augment,
     parse_augment,
@@ -24,7 +23,8 @@ def augment_batch(
     generator = torch.Generator().manual_seed(0)
     params = draw_params(len(mask), mask.shape[1], augment, generator)
     first_after = torch.full((len(x), x.shape[2]), x.shape[1])
-    return apply_augment(x, mask, augment, NORM, params, first_after)
+    days = torch.zeros(x.shape[:3])
+    return apply_augment(x, mask, days, augment, NORM, params, first_after)[:2]
 
 
 def numbered(batch: int, side: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -131,6 +131,26 @@ def test_cut_series_keeps_its_first_images_after_the_event_and_repeats_the_last_
     assert kept[:, :, 0].tolist() == early
     assert kept[:, :, 1].tolist()[:2] == [[0, 1, 2, 3, 3, 3], [0, 1, 2, 3, 4, 4]]
     assert torch.equal(kept[:, :, 2], x[:, :, 2, 0, 0])
+
+
+def test_days_of_images_that_a_cut_replaces_are_unknown() -> None:
+    days = torch.tensor([-8.0, 4, 16, 28])[None, :, None].repeat(1, 1, 2)
+    first_after, cuts = torch.tensor([[1, 2]]), torch.tensor([0])
+    cut = forget_cut_days(days, first_after, cuts)
+    kept = torch.where(cut.isnan(), 0.0, cut)
+    assert kept[0].T.tolist() == [[-8, 4, 0, 0], [-8, 4, 16, 0]]
+    assert torch.equal(forget_cut_days(days, first_after, torch.tensor([UNCUT])), days)
+
+
+def test_days_of_dropped_acquisitions_are_unknown() -> None:
+    x, augment = torch.ones(50, 4, 3, 2, 2), Augment(turn=0, drop=0.5)
+    params = draw_params(50, 2, augment, torch.Generator().manual_seed(0))
+    mask, first_after = torch.zeros(50, 2, 2, dtype=torch.uint8), torch.full((50, 3), 4)
+    dropped, _, days = apply_augment(
+        x, mask, torch.zeros(50, 4, 3), augment, NORM, params, first_after
+    )
+    assert torch.equal(days.isnan(), (dropped == 0).all(dim=(3, 4)))
+    assert 0.4 < days.isnan().double().mean() < 0.6
 
 
 def test_series_without_images_after_the_event_is_never_cut() -> None:

@@ -119,6 +119,47 @@ def test_cut_batches_equal_the_dataset_of_the_first_image(pack: Pack, split: Spl
     assert torch.equal(cut, plain)
 
 
+def test_days_are_those_from_the_event_to_the_images_that_are_read(
+    pack: Pack, split: Split
+) -> None:
+    tiles = serve(pack, split, "test", 4, steps="event")
+    steps = pack.select_steps("event", 4)
+    for position, row in enumerate(pack.rows(split.test)):
+        times = np.take_along_axis(pack.times[row], steps[row], axis=1)
+        days = (times - pack.events[row]) / np.timedelta64(1, "D")
+        np.testing.assert_allclose(tiles.batch([position]).days[0], days.mean(axis=0), rtol=1e-5)
+        assert (np.diff(tiles.batch([position]).days[0]) > 0).all()
+
+
+def test_days_of_images_that_take_the_places_of_later_ones_are_unknown(
+    pack: Pack, split: Split
+) -> None:
+    whole = serve(pack, split, steps="event")
+    early = TileDataset(pack, split.train, whole.norm, 4, CPU, "event", after=1)
+    cut = next(whole.shuffled(4, torch.Generator().manual_seed(0), Augment(turn=0, cut=1.0)))
+    plain = next(early.shuffled(4, torch.Generator().manual_seed(0), NO_AUGMENT))
+    assert early.batch(range(4)).days.isnan().tolist() == [[False, False, False, True]] * 4
+    torch.testing.assert_close(cut.days, plain.days, equal_nan=True)
+    order = torch.randperm(len(split.train), generator=torch.Generator().manual_seed(0))[:4]
+    torch.testing.assert_close(plain.days[:, :3], whole.batch(order.tolist()).days[:, :3])
+
+
+def test_days_of_an_acquisition_without_data_are_those_of_the_other_orbit(
+    pack: Pack, split: Split
+) -> None:
+    row = int(pack.rows(split.train)[0])
+    bands = {orbit: values.copy() for orbit, values in pack.bands.items()}
+    bands["s1asc"][row, 0] = np.nan
+    bands["s1asc"][row, 14] = bands["s1dsc"][row, 14] = np.nan
+    moments = pack.moments.copy()
+    moments[row, :, 0] -= 1
+    gappy = replace(pack, bands=bands, moments=moments)
+    days = serve(gappy, split, timesteps=15, steps="all").batch([0]).days[0]
+    own = (pack.times[row, :, 0] - pack.events[row]) / np.timedelta64(1, "D")
+    assert days[0] == pytest.approx(own[pack.modalities.index("s1dsc")], rel=1e-5)
+    assert days.isnan().tolist() == [False] * 14 + [True]
+
+
 def test_height_is_never_cut(pack: Pack, split: Split) -> None:
     tiles = serve(pack, split, channels=("s1asc:VV", "DEM"), steps="event")
     assert tiles.first_after.tolist() == [[2, 4]] * 4
