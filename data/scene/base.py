@@ -14,9 +14,11 @@ from data.pack.channels import MAPS, list_modalities
 from data.pack.placebo import Placebo
 from data.scene.georeference import Grid
 from data.scene.windows import Window
+from data.tiles import ORBITS
 from data.tiles.map_dates import LearntDates
 from data.values.counts import NoDataCounts
 from data.values.coverage import FilledDates
+from data.values.event_days import average_days, count_days
 
 
 @dataclass(frozen=True)
@@ -75,12 +77,15 @@ class WindowData:
             NaN = no data.
         valid: Pixels to map: with the acquisitions that the network needs, shape ``(H, W)``, bool.
         coverage: Acquisitions before and after the event, of `data.values.coverage`, shape ``(2, H, W)``, uint8.
+        days: Days from the event to each acquisition of *x*, the mean over the orbits that have data in the window, shape
+            ``(T,)``, float32; NaN where none has, or where it repeats the one before it.
     """
 
     x: np.ndarray
     relief: np.ndarray
     valid: np.ndarray
     coverage: np.ndarray
+    days: np.ndarray
 
 
 class SeriesDates(NamedTuple):
@@ -155,6 +160,23 @@ class Scene:
     def read_all(self, windows: Sequence[Window]) -> list[WindowData | None]:
         """Read windows of the same rows; subclasses override this if one read is faster."""
         return [self.read(window) for window in windows]
+
+
+def measure_days(
+    channels: Sequence[str], x: np.ndarray, dates: Mapping[str, SeriesDates]
+) -> np.ndarray:
+    """Return the days of `WindowData` for a window ``x (T, C, H, W)``, from the dates of each modality."""
+    orbits = [name for name in list_modalities(channels) if name in ORBITS]
+    days = np.stack([count_days(dates[name].chosen, dates[name].event) for name in orbits], axis=-1)
+    present = np.stack([_find_images(channels, x, name) for name in orbits], axis=-1)
+    return average_days(days, present)
+
+
+def _find_images(channels: Sequence[str], x: np.ndarray, modality: str) -> np.ndarray:
+    """Return which acquisitions of a modality have a pixel with data, shape ``(T,)``."""
+    places = [place for place, name in enumerate(channels) if name.startswith(f"{modality}:")]
+    found: np.ndarray = np.isfinite(x[:, places]).any(axis=(1, 2, 3))
+    return found
 
 
 def stack_channels(

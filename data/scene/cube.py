@@ -14,6 +14,7 @@ from data.scene.base import (
     Scene,
     SeriesDates,
     WindowData,
+    measure_days,
     stack_channels,
 )
 from data.scene.dates import choose_steps, format_dates
@@ -192,11 +193,14 @@ class Cube(Scene):
         coverage = count_acquisitions(self.spec.channels, x, self.orbits)
         self.filled.add(coverage)
         relief = maps["DEM"] if maps else next(iter(bands.values()))[-1].astype(np.float32)
+        dates = {name: series[0] for name, series in self.dates.items()}
         window_data = []
         for window in windows:
             start = window.columns.start - whole.columns.start
             cut = (..., slice(start, start + window.shape[1]))
-            one = WindowData(x[cut], relief[cut], coverage.mapped[cut], coverage.counts[cut])
+            days = measure_days(self.spec.channels, x[cut], dates)
+            covered = coverage.mapped[cut], coverage.counts[cut]
+            one = WindowData(x[cut], relief[cut], *covered, days)
             window_data.append(None if (one.coverage == NO_BACKSCATTER).all() else one)
         return window_data
 

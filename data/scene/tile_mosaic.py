@@ -14,6 +14,7 @@ from data.scene.base import (
     Scene,
     SeriesDates,
     WindowData,
+    measure_days,
     stack_channels,
 )
 from data.scene.dates import choose_steps
@@ -38,6 +39,7 @@ from data.tiles import (
 from data.tiles.manifest import are_synthetic, read_manifest
 from data.tiles.map_dates import DatesError
 from data.values.coverage import Coverage, OrbitDates, count_acquisitions
+from data.values.event_days import average_days
 
 logger = logging.getLogger(__name__)
 
@@ -98,6 +100,7 @@ class _TileData:
     x: np.ndarray
     heights: np.ndarray
     coverage: Coverage
+    days: np.ndarray
 
 
 @dataclass(kw_only=True)
@@ -165,7 +168,8 @@ class Mosaic(Scene):
         heights = np.block([[tile.heights for tile in row] for row in rows])[cut]
         valid = np.block([[tile.coverage.mapped for tile in row] for row in rows])[cut]
         counts = np.block([[tile.coverage.counts for tile in row] for row in rows])[cut]
-        return WindowData(x, heights, valid, counts)
+        days = average_days(np.stack([tile.days for tile in tiles], axis=-1))
+        return WindowData(x, heights, valid, counts, days)
 
     def _read_or_exclude(self, tile_id: str) -> _TileData | None:
         """Read a tile; return None if it cannot be read, and add the reason to ``excluded``."""
@@ -190,6 +194,7 @@ class Mosaic(Scene):
             self.pretended.add(event)
         bands: dict[str, np.ndarray] = {}
         orbits: list[OrbitDates] = []
+        chosen: dict[str, SeriesDates] = {}
         for tile in tiles:
             source = f"{tile_id}, {tile.modality}"
             steps = choose_steps(tile.times, spec, event, tile.modality, source)
@@ -201,12 +206,14 @@ class Mosaic(Scene):
                 least = spec.list_learnt(tile.modality).least_after
                 orbits.append(OrbitDates(tile.modality, dates.chosen, event, least))
             self.dates.setdefault(tile.modality, []).append(dates)
+            chosen[tile.modality] = dates
             bands |= _select_bands(tile, spec.channels, steps)
         heights = np.where(tiles[0].dem == NODATA, np.nan, tiles[0].dem.astype(np.float32))
         maps = {"DEM": heights, "slope": round_to_float16(measure_slope(heights))}
         x = stack_channels(spec.channels, bands, maps)
         coverage = count_acquisitions(spec.channels, x, orbits)
-        return _TileData(x, heights.astype(np.float32), coverage)
+        days = measure_days(spec.channels, x, chosen)
+        return _TileData(x, heights.astype(np.float32), coverage, days)
 
 
 def _select_bands(

@@ -11,7 +11,7 @@ from tuning.predict.ensemble import Member
 from tuning.serving.stored_network import TorchProgram
 
 BATCH_PX = 2**18
-Predict = Callable[[np.ndarray], np.ndarray]
+Predict = Callable[[np.ndarray, np.ndarray], np.ndarray]  # input and days to probabilities
 FLIPS: tuple[tuple[int, ...], ...] = ((), (-1,), (-2,), (-2, -1))  # axes to flip
 
 
@@ -52,11 +52,12 @@ class Predictor:
         self._multiple = math.lcm(*(member.program.multiple for member in members))
         self.local = all(member.program.local for member in members)
 
-    def __call__(self, x: np.ndarray) -> dict[str, np.ndarray]:
+    def __call__(self, x: np.ndarray, days: np.ndarray) -> dict[str, np.ndarray]:
         """Predict windows.
 
         Args:
             x: The acquisitions that the networks use, shape ``(B, T, C, H, W)``, float32, any H and W; NaN = no data.
+            days: Days from the event to each of them, shape ``(B, T)``, float32; NaN = no acquisition.
 
         Returns:
             Mean probability and its standard deviation over networks, by layer, shape ``(B, H, W)``, float32.
@@ -66,16 +67,16 @@ class Predictor:
         if below or right:
             beside = [(0, 0)] * 3 + [(0, below), (0, right)]
             x = np.pad(x, beside, constant_values=np.nan)
-        each = [self._predict(program, x)[..., :height, :width] for program in self._programs]
+        each = [self._predict(program, x, days)[..., :height, :width] for program in self._programs]
         if "spread" not in self.layers:
             return {"probability": each[0]}
         probs = np.stack(each)
         return {"probability": probs.mean(0), "spread": probs.std(0, ddof=1)}
 
-    def _predict(self, program: Predict, x: np.ndarray) -> np.ndarray:
+    def _predict(self, program: Predict, x: np.ndarray, days: np.ndarray) -> np.ndarray:
         if len(self._flips) == 1:
-            return program(x)
-        flipped = [np.flip(program(np.flip(x, axes)), axes) for axes in self._flips]
+            return program(x, days)
+        flipped = [np.flip(program(np.flip(x, axes), days), axes) for axes in self._flips]
         mean: np.ndarray = np.stack(flipped).mean(0)
         return mean
 

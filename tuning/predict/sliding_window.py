@@ -147,7 +147,8 @@ def _submit(pool: ThreadPoolExecutor, predictor: Predictor, batch: _Batch) -> It
 
 def _predict(predictor: Predictor, windows: list[WindowData]) -> dict[str, np.ndarray]:
     first, *others = (data.x for data in windows)
-    return predictor(np.stack([first, *others]) if others else first[None])
+    days = np.stack([data.days for data in windows])
+    return predictor(np.stack([first, *others]) if others else first[None], days)
 
 
 def _blend(blender: WindowBlender, prediction: _Prediction) -> int:

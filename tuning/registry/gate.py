@@ -47,9 +47,8 @@ MIN_LOSS = 0.35
 _CONSTANT = 1e-6  # a map with a smaller standard deviation counts as constant
 _BATCH = 4
 
-Program = Callable[
-    [np.ndarray], np.ndarray
-]  # (B, T, C, H, W) in dB to landslide probabilities (B, H, W)
+# (B, T, C, H, W) in dB and days from the event (B, T) to landslide probabilities (B, H, W)
+Program = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -75,7 +74,7 @@ def run_gate_checks(program: Program, tiles: GateTiles, threshold: float) -> tup
     """Run the checks on a program.
 
     Args:
-        program: ``(B, T, C, H, W)`` in dB to landslide probabilities ``(B, H, W)``.
+        program: ``(B, T, C, H, W)`` in dB and days from the event ``(B, T)`` to landslide probabilities ``(B, H, W)``.
         tiles: Windows of val tiles.
         threshold: Probability from which a pixel counts as landslide.
 
@@ -85,7 +84,7 @@ def run_gate_checks(program: Program, tiles: GateTiles, threshold: float) -> tup
     Raises:
         ValueError: If the program's output has another shape.
     """
-    probs = _predict(program, tiles.x)
+    probs = _predict(program, tiles.x, tiles.days)
     return (
         _check_flips(program, tiles, probs),
         _check_direction(program, tiles, probs),
@@ -95,9 +94,12 @@ def run_gate_checks(program: Program, tiles: GateTiles, threshold: float) -> tup
     )
 
 
-def _predict(program: Program, x: np.ndarray) -> np.ndarray:
+def _predict(program: Program, x: np.ndarray, days: np.ndarray) -> np.ndarray:
     """Return the program's probabilities, shape ``(N, H, W)``."""
-    batches = [program(x[start : start + _BATCH]) for start in range(0, len(x), _BATCH)]
+    batches = [
+        program(x[start : start + _BATCH], days[start : start + _BATCH])
+        for start in range(0, len(x), _BATCH)
+    ]
     probs: np.ndarray = np.concatenate(batches)
     expected = (len(x), *x.shape[-2:])
     if probs.shape != expected:
@@ -111,7 +113,7 @@ def _predict(program: Program, x: np.ndarray) -> np.ndarray:
 def _check_flips(program: Program, tiles: GateTiles, probs: np.ndarray) -> GateCheck:
     """Correlate the map with the map of the flipped input, flipped back; a constant map fails."""
     values = [
-        _correlate(probs, np.flip(_predict(program, np.flip(tiles.x, axes)), axes))
+        _correlate(probs, np.flip(_predict(program, np.flip(tiles.x, axes), tiles.days), axes))
         for axes in FLIPS
     ]
     value = float(np.min(values))  # NaN if one is NaN, which fails
@@ -132,7 +134,9 @@ def _correlate(a: np.ndarray, b: np.ndarray) -> float:
 def _check_direction(program: Program, tiles: GateTiles, probs: np.ndarray) -> GateCheck:
     """Scale the landslides' change by 0, 1 and 2; return the smallest rise of their mean probability."""
     landslides = tiles.mask > 0
-    without, doubled = (_predict(program, tiles.scale_change(factor)) for factor in (0, 2))
+    without, doubled = (
+        _predict(program, tiles.scale_change(factor), tiles.days) for factor in (0, 2)
+    )
     means = [float(map_probs[landslides].mean()) for map_probs in (without, probs, doubled)]
     value = float(np.min(np.diff(means)))
     sentence = (
@@ -145,7 +149,7 @@ def _check_direction(program: Program, tiles: GateTiles, probs: np.ndarray) -> G
 
 def _check_no_change(program: Program, tiles: GateTiles, threshold: float) -> GateCheck:
     """Measure the share of landslide pixels in a time series without change."""
-    value = _measure_share(program, tiles.freeze(), threshold)
+    value = _measure_share(program, tiles.freeze(), tiles.days, threshold)
     sentence = (
         f"A time series without change should contain no landslide: {100 * value:.2f} % of the pixels reach "
         f"the threshold {threshold:.3f}; at most {100 * MAX_SHARE:g} % may."
@@ -153,9 +157,9 @@ def _check_no_change(program: Program, tiles: GateTiles, threshold: float) -> Ga
     return GateCheck("no_change", value <= MAX_SHARE, value, MAX_SHARE, sentence)
 
 
-def _measure_share(program: Program, x: np.ndarray, threshold: float) -> float:
+def _measure_share(program: Program, x: np.ndarray, days: np.ndarray, threshold: float) -> float:
     """Return the share of pixels that reach the threshold; NaN counts as landslide."""
-    return float(np.mean(~(_predict(program, x) < threshold)))
+    return float(np.mean(~(_predict(program, x, days) < threshold)))
 
 
 def _check_placebo(program: Program, tiles: GateTiles, threshold: float) -> GateCheck:
@@ -164,7 +168,7 @@ def _check_placebo(program: Program, tiles: GateTiles, threshold: float) -> Gate
     if not len(tiles.placebo):
         sentence = f"{rule}: not measured, since the campaign stored no such series."
         return GateCheck("placebo", None, float("nan"), MAX_ALARMS, sentence)
-    value = _measure_share(program, tiles.placebo, threshold)
+    value = _measure_share(program, tiles.placebo, tiles.placebo_days, threshold)
     sentence = (
         f"{rule}: {100 * value:.2f} % of the pixels reach the threshold {threshold:.3f}; at most "
         f"{100 * MAX_ALARMS:g} % may."
@@ -175,7 +179,7 @@ def _check_placebo(program: Program, tiles: GateTiles, threshold: float) -> Gate
 def _check_time(program: Program, tiles: GateTiles, probs: np.ndarray) -> GateCheck:
     """Reverse the order of the acquisitions; measure which part of the landslides' probability is lost."""
     landslides = tiles.mask > 0
-    reversed_probs = _predict(program, tiles.reverse())
+    reversed_probs = _predict(program, tiles.reverse(), tiles.days)
     there, back = (float(one[landslides].mean()) for one in (probs, reversed_probs))
     value = (there - back) / there if there > 0 else 0.0
     sentence = (

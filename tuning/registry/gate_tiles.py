@@ -19,6 +19,7 @@ from data.pack.channels import AROUND_EVENT
 from data.pack.placebo import find_placebo_tiles, make_placebo_pack
 from data.pack.reader import PackReader
 from data.tiles import ACQUISITIONS, TILE_PX
+from data.values.event_days import average_days
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +36,10 @@ _ARRAYS = {
     "placebo": ArraySpec("float16", (None, None, None, *_SQUARE)),
     "mask": ArraySpec("uint8", (None, *_SQUARE)),
     "after": ArraySpec("int64", (None, None)),
+    "days": ArraySpec("float32", (None, None)),
+    "placebo_days": ArraySpec("float32", (None, None)),
 }
+_LATER = ("placebo", "days", "placebo_days")  # earlier releases did not write them
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,9 @@ class GateTiles:
         placebo: Event-free series of those windows whose tiles have images enough before the event, shape
             ``(M, T, C, H, W)``, float32 (`data.pack.placebo`). M is 0 if no tile has, and in files of campaigns that
             did not write it.
+        days: Days from the event to each acquisition, of `data.pack.dataset.Batch`, shape ``(N, T)``; all NaN in files of
+            campaigns that did not write them.
+        placebo_days: The same from the pretended events, shape ``(M, T)``.
     """
 
     x: np.ndarray
@@ -58,9 +65,11 @@ class GateTiles:
     mask: np.ndarray
     after: np.ndarray
     placebo: np.ndarray
+    days: np.ndarray
+    placebo_days: np.ndarray
 
     def reverse(self) -> np.ndarray:
-        """Return *x* with the acquisitions in reversed order: what came after the event comes before it."""
+        """Return *x* with the acquisitions in reversed order: what came after the event comes before it; the days stay."""
         return np.ascontiguousarray(self.x[:, ::-1])
 
     def scale_change(self, factor: float) -> np.ndarray:
@@ -130,7 +139,8 @@ def make_gate_tiles(
         before=_cut(pack, windows, channels, last[rows][:, None])[:, 0],
         mask=np.stack(mask),
         after=after[rows],
-        placebo=_cut_placebo(pack, windows, channels, series, (steps, timesteps)),
+        days=_measure_days(pack, list(windows), channels, series),
+        **_cut_placebo(pack, windows, channels, series, (steps, timesteps)),
     )
 
 
@@ -158,14 +168,24 @@ def _cut_placebo(
     channels: Sequence[str],
     series: tuple[str, int],
     reads: tuple[str, int],
-) -> np.ndarray:
+) -> dict[str, np.ndarray]:
     """Cut the windows of event-free series, of the tiles that have images enough."""
     used = find_placebo_tiles(pack, list(windows), *reads).used
     if not used:
-        return _cut(pack, {}, channels, np.zeros((0, series[1], len(channels)), np.int64))
+        none = _cut(pack, {}, channels, np.zeros((0, series[1], len(channels)), np.int64))
+        return {"placebo": none, "placebo_days": np.zeros((0, series[1]), np.float32)}
     placebo = make_placebo_pack(pack, used, *reads)
     picked, _ = _locate_acquisitions(placebo, channels, *series)
-    return _cut(placebo, {tile: windows[tile] for tile in used}, channels, picked)
+    cut = _cut(placebo, {tile: windows[tile] for tile in used}, channels, picked)
+    return {"placebo": cut, "placebo_days": _measure_days(placebo, used, channels, series)}
+
+
+def _measure_days(
+    pack: Pack, tile_ids: Sequence[str], channels: Sequence[str], series: tuple[str, int]
+) -> np.ndarray:
+    """Return the days from the event to each acquisition, shape ``(N, T)``, float32."""
+    steps, timesteps = series
+    return average_days(PackReader(pack, channels, timesteps, steps).days[pack.rows(tile_ids)])
 
 
 def _locate_acquisitions(
@@ -211,7 +231,8 @@ def write_gate_tiles(
         logger.warning("No model of this campaign can be promoted. %s", error)
         return []
     halves = {name: getattr(tiles, name).astype(np.float16) for name in _HALVES}
-    np.savez_compressed(folder / GATE_FILE, mask=tiles.mask, after=tiles.after, **halves)
+    others = {name: getattr(tiles, name) for name in ("mask", "after", "days", "placebo_days")}
+    np.savez_compressed(folder / GATE_FILE, **others, **halves)
     return [folder / GATE_FILE]
 
 
@@ -221,11 +242,19 @@ def read_gate_tiles(file: Path) -> GateTiles:
     Raises:
         ValueError: If the file has other arrays or shapes than :func:`write_gate_tiles` writes.
     """
-    arrays = read_arrays(file, _ARRAYS, optional=("placebo",))
+    arrays = read_arrays(file, _ARRAYS, optional=_LATER)
     x = arrays["x"]
-    arrays.setdefault("placebo", x[:0])
     tiles, steps, channels = x.shape[:3]
-    shapes = {"before": (tiles, channels), "mask": (tiles,), "after": (tiles, channels)}
+    placebo = arrays.setdefault("placebo", x[:0])
+    arrays.setdefault("days", np.full((tiles, steps), np.nan, np.float32))
+    arrays.setdefault("placebo_days", np.full((len(placebo), steps), np.nan, np.float32))
+    shapes = {
+        "before": (tiles, channels),
+        "mask": (tiles,),
+        "after": (tiles, channels),
+        "days": (tiles, steps),
+        "placebo_days": (len(placebo), steps),
+    }
     wrong = [name for name, shape in shapes.items() if arrays[name].shape[: len(shape)] != shape]
     if arrays["placebo"].shape[1:] != x.shape[1:] or len(arrays["placebo"]) > tiles:
         wrong.append("placebo")
@@ -233,4 +262,4 @@ def read_gate_tiles(file: Path) -> GateTiles:
         got = f"x of shape {x.shape} and {', '.join(wrong) or 'no array'} of another size"
         raise refused_error(f"A gate must have equal arrays of 1 to {MAX_TILES} tiles", got, file)
     halves = {name: arrays[name].astype(np.float32) for name in _HALVES}
-    return GateTiles(mask=arrays["mask"], after=arrays["after"], **halves)
+    return GateTiles(**(arrays | halves))

@@ -163,7 +163,7 @@ def _pick_acquisitions(network: LoadedProgram, series: int) -> Program:
     if series == network.timesteps:
         return network
     chosen = select_even_steps(network.timesteps)
-    return lambda x: network(x[:, chosen])
+    return lambda x, days: network(x[:, chosen], days[:, chosen])
 
 
 def _find_campaign(client: MlflowClient, version: ModelVersion) -> Run:

@@ -5,6 +5,8 @@ A program contains weights, normalisation and calibration. `tuning.serving.onnx_
 """
 
 import json
+import logging
+import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -14,12 +16,15 @@ from torch import Tensor, nn
 
 from data.io.safe_arrays import ArraySpec, read_arrays
 from data.io.safe_json import refused_error
-from data.pack.channels import AROUND_EVENT, CHANNELS, select_even_steps
+from data.pack.channels import AROUND_EVENT, CHANNELS, SAR_CHANNELS, select_even_steps
 from data.pack.normalisation import Normalisation
 from data.tiles import ACQUISITIONS
+from models import apply_network, reads_dates
 from tuning.metrics.recalibration import Calibration
 from tuning.train.checkpoints import Checkpoint
 from tuning.trial.folder import Config
+
+logger = logging.getLogger(__name__)
 
 CHECK_PX = 32  # at least
 MAX_MULTIPLE = 128  # px
@@ -35,12 +40,14 @@ class LandslideProgram(nn.Module):
     """A network with its normalisation and calibration.
 
     Shape:
-        Input ``(B, T, C, H, W)``, backscatter in dB (heights in m, slopes in degrees), NaN = no data, of the T acquisitions that
-        the network uses; output ``(B, H, W)``, landslide probability. H and W are multiples of :func:`find_multiple`.
+        Input ``x (B, T, C, H, W)``, backscatter in dB (heights in m, slopes in degrees), NaN = no data, of the T acquisitions that
+        the network uses, and for a network that reads dates ``days (B, T)``, days from the event to each acquisition, NaN = no
+        acquisition; output ``(B, H, W)``, landslide probability. H and W are multiples of :func:`find_multiple`.
 
     Attributes:
         model: The network: normalised ``(B, T, C, H, W)`` to logits ``(B, 1, H, W)``.
-        timesteps: Its acquisitions, T.
+        reads_dates: Whether it takes *days*.
+        timesteps: The acquisitions that it was trained on, T.
         structure: Key of the graph: programs with equal keys differ only in weights. Empty if unknown.
     """
 
@@ -54,6 +61,9 @@ class LandslideProgram(nn.Module):
     ) -> None:
         super().__init__()
         self.model, self.timesteps, self.structure = model, timesteps, structure
+        self.reads_dates = reads_dates(model)
+        dated = [place for place, name in enumerate(norm.channels) if name in SAR_CHANNELS]
+        self._dated = dated or list(range(len(norm.channels)))  # channels with the dates of *days*
         self.register_buffer("norm_mean", torch.tensor(norm.mean)[:, None, None])
         self.register_buffer("norm_std", torch.tensor(norm.std)[:, None, None])
         self.register_buffer(CALIBRATION, torch.tensor((calibration or Calibration()).values))
@@ -63,10 +73,16 @@ class LandslideProgram(nn.Module):
         """Channels of the input, C."""
         return len(self.norm_mean)  # type: ignore[arg-type]
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Map ``(B, T, C, H, W)`` in dB to probabilities ``(B, H, W)``."""
+    def forward(self, x: Tensor, days: Tensor | None = None) -> Tensor:
+        """Map ``(B, T, C, H, W)`` in dB, and days ``(B, T)``, to probabilities ``(B, H, W)``."""
         x = (x - self.norm_mean) / self.norm_std  # type: ignore[operator]
-        logits: Tensor = self.model(torch.where(torch.isnan(x), 0.0, x)).squeeze(1)
+        missing = torch.isnan(x)
+        if days is None:
+            days = x.new_full(x.shape[:2], math.nan)
+        elif self.reads_dates:
+            empty = missing[:, :, self._dated].flatten(2).all(dim=2)
+            days = torch.where(empty, math.nan, days)
+        logits = apply_network(self.model, torch.where(missing, 0.0, x), days).squeeze(1)
         low, high, shift = self.calibration.unbind()  # type: ignore[operator]
         # high * softplus(l) - low * softplus(-l) + shift, with softplus(-l) = softplus(l) - l. ONNX Runtime takes five
         # times as long for its own softplus.
@@ -106,7 +122,7 @@ def find_multiple(program: LandslideProgram) -> int:
         shape = (1, program.timesteps, program.channels, height, height + multiple)
         try:
             with torch.no_grad():
-                program(torch.zeros(shape))
+                program(torch.zeros(shape), torch.zeros(shape[:2]))
         except Exception as error:  # noqa: BLE001 - each network has errors of its own for a wrong size
             reason = str(error).strip().split("\n")[0]
         else:
@@ -116,6 +132,22 @@ def find_multiple(program: LandslideProgram) -> int:
         f"A network must take tiles whose height and width are multiples of some power of 2 up to {MAX_MULTIPLE} px, but "
         f"at {MAX_MULTIPLE} px it said: {reason}"
     )
+
+
+def takes_any_length(program: LandslideProgram, multiple: int) -> bool:
+    """Return whether a network that reads dates takes other numbers of acquisitions than it was trained on, by trying."""
+    if not program.reads_dates:
+        return False
+    side = -(-CHECK_PX // multiple) * multiple
+    try:
+        with torch.no_grad():
+            for length in (1, program.timesteps + 1):
+                x = torch.zeros(1, length, program.channels, side, side)
+                program(x, torch.zeros(1, length))
+    except Exception as error:  # noqa: BLE001 - each network has errors of its own
+        logger.info("The network takes %d acquisitions alone: %s", program.timesteps, error)
+        return False
+    return True
 
 
 def count_input_dates(config: Config) -> int:
@@ -144,6 +176,15 @@ def make_example(norm: Normalisation, series: int, batch: int, pixels: int) -> n
     return (mean + std * noise).astype(np.float32)
 
 
+def make_example_days(series: int, batch: int) -> np.ndarray:
+    """Make plausible days from the event ``(batch, series)``, float32: every twelve days, the last one of the batch missing."""
+    days = 12.0 * (np.arange(series) - series // 2) + 4
+    example = np.tile(days.astype(np.float32), (batch, 1))
+    if batch > 1 and series > 1:
+        example[-1, -1] = np.nan
+    return example
+
+
 def make_reference(
     program: LandslideProgram, norm: Normalisation, multiple: int
 ) -> dict[str, np.ndarray]:
@@ -157,7 +198,8 @@ def make_reference(
     for number, (batch, pixels) in enumerate(list_check_shapes(multiple)):
         with torch.no_grad():
             example = make_example(norm, program.timesteps, batch, pixels)
-            probs = program(torch.from_numpy(example))
+            days = make_example_days(program.timesteps, batch)
+            probs = program(torch.from_numpy(example), torch.from_numpy(days))
         reference[f"probs_{number}"] = probs.numpy()
     return reference
 
@@ -187,12 +229,12 @@ def read_reference(file: Path) -> dict[str, np.ndarray]:
 
 
 def check_program(
-    loaded: Callable[[np.ndarray], np.ndarray], reference: Mapping[str, np.ndarray]
+    loaded: Callable[[np.ndarray, np.ndarray], np.ndarray], reference: Mapping[str, np.ndarray]
 ) -> None:
     """Compare a reloaded program with the network it was exported from.
 
     Args:
-        loaded: The program as a user loads it.
+        loaded: The program as a user loads it: input and days to probabilities.
         reference: Probabilities that :func:`make_reference` recorded in the training process.
 
     Raises:
@@ -202,7 +244,7 @@ def check_program(
     norm, series = Normalisation(("",) * len(mean), mean, std), int(reference["series"])
     for number, (batch, pixels) in enumerate(list_check_shapes(int(reference["multiple"]))):
         probs, wanted = (
-            loaded(make_example(norm, series, batch, pixels)),
+            loaded(make_example(norm, series, batch, pixels), make_example_days(series, batch)),
             reference[f"probs_{number}"],
         )
         gap = float(np.abs(probs - wanted).max()) if probs.shape == wanted.shape else np.inf

@@ -26,13 +26,19 @@ from tuning.serving.network import (
     find_multiple,
     list_check_shapes,
     make_reference,
+    takes_any_length,
 )
-from tuning.serving.program import INPUT, OUTPUT, STEP, Program
+from tuning.serving.program import DAYS, INPUT, LENGTH, OUTPUT, STEP, Program
 
 logger = logging.getLogger(__name__)
 
 MAX_TEMPLATES = 8  # of about 0.1 MB each
-AXES = ("batch", "height", "width")
+# Names of the input's and the output's axes whose size is free.
+AXES = {
+    INPUT: {0: "batch", 1: "acquisitions", 3: "height", 4: "width"},
+    DAYS: {0: "batch", 1: "acquisitions"},
+    OUTPUT: {0: "batch", 1: "height", 2: "width"},
+}
 NOISY = ("torch.onnx", "torch.export", "torch.fx", "onnxscript", "onnx_ir")  # loggers
 
 _templates: dict[str, "GraphTemplate"] = {}  # by LandslideProgram.structure, oldest first
@@ -144,7 +150,8 @@ def _write(
     path: Path,
     metadata: Mapping[str, str],
 ) -> dict[str, np.ndarray]:
-    content = template.fill(program.state_dict(), metadata)
+    texts = {**metadata, LENGTH: str(program.timesteps)}
+    content = template.fill(program.state_dict(), texts)
     try:
         reference = make_reference(program, norm, template.multiple)
         check_program(Program(content, path, threads=1), reference)
@@ -155,7 +162,7 @@ def _write(
 
 
 def export_graph(program: LandslideProgram) -> GraphTemplate:
-    """Trace a program for any batch size, height and width.
+    """Trace a program for any batch size, height and width; one that reads dates also for any number of acquisitions.
 
     Raises:
         ExportError: If torch cannot write it as an ONNX graph; the message has torch's reason.
@@ -165,31 +172,46 @@ def export_graph(program: LandslideProgram) -> GraphTemplate:
     except ValueError as error:
         raise ExportError(str(error)) from error
     (_, _), (batch, side) = list_check_shapes(multiple)
-    example = torch.zeros(batch, program.timesteps, program.channels, side, side + multiple)
-    sizes = {0: torch.export.Dim.AUTO, 3: torch.export.Dim.AUTO, 4: torch.export.Dim.AUTO}
+    any_length = takes_any_length(program, multiple)
+    length = max(2, program.timesteps) if any_length else program.timesteps  # 1 would be fixed
+    example = torch.zeros(batch, length, program.channels, side, side + multiple)
+    free = torch.export.Dim.AUTO
+    times = {1: free} if any_length else {}
+    inputs = {INPUT: (example, {0: free, 3: free, 4: free} | times)}
+    if program.reads_dates:
+        inputs[DAYS] = (torch.zeros(batch, length), {0: free} | times)
     try:
         with _quiet():
             exported = torch.onnx.export(
                 program,
-                (example,),
-                input_names=[INPUT],
+                tuple(value for value, _ in inputs.values()),
+                input_names=list(inputs),
                 output_names=[OUTPUT],
-                dynamic_shapes=(sizes,),
+                dynamic_shapes=tuple(sizes for _, sizes in inputs.values()),
                 dynamo=True,
                 optimize=False,
                 verbose=False,
             )
             assert exported is not None  # noqa: S101 - for mypy: without a file it is returned
-            weights = _optimise(exported)
+            weights = _optimise(exported, set(program.state_dict()))
     except Exception as error:  # torch has an error for each of its stages
         raise ExportError(f"torch.onnx cannot export the network: {_explain(error)}") from error
     return GraphTemplate(_strip(exported.model_proto, weights), weights, multiple)
 
 
-def _optimise(exported: torch.onnx.ONNXProgram) -> frozenset[str]:
-    """Simplify the graph as if its weights were inputs, so that they stay as they are; return their names."""
+def _optimise(exported: torch.onnx.ONNXProgram, state: set[str]) -> frozenset[str]:
+    """Simplify the graph as if its weights were inputs, so that they stay as they are; return their names.
+
+    Args:
+        exported: The graph.
+        state: Names of the program's weights; the graph's other values are constants of its code.
+    """
     graph: Any = exported.model.graph
-    held = {name: (value, value.const_value) for name, value in graph.initializers.items()}
+    held = {
+        name: (value, value.const_value)
+        for name, value in graph.initializers.items()
+        if name in state
+    }
     for name, (value, _) in held.items():
         del graph.initializers[name]
         value.const_value = None
@@ -217,9 +239,9 @@ def _strip(model: onnx.ModelProto, weights: frozenset[str]) -> onnx.ModelProto:
         message.ClearField("doc_string")
     for node in graph.node:
         node.ClearField("name")
-    for place, axes in ((graph.input[0], (0, 3, 4)), (graph.output[0], (0, 1, 2))):
+    for place in (*graph.input, *graph.output):
         dims = place.type.tensor_type.shape.dim
-        for axis, name in zip(axes, AXES, strict=True):
+        for axis, name in AXES[place.name].items():
             if not dims[axis].HasField("dim_value"):  # a size that the network fixes stays
                 dims[axis].dim_param = name
     return stripped

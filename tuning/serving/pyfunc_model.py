@@ -19,7 +19,15 @@ from mlflow.pyfunc.model import PythonModel
 
 from data.tiles.map_dates import LearntDates
 from tuning.serving.array_input import clean_array, to_numbers
-from tuning.serving.program import CUDA, Program, check_shape, load_program
+from tuning.serving.program import (
+    CUDA,
+    DAYS,
+    INPUT,
+    Program,
+    check_days,
+    check_shape,
+    load_program,
+)
 from tuning.serving.tile_dates import parse_event
 from tuning.serving.tile_input import ModelInput, read_tile
 from tuning.serving.tile_rules import TileInputError
@@ -110,8 +118,10 @@ class LandslideModel(PythonModel):
 
         Args:
             context: Unused.
-            model_input: An array or nested lists ``(B, T, C, H, W)``: dB, heights in m, slopes in degrees. No
-                data are NaN, null, masked, and what files may hold as such (`data.values`). Or the path of a NetCDF tile, with its other modalities in the folders beside it.
+            model_input: An array or nested lists ``(B, T, C, H, W)``: dB, heights in m, slopes in degrees. No data are NaN, null,
+                masked, and what files may hold as such (`data.values`). If the network reads dates, a dictionary of this array
+                as ``x`` and ``days (B, T)``, days from the event to each acquisition, NaN or null = none. Or the path of a NetCDF
+                tile, with its other modalities in the folders beside it.
             params: ``{"mask": True}`` returns the mask at the threshold chosen on val, ``{"threshold": 0.4}`` the mask
                 at another threshold. For a path, ``{"event": "2018-09-05T18:08"}`` is the time of the event in UTC, if
                 neither the file nor the model has it.
@@ -125,10 +135,8 @@ class LandslideModel(PythonModel):
         """
         try:
             threshold = read_threshold(params or {}, self.threshold)
-            x = self._read(model_input, (params or {}).get("event"))
-            check_shape(x.shape, self.series, self.program.channels, self.program.multiple)
-            if len(self.acquisitions) < self.series:
-                x = x[:, self.acquisitions]
+            x, days = self._read(model_input, (params or {}).get("event"))
+            x, days = self._pick_acquisitions(x, days)
             if not isinstance(model_input, (str, Path)):
                 x = clean_array(x, self.spec.channels)
         except (TypeError, ValueError) as error:
@@ -136,11 +144,23 @@ class LandslideModel(PythonModel):
                 raise
             verdict = error.verdict if isinstance(error, TileInputError) else ""
             raise InputError(str(error), verdict) from error
-        probs = self.program(x)
+        probs = self.program(x, days)
         return probs if threshold is None else (probs >= threshold).astype(np.uint8)
 
-    def _read(self, model_input: Any, event: object) -> np.ndarray:
-        """Read or convert the input to float32."""
+    def _pick_acquisitions(
+        self, x: np.ndarray, days: np.ndarray | None
+    ) -> tuple[np.ndarray, np.ndarray | None]:
+        """Check the input's shape and take the acquisitions that the network uses; of another number, all, if it takes any."""
+        own = self.program.any_length and x.ndim == 5 and x.shape[1] not in (0, self.series)
+        length = x.shape[1] if own else self.series
+        check_shape(x.shape, length, self.program.channels, self.program.multiple)
+        days = check_days(days, x.shape) if self.program.reads_dates else None
+        if own or len(self.acquisitions) == self.series:
+            return x, days
+        return x[:, self.acquisitions], None if days is None else days[:, self.acquisitions]
+
+    def _read(self, model_input: Any, event: object) -> tuple[np.ndarray, np.ndarray | None]:
+        """Read or convert the input to float32, with its days if it has them."""
         if isinstance(model_input, (str, Path)):
             if os.environ.get(SERVING, "").lower() in ("true", "1"):
                 raise InputError("A server accepts arrays, but got a path. Send the tile's values.")
@@ -149,8 +169,11 @@ class LandslideModel(PythonModel):
             raise InputError(
                 "An event belongs to a tile's path, but got one with an array. Omit it."
             )
+        days = None
+        if isinstance(model_input, Mapping):
+            model_input, days = self._take_days(model_input)
         try:
-            return to_numbers(model_input)
+            return to_numbers(model_input), None if days is None else to_numbers(days)
         except (TypeError, ValueError) as error:
             if str(error).startswith("The input must be"):
                 raise
@@ -160,12 +183,21 @@ class LandslideModel(PythonModel):
                 f"{got}: {error}."
             ) from error
 
-    def _read_tile(self, path: Path, event: object) -> np.ndarray:
+    def _take_days(self, given: Mapping[str, Any]) -> tuple[Any, Any]:
+        names = (INPUT, DAYS) if self.program.reads_dates else (INPUT,)
+        if set(given) != set(names):
+            raise InputError(
+                f"The input must have {' and '.join(names)}, but got {', '.join(map(str, given)) or 'nothing'}. Pass "
+                f"{{{', '.join(f'{name!r}: …' for name in names)}}}."
+            )
+        return given[INPUT], given.get(DAYS)
+
+    def _read_tile(self, path: Path, event: object) -> tuple[np.ndarray, np.ndarray]:
         tile = read_tile(path, self.spec, None if event is None else parse_event(event))
         if tile.synthetic and not self._told:
             self._told = True
             logger.warning("SYNTHETIC tiles, such as %s: this is no map of a real place.", path)
-        return tile.x
+        return tile.x, tile.days
 
 
 def choose_device(name: str) -> str:

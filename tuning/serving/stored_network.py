@@ -19,6 +19,7 @@ from models import use_channels_last
 from tuning.metrics.recalibration import Calibration
 from tuning.serving.network import MAX_MULTIPLE, LandslideProgram
 from tuning.serving.onnx_export import ExportError
+from tuning.serving.program import check_days
 from tuning.train.checkpoints import make_model
 from tuning.trial.config import BUILD, OUTSIDE, check_config
 from tuning.trial.folder import Config
@@ -164,8 +165,11 @@ class TorchProgram:
         self._module = use_channels_last(network.build()).to(device)
 
     @torch.inference_mode()
-    def __call__(self, x: np.ndarray) -> np.ndarray:
-        """Map ``(B, T, C, H, W)`` to probabilities ``(B, H, W)``."""
-        series = torch.from_numpy(np.ascontiguousarray(x, dtype=np.float32)).to(self._device)
-        probs: np.ndarray = self._module(series).float().cpu().numpy()
-        return probs
+    def __call__(self, x: np.ndarray, days: np.ndarray | None = None) -> np.ndarray:
+        """Map ``(B, T, C, H, W)``, and days ``(B, T)`` if the network reads dates, to probabilities ``(B, H, W)``."""
+        dated = check_days(days, x.shape) if self._module.reads_dates else None
+        given = [one for one in (x, dated) if one is not None]
+        tensors = [torch.from_numpy(np.ascontiguousarray(one, dtype=np.float32)) for one in given]
+        probs = self._module(*(tensor.to(self._device) for tensor in tensors))
+        values: np.ndarray = probs.float().cpu().numpy()
+        return values

@@ -14,6 +14,7 @@ import numpy as np
 from data.io.memory import limited_memory
 from data.tiles.map_dates import LearntDates
 from data.values.backscatter import clean_heights
+from data.values.event_days import average_days, count_days
 from tuning.serving.tile_dates import (
     AROUND_EVENT,
     check_repeats,
@@ -66,11 +67,14 @@ class TileInput:
     Attributes:
         x: Shape ``(1, T, C, H, W)``, float32, rounded to half precision as in training; rows run south, columns
             east; NaN = no data.
+        days: Days from the event to each acquisition, the mean over the orbits that have data, shape ``(1, T)``, float32; NaN
+            where none has, or where it repeats the one before it.
         event: Time of the event, UTC, datetime64[s].
         synthetic: Whether the files are the synthetic twin's.
     """
 
     x: np.ndarray
+    days: np.ndarray
     event: np.datetime64
     synthetic: bool
 
@@ -106,7 +110,7 @@ def read_tile(path: Path, spec: ModelInput, event: np.datetime64 | None = None) 
     _check_alike(series)
     dated = next((one.event_date for one in series if one.event_date), "")
     time = find_event(dated, match[1], spec.events, event, path)
-    return TileInput(_stack(series, spec, time), time, bool(series[0].synthetic))
+    return TileInput(*_stack(series, spec, time), time, bool(series[0].synthetic))
 
 
 @dataclass(frozen=True)
@@ -181,9 +185,12 @@ def _check_alike(series: list[_Series]) -> None:
             )
 
 
-def _stack(series: list[_Series], spec: ModelInput, event: np.datetime64) -> np.ndarray:
-    """Return the channels that the model reads, shape ``(1, T, C, H, W)``, float32."""
+def _stack(
+    series: list[_Series], spec: ModelInput, event: np.datetime64
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the channels that the model reads, shape ``(1, T, C, H, W)``, and their days ``(1, T)``, float32."""
     layers: dict[str, np.ndarray] = {}
+    days: list[np.ndarray] = []
     for one in series:
         steps = choose_input_steps(
             *(one.times, spec.steps, spec.timesteps, event, one.path),
@@ -191,6 +198,8 @@ def _stack(series: list[_Series], spec: ModelInput, event: np.datetime64) -> np.
             by_track=one.modality != "s2",
         )
         read = steps if spec.steps in AROUND_EVENT else place_steps(steps, len(one.times))
+        if one.modality != "s2":
+            days.append(_measure_days(one, spec.channels, read, event))
         for band, values in one.bands.items():
             layers[f"{one.modality}:{band}"] = values[read].astype(np.float16)
     length, dem = len(next(iter(layers.values()))), series[0].dem
@@ -199,4 +208,13 @@ def _stack(series: list[_Series], spec: ModelInput, event: np.datetime64) -> np.
         name: np.broadcast_to(values, (length, *values.shape)) for name, values in maps.items()
     }
     chosen = [layers[channel].astype(np.float32) for channel in spec.channels]
-    return np.stack(chosen, axis=1)[None]
+    return np.stack(chosen, axis=1)[None], average_days(np.stack(days, axis=-1))[None]
+
+
+def _measure_days(
+    series: _Series, channels: tuple[str, ...], read: list[int], event: np.datetime64
+) -> np.ndarray:
+    """Return the days of the acquisitions *read*, NaN for those without a pixel of a channel."""
+    used = [band for band in series.bands if f"{series.modality}:{band}" in channels]
+    empty = np.all([np.isnan(series.bands[band][read]).all(axis=(1, 2)) for band in used], axis=0)
+    return np.where(empty, np.float32(np.nan), count_days(series.times[read], event))

@@ -21,14 +21,22 @@ import numpy as np
 from mlflow.entities import LoggedModelOutput, Metric
 from mlflow.models import Model, ModelSignature
 from mlflow.tracking import MlflowClient
-from mlflow.types.schema import ParamSchema, ParamSpec, Schema, TensorSpec
+from mlflow.types.schema import ColSpec, ParamSchema, ParamSpec, Schema, TensorSpec
 
 from data.io.errors import format_error
 from data.io.safe_checkpoint import load_tensors
+from data.pack.normalisation import Normalisation
 from tuning.metrics.curve import average_precision
 from tuning.metrics.recalibration import Calibration
-from tuning.serving.network import count_input_dates, make_example, make_program
+from tuning.serving.network import (
+    LandslideProgram,
+    count_input_dates,
+    make_example,
+    make_example_days,
+    make_program,
+)
 from tuning.serving.onnx_export import ExportError, save_program
+from tuning.serving.program import DAYS, INPUT
 from tuning.serving.served_code import join_code
 from tuning.serving.stored_network import NETWORK, WEIGHTS, pack_weights, write_config
 from tuning.store.creates import create_logged_model, log_output
@@ -175,9 +183,8 @@ def save_model(
             python_model=str(code),
             artifacts={"program": str(network), "facts": str(facts), **files},
             mlflow_model=meta,
-            signature=_make_signature(series, len(norm.channels)),
-            # Whole dB and few pixels: the example is stored as JSON, twice.
-            input_example=make_example(norm, series, 1, max(EXAMPLE_PX, multiple)).round(),
+            signature=_make_signature(program, series),
+            input_example=_make_example(program, norm, series, multiple),
             model_config={"device": "auto"},
             pip_requirements=[f"{name}=={version(name).split('+')[0]}" for name in REQUIRED],
         )
@@ -185,9 +192,22 @@ def save_model(
     return reference
 
 
-def _make_signature(series: int, channels: int) -> ModelSignature:
+def _make_example(
+    program: LandslideProgram, norm: Normalisation, series: int, multiple: int
+) -> np.ndarray | dict[str, np.ndarray]:
+    """Make the input example of whole dB and few pixels: it is stored as JSON, twice."""
+    x = make_example(norm, series, 1, max(EXAMPLE_PX, multiple)).round()
+    return {INPUT: x, DAYS: make_example_days(series, 1)} if program.reads_dates else x
+
+
+def _make_signature(program: LandslideProgram, series: int) -> ModelSignature:
+    real = np.dtype(np.float32)
+    shape = (-1, series, program.channels, -1, -1)
+    inputs: list[ColSpec | TensorSpec] = [TensorSpec(real, shape)]
+    if program.reads_dates:
+        inputs = [TensorSpec(real, shape, INPUT), TensorSpec(real, (-1, series), DAYS)]
     signature = ModelSignature(
-        Schema([TensorSpec(np.dtype(np.float32), (-1, series, channels, -1, -1))]),
+        Schema(inputs),
         Schema([TensorSpec(np.dtype(np.float32), (-1, -1, -1))]),
         ParamSchema(
             [

@@ -2,6 +2,7 @@
 
 import json
 import pickle
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -404,3 +405,18 @@ def test_too_long_coordinates_are_refused(tmp_path: Path, name: str) -> None:
 def test_dates_before_and_after_the_event_are_chosen_as_in_training() -> None:
     with pytest.raises(ValueError, match="reads 5 acquisitions, but got 2"):
         choose_steps(TIMES[:2], InputSpec(S1, 5, "even"), EVENT, "s1asc", "here")
+
+
+def test_days_of_a_window_are_those_of_the_images_that_it_has(tmp_path: Path) -> None:
+    groups = make_groups()
+    groups["s1dsc"] = groups["s1dsc"].assign_coords(time=TIMES + np.timedelta64(2, "D"))
+    groups["s1asc"]["VV"][0, :, :32] = groups["s1asc"]["VH"][0, :, :32] = np.nan
+    for orbit in groups.values():
+        orbit["VV"][14, :, :32] = orbit["VH"][14, :, :32] = np.nan
+    cube = open_cube(write_netcdf(groups, tmp_path / "cube.nc"), replace(SPEC, event=EVENT))
+    own = (TIMES[[0, 5, 9, 14]] - EVENT) / np.timedelta64(1, "D")
+    west, east = cube.read_all([window(0, 0, 32, 32), window(0, 32, 32, 32)])
+    assert west is not None
+    assert east is not None
+    np.testing.assert_allclose(east.days, own + 1, atol=1e-4)
+    np.testing.assert_allclose(west.days, [own[0] + 2, *(own[1:3] + 1), np.nan], atol=1e-4)

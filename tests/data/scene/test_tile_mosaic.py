@@ -11,6 +11,8 @@ import xarray as xr
 
 from data.pack import make_pack
 from data.pack.channels import select_even_steps
+from data.pack.dataset import TileDataset
+from data.pack.normalisation import Normalisation
 from data.pack.reader import PackReader
 from data.scene.base import InputSpec
 from data.scene.georeference import Grid
@@ -54,6 +56,24 @@ def test_a_tile_is_read_as_training_and_serving_read_it(quad: Path, tmp_path: Pa
         wanted = ModelInput(SPEC.channels, 4, "even", EVENTS)
         served = read_tile(tile_path(quad, tile_id, "s1asc"), wanted).x
         np.testing.assert_array_equal(x, served[0, select_even_steps(4)])
+
+
+def test_the_days_of_a_tile_are_those_of_training_and_serving(quad: Path, tmp_path: Path) -> None:
+    spec, pack = InputSpec(S1, 4, "event"), make_pack(quad, tmp_path)
+    scene, norm = open_mosaic(quad, spec), Normalisation(S1, (0.0,) * 4, (1.0,) * 4)
+    served = ModelInput(S1, 4, "event", EVENTS)
+    for window in scene.list_windows(128, 32):
+        cell = window.rows.start / 128, window.columns.start / 128
+        if cell not in scene.tiles:
+            continue
+        tile_id, found = scene.tiles[cell], scene.read(window)
+        tiles = TileDataset(pack, [tile_id], norm, 4, torch.device("cpu"), "event")
+        assert found is not None
+        np.testing.assert_allclose(found.days, tiles.batch([0]).days[0], rtol=1e-5)
+        days = read_tile(tile_path(quad, tile_id, "s1asc"), served).days
+        np.testing.assert_allclose(found.days, days[0], rtol=1e-5)
+        assert (found.days[:2] <= 0).all()
+        assert (found.days[2:] > 0).all()
 
 
 def test_event_steps_are_the_dates_of_the_served_model(quad: Path) -> None:

@@ -74,7 +74,7 @@ def test_a_mosaic_equals_training_away_from_seams(
     network = load_checkpoint(write_checkpoint(tmp_path).best)
     pack = make_pack(quad, tmp_path)
     tiles = TileDataset(pack, pack.tile_ids, make_norm(), 4, CPU)
-    probs = predict(network.model, tiles.batch(range(4)).x).numpy()
+    probs = predict(network.model, tiles.batch(range(4))).numpy()
     away = np.zeros((256, 256), bool)
     for row in (0, 128):
         for column in (0, 128):
@@ -98,7 +98,7 @@ def test_seams_fade_from_tile_to_tile(quad: Path, member: Member) -> None:
     for window in scene.list_windows(64, 32):
         window_data = scene.read(window)
         assert window_data is not None
-        answer = predictor(window_data.x[None])["probability"][0]
+        answer = predictor(window_data.x[None], window_data.days[None])["probability"][0]
         answers[window.rows.start, window.columns.start] = answer
     west, over, east = answers[0, 0], answers[0, 64], answers[0, 128]
     for away in range(
@@ -160,7 +160,7 @@ def test_a_map_does_not_depend_on_threads_and_restores_their_number(
 def test_an_error_of_the_network_stops_the_map(
     tmp_path: Path, member: Member, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(self: Predictor, x: np.ndarray) -> None:
+    def fail(self: Predictor, x: np.ndarray, days: np.ndarray) -> None:
         raise RuntimeError("out of memory")
 
     monkeypatch.setattr(Predictor, "__call__", fail)
@@ -287,10 +287,11 @@ def test_padding_does_not_depend_on_earlier_windows(member: Member) -> None:
     large, small = (
         rng.normal(-12, 3, (1, 4, 4, side, side)).astype(np.float32) for side in (64, 60)
     )
-    alone = Predictor([member], CPU)(small)["probability"]
-    predictor(small)
-    predictor(large)
-    np.testing.assert_array_equal(predictor(small)["probability"], alone)
+    days = np.zeros((1, 4), np.float32)
+    alone = Predictor([member], CPU)(small, days)["probability"]
+    predictor(small, days)
+    predictor(large, days)
+    np.testing.assert_array_equal(predictor(small, days)["probability"], alone)
 
 
 def test_a_window_that_cannot_be_read_stops_the_map(tmp_path: Path, member: Member) -> None:

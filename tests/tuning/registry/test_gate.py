@@ -45,6 +45,7 @@ S1 = choose_channels(["s1"])
 CARD = dict.fromkeys(CARD_TAGS, "0") | {"data": "synthetic", "regions": "hokkaido"}
 FIRST = 2  # of the made-up series' four acquisitions after the event
 RISE_DB = 4.0
+DAYS = np.array([[-13, -1, 11, 23], [-13, -1, 11, 23]], np.float32)
 
 
 @pytest.fixture
@@ -57,7 +58,8 @@ def tiles() -> GateTiles:
     x[:, FIRST:, 0] += RISE_DB * mask[:, None]
     x[:, FIRST:, 1] -= 2 * mask[:, None]
     placebo = rng.normal(-12, 0.5, x.shape).astype(np.float32)
-    return GateTiles(x, x[:, FIRST - 1], mask, np.full((2, 2), FIRST), placebo)
+    after = np.full((2, 2), FIRST)
+    return GateTiles(x, x[:, FIRST - 1], mask, after, placebo, DAYS, DAYS)
 
 
 def see_change(x: Tensor) -> Tensor:
@@ -67,7 +69,8 @@ def see_change(x: Tensor) -> Tensor:
 
 
 def outcomes(program: Program, tiles: GateTiles, threshold: float = 0.5) -> dict[str, GateCheck]:
-    def answer(x: np.ndarray) -> np.ndarray:
+    def answer(x: np.ndarray, days: np.ndarray) -> np.ndarray:
+        assert days.shape == x.shape[:2]
         probs: np.ndarray = program(torch.from_numpy(np.ascontiguousarray(x))).numpy()
         return probs
 
@@ -76,6 +79,19 @@ def outcomes(program: Program, tiles: GateTiles, threshold: float = 0.5) -> dict
 
 def failed(program: Program, tiles: GateTiles) -> set[str]:
     return {name for name, check in outcomes(program, tiles).items() if not check.passed}
+
+
+def test_program_that_reads_dates_is_checked_with_those_of_the_tiles(tiles: GateTiles) -> None:
+    def see_change_by_date(x: np.ndarray, days: np.ndarray) -> np.ndarray:
+        late = (days > 0)[..., None, None]
+        change = np.where(late, x[:, :, 0], -x[:, :, 0]).sum(1) / 2
+        probs: np.ndarray = 1 / (1 + np.exp(-2 * (change - RISE_DB / 2)))
+        return probs
+
+    assert all(check.passed for check in run_gate_checks(see_change_by_date, tiles, 0.5))
+    undated = replace(tiles, days=-abs(tiles.days))
+    found = {check.name: check for check in run_gate_checks(see_change_by_date, undated, 0.5)}
+    assert not found["time"].passed
 
 
 def test_program_that_detects_change_passes_every_check(tiles: GateTiles) -> None:
@@ -224,7 +240,7 @@ def test_nan_passes_no_check(tiles: GateTiles) -> None:
 
 def test_output_of_another_shape_is_refused(tiles: GateTiles) -> None:
     with pytest.raises(ValueError, match=r"must return probabilities \(B, H, W\), but got"):
-        run_gate_checks(lambda x: np.zeros((len(x), 1, *x.shape[-2:])), tiles, 0.5)
+        run_gate_checks(lambda x, days: np.zeros((len(x), 1, *x.shape[-2:])), tiles, 0.5)
 
 
 def test_change_is_scaled_in_landslides_after_the_event_alone(tiles: GateTiles) -> None:

@@ -359,14 +359,14 @@ def test_changed_program_is_refused(root: Path) -> None:
     program = make_program(checkpoint)
     reference = make_reference(program, checkpoint.norm, 8)
 
-    def answer(x: np.ndarray) -> np.ndarray:
+    def answer(x: np.ndarray, days: np.ndarray) -> np.ndarray:
         with torch.no_grad():
-            probs: np.ndarray = program(torch.from_numpy(x)).numpy()
+            probs: np.ndarray = program(torch.from_numpy(x), torch.from_numpy(days)).numpy()
         return probs
 
     check_program(answer, reference)
     with pytest.raises(ValueError, match=r"must equal its network to 0.0005, but differs by"):
-        check_program(lambda x: answer(x) + 0.001, reference)
+        check_program(lambda x, days: answer(x, days) + 0.001, reference)
 
 
 def test_changed_model_is_not_registered(root: Path, table: pd.DataFrame, tmp_path: Path) -> None:

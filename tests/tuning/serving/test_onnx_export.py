@@ -159,7 +159,11 @@ def test_graph_keeps_no_path_of_this_machine(checkpoint: Checkpoint, tmp_path: P
     content = (tmp_path / "model.onnx").read_bytes()
     assert b".py" not in content
     assert b"/unet" not in content
-    assert load_program(tmp_path / "model.onnx").metadata == {"a": "b", "multiple_px": "8"}
+    assert load_program(tmp_path / "model.onnx").metadata == {
+        "a": "b",
+        "multiple_px": "8",
+        "timesteps": "4",
+    }
 
 
 class Mean(nn.Module):

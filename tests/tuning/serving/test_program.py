@@ -100,7 +100,7 @@ def make_other(
     [
         (
             make_other(rank=4),
-            r"must map x \(B, T, C, H, W\) to probability \(B, H, W\), but got \['x'\]",
+            r"must map x \(B, T, C, H, W\), and days \(B, T\) if it reads dates, to probability \(B, H, W\), but got \['x'\]",
         ),
         (make_other(name="y"), r"must map x .*, but got \['y'\] of shape"),
         (make_other(kind="NoSuchOperator"), r"must run in ONNX Runtime, but got .*NoSuchOperator"),

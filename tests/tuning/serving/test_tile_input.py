@@ -112,7 +112,7 @@ def test_path_gives_the_probabilities_of_training(
     model = mlflow.pyfunc.load_model(str(tmp_path / "model"))
     tile_id = pack.tile_ids[1]
     tiles = TileDataset(pack, [tile_id], checkpoint.norm, 4, torch.device("cpu"), steps)
-    wanted = predict(checkpoint.model, tiles.batch([0]).x).numpy()
+    wanted = predict(checkpoint.model, tiles.batch([0])).numpy()
     assert wanted.std() > 0.02
     found = model.predict(str(tile_path(twin, tile_id, "s1dsc")))
     assert np.abs(found - wanted).max() <= 1e-5
@@ -133,7 +133,9 @@ def test_a_model_reads_a_tile_of_its_region_at_the_days_that_it_learnt_from(
     save_model(checkpoint, Model(metadata={}), tmp_path / "model")
     model = mlflow.pyfunc.load_model(str(tmp_path / "model"))
     every = TileDataset(pack, [tile_id], checkpoint.norm, 15, torch.device("cpu"), "all")
-    wanted = predict(checkpoint.model, every.batch([0]).x[:, learnt]).numpy()
+    batch = every.batch([0])
+    read = replace(batch, x=batch.x[:, learnt], days=batch.days[:, learnt])
+    wanted = predict(checkpoint.model, read).numpy()
     found = model.predict(str(tile_path(twin, tile_id, "s1dsc")))
     assert np.abs(found - wanted).max() <= 1e-5
     member = load_members(str(tmp_path / "model"), tmp_path)[0]

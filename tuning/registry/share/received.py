@@ -25,7 +25,7 @@ from tuning.registry.share.hub import (
     parse_card,
     parse_yaml,
 )
-from tuning.serving.network import TOLERANCE, list_check_shapes, make_example
+from tuning.serving.network import TOLERANCE, list_check_shapes, make_example, make_example_days
 from tuning.serving.program import Program, load_program
 from tuning.serving.served_code import join_code
 from tuning.serving.stored_network import StoredNetwork, read_network
@@ -193,9 +193,10 @@ def _compare(program: Program, network: StoredNetwork, place: str) -> float:
         raise refused_error(rule, shape, place, REMEDY)
     norm: Normalisation = network.norm
     example = make_example(norm, program.timesteps, *list_check_shapes(program.multiple)[0])
+    days = make_example_days(program.timesteps, len(example))
     with torch.inference_mode():
-        torch_probs = network.build()(torch.from_numpy(example)).numpy()
-    probs = program(example)
+        torch_probs = network.build()(torch.from_numpy(example), torch.from_numpy(days)).numpy()
+    probs = program(example, days)
     return float(np.abs(probs - torch_probs).max()) if probs.shape == torch_probs.shape else np.inf
 
 
