@@ -22,7 +22,7 @@ from tuning.trial.disk import drop_checkpoints
 from tuning.trial.entry import list_entries, write_entry
 from tuning.trial.folder import Config, TrialFolder
 from tuning.trial.networks import describe_outside, ship_networks
-from tuning.trial.search_space import compose, first_sample, make_key, make_space
+from tuning.trial.search_space import compose, first_sample, make_key
 from tuning.trial.stage import Stage, StageJob
 
 logger = logging.getLogger(__name__)
@@ -99,7 +99,7 @@ class Stages:
             return resources
         if (model, seeds) not in self._gpus:
             fixed = self._fixed(model, self.setup.splits[0].name)
-            space = make_space(model, self.preset.narrow)
+            space = self.setup.space(model)
             arch = find_heaviest(model, space, len(fixed["channels"]), fixed["timesteps"])
             config = {**compose(first_sample(model, space), fixed), "arch": arch}
             gpus = measure_gpu(config, str(self.setup.pack.path), self.source, seeds)
@@ -133,7 +133,7 @@ class Stages:
         stage = self._stage(name, job, trials, self.preset.search_epochs)
         best = _find_winner(stage)
         if best is None:  # a chosen winner stays: its repeats may have begun
-            space = make_space(model, self.preset.narrow)
+            space = self.setup.space(model)
             chosen, ray_folder = self._trial_resources(model, resources), self.setup.folder / "ray"
             ranking = run_search(model, space, stage, self.setup.sender, ray_folder, chosen)
             if not ranking:

@@ -1,6 +1,7 @@
 """Set-up of a campaign: its data, the connection to MLflow, the campaign's run and a run for each study."""
 
 import json
+import logging
 import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -16,12 +17,14 @@ from data.io.shared_storage import SharedStorage
 from data.pack import Pack
 from data.splits import PARTS, hash_splits
 from tuning.baselines.baselines import is_deterministic
+from tuning.campaign.dates import find_refused, restrict_space, settle_dates
 from tuning.campaign.identity import describe_inputs, keep_inputs, read_inputs
 from tuning.campaign.leak import audit_campaign
 from tuning.campaign.prepare_data import describe_data, prepare_data
 from tuning.registry.gate_tiles import write_gate_tiles
 from tuning.report.missing import EXPECTED_RUNS_TAG
 from tuning.report.reference_layers import write_reference_layers, write_split_audit
+from tuning.report.sections.dates import DATES_TAG
 from tuning.report.write_report import EXCLUDED_FILE, SUSPICIOUS_FILE
 from tuning.search.scope import SCOPE_TAG, make_scope
 from tuning.settings.lock import lock_setup
@@ -38,8 +41,10 @@ from tuning.tracking.ui_links import publish_views
 from tuning.tracking.validate_runs import NETWORKS_TAG
 from tuning.trial.disk import check_output_folder
 from tuning.trial.repair import repair_trials
-from tuning.trial.search_space import make_space
+from tuning.trial.search_space import Domain, make_space
 from tuning.trial.sync import TrialSync
+
+logger = logging.getLogger(__name__)
 
 
 class CampaignSetup:
@@ -55,6 +60,8 @@ class CampaignSetup:
         pack: The packed tiles.
         splits: The split of every fold; a single one without cross-validation.
         scope: The folds that are searched.
+        leaks: The audit of the dates that the models read, one for each region.
+        dates: Whether networks may read dates.
         context: Tags of every run.
         sender: Sends the trials to MLflow.
         run_id: The campaign's run.
@@ -99,7 +106,28 @@ class CampaignSetup:
             self.sender.sync = TrialSync(storage)
         write_context(self.folder, identity, self.sender)
         self._identity = identity
+        self._settle_dates()
         self._open_runs()
+
+    def _settle_dates(self) -> None:
+        """Audit the dates, and refuse networks that cannot but read them where that is not allowed."""
+        settings = self.settings
+        inputs = (settings.channels, settings.timesteps, settings.steps)
+        self.leaks = audit_campaign(self.pack, self.splits, *inputs)
+        self.dates = settle_dates(
+            self.leaks, synthetic=self.pack.synthetic, given=settings.allow_dates
+        )
+        spaces = {name: self.space(name) for name in settings.models if name not in self.refused}
+        refused = find_refused(spaces, len(settings.channels), settings.timesteps, self.dates)
+        for reason in refused.values():
+            logger.error("%s Not trained.", reason)
+        self.refused |= refused
+        if refused and len(self.refused) == len(settings.models) and not settings.baselines:
+            raise ValueError(" ".join(self.refused.values()))
+
+    def space(self, model: str) -> dict[str, Domain]:
+        """Return the search space of an architecture in this campaign."""
+        return restrict_space(make_space(model, self.preset.narrow), self.dates)
 
     def _open_runs(self) -> None:
         with tracker_errors(tracking_uri(self.root)):
@@ -139,11 +167,10 @@ class CampaignSetup:
     def _open_campaign(self, identity: str) -> str:
         """Find or create the campaign's run, with its params, tags, description and artifacts; return its id."""
         settings = self.settings
-        inputs = (settings.channels, settings.timesteps, settings.steps)
-        leaks = audit_campaign(self.pack, self.splits, *inputs)
-        leak, aucs = summarise_leaks(leaks)
+        leak, aucs = summarise_leaks(self.leaks)
         tags = {
             LEAK_TAG: leak,
+            DATES_TAG: self.dates.reason,
             IDENTITY: identity,
             "excluded_tiles": str(len(self.pack.excluded)),
             "suspicious_tiles": str(len(self.pack.suspicious)),
@@ -164,7 +191,7 @@ class CampaignSetup:
         tracker.log_scores(run_id, aucs)
         with tempfile.TemporaryDirectory() as folder:
             for file in (
-                write_leak_audit(leaks, Path(folder)),
+                write_leak_audit(self.leaks, Path(folder)),
                 *self._write_artifacts(Path(folder)),
             ):
                 tracker.client.log_artifact(run_id, str(file))
@@ -200,8 +227,7 @@ class CampaignSetup:
         run_id = self.sender.open_study(model)
         self.tracker.reopen(run_id)
         if model in self.settings.models:
-            space = make_space(model, self.preset.narrow)
-            self.tracker.describe(run_id, describe_study(model, space))
+            self.tracker.describe(run_id, describe_study(model, self.space(model)))
         if model in self.refused:
             self.tracker.client.set_tag(run_id, "error", self.refused[model][-4000:])
 

@@ -46,7 +46,14 @@ OBJECT_SCORES = tuple(name for name in THRESHOLD_SCORES if name not in METRICS)
 PIXEL_COUNTS = ("tp", "fp", "fn", "tn")
 OF_EMPTY_TILES = ("alarms_per_km2", "alarm_share")  # scores of tiles without landslides
 PRIMARY, EXPLORATORY = "primary", "exploratory"  # in the column family
-COSTS = ("parameters", "cpu_hours", "gpu_hours", "peak_memory_mb", "peak_gpu_memory_mb")
+COSTS = (
+    "parameters",
+    "days_as_input",
+    "cpu_hours",
+    "gpu_hours",
+    "peak_memory_mb",
+    "peak_gpu_memory_mb",
+)
 
 
 def score_run(run: RunResult) -> dict[str, float]:

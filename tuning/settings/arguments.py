@@ -81,6 +81,11 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
         help="augmentations of training tiles: turn, crop=PIXELS, speckle=DB, jitter=DB, drop=FRACTION, "
         "cut=FRACTION (series cut soon after the event), or none (default: turn cut=0.5)",
     )
+    add(
+        "--allow-dates",
+        action="store_true",
+        help="let networks read the dates of acquisitions even where these tell annotated tiles from others",
+    )
     add = parser.add_argument_group("length of the campaign").add_argument
     add("--preset", help="smoke, quick or paper (default: paper on a GPU, else quick)")
     add(

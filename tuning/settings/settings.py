@@ -71,6 +71,7 @@ class Settings:
         block_tiles: Edge in tiles of the spatial blocks that are resampled.
         mmu: Minimum mapping unit of landslides as objects, in m2.
         search_seed: Seed of the search trials; saved, so that a resumed campaign finds its trials.
+        allow_dates: Whether networks may read dates that tell annotated tiles from others.
         baseline_trials: Samples of each baseline's search, as many as *trials* if None; 1 takes the untuned values.
         networks: ``reference``, ``digest`` and ``title`` of each architecture from outside this project, by its key.
     """
@@ -105,6 +106,7 @@ class Settings:
     search_seed: int = LEGACY_SEARCH_SEED
     baseline_trials: int | None = None
     networks: dict[str, dict[str, str]] = field(default_factory=dict)
+    allow_dates: bool = False
 
 
 def choose_models(

@@ -16,7 +16,7 @@ from data.io.safe_checkpoint import load_tensors
 from data.pack import Pack
 from data.pack.augmentation import make_augment
 from data.splits import Split
-from models import use_channels_last
+from models import reads_dates, use_channels_last
 from tuning.metrics.curve import average_precision, choose_threshold, is_constant
 from tuning.metrics.scores import score_at
 from tuning.train.checkpoints import (
@@ -182,7 +182,7 @@ class Training:
         save_candidate(self.trial, content, counts)
 
     def cost(self) -> dict[str, float]:
-        """Return the number of parameters, hours of cores or GPU, and peak memory of the process."""
+        """Return the number of parameters, hours of cores or GPU, peak memory of the process, and whether dates are read."""
         seconds = sum(row["seconds"] for row in self.trial.history())
         cuda = self.device.type == "cuda"
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024  # Linux counts KiB
@@ -192,6 +192,7 @@ class Training:
             "gpu_hours": seconds / 3600 if cuda else 0.0,
             "peak_memory_mb": peak / 1e6,
             "peak_gpu_memory_mb": torch.cuda.max_memory_allocated() / 1e6 if cuda else 0.0,
+            "days_as_input": float(reads_dates(self.model)),
         }
 
     def _state_dicts(self) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from tuning.search.scope import make_scope
 from tuning.settings.presets import get_preset
 from tuning.trial.entry import list_trials, register_trial
 from tuning.trial.folder import Config, TrialFolder
-from tuning.trial.search_space import make_key
+from tuning.trial.search_space import make_key, make_space
 from tuning.trial.stage import Stage
 
 FOLDS = ("blocks:2/1", "blocks:2/2")
@@ -61,6 +61,7 @@ def make_stages(tmp_path: Path, search: str, **changes: object) -> Stages:
         pack=SimpleNamespace(hash="0123456789ab", path=tmp_path / "pack"),
         sender=Sender(),
         refused={},
+        space=lambda model: make_space(model, get_preset("smoke").narrow),
     )
     return Stages(setup)  # type: ignore[arg-type]
 

@@ -8,6 +8,7 @@ from data.check.leak_file import describe_leaks
 from tuning.page.html import Block, Section, Table, Text
 from tuning.report.context import ReportContext
 from tuning.report.ranking import NETWORK, Ranking, find_kind
+from tuning.report.sections.dates import describe_dates
 from tuning.report.sections.verdict import ESTIMANDS, MOST_NEEDED
 from tuning.statistics.estimate import Estimate
 from tuning.statistics.family import Comparison, Family
@@ -44,6 +45,8 @@ def build_basis_section(context: ReportContext) -> Section:
             Table(NEEDS, pairs, "What each comparison can show, and what it takes", NEEDS_NOTE)
         )
     blocks += [Text(sentence) for sentence in describe_leaks(context.folder)]
+    if dates := describe_dates(context.campaign, ranking.models):
+        blocks.append(Text(dates))
     return Section("What the comparison rests on", blocks)
 
 
