@@ -216,7 +216,9 @@ def test_pixels_without_images_after_the_event_are_counted_but_not_predicted(
     with pytest.MonkeyPatch.context() as patch:
         call = Predictor.__call__
         patch.setattr(
-            Predictor, "__call__", lambda self, x: (predicted.append(len(x)), call(self, x))[1]
+            Predictor,
+            "__call__",
+            lambda self, x, days: (predicted.append(len(x)), call(self, x, days))[1],
         )
         layers = map_whole(cube, [member], 32, 8)
     assert 0 < sum(predicted) < len(cube.list_windows(32, 8))

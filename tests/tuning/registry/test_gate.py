@@ -333,10 +333,16 @@ def test_file_of_an_earlier_release_has_no_placebo(
 ) -> None:
     (file,) = write_gate_tiles(pack, split.val, S1, 4, "even", tmp_path)
     with np.load(file) as arrays:
-        old = {name: arrays[name] for name in arrays.files if name != "placebo"}
+        later = ("placebo", "days", "placebo_days")
+        old = {name: arrays[name] for name in arrays.files if name not in later}
     np.savez(file, **old)
     again = read_gate_tiles(file)
     assert again.placebo.shape == (0, *again.x.shape[1:])
+    assert np.isnan(again.days).all()
+    assert again.days.shape == again.x.shape[:2]
+    np.savez(file, days=again.days[:, :3], **old)
+    with pytest.raises(ValueError, match=r"A gate must have equal arrays.*days of another size"):
+        read_gate_tiles(file)
     np.savez(file, placebo=old["x"][:, :3], **old)
     with pytest.raises(ValueError, match=r"A gate must have equal arrays.*placebo of another size"):
         read_gate_tiles(file)
