@@ -9,6 +9,7 @@ A network whose ``reads_dates`` is true takes the dates as a second input: ``for
 """
 
 from models._architecture import Architecture, is_key
+from models._cost import count_gmac
 from models._dates import apply_network, reads_dates
 from models._registry import (
     add_network,
@@ -36,6 +37,7 @@ __all__ = [
     "add_network",
     "announce_network",
     "apply_network",
+    "count_gmac",
     "create_model",
     "find_place",
     "get_architecture",

@@ -47,12 +47,8 @@ PIXEL_COUNTS = ("tp", "fp", "fn", "tn")
 OF_EMPTY_TILES = ("alarms_per_km2", "alarm_share")  # scores of tiles without landslides
 PRIMARY, EXPLORATORY = "primary", "exploratory"  # in the column family
 COSTS = (
-    "parameters",
-    "days_as_input",
-    "cpu_hours",
-    "gpu_hours",
-    "peak_memory_mb",
-    "peak_gpu_memory_mb",
+    *("parameters", "gmac_per_tile", "days_as_input", "cpu_hours", "gpu_hours"),
+    *("peak_memory_mb", "peak_gpu_memory_mb"),
 )
 
 

@@ -25,6 +25,7 @@ METRICS = {
     "epochs": "epochs",
     "val_pr_auc": "best/val_pr_auc",
     "parameters": "cost/parameters",
+    "gmac_per_tile": "cost/gmac_per_tile",
     "cpu_hours": "cost/cpu_hours",
     "gpu_hours": "cost/gpu_hours",
 }

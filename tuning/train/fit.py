@@ -3,6 +3,7 @@
 ``python -m tuning.train config.json --pack PACK --to FOLDER`` trains a config again, with the same result.
 """
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +11,8 @@ import torch
 
 from data.pack import Pack
 from data.splits import Split, make_split
+from data.tiles import TILE_PX
+from models import count_gmac
 from tuning.train.environment import describe_environment
 from tuning.train.training import Training
 from tuning.train.training_data import TrainingData
@@ -116,10 +119,17 @@ def finish_training(training: Training) -> str:
     training.check_result()
     trial = training.trial
     reason = "last epoch" if training.epoch >= training.config["epochs"] else "patience"
-    trial.write("cost", training.cost())
+    trial.write("cost", training.cost() | count_work(training.config))
     trial.end(reason, epoch=training.epoch)
     trial.last.unlink(missing_ok=True)  # needed only to resume
     return reason
+
+
+def count_work(config: Config) -> dict[str, float]:
+    """Return ``gmac_per_tile``, billions of multiply-accumulates of one tile's forward pass; nothing if it is unknown."""
+    sizes = len(config["channels"]), config["timesteps"], TILE_PX
+    gmac = count_gmac(config["model"], *sizes, **config["arch"])
+    return {} if math.isnan(gmac) else {"gmac_per_tile": gmac}
 
 
 def make_config_split(config: Config, pack: Pack) -> Split:

@@ -171,6 +171,7 @@ def test_every_repeat_run_has_a_row(root: Path, table: pd.DataFrame) -> None:
         assert row["f1@oracle"] >= row["f1@thr_val"]
         assert row["thr_val"] == logged["threshold"]
         assert row["parameters"] > 0
+        assert 0 < row["gmac_per_tile"] < 1
 
 
 def test_every_test_tile_has_a_row_that_adds_up(root: Path, table: pd.DataFrame) -> None:

@@ -9,12 +9,13 @@ import torch
 
 from data.pack import Pack
 from data.splits import Split
+from models import count_gmac
 from tests.support.training import CPU, FaultyNet, train_rows
 from tuning.train import environment
 from tuning.train.__main__ import main
 from tuning.train.checkpoints import load_checkpoint
 from tuning.train.evaluate import measure_test, pick_examples
-from tuning.train.fit import fit
+from tuning.train.fit import count_work, fit
 from tuning.train.losses import bce_dice, soft_dice
 from tuning.train.training import BadTrialError
 from tuning.trial.disk import drop_checkpoints
@@ -87,6 +88,14 @@ def test_a_trial_continued_with_other_code_names_both(
     monkeypatch.setattr(environment, "hash_code", lambda: "second")
     train_rows(config, pack, tmp_path)
     assert TrialFolder(tmp_path).read("environment")["code"] == "first second"
+
+
+def test_cost_names_the_work_of_one_tile(config: Config, pack: Pack, tmp_path: Path) -> None:
+    train_rows(config, pack, tmp_path)
+    cost = TrialFolder(tmp_path).read("cost")
+    sizes = len(config["channels"]), config["timesteps"], 128
+    assert cost["gmac_per_tile"] == count_gmac(config["model"], *sizes, **config["arch"]) > 0
+    assert count_work(config | {"arch": {"width": -1}}) == {}  # the training itself would say so
 
 
 def test_finished_training_is_reported_without_training(
