@@ -5,8 +5,8 @@ Published setting: the paper's figure and the authors' repository rcdaudt/fully_
 8d9f79d: widths 16, 32, 64, 128, four poolings, batch norm and a dropout of 0.2 after each 3x3 convolution. Written from the
 paper; no code was copied.
 
-The paper has one image before and one after. Here the day of an acquisition decides its side (before: negative, after: 0
-or more), and each side's features are averaged over its acquisitions, which for one image each is the paper's network. It
+The paper has one image before and one after. Here the day of an acquisition decides its side (before: 0 or less, after:
+more than 0), and each side's features are averaged over its acquisitions, which for one image each is the paper's network. It
 has one logit instead of two classes (145 numbers less), and plain 3x3 convolutions where the authors' decoder has
 transposed ones of stride 1: the same but for the order of their weights. As run and as designed do not differ.
 

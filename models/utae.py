@@ -9,7 +9,7 @@ these numbers; no code was copied.
 As run and as designed differ in the dates. The paper adds each acquisition's day to the attention's input; in the data
 set's code those lines are commented out in every version, so the network that was run cannot tell the order of its
 acquisitions, or before from after the event (``dates=False``, published). ``dates=True`` is the design, with days from the
-event instead of days from a fixed date. As run, the encoder also computed each block twice, to learn the shape of its
+event instead of days from a fixed date; `models.utae_dates` is that network. As run, the encoder also computed each block twice, to learn the shape of its
 output; here it does not.
 """
 
@@ -171,7 +171,6 @@ SPACE: dict[str, list[Any]] = {
     "depth": [3],
     "heads": [8, 16],
     "dropout": [0.0, 0.1, 0.2],
-    "dates": [False],
 }
 PUBLISHED: dict[str, Any] = {
     "width": 64,
@@ -179,7 +178,6 @@ PUBLISHED: dict[str, Any] = {
     "depth": 3,
     "heads": 16,
     "dropout": 0.2,
-    "dates": False,
 }
 KNOWN_GOOD = {**PUBLISHED, "dropout": 0.1}
 NARROW: dict[str, list[Any]] = {"width": [8], "decoder_width": [8], "heads": [4]}

@@ -1,6 +1,6 @@
 """Series of acquisitions with dates: which are there, on which side of the event they lie, means of each side.
 
-Days are counted from the event: negative before it, 0 or more after it, NaN where there is no acquisition.
+Days are counted from the event: 0 or less before it, more than 0 after it, NaN where there is no acquisition.
 """
 
 import torch
@@ -27,7 +27,7 @@ def weigh_sides(days: Tensor) -> Tensor:
         Shape ``(B, 2, T)``, float32. Before (0) and after (1), the weights add up to 1, or to 0 on a side without any
         acquisition.
     """
-    sides = torch.stack([days < 0, days >= 0], dim=1).float()  # a comparison with NaN is false
+    sides = torch.stack([days <= 0, days > 0], dim=1).float()  # a comparison with NaN is false
     return sides / sides.sum(2, keepdim=True).clamp(min=1)
 
 

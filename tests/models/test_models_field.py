@@ -42,7 +42,7 @@ def test_published_network_has_the_data_set_s_cost(name: str) -> None:
 
 @pytest.mark.parametrize("dates", [False, True])
 def test_parts_of_utae_have_their_published_sizes(dates: bool) -> None:
-    model = models.create_model("utae", 2, 15, dates=dates)
+    model = models.create_model("utae_dates" if dates else "utae", 2, 15)
     parts = {name: count(part) for name, part in model.named_children()}
     assert parts == {
         "in_conv": 38_400,
@@ -99,9 +99,9 @@ def test_equal_images_on_both_sides_have_no_difference() -> None:
 def test_several_acquisitions_of_a_side_count_as_their_mean() -> None:
     x, days = tile(1, 4, 2, 8, 8), torch.tensor([[-20.0, float("nan"), 0.0, 12.0]])
     before, after = average_sides(x, weigh_sides(days))
-    torch.testing.assert_close(before, x[:, 0])
-    torch.testing.assert_close(after, x[:, 2:].mean(1))
-    nothing, _ = average_sides(x, weigh_sides(days.clamp(min=0)))
+    torch.testing.assert_close(before, x[:, [0, 2]].mean(1))  # an image at the event is before it
+    torch.testing.assert_close(after, x[:, 3])
+    nothing, _ = average_sides(x, weigh_sides(days.clamp(min=1)))
     assert nothing.abs().max() == 0
 
 
@@ -183,11 +183,11 @@ SERIES_ERRORS = [
 
 
 @pytest.mark.parametrize(("x", "days", "message"), SERIES_ERRORS)
-@pytest.mark.parametrize("name", ["siamese_diff", "unet_ltae", "utae-dates"])
+@pytest.mark.parametrize("name", ["siamese_diff", "unet_ltae", "utae_dates"])
 def test_bad_series_is_refused_with_a_remedy(
     name: str, x: tuple[int, ...], days: tuple[int, ...], message: str
 ) -> None:
-    if x[-1] == 40 and name == "utae-dates":
+    if x[-1] == 40 and name == "utae_dates":
         x = (*x[:-1], 44)  # it has a multiple of 8
     with pytest.raises(ValueError, match=message):
         models.apply_network(build(name), torch.zeros(x), torch.zeros(days))
@@ -195,4 +195,4 @@ def test_bad_series_is_refused_with_a_remedy(
 
 def test_network_that_reads_dates_asks_for_them() -> None:
     with pytest.raises(ValueError, match=r"takes x and days, but got x alone\. Pass the days too"):
-        build("utae-dates")(tile(1, 3, 3, 32, 32))
+        build("utae_dates")(tile(1, 3, 3, 32, 32))

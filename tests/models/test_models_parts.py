@@ -35,7 +35,7 @@ def test_series_norm_is_group_norm_over_time_and_channels() -> None:
 
 
 def test_attention_adds_up_to_one_and_passes_over_missing_acquisitions() -> None:
-    ltae, x = build("utae-dates", 2, 4).eval().temporal_encoder, 3 * tile(1, 4, 16, 4, 4)
+    ltae, x = build("utae_dates", 2, 4).eval().temporal_encoder, 3 * tile(1, 4, 16, 4, 4)
     present = torch.tensor([[True, False, True, True]])
     _, attention = ltae(x, make_days(1, 4), present)
     assert attention.shape == (1, 4, 4, 4, 4)

@@ -11,7 +11,6 @@ NAMES = models.list_models()
 # Narrow networks by a name for the test: each of models/, and those arguments that change how time is read.
 VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     **{name: (name, models.narrow_arch(name)) for name in NAMES},
-    "utae-dates": ("utae", {**models.narrow_arch("utae"), "dates": True}),
     "fcn_convlstm-shared": (
         "fcn_convlstm",
         {**models.narrow_arch("fcn_convlstm"), "step_norm": "shared"},

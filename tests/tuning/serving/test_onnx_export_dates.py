@@ -10,8 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from data.pack.normalisation import Normalisation
+from models import create_model, list_models, narrow_arch, reads_dates
 from tests.support.dated_network import DatedNetwork
-from tuning.serving.network import LandslideProgram
+from tuning.serving.network import TOLERANCE, LandslideProgram
 from tuning.serving.onnx_export import save_program
 from tuning.serving.program import Program, load_program
 
@@ -51,6 +52,34 @@ def test_a_network_that_reads_dates_takes_any_number_of_acquisitions(tmp_path: P
         with torch.no_grad():
             wanted = program(torch.from_numpy(x), torch.from_numpy(days)).numpy()
         np.testing.assert_allclose(loaded(x, days), wanted, atol=1e-5)
+
+
+DATED = [
+    name for name in list_models() if reads_dates(create_model(name, 3, 4, **narrow_arch(name)))
+]
+
+
+@pytest.mark.parametrize("name", DATED)
+def test_file_of_each_network_that_reads_dates_predicts_as_the_network(
+    name: str, tmp_path: Path
+) -> None:
+    torch.manual_seed(0)
+    network = create_model(name, 3, 4, **narrow_arch(name))
+    program, loaded = export(network, tmp_path)
+    assert loaded.any_length
+    for batch, length, height, width in ((1, 1, 32, 32), (2, 4, 32, 64), (3, 15, 64, 32)):
+        rng = np.random.default_rng(length)
+        x = rng.normal(-9, 3, (batch, length, 3, height, width)).astype(np.float32)
+        days = (12 * np.arange(length) - 6 * length + 5 + np.zeros((batch, 1))).astype(np.float32)
+        days[-1, -1], x[0, 0, :2] = math.nan, np.nan
+        with torch.no_grad():
+            wanted = program(torch.from_numpy(x), torch.from_numpy(days)).numpy()
+        np.testing.assert_allclose(loaded(x, days), wanted, atol=TOLERANCE, rtol=0)
+        assert np.isfinite(wanted).all()
+
+
+def test_networks_that_read_dates_are_among_those_of_the_project() -> None:
+    assert {"siamese_diff", "unet_ltae", "utae_dates"} <= set(DATED)
 
 
 def test_dates_reach_the_exported_network(tmp_path: Path) -> None:
