@@ -20,14 +20,7 @@ NONE = "none"  # value of ``weights``: fresh ones
 
 
 class StackedNetwork(nn.Module):
-    """A network for images, given a series as an image of many channels.
-
-    Args:
-        network: Maps ``(B, T * C, H, W)`` to ``(B, 1, H, W)``.
-
-    Shape:
-        x ``(B, T, C, H, W)``, H and W multiples of 32 or less, as the network says; logits ``(B, 1, H, W)``.
-    """
+    """A network for images, given a series ``(B, T, C, H, W)`` as images of T * C channels; logits ``(B, 1, H, W)``."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
@@ -35,8 +28,13 @@ class StackedNetwork(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the logits ``(B, 1, H, W)`` of ``x (B, T, C, H, W)``."""
-        logits: Tensor = self.network(x.flatten(1, 2))
-        return logits
+        image = x.flatten(1, 2)
+        if (
+            self.training and len(x) == 1
+        ):  # batch norm of one number per channel, after a global pooling
+            image = image.expand(2, -1, -1, -1)
+        logits: Tensor = self.network(image)
+        return logits[: len(x)] if self.training else logits
 
 
 def load(reference: str, name: str) -> Architecture:

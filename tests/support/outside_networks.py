@@ -34,3 +34,9 @@ def write_tiny(folder: Path, more: str = "") -> str:
     (folder / "tiny.py").write_text(TINY + more)
     (folder / "layers_of_tiny.py").write_text(LAYERS)
     return f"{folder / 'tiny.py'}:TinyNet"
+
+
+def read_example() -> str:
+    """Return the text of ``my_net.py`` as docs/your_network.md shows it."""
+    page = (Path(__file__).parents[2] / "docs" / "your_network.md").read_text(encoding="utf-8")
+    return page.split("```python\n", 1)[1].split("```", 1)[0]

@@ -9,6 +9,7 @@ import pytest
 import rasterio
 
 from tests.faults.campaigns import Command
+from tests.support.outside_networks import read_example
 from tuning.predict.__main__ import main as predict
 from tuning.tracking.client import connect, find_runs, tracking_uri
 from tuning.tracking.model_digest import PROGRAM
@@ -62,16 +63,17 @@ def command(tmp_path_factory: pytest.TempPathFactory, twin: Path) -> Command:
     root = tmp_path_factory.mktemp("outside")
     (root / "warped.py").write_text(NETWORK)
     words = "--preset smoke --trials 1 --seeds 1 --cpus-per-trial 1"
-    network = f"{root / 'warped.py'}:Warped"
-    made = Command(root / "mlruns", ["--model", network, *words.split(), "--data", str(twin)])
+    (root / "my_net.py").write_text(read_example())
+    networks = [f"{root / 'warped.py'}:Warped", f"{root / 'my_net.py'}:MyNet"]
+    made = Command(root / "mlruns", ["--model", *networks, *words.split(), "--data", str(twin)])
     assert made.run() == 0, made.read_log()
     return made
 
 
 def test_network_is_trained_and_registered(command: Command) -> None:
     assert "warped can be exported: tiles of multiples of 1 px" in command.read_log()
-    assert list(command.read_table()["architecture"]) == ["warped"]
-    assert list(command.read_table()["model"]) == ["Warped"]
+    assert set(command.read_table()["architecture"]) == {"warped", "my_net"}
+    assert set(command.read_table()["model"]) == {"Warped", "MyNet"}
     client, experiment_id = connect(command.root)
     (version,) = client.search_model_versions(f"name='{NAME}'")
     runs = find_runs(client, experiment_id, kind="trial", study="warped")

@@ -13,6 +13,7 @@ from tuning.settings.lock import lock_campaign
 from tuning.settings.saved_campaigns import campaign_folder
 from tuning.settings.settings import Settings
 from tuning.tracking.client import tracking_uri
+from tuning.trial.networks import ship_networks
 
 
 def run_campaign(root: Path, settings: Settings, *, keep_pack: bool = False) -> CampaignOutcome:
@@ -34,8 +35,8 @@ def run_campaign(root: Path, settings: Settings, *, keep_pack: bool = False) -> 
     """
     with lock_campaign(campaign_folder(root, settings.campaign)):
         try:
-            _join_cluster(root, settings)
-            refused = check_networks(root, settings)
+            unfit = _join_cluster(root, settings)
+            refused = check_networks(root, settings, unfit)
             setup = CampaignSetup(root, settings, keep_pack=keep_pack, refused=refused)
             try:
                 return finish_campaign(setup, *Stages(setup).run())
@@ -46,10 +47,16 @@ def run_campaign(root: Path, settings: Settings, *, keep_pack: bool = False) -> 
             stop_ray()
 
 
-def _join_cluster(root: Path, settings: Settings) -> None:
-    """Check the shared storage, join the cluster and check its nodes, before any data is made."""
+def _join_cluster(root: Path, settings: Settings) -> dict[str, str]:
+    """Check the shared storage, join the cluster and check its nodes, before any data is made.
+
+    Returns:
+        Why a network from outside cannot be trained there, by its name.
+    """
     if settings.storage:
         check_shared_storage(SharedStorage(settings.storage))
     if (settings.address or settings.storage) and settings.models:
         start_ray(settings)
-        check_nodes(get_storage(root, settings), tracking_uri(root))
+        networks = ship_networks(settings.models)
+        return check_nodes(get_storage(root, settings), tracking_uri(root), networks)
+    return {}

@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 from models import list_models
@@ -17,7 +18,9 @@ from tuning.trial.status import is_finished, read_end
 logger = logging.getLogger(__name__)
 
 
-def check_networks(root: Path, settings: Settings) -> dict[str, str]:
+def check_networks(
+    root: Path, settings: Settings, unfit: Mapping[str, str] | None = None
+) -> dict[str, str]:
     """Export an untrained network of each architecture, with the arguments that its search tries first.
 
     An architecture of a resumed campaign that has a complete trial is not checked again.
@@ -25,6 +28,7 @@ def check_networks(root: Path, settings: Settings) -> dict[str, str]:
     Args:
         root: Output folder.
         settings: The user's settings.
+        unfit: Why architectures cannot be trained on the cluster, by their names.
 
     Returns:
         Why an architecture cannot be trained, by its name; nothing for those that can.
@@ -32,10 +36,10 @@ def check_networks(root: Path, settings: Settings) -> dict[str, str]:
     Raises:
         UnservableError: If nothing else is left to do.
     """
-    refused = {}
+    refused = dict(unfit or {})
     trained = find_trained(campaign_folder(root, settings.campaign) / "trials")
     for model in settings.models:
-        if model in trained:
+        if model in trained or model in refused:
             continue
         began = time.monotonic()
         arch = choose_first_arch(model, settings.preset)

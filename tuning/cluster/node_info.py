@@ -2,7 +2,7 @@
 
 import platform
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import metadata
 
 from data.io.errors import format_error
@@ -10,6 +10,7 @@ from data.io.shared_storage import SharedStorage
 from data.pack.node_cache import PackSource, fetch_pack
 from tuning.cluster.head import try_connection
 from tuning.train.environment import hash_code
+from tuning.trial.networks import ShippedNetwork, receive_networks
 
 # Packages that a result depends on; others may differ between nodes.
 PACKAGES = ("mlflow", "numpy", "optuna", "pandas", "ray", "scipy", "scikit-learn", "torch")
@@ -23,11 +24,13 @@ class NodeQuery:
         storage: Storage that all nodes share.
         token: Name of an object that the driver wrote there.
         tracker: URI of the MLflow server or its database; empty if only the driver's machine can use it.
+        networks: Networks from outside this project, with their source files.
     """
 
     storage: SharedStorage
     token: str
     tracker: str = ""
+    networks: tuple[ShippedNetwork, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,7 @@ class NodeReport:
         versions: Version by package; empty for a missing package.
         storage: The storage's error; empty if it is shared.
         tracker: The tracker's error; empty if it can be reached.
+        networks: Why a network from outside cannot be trained there, by its name.
     """
 
     host: str
@@ -49,6 +53,7 @@ class NodeReport:
     versions: Mapping[str, str]
     storage: str = ""
     tracker: str = ""
+    networks: Mapping[str, str] = field(default_factory=dict)
 
 
 def list_package_versions() -> dict[str, str]:
@@ -76,7 +81,17 @@ def report_node(query: NodeQuery, name: str = "") -> NodeReport:
         versions=list_package_versions(),
         storage=_try_storage(query, name),
         tracker=try_connection(query.tracker) if query.tracker else "",
+        networks={one.name: error for one in query.networks if (error := _try_network(one))},
     )
+
+
+def _try_network(network: ShippedNetwork) -> str:
+    """Import a network on this node; return the error, empty without one."""
+    try:
+        receive_networks([network])
+    except (OSError, ValueError) as error:
+        return format_error(error)
+    return ""
 
 
 def _try_storage(query: NodeQuery, name: str) -> str:

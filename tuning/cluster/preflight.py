@@ -26,6 +26,7 @@ from tuning.cluster.resources import gpu_fraction
 from tuning.settings.settings import Settings
 from tuning.train.environment import hash_code
 from tuning.trial.folder import Config
+from tuning.trial.networks import ShippedNetwork
 
 logger = logging.getLogger(__name__)
 
@@ -39,12 +40,18 @@ def get_storage(root: Path, settings: Settings) -> SharedStorage:
     return SharedStorage(settings.storage or str(root.resolve()))
 
 
-def check_nodes(storage: SharedStorage, tracker: str) -> None:
+def check_nodes(
+    storage: SharedStorage, tracker: str, networks: tuple[ShippedNetwork, ...] = ()
+) -> dict[str, str]:
     """Check that a campaign can run on every node, before any data is made.
 
     Args:
         storage: Storage that all nodes must share.
         tracker: MLflow's tracking URI.
+        networks: Networks from outside this project, which every node must be able to build.
+
+    Returns:
+        Why a network from outside cannot be trained on every node, by its name.
 
     Raises:
         ValueError: If a node differs from the driver or lacks something; the message has a line for each fault.
@@ -61,7 +68,7 @@ def check_nodes(storage: SharedStorage, tracker: str) -> None:
     storage.write(token, b"the driver's")
     markers = [f"{token}-{node['NodeID'][:12]}" for node in nodes]
     try:
-        query = NodeQuery(storage, token, server)
+        query = NodeQuery(storage, token, server, networks)
         reports = _run_on(nodes, report_node, lambda node: (query, node["NodeID"][:12]), CHECK_S)
         for node, marker in zip(nodes, markers, strict=True):
             faults += find_faults(node, reports[node["NodeID"]], storage, marker)
@@ -74,6 +81,22 @@ def check_nodes(storage: SharedStorage, tracker: str) -> None:
         len(nodes),
         ", ".join(sorted({_name(node) for node in nodes})),
     )
+    return _find_refused(nodes, reports)
+
+
+def _find_refused(
+    nodes: Sequence[Mapping[str, Any]], reports: Mapping[str, NodeReport | Exception]
+) -> dict[str, str]:
+    """Return a sentence for each network from outside that a node cannot build."""
+    refused: dict[str, str] = {}
+    for node in nodes:
+        report = reports[node["NodeID"]]
+        for name, error in report.networks.items() if isinstance(report, NodeReport) else ():
+            refused.setdefault(
+                name,
+                f"Every node must build the same network {name}, but node {_name(node)} does not: {error}",
+            )
+    return refused
 
 
 def find_faults(

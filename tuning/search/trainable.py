@@ -30,7 +30,6 @@ from tuning.trial.stage import SAMPLE_INDEX, StageJob
 from tuning.trial.status import is_finished, mark_failed
 from tuning.trial.sync import StopMarker, working_copy
 
-NETWORKS = "networks"  # folder in a node's cache
 REPORTED = ("epoch", "best_val_pr_auc", "val_pr_auc", "val_loss", "train_loss", "seconds")
 _OUT_OF_MEMORY = (
     "A trial must fit into the {}'s memory, but this one did not: {} "
@@ -127,7 +126,7 @@ def _check_code(job: StageJob) -> None:
 def _train(trials: Sequence[RunningTrial], job: StageJob) -> None:
     _check_stop(job.stop)
     _check_code(job)
-    receive_networks(job.networks, cache_folder() / NETWORKS)
+    receive_networks(job.networks)
     unfinished = [trial for trial in trials if not is_finished(trial.folder, job.stage)]
     path = Path(job.pack) if job.source is None else fetch_pack(job.source)
     pack = load_pack(path, check=False)  # checked by the driver, or as this node's copy

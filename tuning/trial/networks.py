@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from data.io.durable import write_atomically
+from data.pack.node_cache import cache_folder
 from models import get_architecture, list_models, recall_network
 from models.outside.locate import locate
 from tuning.trial.config import OUTSIDE
@@ -44,18 +45,19 @@ def ship_networks(models: Iterable[str]) -> tuple[ShippedNetwork, ...]:
     )
 
 
-def receive_networks(networks: Iterable[ShippedNetwork], folder: Path) -> None:
+def receive_networks(networks: Iterable[ShippedNetwork], folder: Path | None = None) -> None:
     """Make shipped networks known to this process.
 
     A file that is here with the same content is used where it is, because it may read other files beside it; else the copies.
 
     Args:
         networks: The networks.
-        folder: Where copies of their source files are kept.
+        folder: Where copies of their source files are kept (default: in this node's cache).
 
     Raises:
         ValueError: If a package is not installed here, has another version, or a file cannot be imported here.
     """
+    folder = folder or cache_folder() / "networks"
     for one in networks:
         root = None
         if one.sources and not _is_here(one):

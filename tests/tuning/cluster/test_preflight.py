@@ -22,6 +22,7 @@ from tuning.cluster.node_info import (
 )
 from tuning.cluster.preflight import find_faults
 from tuning.train.environment import hash_code
+from tuning.trial.networks import ShippedNetwork
 
 NODE = {"NodeManagerHostname": "n7", "NodeManagerAddress": "10.0.0.7", "NodeID": "ab" * 28}
 
@@ -61,6 +62,13 @@ def test_fault_names_the_node_and_the_remedy(
 ) -> None:
     (found,) = find_faults(NODE, replace(report[0], **change), report[1], "token-here")
     assert re.match(rf"node n7 \(10.0.0.7, abababab\) {fault}", found), found
+
+
+def test_network_that_a_node_cannot_build_is_named(tmp_path: Path) -> None:
+    storage = SharedStorage(str(tmp_path))
+    sent = ShippedNetwork("far", "far_package:Net", "0123456789ab", {})
+    reported = report_node(NodeQuery(storage, "token", networks=(sent,)), "here")
+    assert "No module named 'far_package'. Install" in reported.networks["far"]
 
 
 def test_different_package_is_named_with_both_versions(

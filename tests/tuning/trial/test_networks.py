@@ -1,5 +1,6 @@
 """The source files of networks from outside reach the processes that train them."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -45,3 +46,11 @@ def test_file_edited_meanwhile_is_not_used(tmp_path: Path) -> None:
     _registry._added.clear()
     receive_networks([sent], tmp_path / "cache")
     assert models.get_architecture(sent.name).digest == sent.digest
+
+
+def test_installed_package_of_another_version_is_refused_with_both_hashes(tmp_path: Path) -> None:
+    (sent,) = ship_networks([models.add_network(write_tiny(tmp_path / "there"))])
+    _registry._added.clear()
+    other = replace(sent, sources={}, digest="0123456789ab")
+    with pytest.raises(ValueError, match=f"hash 0123456789ab then, {sent.digest} now"):
+        receive_networks([other], tmp_path / "cache")

@@ -1,0 +1,115 @@
+"""Check a network against the contract, untrained: each law with pass or fail and the remedy.
+
+Exit codes: 0 = it keeps every law, 1 = it breaks one, 2 = it is not found.
+"""
+
+import argparse
+import json
+import sys
+from dataclasses import replace
+from typing import Any
+
+from models._registry import add_network, create_model, get_architecture
+from models.check.facts import list_facts
+from models.check.laws import LAWS, Law
+from models.check.subject import LawError, Subject, explain, find_multiple, is_dated, own_randomness
+from models.outside.locate import is_reference
+
+BUILD = "is built from in_channels, timesteps and its own arguments"
+SIZES = "takes tiles whose height and width are multiples of some power of 2 up to 128 px"
+
+
+def check(name: str, channels: int, timesteps: int, arch: dict[str, Any]) -> bool:
+    """Print each law with pass or fail, then facts; return whether the network keeps all.
+
+    Args:
+        name: Its name.
+        channels: Channels of its input, C.
+        timesteps: Acquisitions of its input, T.
+        arch: Its arguments.
+    """
+    subject = Subject(lambda: create_model(name, channels, timesteps, **arch), channels, timesteps)
+    with own_randomness():
+        remedy = "Correct its __init__, or the values of KNOWN_GOOD and SPACE."
+        if not _try(Law(BUILD, _build, remedy), subject):
+            return False
+        remedy = "Let its poolings and upsamplings fit each other, or pad inside the network."
+        if not _try(Law(SIZES, _describe_multiple, remedy), subject):
+            return False
+        subject = replace(subject, multiple=find_multiple(subject))
+        dated = is_dated(subject)
+        passed = [_try(law, subject) for law in LAWS if dated or not law.dated]
+        if all(passed):
+            for fact in list_facts(subject):
+                print(f"fact  {fact}")
+        return all(passed)
+
+
+def _build(subject: Subject) -> None:
+    subject.build()
+
+
+def _describe_multiple(subject: Subject) -> str:
+    return f"of {find_multiple(subject)} px"
+
+
+def _try(law: Law, subject: Subject) -> bool:
+    """Print whether a network keeps a law; return it."""
+    try:
+        fact = law.check(subject)
+    except LawError as error:
+        print(f"FAIL  {law.text}: {error}.\n      {law.remedy}", flush=True)
+        return False
+    except Exception as error:  # noqa: BLE001 - each network has errors of its own
+        print(f"FAIL  {law.text}: {explain(error).rstrip('.')}.\n      {law.remedy}", flush=True)
+        return False
+    print(f"pass  {law.text}{f' ({fact})' if fact else ''}", flush=True)
+    return True
+
+
+def parse_arch(words: list[str]) -> dict[str, Any]:
+    """Parse ``name=value``; a value is a number, true, false, or a text.
+
+    Raises:
+        ValueError: If a word has another form.
+    """
+    arch = {}
+    for word in words:
+        name, equals, text = word.partition("=")
+        if not equals or not name.isidentifier():
+            raise ValueError(f"An argument of a network must be NAME=VALUE, but got {word!r}.")
+        try:
+            arch[name] = json.loads(text)
+        except ValueError:
+            arch[name] = text
+    return arch
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Check one network; return the exit code."""
+    parser = argparse.ArgumentParser("python -m models.check", description=__doc__)
+    parser.add_argument("network", help="package.module:Class, path/to/file.py:Class, or a name")
+    parser.add_argument("--channels", type=int, default=4, help="channels, C (default: 4)")
+    parser.add_argument("--timesteps", type=int, default=4, help="acquisitions, T (default: 4)")
+    parser.add_argument(
+        "--arch",
+        nargs="+",
+        default=[],
+        metavar="NAME=VALUE",
+        help="its arguments (default: those that a search tries first)",
+    )
+    args = parser.parse_args(argv)
+    try:
+        arch = parse_arch(args.arch)
+        name = add_network(args.network) if is_reference(args.network) else args.network
+        made = get_architecture(name)
+    except ValueError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    arch = {**made.known_good, **arch}
+    print(f"{made.paper_name} ({made.name}) of {made.place}, arguments {arch}")
+    return 0 if check(name, args.channels, args.timesteps, arch) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
