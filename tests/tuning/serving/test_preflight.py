@@ -13,7 +13,7 @@ from data.pack.channels import SAR_CHANNELS
 from models import known_good
 from tests.support.served_fixtures import ARCH
 from tuning.serving import onnx_export, preflight
-from tuning.serving.network import make_structure
+from tuning.serving.network import TOLERANCE, make_structure
 from tuning.serving.preflight import (
     BUILD,
     EXPORT,
@@ -110,9 +110,13 @@ def check(monkeypatch: pytest.MonkeyPatch, make: Callable[..., nn.Module]) -> in
         (
             Counting,
             EXPORT,
-            r"An exported program must equal its network to 0\.0001, but differs .+",
+            rf"An exported program must equal its network to {TOLERANCE}, but differs .+",
         ),
-        (Endless, EXPORT, r"An exported program must equal its network to 0\.0001, but differs .+"),
+        (
+            Endless,
+            EXPORT,
+            rf"An exported program must equal its network to {TOLERANCE}, but differs .+",
+        ),
         (Noting, STORE, r"A network's state must be tensors, but got: 'dict' object has .+"),
         (Classes, SHAPE, r"of x \(2, 2, 4, 32, 64\) it makes \(2, 2, 32, 64\)"),
         (Dictionary, SHAPE, r"of x \(2, 2, 4, 32, 64\) it makes dict"),
