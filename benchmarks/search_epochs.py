@@ -43,7 +43,6 @@ from tuning.trial.stage import METRIC, Stage, StageJob
 
 AIM = 0.25
 TILES_PER_PART = 16
-NARROW = {"arch.width": [8], "arch.depth": [3]}
 CPU = torch.device("cpu")
 
 
@@ -62,7 +61,7 @@ class Trainer:
 
     def __init__(self, pack: Pack, root: Path, trials: int, epochs: int) -> None:
         self.pack, self.root, self.trials, self.epochs = pack, root, trials, epochs
-        self.space = make_space("unet", NARROW)
+        self.space = make_space("unet", "sizes")
         fixed = make_config(pack, 42) | {"epochs": epochs, "patience": epochs}
         self.fixed = {
             name: value for name, value in fixed.items() if name not in (*self.space, "arch")

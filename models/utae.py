@@ -9,8 +9,8 @@ these numbers; no code was copied.
 As run and as designed differ in the dates. The paper adds each acquisition's day to the attention's input; in the data
 set's code those lines are commented out in every version, so the network that was run cannot tell the order of its
 acquisitions, or before from after the event (``dates=False``, published). ``dates=True`` is the design, with days from the
-event instead of days from a fixed date; `models.utae_dates` is that network. As run, the encoder also computed each block twice, to learn the shape of its
-output; here it does not.
+event instead of days from a fixed date; `models.utae_dates` is that network. As run, the encoder also computed each block
+twice, to learn the shape of its output; here it does not.
 """
 
 from typing import Any

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from data.pack.normalisation import Normalisation
+from models import apply_network
 from tuning.serving.network import make_program
 from tuning.serving.onnx_export import save_program
 from tuning.serving.stored_network import write_network
@@ -33,7 +34,8 @@ def write_checkpoint(folder: Path, **changes: Any) -> TrialFolder:
         if isinstance(module, torch.nn.BatchNorm2d | torch.nn.BatchNorm3d):
             module.momentum = 1.0
     with torch.no_grad():  # batch statistics of noise, so that predictions differ between pixels
-        model(torch.randn(4, config["timesteps"], len(config["channels"]), 32, 32))
+        x = torch.randn(4, config["timesteps"], len(config["channels"]), 32, 32)
+        apply_network(model, x, 12.0 * torch.arange(-1, config["timesteps"] - 1).repeat(4, 1) - 5)
     trial_folder = TrialFolder(folder)
     norm = asdict(make_norm(tuple(config["channels"])))
     content = {"config": config, "model": model.state_dict(), "norm": norm}

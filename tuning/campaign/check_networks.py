@@ -12,6 +12,7 @@ from tuning.settings.saved_campaigns import campaign_folder
 from tuning.settings.settings import Settings
 from tuning.trial.entry import list_trials
 from tuning.trial.folder import Config, TrialFolder
+from tuning.trial.recipe import SEARCHED
 from tuning.trial.search_space import compose, first_sample, make_space
 from tuning.trial.status import is_finished, read_end
 
@@ -42,7 +43,7 @@ def check_networks(
         if model in trained or model in refused:
             continue
         began = time.monotonic()
-        arch = choose_first_arch(model, settings.preset)
+        arch = choose_first_arch(model, settings.preset, settings.recipe)
         try:
             multiple = check_network(model, arch, settings.channels, settings.timesteps)
         except UnservableError as error:
@@ -57,9 +58,9 @@ def check_networks(
     return refused
 
 
-def choose_first_arch(model: str, preset: str) -> Config:
-    """Return the arguments of an architecture that its search tries first with a preset."""
-    space = make_space(model, get_preset(preset).narrow)
+def choose_first_arch(model: str, preset: str, recipe: str = SEARCHED) -> Config:
+    """Return the arguments of an architecture that its search tries first with a preset and a recipe."""
+    space = make_space(model, get_preset(preset).narrow, recipe)
     arch: Config = compose(first_sample(model, space), {})["arch"]
     return arch
 

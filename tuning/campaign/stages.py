@@ -22,6 +22,7 @@ from tuning.trial.disk import drop_checkpoints
 from tuning.trial.entry import list_entries, write_entry
 from tuning.trial.folder import Config, TrialFolder
 from tuning.trial.networks import describe_outside, ship_networks
+from tuning.trial.recipe import fix_recipe
 from tuning.trial.search_space import compose, first_sample, make_key
 from tuning.trial.stage import Stage, StageJob
 
@@ -85,6 +86,7 @@ class Stages:
             "seed": self.settings.search_seed,
             "split": fold,
             "data": self.setup.pack.hash,
+            **fix_recipe(self.settings.recipe),
         }
 
     def _trial_resources(self, model: str, resources: Resources, seeds: int = 1) -> Resources:

@@ -92,7 +92,9 @@ class CampaignSetup:
             self.pack, self.splits = prepare_data(
                 self.root, settings, self.preset, kept, keep_pack=keep_pack
             )
-            self.scope = make_scope(self.splits, settings.search)
+            self.scope = make_scope(
+                self.splits, settings.search, settings.recipe, self.preset.narrow != "none"
+            )
             self.context = self._make_context()
             data = describe_data(self.pack, self.splits, settings)
             self.sender = MLflowSender(self.root, self.context, data)
@@ -127,7 +129,9 @@ class CampaignSetup:
 
     def space(self, model: str) -> dict[str, Domain]:
         """Return the search space of an architecture in this campaign."""
-        return restrict_space(make_space(model, self.preset.narrow), self.dates)
+        return restrict_space(
+            make_space(model, self.preset.narrow, self.settings.recipe), self.dates
+        )
 
     def _open_runs(self) -> None:
         with tracker_errors(tracking_uri(self.root)):

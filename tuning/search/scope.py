@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 
 from data.io.safe_json import is_number, parse_object, refused_error, show_value
 from data.splits import Split, check_split
+from tuning.trial.recipe import RECIPES, SEARCHED, describe_recipe
 
 SCOPE_TAG = "search_scope"  # tag of a campaign's run: a SearchScope as JSON
 _MAX_FOLDS, _MAX_TILES = 100, 10_000_000
@@ -26,6 +27,8 @@ class SearchScope:
         tested: Number of test tiles of all folds.
         val: Those of them that are val of a search that chose hyperparameters for another fold.
         train: The same for train.
+        recipe: One of ``tuning.trial.recipe.RECIPES``: only with the first was anything searched.
+        narrowed: Whether the preset makes the networks of another recipe narrower than published.
     """
 
     searched: tuple[str, ...]
@@ -33,6 +36,8 @@ class SearchScope:
     tested: int
     val: int
     train: int
+    recipe: str = SEARCHED
+    narrowed: bool = False
 
     @property
     def once(self) -> bool:
@@ -41,6 +46,8 @@ class SearchScope:
 
     def describe(self) -> str:
         """Return the scope in sentences."""
+        if self.recipe != SEARCHED:
+            return describe_recipe(self.recipe, narrowed=self.narrowed)
         if self.folds == 1:
             return "Hyperparameters of the networks were searched on the train and val tiles of the split."
         if not self.once:
@@ -59,18 +66,24 @@ class SearchScope:
         return json.dumps(asdict(self))
 
 
-def make_scope(splits: Sequence[Split], mode: str) -> SearchScope:
+def make_scope(
+    splits: Sequence[Split], mode: str, recipe: str = SEARCHED, narrowed: bool = False
+) -> SearchScope:
     """Return the scope of a campaign's search.
 
     Args:
         splits: The split of every fold.
         mode: ``once`` or ``per-fold``.
+        recipe: One of ``tuning.trial.recipe.RECIPES``; without a search nothing is learnt from a test tile.
+        narrowed: Whether the preset makes the networks narrower than published.
     """
     names, tested = tuple(split.name for split in splits), {t for s in splits for t in s.test}
+    if recipe != SEARCHED:
+        return SearchScope(names[:1], len(splits), len(tested), 0, 0, recipe, narrowed)
     if mode == "per-fold" or len(splits) == 1:
         return SearchScope(names, len(splits), len(tested), 0, 0)
-    seen = [len(tested.intersection(part)) for part in (splits[0].val, splits[0].train)]
-    return SearchScope(names[:1], len(splits), len(tested), *seen)
+    val, train = (len(tested.intersection(part)) for part in (splits[0].val, splits[0].train))
+    return SearchScope(names[:1], len(splits), len(tested), val, train)
 
 
 def read_scope(tags: Mapping[str, str], place: str) -> SearchScope | None:
@@ -91,4 +104,9 @@ def read_scope(tags: Mapping[str, str], place: str) -> SearchScope | None:
         raise refused_error(rule, show_value(content), where)
     for name in names:
         check_split(name)
-    return SearchScope(tuple(names), *(int(content[name]) for name in limits))
+    recipe = content.get("recipe", SEARCHED)  # absent in campaigns of an earlier release
+    if recipe not in RECIPES:
+        raise refused_error("A search's scope must name a recipe", show_value(recipe), where)
+    folds, tested, val, train = (int(content[name]) for name in limits)
+    narrowed = content.get("narrowed") is True
+    return SearchScope(tuple(names), folds, tested, val, train, recipe, narrowed)

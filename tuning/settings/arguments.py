@@ -95,6 +95,12 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
         help="search trials of each architecture (default: as in the preset)",
     )
     add(
+        "--recipe",
+        metavar="searched|published",
+        help="search hyperparameters, or train each network with its published arguments and the training settings of the data "
+        "set's authors (default: searched)",
+    )
+    add(
         "--baseline-trials",
         type=int,
         metavar="N",

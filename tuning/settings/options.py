@@ -12,7 +12,7 @@ from data.pack.augmentation import parse_augment
 from data.pack.channels import choose_channels
 from data.splits import is_cross_validation, store_split
 from tuning.settings.dates import default_steps, default_timesteps
-from tuning.settings.presets import SEARCH_SEED, get_preset
+from tuning.settings.presets import SEARCH_SEED, Preset, get_preset
 from tuning.settings.regions import add_shots, choose_campaign_regions, normalise_events
 from tuning.settings.saved_campaigns import (
     campaign_folder,
@@ -30,6 +30,8 @@ from tuning.settings.settings import (
     describe_networks,
 )
 from tuning.train.fit import choose_device
+from tuning.trial.recipe import AUGMENT as RECIPE_AUGMENT
+from tuning.trial.recipe import SEARCHED, check_recipe
 from tuning.trial.status import count_finished
 
 AUGMENT = ("turn", "cut=0.5")  # by default
@@ -72,6 +74,8 @@ def settings_from_options(options: dict[str, Any], root: Path) -> Settings:
         "address": os.environ.get("RAY_ADDRESS"),
         "search_seed": SEARCH_SEED,
     }
+    if options.get("recipe", SEARCHED) != SEARCHED:
+        defaults |= _follow_recipe(options, preset)
     channels = choose_channels(options.pop("channels", ["s1"]))
     steps = options.get("steps") or default_steps(options.get("data", TWIN), channels)
     defaults |= {"steps": steps, "timesteps": default_timesteps(steps, preset.timesteps)}
@@ -86,6 +90,7 @@ def settings_from_options(options: dict[str, Any], root: Path) -> Settings:
         options["split"] = store_split(Path(options["split"]), root / PACKS)
     chosen |= _choose_regions(options)
     per_fold = name == "paper" and is_cross_validation(chosen["split"])
+    per_fold &= options.get("recipe", SEARCHED) == SEARCHED
     defaults["search"] = "per-fold" if per_fold else "once"
     check_no_keys(options.get("storage", ""))
     if "://" not in options.get("storage", "://"):
@@ -99,6 +104,23 @@ def settings_from_options(options: dict[str, Any], root: Path) -> Settings:
         return replace(load_settings(root, unfinished), stack_seeds=settings.stack_seeds)
     save_settings(root, settings)
     return settings
+
+
+def _follow_recipe(options: dict[str, Any], preset: Preset) -> dict[str, Any]:
+    """Return the settings that a recipe without a search has, and set its augmentation.
+
+    Raises:
+        ValueError: If the recipe is unknown, or the user gave an option that contradicts it.
+    """
+    check_recipe(options["recipe"])
+    if extra := [name for name in ("trials", "search", "augment") if name in options]:
+        raise ValueError(
+            f"--recipe {options['recipe']} trains with the published settings, without a search and with its own augmentation, "
+            f"but also got --{', --'.join(extra)}. Omit them, or choose --recipe {SEARCHED}."
+        )
+    options["augment"] = RECIPE_AUGMENT
+    # Baselines are searched all the same.
+    return {"trials": 1, "baseline_trials": preset.trials}
 
 
 def take_keep_pack(options: dict[str, Any]) -> bool:

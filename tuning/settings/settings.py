@@ -25,6 +25,7 @@ from tuning.settings.presets import SEEDS, get_preset
 from tuning.settings.regions import check_split_regions, check_tiles, read_events
 from tuning.statistics.blocks import BLOCK_TILES
 from tuning.statistics.family import MARGIN
+from tuning.trial.recipe import PUBLISHED, SEARCHED, check_recipe
 
 TWIN = "twin"
 TILE_M2 = float(TILE_PX * PIXEL_M) ** 2
@@ -71,6 +72,7 @@ class Settings:
         block_tiles: Edge in tiles of the spatial blocks that are resampled.
         mmu: Minimum mapping unit of landslides as objects, in m2.
         search_seed: Seed of the search trials; saved, so that a resumed campaign finds its trials.
+        recipe: ``searched`` hyperparameters, or the ``published`` ones, one trial of each network.
         allow_dates: Whether networks may read dates that tell annotated tiles from others.
         baseline_trials: Samples of each baseline's search, as many as *trials* if None; 1 takes the untuned values.
         networks: ``reference``, ``digest`` and ``title`` of each architecture from outside this project, by its key.
@@ -106,6 +108,7 @@ class Settings:
     search_seed: int = LEGACY_SEARCH_SEED
     baseline_trials: int | None = None
     networks: dict[str, dict[str, str]] = field(default_factory=dict)
+    recipe: str = SEARCHED
     allow_dates: bool = False
 
 
@@ -177,6 +180,11 @@ def check_settings(settings: Settings) -> None:
     """
     check_safe_name("campaign", settings.campaign)
     get_preset(settings.preset)
+    check_recipe(settings.recipe)
+    if settings.recipe == PUBLISHED and settings.trials != 1:
+        raise ValueError(
+            f"--recipe {PUBLISHED} has one trial of each network, but got trials={settings.trials}. Leave --trials out."
+        )
     check_splits(settings.split)
     _check_inputs(settings)
     check_split_regions(settings.split, settings.regions)

@@ -1,6 +1,7 @@
 """One optimizer step: forward in half precision on a GPU, loss, backward, gradient clipping, AdamW on a schedule."""
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -10,6 +11,7 @@ from data.pack.dataset import Batch
 from models import apply_network
 from tuning.train.losses import bce_dice
 from tuning.trial.folder import Config
+from tuning.trial.recipe import CONSTANT, COSINE
 
 WARMUP = 0.05  # share of all steps over which the learning rate rises
 FINAL_LR = 0.01  # learning rate of the last step, as a share of the config's
@@ -28,6 +30,13 @@ def lr_factor(step: int, total_steps: int) -> float:
     return FINAL_LR + (1 - FINAL_LR) * 0.5 * (1 + math.cos(math.pi * done))
 
 
+def choose_factor(config: Config, total_steps: int) -> Callable[[int], float]:
+    """Return the factor of the learning rate by step: that of `lr_factor`, or always 1 for a constant schedule."""
+    if config.get("schedule", COSINE) == CONSTANT:
+        return lambda step: 1.0
+    return lambda step: lr_factor(step, total_steps)
+
+
 class TrainingStep:
     """Trains a network batch by batch.
 
@@ -42,7 +51,7 @@ class TrainingStep:
         self, config: Config, model: nn.Module, total_steps: int, device: torch.device
     ) -> None:
         self.config, self.model, self.device = config, model, device
-        self.total_steps = total_steps
+        self._factor = choose_factor(config, total_steps)
         cuda = device.type == "cuda"
         self.optimizer = torch.optim.AdamW(
             model.parameters(),
@@ -53,9 +62,7 @@ class TrainingStep:
         )
         # The first steps run before their CUDA graph is captured; torch would warn about that.
         self.optimizer._warned_capturable_if_run_uncaptured = True
-        self.scheduler = torch.optim.lr_scheduler.LambdaLR(
-            self.optimizer, lambda step: lr_factor(step, total_steps)
-        )
+        self.scheduler = torch.optim.lr_scheduler.LambdaLR(self.optimizer, self._factor)
         self._move_lr_to_gpu()
         self.half = torch.bfloat16 if cuda and torch.cuda.is_bf16_supported() else torch.float16
         self.scaler = torch.amp.GradScaler(device.type, enabled=cuda and self.half == torch.float16)
@@ -71,7 +78,7 @@ class TrainingStep:
     @property
     def lr(self) -> float:
         """Learning rate of the next step."""
-        return float(self.config["lr"] * lr_factor(self.scheduler.last_epoch, self.total_steps))
+        return float(self.config["lr"] * self._factor(self.scheduler.last_epoch))
 
     def loss(self, logits: Tensor, mask: Tensor) -> Tensor:
         """Return the config's loss."""

@@ -12,6 +12,8 @@ from typing import Any
 from data.io.errors import unknown_name
 from models import known_good, move_into, search_space
 from models import narrow as narrow_lists
+from tuning.trial.recipe import PUBLISHED, SEARCHED, check_recipe, publish_arch
+from tuning.trial.recipe import TRAINING as PUBLISHED_TRAINING
 
 # How a search space is made shorter for two cores by a network's NARROW lists: not, its numbers alone, or all of them.
 NARROWINGS = ("none", "sizes", "all")
@@ -44,27 +46,32 @@ KNOWN_GOOD: dict[str, Any] = {
 }
 
 
-def make_space(model: str, narrow: str = "none") -> dict[str, Domain]:
+def make_space(model: str, narrow: str = "none", recipe: str = SEARCHED) -> dict[str, Domain]:
     """Merge the hyperparameters of training and of a model into one flat search space.
 
     Args:
         model: Name of an architecture.
         narrow: One of ``NARROWINGS``: whether the model's own ``NARROW`` lists replace those of its ``SPACE``.
+        recipe: One of ``RECIPES``; ``published`` leaves one value of each.
 
     Returns:
         Domain by flat name.
 
     Raises:
-        ValueError: If *narrow* is unknown.
+        ValueError: If *narrow* or *recipe* is unknown.
     """
+    check_recipe(recipe)
     if narrow not in NARROWINGS:
         raise ValueError(unknown_name("narrowing", narrow, NARROWINGS))
-    lists = search_space(model)
     shorter = narrow_lists(model) if narrow != "none" else {}
     if narrow == "sizes":
         shorter = {name: values for name, values in shorter.items() if _are_numbers(values)}
     space: dict[str, Domain] = dict(TRAINING)
-    return space | {f"{ARCH}{name}": shorter.get(name, values) for name, values in lists.items()}
+    lists = {name: shorter.get(name, values) for name, values in search_space(model).items()}
+    if recipe == PUBLISHED:
+        space |= {name: [value] for name, value in PUBLISHED_TRAINING.items()}
+        lists |= publish_arch(model, shorter)
+    return space | {f"{ARCH}{name}": values for name, values in lists.items()}
 
 
 def _are_numbers(values: list[Any]) -> bool:
@@ -74,7 +81,7 @@ def _are_numbers(values: list[Any]) -> bool:
 def first_sample(model: str, space: Mapping[str, Domain]) -> dict[str, Any]:
     """Return the sample of trial 0: the known-good values, moved into a narrowed space."""
     good = KNOWN_GOOD | {f"{ARCH}{name}": value for name, value in known_good(model).items()}
-    return {name: _nearest(good[name], domain) for name, domain in space.items()}
+    return {name: _nearest(good.get(name), domain) for name, domain in space.items()}
 
 
 def _nearest(value: Any, domain: Domain) -> Any:

@@ -49,6 +49,20 @@ def test_a_single_split_is_searched_on_itself(splits: list[Split]) -> None:
         assert scope.describe().endswith("on the train and val tiles of the split.")
 
 
+def test_nothing_is_said_to_be_searched_with_a_recipe_of_fixed_values(splits: list[Split]) -> None:
+    for mode in ("once", "per-fold"):
+        scope = make_scope(splits, mode, "published", narrowed=True)
+        assert (scope.searched, scope.val, scope.train) == (("blocks:5/1",), 0, 0)
+        assert scope.describe().startswith("No hyperparameter was searched (`--recipe published`)")
+        assert "narrowed by the preset" in scope.describe()
+        assert read_scope({SCOPE_TAG: scope.to_tag()}, "run 1") == scope
+    content = json.loads(make_scope(splits, "once").to_tag()) | {"recipe": "guessed"}
+    with pytest.raises(ValueError, match=r"scope must name a recipe, but got 'guessed'"):
+        read_scope({SCOPE_TAG: json.dumps(content)}, "run 1")
+    del content["recipe"], content["narrowed"]  # of an earlier release
+    assert read_scope({SCOPE_TAG: json.dumps(content)}, "run 1") == make_scope(splits, "once")
+
+
 def test_scope_travels_as_a_tag(splits: list[Split]) -> None:
     for mode in ("once", "per-fold"):
         scope = make_scope(splits, mode)

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from models import create_model, list_models, narrow_arch, reads_dates
+from models import create_model, list_models, narrow_arch, published, reads_dates
 from tests.support.served_fixtures import ARCH, write_checkpoint
 from tuning.metrics.histogram import edges
 from tuning.metrics.recalibration import Calibration
@@ -58,7 +58,7 @@ def save_and_load(program: LandslideProgram, checkpoint: Checkpoint, file: Path)
 
 
 def test_every_architecture_has_a_case() -> None:
-    networks = {name: create_model(name, 4, 4, **narrow_arch(name)) for name in list_models()}
+    networks = {name: create_model(name, 4, 4, **published(name)) for name in list_models()}
     assert sorted(CASES) == [name for name in networks if not reads_dates(networks[name])]
 
 

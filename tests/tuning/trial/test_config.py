@@ -48,6 +48,7 @@ CASES: list[tuple[dict[str, Any], str]] = [
     ({"split": "file:../../x"}, "must be file:<12 hexadecimal digits>"),
     ({"split": {}}, r"split must be a name, but got \{\}"),
     ({"steps": 1}, "Unknown steps 1"),
+    ({"schedule": "cosin"}, r"Unknown schedule 'cosin'\. Did you mean 'cosine'\?"),
     ({"norm": "norm.json"}, r"Unknown norm 'norm\.json'"),
     ({"data": "../pack"}, r"data must be a pack's hash, but got '\.\./pack'"),
     ({"note": {"deep": {}}}, "'note' must be a text or a number"),
