@@ -34,8 +34,9 @@ def write_checkpoint(folder: Path, **changes: Any) -> TrialFolder:
         if isinstance(module, torch.nn.BatchNorm2d | torch.nn.BatchNorm3d):
             module.momentum = 1.0
     with torch.no_grad():  # batch statistics of noise, so that predictions differ between pixels
+        days = 12.0 * (torch.arange(config["timesteps"]) - config["timesteps"] // 2) + 5
         x = torch.randn(4, config["timesteps"], len(config["channels"]), 32, 32)
-        apply_network(model, x, 12.0 * torch.arange(-1, config["timesteps"] - 1).repeat(4, 1) - 5)
+        apply_network(model, x, days.repeat(4, 1))
     trial_folder = TrialFolder(folder)
     norm = asdict(make_norm(tuple(config["channels"])))
     content = {"config": config, "model": model.state_dict(), "norm": norm}

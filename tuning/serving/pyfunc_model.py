@@ -170,7 +170,7 @@ class LandslideModel(PythonModel):
                 "An event belongs to a tile's path, but got one with an array. Omit it."
             )
         days = None
-        if isinstance(model_input, Mapping):
+        if isinstance(model_input, Mapping) or self.program.reads_dates:
             model_input, days = self._take_days(model_input)
         try:
             return to_numbers(model_input), None if days is None else to_numbers(days)
@@ -183,12 +183,16 @@ class LandslideModel(PythonModel):
                 f"{got}: {error}."
             ) from error
 
-    def _take_days(self, given: Mapping[str, Any]) -> tuple[Any, Any]:
+    def _take_days(self, given: Any) -> tuple[Any, Any]:
+        """Return the array and the days of a dictionary."""
         names = (INPUT, DAYS) if self.program.reads_dates else (INPUT,)
-        if set(given) != set(names):
+        if not isinstance(given, Mapping) or set(given) != set(names):
+            got = ", ".join(map(str, given)) if isinstance(given, Mapping) else type(given).__name__
+            reads = "The network reads dates: the" if self.program.reads_dates else "The"
             raise InputError(
-                f"The input must have {' and '.join(names)}, but got {', '.join(map(str, given)) or 'nothing'}. Pass "
-                f"{{{', '.join(f'{name!r}: …' for name in names)}}}."
+                f"{reads} input must have {' and '.join(names)}, but got {got or 'nothing'}. Pass "
+                f"{{{', '.join(f'{name!r}: …' for name in names)}}}"
+                f"{', days from the event to each acquisition, shape (B, T)' if DAYS in names else ''}."
             )
         return given[INPUT], given.get(DAYS)
 

@@ -34,6 +34,7 @@ from tuning.serving.network import (
     make_example,
     make_example_days,
     make_program,
+    takes_any_length,
 )
 from tuning.serving.onnx_export import ExportError, save_program
 from tuning.serving.program import DAYS, INPUT
@@ -183,7 +184,9 @@ def save_model(
             python_model=str(code),
             artifacts={"program": str(network), "facts": str(facts), **files},
             mlflow_model=meta,
-            signature=_make_signature(program, series),
+            signature=_make_signature(
+                program, -1 if takes_any_length(program, multiple) else series
+            ),
             input_example=_make_example(program, norm, series, multiple),
             model_config={"device": "auto"},
             pip_requirements=[f"{name}=={version(name).split('+')[0]}" for name in REQUIRED],

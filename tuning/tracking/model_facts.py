@@ -9,8 +9,10 @@ from mlflow.models import Model
 
 from data.tiles import ACQUISITIONS
 from data.tiles.regions import read_regions
+from models import reads_dates
 from tuning.metrics.recalibration import Calibration, fit_calibration
 from tuning.serving.network import count_input_dates, list_input_steps
+from tuning.serving.program import DAYS, INPUT
 from tuning.train.checkpoints import Checkpoint
 from tuning.trial.folder import Config, TrialFolder
 
@@ -109,6 +111,9 @@ def describe_network(
         "channels": " ".join(norm.channels),
         "unit": "gamma nought in dB; heights in m, slopes in degrees; NaN = no data",
         "acquisitions": describe_acquisitions(checkpoint.config),
+        DAYS: "from the event to each acquisition, negative before it; NaN = none"
+        if reads_dates(checkpoint.model)
+        else "",
         "normalisation": f"inside the graph, {norm.kind}: mean {list(norm.mean)}, std {list(norm.std)}",
         "threshold": facts["threshold"],
         "licence": LICENCES.get(str(known.get("data", "")), ""),
@@ -140,15 +145,21 @@ def make_file_card(texts: Mapping[str, str], multiple: int) -> str:
         texts: Of :func:`describe_network`.
         multiple: Height and width of the input are multiples of it, px.
     """
+    days = ""
+    if DAYS in texts:
+        days = (
+            f" and `{DAYS}` `(B, T)`, days from the event to each acquisition (NaN = none), any T"
+        )
+    given = f'{{"{INPUT}": x, "{DAYS}": days}}' if days else f'{{"{INPUT}": x}}'
     warning = "\n\n**Learnt from synthetic tiles: its maps say nothing about real places.**"
     rows = "\n".join(f"| {name} | {text} |" for name, text in texts.items() if name != "config")
     return (
         f"# {texts['model']}: landslide probability of each 10 m pixel from a Sentinel-1 time series"
         f"{warning if texts.get('data') == 'synthetic' else ''}\n\n"
         "`model.onnx` holds the network with its normalisation and calibration; `weights.safetensors` and `config.json` hold it "
-        f"for torch. Input `x` `(B, T, C, H, W)`, float32, height and width multiples of {multiple} px; output `probability` "
+        f"for torch. Input `x` `(B, T, C, H, W)`, float32, height and width multiples of {multiple} px{days}; output `probability` "
         "`(B, H, W)`.\n\n"
         "```python\nimport onnxruntime\n\n"
-        'session = onnxruntime.InferenceSession("model.onnx")\n(probs,) = session.run(None, {"x": x})\n```\n\n'
+        f'session = onnxruntime.InferenceSession("model.onnx")\n(probs,) = session.run(None, {given})\n```\n\n'
         f"| fact | value |\n|---|---|\n{rows}\n"
     )

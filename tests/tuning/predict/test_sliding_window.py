@@ -1,6 +1,7 @@
 """A map equals the network's prediction, whatever its windows."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from data.pack.dataset import TileDataset
 from data.scene.base import InputSpec, Scene
 from data.scene.datacube import open_cube
 from data.scene.tile_mosaic import Mosaic, open_mosaic
+from models import narrow_arch
 from tests.support.cube_files import change_all, make_groups, write_netcdf
 from tests.support.served_fixtures import make_norm, write_checkpoint, write_network_files
 from tuning.predict.ensemble import Member
@@ -267,6 +269,29 @@ def test_an_event_network_reads_only_its_dates(tmp_path: Path) -> None:
     x = np.stack(layers, axis=1).clip(max=0).astype(np.float16).astype(np.float32)[None]
     np.testing.assert_allclose(found, member.program(x)[0], atol=1e-5)
     assert select_even_steps(2) == [0, 14]
+
+
+@pytest.mark.parametrize("steps", ["event", "even"])
+def test_a_network_that_reads_dates_maps_tiles_with_those_of_training(
+    quad: Path, tmp_path: Path, steps: str
+) -> None:
+    changes = {"model": "unet_ltae", "arch": narrow_arch("unet_ltae"), "steps": steps}
+    member = make_member(tmp_path / "dated", **changes)
+    pack, network = make_pack(quad, tmp_path), load_checkpoint(tmp_path / "dated" / "best.pt")
+    tiles = TileDataset(pack, pack.tile_ids, network.norm, 4, CPU, steps)
+    batch = tiles.batch(range(4))
+    probs = predict(network.model, batch).numpy()
+    scene = open_mosaic(quad, member.spec)
+    found = map_whole(scene, [member], overlap=2)["probability"]
+    shifted = predict(network.model, replace(batch, days=batch.days - 40)).numpy()
+    for (row, column), tile_id in scene.tiles.items():
+        inside = (
+            slice(row * 128 + 1, row * 128 + 127),
+            slice(column * 128 + 1, column * 128 + 127),
+        )
+        own = pack.tile_ids.index(tile_id)
+        np.testing.assert_allclose(found[inside], probs[own, 1:-1, 1:-1], atol=1e-4)
+        assert np.abs(shifted[own] - probs[own]).max() > 1e-3
 
 
 def test_networks_with_different_inputs_are_no_ensemble(tmp_path: Path, member: Member) -> None:
