@@ -142,6 +142,11 @@ def choose_input_steps(
 def place_steps(steps: Sequence[int], length: int) -> list[int]:
     """Return an acquisition for each of *length* dates, with *steps* at the evenly spread ones, which a network selects."""
     read = list(range(length))
-    for place, step in zip(np.linspace(0, length - 1, len(steps)).round(), steps, strict=True):
-        read[int(place)] = step
+    for place, step in zip(find_places(len(steps), length), steps, strict=True):
+        read[place] = step
     return read
+
+
+def find_places(count: int, length: int) -> list[int]:
+    """Return *count* evenly spread places of *length*, the first and the last included."""
+    return [int(place) for place in np.linspace(0, length - 1, count).round()]

@@ -20,6 +20,7 @@ from tuning.serving.tile_dates import (
     check_repeats,
     choose_input_steps,
     find_event,
+    find_places,
     place_steps,
     read_times,
 )
@@ -199,7 +200,12 @@ def _stack(
         )
         read = steps if spec.steps in AROUND_EVENT else place_steps(steps, len(one.times))
         if one.modality != "s2":
-            days.append(_measure_days(one, spec.channels, read, event))
+            own = _measure_days(one, spec.channels, read, event)
+            if len(read) > len(steps):  # of repeats, those that the network reads tell
+                own[find_places(len(steps), len(read))] = _measure_days(
+                    one, spec.channels, steps, event
+                )
+            days.append(own)
         for band, values in one.bands.items():
             layers[f"{one.modality}:{band}"] = values[read].astype(np.float16)
     length, dem = len(next(iter(layers.values()))), series[0].dem

@@ -15,6 +15,7 @@ from data.pack.dataset import TileDataset
 from data.pack.profile import measure_profile
 from data.pack.reader import PackReader
 from data.tiles import paths, rules, tile_path
+from data.tiles.map_dates import LearntDates
 from tests.support.served_fixtures import S1, write_checkpoint
 from tests.support.tile_files import make_dataset, put, write
 from tuning.predict.ensemble import load_members
@@ -156,3 +157,17 @@ def test_misnamed_misplaced_and_damaged_files_are_refused(tmp_path: Path) -> Non
     tile_path(tmp_path, "hokkaido_579", "s1dsc").write_text("no NetCDF")
     with pytest.raises(ValueError, match=r"A tile must be readable NetCDF, but got .*s1dsc_579"):
         read_tile(path, BOTH)
+
+
+def test_a_place_that_repeats_an_acquisition_has_no_day(tmp_path: Path) -> None:
+    tile = make_dataset()
+    times = tile["time"].to_numpy().astype("M8[s]")
+    event = times[13] + np.timedelta64(1, "D")  # a single acquisition is after it
+    after = [int((time - event) / np.timedelta64(1, "D")) for time in times]
+    learnt = {"s1asc": LearntDates((after[2], after[10], after[14], after[14] + 24), 2, 1)}
+    wanted = ModelInput(("s1asc:VV", "s1asc:VH"), 4, "even", EVENTS, learnt)
+    found = read_tile(write(tile, tmp_path), wanted, event)
+    places = [0, 5, 9, 14]  # those that the network picks
+    assert np.array_equal(found.x[0, 9], found.x[0, 14])
+    assert np.isfinite(found.days[0, places]).tolist() == [True, True, True, False]
+    assert found.days[0, 9] == pytest.approx((times[14] - event) / np.timedelta64(1, "D"))

@@ -28,6 +28,6 @@ def describe_dates(campaign: Run, models: Sequence[ModelResult]) -> str:
     because = f" They may, since {reason}." if reason and reason.isprintable() else ""
     plural = len(dated) > 1
     return (
-        f"{', '.join(dated)} read{'' if plural else 's'} the dates of acquisitions; the other models see their order alone."
+        f"{', '.join(dated)} read{'' if plural else 's'} the dates of acquisitions; the other networks see their order alone."
         f"{because if plural else because.replace('They may', 'It may')}"
     )

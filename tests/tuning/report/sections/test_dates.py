@@ -32,11 +32,11 @@ def test_models_that_read_dates_are_named_with_the_audits_result() -> None:
         make("log_ratio_vv", None),
     )
     assert describe(attention, unet, log_ratio) == (
-        "VanillaUNet reads the dates of acquisitions; the other models see their order alone. It may, since the audit found "
+        "VanillaUNet reads the dates of acquisitions; the other networks see their order alone. It may, since the audit found "
         "no date that tells annotated tiles from others."
     )
     assert describe(unet, make("attention_unet", 1.0)).startswith(
-        "VanillaUNet, AttentionUNet read the dates of acquisitions; the other models see their order alone. They may, since"
+        "VanillaUNet, AttentionUNet read the dates of acquisitions; the other networks see their order alone. They may, since"
     )
 
 
@@ -46,5 +46,5 @@ def test_without_a_model_that_reads_dates_nothing_is_said() -> None:
 
 def test_a_reason_that_cannot_be_printed_is_left_out() -> None:
     assert describe(make("unet", 1.0), reason="\x1b[2J") == (
-        "VanillaUNet reads the dates of acquisitions; the other models see their order alone."
+        "VanillaUNet reads the dates of acquisitions; the other networks see their order alone."
     )
