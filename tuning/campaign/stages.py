@@ -17,6 +17,7 @@ from tuning.cluster.ray_session import start_ray, stop_ray
 from tuning.cluster.resources import Resources
 from tuning.search.run_stage import run_repeats, run_search
 from tuning.settings.presets import SEEDS
+from tuning.settings.settings import list_variant
 from tuning.train.environment import hash_code
 from tuning.trial.disk import drop_checkpoints
 from tuning.trial.entry import list_entries, write_entry
@@ -87,6 +88,7 @@ class Stages:
             "split": fold,
             "data": self.setup.pack.hash,
             **fix_recipe(self.settings.recipe),
+            **list_variant(self.settings),
         }
 
     def _trial_resources(self, model: str, resources: Resources, seeds: int = 1) -> Resources:

@@ -30,7 +30,7 @@ from tuning.search.scope import SCOPE_TAG, make_scope
 from tuning.settings.lock import lock_setup
 from tuning.settings.presets import get_preset
 from tuning.settings.saved_campaigns import campaign_folder
-from tuning.settings.settings import PACKS, Settings
+from tuning.settings.settings import PACKS, Settings, list_variant
 from tuning.tracking.client import read_commit, tracking_uri
 from tuning.tracking.descriptions import describe_campaign, describe_study
 from tuning.tracking.errors import tracker_errors
@@ -43,6 +43,7 @@ from tuning.trial.disk import check_output_folder
 from tuning.trial.repair import repair_trials
 from tuning.trial.search_space import Domain, make_space
 from tuning.trial.sync import TrialSync
+from tuning.trial.variants import describe_variant
 
 logger = logging.getLogger(__name__)
 
@@ -130,7 +131,8 @@ class CampaignSetup:
     def space(self, model: str) -> dict[str, Domain]:
         """Return the search space of an architecture in this campaign."""
         return restrict_space(
-            make_space(model, self.preset.narrow, self.settings.recipe), self.dates
+            make_space(model, self.preset.narrow, self.settings.recipe, loss=self.settings.loss),
+            self.dates,
         )
 
     def _open_runs(self) -> None:
@@ -161,6 +163,7 @@ class CampaignSetup:
             git_commit=read_commit(Path(__file__).parent),
             regions=" ".join(sorted(set(self.pack.regions))),
             events=list_events(self.pack),
+            training=describe_variant(list_variant(settings)),
         )
 
     @property
@@ -189,7 +192,7 @@ class CampaignSetup:
         tracker.claim(run_id, identity)
         tracker.reopen(run_id)
         tracker.describe(run_id, self._describe())
-        publish_views(tracker.client, tracker.experiment_id, name)
+        publish_views(tracker.client, tracker.experiment_id, name, settings.loss)
         tracker.client.log_dict(run_id, self.pack.excluded, EXCLUDED_FILE)
         tracker.client.log_dict(run_id, self.pack.suspicious, SUSPICIOUS_FILE)
         tracker.log_scores(run_id, aucs)

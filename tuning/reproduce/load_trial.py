@@ -22,8 +22,8 @@ from tuning.tracking.payloads import flatten
 from tuning.tracking.ui_links import VAL_AP
 from tuning.tracking.validate_runs import check_environment
 from tuning.train.environment import read_versions
-from tuning.train.fit import REQUIRED_KEYS, make_config_split
-from tuning.trial.config import OUTSIDE, check_config, recall_from_config
+from tuning.train.fit import check_training_config, make_config_split
+from tuning.trial.config import OUTSIDE, recall_from_config
 from tuning.trial.folder import Config
 
 MAX_LISTED = 5  # runs or contradictions in an error message
@@ -187,7 +187,7 @@ def _read_json_artifact(client: MlflowClient, run: Run, name: str) -> dict[str, 
 def _read_config(client: MlflowClient, run: Run) -> Config:
     """Read the config artifact of a run, and check that the run's params are equal to it."""
     name, place = "trial/config.json", f"the artifact trial/config.json of run {_format_run(run)}"
-    config = check_config(_read_json_artifact(client, run, "config.json"), place, REQUIRED_KEYS)
+    config = check_training_config(_read_json_artifact(client, run, "config.json"), place)
     texts = {name: str(value) for name, value in flatten(config).items()}
     params = run.data.params
     different = sorted(name for name in {*texts, *params} if texts.get(name) != params.get(name))

@@ -25,7 +25,9 @@ from tuning.settings.presets import SEEDS, get_preset
 from tuning.settings.regions import check_split_regions, check_tiles, read_events
 from tuning.statistics.blocks import BLOCK_TILES
 from tuning.statistics.family import MARGIN
+from tuning.trial.losses import BCE_DICE
 from tuning.trial.recipe import PUBLISHED, SEARCHED, check_recipe
+from tuning.trial.variants import make_variant
 
 TWIN = "twin"
 TILE_M2 = float(TILE_PX * PIXEL_M) ** 2
@@ -75,6 +77,7 @@ class Settings:
         recipe: ``searched`` hyperparameters, or the ``published`` ones, one trial of each network.
         allow_dates: Whether networks may read dates that tell annotated tiles from others.
         baseline_trials: Samples of each baseline's search, as many as *trials* if None; 1 takes the untuned values.
+        loss: Name of the training loss.
         networks: ``reference``, ``digest`` and ``title`` of each architecture from outside this project, by its key.
     """
 
@@ -110,6 +113,7 @@ class Settings:
     networks: dict[str, dict[str, str]] = field(default_factory=dict)
     recipe: str = SEARCHED
     allow_dates: bool = False
+    loss: str = BCE_DICE
 
 
 def choose_models(
@@ -169,6 +173,11 @@ def recall_networks(settings: Settings) -> None:
     """
     for name, kept in settings.networks.items():
         recall_network(name, kept["reference"], kept["digest"])
+
+
+def list_variant(settings: Settings) -> dict[str, Any]:
+    """Return the entries of a config for what a campaign trains with; none for the usual."""
+    return make_variant(settings.loss)
 
 
 def check_settings(settings: Settings) -> None:
@@ -232,6 +241,7 @@ def _check_inputs(settings: Settings) -> None:
     choose_channels(settings.channels)
     check_steps(settings.steps, settings.timesteps)
     make_augment(settings.augment)
+    list_variant(settings)
     if settings.norm not in KINDS:
         raise ValueError(unknown_name("norm", settings.norm, KINDS))
     if settings.data == TWIN and "s2" in list_modalities(settings.channels):

@@ -12,6 +12,7 @@ from data.tiles.regions import DEFAULT_REGION
 from tuning.metrics.calibration import reliability
 from tuning.metrics.curve import Curve
 from tuning.trial.folder import Row
+from tuning.trial.variants import USUAL
 
 SYSTEM = "system/"  # prefix of MLflow's "System metrics"
 CURVE_POINTS = 1001  # in a curve's JSON, evenly spaced over the thresholds
@@ -40,6 +41,7 @@ class CampaignContext:
         regions: Names of the tiles' regions, sorted, with spaces between.
         events: Time of the event of each region that has one, such as ``noto=2024-01-01T07:10:00``, with spaces
             between. A logged model holds them, for tiles whose files name no event.
+        training: The loss that networks are trained with.
     """
 
     campaign: str
@@ -53,6 +55,7 @@ class CampaignContext:
     git_commit: str
     regions: str = DEFAULT_REGION
     events: str = ""
+    training: str = USUAL
 
 
 def flatten(params: dict[str, Any], prefix: str = "") -> dict[str, Any]:

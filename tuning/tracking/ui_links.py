@@ -14,6 +14,7 @@ from urllib.parse import quote
 from mlflow.tracking import MlflowClient
 
 from data.io.errors import hide_password
+from tuning.trial.losses import BCE_DICE, LOSSES
 
 LOCAL_UI = "http://127.0.0.1:5000"  # default of `mlflow ui`
 VAL_AP, TEST_AP = "best/val_pr_auc", "test/pr_auc"
@@ -33,7 +34,7 @@ _WIDTHS = {  # of the columns, in pixels
     "attributes.`Models`": 120,
     "attributes.`Dataset`": 170,
 }
-_SEARCHED = ("lr", "weight_decay", "bce_weight", "pos_weight")
+_SEARCHED = ("lr", "weight_decay")  # with every loss
 
 
 def ui_address(tracking_uri: str) -> str:
@@ -116,8 +117,13 @@ def list_pages(
     return pages
 
 
-def publish_views(client: MlflowClient, experiment_id: str, campaign: str) -> None:
-    """Store a campaign's view of the runs page in the experiment, so that its URL works for everyone."""
+def publish_views(
+    client: MlflowClient, experiment_id: str, campaign: str, loss: str = BCE_DICE
+) -> None:
+    """Store a campaign's view of the runs page in the experiment, so that its URL works for everyone.
+
+    A chart shows no run that lacks one of its params, so it has those that the campaign's loss reads.
+    """
     state = {
         "searchFilter": f"tags.campaign = '{campaign}' and tags.kind = 'trial'",
         "orderByKey": f"metrics.`{VAL_AP}`",
@@ -126,7 +132,7 @@ def publish_views(client: MlflowClient, experiment_id: str, campaign: str) -> No
         "columnOrder": list(_WIDTHS),
         "columnWidths": _WIDTHS,
         "runsHiddenMode": "SHOW_ALL",
-        "compareRunCharts": _make_charts(),
+        "compareRunCharts": _make_charts((*_SEARCHED, *LOSSES[loss])),
         "compareRunSections": [
             {"uuid": _SECTION, "name": "Comparison", "display": True, "isReordered": True}
         ],
@@ -154,7 +160,7 @@ def _line(name: str, metric: str) -> dict[str, Any]:
     return _card("LINE", name, **own, **keys, **scale, **unused)
 
 
-def _make_charts() -> list[dict[str, Any]]:
+def _make_charts(searched: Sequence[str]) -> list[dict[str, Any]]:
     return [
         _line("Precision over recall in percent, val", VAL_CURVE),
         _line("Precision over recall in percent, test", TEST_CURVE),
@@ -163,7 +169,7 @@ def _make_charts() -> list[dict[str, Any]]:
         _card(
             "PARALLEL",
             "Hyperparameters and val average precision",
-            selectedParams=list(_SEARCHED),
+            selectedParams=list(searched),
             selectedMetrics=[VAL_AP],
             showAllRuns=False,
             runsCountToCompare=100,

@@ -35,6 +35,7 @@ from tuning.metrics.histogram import BINS
 from tuning.metrics.scores import METRICS
 from tuning.store.duplicates import DUPLICATE
 from tuning.tracking.client import check_not_deleted, find_runs
+from tuning.trial.variants import USUAL
 
 logger = logging.getLogger(__name__)
 
@@ -46,7 +47,7 @@ MAX_CHARS = 300  # of a tag that a table shows
 # Tags of a repeat run that are copied into tables.
 PROVENANCE = (
     *("campaign", "preset", "split", "split_hash", "data_hash", "data", "regions", "channels"),
-    *("acquisitions", "git_commit"),
+    *("acquisitions", "git_commit", "training"),
 )
 ROUNDING = 0.001  # sums of floats may end a little outside a score's range
 # Maximum of each metric that a report needs.
@@ -129,10 +130,11 @@ def is_model(key: object) -> bool:
 def read_provenance(tags: Mapping[str, str]) -> dict[str, Any]:
     """Return the tags of a repeat run that are copied into tables; None for a missing one.
 
-    Runs of earlier releases, which read Hokkaido alone, have no tag ``regions``.
+    Runs of earlier releases, which read Hokkaido alone and trained as usual, have no tags ``regions`` and ``training``.
     """
     return {name: tags.get(name) for name in PROVENANCE} | {
-        "regions": tags.get("regions", DEFAULT_REGION)
+        "regions": tags.get("regions", DEFAULT_REGION),
+        "training": tags.get("training", USUAL),
     }
 
 

@@ -6,6 +6,7 @@
 import math
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -18,10 +19,11 @@ from tuning.train.training import Training
 from tuning.train.training_data import TrainingData
 from tuning.trial.config import check_config
 from tuning.trial.folder import Config, Row, TrialFolder
+from tuning.trial.losses import list_weights
 
 REQUIRED_KEYS = (
     *("model", "arch", "channels", "timesteps", "steps", "norm", "batch_size", "lr"),
-    *("weight_decay", "bce_weight", "pos_weight", "clip", "augment", "epochs", "patience"),
+    *("weight_decay", "clip", "augment", "epochs", "patience"),
     *("seed", "split", "data"),
 )
 
@@ -132,6 +134,17 @@ def count_work(config: Config) -> dict[str, float]:
     return {} if math.isnan(gmac) else {"gmac_per_tile": gmac}
 
 
+def check_training_config(content: Any, place: Path | str) -> Config:
+    """Return the config of a training after checking every value, and that it has all of them.
+
+    Raises:
+        ValueError: As :func:`tuning.trial.config.check_config`; also if a hyperparameter of its loss is missing.
+    """
+    return check_config(
+        content, place, (*REQUIRED_KEYS, *list_weights(check_config(content, place)))
+    )
+
+
 def make_config_split(config: Config, pack: Pack) -> Split:
     """Return a config's split of a pack's tiles; a split made from a file is stored beside the pack."""
     return make_split(config["split"], pack.surveys(), pack.path.parent)
@@ -139,7 +152,7 @@ def make_config_split(config: Config, pack: Pack) -> Split:
 
 def _check_owner(trial: TrialFolder, config: Config, pack: Pack) -> None:
     """Check that pack and folder belong to the config, and write the config into the folder."""
-    check_config(config, "it", REQUIRED_KEYS)
+    check_training_config(config, "it")
     if config["data"] != pack.hash:
         raise ValueError(
             f"A config must be trained on the pack that it names ({config['data']}), but the pack "

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from data.pack.dataset import Batch
 from models import apply_network
-from tuning.train.losses import bce_dice
+from tuning.train.losses import make_loss
 from tuning.trial.folder import Config
 from tuning.trial.recipe import CONSTANT, COSINE
 
@@ -51,6 +51,7 @@ class TrainingStep:
         self, config: Config, model: nn.Module, total_steps: int, device: torch.device
     ) -> None:
         self.config, self.model, self.device = config, model, device
+        self.loss = make_loss(config)  # of logits ``(B, 1, H, W)`` and labels ``(B, H, W)``
         self._factor = choose_factor(config, total_steps)
         cuda = device.type == "cuda"
         self.optimizer = torch.optim.AdamW(
@@ -79,10 +80,6 @@ class TrainingStep:
     def lr(self) -> float:
         """Learning rate of the next step."""
         return float(self.config["lr"] * self._factor(self.scheduler.last_epoch))
-
-    def loss(self, logits: Tensor, mask: Tensor) -> Tensor:
-        """Return the config's loss."""
-        return bce_dice(logits, mask, self.config["bce_weight"], self.config["pos_weight"])
 
     def train_batch(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Take one optimizer step; the caller then steps the scheduler. On a GPU this only queues work.

@@ -16,6 +16,7 @@ from data.splits import check_split
 from data.tiles import ACQUISITIONS
 from models import is_key, list_models, recall_network
 from tuning.trial.folder import Config
+from tuning.trial.losses import LOSSES
 from tuning.trial.recipe import SCHEDULES
 
 BUILD = ("model", "arch", "channels", "timesteps", "steps")  # needed to build a network
@@ -165,6 +166,7 @@ _CHECKS: dict[str, Callable[[str, Any, Path | str], None]] = {
     "steps": _check_choice(STEPS),
     "norm": _check_choice(KINDS),
     "schedule": _check_choice(SCHEDULES),
+    "loss": _check_choice(tuple(LOSSES)),
     "channels": _check_channels,
     "arch": _check_values,
     "augment": _check_augment,

@@ -12,6 +12,7 @@ from typing import Any
 from data.io.errors import unknown_name
 from models import known_good, move_into, search_space
 from models import narrow as narrow_lists
+from tuning.trial.losses import BCE_DICE, drop_ignored
 from tuning.trial.recipe import PUBLISHED, SEARCHED, check_recipe, publish_arch
 from tuning.trial.recipe import TRAINING as PUBLISHED_TRAINING
 
@@ -46,19 +47,22 @@ KNOWN_GOOD: dict[str, Any] = {
 }
 
 
-def make_space(model: str, narrow: str = "none", recipe: str = SEARCHED) -> dict[str, Domain]:
+def make_space(
+    model: str, narrow: str = "none", recipe: str = SEARCHED, *, loss: str = BCE_DICE
+) -> dict[str, Domain]:
     """Merge the hyperparameters of training and of a model into one flat search space.
 
     Args:
         model: Name of an architecture.
         narrow: One of ``NARROWINGS``: whether the model's own ``NARROW`` lists replace those of its ``SPACE``.
         recipe: One of ``RECIPES``; ``published`` leaves one value of each.
+        loss: Name of the training loss; what it does not read is not searched.
 
     Returns:
         Domain by flat name.
 
     Raises:
-        ValueError: If *narrow* or *recipe* is unknown.
+        ValueError: If *narrow*, *recipe* or *loss* is unknown.
     """
     check_recipe(recipe)
     if narrow not in NARROWINGS:
@@ -71,7 +75,7 @@ def make_space(model: str, narrow: str = "none", recipe: str = SEARCHED) -> dict
     if recipe == PUBLISHED:
         space |= {name: [value] for name, value in PUBLISHED_TRAINING.items()}
         lists |= publish_arch(model, shorter)
-    return space | {f"{ARCH}{name}": values for name, values in lists.items()}
+    return drop_ignored(space, loss) | {f"{ARCH}{name}": values for name, values in lists.items()}
 
 
 def _are_numbers(values: list[Any]) -> bool:

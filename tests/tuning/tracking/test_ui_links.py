@@ -73,6 +73,17 @@ def test_campaigns_have_views_of_their_own(tmp_path: Path) -> None:
         assert state["orderByKey"] == "metrics.`best/val_pr_auc`"
 
 
+def test_a_campaign_s_chart_has_the_hyperparameters_that_its_loss_reads(tmp_path: Path) -> None:
+    client, experiment_id = connect(tmp_path)
+    for loss, weights in (("bce_dice", ["bce_weight", "pos_weight"]), ("tversky", [])):
+        publish_views(client, experiment_id, loss, loss)
+        key = query_of(table_address(LOCAL_UI, experiment_id, loss))["viewStateShareKey"]
+        tags = client.get_experiment(experiment_id).tags
+        charts = json.loads(tags[f"mlflow.sharedViewState.{key}"])["compareRunCharts"]
+        (params,) = (chart["selectedParams"] for chart in charts if "selectedParams" in chart)
+        assert params == ["lr", "weight_decay", *weights]
+
+
 def test_search_trials_have_a_link_if_there_are_any() -> None:
     assert "search trials compared" not in list_pages(LOCAL_UI, "1", "c", ["a"])
     assert "search trials compared" in list_pages(LOCAL_UI, "1", "c", ["a"], ["b"])

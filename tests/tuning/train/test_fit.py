@@ -16,7 +16,6 @@ from tuning.train.__main__ import main
 from tuning.train.checkpoints import load_checkpoint
 from tuning.train.evaluate import measure_test, pick_examples
 from tuning.train.fit import count_work, fit
-from tuning.train.losses import bce_dice, soft_dice
 from tuning.train.training import BadTrialError
 from tuning.trial.disk import drop_checkpoints
 from tuning.trial.folder import Config, Row, TrialFolder
@@ -291,23 +290,6 @@ def test_command_explains_wrong_input(
     (tmp_path / "bad.json").write_text(json.dumps({"model": "unet", "lr": 1e-3}))
     assert main([str(tmp_path / "bad.json"), *where]) == 1
     assert "but this one lacks arch, channels, timesteps" in capsys.readouterr().err
-
-
-def test_soft_dice_counts_overlap() -> None:
-    # four pixels, two labelled, logits so large that probabilities are 0 or 1: one hit, one false alarm,
-    # one miss: 1 - (2 * 1 + 1) / (2 + 2 + 1) = 0.4
-    logits = torch.tensor([50.0, 50.0, -50.0, -50.0]).view(1, 1, 2, 2)
-    mask = torch.tensor([1, 0, 1, 0]).view(1, 2, 2)
-    assert float(soft_dice(logits, mask)) == pytest.approx(0.4)
-
-
-def test_loss_is_the_weighted_sum_of_its_terms() -> None:
-    logits, mask = torch.zeros(1, 1, 2, 2), torch.tensor([[[1, 0], [0, 0]]])
-    # cross-entropy at p = 1/2 is ln 2 a pixel; the landslide pixel counts threefold: (3 + 3) / 4 ln 2
-    assert float(bce_dice(logits, mask, 1.0, 3.0)) == pytest.approx(1.5 * math.log(2))
-    # Dice: 1 - (2 * 0.5 + 1) / (2 + 1 + 1) = 0.5
-    assert float(bce_dice(logits, mask, 0.0, 3.0)) == pytest.approx(0.5)
-    assert float(bce_dice(logits, mask, 0.5, 1.0)) == pytest.approx(0.5 * math.log(2) + 0.25)
 
 
 def test_examples_are_the_largest_and_one_without_landslides() -> None:

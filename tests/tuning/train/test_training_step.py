@@ -9,6 +9,7 @@ from tuning.train.training_step import TrainingStep, choose_factor, lr_factor
 
 
 def list_rates(config: dict[str, Any]) -> list[float]:
+    config |= {"bce_weight": 0.5, "pos_weight": 1.0}
     step = TrainingStep(config, torch.nn.Linear(1, 1), 40, torch.device("cpu"))
     rates = []
     for _ in range(40):

@@ -50,6 +50,8 @@ CASES: list[tuple[dict[str, Any], str]] = [
     ({"steps": 1}, "Unknown steps 1"),
     ({"schedule": "cosin"}, r"Unknown schedule 'cosin'\. Did you mean 'cosine'\?"),
     ({"norm": "norm.json"}, r"Unknown norm 'norm\.json'"),
+    ({"loss": "lovas"}, r"Unknown loss 'lovas'\. Did you mean 'lovasz'\? .* It stands in it"),
+    ({"loss": 1}, "Unknown loss 1"),
     ({"data": "../pack"}, r"data must be a pack's hash, but got '\.\./pack'"),
     ({"note": {"deep": {}}}, "'note' must be a text or a number"),
 ]
