@@ -30,6 +30,7 @@ class Architecture:
         paper_name: Its name in tables.
         reference: What finds it again, such as ``package.module:Class``; empty for a file of this package.
         digest: Hash of its source files, or the version of its package; empty for a file of this package.
+        licence: Terms of weights that others trained, in a sentence; empty without any.
         sources: The texts of its source files by path, as they were imported; empty if every machine must install them.
     """
 
@@ -42,6 +43,7 @@ class Architecture:
     paper_name: str
     reference: str = ""
     digest: str = ""
+    licence: str = ""
     sources: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -63,7 +65,7 @@ def make_architecture(
     Args:
         name: Its key.
         build: Its class or function.
-        *places: Where ``SPACE``, ``KNOWN_GOOD``, ``PUBLISHED``, ``NARROW`` and ``PAPER_NAME`` are looked for, in this order:
+        *places: Where ``SPACE``, ``KNOWN_GOOD``, ``PUBLISHED``, ``NARROW``, ``PAPER_NAME`` and ``LICENCE`` are looked for, in this order:
             the class, then its module. By default there is nothing to search, an argument has the value of the signature,
             and the name in tables is the class's.
         **found: Further attributes of the record.
@@ -91,6 +93,7 @@ def make_architecture(
         published=published,
         narrow=_read_lists(name, "NARROW", places),
         paper_name=check_title(name, title),
+        licence=str(_look_up("LICENCE", places, "")),
         **found,
     )
 

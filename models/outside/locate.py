@@ -13,7 +13,7 @@ from torch import nn
 from models._checks import unknown_name_error
 from models.outside.sources import digest_sources, is_installed, read_sources
 
-FORMS = "package.module:Class, path/to/file.py:Class, smp:ARCHITECTURE/ENCODER, or one of these after a name and '=', as in my_net=FILE.py:CLASS"
+FORMS = "package.module:Class, path/to/file.py:Class, smp:ARCHITECTURE/ENCODER, olmoearth:SIZE, or one of these after a name and '=', as in my_net=FILE.py:CLASS"
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from models._architecture import Architecture
 from models.outside.locate import locate, make_name
 from models.outside.references import load_located
 
-SCHEMES = {"smp": "models.outside.smp"}
+SCHEMES = {"smp": "models.outside.smp", "olmoearth": "models.outside.olmoearth"}
 
 
 def load_reference(

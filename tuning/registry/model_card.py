@@ -5,7 +5,7 @@ from typing import Any
 
 from tuning.registry.gate import CHECKS, GateCheck
 from tuning.registry.names import REGIONS_TAG, read_regions_tag
-from tuning.tracking.model_facts import DOI, LICENCES
+from tuning.tracking.model_facts import DOI, LICENCES, describe_licence
 
 GATE_TAG = "gate"  # "passed", or "failed: " and the names of the failed checks
 PASSED = "passed"
@@ -52,7 +52,7 @@ def make_tags(row: Mapping[str, Any], regions: Sequence[str]) -> dict[str, str]:
     kind = tags["data"]
     source = describe_source(kind, regions)
     return tags | {
-        "licence": LICENCES[kind],
+        "licence": describe_licence(kind, tags.get("architecture", "")),
         "data_source": source,
         REGIONS_TAG: " ".join(regions),
     }
@@ -121,7 +121,7 @@ def make_card(
         *([warning] if tags["data"] == "synthetic" else []),
         _format_scores(tags),
         f"## Data\n{data}",
-        f"## Licence\n{LICENCES[tags['data']]}",
+        f"## Licence\n{tags.get('licence') or LICENCES[tags['data']]}",
         "## Gate\n" + ("\n".join(_format_check(check) for check in checks) or "Not run yet."),
         "## Load\n" + _LOAD.format(name=name, version=version),
     ]

@@ -9,7 +9,7 @@ from mlflow.models import Model
 
 from data.tiles import ACQUISITIONS
 from data.tiles.regions import read_regions
-from models import reads_dates
+from models import get_architecture, list_models, reads_dates
 from tuning.metrics.recalibration import Calibration, fit_calibration
 from tuning.serving.network import count_input_dates, list_input_steps
 from tuning.serving.program import DAYS, INPUT
@@ -23,6 +23,13 @@ LICENCES = {
     "synthetic": "Trained on the synthetic twin, whose tile locations, landslide sizes and terrain follow "
     f"Sen12Landslides (doi {DOI}), CC BY 4.0: give attribution. Code: Apache-2.0.",
 }
+
+
+def describe_licence(data: str, model: str) -> str:
+    """Return the licence of a network that learnt from *data*, with that of weights from which it was begun."""
+    own = get_architecture(model).licence if model in list_models() else ""
+    return f"{LICENCES.get(data, '')} {own}".strip()
+
 
 CARD = "README.md"  # of a model's files
 
@@ -116,7 +123,7 @@ def describe_network(
         else "",
         "normalisation": f"inside the graph, {norm.kind}: mean {list(norm.mean)}, std {list(norm.std)}",
         "threshold": facts["threshold"],
-        "licence": LICENCES.get(str(known.get("data", "")), ""),
+        "licence": describe_licence(str(known.get("data", "")), checkpoint.config["model"]),
         **{
             name: known.get(name, "")
             for name in ("data", "regions", "data_hash", "split", "split_hash")
