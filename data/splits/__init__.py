@@ -19,11 +19,13 @@ from data.splits.split import (
     store_split,
 )
 from data.splits.split_file import PARTS
+from data.splits.train_share import WHOLE, parse_train_share, shrink_train
 
 __all__ = [
     "PARTS",
     "SHOTS",
     "SPLITS",
+    "WHOLE",
     "Split",
     "check_split",
     "check_splits",
@@ -33,7 +35,9 @@ __all__ = [
     "list_folds",
     "list_parts",
     "make_split",
+    "parse_train_share",
     "restrict_split",
+    "shrink_train",
     "store_split",
     "survey_catalogue",
 ]

@@ -42,7 +42,7 @@ class Split:
         val: Tiles that choose epoch, threshold and hyperparameters.
         test: Tiles that measure the final score, once per repeat trial.
         buffer: Available tiles between test and train that no part uses.
-        unused: Available tiles that the split does not list.
+        unused: Available tiles that the split does not list, or that a share of train leaves out.
         missing: Tiles of the parts that are not available.
     """
 

@@ -1,7 +1,7 @@
 """Search and measure a baseline on one split: tune on val, fit on train, read test once."""
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
@@ -12,7 +12,12 @@ import torch
 
 from data.pack import Pack
 from data.splits import Split
-from tuning.baselines.baselines import get_baseline, list_baselines, make_baseline_config
+from tuning.baselines.baselines import (
+    get_baseline,
+    is_deterministic,
+    list_baselines,
+    make_baseline_config,
+)
 from tuning.baselines.definition import Params, Task
 from tuning.baselines.inputs import Inputs, list_dual_orbits
 from tuning.baselines.tune import Tried, pick_winner, search_params
@@ -21,6 +26,7 @@ from tuning.metrics.histogram import BINS, count_bins
 from tuning.train.evaluate import Bind, PredictTiles, measure_predictions, measure_val
 from tuning.trial.folder import Config, TrialFolder
 from tuning.trial.search_space import make_key
+from tuning.trial.variants import pick_data_entries
 
 logger = logging.getLogger(__name__)
 
@@ -39,6 +45,7 @@ class Bench:
         steps: Choice of the acquisitions.
         timesteps: Their number.
         seeds: All seeds that will be used, whose train pixels are then read in one pass.
+        variant: Entries of the config that say what is learnt from (`tuning.trial.variants`); a baseline that learns has them.
     """
 
     key: str
@@ -48,11 +55,13 @@ class Bench:
     steps: str
     timesteps: int
     seeds: Sequence[int] = ()
+    variant: Mapping[str, Any] = field(default_factory=dict)
     _inputs: Inputs | None = field(default=None, init=False, repr=False)
 
     def config(self, seed: int, params: Params | None = None, search_trials: int = 1) -> Config:
         """Return the config of a run with some searched values; those of sample 0 if None."""
-        return make_baseline_config(
+        learnt = {} if is_deterministic(self.key) else pick_data_entries(self.variant)
+        return learnt | make_baseline_config(
             self.key,
             self.split.name,
             self.pack.hash,

@@ -10,6 +10,7 @@ from tuning.baselines.measure import Bench, make_run
 from tuning.baselines.tune import Tried
 from tuning.campaign.start import CampaignSetup
 from tuning.settings.presets import SEEDS
+from tuning.settings.settings import list_variant
 from tuning.train.environment import describe_environment
 from tuning.trial.entry import TrialEntry, read_entry, write_entry
 from tuning.trial.folder import Config, TrialFolder
@@ -30,7 +31,9 @@ def measure_baselines(setup: CampaignSetup) -> None:
         for split in setup.splits:
             reads = (settings.channels, settings.steps, settings.timesteps)
             bench = Bench(
-                key, setup.pack, split, *reads, seeds=sorted({settings.search_seed, *seeds})
+                *(key, setup.pack, split, *reads),
+                seeds=sorted({settings.search_seed, *seeds}),
+                variant=list_variant(settings),
             )
             began = time.time()
             tried = bench.search(trials, settings.search_seed, setup.folder / JOURNALS)

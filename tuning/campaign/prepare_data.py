@@ -13,7 +13,7 @@ from data.pack.channels import list_modalities
 from data.pack.dataset import TileDataset, check_input_varies
 from data.pack.log_ratio import describe_pairs
 from data.pack.normalisation import make_normalisation, save_normalisation
-from data.splits import PARTS, Split, list_folds, make_split
+from data.splits import PARTS, Split, list_folds, make_split, shrink_train
 from data.tiles import Units, tile_path
 from tuning.campaign.find_tiles import describe_events, find_tiles, locate_tiles, survey_twin
 from tuning.campaign.identity import (
@@ -70,6 +70,7 @@ def prepare_data(
     for name in list_folds(settings.split, pack.regions):
         split = make_split(name, pack.surveys(), root / PACKS)
         split = replace(split, missing=_find_absent(split, settings))
+        split = shrink_train(split, pack.surveys(), settings.train_share, preset.batch_size)
         _log_split(split)
         _check_labels(pack, split)
         norm = make_normalisation(settings.norm, pack, split.train, settings.channels)

@@ -86,11 +86,17 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
         action="store_true",
         help="let networks read the dates of acquisitions even where these tell annotated tiles from others",
     )
-    add = parser.add_argument_group("training of networks").add_argument
+    add = parser.add_argument_group("training").add_argument
     add(
         "--loss",
         metavar="NAME",
         help="training loss: bce_dice, focal_dice, tversky, focal_tversky or lovasz (default: bce_dice)",
+    )
+    add(
+        "--train-share",
+        metavar="[compact:]SHARE",
+        help="share of the train tiles that are used, scattered over the train area or in compact areas; also for baselines that "
+        "learn (default: 1)",
     )
     add = parser.add_argument_group("length of the campaign").add_argument
     add("--preset", help="smoke, quick or paper (default: paper on a GPU, else quick)")

@@ -10,7 +10,7 @@ from typing import Any
 from data.io.errors import check_no_keys
 from data.pack.augmentation import parse_augment
 from data.pack.channels import choose_channels
-from data.splits import is_cross_validation, store_split
+from data.splits import WHOLE, is_cross_validation, parse_train_share, store_split
 from tuning.settings.dates import default_steps, default_timesteps
 from tuning.settings.presets import SEARCH_SEED, Preset, get_preset
 from tuning.settings.regions import add_shots, choose_campaign_regions, normalise_events
@@ -89,6 +89,7 @@ def settings_from_options(options: dict[str, Any], root: Path) -> Settings:
     if Path(options.get("split", "")).suffix:  # only files have a suffix
         options["split"] = store_split(Path(options["split"]), root / PACKS)
     chosen |= _choose_regions(options)
+    chosen["train_share"] = str(parse_train_share(options.pop("train_share", WHOLE)))
     per_fold = name == "paper" and is_cross_validation(chosen["split"])
     per_fold &= options.get("recipe", SEARCHED) == SEARCHED
     defaults["search"] = "per-fold" if per_fold else "once"

@@ -10,7 +10,7 @@ from data.io.safe_json import check_safe_name
 from data.pack.augmentation import make_augment
 from data.pack.channels import check_steps, choose_channels, list_modalities
 from data.pack.normalisation import KINDS
-from data.splits import check_splits, is_cross_validation
+from data.splits import WHOLE, check_splits, is_cross_validation
 from data.tiles import PIXEL_M, TILE_PX, Units
 from data.tiles.regions import DEFAULT_REGION
 from models import (
@@ -78,6 +78,7 @@ class Settings:
         allow_dates: Whether networks may read dates that tell annotated tiles from others.
         baseline_trials: Samples of each baseline's search, as many as *trials* if None; 1 takes the untuned values.
         loss: Name of the training loss.
+        train_share: Share of the train tiles, ``1`` or such as ``scattered:0.25`` and ``compact:0.25``.
         networks: ``reference``, ``digest`` and ``title`` of each architecture from outside this project, by its key.
     """
 
@@ -114,6 +115,7 @@ class Settings:
     recipe: str = SEARCHED
     allow_dates: bool = False
     loss: str = BCE_DICE
+    train_share: str = WHOLE
 
 
 def choose_models(
@@ -177,7 +179,7 @@ def recall_networks(settings: Settings) -> None:
 
 def list_variant(settings: Settings) -> dict[str, Any]:
     """Return the entries of a config for what a campaign trains with; none for the usual."""
-    return make_variant(settings.loss)
+    return make_variant(settings.loss, settings.train_share)
 
 
 def check_settings(settings: Settings) -> None:

@@ -39,7 +39,7 @@ def describe_campaign(
         f"{format_regions(context.regions.split())}: {models}.\n\n"
         f"- Split {'; '.join(tiles)} (hash `{context.split_hash}`)\n"
         f"- Input {context.channels}, acquisitions {context.acquisitions}\n"
-        f"- Networks trained with {context.training}\n"
+        f"- Training: {context.training}\n"
         f"- Preset `{context.preset}`, data `{context.data_hash}`, code `{context.git_commit}`\n"
         + (f"- {searched}\n" if searched else "")
     )

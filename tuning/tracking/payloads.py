@@ -41,7 +41,7 @@ class CampaignContext:
         regions: Names of the tiles' regions, sorted, with spaces between.
         events: Time of the event of each region that has one, such as ``noto=2024-01-01T07:10:00``, with spaces
             between. A logged model holds them, for tiles whose files name no event.
-        training: The loss that networks are trained with.
+        training: What models are trained with, as `tuning.trial.variants` describes it.
     """
 
     campaign: str

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from data.pack import Pack
-from data.splits import Split, make_split
+from data.splits import Split, make_split, shrink_train
 from data.tiles import TILE_PX
 from models import count_gmac
 from tuning.train.environment import describe_environment
@@ -146,8 +146,16 @@ def check_training_config(content: Any, place: Path | str) -> Config:
 
 
 def make_config_split(config: Config, pack: Pack) -> Split:
-    """Return a config's split of a pack's tiles; a split made from a file is stored beside the pack."""
-    return make_split(config["split"], pack.surveys(), pack.path.parent)
+    """Return a config's split of a pack's tiles, with its share of train; a split made from a file is stored beside the pack.
+
+    Raises:
+        ValueError: If the split cannot be made, or the share leaves too few tiles.
+    """
+    tiles = pack.surveys()
+    split = make_split(config["split"], tiles, pack.path.parent)
+    if "train_share" not in config:
+        return split
+    return shrink_train(split, tiles, config["train_share"], config["batch_size"])
 
 
 def _check_owner(trial: TrialFolder, config: Config, pack: Pack) -> None:

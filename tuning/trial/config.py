@@ -12,7 +12,7 @@ from data.io.safe_json import is_number, is_safe_name, refused_error, show_value
 from data.pack.augmentation import make_augment
 from data.pack.channels import CHANNELS, STEPS
 from data.pack.normalisation import KINDS
-from data.splits import check_split
+from data.splits import check_split, parse_train_share
 from data.tiles import ACQUISITIONS
 from models import is_key, list_models, recall_network
 from tuning.trial.folder import Config
@@ -154,6 +154,13 @@ def _check_split(name: str, value: Any, place: Path | str) -> None:
     check_split(value)
 
 
+def _check_train_share(name: str, value: Any, place: Path | str) -> None:
+    if not isinstance(value, str):
+        rule = "A config's train_share must be a text"
+        raise refused_error(rule, show_value(value), place, _REMEDY)
+    parse_train_share(value)
+
+
 def _check_data(name: str, value: Any, place: Path | str) -> None:
     if not is_safe_name(value):
         raise refused_error(
@@ -171,5 +178,6 @@ _CHECKS: dict[str, Callable[[str, Any, Path | str], None]] = {
     "arch": _check_values,
     "augment": _check_augment,
     "split": _check_split,
+    "train_share": _check_train_share,
     "data": _check_data,
 }

@@ -3,28 +3,40 @@
 A usual value has no entry, so that a config of an earlier release means the same, and keeps its trial's key.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
+from data.splits import WHOLE, parse_train_share
 from tuning.trial.folder import Config
 from tuning.trial.losses import BCE_DICE, check_loss
 
+_OF_DATA = ("train_share",)  # entries that also change what baselines learn from
 
-def make_variant(loss: str = BCE_DICE) -> Config:
+
+def make_variant(loss: str = BCE_DICE, train_share: str = WHOLE) -> Config:
     """Return the entries of a config for what a campaign trains with.
 
     Args:
         loss: Name of the training loss.
+        train_share: Share of the train tiles, as :func:`data.splits.parse_train_share` reads it.
 
     Raises:
         ValueError: If one is unknown.
     """
-    return {} if check_loss(loss) == BCE_DICE else {"loss": loss}
+    entries = {"loss": check_loss(loss), "train_share": str(parse_train_share(train_share))}
+    usual = {"loss": BCE_DICE, "train_share": WHOLE}
+    return {name: value for name, value in entries.items() if value != usual[name]}
+
+
+def pick_data_entries(config: Mapping[str, Any]) -> Config:
+    """Return the entries that change the data to learn from, which also baselines have that learn."""
+    return {name: config[name] for name in _OF_DATA if name in config}
 
 
 def describe_variant(config: Config) -> str:
     """Say in a line what a config trains with, also what is usual."""
-    parts: list[Any] = [f"loss {config.get('loss', BCE_DICE)}"]
-    return ", ".join(parts)
+    share = f"{config['train_share']} of" if "train_share" in config else "all"
+    return f"loss {config.get('loss', BCE_DICE)}, {share} train tiles"
 
 
 USUAL = describe_variant({})  # of campaigns of earlier releases

@@ -102,3 +102,18 @@ def test_each_fold_is_tuned_on_its_own_val(
     measure_baselines(setup)  # type: ignore[arg-type]
     assert scored == [split.val] * 2 + [other.val] * 2
     assert [config["split"] for config in setup.configs()] == [split.name, other.name]
+
+
+@pytest.mark.parametrize(
+    ("key", "entries"),
+    [("logistic_regression", {"train_share": "scattered:0.5"}), (KEY, {})],
+)
+def test_only_baselines_that_learn_have_the_share_of_train_in_their_configs(
+    key: str, entries: dict[str, str], pack: Pack, split: Split
+) -> None:
+    reads = (pack.channels, "event", 2)
+    bench, plain = (
+        measure.Bench(key, pack, split, *reads, variant=variant)
+        for variant in ({"loss": "tversky", "train_share": "scattered:0.5"}, {})
+    )
+    assert bench.config(0) == plain.config(0) | entries

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from data.pack import Pack
-from data.splits import hash_splits, make_split
+from data.splits import hash_splits, make_split, shrink_train
 from tuning.reproduce.load_trial import _find_pack
 
 FOLDS = ("blocks:2/1", "blocks:2/2")
@@ -27,3 +27,17 @@ def test_a_fold_s_trial_is_checked_against_the_hash_over_all_folds(
         _find_pack(run, config, tmp_path, pack.path)  # type: ignore[arg-type]
     tags["split"] = FOLDS[1]
     assert _find_pack(run, config, tmp_path, pack.path).hash == pack.hash  # type: ignore[arg-type]
+
+
+def test_a_trial_on_a_share_of_train_is_checked_against_the_hash_of_that_share(
+    pack: Pack, tmp_path: Path
+) -> None:
+    config = {"data": pack.hash, "split": "blocks", "train_share": "compact:0.5", "batch_size": 2}
+    whole = make_split("blocks", pack.surveys())
+    less = shrink_train(whole, pack.surveys(), "compact:0.5", 2)
+    tags = {"split": "blocks", "split_hash": less.hash}
+    run = SimpleNamespace(data=SimpleNamespace(tags=tags))
+    assert _find_pack(run, config, tmp_path, pack.path).hash == pack.hash  # type: ignore[arg-type]
+    tags["split_hash"] = whole.hash
+    with pytest.raises(ValueError, match=f"but blocks has the hash {less.hash} on"):
+        _find_pack(run, config, tmp_path, pack.path)  # type: ignore[arg-type]

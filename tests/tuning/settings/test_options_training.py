@@ -21,16 +21,16 @@ def resume(root: Path) -> Settings:
     return settings_from_options(vars(parse_arguments(["--resume", "one"])), root)
 
 
-def test_a_campaign_keeps_its_loss_when_it_is_resumed(tmp_path: Path) -> None:
-    settings = read(tmp_path, "--loss tversky")
-    assert settings.loss == "tversky"
-    assert list_variant(settings) == {"loss": "tversky"}
+def test_a_campaign_keeps_what_it_trains_with_when_it_is_resumed(tmp_path: Path) -> None:
+    settings = read(tmp_path, "--loss tversky --train-share 0.5")
+    assert (settings.loss, settings.train_share) == ("tversky", "scattered:0.5")
+    assert list_variant(settings) == {"loss": "tversky", "train_share": "scattered:0.5"}
     assert resume(tmp_path) == settings
 
 
 def test_without_options_training_is_the_usual(tmp_path: Path) -> None:
     settings = read(tmp_path, "")
-    assert settings == read(tmp_path / "other", "--loss bce_dice")
+    assert settings == read(tmp_path / "other", "--loss bce_dice --train-share compact:1")
     assert list_variant(settings) == {}
 
 
@@ -38,7 +38,7 @@ def test_a_campaign_of_an_earlier_release_trains_as_usual(tmp_path: Path) -> Non
     save_settings(tmp_path, settings := make_settings())
     file = campaign_folder(tmp_path, settings.campaign) / SETTINGS
     content = json.loads(file.read_text())
-    del content["loss"]
+    del content["loss"], content["train_share"]
     file.write_text(json.dumps(content))
     assert load_settings(tmp_path, settings.campaign) == settings
 
@@ -50,6 +50,8 @@ def test_a_campaign_of_an_earlier_release_trains_as_usual(tmp_path: Path) -> Non
             {"loss": "dice"},
             r"Unknown loss 'dice'\. Did you mean '\w+_dice'\? Available: bce_dice, ",
         ),
+        ({"train_share": "0"}, r"--train-share must be above 0 and at most 1, .* but got '0'\."),
+        ({"train_share": "compakt:0.5"}, r"Unknown shape .* 'compakt'\. Did you mean 'compact'\?"),
     ],
 )
 def test_unknown_trainings_are_refused(changes: dict[str, object], message: str) -> None:

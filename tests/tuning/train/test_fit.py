@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from data.pack import Pack
+from data.pack.normalisation import make_normalisation
 from data.splits import Split
 from models import count_gmac
 from tests.support.training import CPU, FaultyNet, train_rows
@@ -15,8 +16,9 @@ from tuning.train import environment
 from tuning.train.__main__ import main
 from tuning.train.checkpoints import load_checkpoint
 from tuning.train.evaluate import measure_test, pick_examples
-from tuning.train.fit import count_work, fit
+from tuning.train.fit import count_work, fit, make_config_split
 from tuning.train.training import BadTrialError
+from tuning.train.training_data import TrainingData
 from tuning.trial.disk import drop_checkpoints
 from tuning.trial.folder import Config, Row, TrialFolder
 
@@ -185,6 +187,20 @@ def test_training_does_not_depend_on_test_tiles(
     mask = np.array(pack.mask)
     mask[pack.rows(split.test)] = 1 - mask[pack.rows(split.test)]
     assert train_rows(config, replace(pack, mask=mask), tmp_path / "b") == whole
+
+
+def test_a_share_of_train_changes_what_is_learnt_and_measured_from_train_alone(
+    config: Config, pack: Pack, split: Split
+) -> None:
+    config["train_share"] = "scattered:0.5"
+    less = make_config_split(config, pack)
+    assert len(less.train) == 2
+    assert set(less.train) < set(split.train)
+    assert (less.val, less.test) == (split.val, split.test)
+    data = TrainingData.make(config, pack, less, CPU)
+    assert data.train.tile_ids == less.train
+    assert data.norm == make_normalisation("train", pack, less.train, config["channels"])
+    assert data.norm != make_normalisation("train", pack, split.train, config["channels"])
 
 
 def test_labels_without_signal_leave_the_score_at_chance(

@@ -52,6 +52,9 @@ CASES: list[tuple[dict[str, Any], str]] = [
     ({"norm": "norm.json"}, r"Unknown norm 'norm\.json'"),
     ({"loss": "lovas"}, r"Unknown loss 'lovas'\. Did you mean 'lovasz'\? .* It stands in it"),
     ({"loss": 1}, "Unknown loss 1"),
+    ({"train_share": 0.5}, "train_share must be a text, but got 0.5"),
+    ({"train_share": "compakt:0.5"}, r"Unknown shape .* Did you mean 'compact'\?"),
+    ({"train_share": "0.25", "batch_size": 2}, "leaves 1 of the 4 train tiles of split 'blocks'"),
     ({"data": "../pack"}, r"data must be a pack's hash, but got '\.\./pack'"),
     ({"note": {"deep": {}}}, "'note' must be a text or a number"),
 ]

@@ -1,14 +1,21 @@
 """What a campaign may train with: entries of a config, and the sentence about them."""
 
-from tuning.trial.variants import USUAL, describe_variant, make_variant
+from tuning.trial.variants import USUAL, describe_variant, make_variant, pick_data_entries
 
 
 def test_the_usual_has_no_entry_so_that_keys_stay() -> None:
     assert make_variant() == {}
-    assert make_variant("bce_dice") == {}
-    assert describe_variant({}) == USUAL == "loss bce_dice"
+    assert make_variant("bce_dice", "1") == make_variant(train_share="compact:1") == {}
+    assert describe_variant({}) == USUAL == "loss bce_dice, all train tiles"
 
 
 def test_another_loss_is_an_entry_and_is_described() -> None:
     assert make_variant("tversky") == {"loss": "tversky"}
-    assert describe_variant({"loss": "tversky"}) == "loss tversky"
+    assert describe_variant({"loss": "tversky"}) == "loss tversky, all train tiles"
+
+
+def test_a_share_of_train_is_an_entry_that_baselines_have_too() -> None:
+    entries = make_variant("tversky", "0.25")
+    assert entries == {"loss": "tversky", "train_share": "scattered:0.25"}
+    assert pick_data_entries(entries) == {"train_share": "scattered:0.25"}
+    assert describe_variant(entries) == "loss tversky, scattered:0.25 of train tiles"
