@@ -34,6 +34,7 @@ from tuning.trial.recipe import AUGMENT as RECIPE_AUGMENT
 from tuning.trial.recipe import SEARCHED, check_recipe
 from tuning.trial.status import count_finished
 
+CONTRADICTIONS = ("trials", "search", "augment", "loss")  # options that --recipe published settles
 AUGMENT = ("turn", "cut=0.5")  # by default
 
 
@@ -114,10 +115,10 @@ def _follow_recipe(options: dict[str, Any], preset: Preset) -> dict[str, Any]:
         ValueError: If the recipe is unknown, or the user gave an option that contradicts it.
     """
     check_recipe(options["recipe"])
-    if extra := [name for name in ("trials", "search", "augment") if name in options]:
+    if extra := [name for name in CONTRADICTIONS if name in options]:
         raise ValueError(
-            f"--recipe {options['recipe']} trains with the published settings, without a search and with its own augmentation, "
-            f"but also got --{', --'.join(extra)}. Omit them, or choose --recipe {SEARCHED}."
+            f"--recipe {options['recipe']} trains with the published settings, without a search and with its own loss and "
+            f"augmentation, but also got --{', --'.join(extra)}. Omit them, or choose --recipe {SEARCHED}."
         )
     options["augment"] = RECIPE_AUGMENT
     # Baselines are searched all the same.

@@ -36,7 +36,7 @@ def test_hyperparameters_are_searched_by_default(tmp_path: Path) -> None:
     assert load_settings(tmp_path, "one") == settings
 
 
-@pytest.mark.parametrize("word", ["--trials 3", "--search once", "--augment turn"])
+@pytest.mark.parametrize("word", ["--trials 3", "--search once", "--augment turn", "--loss lovasz"])
 def test_options_that_contradict_the_published_recipe_are_refused(
     word: str, tmp_path: Path
 ) -> None:
