@@ -27,10 +27,11 @@ from data.io.malloc import keep_freed_memory
 from data.pack.normalisation import Normalisation
 from data.tiles import ACQUISITIONS
 from models import create_model, known_good
-from tuning.serving.network import list_input_steps, make_example, make_program
+from tuning.serving.network import list_input_steps, make_program
 from tuning.serving.onnx_export import save_program
 from tuning.serving.program import Program, load_program
 from tuning.serving.pyfunc_model import LandslideModel
+from tuning.serving.reference import make_example
 from tuning.train.checkpoints import Checkpoint
 
 AIMS = {"program": 1.0, "served": 0.95}  # least rate of the bare pass

@@ -22,7 +22,7 @@ from data.pack import Pack, make_pack
 from data.splits import Split, make_split, survey_catalogue
 from data.tiles import ORBITS, tile_path
 from data.twin import make_twin
-from tuning.serving.graph_cache import VARIABLE
+from tuning.serving.graph.cache import VARIABLE
 from tuning.settings.presets import pick_tiles
 from tuning.trial.folder import Config
 

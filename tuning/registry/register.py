@@ -25,8 +25,8 @@ from tuning.registry.model_card import (
     replace_gate,
 )
 from tuning.registry.names import MULTI, REGIONS_TAG, read_regions_tag, registered_name
-from tuning.serving.network import check_program, read_reference
 from tuning.serving.program import Program as LoadedProgram
+from tuning.serving.reference import check_program, read_reference
 from tuning.store.creates import create_registered_model, create_version
 from tuning.store.database import EXPERIMENT
 from tuning.tracking.client import find_runs, quote

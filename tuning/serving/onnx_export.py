@@ -11,7 +11,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnx
@@ -19,26 +18,15 @@ import torch
 from onnx import numpy_helper
 
 from data.pack.normalisation import Normalisation
-from tuning.serving.graph_cache import load_graph, store_graph
-from tuning.serving.network import (
-    LandslideProgram,
-    check_program,
-    find_multiple,
-    list_check_shapes,
-    make_reference,
-    takes_any_length,
-)
+from tuning.serving.graph.cache import load_graph, store_graph
+from tuning.serving.graph.simplify import simplify, strip
+from tuning.serving.network import LandslideProgram, find_multiple, takes_any_length
 from tuning.serving.program import DAYS, INPUT, LENGTH, OUTPUT, STEP, Program
+from tuning.serving.reference import check_program, list_check_shapes, make_reference
 
 logger = logging.getLogger(__name__)
 
 MAX_TEMPLATES = 8  # of about 0.1 MB each
-# Names of the input's and the output's axes whose size is free.
-AXES = {
-    INPUT: {0: "batch", 1: "acquisitions", 3: "height", 4: "width"},
-    DAYS: {0: "batch", 1: "acquisitions"},
-    OUTPUT: {0: "batch", 1: "height", 2: "width"},
-}
 NOISY = ("torch.onnx", "torch.export", "torch.fx", "onnxscript", "onnx_ir")  # loggers
 
 _templates: dict[str, "GraphTemplate"] = {}  # by LandslideProgram.structure, oldest first
@@ -95,7 +83,7 @@ def save_program(
     """Write a program as an ONNX file, load it back and compare it with the network.
 
     If an earlier program had the same structure, its graph is reused with the new weights, also in a later process
-    (:mod:`tuning.serving.graph_cache`).
+    (:mod:`tuning.serving.graph.cache`).
 
     Args:
         program: The network.
@@ -104,7 +92,7 @@ def save_program(
         metadata: Texts that the file keeps, by name.
 
     Returns:
-        The network's probabilities, of :func:`tuning.serving.network.make_reference`.
+        The network's probabilities, of :func:`tuning.serving.reference.make_reference`.
 
     Raises:
         ExportError: If the network cannot be exported, or the file's probabilities differ from the network's.
@@ -193,58 +181,10 @@ def export_graph(program: LandslideProgram) -> GraphTemplate:
                 verbose=False,
             )
             assert exported is not None  # noqa: S101 - for mypy: without a file it is returned
-            weights = _optimise(exported, set(program.state_dict()))
+            weights = simplify(exported, set(program.state_dict()))
     except Exception as error:  # torch has an error for each of its stages
         raise ExportError(f"torch.onnx cannot export the network: {_explain(error)}") from error
-    return GraphTemplate(_strip(exported.model_proto, weights), weights, multiple)
-
-
-def _optimise(exported: torch.onnx.ONNXProgram, state: set[str]) -> frozenset[str]:
-    """Simplify the graph as if its weights were inputs, so that they stay as they are; return their names.
-
-    Args:
-        exported: The graph.
-        state: Names of the program's weights; the graph's other values are constants of its code.
-    """
-    graph: Any = exported.model.graph
-    held = {
-        name: (value, value.const_value)
-        for name, value in graph.initializers.items()
-        if name in state
-    }
-    for name, (value, _) in held.items():
-        del graph.initializers[name]
-        value.const_value = None
-        graph.inputs.append(value)
-    exported.optimize()
-    for name, (value, tensor) in held.items():
-        graph.inputs.remove(value)
-        value.const_value = tensor
-        if value.uses():
-            graph.initializers[name] = value
-    return frozenset(name for name, (value, _) in held.items() if value.uses())
-
-
-def _strip(model: onnx.ModelProto, weights: frozenset[str]) -> onnx.ModelProto:
-    """Take out the weights' values and whatever only debuggers need, such as stack traces with local paths."""
-    stripped = onnx.ModelProto()
-    stripped.CopyFrom(model)
-    graph = stripped.graph
-    for stored in graph.initializer:
-        if stored.name in weights:
-            stored.ClearField("raw_data")
-    del graph.value_info[:]
-    for message in (stripped, graph, *graph.node, *graph.input, *graph.output, *graph.initializer):
-        message.ClearField("metadata_props")
-        message.ClearField("doc_string")
-    for node in graph.node:
-        node.ClearField("name")
-    for place in (*graph.input, *graph.output):
-        dims = place.type.tensor_type.shape.dim
-        for axis, name in AXES[place.name].items():
-            if not dims[axis].HasField("dim_value"):  # a size that the network fixes stays
-                dims[axis].dim_param = name
-    return stripped
+    return GraphTemplate(strip(exported.model_proto, weights), weights, multiple)
 
 
 @contextmanager

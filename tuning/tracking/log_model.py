@@ -31,13 +31,12 @@ from tuning.metrics.recalibration import Calibration
 from tuning.serving.network import (
     LandslideProgram,
     count_input_dates,
-    make_example,
-    make_example_days,
     make_program,
     takes_any_length,
 )
 from tuning.serving.onnx_export import ExportError, save_program
 from tuning.serving.program import DAYS, INPUT
+from tuning.serving.reference import make_example, make_example_days
 from tuning.serving.served_code import join_code
 from tuning.serving.stored_network import NETWORK, WEIGHTS, pack_weights, write_config
 from tuning.store.creates import create_logged_model, log_output
@@ -155,7 +154,7 @@ def save_model(
         early: Its scores with few acquisitions after the event, of :func:`tuning.train.early.read_early_scores`.
 
     Returns:
-        The program's outputs, from :func:`tuning.serving.network.make_reference`.
+        The program's outputs, from :func:`tuning.serving.reference.make_reference`.
 
     Raises:
         ExportError: If the network cannot be exported, or its file answers differently.

@@ -22,7 +22,8 @@ from tuning.report.missing import EXPECTED_RUNS_TAG, describe_missing_runs
 from tuning.report.reference_layers import write_reference_layers, write_split_audit
 from tuning.report.tables import PUBLISHED_COLUMNS
 from tuning.report.write_report import write_report
-from tuning.serving.network import check_program, make_program, make_reference
+from tuning.serving.network import make_program
+from tuning.serving.reference import check_program, make_reference
 from tuning.tracking.client import connect, find_runs
 from tuning.tracking.model_facts import read_calibration
 from tuning.tracking.payloads import CampaignContext

@@ -14,17 +14,11 @@ from tests.support.served_fixtures import ARCH, write_checkpoint
 from tuning.metrics.histogram import edges
 from tuning.metrics.recalibration import Calibration
 from tuning.serving import onnx_export
-from tuning.serving.network import (
-    TOLERANCE,
-    LandslideProgram,
-    count_input_dates,
-    find_multiple,
-    make_example,
-    make_program,
-)
+from tuning.serving.network import LandslideProgram, count_input_dates, find_multiple, make_program
 from tuning.serving.onnx_export import ExportError, export_graph, save_program
 from tuning.serving.onnx_weights import load_uncalibrated
 from tuning.serving.program import Program, load_program
+from tuning.serving.reference import TOLERANCE, make_example
 from tuning.train.checkpoints import Checkpoint, load_checkpoint
 
 CASES: dict[str, dict[str, Any]] = {

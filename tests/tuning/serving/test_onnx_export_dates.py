@@ -12,9 +12,10 @@ from torch import Tensor, nn
 from data.pack.normalisation import Normalisation
 from models import create_model, list_models, narrow_arch, reads_dates
 from tests.support.dated_network import DatedNetwork
-from tuning.serving.network import TOLERANCE, LandslideProgram
+from tuning.serving.network import LandslideProgram
 from tuning.serving.onnx_export import save_program
 from tuning.serving.program import Program, load_program
+from tuning.serving.reference import TOLERANCE
 
 NORM = Normalisation(("s1asc:VV", "s1dsc:VV", "DEM"), (-9.0, -9.0, 300.0), (3.0, 3.0, 200.0))
 DAYS = np.array([[-13.0, -1, 4, 16], [-20.0, -8, 5, math.nan]], np.float32)

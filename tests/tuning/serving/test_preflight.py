@@ -13,7 +13,7 @@ from data.pack.channels import SAR_CHANNELS
 from models import known_good
 from tests.support.served_fixtures import ARCH
 from tuning.serving import onnx_export, preflight
-from tuning.serving.network import TOLERANCE, make_structure
+from tuning.serving.network import make_structure
 from tuning.serving.preflight import (
     BUILD,
     EXPORT,
@@ -23,6 +23,7 @@ from tuning.serving.preflight import (
     UnservableError,
     check_network,
 )
+from tuning.serving.reference import TOLERANCE
 from tuning.train import checkpoints
 
 S1 = tuple(SAR_CHANNELS)

@@ -128,7 +128,7 @@ def change(x: np.ndarray, index: Any, value: float) -> np.ndarray:
         (lambda x: x.astype(str), r"must be numbers, but got <U\d+"),
         (lambda x: x > 0, "must be numbers, but got bool"),
         (lambda x: [[1.0], [1.0, 2.0]], r"must be an array .* or the path of a tile, but got list"),
-        (lambda x: {"x": x}, r"must be an array .* or the path of a tile, but got dict"),
+        (lambda x: {"y": x}, r"The input must have x, but got y\. Pass \{.x.: …\}\."),
         (lambda x: None, r"must have shape .*, but got \(\)"),
     ],
 )

@@ -25,8 +25,8 @@ from tuning.registry.share.hub import (
     parse_card,
     parse_yaml,
 )
-from tuning.serving.network import TOLERANCE, list_check_shapes, make_example, make_example_days
 from tuning.serving.program import Program, load_program
+from tuning.serving.reference import TOLERANCE, list_check_shapes, make_example, make_example_days
 from tuning.serving.served_code import join_code
 from tuning.serving.stored_network import StoredNetwork, read_network
 from tuning.tracking.log_model import REQUIRED

@@ -65,7 +65,8 @@ def hash_network(structure: str, network: nn.Module) -> str:
 
 def _list_sources(network: nn.Module) -> set[Path]:
     own = Path(__file__)
-    files = {own.with_name("network.py"), own.with_name("onnx_export.py"), own}
+    serving = own.parents[1]
+    files = {serving / "network.py", serving / "onnx_export.py", own, own.with_name("simplify.py")}
     for folder in models.__path__:
         files.update(Path(folder).rglob("*.py"))
     for module in network.modules():

@@ -13,11 +13,13 @@ import torch
 from torch import nn
 
 from tests.support.served_fixtures import write_checkpoint
-from tuning.serving import graph_cache, onnx_export
-from tuning.serving.graph_cache import VARIABLE, cache_folder, hash_network, load_graph, store_graph
-from tuning.serving.network import LandslideProgram, make_example, make_program
+from tuning.serving import onnx_export
+from tuning.serving.graph import cache as graph_cache
+from tuning.serving.graph.cache import VARIABLE, cache_folder, hash_network, load_graph, store_graph
+from tuning.serving.network import LandslideProgram, make_program
 from tuning.serving.onnx_export import save_program
 from tuning.serving.program import load_program
+from tuning.serving.reference import make_example
 from tuning.train.checkpoints import Checkpoint, load_checkpoint
 
 

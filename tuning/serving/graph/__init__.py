@@ -1,0 +1,1 @@
+"""ONNX graphs without weights: simplified, and kept for later campaigns."""
