@@ -23,7 +23,7 @@ from models import narrow_arch
 from tests.support.clean_environment import make_environment
 from tests.support.served_fixtures import write_checkpoint
 from tuning.serving.network import LandslideProgram, make_program
-from tuning.settings.settings import OF_ALL
+from tuning.settings.choose_models import OF_ALL
 from tuning.tracking.client import EXPERIMENT, connect
 from tuning.tracking.log_model import log_model
 from tuning.train.checkpoints import load_checkpoint

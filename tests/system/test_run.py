@@ -9,8 +9,9 @@ from models import list_models
 from tests.support.settings import make_settings
 from tuning.cluster.resources import NodeResources, Resources, choose_resources
 from tuning.run import main
+from tuning.settings.choose_models import choose_models
 from tuning.settings.saved_campaigns import load_settings, save_settings
-from tuning.settings.settings import Settings, check_settings, choose_models
+from tuning.settings.settings import Settings, check_settings
 
 
 def refuse(arguments: list[str], root: Path, capsys: pytest.CaptureFixture[str]) -> str:

@@ -11,6 +11,7 @@ from data.io.errors import check_no_keys
 from data.pack.augmentation import parse_augment
 from data.pack.channels import choose_channels
 from data.splits import WHOLE, is_cross_validation, parse_train_share, store_split
+from tuning.settings.choose_models import choose_models, describe_networks
 from tuning.settings.dates import default_steps, default_timesteps
 from tuning.settings.presets import SEARCH_SEED, Preset, get_preset
 from tuning.settings.regions import add_shots, choose_campaign_regions, normalise_events
@@ -21,14 +22,7 @@ from tuning.settings.saved_campaigns import (
     new_name,
     save_settings,
 )
-from tuning.settings.settings import (
-    PACKS,
-    TWIN,
-    Settings,
-    check_settings,
-    choose_models,
-    describe_networks,
-)
+from tuning.settings.settings import PACKS, TWIN, Settings, check_settings
 from tuning.train.fit import choose_device
 from tuning.trial.recipe import AUGMENT as RECIPE_AUGMENT
 from tuning.trial.recipe import SEARCHED, check_recipe

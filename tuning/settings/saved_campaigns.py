@@ -7,8 +7,9 @@ from typing import Any
 
 from data.io.errors import unknown_name
 from data.tiles.regions import DEFAULT_REGION
+from tuning.settings.choose_models import choose_models, recall_networks
 from tuning.settings.lock import is_running
-from tuning.settings.settings import Settings, check_settings, choose_models, recall_networks
+from tuning.settings.settings import Settings, check_settings
 from tuning.trial.folder import read_optional_json, write_json
 
 SETTINGS, OUTCOME = "campaign.json", "outcome.json"  # files of a campaign's folder
@@ -86,7 +87,7 @@ def _check_kept(settings: Settings, folder: str) -> None:
     check_settings(settings)
     if settings.campaign != folder:
         raise TypeError(f"the campaign {settings.campaign!r} in the folder {folder!r}")
-    recall_networks(settings)
+    recall_networks(settings.networks)
     choose_models((*settings.models, *settings.baselines), settings.channels)
 
 

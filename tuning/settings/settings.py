@@ -1,6 +1,5 @@
 """The settings of a campaign, checked before it starts."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,14 +12,6 @@ from data.pack.normalisation import KINDS
 from data.splits import WHOLE, check_splits, is_cross_validation
 from data.tiles import PIXEL_M, TILE_PX, Units
 from data.tiles.regions import DEFAULT_REGION
-from models import (
-    add_network,
-    get_architecture,
-    is_reference,
-    list_models,
-    recall_network,
-)
-from tuning.baselines.baselines import BASELINES, list_baselines
 from tuning.settings.presets import SEEDS, get_preset
 from tuning.settings.regions import check_split_regions, check_tiles, read_events
 from tuning.statistics.blocks import BLOCK_TILES
@@ -33,11 +24,6 @@ TWIN = "twin"
 TILE_M2 = float(TILE_PX * PIXEL_M) ** 2
 SEARCHES = ("once", "per-fold")
 LEGACY_SEARCH_SEED = 42  # of campaigns whose settings do not name it
-# The networks that --model all means: the published study's, and the data set's network that two cores can train. A new file
-# in models/ belongs to --model field.
-OF_ALL = ("attention_unet", "unet", "unet_convlstm", "utae")
-ALL, FIELD = "all", "field"
-GROUPS = ("baselines", ALL, FIELD)  # words for several models
 PACKS = "packs"  # below the output folder; also holds the splits that came from files
 
 
@@ -116,65 +102,6 @@ class Settings:
     allow_dates: bool = False
     loss: str = BCE_DICE
     train_share: str = WHOLE
-
-
-def choose_models(
-    names: Iterable[str], channels: Iterable[str]
-) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Split model names into architectures and baselines.
-
-    Args:
-        names: Models; also ``baselines`` (all baselines), ``all`` (them and the networks of ``OF_ALL``), ``field`` (them and
-            every network), and references to networks from outside, such as ``path/to/file.py:Class``.
-        channels: The input's channels, which limit the baselines that can be computed.
-
-    Raises:
-        ValueError: If a name is unknown, or a reference leads to no network.
-    """
-    wanted = {add_network(name) if is_reference(name) else name for name in names}
-    models, baselines = list_models(), list_baselines(channels)
-    known = [*models, *baselines, *GROUPS]
-    for name in wanted:
-        if name not in known:
-            raise ValueError(unknown_name("model", name, known))
-    of_all = OF_ALL if ALL in wanted else ()
-    return (
-        tuple(name for name in models if wanted & {name, FIELD} or name in of_all),
-        tuple(name for name in baselines if wanted & {name, *GROUPS}),
-    )
-
-
-def describe_networks(models: Iterable[str]) -> dict[str, dict[str, str]]:
-    """Return the entry ``networks`` of the settings of a campaign with these architectures.
-
-    Raises:
-        ValueError: If one has the name of a baseline.
-    """
-    outside = [made for made in map(get_architecture, models) if made.is_outside]
-    for made in outside:
-        if made.name in BASELINES:
-            raise ValueError(
-                f"A network's name must be its own, but {made.name} of {made.reference} is that of a baseline. "
-                f"Choose another: my_{made.name}={made.reference}"
-            )
-    return {
-        made.name: {
-            "reference": made.reference,
-            "digest": made.digest,
-            "title": made.paper_name,
-        }
-        for made in outside
-    }
-
-
-def recall_networks(settings: Settings) -> None:
-    """Make the networks from outside of a saved campaign known to this process.
-
-    Raises:
-        ValueError: If one is not found, or its source files have changed.
-    """
-    for name, kept in settings.networks.items():
-        recall_network(name, kept["reference"], kept["digest"])
 
 
 def list_variant(settings: Settings) -> dict[str, Any]:

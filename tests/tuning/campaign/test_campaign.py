@@ -21,8 +21,8 @@ from tests.support.surveys import survey_tiles
 from tuning.baselines.baselines import is_deterministic, list_baselines
 from tuning.metrics.recalibration import fit_calibration
 from tuning.report.tables import PUBLISHED_COLUMNS
+from tuning.settings.choose_models import OF_ALL
 from tuning.settings.presets import SEEDS, pick_tiles
-from tuning.settings.settings import OF_ALL
 from tuning.tracking.client import connect, find_runs
 
 pytestmark = pytest.mark.slow
