@@ -17,7 +17,8 @@ class Inputs:
     """Reads the chosen channels and acquisitions of tiles, and nothing else.
 
     Attributes:
-        pack: The packed tiles; baselines use its labels of train tiles alone.
+        pack: The packed tiles.
+        labels: Labels of all tiles, of which baselines use those of train tiles alone, shape ``(N, H, W)``.
         channels: The chosen channels of Sentinel-1 that are packed, in the order of ``SAR_CHANNELS``.
         maps: The chosen terrain channels: ``DEM``, ``slope``.
         seeds: Seeds for which train pixels are drawn, so that one pass over the tiles serves all of them.
@@ -32,6 +33,7 @@ class Inputs:
         *,
         keep: Iterable[str] = (),
         seeds: Sequence[int] = (),
+        labels: np.ndarray | None = None,
     ) -> None:
         """Select the acquisitions.
 
@@ -42,6 +44,7 @@ class Inputs:
             timesteps: Number of acquisitions.
             keep: Tiles that are read repeatedly, whose derived maps stay in memory: those of val during a search.
             seeds: As in the attribute.
+            labels: As in the attribute; the pack's if None.
 
         Raises:
             ValueError: As :func:`data.pack.channels.check_steps`.
@@ -51,6 +54,7 @@ class Inputs:
         self.pack, self.channels = pack, pick_channels(pack, names)
         self.maps = tuple(name for name in MAPS if name in names)
         self.seeds = tuple(seeds)
+        self.labels = pack.mask if labels is None else labels
         self._selected = pack.select_steps(steps, timesteps)
         self._rows = {tile: row for row, tile in enumerate(pack.tile_ids)}
         self._keep, self._memory = frozenset(keep), dict[Hashable, object]()

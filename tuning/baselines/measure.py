@@ -23,6 +23,7 @@ from tuning.baselines.inputs import Inputs, list_dual_orbits
 from tuning.baselines.tune import Tried, pick_winner, search_params
 from tuning.metrics.curve import average_precision
 from tuning.metrics.histogram import BINS, count_bins
+from tuning.objects.label_noise import label_train
 from tuning.train.evaluate import Bind, PredictTiles, measure_predictions, measure_val
 from tuning.trial.folder import Config, TrialFolder
 from tuning.trial.search_space import make_key
@@ -93,7 +94,7 @@ class Bench:
     def bind(self, config: Config) -> Bind:
         """Return the fitted baseline, as :func:`make_predictor`."""
         if self._inputs is None:
-            self._inputs = _open(config, self.pack, self.split.val, self.seeds)
+            self._inputs = _open(config, self.pack, self.split, self.split.val, self.seeds)
         return _bind(config, self._inputs, self.split)
 
     def measure(self, config: Config, tried: Sequence[Tried], folder: Path) -> TrialFolder:
@@ -135,14 +136,19 @@ def make_predictor(config: Config, pack: Pack, split: Split) -> Bind:
         ValueError: If the baseline is unknown, the pack has none of its channels, or train lacks landslides or background.
     """
     get_baseline(config["model"])
-    return _bind(config, _open(config, pack), split)
+    return _bind(config, _open(config, pack, split), split)
 
 
 def _open(
-    config: Config, pack: Pack, keep: Sequence[str] = (), seeds: Sequence[int] = ()
+    config: Config,
+    pack: Pack,
+    split: Split,
+    keep: Sequence[str] = (),
+    seeds: Sequence[int] = (),
 ) -> Inputs:
     reads = (config["channels"], config["steps"], config["timesteps"])
-    inputs = Inputs(pack, *reads, keep=keep, seeds=seeds)
+    labels = label_train(pack, split.train, config.get("label_noise", {}))
+    inputs = Inputs(pack, *reads, keep=keep, seeds=seeds, labels=labels)
     needs_both = get_baseline(config["model"]).dual
     if not (list_dual_orbits(inputs.channels) if needs_both else inputs.channels):
         what = "packed channels" + (", both polarisations of an orbit" if needs_both else "")

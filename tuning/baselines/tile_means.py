@@ -61,7 +61,7 @@ def make_probe(task: Task) -> BindInputs:
     from sklearn.ensemble import ExtraTreesRegressor  # importing it takes a second
 
     inputs, train = task.inputs, task.split.train
-    masks = inputs.pack.mask[inputs.pack.rows(train)] == 1
+    masks = inputs.labels[inputs.pack.rows(train)] == 1
     check_labels(masks, task.split)
     params: dict[str, Any] = dict(task.params)
     with threadpool_limits(1):

@@ -57,7 +57,7 @@ def read_sample(
 def _draw(
     inputs: Inputs, features: FeatureSet, tile_ids: Sequence[str], size: int, seeds: Sequence[int]
 ) -> dict[int, Sample]:
-    mask = inputs.pack.mask[inputs.pack.rows(tile_ids)]
+    mask = inputs.labels[inputs.pack.rows(tile_ids)]
     drawn = {seed: sample_pixels(mask, size, np.random.default_rng(seed)) for seed in seeds}
     found: dict[int, list[np.ndarray]] = {seed: [] for seed in seeds}
     for number, tile in enumerate(tile_ids):

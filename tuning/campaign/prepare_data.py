@@ -23,6 +23,7 @@ from tuning.campaign.identity import (
     load_kept_pack,
     open_kept_pack,
 )
+from tuning.objects.label_noise import label_train, make_label_noise
 from tuning.settings.presets import Preset
 from tuning.settings.regions import read_events
 from tuning.settings.settings import PACKS, TWIN, Settings
@@ -73,6 +74,7 @@ def prepare_data(
         split = shrink_train(split, pack.surveys(), settings.train_share, preset.batch_size)
         _log_split(split)
         _check_labels(pack, split)
+        _disturb_labels(pack, split, settings)
         norm = make_normalisation(settings.norm, pack, split.train, settings.channels)
         cpu = torch.device("cpu")
         check_input_varies(
@@ -175,6 +177,17 @@ def _check_labels(pack: Pack, split: Split) -> None:
                 f"Train, val and test each need a landslide pixel, but the {len(ids)} {part} tiles of split "
                 f"{split.name!r} have none in {pack.path}. Choose another split or add tiles."
             )
+
+
+def _disturb_labels(pack: Pack, split: Split, settings: Settings) -> None:
+    """Log what label noise does to train; refuse noise that leaves no landslide."""
+    if settings.label_noise:
+        rows = pack.rows(split.train)
+        labels = label_train(pack, split.train, settings.label_noise)[rows]
+        before, after = int(pack.mask[rows].sum()), int(labels.sum())
+        shared = int((labels & pack.mask[rows]).sum())
+        text = "Label noise %s in train: %d landslide pixels, of which %d are landslides; without noise %d."
+        logger.warning(text, make_label_noise(settings.label_noise), after, shared, before)
 
 
 def _find_absent(split: Split, settings: Settings) -> tuple[str, ...]:

@@ -98,6 +98,13 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
         help="share of the train tiles that are used, scattered over the train area or in compact areas; also for baselines that "
         "learn (default: 1)",
     )
+    add(
+        "--label-noise",
+        nargs="+",
+        metavar="KIND=VALUE",
+        help="errors made in the labels of train tiles alone: drop=SHARE of the landslides, shift=PIXELS of each, dilate=PIXELS "
+        "(negative shrinks), and seed=N of what is drawn; also for baselines that learn (default: none)",
+    )
     add = parser.add_argument_group("length of the campaign").add_argument
     add("--preset", help="smoke, quick or paper (default: paper on a GPU, else quick)")
     add(

@@ -11,6 +11,7 @@ from data.io.errors import check_no_keys
 from data.pack.augmentation import parse_augment
 from data.pack.channels import choose_channels
 from data.splits import WHOLE, is_cross_validation, parse_train_share, store_split
+from tuning.objects.label_noise import parse_label_noise
 from tuning.settings.choose_models import choose_models, describe_networks
 from tuning.settings.dates import default_steps, default_timesteps
 from tuning.settings.presets import SEARCH_SEED, Preset, get_preset
@@ -85,6 +86,7 @@ def settings_from_options(options: dict[str, Any], root: Path) -> Settings:
         options["split"] = store_split(Path(options["split"]), root / PACKS)
     chosen |= _choose_regions(options)
     chosen["train_share"] = str(parse_train_share(options.pop("train_share", WHOLE)))
+    chosen["label_noise"] = parse_label_noise(options.pop("label_noise", ())).to_entry()
     per_fold = name == "paper" and is_cross_validation(chosen["split"])
     per_fold &= options.get("recipe", SEARCHED) == SEARCHED
     defaults["search"] = "per-fold" if per_fold else "once"

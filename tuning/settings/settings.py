@@ -65,6 +65,7 @@ class Settings:
         baseline_trials: Samples of each baseline's search, as many as *trials* if None; 1 takes the untuned values.
         loss: Name of the training loss.
         train_share: Share of the train tiles, ``1`` or such as ``scattered:0.25`` and ``compact:0.25``.
+        label_noise: Errors made in train labels, the values other than 0 of ``tuning.objects.label_noise.LabelNoise``.
         networks: ``reference``, ``digest`` and ``title`` of each architecture from outside this project, by its key.
     """
 
@@ -102,11 +103,12 @@ class Settings:
     allow_dates: bool = False
     loss: str = BCE_DICE
     train_share: str = WHOLE
+    label_noise: dict[str, Any] = field(default_factory=dict)
 
 
 def list_variant(settings: Settings) -> dict[str, Any]:
     """Return the entries of a config for what a campaign trains with; none for the usual."""
-    return make_variant(settings.loss, settings.train_share)
+    return make_variant(settings.loss, settings.train_share, settings.label_noise)
 
 
 def check_settings(settings: Settings) -> None:

@@ -15,6 +15,7 @@ from data.pack.normalisation import KINDS
 from data.splits import check_split, parse_train_share
 from data.tiles import ACQUISITIONS
 from models import is_key, list_models, recall_network
+from tuning.objects.label_noise import make_label_noise
 from tuning.trial.folder import Config
 from tuning.trial.losses import LOSSES
 from tuning.trial.recipe import SCHEDULES
@@ -161,6 +162,13 @@ def _check_train_share(name: str, value: Any, place: Path | str) -> None:
     parse_train_share(value)
 
 
+def _check_label_noise(name: str, value: Any, place: Path | str) -> None:
+    if not isinstance(value, dict):
+        rule = "A config's label_noise must be an object"
+        raise refused_error(rule, show_value(value), place, _REMEDY)
+    make_label_noise(value)
+
+
 def _check_data(name: str, value: Any, place: Path | str) -> None:
     if not is_safe_name(value):
         raise refused_error(
@@ -179,5 +187,6 @@ _CHECKS: dict[str, Callable[[str, Any, Path | str], None]] = {
     "augment": _check_augment,
     "split": _check_split,
     "train_share": _check_train_share,
+    "label_noise": _check_label_noise,
     "data": _check_data,
 }

@@ -7,24 +7,32 @@ from collections.abc import Mapping
 from typing import Any
 
 from data.splits import WHOLE, parse_train_share
+from tuning.objects.label_noise import make_label_noise
 from tuning.trial.folder import Config
 from tuning.trial.losses import BCE_DICE, check_loss
 
-_OF_DATA = ("train_share",)  # entries that also change what baselines learn from
+_OF_DATA = ("train_share", "label_noise")  # entries that also change what baselines learn from
 
 
-def make_variant(loss: str = BCE_DICE, train_share: str = WHOLE) -> Config:
+def make_variant(
+    loss: str = BCE_DICE, train_share: str = WHOLE, label_noise: Mapping[str, Any] | None = None
+) -> Config:
     """Return the entries of a config for what a campaign trains with.
 
     Args:
         loss: Name of the training loss.
         train_share: Share of the train tiles, as :func:`data.splits.parse_train_share` reads it.
+        label_noise: Values of :class:`tuning.objects.label_noise.LabelNoise`.
 
     Raises:
-        ValueError: If one is unknown.
+        ValueError: If one is unknown or out of range.
     """
-    entries = {"loss": check_loss(loss), "train_share": str(parse_train_share(train_share))}
-    usual = {"loss": BCE_DICE, "train_share": WHOLE}
+    entries: Config = {
+        "loss": check_loss(loss),
+        "train_share": str(parse_train_share(train_share)),
+        "label_noise": make_label_noise(label_noise or {}).to_entry(),
+    }
+    usual: Config = {"loss": BCE_DICE, "train_share": WHOLE, "label_noise": {}}
     return {name: value for name, value in entries.items() if value != usual[name]}
 
 
@@ -36,7 +44,9 @@ def pick_data_entries(config: Mapping[str, Any]) -> Config:
 def describe_variant(config: Config) -> str:
     """Say in a line what a config trains with, also what is usual."""
     share = f"{config['train_share']} of" if "train_share" in config else "all"
-    return f"loss {config.get('loss', BCE_DICE)}, {share} train tiles"
+    noise = make_label_noise(config.get("label_noise", {}))
+    labels = f"with label noise {noise}" if noise else "labels as they are"
+    return f"loss {config.get('loss', BCE_DICE)}, {share} train tiles, {labels}"
 
 
 USUAL = describe_variant({})  # of campaigns of earlier releases

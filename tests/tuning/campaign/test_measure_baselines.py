@@ -1,9 +1,11 @@
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from data.pack import Pack
@@ -11,6 +13,7 @@ from data.splits import Split
 from tests.support.settings import make_settings
 from tuning.baselines import measure
 from tuning.campaign.measure_baselines import JOURNALS, measure_baselines
+from tuning.objects.label_noise import label_train
 from tuning.trial.folder import TrialFolder
 
 KEY = "log_ratio_vv"
@@ -106,14 +109,34 @@ def test_each_fold_is_tuned_on_its_own_val(
 
 @pytest.mark.parametrize(
     ("key", "entries"),
-    [("logistic_regression", {"train_share": "scattered:0.5"}), (KEY, {})],
+    [
+        ("logistic_regression", {"train_share": "scattered:0.5", "label_noise": {"drop": 0.5}}),
+        (KEY, {}),
+    ],
 )
-def test_only_baselines_that_learn_have_the_share_of_train_in_their_configs(
-    key: str, entries: dict[str, str], pack: Pack, split: Split
+def test_only_baselines_that_learn_have_what_they_learn_from_in_their_configs(
+    key: str, entries: dict[str, Any], pack: Pack, split: Split
 ) -> None:
     reads = (pack.channels, "event", 2)
+    given = {"loss": "tversky", "train_share": "scattered:0.5", "label_noise": {"drop": 0.5}}
     bench, plain = (
-        measure.Bench(key, pack, split, *reads, variant=variant)
-        for variant in ({"loss": "tversky", "train_share": "scattered:0.5"}, {})
+        measure.Bench(key, pack, split, *reads, variant=variant) for variant in (given, {})
     )
     assert bench.config(0) == plain.config(0) | entries
+
+
+@pytest.mark.parametrize("key", ["logistic_regression", "tile_means"])
+def test_label_noise_reaches_what_a_baseline_learns_and_not_its_scores(
+    key: str, pack: Pack, split: Split
+) -> None:
+    reads, noise = (pack.channels, "event", 2), {"dilate": 5}
+    learnt = [
+        measure.Bench(key, pack, split, *reads, variant=variant)
+        for variant in ({}, {"label_noise": noise})
+    ]
+    plain, noisy = (bench.bind(bench.config(0))(pack)(split.val) for bench in learnt)
+    assert noisy.mean() > 1.2 * plain.mean()  # of labels that have grown
+    grown = replace(pack, mask=label_train(pack, split.train, noise))
+    by_hand = measure.Bench(key, grown, split, *reads)
+    assert np.array_equal(by_hand.bind(by_hand.config(0))(grown)(split.val), noisy)
+    assert np.array_equal(grown.mask[pack.rows(split.val)], pack.mask[pack.rows(split.val)])

@@ -22,15 +22,21 @@ def resume(root: Path) -> Settings:
 
 
 def test_a_campaign_keeps_what_it_trains_with_when_it_is_resumed(tmp_path: Path) -> None:
-    settings = read(tmp_path, "--loss tversky --train-share 0.5")
+    settings = read(tmp_path, "--loss tversky --train-share 0.5 --label-noise drop=0.2 shift=2")
     assert (settings.loss, settings.train_share) == ("tversky", "scattered:0.5")
-    assert list_variant(settings) == {"loss": "tversky", "train_share": "scattered:0.5"}
+    assert list_variant(settings) == {
+        "loss": "tversky",
+        "train_share": "scattered:0.5",
+        "label_noise": {"drop": 0.2, "shift": 2.0},
+    }
     assert resume(tmp_path) == settings
 
 
 def test_without_options_training_is_the_usual(tmp_path: Path) -> None:
     settings = read(tmp_path, "")
-    assert settings == read(tmp_path / "other", "--loss bce_dice --train-share compact:1")
+    assert settings == read(
+        tmp_path / "other", "--loss bce_dice --train-share compact:1 --label-noise none"
+    )
     assert list_variant(settings) == {}
 
 
@@ -38,7 +44,7 @@ def test_a_campaign_of_an_earlier_release_trains_as_usual(tmp_path: Path) -> Non
     save_settings(tmp_path, settings := make_settings())
     file = campaign_folder(tmp_path, settings.campaign) / SETTINGS
     content = json.loads(file.read_text())
-    del content["loss"], content["train_share"]
+    del content["loss"], content["train_share"], content["label_noise"]
     file.write_text(json.dumps(content))
     assert load_settings(tmp_path, settings.campaign) == settings
 
@@ -50,6 +56,8 @@ def test_a_campaign_of_an_earlier_release_trains_as_usual(tmp_path: Path) -> Non
             {"loss": "dice"},
             r"Unknown loss 'dice'\. Did you mean '\w+_dice'\? Available: bce_dice, ",
         ),
+        ({"label_noise": {"drp": 0.1}}, r"Unknown label noise 'drp'\. Did you mean 'drop'\?"),
+        ({"label_noise": {"drop": 1}}, r"noise drop must be a number from 0 to 0\.95, but got 1\."),
         ({"train_share": "0"}, r"--train-share must be above 0 and at most 1, .* but got '0'\."),
         ({"train_share": "compakt:0.5"}, r"Unknown shape .* 'compakt'\. Did you mean 'compact'\?"),
     ],

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from data.pack import Pack
+from data.pack.gpu_dataset import GpuDataset
 from data.pack.normalisation import make_normalisation
 from data.splits import Split
 from models import count_gmac
@@ -201,6 +202,38 @@ def test_a_share_of_train_changes_what_is_learnt_and_measured_from_train_alone(
     assert data.train.tile_ids == less.train
     assert data.norm == make_normalisation("train", pack, less.train, config["channels"])
     assert data.norm != make_normalisation("train", pack, split.train, config["channels"])
+
+
+def test_label_noise_changes_train_labels_alone_and_alike_on_every_device(
+    config: Config, pack: Pack, split: Split
+) -> None:
+    stored = np.array(pack.mask)
+    config["label_noise"] = {"drop": 0.5, "shift": 3.0, "dilate": 1}
+    host, device, other = (
+        TrainingData.make(config | {"seed": seed}, pack, split, CPU, preload=preload)
+        for seed, preload in ((42, False), (42, True), (7, False))
+    )
+    plain = TrainingData.make(config | {"label_noise": {}}, pack, split, CPU)
+    every = range(len(split.train))
+    labels = host.train.batch(every).mask
+    for data in (device, other):
+        assert torch.equal(data.train.batch(every).mask, labels)
+    assert torch.equal(GpuDataset(device.train).masks, labels)
+    assert not torch.equal(plain.train.batch(every).mask, labels)
+    for data in (host, device):
+        assert torch.equal(data.val.batch(range(4)).mask, plain.val.batch(range(4)).mask)
+        assert torch.equal(data.train.batch(every).days, plain.train.batch(every).days)
+    assert np.array_equal(stored, pack.mask)
+
+
+def test_a_network_with_label_noise_is_trained_again_with_the_same_result(
+    config: Config, pack: Pack, tmp_path: Path
+) -> None:
+    config["label_noise"] = {"drop": 0.5, "seed": 1}
+    rows = train_rows(config, pack, tmp_path / "a")
+    assert train_rows(config, pack, tmp_path / "b") == rows
+    other = config | {"label_noise": {"drop": 0.5}}
+    assert train_rows(other, pack, tmp_path / "c") != rows
 
 
 def test_labels_without_signal_leave_the_score_at_chance(
