@@ -188,3 +188,22 @@ def test_winner_that_could_not_be_exported_keeps_its_checkpoint(
         campaign.search(model, FOLDS[0], NO_GPU)  # type: ignore[arg-type]
     kept = [folder.read("trial") for folder in trials if folder.best.exists()]
     assert [(trial["config"]["model"], trial["model"]) for trial in kept] == [("unet", True)]
+
+
+def test_a_config_has_what_is_trained_with_only_where_it_is_not_the_usual(
+    tmp_path: Path, searched: list[Stage]
+) -> None:
+    usual = make_stages(tmp_path, "once").search("unet", FOLDS[0], NO_GPU)  # type: ignore[arg-type]
+    variant = {
+        "loss": "lovasz",
+        "train_share": "compact:0.5",
+        "label_noise": {"drop": 0.2, "seed": 1},
+    }
+    stages = make_stages(tmp_path, "once", **variant)
+    other = stages.search("attention_unet", FOLDS[0], NO_GPU)  # type: ignore[arg-type]
+    assert usual is not None
+    assert other is not None
+    assert variant.keys().isdisjoint(
+        usual
+    )  # the key of a trial of an earlier release is its key still
+    assert {name: other[name] for name in variant} == variant
