@@ -21,6 +21,7 @@ from models._architecture import (
     make_architecture,
 )
 from models._checks import unknown_name_error
+from models.outside.consent import give_consent
 from models.outside.locate import locate_class
 from models.outside.references import describe_class
 from models.outside.schemes import load_reference
@@ -106,11 +107,14 @@ def register_model(name: str, build: type[nn.Module]) -> str:
     Raises:
         ValueError: If the class stands in no file or within another object, or another network has the name.
     """
-    module = sys.modules[build.__module__]
-    return _add(describe_class(locate_class(build, module), name, build, module))
+    found = locate_class(build, module := sys.modules[build.__module__])
+    give_consent(found)
+    return _add(describe_class(found, name, build, module))
 
 
-def recall_network(name: str, reference: str, digest: str, root: Path | None = None) -> None:
+def recall_network(
+    name: str, reference: str, digest: str, root: Path | None = None, *, sent: bool = False
+) -> None:
     """Make a network known again that a config or a campaign names, if its source files are still the same.
 
     Args:
@@ -118,14 +122,16 @@ def recall_network(name: str, reference: str, digest: str, root: Path | None = N
         reference: Where it was.
         digest: The hash that its files had.
         root: Folder with copies of its files, as another machine sent them.
+        sent: Whether this campaign's own process sent it; else the author of the config may be a stranger.
 
     Raises:
-        ValueError: If the files have changed, the reference leads to no network, or another network has the name.
+        ValueError: As `models.outside.schemes.load_reference`, or if another network has the name.
     """
     known = _added.get(name)
     if known is not None and (known.reference, known.digest) == (reference, digest):
         return
-    _add(load_reference(reference, name, digest, root))
+    named = sent or _list_entry_points().get(name) == reference
+    _add(load_reference(reference, name, digest, root, sent=named))
 
 
 def _add(made: Architecture) -> str:
@@ -219,7 +225,7 @@ def paper_name(name: str) -> str:
 
 
 def find_place(name: str) -> str:
-    """Return where a network's code is, for messages; its class's name if it is only announced."""
+    """Return where a network's code is, for messages."""
     if name in list_models():
         return get_architecture(name).place
     return f"the file of {_announced.get(name, name)}"
@@ -232,16 +238,13 @@ def narrow(name: str) -> dict[str, list[Any]]:
 
 def narrow_arch(name: str) -> dict[str, Any]:
     """Return the arch values that a search tries first, moved into the narrow lists: a network for tests and two cores."""
-    lists = narrow(name)
-    return {
-        key: move_into(value, lists.get(key, [value])) for key, value in known_good(name).items()
-    }
+    lists, good = narrow(name), known_good(name)
+    return {key: move_into(value, lists.get(key, [value])) for key, value in good.items()}
 
 
 def move_into(value: Any, choices: list[Any]) -> Any:
     """Return *value* if it is among the choices, else the nearest number of them, or the first."""
     if value in choices:
         return value
-    if isinstance(value, int | float):
-        return min(choices, key=lambda other: abs(other - value))
-    return choices[0]
+    is_number = isinstance(value, int | float)
+    return min(choices, key=lambda other: abs(other - value)) if is_number else choices[0]

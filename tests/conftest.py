@@ -22,6 +22,7 @@ from data.pack import Pack, make_pack
 from data.splits import Split, make_split, survey_catalogue
 from data.tiles import ORBITS, tile_path
 from data.twin import make_twin
+from models.outside import consent
 from tuning.serving.graph.cache import VARIABLE
 from tuning.settings.presets import pick_tiles
 from tuning.trial.folder import Config
@@ -62,9 +63,10 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session", autouse=True)
 def graphs(shared: Path) -> Iterator[None]:
-    """Keep the graphs of networks in the tests' own folder, also those of commands that a test starts."""
+    """Keep the graphs and named networks in the tests' own folder, also those of commands that a test starts."""
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv(VARIABLE, str(shared / "graphs"))
+        patched.setenv(consent.VARIABLE, str(shared / "named-networks"))
         yield
 
 

@@ -5,6 +5,7 @@ import importlib.util
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 from types import ModuleType
 
@@ -64,7 +65,7 @@ def make_slug(text: str) -> str:
 
 
 def locate(text: str, root: Path | None = None) -> Located:
-    """Find the source files of a reference without running the class's module.
+    """Find the source files of a reference without running anything of it, the packages around a module included.
 
     Args:
         text: The reference.
@@ -106,8 +107,8 @@ def _find_file(path: Path) -> Path:
 
 def _find_module(dotted: str) -> Path:
     try:
-        spec = importlib.util.find_spec(dotted)
-    except Exception as error:  # the packages around a module are run, and have errors of their own
+        spec = _find_spec(dotted)
+    except Exception as error:  # each finder has errors of its own
         raise import_error(dotted, error) from error
     if spec is None:
         missing = ModuleNotFoundError(f"No module named {dotted!r}", name=dotted)
@@ -115,6 +116,16 @@ def _find_module(dotted: str) -> Path:
     if not spec.origin or not spec.origin.endswith(".py"):
         raise _no_source_error(dotted)
     return Path(spec.origin).resolve()
+
+
+def _find_spec(dotted: str) -> ModuleSpec | None:
+    """Find a module without running the packages around it, as ``importlib.util.find_spec`` would."""
+    first, *rest = dotted.split(".")
+    spec = importlib.util.find_spec(first)
+    for part in rest:
+        folders = spec.submodule_search_locations if spec else None
+        spec = PathFinder.find_spec(part, list(folders)) if folders else None
+    return spec
 
 
 def _no_source_error(module: str) -> ValueError:

@@ -49,7 +49,9 @@ def load(reference: str, name: str) -> Architecture:
     if kind not in kinds:
         raise unknown_name_error("architecture of smp:", kind, kinds)
     encoders = smp.encoders.get_encoder_names()
-    if encoder not in encoders and not encoder.startswith("tu-"):  # of timm, whose names it knows
+    timm = [f"tu-{one}" for one in import_module("timm").list_models()]
+    if encoder not in encoders and encoder.partition(".")[0] not in timm:
+        # Another name, such as tu-hf-hub:…, would let a stranger's config download or read files.
         raise unknown_name_error("encoder of smp:", encoder, encoders)
 
     def build(in_channels: int, timesteps: int, weights: str = NONE) -> nn.Module:

@@ -57,13 +57,13 @@ def read_sources(root: Path, first: str, package: str = "") -> dict[str, str]:
     return dict(sorted(found.items()))
 
 
-def digest_sources(sources: Mapping[str, str]) -> str:
-    """Return the hash of source files and their relative paths, twelve hex digits."""
+def digest_sources(sources: Mapping[str, str], digits: int = 12) -> str:
+    """Return the hash of source files and their relative paths, in hex digits."""
     digest = hashlib.sha256()
     for name, text in sorted(sources.items()):
         digest.update(f"{name}\0".encode())
         digest.update(hashlib.sha256(text.encode()).digest())
-    return digest.hexdigest()[:12]
+    return digest.hexdigest()[:digits]
 
 
 def _parse_imports(text: str, name: str) -> Iterator[str]:

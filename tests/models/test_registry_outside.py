@@ -136,7 +136,7 @@ def test_network_is_recalled_from_copies_of_its_sources(tmp_path: Path) -> None:
         (tmp_path / name).write_text(text)
     (tmp_path / "there" / "tiny.py").unlink()
     _registry._added.clear()
-    models.recall_network(made.name, made.reference, made.digest, tmp_path)
+    models.recall_network(made.name, made.reference, made.digest, tmp_path, sent=True)
     assert models.get_architecture(made.name).digest == made.digest
     assert models.create_model(made.name, 1, 1) is not None
 

@@ -49,6 +49,8 @@ def test_another_version_of_the_package_is_refused_with_both() -> None:
     [
         ("smp:Unett/resnet18", "Unknown architecture of smp: 'Unett'. Did you mean 'Unet'? Availa"),
         ("smp:Unet/resnet1", "Unknown encoder of smp: 'resnet1'. Did you mean 'resnet18'? Availab"),
+        ("smp:Unet/tu-hf-hub:them/net", "Unknown encoder of smp: 'tu-hf-hub:them/net'."),
+        ("smp:Unet/tu-local-dir:/home", "Unknown encoder of smp: 'tu-local-dir:/home'."),
         ("smp:Unet", "Unknown encoder of smp: ''. Available: resnet18, "),
     ],
 )

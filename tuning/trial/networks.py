@@ -64,11 +64,11 @@ def receive_networks(networks: Iterable[ShippedNetwork], folder: Path | None = N
             root = folder / f"{one.name}-{one.digest}"
             for name, text in one.sources.items():
                 _write(root / name, text)
-        recall_network(one.name, one.reference, one.digest, root)
+        recall_network(one.name, one.reference, one.digest, root, sent=True)
 
 
 def _is_here(network: ShippedNetwork) -> bool:
-    if ".py:" not in network.reference:  # finding a module would run the packages around it
+    if ".py:" not in network.reference:
         return False
     try:
         return locate(network.reference).digest == network.digest
