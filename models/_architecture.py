@@ -117,7 +117,7 @@ def check_title(name: str, title: Any) -> str:
     if not isinstance(title, str) or not _TITLE.fullmatch(title):
         raise ValueError(
             f"PAPER_NAME must be a text of at most {MAX_TITLE} letters, digits, spaces and . + ( ) - _, but the network "
-            f"{name} has {title!r:.200}. Correct it."
+            f'{name} has {title!r:.200}. Write PAPER_NAME = "…" into its class.'
         )
     return title
 

@@ -4,6 +4,7 @@ Exit codes: 0 = it keeps every law, 1 = it breaks one, 2 = it is not found.
 """
 
 import argparse
+import inspect
 import json
 import sys
 from dataclasses import replace
@@ -16,6 +17,7 @@ from models.check.subject import LawError, Subject, explain, find_multiple, is_d
 from models.outside.locate import is_reference
 
 BUILD = "is built from in_channels, timesteps and its own arguments"
+CALL = "takes x, and days if it reads dates"
 SIZES = "takes tiles whose height and width are multiples of some power of 2 up to 128 px"
 
 
@@ -33,7 +35,10 @@ def check(name: str, channels: int, timesteps: int, arch: dict[str, Any]) -> boo
         remedy = "Correct its __init__, or the values of KNOWN_GOOD and SPACE."
         if not _try(Law(BUILD, _build, remedy), subject):
             return False
-        remedy = "Let its poolings and upsamplings fit each other, or pad inside the network."
+        remedy = "Write forward(self, x), and forward(self, x, days) if reads_dates is true."
+        if not _try(Law(CALL, _check_call, remedy), subject):
+            return False
+        remedy = "Let its poolings and upsamplings fit each other, or pad inside the network. If the reason is no size, correct that."
         if not _try(Law(SIZES, _describe_multiple, remedy), subject):
             return False
         subject = replace(subject, multiple=find_multiple(subject))
@@ -49,6 +54,15 @@ def _build(subject: Subject) -> None:
     subject.build()
 
 
+def _check_call(subject: Subject) -> None:
+    network, dated = subject.build(), is_dated(subject)
+    forward = inspect.signature(network.forward)
+    try:
+        forward.bind(*("x", "days")[: 1 + dated])
+    except TypeError as error:
+        raise LawError(f"reads_dates is {dated}, but its forward takes {forward}") from error
+
+
 def _describe_multiple(subject: Subject) -> str:
     return f"of {find_multiple(subject)} px"
 
@@ -60,7 +74,7 @@ def _try(law: Law, subject: Subject) -> bool:
     except LawError as error:
         print(f"FAIL  {law.text}: {error}.\n      {law.remedy}", flush=True)
         return False
-    except Exception as error:  # noqa: BLE001 - each network has errors of its own
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - each network has errors of its own
         print(f"FAIL  {law.text}: {explain(error).rstrip('.')}.\n      {law.remedy}", flush=True)
         return False
     print(f"pass  {law.text}{f' ({fact})' if fact else ''}", flush=True)

@@ -187,6 +187,8 @@ def import_error(where: str, error: BaseException) -> ValueError:
     text = " ".join(str(error).split()).rstrip(".")
     missing = isinstance(error, ModuleNotFoundError) and error.name
     hint = _suggest(str(error.name)) if missing else "Correct it."  # type: ignore[attr-defined]
+    if "no known parent package" in text:
+        hint = "Write 'from neighbour import …' without the dot, or put an __init__.py into its folder."
     return ValueError(
         f"A network's module must be importable, but {where} is not: {type(error).__name__}: {text:.500}. {hint}"
     )

@@ -7,6 +7,7 @@ The input is normalised by the train tiles, mean 0 and deviation 1, and then to 
 """
 
 import hashlib
+import logging
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -172,6 +173,9 @@ def load(reference: str, name: str) -> Architecture:
 def _import() -> Any:
     try:
         version(PACKAGE)
+        logging.getLogger("olmoearth_pretrain_minimal").setLevel(
+            logging.WARNING
+        )  # it says its settings
         return import_module("olmoearth_pretrain_minimal")
     except (ImportError, PackageNotFoundError) as error:
         raise ValueError(

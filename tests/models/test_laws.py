@@ -7,7 +7,7 @@ import pytest
 
 from models import _registry
 from models.check import laws
-from models.check.__main__ import BUILD, SIZES, main, parse_arch
+from models.check.__main__ import BUILD, CALL, SIZES, main, parse_arch
 from models.check.laws import LAWS
 from tests.support.outside_networks import read_example, write_tiny
 
@@ -41,14 +41,14 @@ def test_network_that_keeps_all_passes_with_facts(
     said = capsys.readouterr().out
     assert "TinyNet (tiny_net) of " in said
     assert "arguments {'width': 6}" in said
-    assert said.count("pass  ") == 2 + sum(not law.dated for law in LAWS)
+    assert said.count("pass  ") == 3 + sum(not law.dated for law in LAWS)
     for fact in ("parameters", "another order of time changes", " ms a tile of 128 px", " MB a ti"):
         assert re.search(rf"^fact  .*{fact}", said, re.MULTILINE), fact
 
 
 def test_own_networks_keep_all(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["unet_ltae", "--arch", "width=8"]) == 0
-    assert capsys.readouterr().out.count("pass  ") == 2 + len(LAWS)
+    assert capsys.readouterr().out.count("pass  ") == 3 + len(LAWS)
 
 
 BROKEN = [
@@ -104,6 +104,8 @@ def test_law_of_dates_is_named(
     ("init", "body", "law", "reason"),
     [
         ("raise RuntimeError('too wide')", BODY, BUILD, "RuntimeError: too wide"),
+        ("raise SystemExit(3)", BODY, BUILD, "SystemExit: 3"),
+        ("self.reads_dates = True", BODY, CALL, "reads_dates is True, but its forward takes (x: "),
         ("", "        raise RuntimeError('no')", SIZES, "at multiples of 128 px it said: RuntimeE"),
     ],
 )
@@ -145,7 +147,7 @@ def test_values_of_arguments_are_numbers_or_texts() -> None:
 
 def test_contributing_names_every_law() -> None:
     text = " ".join((Path(laws.__file__).parents[2] / "CONTRIBUTING.md").read_text().split())
-    assert [law for law in (BUILD, SIZES, *TEXTS) if law not in text] == []
+    assert [law for law in (BUILD, CALL, SIZES, *TEXTS) if law not in text] == []
 
 
 def test_network_of_the_page_keeps_every_law(

@@ -184,6 +184,8 @@ def test_reference_to_no_network_is_refused_with_a_remedy(
 MODULE_ERRORS = [
     ("import no_such_package", "No module named 'no_such_package'. Install the package of 'no_suc"),
     ("1 / 0", "TinyNet is not: ZeroDivisionError: division by zero. Correct it."),
+    ("from . import b", "no known parent package. Write 'from neighbour import …' without the dot"),
+    ("TinyNet.__name__ = 'Ü'", "has 'Ü'. Write PAPER_NAME = \"…\" into its class."),
     ("def", "A network's source must be Python, but {0}/tiny.py is not: invalid syntax"),
     ("SPACE = [1]", "SPACE must be a dict by the names of arguments, but the network tiny_net has"),
     ("SPACE = {{'width': 4}}", "must have a list of values for each argument, but the network tin"),

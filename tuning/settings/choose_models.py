@@ -49,13 +49,13 @@ def describe_networks(models: Iterable[str]) -> dict[str, dict[str, str]]:
     """Return the entry ``networks`` of the settings of a campaign with these architectures.
 
     Raises:
-        ValueError: If one has the name of a baseline.
+        ValueError: If one has the name of a baseline or of a group of models.
     """
     outside = [made for made in map(get_architecture, models) if made.is_outside]
     for made in outside:
-        if made.name in BASELINES:
+        if made.name in (*BASELINES, *GROUPS):
             raise ValueError(
-                f"A network's name must be its own, but {made.name} of {made.reference} is that of a baseline. "
+                f"A network's name must be its own, but {made.name} of {made.reference} is that of a baseline or group. "
                 f"Choose another: my_{made.name}={made.reference}"
             )
     return {
