@@ -75,9 +75,9 @@ def _parse_imports(text: str, name: str) -> Iterator[str]:
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             base = package[: len(package) - node.level + 1] if node.level else []
-            start = ".".join([*base, *([node.module] if node.module else [])])
-            yield start
-            yield from (f"{start}.{alias.name}" for alias in node.names)
+            start = [*base, *([node.module] if node.module else [])]
+            yield from [".".join(start)] if start else []  # "from . import" beside no package
+            yield from (".".join([*start, alias.name]) for alias in node.names)
 
 
 def _find_files(root: Path, module: str) -> list[str]:
