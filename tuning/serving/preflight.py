@@ -108,7 +108,7 @@ def _broken(model: str, rule: str) -> Iterator[None]:
     """Name the rule that breaks in the body, the reason, and the remedy; a full disk is no fault of the network."""
     try:
         yield
-    except Exception as error:  # each network has errors of its own
+    except (Exception, SystemExit) as error:  # each network has errors of its own
         if says_full(error):
             raise
         reason = format_error(error).rstrip(".")

@@ -2,6 +2,7 @@
 
 import errno
 import re
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -121,6 +122,7 @@ def check(monkeypatch: pytest.MonkeyPatch, make: Callable[..., nn.Module]) -> in
         (Noting, STORE, r"A network's state must be tensors, but got: 'dict' object has .+"),
         (Classes, SHAPE, r"of x \(2, 2, 4, 32, 64\) it makes \(2, 2, 32, 64\)"),
         (Dictionary, SHAPE, r"of x \(2, 2, 4, 32, 64\) it makes dict"),
+        (sys.exit, BUILD, r"SystemExit"),
         (refuse_width, BUILD, r"width must be positive, but got -1"),
     ],
 )
