@@ -32,6 +32,7 @@ from tuning.registry.share.hub_card import make_hub_card
 from tuning.registry.trust import Trust, examine_registered
 from tuning.serving.program import load_program
 from tuning.tracking.model_digest import (
+    ADDED,
     DIGEST,
     PROGRAM,
     digest_folder,
@@ -111,7 +112,7 @@ def _check_names(folder: Path, uri: str) -> None:
     names = {
         file.relative_to(folder).as_posix() for file in files if file.parent.name != "__pycache__"
     }
-    missing, others = REQUIRED_FILES.keys() - names, names - MODEL_FILES.keys()
+    missing, others = REQUIRED_FILES.keys() - names, names - MODEL_FILES.keys() - {ADDED}
     if missing or others:
         got = f"no {', '.join(sorted(missing))}" if missing else f"also {', '.join(sorted(others))}"
         raise ValueError(

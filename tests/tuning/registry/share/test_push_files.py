@@ -2,12 +2,13 @@
 
 from pathlib import Path
 
+import mlflow
 import pytest
 from mlflow.tracking import MlflowClient
 
 from tests.support.model_hub import ModelHub
 from tests.support.share_fixtures import ADDRESS, NAME, REPO, Call, stored_folder
-from tuning.tracking.model_digest import DIGEST, PROGRAM, digest_folder
+from tuning.tracking.model_digest import ADDED, DIGEST, PROGRAM, digest_folder
 
 pytest_plugins = ["tests.support.share_fixtures"]
 
@@ -52,6 +53,16 @@ def test_folder_that_a_pull_would_refuse_is_not_published(
     assert "must have the files that this release logs, but models:/hokkaido-unet/1 has" in error
     assert got in error
     assert hub.repos == {}
+
+
+def test_model_that_mlflow_has_loaded_in_its_place_is_published_without_mlflow_s_note(
+    call: Call, client: MlflowClient, hub: ModelHub
+) -> None:
+    mlflow.set_tracking_uri(client.tracking_uri)
+    mlflow.pyfunc.load_model(f"models:/{NAME}/1")
+    assert (stored_folder(client, 1) / ADDED).is_file()
+    assert call("push", "unet", "--to", ADDRESS) == 0
+    assert ADDED not in hub.repos[REPO].files
 
 
 @pytest.mark.parametrize("words", [["export", "unet", "--to", "x.onnx"], ["push", "unet"]])
