@@ -79,7 +79,7 @@ def client(root: Path) -> MlflowClient:
 def test_smoke_campaign_ends_well(smoke: subprocess.CompletedProcess[str], root: Path) -> None:
     assert smoke.returncode == 0, smoke.stderr
     assert "SYNTHETIC (the twin's) data" in smoke.stdout
-    checked, first = smoke.stderr.splitlines()[:3], smoke.stderr.splitlines()[3]
+    checked, first = smoke.stderr.splitlines()[:4], smoke.stderr.splitlines()[4]
     assert all("can be exported: tiles of multiples of 8 px" in line for line in checked)
     assert " Data: SYNTHETIC (the twin's) tiles" in first
     for name in (
@@ -114,7 +114,7 @@ def test_runs_are_nested(smoke: subprocess.CompletedProcess[str], root: Path) ->
         campaign.info.run_id
     }
     once = [is_deterministic(key) for key in list_baselines(["s1"])]
-    assert len(trials) == 3 * (2 + 2) + sum(1 if fixed else 2 for fixed in once)
+    assert len(trials) == len(OF_ALL) * (2 + 2) + sum(1 if fixed else 2 for fixed in once)
     for trial in trials:
         study = studies[trial.data.tags["mlflow.parentRunId"]]
         assert study.data.tags["study"] == trial.data.tags["study"]
@@ -184,6 +184,7 @@ def test_every_registered_version_has_a_gate_s_outcome(
         "hokkaido-attention-unet",
         "hokkaido-unet",
         "hokkaido-unet-convlstm",
+        "hokkaido-utae",
     ]
     champions = 0
     for model in models:
