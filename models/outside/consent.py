@@ -47,5 +47,5 @@ def _make_mark(found: Located) -> Path:
     text = f"{place}\0{digest_sources(found.sources, digits=64)}"
     given = os.environ.get(VARIABLE)
     base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    folder = Path(given) if given else Path(base) / "landslide-benchmark" / "named-networks"
+    folder = Path(given) if given else Path(base) / "landslide" / "networks"
     return folder / hashlib.sha256(text.encode()).hexdigest()
