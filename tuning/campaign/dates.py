@@ -41,7 +41,8 @@ def settle_dates(audits: Iterable[LeakAudit], *, synthetic: bool, given: bool) -
     """
     audits = tuple(audits)
     leaking = [audit.region for audit in audits if audit.above_chance]
-    unknown = [audit.region for audit in audits if all(g.auc is None for g in audit.groups)]
+    unmeasured = [audit for audit in audits if all(group.auc is None for group in audit.groups)]
+    unknown = [audit.region for audit in unmeasured if 0 < audit.annotated < audit.tiles]
     if leaking:
         found = (
             f"the audit found that dates tell annotated tiles from others in {', '.join(leaking)}"
@@ -49,9 +50,14 @@ def settle_dates(audits: Iterable[LeakAudit], *, synthetic: bool, given: bool) -
     elif unknown and not synthetic:
         found = f"the audit of dates could not be measured in {', '.join(unknown)}"
     else:
-        what = "the synthetic twin's dates do not depend on landslides"
-        measured = "the audit found no date that tells annotated tiles from others"
-        return DatesRule(True, what if unknown else measured)
+        reason = "the audit found no date that tells annotated tiles from others"
+        if unknown:
+            reason = "the synthetic twin's dates do not depend on landslides"
+        elif len(unmeasured) == len(audits):
+            reason = (
+                "the tiles are all annotated, or all not, so no date tells one kind from the other"
+            )
+        return DatesRule(True, reason)
     if given:
         return DatesRule(True, f"{found}, and --allow-dates was given")
     return DatesRule(False, found)

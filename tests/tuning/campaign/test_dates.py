@@ -72,6 +72,15 @@ def test_dates_that_could_not_be_audited_are_read_only_of_the_twin() -> None:
     assert settle_dates([UNKNOWN], synthetic=True, given=False).allowed
 
 
+def test_where_all_tiles_are_annotated_dates_tell_nothing() -> None:
+    annotated = replace(UNKNOWN, annotated=UNKNOWN.tiles)
+    rule = settle_dates([annotated], synthetic=False, given=False)
+    assert rule.allowed
+    assert rule.reason.startswith("the tiles are all annotated, or all not, so no date tells")
+    assert settle_dates([annotated, CLEAN], synthetic=False, given=False).allowed
+    assert not settle_dates([annotated, UNKNOWN], synthetic=False, given=False).allowed
+
+
 def test_networks_that_read_dates_are_refused_or_read_none() -> None:
     rule = settle_dates([LEAKING], synthetic=False, given=False)
     spaces = {"always": {}, "switched": {"arch.dates": [True, False]}}
