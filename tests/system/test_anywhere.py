@@ -23,6 +23,7 @@ from models import narrow_arch
 from tests.support.clean_environment import make_environment
 from tests.support.served_fixtures import write_checkpoint
 from tuning.serving.network import LandslideProgram, make_program
+from tuning.serving.reference import TOLERANCE
 from tuning.settings.choose_models import OF_ALL
 from tuning.tracking.client import EXPERIMENT, connect
 from tuning.tracking.log_model import log_model
@@ -125,8 +126,10 @@ def test_model_answers_alike_without_this_project(
     for uri, program in logged.items():
         found = np.load(tmp_path / f"{uri.removeprefix('models:/')}.npz")
         assert sorted(found.files) == sorted(inputs)
+        # U-TAE's norms over few channels amplify what is rounded.
+        close = TOLERANCE if json.loads(program.structure)["model"] == "utae" else 1e-5
         for name, x in inputs.items():
-            assert np.abs(found[name] - answer(program, x)).max() <= 1e-5
+            assert np.abs(found[name] - answer(program, x)).max() <= close
 
 
 @pytest.fixture(scope="module")
