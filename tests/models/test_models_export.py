@@ -1,12 +1,10 @@
-"""Every network can be exported for any batch and size, and for any number of acquisitions if it reads dates."""
+"""Every network can be exported for any batch and size, and for any number of acquisitions if it reads dates.
 
-import io
-import warnings
-from contextlib import redirect_stderr, redirect_stdout
+Their ONNX files are compared in ``tests/tuning/serving/``.
+"""
+
 from pathlib import Path
 
-import numpy as np
-import onnxruntime
 import pytest
 import torch
 from torch import Tensor, nn
@@ -51,27 +49,3 @@ def test_exported_network_accepts_any_batch_and_size(name: str, tmp_path: Path) 
     for shape in list_shapes(model):
         inputs = make_inputs(model, *shape)
         torch.testing.assert_close(loaded(*inputs), run(model, *inputs), rtol=1e-4, atol=1e-5)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", VARIANTS)
-def test_onnx_file_answers_as_the_network(name: str) -> None:
-    model = build(name, 2, 3).eval()
-    inputs = make_inputs(model, 2, 3, 32, 64)
-    quiet = redirect_stderr(io.StringIO()), redirect_stdout(io.StringIO())
-    with warnings.catch_warnings(action="ignore"), quiet[0], quiet[1]:
-        program = torch.onnx.export(
-            *(model, inputs),
-            input_names=["x", "days"][: len(inputs)],
-            dynamic_shapes=list_dims(model),
-            dynamo=True,
-        )
-    assert program is not None
-    session = onnxruntime.InferenceSession(program.model_proto.SerializeToString())
-    for shape in list_shapes(model):
-        inputs = make_inputs(model, *shape)
-        names = (one.name for one in session.get_inputs())
-        feed = {name: one.numpy() for name, one in zip(names, inputs, strict=True)}
-        with torch.no_grad():
-            wanted = run(model, *inputs).numpy()
-        np.testing.assert_allclose(session.run(None, feed)[0], wanted, rtol=1e-3, atol=1e-4)
