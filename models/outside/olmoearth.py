@@ -180,5 +180,5 @@ def _import() -> Any:
     except (ImportError, PackageNotFoundError) as error:
         raise ValueError(
             f"A network olmoearth:… needs the package {PACKAGE}, but it cannot be imported: {error}. Install it: "
-            "pip install -c constraints.txt 'landslide-benchmark[olmoearth]'."
+            "pip install -c constraints.txt -e '.[olmoearth]' in the folder of this project."
         ) from error

@@ -96,7 +96,7 @@ def _import() -> ModuleType:
     except ImportError as error:
         raise ValueError(
             f"A network smp:… needs the package {PACKAGE}, but it cannot be imported: {error}. Install it: "
-            "pip install -c constraints.txt 'landslide-benchmark[smp]'."
+            "pip install -c constraints.txt -e '.[smp]' in the folder of this project."
         ) from error
 
 

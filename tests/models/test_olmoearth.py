@@ -136,5 +136,7 @@ def test_other_weights_are_refused(tmp_path: Path) -> None:
 
 def test_missing_package_is_refused_with_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "olmoearth_pretrain_minimal", None)
-    with pytest.raises(ValueError, match=r"pip install -c constraints\.txt 'landslide-benchmark\["):
+    with pytest.raises(
+        ValueError, match=r"pip install -c constraints\.txt -e '\.\[olmoearth\]' in"
+    ):
         models.add_network("olmoearth:nano")

@@ -69,7 +69,7 @@ def test_unknown_weights_are_refused_with_the_list() -> None:
 
 def test_missing_package_is_refused_with_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "segmentation_models_pytorch", None)
-    with pytest.raises(ValueError, match=r"pip install -c constraints\.txt 'landslide-benchmark\["):
+    with pytest.raises(ValueError, match=r"pip install -c constraints\.txt -e '\.\[smp\]' in"):
         models.add_network("smp:Unet/resnet18")
 
 
