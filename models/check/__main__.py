@@ -32,7 +32,7 @@ def check(name: str, channels: int, timesteps: int, arch: dict[str, Any]) -> boo
     """
     subject = Subject(lambda: create_model(name, channels, timesteps, **arch), channels, timesteps)
     with own_randomness():
-        remedy = "Correct its __init__, or the values of KNOWN_GOOD and SPACE."
+        remedy = "Let its __init__ take in_channels, timesteps and what KNOWN_GOOD and SPACE name."
         if not _try(Law(BUILD, _build, remedy), subject):
             return False
         remedy = "Write forward(self, x), and forward(self, x, days) if reads_dates is true."

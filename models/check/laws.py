@@ -1,7 +1,10 @@
 """The laws of the contract, each tried on an untrained network; CONTRIBUTING.md, "What a network must offer"."""
 
+import io
+import logging
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 
 import torch
@@ -42,6 +45,14 @@ def _check_shape(subject: Subject) -> None:
                 raise LawError(f"for B={batch}, H={height}, W={width} it returned {got}")
             if not logits.isfinite().all():
                 raise LawError(f"for B={batch}, H={height}, W={width} it returned NaN or infinity")
+
+
+def _check_logits(subject: Subject) -> None:
+    network, x = subject.build().eval(), subject.draw(2)
+    with torch.no_grad():
+        logits = torch.cat([answer(network, scale * x) for scale in (1, -50, 50)])
+    if logits.std() > 0 and logits.min() >= 0 and logits.max() <= 1:
+        raise LawError("whatever the input, its answers are between 0 and 1, as after a sigmoid")
 
 
 def _check_one(subject: Subject) -> None:
@@ -110,7 +121,7 @@ def _check_export(subject: Subject) -> None:
     times = {1: auto} if dated else {}
     inputs = (x, make_days(*x.shape[:2])) if dated else (x,)
     dims: tuple[dict[int, object], ...] = ({0: auto, 3: auto, 4: auto, **times},)
-    with warnings.catch_warnings(action="ignore"):
+    with _quiet():
         dims += ({0: auto, 1: auto},) if dated else ()
         loaded: nn.Module = torch.export.export(network, inputs, dynamic_shapes=dims).module()
     for batch, height in ((1, side), (3, side + 2 * step)):
@@ -122,6 +133,24 @@ def _check_export(subject: Subject) -> None:
             raise LawError(
                 f"exported, it differs by {gap:.2g} of the spread at B={batch}, H={height}"
             )
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep what torch prints and logs of a graph that cannot be exported from the terminal."""
+    logger = logging.getLogger("torch")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    hidden = io.StringIO()
+    try:
+        with (
+            warnings.catch_warnings(action="ignore"),
+            redirect_stdout(hidden),
+            redirect_stderr(hidden),
+        ):
+            yield
+    finally:
+        logger.setLevel(level)
 
 
 def _check_times(subject: Subject) -> None:
@@ -188,6 +217,11 @@ LAWS = (
         "can be exported for any B, H and W",
         _check_export,
         "Use PyTorch's own functions, without Python branches or loops that depend on the values of a tensor.",
+    ),
+    Law(
+        "returns logits, not probabilities",
+        _check_logits,
+        "Leave out the last sigmoid: loss and map apply it.",
     ),
     Law(
         "takes any number of acquisitions",
