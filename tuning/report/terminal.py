@@ -22,13 +22,13 @@ LEGEND = (
 def format_ranking(table: pd.DataFrame) -> str:
     """Format the ranking for the terminal: test scores as mean ± standard deviation over seeds."""
     width = max(24, *(len(name) + 2 for name in table["model"]))
-    head = f"{'place':<10}{'model':<{width}}{'test AP':>15}{'95 % interval':>20}{'test F1':>16}"
+    head = f"{'place':<9}{'model':<{width}}{'test AP':>15}{'95 % interval':>20}{'test F1':>16}"
     lines = [head + f"{'val AP':>8}  {'reads':<18}{'trials':>6}{'seeds':>7}"]
     for row in table.to_dict("records"):
         interval = format_ends(row["pr_auc_low"], row["pr_auc_high"])
         trials = count_trials(row)
         lines.append(
-            f"{row['rank']:<10}{row['model']:<{width}}{format_spread(row, 'pr_auc'):>15}{interval:>20}"
+            f"{row['rank']:<9}{row['model']:<{width}}{format_spread(row, 'pr_auc'):>15}{interval:>20}"
             f"{format_spread(row, 'f1_dice'):>16}{row['val_pr_auc_mean']:>8.3f}  {_format_input(row):<18}"
             f"{'' if trials is None else trials:>6}{row['seeds']:>7d}"
         )

@@ -101,5 +101,5 @@ def test_the_terminal_shows_places_inputs_and_trials() -> None:
     assert first.endswith("2 ch, 4 even           4      3")
     assert second.split()[:4] == ["10", "to", "11", "UNet"]
     assert second.split()[-2:] == ["even", "3"]
-    assert len(head) == len(first) == len(second) < 125
+    assert len(head) == len(first) == len(second) < 126
     assert "exploratory" in legend
