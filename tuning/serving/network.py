@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from data.pack.channels import AROUND_EVENT, SAR_CHANNELS, select_even_steps
 from data.pack.normalisation import Normalisation
 from data.tiles import ACQUISITIONS
-from models import apply_network, reads_dates
+from models import reads_dates
 from tuning.metrics.recalibration import Calibration
 from tuning.train.checkpoints import Checkpoint
 from tuning.trial.folder import Config
@@ -69,12 +69,18 @@ class LandslideProgram(nn.Module):
         """Map ``(B, T, C, H, W)`` in dB, and days ``(B, T)``, to probabilities ``(B, H, W)``."""
         x = (x - self.norm_mean) / self.norm_std  # type: ignore[operator]
         missing = torch.isnan(x)
-        if days is None:
-            days = x.new_full(x.shape[:2], math.nan)
-        elif self.reads_dates:
+        known = torch.where(missing, 0.0, x)
+        logits: Tensor
+        if not self.reads_dates:
+            logits = self.model(known).squeeze(1)
+        elif days is None:
+            raise ValueError(
+                "The network reads dates: it takes x and days (B, T), from the event to each acquisition, but got x alone. "
+                "Pass the days too."
+            )
+        else:
             empty = missing[:, :, self._dated].flatten(2).all(dim=2)
-            days = torch.where(empty, math.nan, days)
-        logits = apply_network(self.model, torch.where(missing, 0.0, x), days).squeeze(1)
+            logits = self.model(known, torch.where(empty, math.nan, days)).squeeze(1)
         low, high, shift = self.calibration.unbind()  # type: ignore[operator]
         # high * softplus(l) - low * softplus(-l) + shift, with softplus(-l) = softplus(l) - l. ONNX Runtime takes five
         # times as long for its own softplus.

@@ -102,6 +102,12 @@ def test_an_acquisition_without_a_day_or_without_data_is_ignored(tmp_path: Path)
     assert np.abs(loaded(gone, DAYS) - loaded(x, DAYS)).max() > 0.01
 
 
+def test_a_torch_program_does_not_map_without_its_dates() -> None:
+    program = LandslideProgram(DatedNetwork(3, 4), NORM, 4).eval()
+    with pytest.raises(ValueError, match=r"reads dates: it takes x and days .* Pass the days too"):
+        program(torch.from_numpy(make_input(2, 4)))
+
+
 def test_a_network_of_a_fixed_length_keeps_it(tmp_path: Path) -> None:
     _, loaded = export(FixedLength(3, 4), tmp_path)
     assert (loaded.reads_dates, loaded.any_length, loaded.timesteps) == (True, False, 4)
