@@ -36,7 +36,8 @@ PACKAGES = (
         "tuning.predict",
         "tuning.report",
     ),
-    *("tuning.worlds", "tuning.reproduce", "tuning.campaign", "tuning.doctor", "tuning.run"),
+    *("tuning.worlds", "tuning.reproduce", "tuning.campaign", "tuning.matrix"),
+    *("tuning.doctor", "tuning.run"),
 )
 
 
