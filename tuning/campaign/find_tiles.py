@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 
 from data.pack import Pack
-from data.pack.channels import list_modalities
 from data.splits import list_folds
 from data.splits.grid import group_by_region
 from data.splits.leakage import FolderSurvey, survey_folder
@@ -46,7 +45,7 @@ def find_tiles(root: Path, settings: Settings, preset: Preset) -> tuple[Path, li
         tile_ids = _pick_tiles(root, settings, preset, lambda: FolderSurvey(survey_twin(regions)))
         chosen = sorted(survey_twin(regions)) if tile_ids is None else tile_ids
         return make_twin(below, regions=regions, tile_ids=chosen), chosen
-    tiles, modalities = Path(settings.data), list_modalities(settings.channels)
+    tiles, modalities = Path(settings.data), settings.packed
     logger.info("%s Regions: %s.", read_manifest(tiles, settings.units), places)
     tile_ids = _pick_tiles(
         root, settings, preset, lambda: survey_folder(tiles, regions, modalities=modalities)
@@ -65,7 +64,7 @@ def locate_tiles(
         tile_ids: Tiles that it began with.
         whole: Whether it uses all tiles of its regions.
     """
-    modalities = list_modalities(settings.channels)
+    modalities = settings.packed
     if settings.data == TWIN:
         twin = make_twin(root / "data", regions=settings.regions, tile_ids=tile_ids)
         return TileSource(twin, modalities, ())

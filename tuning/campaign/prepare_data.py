@@ -9,7 +9,6 @@ from pathlib import Path
 import torch
 
 from data.pack import Pack, make_pack
-from data.pack.channels import list_modalities
 from data.pack.dataset import TileDataset, check_input_varies
 from data.pack.log_ratio import describe_pairs
 from data.pack.normalisation import make_normalisation, save_normalisation
@@ -95,7 +94,7 @@ def _make_pack(
         tiles,
         root / PACKS,
         units=units,
-        modalities=list_modalities(settings.channels),
+        modalities=settings.packed,
         tile_ids=tile_ids,
         events=read_events(settings.events, settings.regions),
     )
@@ -195,7 +194,7 @@ def _find_absent(split: Split, settings: Settings) -> tuple[str, ...]:
     if settings.data == TWIN:
         known = survey_twin(settings.regions)
         return tuple(tile for tile in split.missing if tile not in known)
-    folder, modalities = Path(settings.data), list_modalities(settings.channels)
+    folder, modalities = Path(settings.data), settings.packed
     return tuple(
         tile
         for tile in split.missing

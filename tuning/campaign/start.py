@@ -27,6 +27,7 @@ from tuning.report.reference_layers import write_reference_layers, write_split_a
 from tuning.report.sections.dates import DATES_TAG
 from tuning.report.write_report import EXCLUDED_FILE, SUSPICIOUS_FILE
 from tuning.search.scope import SCOPE_TAG, make_scope
+from tuning.settings.cell import CELL_TAG, MATRIX_TAG, format_cell
 from tuning.settings.lock import lock_setup
 from tuning.settings.presets import get_preset
 from tuning.settings.saved_campaigns import campaign_folder
@@ -188,7 +189,10 @@ class CampaignSetup:
             ),
         }
         tracker, name, params = self.tracker, settings.campaign, asdict(settings)
-        run_id = tracker.open_run("campaign", "campaign", name, tags=tags, params=params)
+        matrix = tracker.find_matrix(settings.matrix) if settings.matrix else None
+        if settings.matrix:
+            tags |= {MATRIX_TAG: settings.matrix, CELL_TAG: format_cell(settings.places)}
+        run_id = tracker.open_run("campaign", "campaign", name, matrix, tags, params)
         tracker.claim(run_id, identity)
         tracker.reopen(run_id)
         tracker.describe(run_id, self._describe())

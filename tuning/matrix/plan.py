@@ -9,9 +9,11 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from data.io.errors import unknown_name
+from tuning.settings.cell import CELL_TAG, MATRIX_TAG
+
+__all__ = ["CELL_TAG", "MATRIX_TAG", "PLAN_FILE", "Axis", "Cell", "Level", "MatrixPlan"]
 
 PLAN_FILE = "matrix.json"  # of a matrix's folder, and artifact of its run in MLflow
-MATRIX_TAG, CELL_TAG = "matrix", "cell"  # of the runs of a matrix and its campaigns
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,32 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         "python -m tuning.run", description=DESCRIPTION, argument_default=argparse.SUPPRESS
     )
+    add_common_options(parser)
+    add = parser.add_argument_group("campaign").add_argument
+    add(
+        "--search",
+        metavar="once|per-fold",
+        help="with several folds, search hyperparameters on the first fold or on each (default: per-fold in paper)",
+    )
+    add("--root", type=Path, metavar="FOLDER", help=f"output folder (default: {ROOT})")
+    add("--campaign", metavar="NAME", help="name of the campaign (default: date, time and preset)")
+    add(
+        "--resume",
+        nargs="?",
+        const=None,
+        metavar="NAME",
+        help="continue a campaign with its own settings (default: the latest campaign)",
+    )
+    add(
+        "--keep-pack",
+        action="store_true",
+        help="with --resume: go on with the campaign's own copy of tiles that have changed since",
+    )
+    return parser.parse_args(argv)
+
+
+def add_common_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that a single campaign and all campaigns of a matrix have."""
     add = parser.add_argument_group("models and data").add_argument
     add(
         "--model",
@@ -131,11 +157,6 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
         metavar="N",
         help="repeat trials of each architecture, one per seed (default: as in the preset)",
     )
-    add(
-        "--search",
-        metavar="once|per-fold",
-        help="with several folds, search hyperparameters on the first fold or on each (default: per-fold in paper)",
-    )
     add = parser.add_argument_group("comparison").add_argument
     add(
         "--margin",
@@ -154,21 +175,6 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
         type=float,
         metavar="M2",
         help="minimum mapping unit: found and reference objects below this area in m² are ignored (default: 0)",
-    )
-    add = parser.add_argument_group("campaign").add_argument
-    add("--root", type=Path, metavar="FOLDER", help=f"output folder (default: {ROOT})")
-    add("--campaign", metavar="NAME", help="name of the campaign (default: date, time and preset)")
-    add(
-        "--resume",
-        nargs="?",
-        const=None,
-        metavar="NAME",
-        help="continue a campaign with its own settings (default: the latest campaign)",
-    )
-    add(
-        "--keep-pack",
-        action="store_true",
-        help="with --resume: go on with the campaign's own copy of tiles that have changed since",
     )
     add = parser.add_argument_group("resources").add_argument
     add(
@@ -214,4 +220,3 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
         metavar="MINUTES",
         help="time to wait for the cluster to add a node that fits a trial (default: 0)",
     )
-    return parser.parse_args(argv)

@@ -57,6 +57,27 @@ def settings_from_options(options: dict[str, Any], root: Path) -> Settings:
         address = options.get("address") or os.environ.get("RAY_ADDRESS") or kept.address
         # The cluster may have changed since, or may be gone.
         return replace(kept, address=None if address == "local" else address)
+    named = "campaign" in options
+    settings = make_settings(options, root)
+    unfinished = None if named else find_unfinished(root, settings)
+    if unfinished is not None and _confirm_resume(root, unfinished):
+        return replace(load_settings(root, unfinished), stack_seeds=settings.stack_seeds)
+    save_settings(root, settings)
+    return settings
+
+
+def make_settings(options: dict[str, Any], root: Path) -> Settings:
+    """Make the settings of a new campaign, without saving them.
+
+    Args:
+        options: The options that the user gave, by their names in ``tuning.run``; some are taken out. Settings that have no
+            option may be among them.
+        root: Output folder; receives a split that is read from a file.
+
+    Raises:
+        ValueError: If the options are invalid, or do not fit each other.
+        OSError: If the output folder cannot be used.
+    """
     name = options.get("preset") or ("paper" if choose_device().type == "cuda" else "quick")
     preset = get_preset(name)
     defaults: dict[str, Any] = {
@@ -97,10 +118,6 @@ def settings_from_options(options: dict[str, Any], root: Path) -> Settings:
         )  # nodes have other working folders
     settings = Settings(**(defaults | options | chosen))
     check_settings(settings)
-    unfinished = None if "campaign" in options else find_unfinished(root, settings)
-    if unfinished is not None and _confirm_resume(root, unfinished):
-        return replace(load_settings(root, unfinished), stack_seeds=settings.stack_seeds)
-    save_settings(root, settings)
     return settings
 
 

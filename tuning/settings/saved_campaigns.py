@@ -13,6 +13,7 @@ from tuning.settings.settings import Settings, check_settings
 from tuning.trial.folder import read_optional_json, write_json
 
 SETTINGS, OUTCOME = "campaign.json", "outcome.json"  # files of a campaign's folder
+_LISTS = ("models", "baselines", "channels", "places", "modalities")  # settings that are tuples
 
 
 def campaign_folder(root: Path, campaign: str) -> Path:
@@ -70,7 +71,7 @@ def load_settings(root: Path, campaign: str | None) -> Settings:
     file = campaign_folder(root, campaign or names[-1]) / SETTINGS
     content: dict[str, Any] = read_optional_json(file)
     try:
-        lists = {name: tuple(content.get(name, ())) for name in ("models", "baselines", "channels")}
+        lists = {name: tuple(content.get(name, ())) for name in _LISTS}
         lists |= {"regions": tuple(content.get("regions", (DEFAULT_REGION,)))}
         settings = Settings(**(content | lists))
         _check_kept(settings, file.parent.name)

@@ -10,8 +10,9 @@ from data.pack.augmentation import make_augment
 from data.pack.channels import check_steps, choose_channels, list_modalities
 from data.pack.normalisation import KINDS
 from data.splits import WHOLE, check_splits, is_cross_validation
-from data.tiles import PIXEL_M, TILE_PX, Units
+from data.tiles import MODALITIES, PIXEL_M, TILE_PX, Units
 from data.tiles.regions import DEFAULT_REGION
+from tuning.settings.cell import check_cell
 from tuning.settings.presets import SEEDS, get_preset
 from tuning.settings.regions import check_split_regions, check_tiles, read_events
 from tuning.statistics.blocks import BLOCK_TILES
@@ -67,6 +68,9 @@ class Settings:
         train_share: Share of the train tiles, ``1`` or such as ``scattered:0.25`` and ``compact:0.25``.
         label_noise: Errors made in train labels, the values other than 0 of ``tuning.objects.label_noise.LabelNoise``.
         networks: ``reference``, ``digest`` and ``title`` of each architecture from outside this project, by its key.
+        matrix: Name of the matrix that the campaign is a cell of; empty for none.
+        places: Axis and level at which the cell stands, each as ``axis=level``.
+        modalities: Modalities that are packed, so that all cells of a matrix share one pack; those of the channels if empty.
     """
 
     campaign: str
@@ -104,6 +108,14 @@ class Settings:
     loss: str = BCE_DICE
     train_share: str = WHOLE
     label_noise: dict[str, Any] = field(default_factory=dict)
+    matrix: str = ""
+    places: tuple[str, ...] = ()
+    modalities: tuple[str, ...] = ()
+
+    @property
+    def packed(self) -> tuple[str, ...]:
+        """The modalities that are packed."""
+        return self.modalities or list_modalities(self.channels)
 
 
 def list_variant(settings: Settings) -> dict[str, Any]:
@@ -119,6 +131,7 @@ def check_settings(settings: Settings) -> None:
         FileNotFoundError: If the data folder is missing.
     """
     check_safe_name("campaign", settings.campaign)
+    check_cell(settings.matrix, settings.places)
     get_preset(settings.preset)
     check_recipe(settings.recipe)
     if settings.recipe == PUBLISHED and settings.trials != 1:
@@ -164,12 +177,13 @@ def check_settings(settings: Settings) -> None:
             f"--mmu must be from 0 to {TILE_M2:,.0f} m2, the area of a tile, but got {settings.mmu:g}."
         )
     folder = None if settings.data == TWIN else Path(settings.data)
-    check_tiles(folder, list_modalities(settings.channels), settings.regions)
+    check_tiles(folder, settings.packed, settings.regions)
 
 
 def _check_inputs(settings: Settings) -> None:
     """Check channels, acquisitions, augmentation and normalisation."""
     choose_channels(settings.channels)
+    _check_packed(settings)
     check_steps(settings.steps, settings.timesteps)
     make_augment(settings.augment)
     list_variant(settings)
@@ -179,4 +193,17 @@ def _check_inputs(settings: Settings) -> None:
         raise ValueError(
             "The synthetic twin has Sentinel-1 alone, but got a channel of Sentinel-2. Give real tiles "
             "with --data PATH (`python -m data.fetch --to PATH --s2`), or leave s2 out."
+        )
+
+
+def _check_packed(settings: Settings) -> None:
+    """Check that what is packed has every modality of the channels."""
+    for name in settings.modalities:
+        if name not in MODALITIES:
+            raise ValueError(unknown_name("modality", name, MODALITIES))
+    lacking = set(list_modalities(settings.channels)) - {*settings.packed}
+    if lacking:
+        raise ValueError(
+            f"The modalities of a campaign must hold those of its channels, but {', '.join(settings.packed)} lack "
+            f"{', '.join(sorted(lacking))}. Begin a new campaign."
         )

@@ -9,6 +9,7 @@ from mlflow.entities import DatasetInput, Param, Run
 from mlflow.tracking import MlflowClient
 
 from data.command.account import user_name
+from tuning.settings.cell import MATRIX_KIND, MATRIX_TAG
 from tuning.store.creates import create_run
 from tuning.store.duplicates import choose_run, drop_duplicates, list_duplicates, mark_duplicates
 from tuning.store.once import do_once
@@ -113,6 +114,12 @@ class CampaignRuns:
         if data is not None:
             self.client.log_inputs(run_id, [data])
         self.client.set_tag(run_id, _OPENED, "yes")
+
+    def find_matrix(self, name: str) -> str | None:
+        """Return the id of a matrix's run; None if the tracker has none."""
+        tags = {"kind": MATRIX_KIND, MATRIX_TAG: name}
+        runs = find_runs(self.client, self.experiment_id, **tags)
+        return choose_run(self.client, runs).info.run_id if runs else None
 
     def ask_run(self, key: str) -> Run | None:
         """Return the run of a key as the tracker has it at this moment; None if it has none, or deleted it."""

@@ -59,6 +59,6 @@ def test_tiles_that_a_split_lists_and_the_data_lack_are_told_from_those_left_out
     settings: Any = SimpleNamespace(
         data="twin" if data == "twin" else str(tmp_path),
         regions=("hokkaido",),
-        channels=("s1asc:VV", "s1dsc:VV"),
+        packed=("s1asc", "s1dsc"),
     )
     assert _find_absent(split, settings) == missing[1:]
