@@ -12,7 +12,8 @@ import numpy as np
 from data.io.errors import unknown_name
 from data.tiles import ACQUISITIONS, BANDS, MODALITIES, ORBITS
 from data.tiles.common_dates import SharedDates, choose_common_days, choose_common_steps
-from data.tiles.tracks import choose_event_steps
+from data.tiles.tracks import choose_event_steps, choose_window_steps
+from data.values.window import is_window, parse_window
 
 MAPS = ("DEM", "slope")
 CHANNELS = (*(f"{modality}:{band}" for modality in MODALITIES for band in BANDS[modality]), *MAPS)
@@ -26,11 +27,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     **{p: tuple(name for name in SAR_CHANNELS if name.endswith(p)) for p in BANDS[ORBITS[0]]},
     "published": tuple(name for name in CHANNELS if name not in MAPS),
 }
-STEPS = ("even", "event", "common", "all")
-AROUND_EVENT = (
-    "event",
-    "common",
-)  # chosen by date, so a program's input holds the chosen acquisitions alone
+STEPS = ("even", "event", "common", "all")  # or a window such as pre:4/post:2
 
 
 def choose_channels(words: Iterable[str]) -> tuple[str, ...]:
@@ -70,10 +67,9 @@ def check_steps(steps: str, timesteps: int) -> None:
     """Check the selection of acquisitions.
 
     Raises:
-        ValueError: If *steps* is unknown, *timesteps* is not in 1..15, or ``all`` is not all 15.
+        ValueError: If *steps* is unknown, *timesteps* is not in 1..15 or not the sum of a window, or ``all`` is not all 15.
     """
-    if steps not in STEPS:
-        raise ValueError(unknown_name("choice of steps", steps, STEPS))
+    check_choice(steps)
     if not 1 <= timesteps <= ACQUISITIONS:
         raise ValueError(
             f"A tile has {ACQUISITIONS} acquisitions, but got timesteps={timesteps}. "
@@ -83,6 +79,29 @@ def check_steps(steps: str, timesteps: int) -> None:
         raise ValueError(
             f"Steps 'all' are the {ACQUISITIONS} acquisitions of a tile, but got "
             f"timesteps={timesteps}. Omit --timesteps, or choose 'even', 'event' or 'common'."
+        )
+    if is_window(steps) and timesteps != parse_window(steps).total:
+        raise ValueError(
+            f"The window {steps} has {parse_window(steps).total} acquisitions, but got timesteps={timesteps}. Set timesteps "
+            "to their number."
+        )
+
+
+def check_choice(steps: str) -> None:
+    """Check the choice of acquisitions alone: one of ``STEPS``, or a window of two numbers.
+
+    Raises:
+        ValueError: If it is neither.
+    """
+    if not is_window(steps):
+        if steps not in STEPS:
+            raise ValueError(unknown_name("choice of steps", steps, STEPS))
+        return
+    window = parse_window(steps)
+    if not window.settled or str(window) != steps:
+        raise ValueError(
+            f"A chosen window has two numbers, such as pre:4/post:2, but got {steps!r}. What 'all' are "
+            "depends on the tiles: `python -m tuning.run --window` counts them."
         )
 
 
@@ -138,14 +157,16 @@ def select_steps(
     Args:
         times: Acquisition times, shape ``(N, modalities, T)``.
         steps: One of ``STEPS``: ``even`` (spread over the series), ``event`` (each tile's own, nearest to its event),
-            ``common`` (nearest to the event of those that all tiles of a region share) or ``all``.
+            ``common`` (nearest to the event of those that all tiles of a region share) or ``all``; or a window such as
+            ``pre:4/post:2`` (each tile's own, so many on each side of its event).
         timesteps: Number of acquisitions.
         events: Time of each tile's event in UTC, shape ``(N,)``.
         modalities: Names along the second axis of *times*.
         regions: Region of each tile, N names, for ``common`` alone, which needs all tiles of a campaign.
 
     Returns:
-        Ascending indices, shape ``(N, modalities, timesteps)``, int64.
+        Ascending indices, shape ``(N, modalities, timesteps)``, int64; a window repeats an index where a side of a series
+        has too few.
 
     Raises:
         ValueError: As :func:`check_steps`, or if the tiles of a region share too few dates for ``common``.
@@ -154,11 +175,11 @@ def select_steps(
     tiles, count, _ = times.shape
     if steps == "common":
         return _select_common(times, timesteps, events, modalities, regions)
-    if steps != "event":
+    if steps != "event" and not is_window(steps):
         return np.broadcast_to(select_even_steps(timesteps), (tiles, count, timesteps))
     selected = [
         [
-            _select_cached(series.tobytes(), timesteps, event, modality)
+            _select_cached(series.tobytes(), steps, timesteps, event, modality)
             for series, modality in zip(tile, modalities, strict=True)
         ]
         for tile, event in zip(times.astype("datetime64[s]"), events, strict=True)
@@ -168,9 +189,13 @@ def select_steps(
 
 @lru_cache(maxsize=4096)  # thousands of tiles share a few date lists
 def _select_cached(
-    times: bytes, timesteps: int, event: np.datetime64, modality: str
+    times: bytes, steps: str, timesteps: int, event: np.datetime64, modality: str
 ) -> tuple[int, ...]:
     series = np.frombuffer(times, "datetime64[s]")
+    if is_window(steps):
+        window, by_track = parse_window(steps), modality in ORBITS
+        sides = (window.pre or 0, window.post or 0)
+        return tuple(choose_window_steps(series, *sides, event, by_track=by_track))
     return tuple(select_event_steps(series, timesteps, event, modality))
 
 

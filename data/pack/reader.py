@@ -146,6 +146,11 @@ def keep_first_after(selected: np.ndarray, first_after: np.ndarray, count: int) 
     return kept
 
 
+def _is_whole(steps: Tensor, acquisitions: int) -> bool:
+    """Return whether all acquisitions of each tile are selected, none of them twice."""
+    return steps.shape[1] == acquisitions and bool((steps == torch.arange(acquisitions)).all())
+
+
 def _make_reader(
     pack: Pack, channels: Sequence[str], modality: str, selected: np.ndarray
 ) -> _ModalityReader:
@@ -155,7 +160,7 @@ def _make_reader(
     steps = torch.from_numpy(np.array(selected[:, pack.modalities.index(modality)]))
     return _ModalityReader(
         values=values,
-        steps=None if steps.shape[1] == values.shape[1] else steps,
+        steps=None if _is_whole(steps, values.shape[1]) else steps,
         bands=None if len(bands) == len(BANDS[modality]) else torch.tensor(bands),
         channels=slice(index[0], index[-1] + 1),
     )

@@ -3,7 +3,7 @@
 Soon after an event a place has fewer images than the network's train tiles have. A network that learnt from cut series (see
 `data.pack.augmentation`) maps it from the images that there are: the last one takes the places of those to come.
 
-This module and the two that it imports become part of every logged model, so they need only NumPy.
+This module and those that it imports become part of every logged model, so they need only NumPy.
 """
 
 from dataclasses import dataclass
@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from data.tiles.common_dates import choose_learnt_steps
-from data.tiles.tracks import choose_event_steps, find_tracks, rank_steps
+from data.tiles.tracks import choose_event_steps, choose_window_steps, find_tracks, rank_steps
+from data.values.window import is_around_event, is_window, parse_window
 
 CYCLE_DAYS = 12  # between passes of one satellite of Sentinel-1 over a place on one track
 SLACK_DAYS = 2 * CYCLE_DAYS
@@ -56,7 +57,7 @@ def choose_map_steps(
 
     Args:
         times: Acquisition times of one series, UTC, shape ``(T,)``, ascending.
-        steps: One of ``data.pack.channels.STEPS``.
+        steps: One of ``data.pack.channels.STEPS``, or a window.
         count: Number of acquisitions that the network reads.
         event: Time of the event, UTC; an acquisition at this time is before it.
         learnt: What the network learnt from.
@@ -73,7 +74,9 @@ def choose_map_steps(
     if learnt.after is None or len(learnt.days) != count:
         return usual
     late = times > event
-    if not usual or late[usual].sum() != learnt.after:
+    if is_window(steps):  # fills its sides itself
+        _check_counts(times, event, learnt)
+    elif not usual or late[usual].sum() != learnt.after:
         _check_counts(times, event, learnt)
         usual = _fill_sides(times, steps, event, learnt, by_track)
     _check_distances(times[usual], event, learnt)
@@ -89,6 +92,10 @@ def _choose_usual(
     by_track: bool,
 ) -> list[int]:
     """Choose as in training; nothing if there are fewer acquisitions than the network reads."""
+    if is_window(steps):
+        window = parse_window(steps)
+        sides = (window.pre or 0, window.post or 0)
+        return choose_window_steps(times, *sides, event, by_track=by_track)
     if len(times) < count:
         return []
     if steps == "event":
@@ -138,7 +145,7 @@ def _fill_sides(
     chosen: list[int] = []
     for late, days in places.items():
         side = [step for step in ranked if (times[step] > event) == late]
-        if steps in ("event", "common"):
+        if is_around_event(steps):
             found = sorted(side[: len(days)])
         else:
             found = sorted(min(side, key=lambda step: abs(offsets[step] - day)) for day in days)

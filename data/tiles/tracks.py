@@ -89,6 +89,33 @@ def choose_event_steps(
     return sorted((*before[: count - take], *after[:take]))
 
 
+def choose_window_steps(
+    times: np.ndarray, before: int, after: int, event: np.datetime64, *, by_track: bool = True
+) -> list[int]:
+    """Choose a fixed number of acquisitions on each side of an event, in the order of :func:`rank_steps`.
+
+    So the acquisitions of one side do not depend on how many are chosen on the other, and fewer of a side are among more.
+    A side that has too few repeats its acquisition that is farthest from the event; a side without any, the nearest one of
+    the other side. Repeats have no day and tell a network nothing new.
+
+    Args:
+        times: Acquisition times of one series, shape ``(T,)``, ascending.
+        before: Number of acquisitions before the event, 1 or more; an acquisition at its time is before it.
+        after: Number of acquisitions after it, 1 or more.
+        event: Time of the event, UTC.
+        by_track: Whether tracks matter: for Sentinel-1.
+
+    Returns:
+        Indices that do not descend, *before* and then *after* of them.
+    """
+    repeats = find_repeats(times)
+    ranked = [s for s in rank_steps(times, event, by_track=by_track) if not repeats[s]]
+    early = sorted([step for step in ranked if times[step] <= event][:before])
+    late = sorted([step for step in ranked if times[step] > event][:after])
+    first, last = (early or late)[0], (late or early)[-1]
+    return [*(before - len(early)) * [first], *early, *late, *(after - len(late)) * [last]]
+
+
 def rank_steps(times: np.ndarray, event: np.datetime64, *, by_track: bool = True) -> list[int]:
     """Return all acquisitions in the order in which they are chosen: repeats last, other tracks late, near the event first.
 

@@ -10,10 +10,10 @@ import numpy as np
 import pyproj
 
 from data.io.safe_json import refused_error
-from data.pack.channels import AROUND_EVENT
 from data.pack.profile import TrainingProfile, count_tracks, measure_spacing
 from data.scene.base import Scene, SeriesDates
 from data.tiles.rules import ORBITS
+from data.values.window import is_around_event
 
 SAMPLES = 16  # windows of a scene
 SAMPLE_PX = 64
@@ -50,7 +50,7 @@ def find_differences(
         scene.dates.items() if scene.spec.placebo is None else ()
     ):  # fewer on purpose
         # A network that reads the dates nearest to the event does not see how many there are besides.
-        counted = scene.spec.steps not in AROUND_EVENT
+        counted = not is_around_event(scene.spec.steps)
         found += _compare_dates(name, dates, profile, counted=counted)
     found += _compare_values(values, profile.ranges)
     return [f"{text}." for text in found]

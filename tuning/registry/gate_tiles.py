@@ -15,11 +15,11 @@ import torch
 from data.io.safe_arrays import ArraySpec, read_arrays
 from data.io.safe_json import refused_error
 from data.pack import Pack
-from data.pack.channels import AROUND_EVENT
 from data.pack.placebo import find_placebo_tiles, make_placebo_pack
 from data.pack.reader import PackReader
 from data.tiles import ACQUISITIONS, TILE_PX
 from data.values.event_days import average_days
+from data.values.window import is_around_event
 
 logger = logging.getLogger(__name__)
 
@@ -113,13 +113,13 @@ def make_gate_tiles(
         val: Ids of the val tiles.
         channels: Channels of the input.
         timesteps: Number of acquisitions that the network reads.
-        steps: How acquisitions are chosen. For ``event`` and ``common`` the windows contain *timesteps* acquisitions, otherwise
+        steps: How acquisitions are chosen. For ``event``, ``common`` and a window the cut-outs contain *timesteps* acquisitions, otherwise
             all 15, from which the program chooses.
 
     Raises:
         ValueError: If no val tile has a landslide and an acquisition before the event.
     """
-    series = (steps, timesteps) if steps in AROUND_EVENT else ("all", ACQUISITIONS)
+    series = (steps, timesteps) if is_around_event(steps) else ("all", ACQUISITIONS)
     picked, after = _locate_acquisitions(pack, channels, *series)
     last = _locate_acquisitions(pack, channels, "all", ACQUISITIONS)[1] - 1  # before the event
     landslide_px = pack.mask.sum(axis=(1, 2), dtype=np.int64)

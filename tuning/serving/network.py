@@ -11,9 +11,10 @@ import math
 import torch
 from torch import Tensor, nn
 
-from data.pack.channels import AROUND_EVENT, SAR_CHANNELS, select_even_steps
+from data.pack.channels import SAR_CHANNELS, select_even_steps
 from data.pack.normalisation import Normalisation
 from data.tiles import ACQUISITIONS
+from data.values.window import is_around_event
 from models import reads_dates
 from tuning.metrics.recalibration import Calibration
 from tuning.train.checkpoints import Checkpoint
@@ -150,11 +151,11 @@ def takes_any_length(program: LandslideProgram, multiple: int) -> bool:
 
 def count_input_dates(config: Config) -> int:
     """Return the number of acquisitions that the served model of a config expects."""
-    return int(config["timesteps"]) if config["steps"] in AROUND_EVENT else ACQUISITIONS
+    return int(config["timesteps"]) if is_around_event(config["steps"]) else ACQUISITIONS
 
 
 def list_input_steps(config: Config) -> list[int]:
     """Return the acquisitions that the network uses, as indices of those that the served model expects."""
-    if config["steps"] in AROUND_EVENT:
+    if is_around_event(config["steps"]):
         return list(range(config["timesteps"]))
     return select_even_steps(config["timesteps"])

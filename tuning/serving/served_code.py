@@ -6,7 +6,10 @@ from importlib.resources import files
 CODE = {
     "data.io": ("memory",),
     "data.tiles": ("tracks", "common_dates", "map_dates"),
-    "data.values": ("nodata", "units", "tally", "backscatter", "decode", "corners", "event_days"),
+    "data.values": (
+        *("nodata", "units", "tally", "backscatter", "decode", "corners", "event_days"),
+        "window",
+    ),
     "tuning.serving": (
         *("onnx_file", "program", "tile_rules", "tile_dates", "tile_values"),
         *("tile_input", "array_input", "pyfunc_model"),

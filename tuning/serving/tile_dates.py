@@ -16,7 +16,6 @@ from data.tiles.map_dates import DatesError, LearntDates, choose_map_steps
 from tuning.serving.tile_rules import TileInputError, refuse
 
 DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
-AROUND_EVENT = ("event", "common")
 
 
 def parse_event(text: object) -> np.datetime64:

@@ -15,8 +15,8 @@ from data.io.memory import limited_memory
 from data.tiles.map_dates import LearntDates
 from data.values.backscatter import clean_heights
 from data.values.event_days import average_days, count_days
+from data.values.window import is_around_event
 from tuning.serving.tile_dates import (
-    AROUND_EVENT,
     check_repeats,
     choose_input_steps,
     find_event,
@@ -43,7 +43,7 @@ class ModelInput:
     Attributes:
         channels: Such as ``s1asc:VV``, ``DEM`` or ``slope``, in the model's order.
         timesteps: Number of acquisitions that the network uses.
-        steps: ``even``, ``all``, or ``event`` and ``common``, whose input is limited to the chosen acquisitions.
+        steps: ``even``, ``all``, or ``event``, ``common`` and windows such as ``pre:4/post:2``, whose input is limited to the chosen acquisitions.
         events: Time of the event by region, UTC, such as ``2018-09-05T18:08:00``; for tiles without an own date.
         learnt: The acquisitions that the network learnt from, by modality; empty if they are not known.
     """
@@ -198,7 +198,7 @@ def _stack(
             spec.learnt.get(one.modality, LearntDates()),
             by_track=one.modality != "s2",
         )
-        read = steps if spec.steps in AROUND_EVENT else place_steps(steps, len(one.times))
+        read = steps if is_around_event(spec.steps) else place_steps(steps, len(one.times))
         if one.modality != "s2":
             own = _measure_days(one, spec.channels, read, event)
             if len(read) > len(steps):  # of repeats, those that the network reads tell

@@ -10,10 +10,11 @@ from typing import Any
 from data.io.errors import unknown_name
 from data.io.safe_json import is_number, is_safe_name, refused_error, show_value
 from data.pack.augmentation import make_augment
-from data.pack.channels import CHANNELS, STEPS
+from data.pack.channels import CHANNELS, STEPS, check_choice
 from data.pack.normalisation import KINDS
 from data.splits import check_split, parse_train_share
 from data.tiles import ACQUISITIONS
+from data.values.window import is_window
 from models import is_key, list_models, recall_network
 from tuning.objects.label_noise import make_label_noise
 from tuning.trial.folder import Config
@@ -149,6 +150,16 @@ def _check_augment(name: str, value: Any, place: Path | str) -> None:
         ) from error
 
 
+def _check_steps(name: str, value: Any, place: Path | str) -> None:
+    if not isinstance(value, str) or not is_window(value):
+        _check_choice(STEPS)(name, value, place)
+        return
+    try:
+        check_choice(value)
+    except ValueError as error:
+        raise ValueError(f"{error} It stands in {place}.") from error
+
+
 def _check_split(name: str, value: Any, place: Path | str) -> None:
     if not isinstance(value, str):
         raise refused_error("A config's split must be a name", show_value(value), place, _REMEDY)
@@ -178,7 +189,7 @@ def _check_data(name: str, value: Any, place: Path | str) -> None:
 
 _CHECKS: dict[str, Callable[[str, Any, Path | str], None]] = {
     "model": _check_model,
-    "steps": _check_choice(STEPS),
+    "steps": _check_steps,
     "norm": _check_choice(KINDS),
     "schedule": _check_choice(SCHEDULES),
     "loss": _check_choice(tuple(LOSSES)),

@@ -6,8 +6,9 @@ from typing import Any
 
 from data.io.errors import unknown_name
 from data.io.safe_json import show_value
-from data.pack.channels import CHANNELS, STEPS
+from data.pack.channels import CHANNELS, STEPS, check_choice
 from data.tiles import ACQUISITIONS
+from data.values.window import is_window
 
 WHOLE_TILE = "whole tile"
 MOST_DIGITS = 9
@@ -55,9 +56,10 @@ def describe_reads(config: Mapping[str, Any], search_trials: int | None = None) 
     for name in channels:
         if name not in CHANNELS:
             raise ValueError(unknown_name("channel", show_value(name), CHANNELS))
-    steps = config.get("steps", "all")
-    if steps not in STEPS:
+    steps = str(config.get("steps", "all"))
+    if not is_window(steps) and steps not in STEPS:
         raise ValueError(unknown_name("choice of steps", show_value(steps), STEPS))
+    check_choice(steps)
     own, context = _read_number(config, "search_trials"), _read_number(config, "context_px")
     timesteps = _read_number(config, "timesteps") or ACQUISITIONS
     return Reads(
