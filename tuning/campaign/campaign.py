@@ -7,6 +7,7 @@ from tuning.campaign.check_networks import check_networks
 from tuning.campaign.finish import CampaignOutcome, close_interrupted, finish_campaign
 from tuning.campaign.stages import Stages
 from tuning.campaign.start import CampaignSetup
+from tuning.campaign.window import settle_window
 from tuning.cluster.preflight import check_nodes, get_storage
 from tuning.cluster.ray_session import start_ray, stop_ray
 from tuning.settings.lock import lock_campaign
@@ -35,6 +36,7 @@ def run_campaign(root: Path, settings: Settings, *, keep_pack: bool = False) -> 
     """
     with lock_campaign(campaign_folder(root, settings.campaign)):
         try:
+            settings = settle_window(root, settings)
             unfit = _join_cluster(root, settings)
             refused = check_networks(root, settings, unfit)
             setup = CampaignSetup(root, settings, keep_pack=keep_pack, refused=refused)

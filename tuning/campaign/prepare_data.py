@@ -23,7 +23,7 @@ from tuning.campaign.identity import (
     open_kept_pack,
 )
 from tuning.objects.label_noise import label_train, make_label_noise
-from tuning.settings.presets import Preset
+from tuning.settings.presets import Preset, get_preset
 from tuning.settings.regions import read_events
 from tuning.settings.settings import PACKS, TWIN, Settings
 from tuning.statistics.blocks import MIN_BLOCKS, check_blocks, make_units
@@ -60,7 +60,7 @@ def prepare_data(
             compared because there are too few spatial blocks of test tiles.
     """
     if kept is None:
-        pack = _make_pack(root, settings, *find_tiles(root, settings, preset), settings.units)
+        pack = pack_tiles(root, settings)
     else:
         pack = _find_kept_pack(root, settings, preset, kept, keep_pack=keep_pack)
     for sentence in describe_events(pack, settings.events):
@@ -85,6 +85,16 @@ def prepare_data(
         check_same_splits(kept, splits)
     _check_test_blocks(pack, splits, settings)
     return pack, tuple(splits)
+
+
+def pack_tiles(root: Path, settings: Settings) -> Pack:
+    """Make or find the tiles of a new campaign, and pack them; the same pack at every call.
+
+    Raises:
+        ValueError: If the tiles cannot be split, or none can be used.
+    """
+    tiles = find_tiles(root, settings, get_preset(settings.preset))
+    return _make_pack(root, settings, *tiles, settings.units)
 
 
 def _make_pack(

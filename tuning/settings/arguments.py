@@ -99,6 +99,12 @@ def add_common_options(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="number of acquisitions (default: as in the preset)",
     )
+    add(
+        "--window",
+        metavar="pre:K/post:K",
+        help="instead of the two: so many acquisitions before the event and so many after it, each a number or all, such as "
+        "pre:all/post:2",
+    )
     add("--norm", help="normalisation statistics: train or published (default: train)")
     add(
         "--augment",

@@ -24,6 +24,7 @@ from tuning.settings.saved_campaigns import (
     save_settings,
 )
 from tuning.settings.settings import PACKS, TWIN, Settings, check_settings
+from tuning.settings.window import take_window
 from tuning.train.fit import choose_device
 from tuning.trial.recipe import AUGMENT as RECIPE_AUGMENT
 from tuning.trial.recipe import SEARCHED, check_recipe
@@ -94,12 +95,14 @@ def make_settings(options: dict[str, Any], root: Path) -> Settings:
     if options.get("recipe", SEARCHED) != SEARCHED:
         defaults |= _follow_recipe(options, preset)
     channels = choose_channels(options.pop("channels", ["s1"]))
+    window = take_window(options)
     steps = options.get("steps") or default_steps(options.get("data", TWIN), channels)
     defaults |= {"steps": steps, "timesteps": default_timesteps(steps, preset.timesteps)}
     chosen: dict[str, Any] = {
         "preset": name,
         "channels": channels,
         "augment": asdict(parse_augment(options.pop("augment", AUGMENT))),
+        **window,
     }
     chosen["models"], chosen["baselines"] = choose_models(options.pop("model", ["all"]), channels)
     chosen["networks"] = describe_networks(chosen["models"])

@@ -47,9 +47,11 @@ def find_unfinished(root: Path, settings: Settings) -> str | None:
             other = load_settings(root, name)
         except ValueError:  # written by another version
             continue
-        same = {
+        same: dict[str, Any] = {
             name: getattr(settings, name) for name in ("campaign", "stack_seeds", "search_seed")
         }
+        if other.window and other.window == settings.window:  # its numbers are counted later
+            same |= {"steps": settings.steps, "timesteps": settings.timesteps}
         if replace(other, **same) == settings:
             return name
     return None
@@ -111,3 +113,12 @@ def save_settings(root: Path, settings: Settings) -> None:
         ) from error
     finally:
         aside.unlink()
+
+
+def keep_acquisitions(root: Path, settings: Settings) -> None:
+    """Write the numbers of a campaign's window into its saved settings."""
+    file = campaign_folder(root, settings.campaign) / SETTINGS
+    content = read_optional_json(file)
+    if content is not None:
+        numbers = {"steps": settings.steps, "timesteps": settings.timesteps}
+        write_json(file, {**content, **numbers})

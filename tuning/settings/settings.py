@@ -7,7 +7,7 @@ from typing import Any
 from data.io.errors import unknown_name
 from data.io.safe_json import check_safe_name
 from data.pack.augmentation import make_augment
-from data.pack.channels import check_steps, choose_channels, list_modalities
+from data.pack.channels import choose_channels, list_modalities
 from data.pack.normalisation import KINDS
 from data.splits import WHOLE, check_splits, is_cross_validation
 from data.tiles import MODALITIES, PIXEL_M, TILE_PX, Units
@@ -15,6 +15,7 @@ from data.tiles.regions import DEFAULT_REGION
 from tuning.settings.cell import check_cell
 from tuning.settings.presets import SEEDS, get_preset
 from tuning.settings.regions import check_split_regions, check_tiles, read_events
+from tuning.settings.window import check_acquisitions
 from tuning.statistics.blocks import BLOCK_TILES
 from tuning.statistics.family import MARGIN
 from tuning.trial.losses import BCE_DICE
@@ -41,7 +42,7 @@ class Settings:
         units: Unit of the tiles' backscatter; the one in the folder's manifest if None.
         split: Name of the split; the hash for a split from a file.
         channels: Channels of the input.
-        steps: Choice of the acquisitions, one of ``data.pack.channels.STEPS``.
+        steps: Choice of the acquisitions, one of ``data.pack.channels.STEPS``, or a window.
         timesteps: Number of acquisitions.
         norm: Source of the normalisation statistics: ``train`` or ``published``.
         augment: Values of :class:`data.pack.augmentation.Augment`.
@@ -68,6 +69,8 @@ class Settings:
         train_share: Share of the train tiles, ``1`` or such as ``scattered:0.25`` and ``compact:0.25``.
         label_noise: Errors made in train labels, the values other than 0 of ``tuning.objects.label_noise.LabelNoise``.
         networks: ``reference``, ``digest`` and ``title`` of each architecture from outside this project, by its key.
+        window: The user's window of acquisitions, such as ``pre:all/post:2``; empty without one. *steps* and *timesteps* hold
+            its numbers, once the tiles are counted (`tuning.campaign.window`).
         matrix: Name of the matrix that the campaign is a cell of; empty for none.
         places: Axis and level at which the cell stands, each as ``axis=level``.
         modalities: Modalities that are packed, so that all cells of a matrix share one pack; those of the channels if empty.
@@ -108,6 +111,7 @@ class Settings:
     loss: str = BCE_DICE
     train_share: str = WHOLE
     label_noise: dict[str, Any] = field(default_factory=dict)
+    window: str = ""
     matrix: str = ""
     places: tuple[str, ...] = ()
     modalities: tuple[str, ...] = ()
@@ -184,7 +188,7 @@ def _check_inputs(settings: Settings) -> None:
     """Check channels, acquisitions, augmentation and normalisation."""
     choose_channels(settings.channels)
     _check_packed(settings)
-    check_steps(settings.steps, settings.timesteps)
+    check_acquisitions(settings.window, settings.steps, settings.timesteps)
     make_augment(settings.augment)
     list_variant(settings)
     if settings.norm not in KINDS:

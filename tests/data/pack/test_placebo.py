@@ -86,7 +86,8 @@ def test_other_choices_have_every_early_image_to_choose_from() -> None:
 
 
 @pytest.mark.parametrize(
-    ("steps", "timesteps"), [("even", 4), ("event", 2), ("common", 2), ("all", 15)]
+    ("steps", "timesteps"),
+    [("even", 4), ("event", 2), ("common", 2), ("all", 15), ("pre:4/post:2", 6)],
 )
 def test_placebo_reads_no_image_after_the_event(pack: Pack, steps: str, timesteps: int) -> None:
     late = {name: np.array(values) for name, values in pack.bands.items()}

@@ -76,9 +76,10 @@ def test_the_days_of_a_tile_are_those_of_training_and_serving(quad: Path, tmp_pa
         assert (found.days[2:] > 0).all()
 
 
-def test_event_steps_are_the_dates_of_the_served_model(quad: Path) -> None:
-    scene = open_mosaic(quad, InputSpec(S1, 4, "event"))
-    wanted = ModelInput(S1, 4, "event", EVENTS)
+@pytest.mark.parametrize("steps", ["event", "pre:3/post:1", "pre:1/post:3"])
+def test_event_steps_are_the_dates_of_the_served_model(quad: Path, steps: str) -> None:
+    scene = open_mosaic(quad, InputSpec(S1, 4, steps))
+    wanted = ModelInput(S1, 4, steps, EVENTS)
     served = read_tile(tile_path(quad, "hokkaido_579", "s1asc"), wanted).x
     np.testing.assert_array_equal(read_all(scene)[0, 0], served[0])
 

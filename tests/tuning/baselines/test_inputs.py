@@ -16,7 +16,9 @@ def test_channels_are_requested_and_packed(pack: Pack) -> None:
     assert pick_channels(single) == ("s1dsc:VV", "s1dsc:VH")
 
 
-@pytest.mark.parametrize(("steps", "timesteps"), [("even", 4), ("event", 3), ("all", 15)])
+@pytest.mark.parametrize(
+    ("steps", "timesteps"), [("even", 4), ("event", 3), ("all", 15), ("pre:4/post:2", 6)]
+)
 def test_acquisitions_are_the_ones_that_networks_read(
     pack: Pack, steps: str, timesteps: int
 ) -> None:

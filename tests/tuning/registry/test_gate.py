@@ -348,7 +348,9 @@ def test_file_of_an_earlier_release_has_no_placebo(
         read_gate_tiles(file)
 
 
-@pytest.mark.parametrize(("steps", "timesteps"), [("even", 4), ("event", 2), ("all", 15)])
+@pytest.mark.parametrize(
+    ("steps", "timesteps"), [("even", 4), ("event", 2), ("all", 15), ("pre:3/post:1", 4)]
+)
 def test_placebo_windows_are_of_the_same_place_before_the_event(
     pack: Pack, split: Split, steps: str, timesteps: int
 ) -> None:

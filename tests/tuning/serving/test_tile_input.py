@@ -16,6 +16,8 @@ from data.pack.profile import measure_profile
 from data.pack.reader import PackReader
 from data.tiles import paths, rules, tile_path
 from data.tiles.map_dates import LearntDates
+from data.values.event_days import average_days
+from data.values.window import is_around_event, parse_window
 from tests.support.served_fixtures import S1, write_checkpoint
 from tests.support.tile_files import make_dataset, put, write
 from tuning.predict.ensemble import load_members
@@ -31,7 +33,7 @@ BOTH = ModelInput(S1, 4, "even", EVENTS)
 
 
 def read_packed(pack: Pack, tile_id: str, wanted: ModelInput, count: int) -> np.ndarray:
-    steps = wanted.steps if wanted.steps == "event" else "all"
+    steps = wanted.steps if is_around_event(wanted.steps) else "all"
     reader = PackReader(pack, wanted.channels, count, steps)
     out = torch.empty(reader.shape)
     reader.read(int(pack.rows([tile_id])[0]), out)
@@ -63,6 +65,17 @@ def test_dates_nearest_to_the_event_are_those_of_training(
     found = read_tile(tile_path(twin, tile_id, "s1asc"), wanted).x
     assert found.shape == (1, count, 4, 128, 128)
     assert np.array_equal(found, read_packed(pack, tile_id, wanted, count))
+
+
+@pytest.mark.parametrize("window", ["pre:1/post:1", "pre:8/post:2", "pre:3/post:7", "pre:6/post:9"])
+def test_a_window_is_that_of_training(twin: Path, pack: Pack, window: str) -> None:
+    count = parse_window(window).total
+    wanted, tile_id = ModelInput(S1, count, window, EVENTS), pack.tile_ids[0]
+    found = read_tile(tile_path(twin, tile_id, "s1asc"), wanted)
+    assert found.x.shape == (1, count, 4, 128, 128)
+    assert np.array_equal(found.x, read_packed(pack, tile_id, wanted, count))
+    days = PackReader(pack, S1, count, window).days[pack.rows([tile_id])[0]]
+    np.testing.assert_allclose(found.days[0], average_days(days), rtol=1e-5)
 
 
 def test_rows_run_from_north_to_south(tmp_path: Path) -> None:
