@@ -141,4 +141,3 @@ def test_a_tile_is_mapped_again_only_on_the_days_of_its_own_acquisitions(
     assert of_test[0] == split.test  # day 0
     assert all(split.test[0] not in ids or len(ids) == 1 for ids in of_test[1:])
     assert len(replay.days) == 9  # two days of each tile's four, and day 0
-    
