@@ -1,1 +1,1 @@
-"""Scores by days after the event, from the replays of one or several campaigns: intervals, figure, section of a page."""
+"""Scores by days after the event, with intervals, figures and a section of a page."""

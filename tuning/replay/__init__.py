@@ -1,1 +1,1 @@
-"""Replays the calendar after an event: what a trained model maps on each day that brings an acquisition."""
+"""The calendar after an event: what a trained model maps on each of its days."""
