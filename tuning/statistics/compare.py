@@ -26,7 +26,7 @@ from tuning.statistics.blocks import (
 )
 from tuning.statistics.bootstrap import DRAWS, critical_value, draw_largest, p_value
 from tuning.statistics.dependence import calibrate, estimate_range
-from tuning.statistics.estimate import FIXED, Kinds
+from tuning.statistics.estimate import FIXED, Kinds, Variances, add_variances
 from tuning.statistics.family import (
     FEW_UNITS,
     MARGIN,
@@ -40,7 +40,6 @@ from tuning.statistics.family import (
 )
 from tuning.statistics.influence import ModelScores, measure_scores
 from tuning.statistics.power import Needs, plan_decision
-from tuning.statistics.variances import Variances, add_variances
 
 
 def compare_all(

@@ -18,12 +18,18 @@ import numpy as np
 from scipy.special import stdtr, stdtrit
 
 from tuning.statistics.blocks import BLOCK_TILES, MIN_BLOCKS, SamplingUnits, count_effective
-from tuning.statistics.dependence import calibrate, estimate_range
-from tuning.statistics.estimate import FIXED, INDEPENDENT, Kinds, pool_seeds
+from tuning.statistics.dependence import MIN_SHARE, calibrate, estimate_range
+from tuning.statistics.estimate import (
+    FIXED,
+    INDEPENDENT,
+    Kinds,
+    Variances,
+    add_variances,
+    pool_seeds,
+)
 from tuning.statistics.family import FEW_UNITS, MIN_SEEDS, ONE_BLOCK, TOO_FEW
 from tuning.statistics.influence import ModelScores
 from tuning.statistics.power import Needs, plan_decision
-from tuning.statistics.variances import Variances, add_variances
 
 BALANCED = 1e-9  # weights whose sum is smaller cancel what all models find hard
 Weights = Mapping[str, float]  # by model
@@ -172,10 +178,30 @@ def _combine_blocks(
     differences = tiles[balanced & (squares > 0)]
     near = alone
     if len(differences):
-        near = calibrate(sample.units, estimate_range(differences, sample.units, block_tiles))
+        common = np.mean([one.influences for one in sample.scores.values()], axis=0)
+        own_effects = _remove_common(differences, common, sample.units)
+        near = calibrate(sample.units, estimate_range(own_effects, sample.units, block_tiles))
     factors = np.where(balanced, near.factor, alone.factor)
     variance = np.where(squares > 0, squares * factors, 0.0)
     return _BlockPart(sums, variance, np.where(balanced, near.degrees, alone.degrees))
+
+
+def _remove_common(differences: np.ndarray, common: np.ndarray, units: SamplingUnits) -> np.ndarray:
+    """Remove from tiles' influences on differences what follows those on the mean score of all models.
+
+    A large effect is large where all models find landslides easily, and that follows their density over the whole area. The
+    range of correlation estimated with that trend made standard errors of simulated effects of 0.2 AP twice as large as their
+    standard deviation; without it they agree, whatever the true range.
+    """
+    kept = units.weights >= MIN_SHARE / len(units.weights)
+    shared = common[kept] / units.weights[kept]
+    shared = shared - shared.mean()
+    squares = float(shared @ shared)
+    if not squares > 0:
+        return differences
+    slopes = (differences[:, kept] / units.weights[kept]) @ shared / squares
+    left: np.ndarray = differences - slopes[:, None] * common
+    return left
 
 
 def _find_notes(

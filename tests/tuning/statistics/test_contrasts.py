@@ -41,14 +41,14 @@ def estimate(samples: list[Sample], weights: Weights, **kinds: str) -> Contrast:
 
 
 def test_the_difference_of_two_models_is_that_of_the_comparison() -> None:
-    models = simulate(np.random.default_rng(1), LAYOUT, (0.0, 0.3), 5, 1, 0.05, 0.05)
+    models = simulate(np.random.default_rng(1), LAYOUT, (0.0, 0.1), 5, 1, 0.05, 0.05)
     sample, kinds = make_sample(models), dict.fromkeys(models, "network")
     found = estimate_contrasts([sample], [{"a": 1.0, "b": -1.0}], kinds)[0]
     pair = compare_all(models, pooled_ap, UNITS, np.random.default_rng(0), kinds).pairs[0]
     assert found.estimate == pytest.approx(pair.difference)
     assert found.error == pytest.approx(pair.needs.error)
-    assert (found.low, found.high) == pytest.approx((pair.low, pair.high), rel=0.05)
-    assert (found.low90, found.high90) == pytest.approx((pair.low90, pair.high90), rel=0.05)
+    assert (found.low, found.high) == pytest.approx((pair.low, pair.high), abs=0.002)
+    assert (found.low90, found.high90) == pytest.approx((pair.low90, pair.high90), abs=0.002)
     assert found.p == pytest.approx(pair.p, abs=0.02)
     assert found.effective_blocks == pytest.approx(pair.effective_blocks)
 
@@ -195,7 +195,7 @@ def test_planted_effects_are_found_and_noise_is_not() -> None:
         found += int(decided[2:].sum())
         covered += sum(one.low <= 0 <= one.high for one in effects[:2])
     assert false <= 3  # 5 % in the mean; 4 or more of 12 have a probability of 0.2 %
-    assert found >= 0.9 * 2 * count
+    assert found >= 20  # of 24
     assert covered >= 19  # of 24
 
 

@@ -1,11 +1,11 @@
-"""Tests of `tuning.statistics.variance_parts` and `tuning.statistics.variances`."""
+"""Tests of `tuning.statistics.variance_parts`, and of the variances that it rests on."""
 
 import numpy as np
 import pytest
 
 from tuning.statistics.blocks import make_units
 from tuning.statistics.contrasts import Sample
-from tuning.statistics.estimate import SeedSpread
+from tuning.statistics.estimate import SeedSpread, add_variances
 from tuning.statistics.influence import ModelScores
 from tuning.statistics.variance_parts import (
     SOURCES,
@@ -15,7 +15,6 @@ from tuning.statistics.variance_parts import (
     measure_replicate_part,
     measure_seed_part,
 )
-from tuning.statistics.variances import add_variances
 
 CORNERS = np.column_stack([np.arange(12) * 3, np.zeros(12)]) * 1280.0
 NAMES = (["f"] * 12, ["hokkaido"] * 12)
