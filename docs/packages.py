@@ -26,14 +26,7 @@ PACKAGES = (
     *("data.splits", "data.pack"),
     *("data.cubes", "data.scene", "models", "tuning.own_packages"),
     *("tuning.metrics", "tuning.statistics"),
-    *(
-        "tuning.objects",
-        "tuning.trial",
-        "tuning.replay",
-        "tuning.train",
-        "tuning.baselines",
-        "tuning.settings",
-    ),
+    *("tuning.objects", "tuning.trial", "tuning.train", "tuning.baselines", "tuning.settings"),
     *("tuning.plots", "tuning.page", "tuning.serving", "tuning.cluster"),
     *(
         "tuning.store",
@@ -41,7 +34,6 @@ PACKAGES = (
         "tuning.search",
         "tuning.registry",
         "tuning.predict",
-        "tuning.days",
         "tuning.report",
     ),
     *("tuning.worlds", "tuning.reproduce", "tuning.campaign", "tuning.matrix"),

@@ -42,12 +42,14 @@ def find_tiles(root: Path, settings: Settings, preset: Preset) -> tuple[Path, li
     if settings.data == TWIN:
         origin, below = describe_origin(synthetic=True), root / "data"
         logger.info("Data: %s tiles of %s, made below %s.", origin, places, below)
-        tile_ids = _pick_tiles(root, settings, preset, lambda: FolderSurvey(survey_twin(regions)))
+        tile_ids = pick_campaign_tiles(
+            root, settings, preset, lambda: FolderSurvey(survey_twin(regions))
+        )
         chosen = sorted(survey_twin(regions)) if tile_ids is None else tile_ids
         return make_twin(below, regions=regions, tile_ids=chosen), chosen
     tiles, modalities = Path(settings.data), settings.packed
     logger.info("%s Regions: %s.", read_manifest(tiles, settings.units), places)
-    tile_ids = _pick_tiles(
+    tile_ids = pick_campaign_tiles(
         root, settings, preset, lambda: survey_folder(tiles, regions, modalities=modalities)
     )
     return tiles, list_tiles(tiles, modalities, regions) if tile_ids is None else tile_ids
@@ -89,7 +91,7 @@ def survey_twin(regions: tuple[str, ...]) -> dict[str, TileSurvey]:
     }
 
 
-def _pick_tiles(
+def pick_campaign_tiles(
     root: Path, settings: Settings, preset: Preset, survey: Callable[[], FolderSurvey]
 ) -> list[str] | None:
     """Return the tiles that a short preset uses in any fold and the unusable ones, which the pack names; None for all."""

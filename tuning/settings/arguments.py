@@ -137,12 +137,6 @@ def add_common_options(parser: argparse.ArgumentParser) -> None:
         help="errors made in the labels of train tiles alone: drop=SHARE of the landslides, shift=PIXELS of each, dilate=PIXELS "
         "(negative shrinks), and seed=N of what is drawn; also for baselines that learn (default: none)",
     )
-    add(
-        "--replay",
-        action="store_true",
-        help="also measure every network and baseline on each day after the event that brings an acquisition, as the map of that "
-        "day would be",
-    )
     add = parser.add_argument_group("length of the campaign").add_argument
     add("--preset", help="smoke, quick or paper (default: paper on a GPU, else quick)")
     add(

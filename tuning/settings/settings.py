@@ -68,7 +68,6 @@ class Settings:
         loss: Name of the training loss.
         train_share: Share of the train tiles, ``1`` or such as ``scattered:0.25`` and ``compact:0.25``.
         label_noise: Errors made in train labels, the values other than 0 of ``tuning.objects.label_noise.LabelNoise``.
-        replay: Whether test is also measured on each day after the event that brings an acquisition.
         networks: ``reference``, ``digest`` and ``title`` of each architecture from outside this project, by its key.
         window: The user's window of acquisitions, such as ``pre:all/post:2``; empty without one. *steps* and *timesteps* hold
             its numbers, once the tiles are counted (`tuning.campaign.window`).
@@ -113,7 +112,6 @@ class Settings:
     train_share: str = WHOLE
     label_noise: dict[str, Any] = field(default_factory=dict)
     window: str = ""
-    replay: bool = False
     matrix: str = ""
     places: tuple[str, ...] = ()
     modalities: tuple[str, ...] = ()
@@ -125,10 +123,8 @@ class Settings:
 
 
 def list_variant(settings: Settings) -> dict[str, Any]:
-    """Return the entries of a config for what a campaign trains with and measures; none for the usual."""
-    return make_variant(
-        settings.loss, settings.train_share, settings.label_noise, replay=settings.replay
-    )
+    """Return the entries of a config for what a campaign trains with; none for the usual."""
+    return make_variant(settings.loss, settings.train_share, settings.label_noise)
 
 
 def check_settings(settings: Settings) -> None:

@@ -180,12 +180,6 @@ def _check_label_noise(name: str, value: Any, place: Path | str) -> None:
     make_label_noise(value)
 
 
-def _check_replay(name: str, value: Any, place: Path | str) -> None:
-    if not isinstance(value, bool):
-        rule = "A config's replay must be true or false"
-        raise refused_error(rule, show_value(value), place, _REMEDY)
-
-
 def _check_data(name: str, value: Any, place: Path | str) -> None:
     if not is_safe_name(value):
         raise refused_error(
@@ -206,5 +200,4 @@ _CHECKS: dict[str, Callable[[str, Any, Path | str], None]] = {
     "train_share": _check_train_share,
     "label_noise": _check_label_noise,
     "data": _check_data,
-    "replay": _check_replay,
 }

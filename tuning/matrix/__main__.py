@@ -1,0 +1,116 @@
+"""The experiment matrix's command: campaigns that differ along named axes, compared level by level.
+
+``python -m tuning.matrix --vary channels=s1,VV,VH --cross unet,utae``
+"""
+
+import logging
+import os
+import shlex
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import tuning.own_packages  # noqa: F401 - first
+from data.command.command import bad_arguments, command, report_error
+from data.command.explain import writes_to
+from tuning.matrix.request import Command, parse_command
+
+if TYPE_CHECKING:  # these load torch, which --help must not wait for
+    from tuning.matrix.plan import MatrixPlan
+    from tuning.settings.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+
+@command
+def main(argv: list[str] | None = None) -> int:
+    """Run or resume a matrix, or print its plan.
+
+    Returns:
+        0 if every cell is done, 1 if something failed or is missing, 2 for a bad argument, 130 if the user interrupted.
+    """
+    with bad_arguments():
+        given = parse_command(argv)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+    if given.action == "dry-run":
+        return _print_plan(given)
+    writes_to(given.root)
+    return _resume(given) if given.action == "resume" else _start(given)
+
+
+def _print_plan(given: Command) -> int:
+    from tuning.matrix.cost.budgeted import budget_matrix
+    from tuning.matrix.make_plan import plan_matrix
+
+    with tempfile.TemporaryDirectory() as scratch, bad_arguments():
+        planned = plan_matrix(given.options, given.study, given.root, Path(scratch))
+        text = budget_matrix(planned, given.root, Path(scratch)).text
+    print(text)
+    print("Nothing was started. Acquisitions are checked when the tiles are packed.")
+    return 0
+
+
+def _start(given: Command) -> int:
+    from tuning.matrix.check_cells import settle_cells
+    from tuning.matrix.cost.budgeted import budget_matrix
+    from tuning.matrix.make_plan import plan_matrix
+    from tuning.matrix.saved_matrices import save_matrix
+
+    with bad_arguments():
+        planned = plan_matrix(given.options, given.study, given.root)
+        budget_matrix(planned, given.root, given.root)  # before tiles are made
+        cells = settle_cells(given.root, planned.cells)
+        planned = replace(planned, cells=cells)
+        budgeted = budget_matrix(planned, given.root, given.root)
+        save_matrix(given.root, budgeted.plan, budgeted.settings)
+    for line in budgeted.text.splitlines():
+        logger.info("%s", line)
+    return _run(given.root, budgeted.plan, budgeted.settings)
+
+
+def _resume(given: Command) -> int:
+    from tuning.matrix.saved_matrices import load_matrix
+
+    with bad_arguments():
+        plan, cells = load_matrix(given.root, given.named)
+    if "stack_seeds" in given.options:
+        stack = given.options["stack_seeds"]
+        cells = [replace(one, stack_seeds=stack) for one in cells]
+    if address := given.options.get("address") or os.environ.get("RAY_ADDRESS"):
+        cells = [replace(one, address=None if address == "local" else address) for one in cells]
+    return _run(given.root, plan, cells)
+
+
+def _run(root: Path, plan: "MatrixPlan", cells: "Sequence[Settings]") -> int:
+    from tuning.matrix.run_matrix import run_matrix
+
+    try:
+        outcome = run_matrix(root, plan, cells)
+    except Exception as error:  # noqa: BLE001 - reported
+        code = report_error(error)
+        _print_resume_command(root, plan.name)
+        return code
+    except KeyboardInterrupt:
+        print("\nInterrupted.", file=sys.stderr)
+        _print_resume_command(root, plan.name)
+        return 130
+    for sentence in outcome.missing:
+        print(f"error: {sentence}", file=sys.stderr)
+    if outcome.missing:
+        _print_resume_command(root, plan.name)
+    return 1 if outcome.missing else 0
+
+
+def _print_resume_command(root: Path, name: str) -> None:
+    words = shlex.join(["--resume", name, "--root", str(root)])
+    print(
+        f"What is done is kept. Continue with: python -m tuning.matrix {words}",
+        file=sys.stderr,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""What a matrix costs: trainings, hours and bytes, before it starts."""

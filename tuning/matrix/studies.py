@@ -1,0 +1,63 @@
+"""Ready-made studies: the axes and common options of ``python -m tuning.matrix STUDY``, for each length."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Study:
+    """A question that a matrix answers.
+
+    Attributes:
+        about: The question, in words.
+        vary: Axes and their levels, by length of the campaigns (``smoke``, ``quick`` or ``paper``).
+        options: Options of every campaign, by length; what the user gives comes first.
+    """
+
+    about: str
+    vary: Mapping[str, tuple[str, ...]]
+    options: Mapping[str, Mapping[str, Any]]
+
+
+# What two cores can train in minutes; the paper length takes the published study's networks and the strongest baselines.
+_SMOKE: dict[str, Any] = {"model": ["unet", "log_ratio_vv"], "trials": 1, "baseline_trials": 1}
+_QUICK: dict[str, Any] = {"model": ["unet", "log_ratio_vv"], "trials": 2, "baseline_trials": 2}
+_PAPER: dict[str, Any] = {"model": ["unet", "utae", "log_ratio_vv", "gradient_boosting_windows"]}
+
+
+_OPTIONS = {"smoke": _SMOKE, "quick": _QUICK, "paper": _PAPER}
+
+
+STUDIES: dict[str, Study] = {
+    "ablation": Study(
+        "which inputs help: polarisations, orbits, terrain",
+        {
+            "smoke": ("channels=s1,VV",),
+            "quick": ("channels=s1,VV,VH,s1asc,s1dsc,s1+DEM",),
+            "paper": (
+                "channels=s1,VV,VH,s1asc,s1dsc,s1+DEM,s1+slope,s1+DEM+slope",
+                "norm=train,published",
+            ),
+        },
+        _OPTIONS,
+    ),
+    "labels": Study(
+        "how many labelled tiles are needed, and how wrong labels may be",
+        {
+            "smoke": ("train=0.5,1", "label_noise=0,0.5"),
+            "quick": ("train=0.1,0.25,0.5,1", "label_noise=0,0.1,0.3"),
+            "paper": ("train=0.05,0.1,0.25,0.5,1", "label_noise=0,0.05,0.1,0.2,0.4"),
+        },
+        _OPTIONS,
+    ),
+    "transfer": Study(
+        "how well a network maps an event that it has not seen, and how many of its labels help",
+        {
+            "smoke": ("transfer=pairs", "shots=0,5"),
+            "quick": ("transfer=pairs", "shots=0,1,5,20"),
+            "paper": ("transfer=pairs", "shots=0,1,5,20"),
+        },
+        _OPTIONS,
+    ),
+}
