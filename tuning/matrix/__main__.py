@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import tuning.own_packages  # noqa: F401 - first
 from data.command.command import bad_arguments, command, report_error
 from data.command.explain import writes_to
-from tuning.matrix.request import Command, parse_command
+from tuning.matrix.command.request import Command, parse_command
 
 if TYPE_CHECKING:  # these load torch, which --help must not wait for
     from tuning.matrix.plan import MatrixPlan
@@ -43,7 +43,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def _print_plan(given: Command) -> int:
     from tuning.matrix.cost.budgeted import budget_matrix
-    from tuning.matrix.make_plan import plan_matrix
+    from tuning.matrix.planning.make_plan import plan_matrix
 
     with tempfile.TemporaryDirectory() as scratch, bad_arguments():
         planned = plan_matrix(given.options, given.study, given.root, Path(scratch))
@@ -54,9 +54,9 @@ def _print_plan(given: Command) -> int:
 
 
 def _start(given: Command) -> int:
-    from tuning.matrix.check_cells import settle_cells
     from tuning.matrix.cost.budgeted import budget_matrix
-    from tuning.matrix.make_plan import plan_matrix
+    from tuning.matrix.planning.check_cells import settle_cells
+    from tuning.matrix.planning.make_plan import plan_matrix
     from tuning.matrix.saved_matrices import save_matrix
 
     with bad_arguments():

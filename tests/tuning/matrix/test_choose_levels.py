@@ -7,9 +7,9 @@ import pytest
 from tuning.matrix.axes.kinds import AXES, read_level
 from tuning.matrix.axes.levels import split_levels
 from tuning.matrix.axes.names import AXIS_LABELS
-from tuning.matrix.choose_levels import choose_axes
+from tuning.matrix.command.request import make_request, parse_command
 from tuning.matrix.plan import Axis
-from tuning.matrix.request import make_request, parse_command
+from tuning.matrix.planning.choose_levels import choose_axes
 
 
 def choose(*words: str, root: Path = Path("unused"), preset: str = "smoke") -> tuple[Axis, ...]:

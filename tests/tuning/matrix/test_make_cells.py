@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tuning.matrix.make_plan import PlannedMatrix, plan_matrix
-from tuning.matrix.request import parse_command
+from tuning.matrix.command.request import parse_command
+from tuning.matrix.planning.make_plan import PlannedMatrix, plan_matrix
 
 
 def plan(*words: str, root: Path) -> PlannedMatrix:

@@ -1,11 +1,11 @@
-"""Tests of `tuning.matrix.request`: the words of the command and of a file."""
+"""Tests of `tuning.matrix.command.request`: the words of the command and of a file."""
 
 from pathlib import Path
 
 import pytest
 
-from tuning.matrix.request import Request, make_request, parse_command
-from tuning.matrix.studies import STUDIES
+from tuning.matrix.command.request import Request, make_request, parse_command
+from tuning.matrix.command.studies import STUDIES
 
 CHANNELS = ["--vary", "channels=s1,VV"]
 

@@ -9,9 +9,9 @@ from tuning.matrix.cost.describe import describe_plan
 from tuning.matrix.cost.disk import estimate_bytes
 from tuning.matrix.cost.estimate import Estimator, estimate
 from tuning.matrix.cost.tiles import TileCounter, count_all
-from tuning.matrix.make_cells import format_errors
-from tuning.matrix.make_plan import PlannedMatrix
 from tuning.matrix.plan import MatrixPlan
+from tuning.matrix.planning.make_cells import format_errors
+from tuning.matrix.planning.make_plan import PlannedMatrix
 from tuning.settings.settings import Settings
 
 

@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from data.io.disk import format_bytes
 from tuning.matrix.cost.estimate import MatrixCost
 from tuning.matrix.cost.tiles import CellSize
-from tuning.matrix.make_cells import PlannedCell
 from tuning.matrix.matrix_run import format_places
 from tuning.matrix.plan import MatrixPlan
+from tuning.matrix.planning.make_cells import PlannedCell
 
 
 def describe_plan(

@@ -9,8 +9,8 @@ from typing import Any
 from data.pack.channels import choose_channels
 from data.tiles import MODALITIES
 from tuning.baselines.baselines import BASELINES, list_baselines
-from tuning.matrix.choose_levels import try_settings
 from tuning.matrix.plan import Axis
+from tuning.matrix.planning.choose_levels import try_settings
 from tuning.settings.choose_models import GROUPS
 from tuning.settings.settings import Settings
 

@@ -10,8 +10,8 @@ from typing import Any
 from data.io.errors import unknown_name
 from tuning.matrix.axes.kinds import describe_axis, get_kind, list_options, read_level
 from tuning.matrix.axes.levels import Reading, split_levels
+from tuning.matrix.command.request import Request
 from tuning.matrix.plan import Axis, Level
-from tuning.matrix.request import Request
 from tuning.settings.options import make_settings
 from tuning.settings.regions import choose_campaign_regions
 from tuning.settings.settings import TWIN, Settings

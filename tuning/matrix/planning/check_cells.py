@@ -7,7 +7,7 @@ from pathlib import Path
 from data.pack import Pack
 from tuning.campaign.prepare_data import pack_tiles
 from tuning.campaign.window import settle_window
-from tuning.matrix.make_cells import PlannedCell, format_errors
+from tuning.matrix.planning.make_cells import PlannedCell, format_errors
 from tuning.settings.lock import lock_setup
 from tuning.settings.settings import Settings
 from tuning.trial.disk import check_output_folder

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from data.io.errors import unknown_name
-from tuning.matrix.arguments import list_options, make_parser
 from tuning.matrix.axes.names import AXIS_LABELS
-from tuning.matrix.matrix_file import read_matrix_file
-from tuning.matrix.studies import STUDIES, Study
+from tuning.matrix.command.arguments import list_options, make_parser
+from tuning.matrix.command.matrix_file import read_matrix_file
+from tuning.matrix.command.studies import STUDIES, Study
 from tuning.settings.arguments import ROOT
 
 _WITH_RESUME = {"address", "stack_seeds"}

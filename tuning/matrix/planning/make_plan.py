@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tuning.matrix.choose_levels import choose_axes
-from tuning.matrix.make_cells import PlannedCell, make_cells
+from tuning.matrix.command.request import make_request
 from tuning.matrix.plan import Cell, MatrixPlan
-from tuning.matrix.request import make_request
+from tuning.matrix.planning.choose_levels import choose_axes
+from tuning.matrix.planning.make_cells import PlannedCell, make_cells
 from tuning.matrix.saved_matrices import check_matrix_name, free_name
 from tuning.settings.presets import get_preset
 from tuning.train.fit import choose_device

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tuning.matrix.axes.names import AXIS_LABELS
-from tuning.matrix.studies import STUDIES
+from tuning.matrix.command.studies import STUDIES
 from tuning.settings.arguments import ROOT, add_common_options
 
 DESCRIPTION = (
