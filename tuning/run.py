@@ -89,6 +89,10 @@ def main(argv: list[str] | None = None) -> int:
 
     with bad_arguments():
         keep_pack = take_keep_pack(options)
+        if "init" in options:
+            from tuning.campaign.initial import take_init  # late, because it loads MLflow
+
+            take_init(options, root)
         settings = settings_from_options(options, root)
     from tuning.campaign.campaign import run_campaign
 

@@ -8,7 +8,7 @@ import json
 import logging
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,31 +45,32 @@ class PackSource:
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-def hash_pack_files(pack: Pack) -> dict[str, str]:
+def hash_pack_files(pack: Pack, beside: Iterable[Path] = ()) -> dict[str, str]:
     """Return the hash of every file that a trial reads, by its path below the folder of the packs.
 
-    These are the pack's files and the split files beside it, but not the ``norm-*.json``, which no code reads.
+    These are the pack's files, the split files and those *beside* it, but not the ``norm-*.json``, which no code reads.
     """
     own = [file for file in pack.path.iterdir() if file.is_file() and file.name[0] != "."]
     own = [file for file in own if not file.name.startswith("norm-")]
-    splits = list(pack.path.parent.glob("split-*.json"))
+    splits = [*pack.path.parent.glob("split-*.json"), *beside]
     files = {
         file.relative_to(pack.path.parent).as_posix(): hash_file(file) for file in own + splits
     }
     return dict(sorted(files.items()))
 
 
-def publish_pack(pack: Pack, storage: SharedStorage) -> PackSource:
+def publish_pack(pack: Pack, storage: SharedStorage, beside: Iterable[Path] = ()) -> PackSource:
     """Upload a pack to shared storage, unless it is there already, as below a shared output folder.
 
     Args:
         pack: The pack.
         storage: Storage that every node can reach.
+        beside: Other files in the folder of the packs that a trial reads: weights that it starts from.
 
     Raises:
         SharedStorageError: If the storage cannot be written.
     """
-    source = PackSource(storage, pack.path.name, hash_pack_files(pack))
+    source = PackSource(storage, pack.path.name, hash_pack_files(pack, beside))
     packs = storage.subfolder(PACKS)
     if packs.is_folder(pack.path.parent):
         return source

@@ -5,6 +5,7 @@ from pathlib import Path
 from data.io.shared_storage import SharedStorage, check_shared_storage
 from tuning.campaign.check_networks import check_networks
 from tuning.campaign.finish import CampaignOutcome, close_interrupted, finish_campaign
+from tuning.campaign.initial import check_start
 from tuning.campaign.stages import Stages
 from tuning.campaign.start import CampaignSetup
 from tuning.campaign.window import settle_window
@@ -37,6 +38,7 @@ def run_campaign(root: Path, settings: Settings, *, keep_pack: bool = False) -> 
     with lock_campaign(campaign_folder(root, settings.campaign)):
         try:
             settings = settle_window(root, settings)
+            check_start(root, settings)
             unfit = _join_cluster(root, settings)
             refused = check_networks(root, settings, unfit)
             setup = CampaignSetup(root, settings, keep_pack=keep_pack, refused=refused)

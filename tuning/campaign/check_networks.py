@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from models import list_models
+from tuning.campaign.initial import read_start
 from tuning.serving.preflight import UnservableError, check_network
 from tuning.settings.presets import get_preset
 from tuning.settings.saved_campaigns import campaign_folder
@@ -43,7 +44,12 @@ def check_networks(
         if model in trained or model in refused:
             continue
         began = time.monotonic()
-        arch = choose_first_arch(model, settings.preset, settings.recipe)
+        start = read_start(root, settings)
+        arch = (
+            start.config["arch"]
+            if start
+            else choose_first_arch(model, settings.preset, settings.recipe)
+        )
         try:
             multiple = check_network(model, arch, settings.channels, settings.timesteps)
         except UnservableError as error:

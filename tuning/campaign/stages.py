@@ -9,6 +9,7 @@ from typing import Any
 
 from data.io.disk import format_bytes
 from data.pack.node_cache import PackSource, publish_pack
+from tuning.campaign.initial import list_files
 from tuning.campaign.measure_baselines import measure_baselines
 from tuning.campaign.start import CampaignSetup
 from tuning.cluster.gpu_memory import find_heaviest
@@ -56,7 +57,9 @@ class Stages:
         Raises:
             ValueError: If a copy fails.
         """
-        self.source = publish_pack(self.setup.pack, get_storage(self.setup.root, self.settings))
+        root, settings = self.setup.root, self.settings
+        beside = list_files(root, settings)
+        self.source = publish_pack(self.setup.pack, get_storage(root, settings), beside)
         copy_pack_to_nodes(self.source)
 
     def _job(self, stage: str, fixed: Mapping[str, Any]) -> StageJob:

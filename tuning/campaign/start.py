@@ -19,6 +19,7 @@ from data.splits import PARTS, hash_splits
 from tuning.baselines.baselines import is_deterministic
 from tuning.campaign.dates import find_refused, restrict_space, settle_dates
 from tuning.campaign.identity import describe_inputs, keep_inputs, read_inputs
+from tuning.campaign.initial import describe_training, keep_arch
 from tuning.campaign.leak import audit_campaign
 from tuning.campaign.prepare_data import describe_data, prepare_data
 from tuning.registry.gate_tiles import write_gate_tiles
@@ -31,7 +32,7 @@ from tuning.settings.cell import CELL_TAG, MATRIX_TAG, format_cell
 from tuning.settings.lock import lock_setup
 from tuning.settings.presets import get_preset
 from tuning.settings.saved_campaigns import campaign_folder
-from tuning.settings.settings import PACKS, Settings, list_variant
+from tuning.settings.settings import PACKS, Settings
 from tuning.tracking.client import read_commit, tracking_uri
 from tuning.tracking.descriptions import describe_campaign, describe_study
 from tuning.tracking.errors import tracker_errors
@@ -44,7 +45,6 @@ from tuning.trial.disk import check_output_folder
 from tuning.trial.repair import repair_trials
 from tuning.trial.search_space import Domain, make_space
 from tuning.trial.sync import TrialSync
-from tuning.trial.variants import describe_variant
 
 logger = logging.getLogger(__name__)
 
@@ -131,10 +131,9 @@ class CampaignSetup:
 
     def space(self, model: str) -> dict[str, Domain]:
         """Return the search space of an architecture in this campaign."""
-        return restrict_space(
-            make_space(model, self.preset.narrow, self.settings.recipe, loss=self.settings.loss),
-            self.dates,
-        )
+        settings = self.settings
+        whole = make_space(model, self.preset.narrow, settings.recipe, loss=settings.loss)
+        return keep_arch(restrict_space(whole, self.dates), self.root, settings, model)
 
     def _open_runs(self) -> None:
         with tracker_errors(tracking_uri(self.root)):
@@ -164,7 +163,7 @@ class CampaignSetup:
             git_commit=read_commit(Path(__file__).parent),
             regions=" ".join(sorted(set(self.pack.regions))),
             events=list_events(self.pack),
-            training=describe_variant(list_variant(settings)),
+            training=describe_training(settings),
         )
 
     @property

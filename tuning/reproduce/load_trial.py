@@ -25,6 +25,7 @@ from tuning.train.environment import read_versions
 from tuning.train.fit import check_training_config, make_config_split
 from tuning.trial.config import OUTSIDE, recall_from_config
 from tuning.trial.folder import Config
+from tuning.trial.initial import read_initial
 
 MAX_LISTED = 5  # runs or contradictions in an error message
 
@@ -204,7 +205,7 @@ def _read_config(client: MlflowClient, run: Run) -> Config:
 
 
 def _find_pack(run: Run, config: Config, root: Path, path: Path | None) -> Pack:
-    """Load the pack with the hash in the config, and check that its split has not changed."""
+    """Load the pack with the hash in the config, and check that its split and the weights to start from have not changed."""
     packs, expected = root.resolve() / PACKS, config.get("data")
     names = sorted(file.parent.name for file in packs.glob("pack-*/manifest.json"))
     pack = None
@@ -217,6 +218,8 @@ def _find_pack(run: Run, config: Config, root: Path, path: Path | None) -> Pack:
             f"A rerun needs its trial's data, pack-{expected}, but got {got}. Build it again from the same "
             f"tiles with `{_pack_command(run, root)}`, or choose its folder with --pack."
         )
+    if "init" in config:
+        read_initial(pack.path.parent, config["init"])
     name, logged = str(run.data.tags.get("split", config["split"])), run.data.tags.get("split_hash")
     if (found := _hash_split(name, config, pack)) != logged:
         raise ValueError(

@@ -137,6 +137,12 @@ def add_common_options(parser: argparse.ArgumentParser) -> None:
         help="errors made in the labels of train tiles alone: drop=SHARE of the landslides, shift=PIXELS of each, dilate=PIXELS "
         "(negative shrinks), and seed=N of what is drawn; also for baselines that learn (default: none)",
     )
+    add(
+        "--init",
+        metavar="random|FILE|MODEL",
+        help="weights to start from: random, or those of a trained network, a trial's best.pt, a model's weights.safetensors or a "
+        "registered model such as hokkaido-unet@champion, whose architecture alone is trained (default: random)",
+    )
     add = parser.add_argument_group("length of the campaign").add_argument
     add("--preset", help="smoke, quick or paper (default: paper on a GPU, else quick)")
     add(

@@ -13,6 +13,7 @@ from data.splits import WHOLE, check_splits, is_cross_validation
 from data.tiles import MODALITIES, PIXEL_M, TILE_PX, Units
 from data.tiles.regions import DEFAULT_REGION
 from tuning.settings.cell import check_cell
+from tuning.settings.initial import check_initial
 from tuning.settings.presets import SEEDS, get_preset
 from tuning.settings.regions import check_split_regions, check_tiles, read_events
 from tuning.settings.window import check_acquisitions
@@ -71,6 +72,7 @@ class Settings:
         networks: ``reference``, ``digest`` and ``title`` of each architecture from outside this project, by its key.
         window: The user's window of acquisitions, such as ``pre:all/post:2``; empty without one. *steps* and *timesteps* hold
             its numbers, once the tiles are counted (`tuning.campaign.window`).
+        init: ``digest``, ``model`` and ``origin`` of the weights that trainings start from; empty for random ones.
         matrix: Name of the matrix that the campaign is a cell of; empty for none.
         places: Axis and level at which the cell stands, each as ``axis=level``.
         modalities: Modalities that are packed, so that all cells of a matrix share one pack; those of the channels if empty.
@@ -112,6 +114,7 @@ class Settings:
     train_share: str = WHOLE
     label_noise: dict[str, Any] = field(default_factory=dict)
     window: str = ""
+    init: dict[str, str] = field(default_factory=dict)
     matrix: str = ""
     places: tuple[str, ...] = ()
     modalities: tuple[str, ...] = ()
@@ -124,7 +127,8 @@ class Settings:
 
 def list_variant(settings: Settings) -> dict[str, Any]:
     """Return the entries of a config for what a campaign trains with; none for the usual."""
-    return make_variant(settings.loss, settings.train_share, settings.label_noise)
+    init = settings.init.get("digest", "")
+    return make_variant(settings.loss, settings.train_share, settings.label_noise, init)
 
 
 def check_settings(settings: Settings) -> None:
@@ -144,6 +148,7 @@ def check_settings(settings: Settings) -> None:
         )
     check_splits(settings.split)
     _check_inputs(settings)
+    check_initial(settings.init, settings.models)
     check_split_regions(settings.split, settings.regions)
     if settings.search not in SEARCHES:
         raise ValueError(unknown_name("search", settings.search, SEARCHES))

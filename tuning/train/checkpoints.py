@@ -23,6 +23,7 @@ from data.pack.profile import TrainingProfile, read_profile
 from models import create_model
 from tuning.trial.config import check_config, recall_from_config
 from tuning.trial.folder import Config, TrialFolder
+from tuning.trial.initial import load_initial
 
 _NEXT = "next"
 _REMEDY = "Or delete it: the trial then trains from the start."
@@ -64,6 +65,18 @@ def make_model(config: Config) -> nn.Module:
     return create_model(
         config["model"], len(config["channels"]), config["timesteps"], **config["arch"]
     )
+
+
+def start_model(config: Config, packs: Path) -> nn.Module:
+    """Create the network of a config with the weights that it starts from, which are random or a file among the packs.
+
+    Raises:
+        FileNotFoundError: If the file is lost.
+        ValueError: As :func:`make_model`, or if the weights are damaged or those of another network.
+    """
+    model = make_model(config)
+    load_initial(model, config, packs)
+    return model
 
 
 def load_checkpoint(path: Path, device: torch.device | None = None) -> Checkpoint:

@@ -21,10 +21,10 @@ from tuning.metrics.curve import average_precision, choose_threshold, is_constan
 from tuning.metrics.scores import score_at
 from tuning.train.checkpoints import (
     explain_damage,
-    make_model,
     promote_candidate,
     save_candidate,
     settle_candidate,
+    start_model,
 )
 from tuning.train.cuda_graphs import WARMUP_CALLS
 from tuning.train.environment import ResourceUsage
@@ -68,7 +68,7 @@ class Training:
         torch.manual_seed(config["seed"])  # weights and dropout
         self.config, self.trial, self.device = config, trial, device
         self.data = data or TrainingData.make(config, pack, split, device)
-        self.model = use_channels_last(make_model(config)).to(device)
+        self.model = use_channels_last(start_model(config, pack.path.parent)).to(device)
         self.generator = torch.Generator().manual_seed(config["seed"])  # order and augmentation
         total_steps = config["epochs"] * math.ceil(len(self.data.train) / config["batch_size"])
         self.step = TrainingStep(config, self.model, total_steps, device)

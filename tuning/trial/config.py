@@ -180,6 +180,13 @@ def _check_label_noise(name: str, value: Any, place: Path | str) -> None:
     make_label_noise(value)
 
 
+def _check_init(name: str, value: Any, place: Path | str) -> None:
+    if not is_safe_name(value):
+        raise refused_error(
+            "A config's init must be the hash of weights", show_value(value), place, _REMEDY
+        )
+
+
 def _check_data(name: str, value: Any, place: Path | str) -> None:
     if not is_safe_name(value):
         raise refused_error(
@@ -200,4 +207,5 @@ _CHECKS: dict[str, Callable[[str, Any, Path | str], None]] = {
     "train_share": _check_train_share,
     "label_noise": _check_label_noise,
     "data": _check_data,
+    "init": _check_init,
 }

@@ -15,7 +15,10 @@ _OF_DATA = ("train_share", "label_noise")  # entries that also change what basel
 
 
 def make_variant(
-    loss: str = BCE_DICE, train_share: str = WHOLE, label_noise: Mapping[str, Any] | None = None
+    loss: str = BCE_DICE,
+    train_share: str = WHOLE,
+    label_noise: Mapping[str, Any] | None = None,
+    init: str = "",
 ) -> Config:
     """Return the entries of a config for what a campaign trains with.
 
@@ -23,6 +26,7 @@ def make_variant(
         loss: Name of the training loss.
         train_share: Share of the train tiles, as :func:`data.splits.parse_train_share` reads it.
         label_noise: Values of :class:`tuning.objects.label_noise.LabelNoise`.
+        init: Hash of the weights that a training starts from (`tuning.trial.initial`); empty for random ones.
 
     Raises:
         ValueError: If one is unknown or out of range.
@@ -31,8 +35,9 @@ def make_variant(
         "loss": check_loss(loss),
         "train_share": str(parse_train_share(train_share)),
         "label_noise": make_label_noise(label_noise or {}).to_entry(),
+        "init": init,
     }
-    usual: Config = {"loss": BCE_DICE, "train_share": WHOLE, "label_noise": {}}
+    usual: Config = {"loss": BCE_DICE, "train_share": WHOLE, "label_noise": {}, "init": ""}
     return {name: value for name, value in entries.items() if value != usual[name]}
 
 
@@ -46,7 +51,8 @@ def describe_variant(config: Config) -> str:
     share = f"{config['train_share']} of" if "train_share" in config else "all"
     noise = make_label_noise(config.get("label_noise", {}))
     labels = f"with label noise {noise}" if noise else "labels as they are"
-    return f"loss {config.get('loss', BCE_DICE)}, {share} train tiles, {labels}"
+    text = f"loss {config.get('loss', BCE_DICE)}, {share} train tiles, {labels}"
+    return f"{text}, starting from the weights {config['init']}" if "init" in config else text
 
 
 USUAL = describe_variant({})  # of campaigns of earlier releases

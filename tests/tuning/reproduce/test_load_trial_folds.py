@@ -41,3 +41,12 @@ def test_a_trial_on_a_share_of_train_is_checked_against_the_hash_of_that_share(
     tags["split_hash"] = whole.hash
     with pytest.raises(ValueError, match=f"but blocks has the hash {less.hash} on"):
         _find_pack(run, config, tmp_path, pack.path)  # type: ignore[arg-type]
+
+
+def test_a_trial_that_started_from_lost_weights_is_refused(pack: Pack, tmp_path: Path) -> None:
+    split = make_split("blocks", pack.surveys())
+    config = {"data": pack.hash, "split": "blocks", "init": "0123456789ab"}
+    tags = {"split": "blocks", "split_hash": split.hash}
+    run = SimpleNamespace(data=SimpleNamespace(tags=tags))
+    with pytest.raises(FileNotFoundError, match=r"needs init-0123456789ab\.safetensors beside its"):
+        _find_pack(run, config, tmp_path, pack.path)  # type: ignore[arg-type]
