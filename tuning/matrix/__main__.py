@@ -57,11 +57,14 @@ def _start(given: Command) -> int:
     from tuning.matrix.cost.budgeted import budget_matrix
     from tuning.matrix.planning.check_cells import settle_cells
     from tuning.matrix.planning.make_plan import plan_matrix
-    from tuning.matrix.saved_matrices import save_matrix
+    from tuning.matrix.saved_matrices import find_unfinished, save_matrix
 
     with bad_arguments():
         planned = plan_matrix(given.options, given.study, given.root)
-        budget_matrix(planned, given.root, given.root)  # before tiles are made
+        first = budget_matrix(planned, given.root, given.root)  # before tiles are made
+        unfinished = find_unfinished(given.root, first.plan, first.settings)
+        if "name" not in given.options and unfinished and _confirm_resume(unfinished):
+            return _resume(replace(given, named=unfinished, options={}))
         cells = settle_cells(given.root, planned.cells)
         planned = replace(planned, cells=cells)
         budgeted = budget_matrix(planned, given.root, given.root)
@@ -82,6 +85,20 @@ def _resume(given: Command) -> int:
     if address := given.options.get("address") or os.environ.get("RAY_ADDRESS"):
         cells = [replace(one, address=None if address == "local" else address) for one in cells]
     return _run(given.root, plan, cells)
+
+
+def _confirm_resume(name: str) -> bool:
+    """Ask whether to resume an interrupted matrix of the same command.
+
+    Raises:
+        ValueError: If standard input is no terminal.
+    """
+    text = f"The same command was interrupted: matrix {name}."
+    if sys.stdin.isatty():
+        return input(f"{text} Resume it? [Y/n] ").strip().lower() in ("", "y", "yes")
+    raise ValueError(
+        f"{text} Resume it with --resume {name}, or start another one with --name NAME."
+    )
 
 
 def _run(root: Path, plan: "MatrixPlan", cells: "Sequence[Settings]") -> int:

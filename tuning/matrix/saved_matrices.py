@@ -2,7 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 from data.io.errors import unknown_name
@@ -101,6 +103,30 @@ def load_matrix(root: Path, name: str | None) -> tuple[MatrixPlan, list[Settings
         raise ValueError(unknown_name("matrix", name, names))
     plan = read_plan(matrix_folder(root, name or names[-1]) / PLAN_FILE)
     return plan, [load_settings(root, cell.campaign) for cell in plan.cells]
+
+
+def find_unfinished(root: Path, plan: MatrixPlan, cells: Sequence[Settings]) -> str | None:
+    """Return the latest interrupted matrix of the same cells, its names and seeds apart; None if there is none."""
+    for name in reversed(list_matrices(root)):
+        if is_running(root, name) or read_state(root, name)[1]:
+            continue
+        try:
+            other, settings = load_matrix(root, name)
+        except ValueError:  # written by another version
+            continue
+        begun = any(any(campaign_folder(root, c.campaign).glob("trials/*")) for c in other.cells)
+        same = (other.axes, other.search, other.primary) == (plan.axes, plan.search, plan.primary)
+        if begun and same and list(map(_content, settings)) == list(map(_content, cells)):
+            return name
+    return None
+
+
+def _content(settings: Settings) -> Settings:
+    """Return settings without names, and without what other commands or the tiles may change."""
+    same: dict[str, Any] = {"campaign": "", "matrix": "", "stack_seeds": 1, "search_seed": 0}
+    if settings.window:  # its numbers are counted in the tiles
+        same |= {"steps": settings.window, "timesteps": 0}
+    return replace(settings, **same)
 
 
 def read_state(root: Path, name: str) -> tuple[str, bool]:
