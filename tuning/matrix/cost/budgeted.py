@@ -52,5 +52,5 @@ def budget_matrix(planned: PlannedMatrix, root: Path, store: Path) -> BudgetedMa
     settings = [replace(one, seeds=seeds) for one in cells]
     if seeds < cost.seeds:
         cost = replace(estimate(settings, sizes, plan.search, Estimator(root)), slots=cost.slots)
-    disk = estimate_bytes(settings, sizes, cost, root)
+    disk = estimate_bytes(settings, sizes, cost)
     return BudgetedMatrix(plan, settings, describe_plan(plan, planned.cells, sizes, cost, disk))

@@ -1,7 +1,6 @@
 """Bytes that a matrix writes, estimated before it starts."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from data.pack.channels import MAPS
 from data.tiles import ACQUISITIONS, BANDS, TILE_PX
@@ -17,15 +16,14 @@ _HALF = 2  # bytes of a packed value
 
 
 def estimate_bytes(
-    cells: Sequence[Settings], sizes: Mapping[str, CellSize], cost: MatrixCost, root: Path
+    cells: Sequence[Settings], sizes: Mapping[str, CellSize], cost: MatrixCost
 ) -> dict[str, float]:
     """Estimate the bytes of a matrix by kind.
 
     Args:
         cells: Settings of its cells.
         sizes: Their tiles by campaign.
-        cost: Its trainings.
-        root: Output folder; a pack that it may have already is counted all the same.
+        cost: Its trainings. What exists already is counted all the same.
     """
     packs = {
         (one.data, one.regions, one.units, one.packed, sizes[one.campaign].tiles): one
