@@ -26,7 +26,14 @@ PACKAGES = (
     *("data.splits", "data.pack"),
     *("data.cubes", "data.scene", "models", "tuning.own_packages"),
     *("tuning.metrics", "tuning.statistics"),
-    *("tuning.objects", "tuning.trial", "tuning.train", "tuning.baselines", "tuning.settings"),
+    *(
+        "tuning.objects",
+        "tuning.trial",
+        "tuning.replay",
+        "tuning.train",
+        "tuning.baselines",
+        "tuning.settings",
+    ),
     *("tuning.plots", "tuning.page", "tuning.serving", "tuning.cluster"),
     *(
         "tuning.store",
@@ -34,6 +41,7 @@ PACKAGES = (
         "tuning.search",
         "tuning.registry",
         "tuning.predict",
+        "tuning.days",
         "tuning.report",
     ),
     *("tuning.worlds", "tuning.reproduce", "tuning.campaign", "tuning.matrix"),

@@ -11,7 +11,7 @@ from torch import Tensor
 from data.pack.augmentation import NO_AUGMENT, Augment, AugmentParams, apply_augment, draw_params
 from data.pack.normalisation import Normalisation
 from data.pack.pack import Pack
-from data.pack.reader import PackReader
+from data.pack.reader import After, PackReader
 
 MIN_SPREAD = 0.05  # smallest standard deviation of a channel after normalisation
 
@@ -79,7 +79,7 @@ class TileDataset:
         device: Device of the batches.
         steps: How acquisitions are selected, one of ``data.pack.channels.STEPS``.
         preload: Whether to load all tiles into the device's memory; by default only on a GPU.
-        after: Most acquisitions after the event, of which the last one is repeated; None reads all.
+        after: Most acquisitions after the event, of which the last one is repeated, of every series or by row of the pack.
 
     Attributes:
         first_after: Place of the first acquisition after the event by tile and channel, shape ``(N, C)``, on the CPU.
@@ -96,7 +96,7 @@ class TileDataset:
         steps: str = "even",
         *,
         preload: bool | None = None,
-        after: int | None = None,
+        after: After = None,
     ) -> None:
         self.tile_ids, self.norm, self.device = tuple(tile_ids), norm, device
         self._mask, self._rows = pack.mask, pack.rows(tile_ids)

@@ -12,6 +12,9 @@ from data.pack.pack import Pack
 from data.tiles import BANDS, NODATA, ORBITS, TILE_PX
 from data.values.event_days import count_days
 
+# Most acquisitions after the event: of every series, or by row of the pack and modality, shape (N, modalities); None for all.
+After = int | np.ndarray | None
+
 
 @dataclass(frozen=True)
 class _ModalityReader:
@@ -55,7 +58,7 @@ class PackReader:
         channels: Channels to read.
         timesteps: Number of acquisitions, T.
         steps: How acquisitions are selected, one of ``data.pack.channels.STEPS``.
-        after: Most acquisitions after the event; the last one of them takes the places of later ones. None reads all.
+        after: Most acquisitions after the event; the last one that is kept takes the places of later ones.
     """
 
     def __init__(
@@ -64,7 +67,7 @@ class PackReader:
         channels: Sequence[str],
         timesteps: int,
         steps: str = "even",
-        after: int | None = None,
+        after: After = None,
     ) -> None:
         self.shape = (timesteps, len(channels), TILE_PX, TILE_PX)
         self._pack = pack
@@ -133,15 +136,18 @@ def _count_days(pack: Pack, channels: Sequence[str], selected: np.ndarray) -> np
     return days
 
 
-def keep_first_after(selected: np.ndarray, first_after: np.ndarray, count: int) -> np.ndarray:
-    """Replace all but the first *count* selected acquisitions after the event by the last of these.
+def keep_first_after(
+    selected: np.ndarray, first_after: np.ndarray, count: int | np.ndarray
+) -> np.ndarray:
+    """Replace all but the first *count* selected acquisitions after the event by the last that is kept.
 
     Args:
         selected: Shape ``(N, modalities, T)``.
         first_after: Result of :func:`find_first_after`.
-        count: Number of acquisitions after the event, 1 or more.
+        count: Number of acquisitions after the event, 0 or more, of every series or each, shape ``(N, modalities)``. With 0 the
+            last image before the event is repeated, and the first image of a series that has none before it.
     """
-    last = np.minimum(first_after + count, selected.shape[2]) - 1
+    last = np.clip(first_after + count, 1, selected.shape[2]) - 1
     kept: np.ndarray = np.minimum(selected, np.take_along_axis(selected, last[..., None], axis=2))
     return kept
 

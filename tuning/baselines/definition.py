@@ -8,7 +8,7 @@ import numpy as np
 
 from data.splits import Split
 from tuning.baselines.inputs import Inputs
-from tuning.train.evaluate import PredictTiles
+from tuning.replay.measure import PredictTiles
 from tuning.trial.folder import Config
 from tuning.trial.search_space import Domain
 

@@ -8,6 +8,7 @@ import numpy as np
 from data.pack import Pack
 from data.pack.channels import MAPS, SAR_CHANNELS
 from data.pack.log_ratio import Series, read_series
+from data.pack.reader import After, find_first_after, keep_first_after
 from data.tiles import BANDS, NODATA, ORBITS
 
 T = TypeVar("T")
@@ -34,6 +35,7 @@ class Inputs:
         keep: Iterable[str] = (),
         seeds: Sequence[int] = (),
         labels: np.ndarray | None = None,
+        after: After = None,
     ) -> None:
         """Select the acquisitions.
 
@@ -45,6 +47,7 @@ class Inputs:
             keep: Tiles that are read repeatedly, whose derived maps stay in memory: those of val during a search.
             seeds: As in the attribute.
             labels: As in the attribute; the pack's if None.
+            after: Most acquisitions after the event; later ones are not read.
 
         Raises:
             ValueError: As :func:`data.pack.channels.check_steps`.
@@ -56,12 +59,16 @@ class Inputs:
         self.seeds = tuple(seeds)
         self.labels = pack.mask if labels is None else labels
         self._selected = pack.select_steps(steps, timesteps)
+        if after is not None:
+            first = find_first_after(pack, self._selected)
+            self._selected = keep_first_after(self._selected, first, after)
         self._rows = {tile: row for row, tile in enumerate(pack.tile_ids)}
         self._keep, self._memory = frozenset(keep), dict[Hashable, object]()
 
-    def of(self, pack: Pack) -> "Inputs":
-        """Return the same channels and acquisitions of another pack, itself for its own."""
-        return self if pack is self.pack else Inputs(pack, *self._reads)
+    def of(self, pack: Pack, after: After = None) -> "Inputs":
+        """Return the same channels and acquisitions of another pack, or the first ones after the event; itself for its own."""
+        same = pack is self.pack and after is None
+        return self if same else Inputs(pack, *self._reads, after=after)
 
     def series(self, tile_id: str, channel: str) -> Series:
         """Read one channel of one tile, split at the tile's event; *channel* must be among *channels*."""

@@ -5,12 +5,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 
 from data.pack import Pack
+from data.pack.reader import After
 from data.splits import Split
 from tuning.baselines.baselines import (
     get_baseline,
@@ -24,14 +25,23 @@ from tuning.baselines.tune import Tried, pick_winner, search_params
 from tuning.metrics.curve import average_precision
 from tuning.metrics.histogram import BINS, count_bins
 from tuning.objects.label_noise import label_train
-from tuning.train.evaluate import Bind, PredictTiles, measure_predictions, measure_val
+from tuning.replay.measure import Cut, PredictTiles
+from tuning.train.evaluate import measure_predictions, measure_val
 from tuning.trial.folder import Config, TrialFolder
 from tuning.trial.search_space import make_key
-from tuning.trial.variants import pick_data_entries
+from tuning.trial.status import is_finished
+from tuning.trial.variants import REPLAY, pick_data_entries, pick_measured_entries
 
 logger = logging.getLogger(__name__)
 
 SEARCH_FILE = "search"  # .json of a trial's folder: the samples that were tried
+
+
+class Bound(Protocol):
+    """A fitted baseline, for the tiles of any pack."""
+
+    def __call__(self, pack: Pack, after: After = None) -> PredictTiles:
+        """Return the prediction function of a pack, or of its series that end soon after the event."""
 
 
 @dataclass
@@ -62,16 +72,20 @@ class Bench:
     def config(self, seed: int, params: Params | None = None, search_trials: int = 1) -> Config:
         """Return the config of a run with some searched values; those of sample 0 if None."""
         learnt = {} if is_deterministic(self.key) else pick_data_entries(self.variant)
-        return learnt | make_baseline_config(
-            self.key,
-            self.split.name,
-            self.pack.hash,
-            seed,
-            self.channels,
-            steps=self.steps,
-            timesteps=self.timesteps,
-            params=params,
-            search_trials=search_trials,
+        return (
+            pick_measured_entries(self.variant)
+            | learnt
+            | make_baseline_config(
+                self.key,
+                self.split.name,
+                self.pack.hash,
+                seed,
+                self.channels,
+                steps=self.steps,
+                timesteps=self.timesteps,
+                params=params,
+                search_trials=search_trials,
+            )
         )
 
     def search(self, trials: int, seed: int, folder: Path) -> list[Tried]:
@@ -91,7 +105,7 @@ class Bench:
         predict = self.bind(self.config(seed, params))(self.pack)
         return score_tiles(predict, self.pack, self.split.val)
 
-    def bind(self, config: Config) -> Bind:
+    def bind(self, config: Config) -> Bound:
         """Return the fitted baseline, as :func:`make_predictor`."""
         if self._inputs is None:
             self._inputs = _open(config, self.pack, self.split, self.split.val, self.seeds)
@@ -100,7 +114,7 @@ class Bench:
     def measure(self, config: Config, tried: Sequence[Tried], folder: Path) -> TrialFolder:
         """Measure one run and write its results into a trial's *folder*, unless they exist already."""
         trial = TrialFolder(folder)
-        if trial.read("end"):  # measured before the campaign was resumed
+        if is_finished(trial, "repeat"):  # measured before the campaign was resumed
             return trial
         trial.write(SEARCH_FILE, {"tried": [asdict(one) for one in tried]})
         return _measure(trial, config, self.pack, self.split, self.bind(config))
@@ -120,7 +134,7 @@ def score_tiles(predict: PredictTiles, pack: Pack, tile_ids: Iterable[str]) -> f
     return average_precision(total) if total[1].any() else 0.0
 
 
-def make_predictor(config: Config, pack: Pack, split: Split) -> Bind:
+def make_predictor(config: Config, pack: Pack, split: Split) -> Bound:
     """Return a baseline, ready for any pack; one that learns is fitted on train, never on val or test.
 
     Args:
@@ -160,25 +174,30 @@ def _open(
     return inputs
 
 
-def _bind(config: Config, inputs: Inputs, split: Split) -> Bind:
+def _bind(config: Config, inputs: Inputs, split: Split) -> Bound:
     bind = get_baseline(config["model"]).make(Task(config, inputs, split))
-    return lambda pack: bind(inputs.of(pack))
+
+    def bound(pack: Pack, after: After = None) -> PredictTiles:
+        return bind(inputs.of(pack, after))
+
+    return bound
 
 
 def run_baseline(config: Config, pack: Pack, split: Split, folder: Path) -> TrialFolder:
     """Measure a baseline by its config, unless the trial's *folder* has its results already."""
     trial = TrialFolder(folder)
-    if trial.read("end"):
+    if is_finished(trial, "repeat"):
         return trial
     return _measure(trial, config, pack, split, make_predictor(config, pack, split))
 
 
 def _measure(
-    trial: TrialFolder, config: Config, pack: Pack, split: Split, bind: Bind
+    trial: TrialFolder, config: Config, pack: Pack, split: Split, bind: Bound
 ) -> TrialFolder:
     trial.write("config", config)
     measure_val(trial, pack, split, bind(pack))
     reads = {"steps": config["steps"], "timesteps": config["timesteps"]}
-    measure_predictions(trial, pack, split, bind, **reads)
+    cut = Cut(tuple(config["channels"]), partial(bind, pack)) if config.get(REPLAY) else None
+    measure_predictions(trial, pack, split, bind, **reads, cut=cut)
     trial.end("last epoch", epoch=0)
     return trial

@@ -27,7 +27,7 @@ from tuning.train.training import BadTrialError
 from tuning.trial.folder import Row, TrialFolder
 from tuning.trial.networks import receive_networks
 from tuning.trial.stage import SAMPLE_INDEX, StageJob
-from tuning.trial.status import is_finished, mark_failed
+from tuning.trial.status import is_finished, is_measured, mark_failed
 from tuning.trial.sync import StopMarker, working_copy
 
 REPORTED = ("epoch", "best_val_pr_auc", "val_pr_auc", "val_loss", "train_loss", "seconds")
@@ -135,7 +135,7 @@ def _train(trials: Sequence[RunningTrial], job: StageJob) -> None:
         with _record_errors([trial], job):
             if not isinstance(result, str):
                 raise result
-            if job.stage == "repeat" and trial.folder.read("test") is None:
+            if job.stage == "repeat" and not is_measured(trial.folder):
                 split = make_config_split(job.config(trial.sample), pack)
                 measure_test(trial.folder, pack, split, choose_device())
 

@@ -143,6 +143,12 @@ def add_common_options(parser: argparse.ArgumentParser) -> None:
         help="weights to start from: random, or those of a trained network, a trial's best.pt, a model's weights.safetensors or a "
         "registered model such as hokkaido-unet@champion, whose architecture alone is trained (default: random)",
     )
+    add(
+        "--replay",
+        action="store_true",
+        help="also measure every network and baseline on each day after the event that brings an acquisition, as the map of that "
+        "day would be",
+    )
     add = parser.add_argument_group("length of the campaign").add_argument
     add("--preset", help="smoke, quick or paper (default: paper on a GPU, else quick)")
     add(

@@ -69,6 +69,7 @@ class Settings:
         loss: Name of the training loss.
         train_share: Share of the train tiles, ``1`` or such as ``scattered:0.25`` and ``compact:0.25``.
         label_noise: Errors made in train labels, the values other than 0 of ``tuning.objects.label_noise.LabelNoise``.
+        replay: Whether test is also measured on each day after the event that brings an acquisition.
         networks: ``reference``, ``digest`` and ``title`` of each architecture from outside this project, by its key.
         window: The user's window of acquisitions, such as ``pre:all/post:2``; empty without one. *steps* and *timesteps* hold
             its numbers, once the tiles are counted (`tuning.campaign.window`).
@@ -115,6 +116,7 @@ class Settings:
     label_noise: dict[str, Any] = field(default_factory=dict)
     window: str = ""
     init: dict[str, str] = field(default_factory=dict)
+    replay: bool = False
     matrix: str = ""
     places: tuple[str, ...] = ()
     modalities: tuple[str, ...] = ()
@@ -126,9 +128,14 @@ class Settings:
 
 
 def list_variant(settings: Settings) -> dict[str, Any]:
-    """Return the entries of a config for what a campaign trains with; none for the usual."""
-    init = settings.init.get("digest", "")
-    return make_variant(settings.loss, settings.train_share, settings.label_noise, init)
+    """Return the entries of a config for what a campaign trains with and measures; none for the usual."""
+    return make_variant(
+        settings.loss,
+        settings.train_share,
+        settings.label_noise,
+        settings.init.get("digest", ""),
+        replay=settings.replay,
+    )
 
 
 def check_settings(settings: Settings) -> None:

@@ -12,7 +12,6 @@ Reference:
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
@@ -25,9 +24,9 @@ from tuning.statistics.blocks import (
     count_effective,
     measure_moran,
 )
-from tuning.statistics.bootstrap import DRAWS, LEVEL, critical_value, draw_largest, p_value
+from tuning.statistics.bootstrap import DRAWS, critical_value, draw_largest, p_value
 from tuning.statistics.dependence import calibrate, estimate_range
-from tuning.statistics.estimate import FIXED, Kinds, match_degrees, pool_seeds
+from tuning.statistics.estimate import FIXED, Kinds, Variances, add_variances
 from tuning.statistics.family import (
     FEW_UNITS,
     MARGIN,
@@ -36,7 +35,7 @@ from tuning.statistics.family import (
     TOO_FEW,
     Comparison,
     Family,
-    Verdict,
+    decide,
     find_places,
 )
 from tuning.statistics.influence import ModelScores, measure_scores
@@ -86,8 +85,8 @@ def compare_all(
         a, b = names[i], names[j]
         needs = plan_decision(
             scores[a].mean - scores[b].mean,
-            gaps.block_variance[k],
-            gaps.seed_variance[k],
+            gaps.blocks[k],
+            gaps.seeds[k],
             critical_value(largest),
             gaps.degrees[k],
             max(len(scores[a].pooled), len(scores[b].pooled)),
@@ -125,39 +124,20 @@ def _check(models: Mapping[str, np.ndarray], kinds: Kinds, margin: float) -> Non
             )
 
 
-@dataclass(frozen=True)
-class _Gaps:
-    """Variances of P differences: of the blocks and of the seeds, and the seeds' standard error of each model."""
-
-    block_variance: np.ndarray
-    seed_variance: np.ndarray
-    degrees: np.ndarray
-    seed_errors: np.ndarray
-
-
 def _measure_gaps(
     scores: Mapping[str, ModelScores],
     kinds: Kinds,
     blocks: np.ndarray,
     pairs: np.ndarray,
     block_degrees: float,
-) -> _Gaps:
+) -> Variances:
     """Measure the differences' variances; two models of one kind share one estimate of the seeds' variance."""
-    spreads = pool_seeds(scores, kinds)
     first, second = pairs.T
     of_blocks = ((blocks[first] - blocks[second]) ** 2).sum(axis=1)
-    parts, degrees = [of_blocks], [block_degrees or 1.0]
-    variances = np.zeros(len(scores))
-    for kind, spread in spreads.items():
-        own = [
-            spread.variance / len(one.pooled) if kinds[name] == kind else 0.0
-            for name, one in scores.items()
-        ]
-        variances += own
-        parts.append(np.array(own)[first] + np.array(own)[second])
-        degrees.append(spread.degrees)
-    freedom = match_degrees([np.nan_to_num(part) for part in parts], degrees)
-    return _Gaps(of_blocks, np.sum(parts[1:], axis=0), freedom, np.sqrt(variances))
+    weights = np.zeros((len(pairs), len(scores)))
+    weights[np.arange(len(pairs)), first] = 1.0
+    weights[np.arange(len(pairs)), second] = -1.0
+    return add_variances(weights, [(of_blocks, block_degrees)], scores, kinds)
 
 
 def _median(values: Sequence[float]) -> float:
@@ -190,14 +170,8 @@ def _compare(
         p,
         float(((np.sign(a[:, None] - b) + 1) / 2).mean()),
         (len(a), len(b)),
-        "undecided" if note else _decide(difference, half90, p, margin),
+        "undecided" if note else decide(difference, p, within=abs(difference) + half90 < margin),
         note,
         effective_blocks,
         needs,
     )
-
-
-def _decide(difference: float, half90: float, p: float, margin: float) -> Verdict:
-    if p < 1 - LEVEL:
-        return "better" if difference > 0 else "worse"
-    return "equivalent" if abs(difference) + half90 < margin else "undecided"

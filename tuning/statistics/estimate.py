@@ -14,7 +14,7 @@ from scipy.stats import t as student
 from tuning.metrics.tile_sums import Score
 from tuning.statistics.blocks import SamplingUnits
 from tuning.statistics.bootstrap import LEVEL
-from tuning.statistics.dependence import calibrate
+from tuning.statistics.dependence import Dependence, calibrate
 from tuning.statistics.influence import ModelScores, measure_scores
 
 Kinds = Mapping[str, str]  # by model; the seeds' variance is pooled over models of a kind
@@ -83,7 +83,9 @@ def pool_seeds(scores: Mapping[str, ModelScores], kinds: Kinds) -> dict[str, See
     return spreads
 
 
-def match_degrees(variances: Sequence[np.ndarray], degrees: Sequence[float]) -> np.ndarray:
+def match_degrees(
+    variances: Sequence[np.ndarray], degrees: Sequence[np.ndarray | float]
+) -> np.ndarray:
     """Return the degrees of freedom of a sum of estimated variances (Satterthwaite 1946)."""
     total = np.sum(variances, axis=0)
     parts = np.sum([v**2 / d for v, d in zip(variances, degrees, strict=True)], axis=0)
@@ -91,6 +93,57 @@ def match_degrees(variances: Sequence[np.ndarray], degrees: Sequence[float]) -> 
         total**2, parts, out=np.full(total.shape, MANY), where=parts > 0
     )
     return np.asarray(np.minimum(matched, MANY))
+
+
+@dataclass(frozen=True)
+class Variances:
+    """Variances of P linear combinations of M models' scores.
+
+    Attributes:
+        blocks: Part of the blocks, shape ``(P,)``.
+        seeds: Part of the seeds, shape ``(P,)``.
+        degrees: Degrees of freedom of their sum, shape ``(P,)``.
+        seed_errors: Standard error of each model's mean that its seeds cause, shape ``(M,)``.
+    """
+
+    blocks: np.ndarray
+    seeds: np.ndarray
+    degrees: np.ndarray
+    seed_errors: np.ndarray
+
+
+def add_variances(
+    weights: np.ndarray,
+    block_parts: Sequence[tuple[np.ndarray, np.ndarray | float]],
+    scores: Mapping[str, ModelScores],
+    kinds: Kinds,
+) -> Variances:
+    """Add the blocks' and the seeds' variances; models of one kind share one estimate of the seeds' variance.
+
+    Args:
+        weights: Weight of each model in each combination, shape ``(P, M)``.
+        block_parts: Variance ``(P,)`` and degrees of freedom of the blocks, for each set of test tiles; 0 degrees where the
+            blocks cannot show it.
+        scores: Scores of the M models.
+        kinds: Kind of each model; one that it omits is a kind of its own.
+    """
+    parts = [np.nan_to_num(part) for part, _ in block_parts]
+    degrees: list[np.ndarray | float] = [np.where(each, each, 1.0) for _, each in block_parts]
+    variances = np.zeros(len(scores))
+    for kind, spread in pool_seeds(scores, kinds).items():
+        own = [
+            spread.variance / len(one.pooled) if kinds.get(name, name) == kind else 0.0
+            for name, one in scores.items()
+        ]
+        variances += own
+        parts.append(weights**2 @ np.array(own))
+        degrees.append(spread.degrees)
+    return Variances(
+        np.sum([part for part, _ in block_parts], axis=0),
+        np.sum(parts[len(block_parts) :], axis=0),
+        match_degrees(parts, degrees),
+        np.sqrt(variances),
+    )
 
 
 def interquartile_mean(values: np.ndarray) -> float:
@@ -120,25 +173,12 @@ def estimate_all(
         ValueError: As :func:`tuning.statistics.influence.measure_scores`.
     """
     scores = measure_scores(models, score, units)
-    dependence = calibrate(units, INDEPENDENT)
-    spreads = pool_seeds(scores, kinds or {})
+    intervals = find_intervals(scores, units, pool_seeds(scores, kinds or {}), kinds, limits)
     estimates = {}
     for name, one in scores.items():
-        spread = spreads[(kinds or {}).get(name, name)]
-        blocks = float((units.add_up(one.influences) ** 2).sum()) * dependence.factor
-        parts = np.array([blocks]), np.array([spread.variance / len(one.pooled)])
-        degrees = 0.0
-        half = float("nan")
-        if dependence.degrees:
-            degrees = float(match_degrees(parts, (dependence.degrees, spread.degrees))[0])
-            half = float(student.ppf((1 + LEVEL) / 2, degrees) * np.sqrt(sum(parts))[0])
-        if (
-            not half > NOTHING
-        ):  # all blocks are alike, such as those of a perfect map: they do not show the spread
-            degrees, half = 0.0, float("nan")
         cells = score(models[name])
         scored = ~np.isnan(cells)
-        low, high = (float(np.clip(one.mean + side * half, *limits)) for side in (-1, 1))
+        low, high, degrees = intervals[name]
         estimates[name] = Estimate(
             mean=one.mean,
             std=float(one.pooled.std(ddof=1)) if len(one.pooled) > 1 else float("nan"),
@@ -151,3 +191,48 @@ def estimate_all(
             degrees=degrees,
         )
     return estimates
+
+
+def find_intervals(
+    scores: Mapping[str, ModelScores],
+    units: SamplingUnits,
+    spreads: Mapping[str, SeedSpread],
+    kinds: Kinds | None = None,
+    limits: tuple[float, float] = (0.0, 1.0),
+) -> dict[str, tuple[float, float, float]]:
+    """Return the ends of each mean score's 95 % interval over blocks and seeds, and its degrees of freedom.
+
+    Args:
+        scores: Scores and influences by model, all of the same tiles.
+        units: Blocks and folds of the tiles.
+        spreads: Variance of seeds by kind, from :func:`pool_seeds` of these models or of more.
+        kinds: Kind of each model; each a kind of its own if None.
+        limits: Range of the score, to which intervals are cut.
+
+    Returns:
+        By model: low, high, degrees; NaN, NaN and 0 where the blocks do not show the spread.
+    """
+    dependence = calibrate(units, INDEPENDENT)
+    return {
+        name: _find_interval(one, units, dependence, spreads[(kinds or {}).get(name, name)], limits)
+        for name, one in scores.items()
+    }
+
+
+def _find_interval(
+    one: ModelScores,
+    units: SamplingUnits,
+    dependence: Dependence,
+    spread: SeedSpread,
+    limits: tuple[float, float],
+) -> tuple[float, float, float]:
+    blocks = float((units.add_up(one.influences) ** 2).sum()) * dependence.factor
+    parts = np.array([blocks]), np.array([spread.variance / len(one.pooled)])
+    degrees, half = 0.0, float("nan")
+    if dependence.degrees:
+        degrees = float(match_degrees(parts, (dependence.degrees, spread.degrees))[0])
+        half = float(student.ppf((1 + LEVEL) / 2, degrees) * np.sqrt(sum(parts))[0])
+    if not half > NOTHING:  # all blocks are alike, as those of a perfect map: they show no spread
+        degrees, half = 0.0, float("nan")
+    low, high = (float(np.clip(one.mean + side * half, *limits)) for side in (-1, 1))
+    return low, high, degrees

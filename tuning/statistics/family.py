@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from tuning.statistics.blocks import MIN_BLOCKS
+from tuning.statistics.bootstrap import LEVEL
 from tuning.statistics.power import Needs
 
 MARGIN = 0.02  # difference in average precision below which two models count as equivalent
@@ -80,6 +81,19 @@ class Family:
     def detectable(self) -> float:
         """Smallest difference that is found with 80 % power between any two of the models; NaN without pairs."""
         return max((pair.needs.detectable for pair in self.pairs), default=float("nan"))
+
+
+def decide(difference: float, p: float, *, within: bool) -> Verdict:
+    """Return the verdict on a difference.
+
+    Args:
+        difference: Observed difference.
+        p: Two-sided p-value, adjusted for the family.
+        within: Whether the difference is shown to lie within the margin.
+    """
+    if p < 1 - LEVEL:
+        return "better" if difference > 0 else "worse"
+    return "equivalent" if within else "undecided"
 
 
 def find_places(names: Sequence[str], pairs: Sequence[Comparison]) -> dict[str, tuple[int, int]]:

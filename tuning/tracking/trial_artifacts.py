@@ -35,6 +35,7 @@ FILES = (
     "placebo.json",
     "placebo.npz",
     "early.json",
+    "replay.npz",
 )
 Curves = dict[str, tuple[Curve, float]]  # curve and average precision, by split part
 

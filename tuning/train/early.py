@@ -14,17 +14,16 @@ from torch import nn
 from data.pack.dataset import TileDataset
 from data.tiles import PIXEL_M
 from models import apply_network
-from tuning.metrics.curve import average_precision, choose_cautious_threshold, choose_threshold
-from tuning.metrics.histogram import BINS, count_bins, reach, to_bins, to_probs
+from tuning.metrics.curve import average_precision
+from tuning.metrics.histogram import BINS, count_bins, to_bins, to_probs
 from tuning.metrics.scores import confuse, score_confusion
-from tuning.objects.objects import count_objects
+from tuning.objects.alarm_threshold import FalseLimits, count_alarms
 from tuning.trial.folder import TrialFolder
 
 MOST = 3  # acquisitions after the event
 ALL = "all"  # in the names of the scores: all acquisitions that the network reads
 KEPT = ("threshold", "precision", "recall", "alarms_per_km2")  # scores that are stored with a model
 _BATCH = 16
-_FACTOR, _STEPS = 1.25, 16  # of the odds, so that they rise to 36 times at most
 
 Open = Callable[[int | None], TileDataset]  # most acquisitions after the event, None for all
 
@@ -62,17 +61,12 @@ def measure_early(model: nn.Module, open_val: Open, open_test: Open) -> dict[str
     early = list_early(tiles)
     if not early:
         return {}
-    masks = _read_masks(tiles)
     whole, bins = _count(model, tiles)
-    threshold = choose_threshold(whole)
-    most_false = confuse(whole, threshold).fp
-    most_alarms = _count_alarms(bins, masks, threshold)
-    scores = _rate(model, whole, threshold, open_test(None), ALL)
+    limits = FalseLimits.measure(whole, bins, _read_masks(tiles))
+    scores = _rate(model, whole, limits.threshold, open_test(None), ALL)
     for after in early:
         val, bins = _count(model, open_val(after))
-        chosen = choose_cautious_threshold(val, most_false)
-        chosen = _raise_threshold(bins, masks, chosen, most_alarms)
-        scores |= _rate(model, val, chosen, open_test(after), after)
+        scores |= _rate(model, val, limits.choose(val, bins), open_test(after), after)
     return scores
 
 
@@ -98,33 +92,13 @@ def _rate(
         "threshold": threshold,
         "pr_auc": average_precision(counts),
         **{name: score[name] for name in ("precision", "recall", "f1_dice")},
-        "alarms_per_km2": _count_alarms(bins, masks, threshold) / km2,
+        "alarms_per_km2": count_alarms(bins, masks, threshold) / km2,
     }
     return {name_score(name, after): float(value) for name, value in values.items()}
 
 
 def _read_masks(tiles: TileDataset) -> np.ndarray:
     return np.concatenate([batch.mask.cpu().numpy() for batch in tiles.batches(_BATCH)])
-
-
-def _count_alarms(bins: np.ndarray, masks: np.ndarray, threshold: float) -> int:
-    """Return the found objects that touch no landslide."""
-    found = count_objects(bins >= reach(threshold), masks).total()
-    return int(found.found.sum() - found.touching.sum())
-
-
-def _raise_threshold(
-    bins: np.ndarray, masks: np.ndarray, threshold: float, most_alarms: int
-) -> float:
-    """Return the lowest of some rising thresholds with at most so many false alarms; if none has, that with the fewest."""
-    odds = threshold / max(1 - threshold, 1e-6)
-    rising = [odds * _FACTOR**step for step in range(_STEPS + 1)]
-    found: dict[float, int] = {}
-    for raised in (each / (1 + each) for each in rising):
-        found[raised] = _count_alarms(bins, masks, raised)
-        if found[raised] <= most_alarms:
-            return raised
-    return min(found, key=lambda raised: found[raised])
 
 
 @torch.no_grad()

@@ -12,6 +12,7 @@ from data.pack import Pack
 from data.pack.dataset import Batch, TileDataset
 from data.pack.log_ratio import log_ratio
 from data.pack.placebo import find_placebo_tiles, make_placebo_pack
+from data.pack.reader import After
 from data.splits import Split
 from data.tiles import ACQUISITIONS, PIXEL_M
 from models import apply_network
@@ -20,16 +21,17 @@ from tuning.metrics.histogram import BINS, count_bins, count_stored, reach, to_b
 from tuning.metrics.recalibration import fit_calibration
 from tuning.metrics.scores import confuse, score_all
 from tuning.objects.objects import count_objects
+from tuning.replay.measure import Cut, PredictTiles, Whole, measure_replay
 from tuning.statistics.blocks import make_units
 from tuning.statistics.expected import measure_expected
 from tuning.train.checkpoints import load_checkpoint
 from tuning.train.early import measure_early
 from tuning.trial.folder import TrialFolder
+from tuning.trial.variants import REPLAY
 
 EVAL_BATCH = 16
 EXAMPLES = 4
 
-PredictTiles = Callable[[Sequence[str]], np.ndarray]  # B ids to probabilities (B, H, W), float32
 Bind = Callable[[Pack], PredictTiles]  # a trained model, for the tiles of any pack
 
 
@@ -77,17 +79,20 @@ def measure_predictions(
     *,
     steps: str = "all",
     timesteps: int = ACQUISITIONS,
+    cut: Cut | None = None,
 ) -> dict[str, float]:
-    """Measure test once, at the threshold chosen on val: as it is, and as event-free series.
+    """Measure test once, at the threshold chosen on val: as it is, as event-free series, and if wanted as on each day.
 
     Args:
         trial: A trial's folder with ``val_counts.npy``; receives ``test.json``, ``test_counts.npy``,
-            ``test_probs.npz``, ``expected.json``, ``examples.npz``, ``placebo.json`` and ``placebo.npz``.
+            ``test_probs.npz``, ``expected.json``, ``examples.npz``, ``placebo.json`` and ``placebo.npz``, and with *cut*
+            ``replay.npz`` (:mod:`tuning.replay.record`).
         pack: The packed tiles.
         split: The trial's split.
         bind: The model: from a pack to a function from tile ids to probabilities.
         steps: How it chooses acquisitions, one of ``data.pack.channels.STEPS``.
         timesteps: Number of acquisitions that it reads.
+        cut: The model for series that end soon after the event, to replay the calendar.
 
     Returns:
         The content of ``test.json``.
@@ -115,6 +120,10 @@ def measure_predictions(
     _measure_expected(trial, pack, split.test, np.concatenate(bins), val)
     write_examples(trial, pack, split, predict_tiles)
     _measure_placebo(trial, pack, split, bind, (steps, timesteps), choose_threshold(val))
+    if cut is not None:
+        whole = Whole(val, np.concatenate(bins))
+        replay = measure_replay(pack, split, cut, whole, (steps, timesteps))
+        trial.write_arrays(REPLAY, **replay.to_arrays())
     scores = summarise_test(val, counts, seconds, len(split.test))
     trial.write("test", scores)
     return scores
@@ -130,7 +139,7 @@ def measure_test(
     best = load_checkpoint(trial.best, device)
     steps, timesteps = best.config["steps"], best.config["timesteps"]
 
-    def open_part(ids: Sequence[str], after: int | None) -> TileDataset:
+    def open_part(ids: Sequence[str], after: After) -> TileDataset:
         return TileDataset(pack, ids, best.norm, timesteps, device, steps, after=after)
 
     early = measure_early(best.model, partial(open_part, split.val), partial(open_part, split.test))
@@ -139,15 +148,23 @@ def measure_test(
     def bind(source: Pack) -> PredictTiles:
         ids = split.test if source is pack else source.tile_ids
         tiles = TileDataset(source, ids, best.norm, timesteps, device, steps)
-        positions = {tile: position for position, tile in enumerate(ids)}
+        return _bind_tiles(best.model, tiles)
 
-        def predict_tiles(chosen: Sequence[str]) -> np.ndarray:
-            batch = tiles.batch([positions[tile] for tile in chosen])
-            return predict(best.model, batch).cpu().numpy()
+    def bind_cut(after: np.ndarray) -> PredictTiles:
+        return _bind_tiles(best.model, open_part((*split.val, *split.test), after))
 
-        return predict_tiles
+    cut = Cut(tuple(best.norm.channels), bind_cut) if best.config.get(REPLAY) else None
+    return measure_predictions(trial, pack, split, bind, steps=steps, timesteps=timesteps, cut=cut)
 
-    return measure_predictions(trial, pack, split, bind, steps=steps, timesteps=timesteps)
+
+def _bind_tiles(model: nn.Module, tiles: TileDataset) -> PredictTiles:
+    """Return a network for the tiles of a dataset."""
+    positions = {tile: position for position, tile in enumerate(tiles.tile_ids)}
+
+    def predict_tiles(chosen: Sequence[str]) -> np.ndarray:
+        return predict(model, tiles.batch([positions[tile] for tile in chosen])).cpu().numpy()
+
+    return predict_tiles
 
 
 def _measure_expected(

@@ -187,6 +187,12 @@ def _check_init(name: str, value: Any, place: Path | str) -> None:
         )
 
 
+def _check_replay(name: str, value: Any, place: Path | str) -> None:
+    if not isinstance(value, bool):
+        rule = "A config's replay must be true or false"
+        raise refused_error(rule, show_value(value), place, _REMEDY)
+
+
 def _check_data(name: str, value: Any, place: Path | str) -> None:
     if not is_safe_name(value):
         raise refused_error(
@@ -208,4 +214,5 @@ _CHECKS: dict[str, Callable[[str, Any, Path | str], None]] = {
     "label_noise": _check_label_noise,
     "data": _check_data,
     "init": _check_init,
+    "replay": _check_replay,
 }

@@ -7,6 +7,7 @@ from tuning.metrics.curve import is_constant
 from tuning.trial.entry import TrialEntry, list_entries, list_trials
 from tuning.trial.folder import TrialFolder
 from tuning.trial.stage import METRIC, Stage
+from tuning.trial.variants import REPLAY
 
 
 def is_finished(folder: TrialFolder, kind: str) -> bool:
@@ -14,12 +15,19 @@ def is_finished(folder: TrialFolder, kind: str) -> bool:
 
     Args:
         folder: The trial's folder.
-        kind: ``search`` or ``repeat``; a repeat trial also needs its test scores.
+        kind: ``search`` or ``repeat``; a repeat trial also needs its test scores, and its replay if its config asks for one.
     """
     end = folder.read("end")
     if end is None:
         return False
-    return kind == "search" or end["reason"] == "error" or folder.read("test") is not None
+    return kind == "search" or end["reason"] == "error" or is_measured(folder)
+
+
+def is_measured(folder: TrialFolder) -> bool:
+    """Return whether a trial has everything that is measured on test."""
+    replayed = (folder.read("config") or {}).get(REPLAY, False)
+    has_replay = (folder.path / f"{REPLAY}.npz").is_file()
+    return folder.read("test") is not None and (has_replay or not replayed)
 
 
 def split_finished(stage: Stage) -> tuple[dict[Path, TrialEntry], dict[Path, TrialEntry]]:

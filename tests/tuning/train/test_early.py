@@ -16,11 +16,10 @@ from data.splits import Split
 from tuning.metrics.curve import choose_cautious_threshold, choose_threshold
 from tuning.metrics.histogram import to_bins
 from tuning.metrics.scores import confuse
+from tuning.objects.alarm_threshold import count_alarms, raise_threshold
 from tuning.train.early import (
     KEPT,
     _count,
-    _count_alarms,
-    _raise_threshold,
     _read_masks,
     list_early,
     measure_early,
@@ -74,10 +73,10 @@ def test_early_scores_are_those_of_the_first_images_at_a_threshold_without_more_
         threshold = scores[name_score("threshold", after)]
         assert confuse(counts, threshold).fp <= most
         cautious = choose_cautious_threshold(counts, most)
-        limit = _count_alarms(all_bins, masks, choose_threshold(whole))
-        allowed = max(limit, _count_alarms(bins, masks, cautious))
+        limit = count_alarms(all_bins, masks, choose_threshold(whole))
+        allowed = max(limit, count_alarms(bins, masks, cautious))
         assert threshold >= cautious - 1e-9
-        assert _count_alarms(bins, masks, threshold) <= allowed
+        assert count_alarms(bins, masks, threshold) <= allowed
         on_test, _ = _count(model, test(after))
         cases = confuse(on_test, threshold)
         assert scores[name_score("recall", after)] == pytest.approx(
@@ -109,9 +108,9 @@ def test_threshold_rises_until_there_are_no_more_false_alarms() -> None:
     probs = np.zeros((1, 16, 16), np.float32)
     probs[0, :4, :4], probs[0, 8, 8], probs[0, 12, 12] = 0.9, 0.6, 0.7  # two false alarms
     bins = to_bins(torch.from_numpy(probs)).numpy()
-    assert _raise_threshold(bins, masks, 0.5, 2) == pytest.approx(0.5)
-    assert 0.6 < _raise_threshold(bins, masks, 0.5, 1) <= 0.7
-    assert 0.7 < _raise_threshold(bins, masks, 0.5, 0) <= 0.9
+    assert raise_threshold(bins, masks, 0.5, 2) == pytest.approx(0.5)
+    assert 0.6 < raise_threshold(bins, masks, 0.5, 1) <= 0.7
+    assert 0.7 < raise_threshold(bins, masks, 0.5, 0) <= 0.9
     probs[0, 12, 12] = 1.0
     bins = to_bins(torch.from_numpy(probs)).numpy()
-    assert 0.6 < _raise_threshold(bins, masks, 0.5, 0) < 1  # the fewest, since none has none
+    assert 0.6 < raise_threshold(bins, masks, 0.5, 0) < 1  # the fewest, since none has none
