@@ -35,7 +35,7 @@ BEST = "best.pt"
 _SUFFIXES = (".safetensors", ".pt")
 
 
-def take_init(options: dict[str, Any], root: Path) -> None:
+def take_init(options: dict[str, Any], root: Path, store: Path | None = None) -> None:
     """Replace ``--init`` among the user's options by the settings that it means; the weights are kept below *root*.
 
     Without ``--model`` the campaign trains the architecture of the weights, beside the baselines.
@@ -43,6 +43,7 @@ def take_init(options: dict[str, Any], root: Path) -> None:
     Args:
         options: The options that the user gave.
         root: Output folder, which also has the registry.
+        store: Folder below which the weights are kept in the place of *root*.
 
     Raises:
         FileNotFoundError: If there is no such file, or no registry.
@@ -54,7 +55,7 @@ def take_init(options: dict[str, Any], root: Path) -> None:
     if text == RANDOM:
         return
     weights, config, origin = _open_network(text, root)
-    digest = store_initial(weights, config, root / PACKS)
+    digest = store_initial(weights, config, (store or root) / PACKS)
     options["init"] = {"digest": digest, "model": str(config["model"]), "origin": origin}
     options.setdefault("model", [str(config.get(OUTSIDE[0], config["model"])), "baselines"])
 

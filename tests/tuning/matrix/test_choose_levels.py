@@ -9,12 +9,12 @@ from tuning.matrix.axes.levels import split_levels
 from tuning.matrix.axes.names import AXIS_LABELS
 from tuning.matrix.command.request import make_request, parse_command
 from tuning.matrix.plan import Axis
-from tuning.matrix.planning.choose_levels import choose_axes
+from tuning.matrix.planning.choose_levels import Folders, choose_axes
 
 
 def choose(*words: str, root: Path = Path("unused"), preset: str = "smoke") -> tuple[Axis, ...]:
     command = parse_command([*words, "--cross", "unet"])
-    return choose_axes(make_request(command.options, command.study, preset), root)
+    return choose_axes(make_request(command.options, command.study, preset), Folders(root, root))
 
 
 def test_every_axis_has_a_label_and_an_example_that_can_be_read() -> None:
@@ -154,3 +154,11 @@ def test_an_axis_may_need_the_reference_of_another() -> None:
 def test_wrong_axes_are_refused_with_a_remedy(words: list[str], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         choose("--vary", *words)
+
+
+def test_weights_to_start_from_need_a_named_architecture() -> None:
+    command = parse_command(["--vary", "init=random,x.pt"])
+    request = make_request(command.options, "", "smoke")
+    with pytest.raises(ValueError, match=r"The axis init trains one architecture.*Add it with"):
+        choose_axes(request, Folders(Path("unused"), Path("unused")))
+    assert choose("--vary", "init=x.pt,random")[0].reference == "random"

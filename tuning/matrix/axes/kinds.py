@@ -38,6 +38,7 @@ AXES: dict[str, AxisKind] = {
     "augment": AxisKind(read.read_augment),
     "norm": AxisKind(read.read_norm),
     "recipe": AxisKind(read.read_recipe),
+    "init": AxisKind(read.read_init),
     "search_seed": AxisKind(read.read_search_seed, per_cell=True),
     "split": AxisKind(read.read_split, same_tiles=False),
     "test": AxisKind(read.read_test, same_tiles=False),

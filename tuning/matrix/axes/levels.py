@@ -145,6 +145,11 @@ def read_recipe(text: str) -> Reading:
     return Reading({"recipe": _one_of(text, "recipe", RECIPES)})
 
 
+def read_init(text: str) -> Reading:
+    """Read what trainings start from: ``random``, a file, or a registered model."""
+    return Reading({"init": text})
+
+
 def read_search_seed(text: str) -> Reading:
     """Read a seed of the search trials."""
     return Reading({"search_seed": _whole(text, "a seed", 0, 2**32 - 1)})

@@ -12,6 +12,7 @@ AXIS_LABELS: dict[str, tuple[str, str]] = {
     "augment": ("augmentation", "turn,turn+cut=0.5,none"),
     "norm": ("normalisation statistics", "train,published"),
     "recipe": ("hyperparameters", "searched,published"),
+    "init": ("weights that trainings start from", "random,hokkaido-unet@champion"),
     "search_seed": ("seed of the search", "1,2,3"),
     "split": ("split", "blocks,seed42"),
     "test": ("tested region", "hokkaido,noto"),

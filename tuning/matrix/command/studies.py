@@ -42,6 +42,15 @@ STUDIES: dict[str, Study] = {
         },
         _OPTIONS,
     ),
+    "rapid": Study(
+        "how good the map is after one acquisition of each orbit and track after the event, two, three",
+        {
+            "smoke": ("window=pre:all/post:1..2",),
+            "quick": ("window=pre:all/post:1..4",),
+            "paper": ("window=pre:all/post:1..7",),
+        },
+        _OPTIONS,
+    ),
     "labels": Study(
         "how many labelled tiles are needed, and how wrong labels may be",
         {

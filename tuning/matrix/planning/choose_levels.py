@@ -3,11 +3,13 @@
 import contextlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from itertools import combinations, permutations
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from data.io.errors import unknown_name
+from tuning.campaign.initial import take_init
 from tuning.matrix.axes.kinds import describe_axis, get_kind, list_options, read_level
 from tuning.matrix.axes.levels import Reading, split_levels
 from tuning.matrix.command.request import Request
@@ -37,12 +39,24 @@ class ChosenAxis:
     ordered: bool
 
 
-def choose_axes(request: Request, root: Path) -> tuple[Axis, ...]:
+class Folders(NamedTuple):
+    """Where the options of campaigns lead.
+
+    Attributes:
+        root: Output folder, with the registry.
+        store: Folder that receives splits and weights from files: *root*, or a temporary one.
+    """
+
+    root: Path
+    store: Path
+
+
+def choose_axes(request: Request, folders: Folders) -> tuple[Axis, ...]:
     """Read the axes of a matrix, and find the reference level of each.
 
     Args:
         request: What the user asks.
-        root: Output folder, which may hold splits from files.
+        folders: Where options lead.
 
     Raises:
         ValueError: If a level is unknown, an axis has one level or the same twice, axes contradict each other or an option, or a
@@ -50,7 +64,7 @@ def choose_axes(request: Request, root: Path) -> tuple[Axis, ...]:
     """
     chosen = [_read_axis(name, text, request.options) for name, text in request.vary.items()]
     _check_apart(chosen, request)
-    references = _find_references(chosen, request, root)
+    references = _find_references(chosen, request, folders)
     return tuple(_finish(axis, references[axis.name]) for axis in chosen)
 
 
@@ -110,6 +124,10 @@ def _check_apart(axes: Sequence[ChosenAxis], request: Request) -> None:
             raise ValueError(
                 f"The axis {axis.name} contradicts {_name(both)}, but got both. Leave one of them out."
             )
+        if axis.name == "init" and "model" not in given:
+            raise ValueError(
+                "The axis init trains one architecture, that of the weights, but got none. Add it with --cross, such as --cross unet."
+            )
         if get_kind(axis.name).per_cell and request.search == "once":
             raise ValueError(
                 f"The axis {axis.name} varies the search, but --search once searches in the reference cell alone. Add "
@@ -129,7 +147,7 @@ def _name(options: Iterable[str]) -> str:
     return f"--{', --'.join(name.replace('_', '-') for name in sorted(options))}"
 
 
-def try_settings(options: Mapping[str, Any], root: Path) -> Settings:
+def try_settings(options: Mapping[str, Any], folders: Folders) -> Settings:
     """Make the settings of a campaign from options, with a fixed name, to compare them with others.
 
     Raises:
@@ -139,10 +157,22 @@ def try_settings(options: Mapping[str, Any], root: Path) -> Settings:
     copy = {
         name: list(value) if isinstance(value, list) else value for name, value in options.items()
     }
-    return make_settings({**copy, "campaign": _CAMPAIGN}, root)
+    if "init" in copy:
+        copy |= _read_init(str(copy.pop("init")), folders)
+    return make_settings({**copy, "campaign": _CAMPAIGN}, folders.store)
 
 
-def _find_references(axes: Sequence[ChosenAxis], request: Request, root: Path) -> dict[str, str]:
+@cache
+def _read_init(text: str, folders: Folders) -> dict[str, Any]:
+    """Return the setting that ``--init`` means; cells share what is read from a file or the registry."""
+    options: dict[str, Any] = {"init": text, "model": []}
+    take_init(options, *folders)
+    return {"init": options["init"]} if "init" in options else {}
+
+
+def _find_references(
+    axes: Sequence[ChosenAxis], request: Request, folders: Folders
+) -> dict[str, str]:
     """Return the text of each axis's reference level: the chosen one, the usual one, the greatest, or the first."""
     found: dict[str, str] = {}
     for axis in axes:
@@ -152,7 +182,9 @@ def _find_references(axes: Sequence[ChosenAxis], request: Request, root: Path) -
             found[axis.name] = text
     for _ in range(2):  # some options are valid with the level of another axis alone
         for axis in axes:
-            if axis.name not in found and (usual := _find_usual(axis, axes, found, request, root)):
+            if axis.name not in found and (
+                usual := _find_usual(axis, axes, found, request, folders)
+            ):
                 found[axis.name] = usual
         for axis in axes:
             if axis.name not in found and not axis.ordered:
@@ -181,7 +213,7 @@ def _find_usual(
     axes: Sequence[ChosenAxis],
     found: Mapping[str, str],
     request: Request,
-    root: Path,
+    folders: Folders,
 ) -> str | None:
     """Return the level that changes nothing about what the other options mean, None if there is none."""
     options = dict(request.options)
@@ -189,10 +221,10 @@ def _find_usual(
         if other.name in found:
             options |= other.levels[found[other.name]].options
     with contextlib.suppress(ValueError, OSError):  # reported when the cells are made
-        base = try_settings(options, root)
+        base = try_settings(options, folders)
         for text, reading in axis.levels.items():
             with contextlib.suppress(ValueError, OSError):
-                if try_settings({**options, **reading.options}, root) == base:
+                if try_settings({**options, **reading.options}, folders) == base:
                     return text
     return None
 

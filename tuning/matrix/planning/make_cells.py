@@ -3,14 +3,13 @@
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from data.pack.channels import choose_channels
 from data.tiles import MODALITIES
 from tuning.baselines.baselines import BASELINES, list_baselines
 from tuning.matrix.plan import Axis
-from tuning.matrix.planning.choose_levels import try_settings
+from tuning.matrix.planning.choose_levels import Folders, try_settings
 from tuning.settings.choose_models import GROUPS
 from tuning.settings.settings import Settings
 
@@ -37,7 +36,7 @@ class PlannedCell:
 
 
 def make_cells(
-    name: str, axes: Sequence[Axis], common: Mapping[str, Any], root: Path
+    name: str, axes: Sequence[Axis], common: Mapping[str, Any], folders: Folders
 ) -> tuple[PlannedCell, ...]:
     """Make the cells of a matrix, the reference cell first; equal cells are one.
 
@@ -45,7 +44,7 @@ def make_cells(
         name: Name of the matrix.
         axes: Its axes.
         common: Options of every campaign.
-        root: Output folder, which may hold splits from files.
+        folders: Where options lead.
 
     Raises:
         ValueError: If the options of a cell are invalid; the message names each such cell and why.
@@ -66,7 +65,7 @@ def make_cells(
             options |= _options(axis, changed.get(axis.name, axis.reference))
         places = tuple(f"{axis}={level}" for axis, level in changed.items())
         try:
-            made.append(_make_cell(options, places, root))
+            made.append(_make_cell(options, places, folders))
         except (ValueError, OSError) as error:
             where = "reference" if changed is references else "; ".join(places)
             errors[where] = str(error)
@@ -95,7 +94,7 @@ def _options(axis: Axis, text: str) -> Mapping[str, Any]:
     return next(level.options for level in axis.levels if level.text == text)
 
 
-def _make_cell(options: dict[str, Any], places: tuple[str, ...], root: Path) -> PlannedCell:
+def _make_cell(options: dict[str, Any], places: tuple[str, ...], folders: Folders) -> PlannedCell:
     left_out: tuple[str, ...] = ()
     if "model" in options:
         channels = choose_channels(options.get("channels", ["s1"]))
@@ -107,7 +106,7 @@ def _make_cell(options: dict[str, Any], places: tuple[str, ...], root: Path) -> 
                 f"A cell needs a model, but {', '.join(left_out)} cannot be computed from {' '.join(channels)}. Add a network, "
                 f"or one of {', '.join(GROUPS)}."
             )
-    return PlannedCell(replace(try_settings(options, root), places=places), left_out)
+    return PlannedCell(replace(try_settings(options, folders), places=places), left_out)
 
 
 def _merge(cells: Iterable[PlannedCell]) -> list[PlannedCell]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from tuning.matrix.command.request import make_request
 from tuning.matrix.plan import Cell, MatrixPlan
-from tuning.matrix.planning.choose_levels import choose_axes
+from tuning.matrix.planning.choose_levels import Folders, choose_axes
 from tuning.matrix.planning.make_cells import PlannedCell, make_cells
 from tuning.matrix.saved_matrices import check_matrix_name, free_name
 from tuning.settings.presets import get_preset
@@ -31,13 +31,13 @@ class PlannedMatrix:
 def plan_matrix(
     options: Mapping[str, Any], study: str, root: Path, store: Path | None = None
 ) -> PlannedMatrix:
-    """Plan a matrix; nothing is saved but a split that comes from a file.
+    """Plan a matrix; nothing is saved but splits and weights that come from files.
 
     Args:
         options: What the user gave, by name.
         study: Name of the ready-made study; empty for none.
         root: Output folder, with the names that are taken.
-        store: Folder that receives such a split in the place of *root*.
+        store: Folder that receives splits and weights from files in the place of *root*.
 
     Raises:
         ValueError: If an axis, a level or an option is wrong, or they do not fit each other.
@@ -49,8 +49,9 @@ def plan_matrix(
     fallback = f"{time.strftime('%Y%m%d-%H%M%S')}-{study or preset}"
     name = request.name or free_name(fallback, root)
     check_matrix_name(name, root)
-    axes = choose_axes(request, store or root)
-    cells = make_cells(name, axes, request.options, store or root)
+    folders = Folders(root, store or root)
+    axes = choose_axes(request, folders)
+    cells = make_cells(name, axes, request.options, folders)
     first = cells[0].settings
     plan = MatrixPlan(
         name=name,
