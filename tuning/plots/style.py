@@ -77,14 +77,8 @@ def assign_styles(names: Iterable[str], networks: Collection[str] | None) -> dic
     return styles
 
 
-def start_figure(
-    names: Collection[str],
-    title: str,
-    synthetic: bool,
-    height_in: float,
-    ratios: Sequence[float] = (1.0,),
-) -> tuple[Figure, list[Axes]]:
-    """Create a figure of the comparisons' width, its axes below each other with heights by *ratios*.
+def check_names(names: Collection[str], title: str) -> None:
+    """Check the names of the models of a figure.
 
     Raises:
         ValueError: If there is no model to draw, or two have one name.
@@ -98,6 +92,21 @@ def start_figure(
         raise ValueError(
             f"Each model must have its own name, but {title!r} got {twice[0]!r} twice. Rename one."
         )
+
+
+def start_figure(
+    names: Collection[str],
+    title: str,
+    synthetic: bool,
+    height_in: float,
+    ratios: Sequence[float] = (1.0,),
+) -> tuple[Figure, list[Axes]]:
+    """Create a figure of the comparisons' width, its axes below each other with heights by *ratios*.
+
+    Raises:
+        ValueError: If there is no model to draw, or two have one name.
+    """
+    check_names(names, title)
     figure = Figure(figsize=(WIDTH_IN, height_in), layout="constrained")
     FigureCanvasAgg(figure)  # measures texts before the figure is saved
     figure.suptitle(title_of(title, synthetic), fontsize=11)

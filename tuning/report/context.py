@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from mlflow.entities import Run
 
+from tuning.days.result import DaysResult
 from tuning.page.html import Image
 from tuning.report.ranking import Ranking
 from tuning.report.reference_layers import ReferenceLayers
@@ -36,6 +37,7 @@ class ReportContext:
         ui_command: Command that serves these pages, or the address of the server.
         registered: The versions that were registered, one per network.
         duplicates: One sentence per run that does not count, because another run of its trial does.
+        days: Scores by days after the event of the models that replayed the calendar; empty if none did.
     """
 
     campaign: Run
@@ -51,6 +53,7 @@ class ReportContext:
     ui_command: str
     registered: tuple[Registered, ...] = ()
     duplicates: tuple[str, ...] = ()
+    days: tuple[DaysResult, ...] = ()
 
     @property
     def scope(self) -> SearchScope | None:

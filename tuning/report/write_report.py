@@ -13,6 +13,9 @@ from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 
 from data.check.leak_file import LEAK_FILE
+from tuning.days.result import DaysResult
+from tuning.days.section import CSV as DAYS_FILE
+from tuning.days.section import list_days_rows
 from tuning.page.html import write_page
 from tuning.report.ceiling import write_ceiling
 from tuning.report.context import ReportContext
@@ -25,6 +28,7 @@ from tuning.report.ranking import Ranking, rank_models, read_comparison
 from tuning.report.reference_layers import ReferenceLayers
 from tuning.report.register_models import Registered, register_models
 from tuning.report.results import ModelResult, read_results
+from tuning.report.sections.days import read_days
 from tuning.report.sections.page import build_page
 from tuning.report.tables import (
     PUBLISHED_COLUMNS,
@@ -99,6 +103,9 @@ def write_report(
         }
         table, events = _write_tables(ranking, more, trials.searches, folder)
         write_ceiling(ranking.models, results.layers, table, folder)
+        days = read_days(client, ranking, results.layers)
+        if days:
+            pd.DataFrame(list_days_rows(days)).to_csv(folder / DAYS_FILE, index=False)
         with lock_registry(client, experiment_id) if writes else nullcontext():
             if writes:
                 mark_duplicates(client, trials.duplicates)
@@ -115,6 +122,7 @@ def write_report(
                 trials,
                 missing,
                 registered,
+                days,
                 folder,
             )
             if writes:
@@ -179,6 +187,7 @@ def _write_figures_and_page(
     trials: Trials,
     missing: Sequence[str],
     registered: Sequence[Registered],
+    days: tuple[DaysResult, ...],
     folder: Path,
 ) -> None:
     synthetic = bool(table["data"][0] == "synthetic")
@@ -205,6 +214,7 @@ def _write_figures_and_page(
         ui_command(client.tracking_uri),
         tuple(registered),
         tuple(one.describe() for one in trials.duplicates),
+        days,
     )
     write_page(build_page(context), folder / "report.html")
 

@@ -71,7 +71,23 @@ def _measure(name: str, sums: np.ndarray, score: Score, units: SamplingUnits) ->
                 "Measure tiles with landslides."
             )
         pooled += value / folds
-        for some in np.array_split(rows, max(1, len(rows) * sums[0, 0].size // CHUNK)):
-            moved = score(total + STEP * sums[:, some].swapaxes(0, 1))
-            influences[some] = (moved - value).mean(axis=1) / STEP / folds
+        influences[rows] = differentiate(sums[:, rows], score).mean(axis=0) / folds
     return ModelScores(pooled, influences)
+
+
+def differentiate(sums: np.ndarray, score: Score) -> np.ndarray:
+    """Return the influence of each tile on the score of all together.
+
+    Args:
+        sums: Shape ``(S, N, D)``: S seeds, or S maps of the same N tiles.
+        score: From ``total (..., D)`` to ``(...)``, defined for the total.
+
+    Returns:
+        Shape ``(S, N)``.
+    """
+    total = sums.sum(axis=1, dtype=np.float64)
+    value, chunks = score(total), max(1, sums[0].size // CHUNK)
+    moved = [
+        score(total + STEP * some.swapaxes(0, 1)) for some in np.array_split(sums, chunks, axis=1)
+    ]
+    return (np.concatenate(moved).T - value[:, None]) / STEP

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from data.check.leak_file import describe_leaks, read_leak_audit
 from data.tiles.manifest import describe_origin
 from data.tiles.regions import DEFAULT_REGION, format_regions
+from tuning.days.section import build_days_section
 from tuning.page.html import Page, Section
 from tuning.report.ceiling import build_ceiling_section, describe_ceiling
 from tuning.report.context import ReportContext, describe_blind_seeds
@@ -78,6 +79,8 @@ def build_page(context: ReportContext) -> Page:
     ]
     title = f"Landslide benchmark: {first['campaign']}"
     sections = [build_section(context) for build_section in SECTIONS]
+    if context.days:
+        sections.insert(1, build_days_section(context.days, context.folder / "Figures", synthetic))
     if regions == [DEFAULT_REGION]:  # the published study's
         sections.insert(-2, build_published_section(context))
     sections.insert(-2, build_early_section(context.table))

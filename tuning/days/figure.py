@@ -1,0 +1,192 @@
+"""Figures of models over days after the event. Between two acquisitions a map stays as it is, so lines are steps."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator
+
+from tuning.days.result import BY_SIZE, F1, RECALL, SHARE, DaysResult, name_modality
+from tuning.objects.object_scores import SIZES
+from tuning.plots import style
+from tuning.plots.trial_figures import title_of
+
+LONG_DAYS = 60  # a longer calendar gets a scale on which its first days are wide
+PAST = 1.06  # lines end so far beyond the last day
+ROW_IN = 0.21  # height of an orbit's row of acquisitions
+
+
+def draw_days(results: Sequence[DaysResult], title: str, synthetic: bool) -> Figure:
+    """Draw average precision over days after the event, with bands, and the days of the acquisitions below.
+
+    Args:
+        results: The models in order, with one calendar or several; the day on which a network reaches most of its plateau is marked.
+        title: Title of the figure.
+        synthetic: Whether the numbers come from the twin.
+
+    Raises:
+        ValueError: If there is no model, or two have one label.
+    """
+    labels = [one.label for one in results]
+    arrivals = list_arrivals(results)
+    height = 4.3 + ROW_IN * len(arrivals) + style.legend_height_in(len(labels) + 1)
+    figure, (axes, below) = style.start_figure(
+        labels, title, synthetic, height, (3.7, 0.12 + ROW_IN * len(arrivals))
+    )
+    pens = style.assign_styles(labels, [one.label for one in results if one.network])
+    end = _scale_days(axes, results)
+    for one in results:
+        pen = pens[one.label]
+        days, (low, high) = _extend(one.days, end, one.ap.low, one.ap.high)
+        if one.network:
+            axes.fill_between(days, low, high, step="post", color=pen.colour, alpha=0.16, lw=0)
+        _draw_steps(axes, one.days, one.ap.mean, end, pen, one.label)
+        if one.network:
+            _mark_plateau(axes, one, pen)
+    axes.plot(
+        [], [], "o", ms=9, mfc="none", mec=style.INK, mew=1.3, label=f"{SHARE:.0%} of the last"
+    )
+    axes.set(ylabel="test average precision")
+    axes.set_ylim(bottom=0)
+    _draw_arrivals(below, arrivals)
+    style.add_legend(figure, axes)
+    return figure
+
+
+def draw_days_details(results: Sequence[DaysResult], title: str, synthetic: bool) -> Figure:
+    """Draw recall by landslide size, F1 and mapped area over days after the event, in six small panels.
+
+    Args:
+        results: The models in order.
+        title: Title of the figure.
+        synthetic: Whether the numbers come from the twin.
+
+    Raises:
+        ValueError: If there is no model, or two have one label.
+    """
+    labels = [one.label for one in results]
+    height = 5.0 + style.legend_height_in(len(labels))
+    style.check_names(labels, title)
+    figure = Figure(figsize=(style.WIDTH_IN, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    figure.suptitle(title_of(title, synthetic), fontsize=11)
+    panels = figure.subplots(2, 3, sharex=True)
+    pens = style.assign_styles(labels, [one.label for one in results if one.network])
+    names = (*BY_SIZE, F1, "")
+    heads = (*(f"recall, {size}" for size in SIZES), "F1 of pixels", "mapped area, km²")
+    for place, (axes, name, head) in enumerate(zip(panels.ravel(), names, heads, strict=True)):
+        end = _scale_days(axes, results)
+        for one in results:
+            values = one.scores[name].mean if name else one.mapped_km2
+            _draw_steps(axes, one.days, values, end, pens[one.label], one.label)
+        axes.set_title(head, fontsize=9)
+        axes.grid(alpha=0.25)
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.tick_params(labelsize=8)
+        axes.set_ylim(0, 1 if name.startswith(RECALL) or name == F1 else None)
+        if place >= 3:
+            axes.set_xlabel("days after the event", fontsize=9)
+    _mark_labelled(panels[1, 2], results)
+    style.add_legend(figure, panels[0, 0])
+    return figure
+
+
+def list_arrivals(results: Sequence[DaysResult]) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Return by modality the days on which tiles get an acquisition, and the share of the tiles that do, of any of the models."""
+    found: dict[str, dict[int, float]] = {}
+    for one in results:
+        for name, counts in one.acquisitions.items():
+            days = found.setdefault(name, {})
+            for day, more in zip(one.days[1:].tolist(), np.diff(counts).tolist(), strict=True):
+                if more > 0:
+                    days[day] = max(days.get(day, 0.0), min(more, 1.0))
+    return {
+        name: (np.array(sorted(days)), np.array([days[day] for day in sorted(days)]))
+        for name, days in sorted(found.items())
+    }
+
+
+def _extend(days: np.ndarray, end: float, *rows: np.ndarray) -> tuple[np.ndarray, list[np.ndarray]]:
+    """Continue steps beyond the last day."""
+    return np.append(days, end), [np.append(row, row[-1]) for row in rows]
+
+
+def _draw_steps(
+    axes: Axes, days: np.ndarray, values: np.ndarray, end: float, pen: style.ModelStyle, label: str
+) -> None:
+    """Draw steps with a marker where the value changes."""
+    longer, (line,) = _extend(days, end, values)
+    moved = [0, *(place for place in range(1, len(days)) if values[place] != values[place - 1])]
+    axes.plot(
+        longer,
+        line,
+        drawstyle="steps-post",
+        marker=pen.marker,
+        ms=4.5,
+        markevery=moved,
+        label=label,
+        **pen.line_arguments(),
+    )
+
+
+def _mark_plateau(axes: Axes, one: DaysResult, pen: style.ModelStyle) -> None:
+    """Circle the first day with most of the last score, and draw its interval."""
+    reached = one.to_plateau
+    value = float(one.ap.mean[np.searchsorted(one.days, reached.days)])
+    if np.isfinite([reached.low, reached.high]).all() and reached.low < reached.high:
+        axes.hlines(
+            value, reached.low, reached.high, color=pen.colour, lw=1.0, ls=(0, (2, 1.5)), zorder=4
+        )
+        axes.plot([reached.low, reached.high], [value] * 2, "|", color=pen.colour, ms=7, zorder=4)
+    axes.plot(reached.days, value, "o", ms=10, mfc="none", mec=pen.colour, mew=1.5, zorder=5)
+
+
+def _scale_days(axes: Axes, results: Sequence[DaysResult]) -> float:
+    """Scale the axis of days; return where lines end."""
+    last = max(1.0, *(float(one.days[-1]) for one in results))
+    first = min(float(one.days[one.first]) for one in results)
+    if last > LONG_DAYS and first > 0:
+        axes.set_xscale("symlog", linthresh=2 * first, linscale=0.8)
+        ticks = [day for day in (0, 3, 6, 12, 24, 48, 90, 180, 365, 730) if day <= last]
+        axes.xaxis.set_major_locator(FixedLocator(ticks))
+        axes.xaxis.set_minor_locator(NullLocator())
+        axes.xaxis.set_major_formatter("{x:.0f}")
+        end = last * PAST**2
+    else:
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        end = last * PAST
+    axes.set_xlim(0, end)
+    return end
+
+
+def _draw_arrivals(axes: Axes, arrivals: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> None:
+    """Draw a row of marks per orbit, the taller the more of the tiles get an acquisition; the first one is solid."""
+    for row, (days, shares) in enumerate(arrivals.values()):
+        half = 0.12 + 0.26 * shares
+        axes.vlines(days, row - half, row + half, color=style.INK, lw=1.8)
+        axes.plot(days[:1], [row], "o", color=style.INK, ms=4.5)
+    axes.set_yticks(range(len(arrivals)), [name_modality(name) for name in arrivals], fontsize=8.5)
+    axes.tick_params(axis="y", length=0)
+    axes.grid(visible=False, axis="y")
+    axes.spines["left"].set_visible(False)
+    axes.set(xlabel="days after the event", ylim=(len(arrivals) - 0.4, -0.6))
+
+
+def _mark_labelled(axes: Axes, results: Sequence[DaysResult]) -> None:
+    """Draw the labelled area of the landslides, where all models have the same."""
+    areas = {round(one.labelled_km2, 6) for one in results}
+    if len(areas) == 1:
+        axes.axhline(areas.pop(), color=style.INK, ls=":", lw=1.1, zorder=1)
+        axes.annotate(
+            "labelled",
+            (1, results[0].labelled_km2),
+            xycoords=("axes fraction", "data"),
+            xytext=(-2, 2),
+            textcoords="offset points",
+            ha="right",
+            va="bottom",
+            fontsize=7.5,
+            color=style.INK,
+        )
