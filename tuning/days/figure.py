@@ -8,7 +8,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator
 
-from tuning.days.result import BY_SIZE, F1, RECALL, SHARE, DaysResult, name_modality
+from tuning.days.result import BY_SIZE, F1, SHARE, DaysResult, name_modality
 from tuning.objects.object_scores import SIZES
 from tuning.plots import style
 from tuning.plots.trial_figures import title_of
@@ -19,10 +19,10 @@ ROW_IN = 0.21  # height of an orbit's row of acquisitions
 
 
 def draw_days(results: Sequence[DaysResult], title: str, synthetic: bool) -> Figure:
-    """Draw average precision over days after the event, with bands, and the days of the acquisitions below.
+    """Draw average precision over days after the event, with bands; below, when models reach most of it, and the acquisitions.
 
     Args:
-        results: The models in order, with one calendar or several; the day on which a network reaches most of its plateau is marked.
+        results: The models in order, with one calendar or several.
         title: Title of the figure.
         synthetic: Whether the numbers come from the twin.
 
@@ -31,9 +31,10 @@ def draw_days(results: Sequence[DaysResult], title: str, synthetic: bool) -> Fig
     """
     labels = [one.label for one in results]
     arrivals = list_arrivals(results)
-    height = 4.3 + ROW_IN * len(arrivals) + style.legend_height_in(len(labels) + 1)
-    figure, (axes, below) = style.start_figure(
-        labels, title, synthetic, height, (3.7, 0.12 + ROW_IN * len(arrivals))
+    rows = [0.1 + ROW_IN * len(results), 0.12 + ROW_IN * len(arrivals)]
+    height = 4.2 + sum(rows) + style.legend_height_in(len(labels))
+    figure, (axes, middle, below) = style.start_figure(
+        labels, title, synthetic, height, (3.4, *rows)
     )
     pens = style.assign_styles(labels, [one.label for one in results if one.network])
     end = _scale_days(axes, results)
@@ -43,13 +44,9 @@ def draw_days(results: Sequence[DaysResult], title: str, synthetic: bool) -> Fig
         if one.network:
             axes.fill_between(days, low, high, step="post", color=pen.colour, alpha=0.16, lw=0)
         _draw_steps(axes, one.days, one.ap.mean, end, pen, one.label)
-        if one.network:
-            _mark_plateau(axes, one, pen)
-    axes.plot(
-        [], [], "o", ms=9, mfc="none", mec=style.INK, mew=1.3, label=f"{SHARE:.0%} of the last"
-    )
     axes.set(ylabel="test average precision")
     axes.set_ylim(bottom=0)
+    _draw_plateaus(middle, results, pens)
     _draw_arrivals(below, arrivals)
     style.add_legend(figure, axes)
     return figure
@@ -80,12 +77,17 @@ def draw_days_details(results: Sequence[DaysResult], title: str, synthetic: bool
         end = _scale_days(axes, results)
         for one in results:
             values = one.scores[name].mean if name else one.mapped_km2
-            _draw_steps(axes, one.days, values, end, pens[one.label], one.label)
+            _draw_steps(axes, one.days, values, end, pens[one.label], one.label, size=3.2)
         axes.set_title(head, fontsize=9)
         axes.grid(alpha=0.25)
         axes.spines[["top", "right"]].set_visible(False)
         axes.tick_params(labelsize=8)
-        axes.set_ylim(0, 1 if name.startswith(RECALL) or name == F1 else None)
+        top = (
+            1.0
+            if name
+            else 1.15 * max(float(max(one.mapped_km2.max(), one.labelled_km2)) for one in results)
+        )
+        axes.set_ylim(0, top or 1.0)
         if place >= 3:
             axes.set_xlabel("days after the event", fontsize=9)
     _mark_labelled(panels[1, 2], results)
@@ -114,7 +116,13 @@ def _extend(days: np.ndarray, end: float, *rows: np.ndarray) -> tuple[np.ndarray
 
 
 def _draw_steps(
-    axes: Axes, days: np.ndarray, values: np.ndarray, end: float, pen: style.ModelStyle, label: str
+    axes: Axes,
+    days: np.ndarray,
+    values: np.ndarray,
+    end: float,
+    pen: style.ModelStyle,
+    label: str,
+    size: float = 4.5,
 ) -> None:
     """Draw steps with a marker where the value changes."""
     longer, (line,) = _extend(days, end, values)
@@ -124,23 +132,29 @@ def _draw_steps(
         line,
         drawstyle="steps-post",
         marker=pen.marker,
-        ms=4.5,
+        ms=size,
         markevery=moved,
         label=label,
         **pen.line_arguments(),
     )
 
 
-def _mark_plateau(axes: Axes, one: DaysResult, pen: style.ModelStyle) -> None:
-    """Circle the first day with most of the last score, and draw its interval."""
-    reached = one.to_plateau
-    value = float(one.ap.mean[np.searchsorted(one.days, reached.days)])
-    if np.isfinite([reached.low, reached.high]).all() and reached.low < reached.high:
-        axes.hlines(
-            value, reached.low, reached.high, color=pen.colour, lw=1.0, ls=(0, (2, 1.5)), zorder=4
-        )
-        axes.plot([reached.low, reached.high], [value] * 2, "|", color=pen.colour, ms=7, zorder=4)
-    axes.plot(reached.days, value, "o", ms=10, mfc="none", mec=pen.colour, mew=1.5, zorder=5)
+def _draw_plateaus(
+    axes: Axes, results: Sequence[DaysResult], pens: Mapping[str, style.ModelStyle]
+) -> None:
+    """Draw a row per model: the first day with most of the last score, its interval, and both as a text."""
+    for row, one in enumerate(results):
+        pen, reached = pens[one.label], one.to_plateau
+        axes.hlines(row, reached.low, reached.high, color=pen.colour, lw=pen.width_pt)
+        axes.plot(reached.days, row, pen.marker, color=pen.colour, ms=6, zorder=4, clip_on=False)
+        text = str(reached).replace(" days", " d").replace(" day", " d")
+        where = axes.get_yaxis_transform()
+        axes.text(1.015, row, text, transform=where, va="center", fontsize=8, color=style.INK)
+    axes.set_yticks([(len(results) - 1) / 2], [f"{SHARE:.0%} of\nthe last AP"], fontsize=8.5)
+    axes.tick_params(axis="y", length=0)
+    axes.grid(visible=False, axis="y")
+    axes.spines["left"].set_visible(False)
+    axes.set_ylim(len(results) - 0.4, -0.6)
 
 
 def _scale_days(axes: Axes, results: Sequence[DaysResult]) -> float:
@@ -181,11 +195,11 @@ def _mark_labelled(axes: Axes, results: Sequence[DaysResult]) -> None:
         axes.axhline(areas.pop(), color=style.INK, ls=":", lw=1.1, zorder=1)
         axes.annotate(
             "labelled",
-            (1, results[0].labelled_km2),
+            (0, results[0].labelled_km2),
             xycoords=("axes fraction", "data"),
-            xytext=(-2, 2),
+            xytext=(3, 2),
             textcoords="offset points",
-            ha="right",
+            ha="left",
             va="bottom",
             fontsize=7.5,
             color=style.INK,

@@ -61,7 +61,7 @@ def build_days_section(
             Image(
                 first,
                 "Average precision on test over days after the event. A line is a step: a map changes only where an image comes. "
-                f"**Circle**: the first day with {SHARE:.0%} of the score with all acquisitions, dashed its interval. **Below**: "
+                f"**Middle**: the first day with {SHARE:.0%} of the score with all acquisitions, and its interval. **Bottom**: "
                 "acquisitions by orbit, the taller the more of the tiles get one. Baselines are grey, the best three are shown.",
             ),
             Text(ABOUT),
