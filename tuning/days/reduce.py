@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from tuning.replay.record import Replay
 
 from data.tiles import PIXEL_M
 from tuning.days.result import AP, BY_SIZE, F1, RECALL
 from tuning.metrics.tile_sums import Score, pooled_ap, pooled_f1
+from tuning.replay.record import Replay
 from tuning.statistics.influence import differentiate
 
 PIXEL_KM2 = (PIXEL_M / 1000) ** 2
