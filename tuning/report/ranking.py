@@ -97,7 +97,7 @@ def rank_models(
 def _rank(
     models: Sequence[ModelResult], layers: ReferenceLayers, margin: float, block_tiles: int
 ) -> Ranking:
-    units = _make_units(models[0], layers, block_tiles)
+    units = make_test_units(models[0], layers, block_tiles)
     kinds = {model.title: find_kind(model) for model in models}
     sums = {model.title: model.stack("tiles") for model in models}
     found = estimate_all(sums, pooled_ap, units, kinds)
@@ -139,7 +139,7 @@ def _make_intervals(
     }
 
 
-def _make_units(model: ModelResult, layers: ReferenceLayers, block_tiles: int) -> SamplingUnits:
+def make_test_units(model: ModelResult, layers: ReferenceLayers, block_tiles: int) -> SamplingUnits:
     """Return the spatial blocks and folds of a model's test tiles, weighted by their landslide pixels."""
     rows = layers.rows(model.tile_ids)
     folds = [run.fold for run in model.by_seed[0] for _ in run.tile_ids]

@@ -1,0 +1,1 @@
+"""The report of a matrix: effects, figures, tables, and one HTML page."""
