@@ -159,12 +159,14 @@ def _log_cell(
     for key, seeds in runs.items():
         lift = 2.5 + planted.base.get(key, 0.0) + gains.get(key, 0.0)
         lost = planted.lost.get(name, {}).get(key, ())
-        shared_effect = 0.1 * rng.standard_normal((len(area.ids), 1, 1))
+        fixed = key in plan.baselines  # the same in every cell, unless a gain is planted
+        own = np.random.default_rng(planted.seed + 1) if fixed else rng
+        shared_effect = 0.1 * own.standard_normal((len(area.ids), 1, 1))
         for seed in seeds:
             if seed not in lost:
-                moved = lift + planted.seed_spread * rng.standard_normal() + shared_effect
+                moved = lift + planted.seed_spread * own.standard_normal() + shared_effect
                 trial = shared | {"study": key, "seed": str(seed), "mlflow.parentRunId": campaign}
-                _log_run(client, experiment, trial, area, moved, rng)
+                _log_run(client, experiment, trial, area, moved, own)
     client.set_terminated(campaign)
 
 
