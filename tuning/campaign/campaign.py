@@ -37,9 +37,9 @@ def run_campaign(root: Path, settings: Settings, *, keep_pack: bool = False) -> 
     """
     with lock_campaign(campaign_folder(root, settings.campaign)):
         try:
+            unfit = _join_cluster(root, settings)
             settings = settle_window(root, settings)
             check_start(root, settings)
-            unfit = _join_cluster(root, settings)
             refused = check_networks(root, settings, unfit)
             setup = CampaignSetup(root, settings, keep_pack=keep_pack, refused=refused)
             try:

@@ -54,14 +54,18 @@ def take_init(options: dict[str, Any], root: Path, store: Path | None = None) ->
     text = str(options.pop("init"))
     if text == RANDOM:
         return
-    weights, config, origin = _open_network(text, root)
-    digest = store_initial(weights, config, (store or root) / PACKS)
-    options["init"] = {"digest": digest, "model": str(config["model"]), "origin": origin}
+    weights, config, place, regions = _open_network(text, root)
+    options["init"] = {
+        "digest": store_initial(weights, config, (store or root) / PACKS),
+        "model": str(config["model"]),
+        "origin": f"{place}, trained on {regions.replace(' ', ', ')}" if regions else place,
+        "regions": regions,
+    }
     options.setdefault("model", [str(config.get(OUTSIDE[0], config["model"])), "baselines"])
 
 
-def _open_network(text: str, root: Path) -> tuple[Mapping[str, torch.Tensor], Config, str]:
-    """Return the weights that a user named, the config of their network, and where they come from."""
+def _open_network(text: str, root: Path) -> tuple[Mapping[str, torch.Tensor], Config, str, str]:
+    """Return the weights that a user named, their network's config, where they are, and the regions of their train tiles."""
     path = Path(text)
     if path.is_file() or path.is_dir() or path.suffix in _SUFFIXES:
         return _read_file(path)
@@ -71,14 +75,13 @@ def _open_network(text: str, root: Path) -> tuple[Mapping[str, torch.Tensor], Co
     if not name.startswith("m-"):
         version = resolve_version(client, uri)
         name = f"{version.name} version {version.version}"
-    tags = client.get_logged_model(find_model_id(client, uri)).tags
+    regions = str(client.get_logged_model(find_model_id(client, uri)).tags.get("regions", ""))
     with fetch_registered(client, uri) as folder:
         network = read_network(folder / ARTIFACTS)
-    origin = _describe(name, str(tags.get("regions", "")), str(tags.get("data", "")))
-    return load(network.weights), network.config, origin
+    return load(network.weights), network.config, name, regions
 
 
-def _read_file(path: Path) -> tuple[Mapping[str, torch.Tensor], Config, str]:
+def _read_file(path: Path) -> tuple[Mapping[str, torch.Tensor], Config, str, str]:
     """Read a trial's ``best.pt``, the ``weights.safetensors`` of an exported network, or the folder of either."""
     if path.is_dir():
         inside = (path / BEST, path / WEIGHTS, path / ARTIFACTS / WEIGHTS)
@@ -88,20 +91,15 @@ def _read_file(path: Path) -> tuple[Mapping[str, torch.Tensor], Config, str]:
         network, facts = read_network(path.parent), path.parent.parent / FACTS
         known: Mapping[str, Any] = read_json(facts) if facts.is_file() else {}
         regions = " ".join((known.get("profile") or {}).get("regions", ()))
-        return load(network.weights), network.config, _describe(place, regions)
+        return load(network.weights), network.config, place, regions
     if path.suffix == ".pt":
         checkpoint = load_checkpoint(path)
-        origin = _describe(place, checkpoint.learnt_regions.get("regions", ""))
-        return checkpoint.model.state_dict(), checkpoint.config, origin
+        regions = checkpoint.learnt_regions.get("regions", "")
+        return checkpoint.model.state_dict(), checkpoint.config, place, regions
     raise FileNotFoundError(
         f"Weights to start from are a trial's {BEST}, or a model's {WEIGHTS} with {NETWORK} beside it, but got {path}. Give one "
         "of them, their folder, or a registered model such as hokkaido-unet@champion."
     )
-
-
-def _describe(place: str, regions: str, data: str = "") -> str:
-    kind = f"{data} tiles of " if data else ""
-    return f"{place}, trained on {kind}{regions.replace(' ', ', ')}" if regions else place
 
 
 def read_start(root: Path, settings: Settings) -> InitialNetwork | None:
@@ -117,7 +115,17 @@ def read_start(root: Path, settings: Settings) -> InitialNetwork | None:
 def describe_training(settings: Settings) -> str:
     """Say in a line what a campaign trains with, and where the weights come from that it starts from."""
     text = describe_variant(list_variant(settings))
-    return f"{text} ({settings.init['origin']})" if settings.init else text
+    if not settings.init:
+        return text
+    seen = " ".join(find_seen(settings))
+    warning = f"; test tiles of {seen} may have been among its train tiles" if seen else ""
+    return f"{text} ({settings.init['origin']}{warning})"
+
+
+def find_seen(settings: Settings) -> list[str]:
+    """Return the campaign's regions of whose tiles the weights may have seen some that are val or test here."""
+    known = settings.init.get("regions", "").split()
+    return [region for region in settings.regions if region in known]
 
 
 def list_files(root: Path, settings: Settings) -> tuple[Path, ...]:
@@ -149,6 +157,9 @@ def check_start(root: Path, settings: Settings) -> None:
             f"--channels {' '.join(theirs[0])} and as many acquisitions, or other weights."
         )
     logger.info("Trainings start from %s (%s).", settings.init["origin"], settings.init["digest"])
+    if seen := find_seen(settings):
+        text = "The weights learnt from tiles of %s, which may be val or test tiles here: scores may be too good."
+        logger.warning(text, ", ".join(seen))
     if theirs != (channels, timesteps):
         text = "The weights learnt from %s; here they read %s."
         logger.warning(text, _format_input(*theirs), _format_input(channels, timesteps))

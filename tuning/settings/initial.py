@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 RANDOM = "random"
-ENTRIES = ("digest", "model", "origin")
+ENTRIES = ("digest", "model", "origin", "regions")
 _DIGEST = re.compile(r"[0-9a-f]{12}")
 
 
@@ -12,7 +12,8 @@ def check_initial(init: Mapping[str, str], models: Sequence[str]) -> None:
     """Check what the settings of a campaign say about the weights that it starts from; nothing without any.
 
     Args:
-        init: ``digest`` of the stored weights, the ``model`` whose they are, and their ``origin`` in words.
+        init: ``digest`` of the stored weights, the ``model`` whose they are, their ``origin`` in words, and the ``regions`` of the
+            tiles that they learnt from, empty if unknown.
         models: The campaign's architectures.
 
     Raises:

@@ -73,7 +73,7 @@ class Settings:
         networks: ``reference``, ``digest`` and ``title`` of each architecture from outside this project, by its key.
         window: The user's window of acquisitions, such as ``pre:all/post:2``; empty without one. *steps* and *timesteps* hold
             its numbers, once the tiles are counted (`tuning.campaign.window`).
-        init: ``digest``, ``model`` and ``origin`` of the weights that trainings start from; empty for random ones.
+        init: ``digest``, ``model``, ``origin`` and ``regions`` of the weights that trainings start from; empty for random ones.
         matrix: Name of the matrix that the campaign is a cell of; empty for none.
         places: Axis and level at which the cell stands, each as ``axis=level``.
         modalities: Modalities that are packed, so that all cells of a matrix share one pack; those of the channels if empty.

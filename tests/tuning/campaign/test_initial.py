@@ -69,7 +69,7 @@ def test_a_network_s_files_and_folders_are_the_same_weights(tmp_path: Path) -> N
 
 def test_a_registered_model_is_named_with_its_version(root: Path) -> None:
     init = take(root, "hokkaido-unet@champion")["init"]
-    assert init["origin"] == "hokkaido-unet version 1, trained on synthetic tiles of hokkaido"
+    assert init["origin"] == "hokkaido-unet version 1, trained on hokkaido"
     assert take(root, "hokkaido-unet/1")["init"] == init
     assert read_initial(root / PACKS, init["digest"]).config == CONFIG
 
@@ -160,6 +160,20 @@ def test_the_report_names_where_the_weights_come_from(tmp_path: Path) -> None:
     assert (
         describe_training(make_settings()) == "loss bce_dice, all train tiles, labels as they are"
     )
+
+
+def test_weights_that_may_have_seen_the_test_tiles_are_named(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = start(tmp_path)
+    settings.init["regions"] = "italy hokkaido"
+    check_start(tmp_path, settings)
+    assert "learnt from tiles of hokkaido, which may be val or test tiles here" in caplog.text
+    assert describe_training(settings).endswith(
+        "trial/best.pt; test tiles of hokkaido may have been among its train tiles)"
+    )
+    settings.init["regions"] = "italy"
+    assert "among its train tiles" not in describe_training(settings)
 
 
 def test_every_node_gets_the_weights_with_the_pack(pack: Pack, tmp_path: Path) -> None:

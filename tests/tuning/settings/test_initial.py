@@ -11,7 +11,12 @@ from tuning.settings.options import settings_from_options
 from tuning.settings.saved_campaigns import load_settings, save_settings
 from tuning.settings.settings import check_settings, list_variant
 
-INIT = {"digest": "0123456789ab", "model": "unet", "origin": "hokkaido-unet version 1"}
+INIT = {
+    "digest": "0123456789ab",
+    "model": "unet",
+    "origin": "hokkaido-unet version 1",
+    "regions": "hokkaido",
+}
 
 
 def test_a_campaign_keeps_the_weights_that_it_starts_from(tmp_path: Path) -> None:
@@ -43,7 +48,10 @@ def test_a_resumed_campaign_has_its_own_weights(tmp_path: Path) -> None:
             {"init": INIT, "models": (), "baselines": ("log_ratio_vv",)},
             r"trains no network\. Choose --model unet, with baselines if you like",
         ),
-        ({"init": {"digest": "0123456789ab"}}, r"need digest, model, origin, but got digest\."),
+        (
+            {"init": {"digest": "0123456789ab"}},
+            r"need digest, model, origin, regions, but got digest\.",
+        ),
         ({"init": INIT | {"digest": "../../../a"}}, r"Weights to start from need digest, "),
     ],
 )
