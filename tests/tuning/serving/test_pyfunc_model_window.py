@@ -1,0 +1,33 @@
+"""The served model of a network on a window of acquisitions reads a tile as training did."""
+
+from pathlib import Path
+
+import mlflow
+import numpy as np
+import pytest
+import torch
+from mlflow.models import Model
+
+from data.pack import Pack
+from data.pack.dataset import TileDataset
+from data.tiles import tile_path
+from models import narrow_arch
+from tests.support.served_fixtures import write_checkpoint
+from tuning.tracking.log_model import save_model
+from tuning.train.checkpoints import load_checkpoint
+from tuning.train.evaluate import predict
+
+
+@pytest.mark.parametrize("steps", ["pre:3/post:1", "pre:1/post:9"])
+def test_a_tile_is_mapped_from_the_window_of_training(
+    twin: Path, pack: Pack, tmp_path: Path, steps: str
+) -> None:
+    count, tile_id = 4 if steps == "pre:3/post:1" else 10, pack.tile_ids[1]
+    changes = {"model": "unet_ltae", "arch": narrow_arch("unet_ltae"), "timesteps": count}
+    checkpoint = load_checkpoint(write_checkpoint(tmp_path, **changes, steps=steps).best)
+    save_model(checkpoint, Model(metadata={}), tmp_path / "model")
+    tiles = TileDataset(pack, [tile_id], checkpoint.norm, count, torch.device("cpu"), steps)
+    wanted = predict(checkpoint.model, tiles.batch([0])).numpy()
+    model = mlflow.pyfunc.load_model(str(tmp_path / "model"))
+    found = model.predict(str(tile_path(twin, tile_id, "s1dsc")))
+    assert np.abs(found - wanted).max() <= 1e-5
