@@ -46,6 +46,11 @@ def test_a_study_has_axes_at_every_length_and_the_user_comes_first(study: str) -
     assert (asked.options["seeds"], asked.options["model"]) == (2, ["utae"])
 
 
+def test_the_study_of_the_first_days_measures_every_day() -> None:
+    assert all(ask("rapid", preset=one).options["replay"] for one in ("smoke", "quick", "paper"))
+    assert "replay" not in ask("ablation").options
+
+
 def test_an_axis_of_the_user_replaces_that_of_a_study() -> None:
     assert ask("ablation", *CHANNELS).vary == {"channels": "s1,VV"}
 

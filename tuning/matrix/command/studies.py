@@ -49,7 +49,7 @@ STUDIES: dict[str, Study] = {
             "quick": ("window=pre:all/post:1..4",),
             "paper": ("window=pre:all/post:1..7",),
         },
-        _OPTIONS,
+        {length: {**options, "replay": True} for length, options in _OPTIONS.items()},
     ),
     "labels": Study(
         "how many labelled tiles are needed, and how wrong labels may be",
@@ -63,9 +63,9 @@ STUDIES: dict[str, Study] = {
     "transfer": Study(
         "how well a network maps an event that it has not seen, and how many of its labels help",
         {
-            "smoke": ("transfer=pairs", "shots=0,5"),
-            "quick": ("transfer=pairs", "shots=0,1,5,20"),
-            "paper": ("transfer=pairs", "shots=0,1,5,20"),
+            "smoke": ("shots=0,5", "transfer=pairs"),
+            "quick": ("shots=0,1,5,20", "transfer=pairs"),
+            "paper": ("shots=0,1,5,20", "transfer=pairs"),
         },
         _OPTIONS,
     ),

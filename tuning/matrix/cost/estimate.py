@@ -28,6 +28,7 @@ from tuning.train.fit import choose_device
 TRIAL_S, CAMPAIGN_S = 8.0, 40.0
 BASELINE_S = {True: 1.5, False: 20.0}
 TEST_PASSES = 3  # over the test tiles: the scores, the event-free series, the parts of the series
+REPLAY_PASSES = 8  # one for each acquisition after the event
 
 
 @dataclass(frozen=True)
@@ -150,7 +151,8 @@ def _estimate_cell(
                 trial = TRIAL_S + preset.search_epochs * _epoch_s(pace, fold.train, fold.val)
                 fixed += settings.trials * trial
         for fold in size.folds:
-            test = TEST_PASSES * fold.test * (pace.val or pace.train / 3)
+            passes = TEST_PASSES + (REPLAY_PASSES if settings.replay else 0)
+            test = passes * fold.test * (pace.val or pace.train / 3)
             per_seed += TRIAL_S + preset.epochs * _epoch_s(pace, fold.train, fold.val) + test
     runs = learning = 0
     for key in settings.baselines:

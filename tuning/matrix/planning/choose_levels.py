@@ -1,6 +1,7 @@
 """From the texts of axes to levels: read, ordered, and the reference of each found."""
 
 import contextlib
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -9,6 +10,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from data.io.errors import unknown_name
+from data.tiles import ORBITS
+from data.tiles.paths import list_tiles, region_of
+from data.twin.regions import read_sites
 from tuning.campaign.initial import take_init
 from tuning.matrix.axes.kinds import describe_axis, get_kind, list_options, read_level
 from tuning.matrix.axes.levels import Reading, split_levels
@@ -94,11 +98,18 @@ def _read_axis(name: str, text: str, options: Mapping[str, Any]) -> ChosenAxis:
 
 
 def _list_pairs(options: Mapping[str, Any]) -> list[str]:
-    """Return every pair of a region that is trained on and another that is tested."""
+    """Return every pair of a region that is trained on and another that is tested, the largest tested region first."""
     data = options.get("data", TWIN)
     words = options.get("region", ["all"])
     regions = choose_campaign_regions(words, None if data == TWIN else Path(data))
-    return [f"{train}:{test}" for train, test in permutations(regions, 2)]
+    tiles = (
+        [site.region for site in read_sites().values()]
+        if data == TWIN
+        else [region_of(tile) for tile in list_tiles(Path(data), ORBITS[:1], regions)]
+    )
+    size = Counter(tiles)
+    pairs = sorted(permutations(regions, 2), key=lambda pair: -size[pair[1]])
+    return [f"{train}:{test}" for train, test in pairs]
 
 
 def _are_ordered(readings: Sequence[Reading]) -> bool:
