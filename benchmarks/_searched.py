@@ -13,7 +13,8 @@ import torch
 
 from data.pack.channels import SAR_CHANNELS
 from tuning.metrics.histogram import BINS
-from tuning.search.callback import TrackingCallback
+from tuning.search.callback import TrackingCallback, name_part
+from tuning.search.progress import Progress
 from tuning.tracking.payloads import EPOCH_METRICS, CampaignContext, DataRecord
 from tuning.tracking.sender import MLflowSender
 from tuning.train.environment import describe_environment
@@ -65,7 +66,9 @@ def make_campaign(
     stage = Stage(f"search-{MODEL}", StageJob("search", fixed, "p", str(folder)), trials, epochs)
     first, rng = first_sample(MODEL, make_space(MODEL)), random.Random(name)  # noqa: S311 - samples
     samples = [first | {"lr": 10 ** rng.uniform(-4, -2)} for _ in range(trials)]
-    mirror = TrackingCallback(kind(root, context, data), stage)
+    progress = Progress()
+    progress.plan(name_part("", stage.name, MODEL), trials, epochs)
+    mirror = TrackingCallback(kind(root, context, data), stage, progress)
     return Campaign(mirror, [SimpleNamespace(config=sample) for sample in samples], epochs)
 
 

@@ -3,7 +3,7 @@
     python benchmarks/fit_under_ray.py [--rounds N] [--epochs N]
 
 Both train the same network on the same tiles of the twin with one thread, alternately: `tuning.train.fit` in a process that
-imports neither, and `tuning.search.run_stage.run_repeats` with one trial that also logs to MLflow. A training's time runs from the
+imports neither, and `tuning.search.run_queue.run_queue` with one trial that also logs to MLflow. A training's time runs from the
 start of its first epoch to the end of its last, including waits for Ray. Start-up is the time from the call,
 with Ray running, until the first epoch of a campaign's first trial starts; the test split and sending after the last epoch
 count for neither. The driver needs a second core.
@@ -71,7 +71,8 @@ class Platform:
     def fit(self, config: Config, name: str) -> dict[str, float]:
         """Train one trial; return seconds."""
         from tuning.cluster.resources import Resources
-        from tuning.search.run_stage import run_repeats
+        from tuning.search.run_queue import run_queue
+        from tuning.search.work import repeat_alone
         from tuning.tracking.payloads import CampaignContext, DataRecord
         from tuning.tracking.sender import MLflowSender
         from tuning.trial.stage import Stage, StageJob
@@ -86,7 +87,9 @@ class Platform:
         )
         stage = Stage("repeat", job, 1, config["epochs"])
         began = time.time()
-        run_repeats([config], stage, delivery, self.root / name / "ray", Resources(1, 0))
+        run_queue(
+            [repeat_alone([config], stage, delivery, Resources(1, 0))], self.root / name / "ray"
+        )
         first, seconds = read_times(job.folder({"config": config}))
         return {"start": first - began, "seconds": seconds}
 

@@ -26,7 +26,8 @@ from data.splits import survey_catalogue
 from data.twin import make_twin
 from tuning.cluster.ray_session import start_ray, stop_ray
 from tuning.cluster.resources import Resources
-from tuning.search.run_stage import run_repeats
+from tuning.search.run_queue import run_queue
+from tuning.search.work import repeat_alone
 from tuning.settings.presets import pick_tiles
 from tuning.tracking.payloads import CampaignContext, DataRecord
 from tuning.tracking.sender import MLflowSender
@@ -46,7 +47,7 @@ def time_stage(root: Path, pack: Pack, configs: list[Config], name: str) -> floa
     job = StageJob("repeat", {}, str(pack.path), str(root / name / "trials"))
     delivery = MLflowSender(root, context, DataRecord("hokkaido-twin", pack.hash, "twin", {}, {}))
     stage = Stage("repeat", job, len(configs), EPOCHS)
-    run_repeats(configs, stage, delivery, root / name / "ray", Resources(1, 0))
+    run_queue([repeat_alone(configs, stage, delivery, Resources(1, 0))], root / name / "ray")
     times = [read_times(job.folder({"config": config})) for config in configs]
     return max(began + seconds for began, seconds in times) - min(began for began, _ in times)
 

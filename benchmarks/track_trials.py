@@ -28,7 +28,8 @@ from tuning.campaign.check_networks import choose_first_arch
 from tuning.campaign.stages import CLIP
 from tuning.cluster.ray_session import start_ray, stop_ray
 from tuning.cluster.resources import Resources
-from tuning.search.run_stage import run_repeats
+from tuning.search.run_queue import run_queue
+from tuning.search.work import repeat_alone
 from tuning.settings.presets import get_preset, pick_tiles
 from tuning.settings.settings import Settings
 from tuning.tracking.payloads import CampaignContext, DataRecord
@@ -80,7 +81,7 @@ def time_trials(root: Path, pack: Pack, kind: type[MLflowSender], name: str) -> 
     delivery = kind(root, context, DataRecord("hokkaido-twin", pack.hash, "twin", {}, {}))
     configs = [make_config(pack, seed) for seed in range(PER_CORE * count_cpus())]
     stage = Stage("repeat", job, len(configs), EPOCHS)
-    run_repeats(configs, stage, delivery, root / name / "ray", Resources(1, 0))
+    run_queue([repeat_alone(configs, stage, delivery, Resources(1, 0))], root / name / "ray")
     times, shares = [], []
     for config in configs:
         rows = job.folder({"config": config}).history()

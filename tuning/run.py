@@ -94,7 +94,7 @@ def main(argv: list[str] | None = None) -> int:
 
             take_init(options, root)
         settings = settings_from_options(options, root)
-    from tuning.campaign.campaign import run_campaign
+    from tuning.campaign.together import run_campaign
 
     try:
         outcome = run_campaign(root, settings, keep_pack=keep_pack)

@@ -22,7 +22,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 CLONE_NEWUSER, NAMELESS = 0x1000_0000, 54321
 IMPORTED = (
-    *("tuning.campaign.campaign", "tuning.settings.options", "tuning.report.write_report"),
+    *("tuning.campaign.together", "tuning.settings.options", "tuning.report.write_report"),
     *("tuning.registry.register", "tuning.predict.write_map", "tuning.reproduce.load_trial"),
     *("tuning.worlds.world", "data.check.folder", "data.splits.audit_map", "data.fetch.download"),
     *("tuning.tracking.sender", "tuning.predict.summary"),

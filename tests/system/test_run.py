@@ -186,7 +186,7 @@ def test_resumed_campaign_may_move_to_another_cluster(
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
     if variable:
         monkeypatch.setenv("RAY_ADDRESS", variable)
-    monkeypatch.setattr("tuning.campaign.campaign.run_campaign", run)
+    monkeypatch.setattr("tuning.campaign.together.run_campaign", run)
     save_settings(tmp_path, make_settings(address="old:6379"))
     assert main(["--root", str(tmp_path), "--resume", *words]) == 1
     assert seen == [make_settings(address=address)]
@@ -216,7 +216,7 @@ def test_resumed_campaign_may_stack_its_seeds_or_not(
         raise ValueError("seen")
 
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
-    monkeypatch.setattr("tuning.campaign.campaign.run_campaign", run)
+    monkeypatch.setattr("tuning.campaign.together.run_campaign", run)
     save_settings(tmp_path, make_settings(stack_seeds=kept))
     assert main(["--root", str(tmp_path), "--resume", *words]) == 1
     assert seen == [make_settings(stack_seeds=chosen)]

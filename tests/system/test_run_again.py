@@ -30,7 +30,7 @@ class InterruptedCampaign:
 @pytest.fixture
 def interrupted(monkeypatch: pytest.MonkeyPatch) -> InterruptedCampaign:
     campaign = InterruptedCampaign()
-    monkeypatch.setattr("tuning.campaign.campaign.run_campaign", campaign)
+    monkeypatch.setattr("tuning.campaign.together.run_campaign", campaign)
     return campaign
 
 

@@ -12,7 +12,8 @@ from tests.support.servers import serve_mlflow
 from tests.support.settings import make_settings
 from tuning.cluster.ray_session import start_ray, stop_ray
 from tuning.cluster.resources import Resources
-from tuning.search.run_stage import run_repeats
+from tuning.search.run_queue import run_queue
+from tuning.search.work import repeat_alone
 from tuning.tracking.client import find_runs
 from tuning.tracking.payloads import EPOCH_METRICS, CampaignContext, DataRecord
 from tuning.tracking.sender import MLflowSender
@@ -60,8 +61,8 @@ def test_eight_trials_at_once_lose_no_epoch(
     configs = [
         config | {"seed": seed, "epochs": EPOCHS, "patience": EPOCHS} for seed in range(TRIALS)
     ]
-    done = run_repeats(configs, stage, delivery, root / "ray", Resources(0.25, 0.0))
-    assert len(done) == TRIALS
+    run_queue([repeat_alone(configs, stage, delivery, Resources(0.25, 0.0))], root / "ray")
+    assert all(job.folder({"config": config}).read("test") for config in configs)
     assert "failed" not in caplog.text  # neither a lock nor a connection
     runs = find_runs(tracker.client, tracker.experiment_id, kind="trial")
     assert sorted(run.data.tags["number"] for run in runs) == sorted(map(str, range(1, TRIALS + 1)))

@@ -9,8 +9,8 @@ import pandas as pd
 
 from data.io.disk import format_bytes
 from data.io.errors import format_error
-from tuning.campaign.stages import Winners
 from tuning.campaign.start import CampaignSetup
+from tuning.campaign.winners import Winners
 from tuning.report.missing import describe_model_errors
 from tuning.report.write_report import write_report
 from tuning.settings.saved_campaigns import OUTCOME

@@ -1,10 +1,16 @@
-"""The stage that tunes and measures the baselines of a campaign on every fold, in the driver's process."""
+"""The stage that tunes and measures the baselines of a campaign on every fold: in this process, or beside the trials on Ray."""
 
 import logging
 import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import torch
 
+from data.pack import Pack
+from data.splits import Split
 from tuning.baselines.baselines import baseline_title, is_deterministic
 from tuning.baselines.measure import Bench, make_run
 from tuning.baselines.tune import Tried
@@ -21,42 +27,92 @@ logger = logging.getLogger(__name__)
 JOURNALS = "baselines"  # folder of the searches below a campaign's
 
 
-def measure_baselines(setup: CampaignSetup) -> None:
-    """Tune the requested baselines on each fold's train and val; measure each once, or once per seed if it learns."""
+@dataclass(frozen=True)
+class BaselineWork:
+    """One baseline on one fold: a search on its val, then a run for each seed.
+
+    Attributes:
+        key: The baseline.
+        split: The fold's split.
+        reads: Channels, choice of the acquisitions, and their number.
+        trials: Most samples of the search.
+        search_seed: Seed of the search.
+        seeds: Seeds of the runs.
+        variant: Entries of the config that say what is learnt from.
+        folder: The campaign's folder.
+        first: Number of the first run.
+    """
+
+    key: str
+    split: Split
+    reads: tuple[Sequence[str], str, int]
+    trials: int
+    search_seed: int
+    seeds: tuple[int, ...]
+    variant: Mapping[str, Any]
+    folder: Path
+    first: int = 1
+
+    @property
+    def name(self) -> str:
+        """Name in the log."""
+        return f"{baseline_title(self.key)} · {self.split.name}"
+
+    def measure(self, pack: Pack) -> Iterator[TrialFolder]:
+        """Search, then yield the folder of each run once it is measured; what was done before is not done again."""
+        bench = Bench(
+            *(self.key, pack, self.split, *self.reads),
+            seeds=sorted({self.search_seed, *self.seeds}),
+            variant=self.variant,
+        )
+        began = time.time()
+        tried = bench.search(self.trials, self.search_seed, self.folder / JOURNALS)
+        seconds = time.time() - began
+        logger.info("%s: %d samples tried on val, %.1f s.", self.name, len(tried), seconds)
+        for number, seed in enumerate(self.seeds, self.first):
+            began, config = time.time(), bench.config(seed, **make_run(tried))
+            yield self._measure_run(bench, config, tried, number)
+            logger.info("%s · seed %s: %.1f s.", self.name, seed, time.time() - began)
+
+    def _measure_run(
+        self, bench: Bench, config: Config, tried: list[Tried], number: int
+    ) -> TrialFolder:
+        folder = TrialFolder(self.folder / "trials" / make_key("repeat", config))
+        name = f"{self.name} · seed {config['seed']}"
+        if read_entry(folder) is None:
+            stage, ms = f"baseline-{self.key}", int(time.time() * 1000)
+            write_entry(folder, TrialEntry(stage, "repeat", number, ms, name, config, {}, False))
+        if folder.read("end") is None:  # a measured run keeps its own
+            folder.write("environment", describe_environment(torch.device("cpu")))
+        return bench.measure(config, tried, folder.path)
+
+
+def list_baseline_work(setup: CampaignSetup) -> list[BaselineWork]:
+    """List the baselines of a campaign on each fold; one that learns has a run for each seed."""
     settings = setup.settings
     trials = settings.trials if settings.baseline_trials is None else settings.baseline_trials
+    works = []
     for key in settings.baselines:
         seeds = (0,) if is_deterministic(key) else SEEDS[: settings.seeds]
-        number = 0
-        for split in setup.splits:
-            reads = (settings.channels, settings.steps, settings.timesteps)
-            bench = Bench(
-                *(key, setup.pack, split, *reads),
-                seeds=sorted({settings.search_seed, *seeds}),
-                variant=list_variant(settings),
+        for fold, split in enumerate(setup.splits):
+            works.append(
+                BaselineWork(
+                    key,
+                    split,
+                    (settings.channels, settings.steps, settings.timesteps),
+                    trials,
+                    settings.search_seed,
+                    tuple(seeds),
+                    list_variant(settings),
+                    setup.folder,
+                    1 + fold * len(seeds),
+                )
             )
-            began = time.time()
-            tried = bench.search(trials, settings.search_seed, setup.folder / JOURNALS)
-            name, seconds = f"{baseline_title(key)} · {split.name}", time.time() - began
-            logger.info("%s: %d samples tried on val, %.1f s.", name, len(tried), seconds)
-            for seed in seeds:
-                number += 1
-                config = bench.config(seed, **make_run(tried))
-                _measure_run(setup, bench, config, tried, number)
+    return works
 
 
-def _measure_run(
-    setup: CampaignSetup, bench: Bench, config: Config, tried: list[Tried], number: int
-) -> None:
-    began = time.time()
-    folder = TrialFolder(setup.trials / make_key("repeat", config))
-    name = f"{baseline_title(bench.key)} · {config['split']} · seed {config['seed']}"
-    if read_entry(folder) is None:
-        stage, ms = f"baseline-{bench.key}", int(began * 1000)
-        entry = TrialEntry(stage, "repeat", number, ms, name, config, {}, False)
-        write_entry(folder, entry)
-    if folder.read("end") is None:  # a measured run keeps its own
-        folder.write("environment", describe_environment(torch.device("cpu")))
-    bench.measure(config, tried, folder.path)
-    setup.sender.submit(folder)
-    logger.info("%s: %.1f s.", name, time.time() - began)
+def measure_baselines(setup: CampaignSetup) -> None:
+    """Tune and measure the requested baselines in this process."""
+    for work in list_baseline_work(setup):
+        for folder in work.measure(setup.pack):
+            setup.sender.submit(folder)

@@ -1,31 +1,30 @@
-"""The stages of a campaign: search each architecture, repeat the winners over seeds and folds."""
+"""The trials of a campaign: the search of each architecture, and the repeats of the winners over seeds and folds."""
 
 import logging
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
+from functools import partial
 from typing import Any
 
-from data.io.disk import format_bytes
 from data.pack.node_cache import PackSource, publish_pack
+from data.tiles import TILE_PX
+from models import count_gmac
 from tuning.campaign.initial import list_files
-from tuning.campaign.measure_baselines import measure_baselines
 from tuning.campaign.start import CampaignSetup
+from tuning.campaign.winners import WinnerBook, Winners
 from tuning.cluster.gpu_memory import find_heaviest
 from tuning.cluster.preflight import copy_pack_to_nodes, get_storage, measure_gpu
-from tuning.cluster.ray_session import start_ray, stop_ray
 from tuning.cluster.resources import Resources
-from tuning.search.run_stage import run_repeats, run_search
+from tuning.search.work import SearchWork, Work
 from tuning.settings.presets import SEEDS
 from tuning.settings.settings import list_variant
 from tuning.train.environment import hash_code
-from tuning.trial.disk import drop_checkpoints
-from tuning.trial.entry import list_entries, write_entry
-from tuning.trial.folder import Config, TrialFolder
+from tuning.trial.folder import Config
 from tuning.trial.networks import describe_outside, ship_networks
 from tuning.trial.recipe import fix_recipe
-from tuning.trial.search_space import compose, first_sample, make_key
+from tuning.trial.search_space import adapt_sample, compose, first_sample
 from tuning.trial.stage import Stage, StageJob
 
 logger = logging.getLogger(__name__)
@@ -33,22 +32,22 @@ logger = logging.getLogger(__name__)
 CLIP = 1.0  # gradient norm, as in the data set's own training code
 
 
-Winners = dict[tuple[str, str], Config | None]  # by architecture and fold; None: every trial failed
-
-
 class Stages:
-    """The stages of one campaign: baselines, searches, repeats.
+    """The trials of one campaign.
 
     Attributes:
         setup: The campaign's data, folders and sender.
         models: The architectures that are trained: those of the settings without the refused ones.
         source: Where the nodes of a cluster get the pack; None on one machine.
+        winners: What its searches have chosen.
+        searched_in: The campaign whose searches choose the hyperparameters of this one, which has none then.
     """
 
-    def __init__(self, setup: CampaignSetup) -> None:
+    def __init__(self, setup: CampaignSetup, searched_in: "Stages | None" = None) -> None:
         self.setup, self.settings, self.preset = setup, setup.settings, setup.preset
         self.models = tuple(name for name in self.settings.models if name not in setup.refused)
         self.source: PackSource | None = None
+        self.searched_in, self.winners = searched_in, WinnerBook(setup)
         self._gpus: dict[tuple[str, int], float] = {}  # measured, by architecture and seeds at once
 
     def copy_pack(self) -> None:
@@ -113,91 +112,100 @@ class Stages:
             self._gpus[model, seeds] = gpus
         return replace(resources, gpus=self._gpus[model, seeds])
 
-    def search_all(self, resources: Resources) -> Winners:
-        """Search every architecture, once or on each fold; return the winner of each architecture and fold."""
-        scope, models = self.setup.scope, self.models
+    def open(self, resources: Resources) -> Work:
+        """Return what is to run: the searches that have not chosen, and the repeats.
+
+        Args:
+            resources: Cores and GPUs of a trial, before anything is measured.
+        """
+        seeds = SEEDS[: self.settings.seeds]
+        limit = self.settings.stack_seeds
+        stack = len(seeds) if limit is None else min(limit, len(seeds))
+        count = len(seeds) * len(self.models) * len(self.setup.splits)
+        stage = self._stage("repeat", self._job("repeat", {}), count, self.preset.epochs)
+        return Work(
+            self.settings.campaign,
+            self.setup.sender,
+            self._open_searches(resources),
+            replace(stage, stack=stack),
+            self.list_repeats,
+            {model: self._trial_resources(model, resources, stack) for model in self.models},
+            self._measure_costs(),
+        )
+
+    def _open_searches(self, resources: Resources) -> list[SearchWork]:
+        if self.searched_in is not None or not self.models:
+            return []
+        scope = self.setup.scope
         logger.info(
             "Search: %d trials per network and searched fold. %s",
             self.settings.trials,
             scope.describe(),
         )
-        found = {
-            (model, fold): self.search(model, fold, resources)
-            for model in models
-            for fold in scope.searched
-        }
-        folds = [split.name for split in self.setup.splits]
-        return {
-            (model, fold): found.get((model, fold), found[model, scope.searched[0]])
-            for fold in folds
-            for model in models
-        }
+        searches = []
+        for model in self.models:
+            for fold in scope.searched:
+                stage = self._search_stage(model, fold)
+                if self.winners.knows(model, fold, stage):
+                    continue
+                space, needs = self.setup.space(model), self._trial_resources(model, resources)
+                choose = partial(self.winners.choose, model, fold)
+                searches.append(SearchWork(model, stage, space, needs, choose))
+        return searches
 
-    def search(self, model: str, fold: str, resources: Resources) -> Config | None:
-        """Search one architecture on one fold; return the best config, None if every trial failed."""
+    def _search_stage(self, model: str, fold: str) -> Stage:
         job, trials = self._job("search", self._fixed(model, fold)), self.settings.trials
         name = name_search(model, None if self.setup.scope.once else fold, self.setup.scope.folds)
-        stage = self._stage(name, job, trials, self.preset.search_epochs)
-        best = _find_winner(stage)
-        if best is None:  # a chosen winner stays: its repeats may have begun
-            space = self.setup.space(model)
-            chosen, ray_folder = self._trial_resources(model, resources), self.setup.folder / "ray"
-            ranking = run_search(model, space, stage, self.setup.sender, ray_folder, chosen)
-            if not ranking:
-                return None
-            best = self.setup.trials / make_key("search", ranking[0])
-            write_entry(TrialFolder(best), replace(list_entries(stage)[best], model=True))
-        return self._send_winner(stage, best)
+        return self._stage(name, job, trials, self.preset.search_epochs)
 
-    def _send_winner(self, stage: Stage, best: Path) -> Config:
-        """Send the winner with its model, then delete the checkpoints; a winner without a model in MLflow keeps its own."""
-        entries, sender = list_entries(stage), self.setup.sender
-        sender.collect(TrialFolder(best))
-        unsent = sender.send_all([best]).unsent or sender.tracker.lacks_model(TrialFolder(best))
-        kept = {best} if unsent else set()
-        dropped = sum(drop_checkpoints(TrialFolder(path)) for path in entries if path not in kept)
-        for path in entries:
-            sender.forget(TrialFolder(path))
-        if dropped:  # zero after a resume
-            logger.info("%s: dropped %s of checkpoints.", stage.name, format_bytes(dropped))
-        return entries[best].config
+    def _measure_costs(self) -> dict[str, float]:
+        """Return the multiply-accumulates of a tile for each architecture, as a first estimate of an epoch's cost."""
+        costs = {}
+        for model in self.models:
+            arch = compose(first_sample(model, self.setup.space(model)), {})["arch"]
+            channels, timesteps = len(self.settings.channels), self.settings.timesteps
+            cost = count_gmac(model, channels, timesteps, TILE_PX, **arch)
+            if math.isfinite(cost):
+                costs[model] = cost
+        return costs
 
-    def repeat(self, winners: Winners, resources: Resources) -> list[Config]:
-        """Retrain each fold's winners at full length over seeds; return the configs that ended."""
-        seeds = SEEDS[: self.settings.seeds]
-        # Seed by seed, so that an interrupted campaign has every architecture at the same seeds.
-        configs = [
+    def list_winners(self) -> Winners:
+        """Return the winner of each architecture and fold; None where none is known, such as before the choice."""
+        return {
+            (model, split.name): self._find_winner(model, split.name)
+            for split in self.setup.splits
+            for model in self.models
+        }
+
+    def _find_winner(self, model: str, fold: str) -> Config | None:
+        source = self.searched_in or self
+        entry = source.winners.find(model, fold)
+        if entry is None or source is self:
+            return None if entry is None else entry.config
+        sample = adapt_sample(entry.sample, model, self.setup.space(model))
+        return compose(sample, self._fixed(model, fold))
+
+    def list_repeats(self) -> list[Config]:
+        """Return the configs of the repeats of all winners that are known, at full length, seed by seed.
+
+        An interrupted campaign then has every architecture at the same seeds.
+        """
+        winners = self.list_winners()
+        return [
             {**winner, "epochs": self.preset.epochs, "seed": seed, "split": fold}
-            for seed in seeds
+            for seed in SEEDS[: self.settings.seeds]
             for (_, fold), winner in winners.items()
             if winner is not None
         ]
-        if not configs:
-            return []
-        limit = self.settings.stack_seeds
-        stack = len(seeds) if limit is None else min(limit, len(seeds))
-        stage = self._stage("repeat", self._job("repeat", {}), len(configs), self.preset.epochs)
-        stage = replace(stage, stack=stack)
-        models = dict.fromkeys(config["model"] for config in configs)
-        needs = [self._trial_resources(model, resources, stack) for model in models]
-        largest = max(needs, key=lambda need: need.gpus)
-        ray_folder = self.setup.folder / "ray"
-        return run_repeats(configs, stage, self.setup.sender, ray_folder, largest)
 
-    def run(self) -> tuple[Winners, list[Config]]:
-        """Run all stages; return the winners, and the configs of the repeat trials that ended."""
-        models = self.models
-        if models and (self.settings.address or self.settings.storage):
-            self.copy_pack()
-        measure_baselines(self.setup)
-        if not models:
-            return {}, []
-        resources = start_ray(self.settings)
-        try:
-            winners = self.search_all(resources)
-            return winners, self.repeat(winners, resources)
-        finally:
-            stop_ray()
+    def list_ended(self) -> list[Config]:
+        """Return the configs of the repeats that were trained and measured on test."""
+        job = self._job("repeat", {})
+        return [
+            config
+            for config in self.list_repeats()
+            if job.folder({"config": config}).read("test") is not None
+        ]
 
 
 def name_search(model: str, fold: str | None, folds: int) -> str:
@@ -211,8 +219,3 @@ def name_search(model: str, fold: str | None, folds: int) -> str:
     if fold is None or folds == 1:
         return f"search-{model}"
     return f"search-{model}-{re.sub('[:/]', '-', fold)}"
-
-
-def _find_winner(stage: Stage) -> Path | None:
-    """Return the folder of the trial that a search has chosen, None before the choice."""
-    return next((path for path, entry in list_entries(stage).items() if entry.model), None)

@@ -4,7 +4,7 @@ import logging
 import os
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import ray
@@ -155,6 +155,12 @@ def make_placement(resources: Resources) -> tune.PlacementGroupFactory:
     return tune.PlacementGroupFactory(
         bundle, bundle_label_selector=[{"ray.io/node-id": f"!in({excluded})"}]
     )
+
+
+def count_slots(needs: Sequence[Resources]) -> int:
+    """Count the trials that run at once, if all have the least of some resources."""
+    least = min(needs, key=lambda need: (need.gpus, need.cpus))
+    return sum(node.count(least) for node in list_node_resources())
 
 
 def list_node_resources() -> list[NodeResources]:

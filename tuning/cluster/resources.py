@@ -24,6 +24,11 @@ class NodeResources:
     cpus: float
     gpus: float
 
+    def count(self, trial: "Resources") -> int:
+        """Return how many trials fit into the node at once."""
+        pairs = ((self.cpus, trial.cpus), (self.gpus, trial.gpus))
+        return min((int(has / need + 1e-6) for has, need in pairs if need), default=0)
+
 
 @dataclass(frozen=True)
 class Resources:

@@ -1,4 +1,4 @@
-"""The Ray Tune callback: sends trials to MLflow, prints progress, kills the workers of hung trials."""
+"""The Ray Tune callbacks: send trials to MLflow, print progress, kill the workers of hung trials."""
 
 import logging
 import time
@@ -11,6 +11,7 @@ from ray import tune
 from ray.tune.experiment import Trial
 
 from data.io.disk import FULL_DISK, FullDiskError, describe_free_space, is_full
+from tuning.search.progress import Progress
 from tuning.tracking.sender import MLflowSender
 from tuning.trial.entry import register_trial
 from tuning.trial.folder import TrialFolder
@@ -21,31 +22,41 @@ logger = logging.getLogger(__name__)
 
 
 class TrackingCallback(tune.Callback):
-    """Sends every trial's folder to MLflow when Ray reports it, and logs the progress.
+    """Sends every trial's folder of one stage to MLflow when Ray reports it, and logs the progress.
 
     A Ray trial may train several of the project's trials (see :meth:`tuning.trial.stage.StageJob.list_samples`); each is
     tracked by itself. Ray keeps a pickled copy of the callback, whose counters start from zero.
+
+    Args:
+        sender: Sends the trials.
+        stage: Their stage.
+        progress: Counts the trials of all stages that run at once, with the parts of this one planned.
+        campaign: Name of the campaign, which tells the stages of several campaigns apart.
     """
 
-    def __init__(self, sender: MLflowSender, stage: Stage) -> None:
-        self.sender, self.stage = sender, stage
+    def __init__(
+        self,
+        sender: MLflowSender,
+        stage: Stage,
+        progress: Progress,
+        campaign: str = "",
+    ) -> None:
+        self.sender, self.stage, self._campaign = sender, stage, campaign
+        self.progress = progress
         finished, unfinished = split_finished(stage)
         entries = (finished | unfinished).values()
         self._next = 1 + max((entry.number for entry in entries), default=0)
-        self._began: float | None = None
         # Time of the last report of each running Ray trial, by the key of its first member.
         self._last_report: dict[str, float] = {}
-        self._epochs: dict[str, int] = {}  # epochs trained in this process, by key
-        self._ended = {path.name for path in finished}
-        # Running totals, because every report needs them: epochs, epochs of ended trials, number of ended trials.
-        self._done = self._ended_epochs = self._ended_here = 0
         self._hung: set[str] = set()
+        for path, entry in finished.items():
+            progress.end(name_part(campaign, stage.name, entry.config["model"]), path.name)
 
     def on_step_begin(self, iteration: int, trials: list[Trial], **info: Any) -> None:
         """Kill the worker of a trial that has not reported for too long; Ray retries the trial."""
-        now, reports = time.monotonic(), self._last_report
-        if not reports or now - min(reports.values()) < self.stage.hang_s:
+        if not self.has_hung_trials():
             return
+        now, reports = time.monotonic(), self._last_report
         for trial in trials:
             key = self._key(trial)
             if now - reports.get(key, float("inf")) >= self.stage.hang_s:
@@ -55,6 +66,11 @@ class TrackingCallback(tune.Callback):
                 actor = trial.temporary_state.ray_actor
                 if actor is not None:
                     ray.kill(actor)
+
+    def has_hung_trials(self) -> bool:
+        """Return whether a trial has not reported for too long."""
+        reports = self._last_report
+        return bool(reports) and time.monotonic() - min(reports.values()) >= self.stage.hang_s
 
     def _explain_hang(self) -> str:
         return (
@@ -68,7 +84,6 @@ class TrackingCallback(tune.Callback):
         """Open the trial's run."""
         if self.stage.job.stop.exists():  # the trial will return at once
             return
-        self._began = self._began or time.monotonic()
         self._last_report[self._key(trial)] = time.monotonic()
         for member in self._members(trial):
             entry = register_trial(self.stage, member, self._next)
@@ -83,7 +98,10 @@ class TrackingCallback(tune.Callback):
         folder = self._folder(member)
         self.sender.submit(folder)
         self._last_report[self._key(trial)] = time.monotonic()
-        self._count(folder.path.name, result["epoch"])
+        self.progress.count(
+            self._part(member), folder.path.name, result["epoch"], result.get("seconds", 0.0)
+        )
+        done, planned = self.progress.trials
         logger.info(
             "%s: epoch %d/%d, val AP %.3f, best %.3f (%d/%d trials done, ETA %s)",
             self._name(member),
@@ -91,28 +109,15 @@ class TrackingCallback(tune.Callback):
             self.stage.epochs,
             result["val_pr_auc"],
             result[METRIC],
-            len(self._ended),
-            self.stage.trials,
+            done,
+            planned,
             self._eta(result),
         )
 
-    def _count(self, key: str, epoch: int) -> None:
-        """Count a trial's epochs; an ended trial that runs again stays ended."""
-        new = epoch - self._epochs.get(key, 0)
-        self._done += new
-        if key in self._ended:
-            self._ended_here += key not in self._epochs
-            self._ended_epochs += new
-        self._epochs[key] = epoch
-
     def _eta(self, result: Mapping[str, Any]) -> str:
-        """Estimate the stage's remaining time: from its epochs so far, and at least the reporting trial's."""
-        done, ended = self._done, self._ended_here
-        mean = self._ended_epochs / ended if ended else self.stage.epochs
-        total = max(done, self._ended_epochs + mean * (self.stage.trials - len(self._ended)))
-        stage_s = (time.monotonic() - (self._began or 0.0)) / max(done, 1) * (total - done)
-        trial_s = (self.stage.epochs - result["epoch"]) * result["seconds"]
-        seconds = max(stage_s, trial_s)
+        """Estimate the remaining time of all stages, at least the reporting trial's."""
+        least = (self.stage.epochs - result["epoch"]) * result["seconds"]
+        seconds = self.progress.estimate(least)
         return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
 
     def on_trial_complete(
@@ -167,11 +172,7 @@ class TrackingCallback(tune.Callback):
             self._check_disk("disk")
         if self.stage.job.stage != "search" and is_finished(folder, self.stage.job.stage):
             self.sender.forget(folder)  # a search still needs the winner's checkpoint
-        key = folder.path.name
-        if key not in self._ended and key in self._epochs:
-            self._ended_here += 1
-            self._ended_epochs += self._epochs[key]
-        self._ended.add(key)
+        self.progress.end(self._part(member), folder.path.name)
         self.sender.submit(folder)
         reason, message, _ = read_end(folder, self.stage.job.stage) or ("error", "", None)
         logger.info(
@@ -187,8 +188,16 @@ class TrackingCallback(tune.Callback):
     def _folder(self, member: Mapping[str, Any]) -> TrialFolder:
         return self.stage.job.folder(member)
 
+    def _part(self, member: Mapping[str, Any]) -> str:
+        return name_part(self._campaign, self.stage.name, self.stage.job.config(member)["model"])
+
     def _name(self, member: Mapping[str, Any]) -> str:
         return register_trial(self.stage, member, self._next).name
+
+
+def name_part(campaign: str, stage: str, model: str) -> str:
+    """Return the name of an architecture's trials of a stage in :class:`tuning.search.progress.Progress`."""
+    return f"{campaign}/{stage}/{model}"
 
 
 def explain_error(text: str) -> tuple[str, str]:

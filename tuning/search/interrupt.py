@@ -3,7 +3,7 @@
 import logging
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -16,11 +16,11 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)  # clusters send SIGTERM before they k
 
 
 @contextmanager
-def stop_on_interrupt(marker: Path | StopMarker) -> Iterator[None]:
-    """Create the stop marker at the first signal, and raise at the second.
+def stop_on_interrupt(markers: Sequence[Path | StopMarker]) -> Iterator[None]:
+    """Create the stop markers at the first signal, and raise at the second.
 
     Args:
-        marker: The file that trials check after each epoch; deleted at the start.
+        markers: The files that trials check after each epoch; deleted at the start.
 
     Raises:
         KeyboardInterrupt: At the second signal, or at the end if there was one signal.
@@ -32,10 +32,12 @@ def stop_on_interrupt(marker: Path | StopMarker) -> Iterator[None]:
         if stopping:
             raise KeyboardInterrupt
         stopping = True
-        marker.touch()
+        for marker in markers:
+            marker.touch()
         logger.warning("Stopping: each trial ends after its epoch. Once more ends all at once.")
 
-    marker.unlink(missing_ok=True)
+    for marker in markers:
+        marker.unlink(missing_ok=True)
     if (
         threading.current_thread() is not threading.main_thread()
     ):  # only the main thread gets signals

@@ -16,7 +16,6 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 from ray.tune.experiment import Trial
 from ray.tune.schedulers import ASHAScheduler, FIFOScheduler, TrialScheduler
-from ray.tune.search import Searcher
 from ray.tune.search.optuna import OptunaSearch
 
 from tuning.trial.entry import TrialEntry
@@ -81,7 +80,7 @@ class NumberedSampler(BaseSampler):
 
 
 class ResumableOptunaSearch(OptunaSearch):
-    """Optuna search that ignores failed trials and stops suggesting when the campaign is stopped."""
+    """Optuna search that ignores failed trials."""
 
     def __init__(self, stage: Stage, **arguments: Any) -> None:
         self._stage = stage
@@ -89,9 +88,7 @@ class ResumableOptunaSearch(OptunaSearch):
         super().__init__(**arguments)
 
     def suggest(self, trial_id: str) -> Any:
-        """Return the next sample, or ``FINISHED`` if the campaign is stopped."""
-        if self._stage.job.stop.exists():
-            return Searcher.FINISHED
+        """Return the next sample."""
         self._samples[trial_id] = super().suggest(trial_id)
         return self._samples[trial_id]
 
@@ -173,14 +170,18 @@ class ReplayingASHA(ASHAScheduler):
     def on_trial_add(self, tune_controller: Any, trial: Trial) -> None:
         """Replay a started trial's epochs except the last, at which it may have been stopped."""
         super().on_trial_add(tune_controller, trial)
-        self._replay(trial, self._stage.job.folder(trial.config).history()[:-1])
+        self._replay(trial, self._folder(trial).history()[:-1])
 
     def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> Any:
         """Decide whether a trial continues; write the end of a stopped trial to its folder."""
         action = super().on_trial_result(tune_controller, trial, result)
         if action == TrialScheduler.STOP:
-            self._stage.job.folder(trial.config).end("scheduler", epoch=result["epoch"])
+            self._folder(trial).end("scheduler", epoch=result["epoch"])
         return action
+
+    def _folder(self, trial: Trial) -> TrialFolder:
+        job = self._stage.job
+        return job.folder(job.list_samples(trial.config)[0])
 
     def _replay(self, trial: Any, rows: Sequence[Mapping[str, Any]]) -> None:
         for row in rows:

@@ -26,7 +26,7 @@ from tuning.train.multi_seed import SeedRun, fit_stacked
 from tuning.train.training import BadTrialError
 from tuning.trial.folder import Row, TrialFolder
 from tuning.trial.networks import receive_networks
-from tuning.trial.stage import SAMPLE_INDEX, StageJob
+from tuning.trial.stage import QUEUED_STAGE, SAMPLE_INDEX, StageJob
 from tuning.trial.status import is_finished, is_measured, mark_failed
 from tuning.trial.sync import StopMarker, working_copy
 
@@ -39,6 +39,11 @@ _OUT_OF_MEMORY = (
 
 class _StoppedError(Exception):
     """The user stopped the campaign."""
+
+
+def run_queued(sample: dict[str, Any], jobs: Mapping[str, StageJob]) -> None:
+    """Train a trial of the stage that its sample names; see :func:`run_trial`."""
+    run_trial(sample, jobs[sample[QUEUED_STAGE]])
 
 
 def run_trial(sample: dict[str, Any], job: StageJob) -> None:

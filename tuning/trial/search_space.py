@@ -88,6 +88,23 @@ def first_sample(model: str, space: Mapping[str, Domain]) -> dict[str, Any]:
     return {name: _nearest(good.get(name), domain) for name, domain in space.items()}
 
 
+def adapt_sample(
+    sample: Mapping[str, Any], model: str, space: Mapping[str, Domain]
+) -> dict[str, Any]:
+    """Return a sample of another search space of the same model, moved into this one.
+
+    Args:
+        sample: Values by flat name; what this space does not have, such as a share of a loss without parts, is left out.
+        model: Name of the architecture.
+        space: The search space; what the sample lacks gets its known-good value.
+    """
+    first = first_sample(model, space)
+    return {
+        name: _nearest(sample[name], domain) if name in sample else first[name]
+        for name, domain in space.items()
+    }
+
+
 def _nearest(value: Any, domain: Domain) -> Any:
     return value if isinstance(domain, LogUniform) else move_into(value, domain)
 

@@ -15,6 +15,7 @@ METRIC = "best_val_pr_auc"
 SAMPLE_INDEX = (
     "sample_index"  # in a report to Ray: position of the reporting trial in `StageJob.list_samples`
 )
+QUEUED_STAGE = "queued_stage"  # in Ray's sample of a trial: the key of its stage, which is not part of its config
 STOP = "stop"  # file of a campaign's folder: its trials end after their epoch
 
 
@@ -51,7 +52,7 @@ class StageJob:
         """Split the sample of a Ray trial into one sample per trial: several for seeds trained in one process."""
         if "configs" in sample:
             return [{"config": config} for config in sample["configs"]]
-        return [sample]
+        return [{name: value for name, value in sample.items() if name != QUEUED_STAGE}]
 
     def config(self, sample: Mapping[str, Any]) -> Config:
         """Return the config of a trial's sample."""

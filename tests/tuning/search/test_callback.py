@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from tuning.search.callback import TrackingCallback, explain_error
+from tuning.search.callback import TrackingCallback, explain_error, name_part
+from tuning.search.progress import Progress
 from tuning.tracking.payloads import CampaignContext, DataRecord
 from tuning.tracking.sender import MLflowSender
 from tuning.trial.entry import register_trial
@@ -59,16 +60,25 @@ def make_callback(root: Path, trials: int) -> tuple[TrackingCallback, list[Any]]
     stage = Stage("search-unet", StageJob("search", fixed, "p", str(root / "trials")), trials, 4)
     sender = Silent(root, context, DataRecord("twin", "d", "twin:1", {}, {}))
     samples = [{"lr": 1e-3 * (1 + number)} for number in range(trials)]
-    return TrackingCallback(sender, stage), [SimpleNamespace(config=sample) for sample in samples]
+    callback = track(sender, stage)
+    return callback, [SimpleNamespace(config=sample) for sample in samples]
 
 
-def test_sums_of_epochs_are_those_of_the_trials(tmp_path: Path) -> None:
+def track(sender: MLflowSender, stage: Stage) -> TrackingCallback:
+    """Make the callback of a stage of one model, whose progress is planned."""
+    progress = Progress()
+    progress.plan(name_part("", stage.name, "unet"), stage.trials, stage.epochs)
+    return TrackingCallback(sender, stage, progress)
+
+
+def test_trials_that_ended_before_are_done_and_those_that_end_are_counted(tmp_path: Path) -> None:
     (tmp_path / "trials").mkdir()
     callback, trials = make_callback(tmp_path, 12)
     for trial in trials[:2]:  # ended before this process began, and run again
         register_trial(callback.stage, trial.config, 1)
         callback.stage.job.folder(trial.config).end("last epoch")
-    callback = TrackingCallback(callback.sender, callback.stage)
+    callback = track(callback.sender, callback.stage)
+    assert callback.progress.trials == (2, 12)
     for trial in trials:
         callback.on_trial_start(1, trials, trial)
     for epoch, trial in sorted((e, n) for n in range(12) for e in range(1, n % 4 + 2)):
@@ -77,10 +87,8 @@ def test_sums_of_epochs_are_those_of_the_trials(tmp_path: Path) -> None:
         if epoch == 4:
             callback.stage.job.folder(trials[trial].config).end("last epoch")
             callback.on_trial_complete(1, trials, trials[trial])
-    ended = [callback._epochs[key] for key in callback._ended if key in callback._epochs]
-    assert len(ended) > 2
-    assert callback._done == sum(callback._epochs.values())
-    assert (callback._ended_epochs, callback._ended_here) == (sum(ended), len(ended))
+    assert callback.progress.trials == (2 + 3, 12)
+    assert callback.progress.epoch_s(name_part("", callback.stage.name, "unet")) == 1.0
 
 
 def make_stack(root: Path, *seeds: int) -> tuple[TrackingCallback, Any]:
@@ -88,7 +96,7 @@ def make_stack(root: Path, *seeds: int) -> tuple[TrackingCallback, Any]:
     callback, _ = make_callback(root, len(seeds))
     stage = Stage("repeat", StageJob("repeat", {}, "p", str(root / "trials")), len(seeds), 4, 60.0)
     configs = [{"model": "unet", "split": "blocks", "seed": seed} for seed in seeds]
-    return TrackingCallback(callback.sender, stage), SimpleNamespace(
+    return track(callback.sender, stage), SimpleNamespace(
         config={"configs": configs}, error_file=None, temporary_state=SimpleNamespace(ray_actor=7)
     )
 
@@ -108,13 +116,13 @@ def test_each_seed_of_a_stack_is_tracked_by_itself(
         result = {"epoch": 2, "val_pr_auc": 0.1, "best_val_pr_auc": 0.1, "seconds": 1.0}
         callback.on_trial_result(1, [trial], trial, result | {"sample_index": 1})
     assert "seed 6: epoch 2/4" in caplog.text
-    assert callback._epochs == {folders[1].path.name: 2}
+    assert callback.progress.trials == (0, 3)
     folders[0].end("error", message="The loss must stay finite.")
     folders[1].end("patience")
     folders[1].write("test", {"n_samples": 4})
     with caplog.at_level("INFO"):
         callback.on_trial_complete(1, [trial], trial)  # the last seed has not ended
-    assert callback._ended == {folder.path.name for folder in folders[:2]}
+    assert callback.progress.trials == (2, 3)
     assert "seed 5 ended: error: The loss must stay finite." in caplog.text
     assert "seed 6 ended: patience." in caplog.text
     assert "seed 7" not in caplog.text
@@ -129,7 +137,7 @@ def test_dead_worker_fails_only_seeds_without_a_result(tmp_path: Path) -> None:
     callback.on_trial_error(1, [trial], trial)
     assert done.read("failure") is None
     assert died.read("failure")["message"] == "The worker process died."
-    assert callback._ended == {done.path.name, died.path.name}
+    assert callback.progress.trials == (2, 2)
 
 
 def test_stack_hangs_when_none_of_its_seeds_ends_an_epoch(

@@ -16,7 +16,7 @@ def test_first_signal_creates_the_marker_and_interrupts_at_the_end(
     before = signal.getsignal(signal.SIGINT)
 
     def work() -> None:
-        with stop_on_interrupt(flag):
+        with stop_on_interrupt([flag]):
             os.kill(os.getpid(), signal.SIGTERM)
             reached.append(flag.exists())
 
@@ -31,7 +31,7 @@ def test_second_signal_interrupts_at_once(tmp_path: Path) -> None:
     reached = []
 
     def work() -> None:
-        with stop_on_interrupt(tmp_path / "stop"):
+        with stop_on_interrupt([tmp_path / "stop"]):
             os.kill(os.getpid(), signal.SIGINT)
             os.kill(os.getpid(), signal.SIGINT)
             reached.append("after")
@@ -44,5 +44,5 @@ def test_second_signal_interrupts_at_once(tmp_path: Path) -> None:
 def test_marker_of_an_earlier_run_is_deleted(tmp_path: Path) -> None:
     flag = tmp_path / "stop"
     flag.touch()
-    with stop_on_interrupt(flag):
+    with stop_on_interrupt([flag]):
         assert not flag.exists()

@@ -7,7 +7,6 @@ from typing import Any
 import optuna
 import pytest
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
-from ray.tune.search import Searcher
 
 from tuning.search.optuna_asha import (
     ReplayingASHA,
@@ -94,12 +93,6 @@ def test_failed_trial_is_ignored_and_not_repeated(stage: Stage) -> None:
     register_trial(stage, FIRST, 1)
     stage.job.folder(FIRST).end("error", message="The loss must stay finite.")
     assert continue_search(stage).suggest("next") != FIRST
-
-
-def test_stopped_campaign_gets_no_suggestion(stage: Stage) -> None:
-    searcher = continue_search(stage)
-    stage.job.stop.touch()
-    assert searcher.suggest("one") == Searcher.FINISHED
 
 
 def trial(stage: Stage, rate: float, number: int) -> Any:

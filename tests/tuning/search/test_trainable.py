@@ -75,10 +75,10 @@ def test_stacked_seed_gives_the_same_trial_as_a_single_one(
 def test_bad_numbers_fail_their_seed_alone(
     config: Config, pack: Pack, tmp_path: Path, reports: Reports, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def make(config: Config) -> torch.nn.Module:
+    def start(config: Config, packs: Path) -> torch.nn.Module:
         return FaultyNet(float("nan")) if config["seed"] == SEEDS[1] else make_model(config)
 
-    monkeypatch.setattr("tuning.train.training.make_model", make)
+    monkeypatch.setattr("tuning.train.training.start_model", start)
     first, failed, last = run_stack(
         config | {"epochs": 1}, make_job(pack, tmp_path), *SEEDS
     ).values()

@@ -11,12 +11,15 @@ from data.pack import Pack
 from tests.support.settings import make_settings
 from tuning.cluster.ray_session import start_ray, stop_ray
 from tuning.cluster.resources import Resources
-from tuning.search.run_stage import _stack, run_repeats, run_search
+from tuning.search.run_queue import run_queue
+from tuning.search.work import SearchWork, Work, repeat_alone
 from tuning.tracking.payloads import CampaignContext, DataRecord
 from tuning.tracking.sender import MLflowSender
+from tuning.trial.entry import list_entries
 from tuning.trial.folder import Config, TrialFolder
 from tuning.trial.search_space import Domain
 from tuning.trial.stage import Stage, StageJob
+from tuning.trial.status import read_score
 
 pytestmark = pytest.mark.slow
 
@@ -44,13 +47,31 @@ def space_of(config: Config, rates: list[float]) -> dict[str, Domain]:
     return {"lr": rates, **arch}
 
 
+def search(
+    space: dict[str, Domain],
+    stage: Stage,
+    sender: MLflowSender,
+    ray: Path,
+    resources: Resources,
+    chosen: list[str],
+) -> None:
+    """Run a search without repeats; add a word to *chosen* when it chooses."""
+    one = SearchWork("unet", stage, space, resources, lambda: chosen.append("chosen"))
+    repeat = replace(stage, name="repeat", trials=0)
+    run_queue([Work("stages", sender, [one], repeat, list, {"unet": resources})], ray)
+
+
 def test_failed_trial_neither_stops_the_study_nor_wins(
     resources: Resources, pack: Pack, config: Config, tmp_path: Path
 ) -> None:
     stage, sender = make_stage(tmp_path, pack, config, "search", 4)
     space = space_of(config, [3e-3, TOO_FAST])
-    found = run_search("unet", space, stage, sender, tmp_path / "ray", resources)
-    assert [winner["lr"] for winner in found] == [3e-3]
+    chosen: list[str] = []
+    search(space, stage, sender, tmp_path / "ray", resources, chosen)
+    scores = {p: read_score(TrialFolder(p)) for p in list_entries(stage)}
+    found = [path for path, score in scores.items() if score is not None]
+    assert [list_entries(stage)[path].config["lr"] for path in found] == [3e-3]
+    assert chosen == ["chosen"]  # once, although a trial failed
     runs = {run.data.params["lr"]: run for run in sender.tracker.find_trials(study="unet")}
     assert len(runs) == 2  # a config drawn twice is one trial
     assert runs["0.003"].data.tags["ended_by"] == "last epoch"
@@ -64,7 +85,8 @@ def test_study_with_failed_trials_only_has_no_winner(
 ) -> None:
     stage, sender = make_stage(tmp_path, pack, config, "search", 2)
     space = space_of(config, [TOO_FAST])
-    assert run_search("unet", space, stage, sender, tmp_path / "ray", resources) == []
+    search(space, stage, sender, tmp_path / "ray", resources, [])
+    assert {read_score(TrialFolder(path)) for path in list_entries(stage)} == {None}
     assert {run.info.status for run in sender.tracker.find_trials()} == {"FAILED"}
 
 
@@ -73,13 +95,13 @@ def test_repeats_measure_test_and_run_to_their_end(
 ) -> None:
     stage, sender = make_stage(tmp_path, pack, config, "repeat", 2)
     configs = [config | {"seed": seed} for seed in (42, 123)]
-    done = run_repeats(configs, stage, sender, tmp_path / "ray", resources)
-    assert sorted(config["seed"] for config in done) == [42, 123]
+    run_queue([repeat_alone(configs, stage, sender, resources)], tmp_path / "ray")
+    assert all(stage.job.folder({"config": one}).read("test") for one in configs)
     for run in sender.tracker.find_trials(stage="repeat"):
         assert run.info.status == "FINISHED"
         assert run.data.metrics["test/n_samples"] == 4
     again, fresh = make_stage(tmp_path, pack, config, "repeat", 2)
-    assert len(run_repeats(configs, again, fresh, tmp_path / "ray", resources)) == 2
+    run_queue([repeat_alone(configs, again, fresh, resources)], tmp_path / "ray")
     assert len(fresh.tracker.find_trials()) == 2
 
 
@@ -114,26 +136,13 @@ def test_stacked_seeds_give_the_same_runs_as_single_ones_after_a_kill(
 ) -> None:
     configs = [config | {"seed": seed, "epochs": 4, "patience": 4} for seed in (42, 123)]
     single, plain = make_stage(tmp_path / "single", pack, config, "repeat", 2)
-    assert run_repeats(configs, single, plain, tmp_path / "single" / "ray", resources) == configs
+    run_queue([repeat_alone(configs, single, plain, resources)], tmp_path / "single" / "ray")
     stage, _ = make_stage(tmp_path / "stacked", pack, config, "repeat", 2)
     killing = Killing(tmp_path / "stacked", plain.context, plain.data)
     stacked = replace(stage, stack=2)
     ray = tmp_path / "stacked" / "ray"
-    assert run_repeats(configs, stacked, killing, ray, resources) == configs
+    run_queue([repeat_alone(configs, stacked, killing, resources)], ray)
     assert Killing.killed
     found, wanted = read_runs(killing), read_runs(plain)
     assert found == wanted
     assert len(wanted) == 2
-
-
-def test_seeds_of_one_config_are_stacked_in_their_order() -> None:
-    one, other = ({"model": model, "arch": {"width": 4}} for model in ("unet", "attention_unet"))
-    configs = [some | {"seed": seed} for seed in (3, 1, 2) for some in (one, other)]
-    found = _stack(configs, 2)
-    assert [[(one["model"], one["seed"]) for one in stack] for stack in found] == [
-        [("unet", 3), ("unet", 1)],
-        [("attention_unet", 3), ("attention_unet", 1)],
-        [("unet", 2)],
-        [("attention_unet", 2)],
-    ]
-    assert _stack(configs, 1) == [[config] for config in configs]

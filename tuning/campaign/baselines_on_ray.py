@@ -1,0 +1,74 @@
+"""Baselines on Ray, beside the trials: each takes the place of a trial, so that no core waits."""
+
+import logging
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import torch
+
+from data.pack import load_pack
+from tuning.baselines.baselines import is_deterministic
+from tuning.campaign.measure_baselines import BaselineWork, list_baseline_work, measure_baselines
+from tuning.campaign.start import CampaignSetup
+from tuning.cluster.local_tasks import LocalTasks
+from tuning.cluster.resources import Resources
+from tuning.trial.folder import TrialFolder
+
+logger = logging.getLogger(__name__)
+
+Fail = Callable[[str, Exception], None]
+WAIT_S = 0.5  # between two looks at the tasks
+
+
+def _measure(work: BaselineWork, pack: Path) -> list[Path]:
+    """Measure a baseline in a worker; return the folders of its runs."""
+    torch.set_num_threads(1)
+    return [folder.path for folder in work.measure(load_pack(pack, check=False))]
+
+
+class BaselineTasks:
+    """The baselines of some campaigns, measured on Ray.
+
+    Where this node has no core for trials, as the head of some clusters, they are measured in this process instead, before
+    anything else.
+    """
+
+    def __init__(self, setups: Sequence[CampaignSetup], resources: Resources, fail: Fail) -> None:
+        """Submit them, those that learn first, because they take longest.
+
+        Args:
+            setups: The campaigns.
+            resources: Of a trial; a baseline takes as many cores, and no GPU.
+            fail: Called with the name of a campaign and the error of one of its baselines.
+        """
+        self._fail = fail
+        self._tasks = LocalTasks[tuple[CampaignSetup, BaselineWork]](resources.cpus)
+        pairs = [(setup, work) for setup in setups for work in list_baseline_work(setup)]
+        if pairs and not self._tasks.fit:
+            for setup in setups:
+                measure_baselines(setup)
+            return
+        for setup, work in sorted(pairs, key=lambda pair: is_deterministic(pair[1].key)):
+            self._tasks.submit((setup, work), _measure, work, setup.pack.path)
+
+    def wait_for_slot(self, slots: int) -> None:
+        """Wait until fewer are left than trials run at once, so that a trial can begin."""
+        while len(self._tasks) >= max(1, slots):
+            self._take(WAIT_S)
+
+    def look(self) -> None:
+        """Send what has been measured since the last call, without waiting."""
+        self._take(0.0)
+
+    def finish(self) -> None:
+        """Wait for the rest."""
+        self.wait_for_slot(1)
+
+    def _take(self, timeout_s: float) -> None:
+        for (setup, work), found in self._tasks.take(timeout_s):
+            if isinstance(found, Exception):
+                self._fail(setup.settings.campaign, found)
+                continue
+            for folder in found:
+                setup.sender.submit(TrialFolder(folder))
+            logger.info("%s: %d runs measured.", work.name, len(found))
