@@ -1,8 +1,10 @@
 """The check of a campaign's networks before anything is trained: each must be exportable, as registration needs it."""
 
+import json
 import logging
 import time
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 
 from models import list_models
@@ -51,7 +53,7 @@ def check_networks(
             else choose_first_arch(model, settings.preset, settings.recipe)
         )
         try:
-            multiple = check_network(model, arch, settings.channels, settings.timesteps)
+            multiple = _check_once(model, json.dumps(arch), settings.channels, settings.timesteps)
         except UnservableError as error:
             refused[model] = str(error)
         else:
@@ -62,6 +64,12 @@ def check_networks(
     for reason in refused.values():
         logger.error("%s Not trained.", reason)
     return refused
+
+
+@cache
+def _check_once(model: str, arch: str, channels: tuple[str, ...], timesteps: int) -> int:
+    """Check a network once in this process: campaigns that run together often have the same."""
+    return check_network(model, json.loads(arch), channels, timesteps)
 
 
 def choose_first_arch(model: str, preset: str, recipe: str = SEARCHED) -> Config:

@@ -33,6 +33,7 @@ def checked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, dict[str, Any]]]
         return 8
 
     monkeypatch.setattr(module, "check_network", check)
+    module._check_once.cache_clear()
     return calls
 
 
@@ -50,6 +51,16 @@ def test_network_that_cannot_be_exported_is_named_and_the_others_go_on(
     status, missing = _summarise_studies(campaign, {("unet", "blocks"): winner}, [winner] * 2)
     assert status == {BAD: "FAILED", "unet": "FINISHED"}
     assert missing == [REASON]
+
+
+def test_campaigns_that_run_together_check_the_same_network_once(
+    tmp_path: Path, checked: list[tuple[str, Any]]
+) -> None:
+    for loss in ("bce_dice", "lovasz"):
+        check_networks(tmp_path, make_settings(models=("unet",), loss=loss))
+    assert len(checked) == 1
+    check_networks(tmp_path, make_settings(models=("unet",), timesteps=3))
+    assert len(checked) == 2
 
 
 def test_a_campaign_with_nothing_else_to_do_ends_at_once(tmp_path: Path) -> None:
