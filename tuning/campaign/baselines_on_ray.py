@@ -52,7 +52,7 @@ class BaselineTasks:
             self._tasks.submit((setup, work), _measure, work, setup.pack.path)
 
     def wait_for_slot(self, slots: int) -> None:
-        """Wait until fewer are left than trials run at once, so that a trial can begin."""
+        """Wait until fewer are left than *slots*, the trials for which there are cores, so that a trial can begin."""
         while len(self._tasks) >= max(1, slots):
             self._take(WAIT_S)
 

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -109,7 +109,7 @@ class Together:
                     one.copy_pack()
             tasks = BaselineTasks([one.setup for one in stages], resources, self._fail)
             works = [one.open(resources) for one in stages if one.models]
-            tasks.wait_for_slot(count_slots([resources]))
+            tasks.wait_for_slot(count_slots([replace(resources, gpus=0.0)]))
             run_queue(works, stages[0].setup.folder / "ray", tasks.look)
             tasks.finish()
             for one in stages:

@@ -11,6 +11,8 @@ from tuning.cluster.ray_session import list_nodes
 
 Tag = TypeVar("Tag")
 
+RETRIES = 1  # of a task whose worker died
+
 
 class LocalTasks(Generic[Tag]):
     """Tasks on this process's node, each with a tag by which its result is known.
@@ -33,10 +35,10 @@ class LocalTasks(Generic[Tag]):
         return bool(sum(cores) >= self._cpus)
 
     def submit(self, tag: Tag, function: Callable[..., Any], *arguments: Any) -> None:
-        """Run a function once, when the cores are free."""
+        """Run a function when the cores are free."""
         here = NodeAffinitySchedulingStrategy(self._node, soft=False)
         task = ray.remote(function).options(
-            num_cpus=self._cpus, scheduling_strategy=here, max_retries=0
+            num_cpus=self._cpus, scheduling_strategy=here, max_retries=RETRIES
         )
         self._running[task.remote(*arguments)] = tag
 
