@@ -32,6 +32,13 @@ def test_a_campaign_keeps_what_it_trains_with_when_it_is_resumed(tmp_path: Path)
     assert resume(tmp_path) == settings
 
 
+def test_a_replay_is_kept_when_a_campaign_is_resumed(tmp_path: Path) -> None:
+    settings = read(tmp_path, "--replay")
+    assert settings.replay
+    assert list_variant(settings) == {"replay": True}
+    assert resume(tmp_path) == settings
+
+
 def test_without_options_training_is_the_usual(tmp_path: Path) -> None:
     settings = read(tmp_path, "")
     assert settings == read(

@@ -52,6 +52,7 @@ CASES: list[tuple[dict[str, Any], str]] = [
     ({"norm": "norm.json"}, r"Unknown norm 'norm\.json'"),
     ({"loss": "lovas"}, r"Unknown loss 'lovas'\. Did you mean 'lovasz'\? .* It stands in it"),
     ({"loss": 1}, "Unknown loss 1"),
+    ({"replay": "yes"}, "replay must be true or false, but got 'yes'"),
     ({"label_noise": "drop"}, "label_noise must be an object, but got 'drop'"),
     ({"label_noise": {"drop": 7}}, r"Label noise drop must be a number from 0 to 0\.95, but got 7"),
     ({"label_noise": {"dorp": 7}}, r"Unknown label noise 'dorp'\. Did you mean 'drop'\?"),

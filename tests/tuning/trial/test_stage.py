@@ -108,6 +108,19 @@ def test_repeat_trial_is_over_once_test_is_measured(tmp_path: Path) -> None:
     assert ended[2] is not None
 
 
+def test_a_repeat_trial_whose_config_asks_for_a_replay_is_not_over_without_it(
+    tmp_path: Path,
+) -> None:
+    trial_folder = TrialFolder(tmp_path)
+    trial_folder.write("config", {"replay": True})
+    trial_folder.end("patience", epoch=3)
+    trial_folder.write("test", {"pr_auc": 0.5})
+    assert not is_finished(trial_folder, "repeat")
+    assert is_finished(trial_folder, "search")
+    trial_folder.write_arrays("replay", days=np.zeros(1))
+    assert is_finished(trial_folder, "repeat")
+
+
 def test_failure_of_the_machine_s_is_told_and_is_not_the_end(tmp_path: Path) -> None:
     trial_folder = TrialFolder(tmp_path)
     mark_failed(trial_folder, "hang", "No epoch.")

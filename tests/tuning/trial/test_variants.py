@@ -1,6 +1,12 @@
 """What a campaign may train with: entries of a config, and the sentence about them."""
 
-from tuning.trial.variants import USUAL, describe_variant, make_variant, pick_data_entries
+from tuning.trial.variants import (
+    USUAL,
+    describe_variant,
+    make_variant,
+    pick_data_entries,
+    pick_measured_entries,
+)
 
 
 def test_the_usual_has_no_entry_so_that_keys_stay() -> None:
@@ -33,3 +39,12 @@ def test_label_noise_is_an_entry_that_baselines_have_too() -> None:
     assert describe_variant(entries) == (
         "loss bce_dice, all train tiles, with label noise drop=0.2 dilate=-1 seed=1"
     )
+
+
+def test_a_replay_is_an_entry_of_every_model_only_where_it_is_wanted() -> None:
+    assert make_variant(replay=False) == {}
+    entries = make_variant(replay=True)
+    assert entries == {"replay": True}
+    assert pick_measured_entries(entries | {"loss": "tversky"}) == entries
+    assert pick_data_entries(entries) == {}
+    assert describe_variant(entries) == describe_variant({})  # it changes nothing that is trained
