@@ -1,0 +1,1 @@
+"""Content of a matrix's page, section by section."""
