@@ -12,9 +12,10 @@ from mlflow.tracking import MlflowClient
 from scipy.special import expit
 
 from data.tiles import TILE_PX
+from tests.support.replays import make_replay
 from tuning.matrix.plan import PLAN_FILE, Axis, Cell, Level, MatrixPlan
 from tuning.metrics.curve import average_precision, choose_threshold
-from tuning.metrics.histogram import BINS, count_stored, edges
+from tuning.metrics.histogram import count_stored, edges
 from tuning.report.missing import EXPECTED_RUNS_TAG
 from tuning.report.reference_layers import REFERENCE_FILE
 from tuning.settings.cell import CELL_TAG, MATRIX_TAG, format_cell
@@ -37,6 +38,7 @@ class Planted:
         base: Lift of the reference by model.
         seed_spread: Standard deviation of the lift between seeds.
         other_tiles: Campaigns that are tested on another area.
+        replayed: Campaigns whose runs replayed the calendar after the event.
     """
 
     plan: MatrixPlan
@@ -48,6 +50,7 @@ class Planted:
     base: Mapping[str, float] = field(default_factory=dict)
     seed_spread: float = 0.03
     other_tiles: Sequence[str] = ()
+    replayed: Sequence[str] = ()
 
 
 def make_axes() -> tuple[Axis, ...]:
@@ -166,7 +169,12 @@ def _log_cell(
             if seed not in lost:
                 moved = lift + planted.seed_spread * own.standard_normal() + shared_effect
                 trial = shared | {"study": key, "seed": str(seed), "mlflow.parentRunId": campaign}
-                _log_run(client, experiment, trial, area, moved, own)
+                folder = _log_run(client, experiment, trial, area, moved, own)
+                if name in planted.replayed:
+                    own_lift = np.clip(moved[:, 0, 0] / 5, 0.05, 0.95)  # (N,)
+                    found = np.array([0.0, 0.5, 0.8, 1.0])[:, None] * own_lift
+                    replay = make_replay((0, 3, 9, 15), found, area.ids)
+                    np.savez_compressed(folder / "replay.npz", **replay.to_arrays())
     client.set_terminated(campaign)
 
 
@@ -200,8 +208,8 @@ def _log_run(
     area: Area,
     lift: np.ndarray,
     rng: np.random.Generator,
-) -> None:
-    """Log a finished repeat run whose logits are normal, higher by *lift* ``(N, 1, 1)`` on landslides."""
+) -> Path:
+    """Log a finished repeat run whose logits are normal, higher by *lift* ``(N, 1, 1)`` on landslides; return its folder."""
     noise = rng.standard_normal(area.mask.shape, np.float32)
     probs = expit(-4.0 + noise + area.mask * (lift + area.hard))
     bins = np.searchsorted(edges(), probs.astype(np.float64), side="right") - 1
@@ -231,5 +239,5 @@ def _log_run(
     folder.mkdir(parents=True, exist_ok=True)
     np.savez_compressed(folder / "test_probs.npz", tile_ids=np.array(area.ids), bins=bins)
     np.save(folder / "val_counts.npy", val)
-    assert val.shape[1] == BINS
     client.set_terminated(run_id)
+    return folder

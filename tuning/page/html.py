@@ -3,8 +3,8 @@
 The file embeds its style and images, runs no script and loads nothing, so it can be mailed, archived, printed,
 and shown by MLflow. The template is ``page.html.j2``, the style ``page.css``. Jinja2 escapes every value.
 
-Text, verdict, captions and notes may contain ``**bold**``, ```code``` and ``[label](http address)``. These marks do
-not nest. Titles, facts and table cells contain text from outside the project and are shown as they are.
+Text, verdict, captions and notes may contain ``**bold**``, ```code``` and ``[label](http address)``, or the address of another
+report beside this one, ``../NAME/report.html``. These marks do not nest. Titles, facts and table cells contain text from outside the project and are shown as they are.
 """
 
 import base64
@@ -24,7 +24,10 @@ from markupsafe import Markup, escape
 MAX_IMAGE_BYTES = 2 * 1024**2  # of one PNG; as base64 a third more
 MISSING = "\N{EN DASH}"
 _PNG = b"\x89PNG\r\n\x1a\n"
-_MARKS = re.compile(r"`([^`]+)`|\*\*(.+?)\*\*|\[([^\]]+)\]\((https?://[^)\s]+)\)")
+_BESIDE = (
+    r"\.\./[A-Za-z0-9_][A-Za-z0-9_.-]*/report\.html"  # another report in the folder of all reports
+)
+_MARKS = re.compile(rf"`([^`]+)`|\*\*(.+?)\*\*|\[([^\]]+)\]\((https?://[^)\s]+|{_BESIDE})\)")
 _IN_NUMBERS = frozenset("0123456789 .,:%+-/()[]±\N{MINUS SIGN}\N{EN DASH}\N{MULTIPLICATION SIGN}")
 _NEUTRAL = (MISSING, "∞", "-∞", "")  # cells that do not decide their column's kind
 _NAME_CHARS = 12  # a longer name may break at its underscores

@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from matplotlib.ticker import MaxNLocator
 
 from tuning.plots import style
 from tuning.plots.trial_figures import title_of
@@ -14,7 +15,7 @@ from tuning.plots.trial_figures import title_of
 ROW_IN = 0.27  # height of a row of a forest plot
 CELL_IN = (0.95, 0.5)  # width and height of a cell of a heat map
 MARGIN_COLOUR = "#e3edf4"
-GAIN, LOSS = "#0072B2", "#D55E00"
+LEAST_SHADE = 0.05  # difference of the darkest colour: noise shall look like noise
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,7 @@ def draw_forest(
     axes.tick_params(axis="y", length=0)
     axes.set(xlabel=f"{xlabel}; shaded: ± {margin:g}", ylim=(bottom, -0.8))
     axes.margins(x=0.06)
+    axes.xaxis.set_major_locator(MaxNLocator(6))
     axes.grid(visible=False, axis="y")
     return figure
 
@@ -154,17 +156,20 @@ def draw_heat_map(
     column = list(levels).index(reference)
     changes = values - values[:, [column]]
     figure, axes = _start_map(names, levels, title, synthetic)
-    limit = float(np.nanmax(np.abs(changes), initial=0.02))
-    shown = axes.imshow(changes, cmap="RdBu", vmin=-limit, vmax=limit, aspect="auto")
+    limit = float(np.nanmax(np.abs(changes), initial=LEAST_SHADE))
+    shown = axes.imshow(changes, cmap="RdBu", vmin=-1.25 * limit, vmax=1.25 * limit, aspect="auto")
     for row, number in np.ndindex(values.shape):
-        dark = abs(changes[row, number]) > 0.6 * limit
+        red, green, blue, _ = shown.cmap(shown.norm(changes[row, number]))
+        dark = 0.299 * red + 0.587 * green + 0.114 * blue < 0.55  # luma of ITU-R BT.601
         _fill_cell(axes, row, number, values, places, column, "white" if dark else style.INK)
     frame = Rectangle((column - 0.5, -0.5), 1, len(names), fill=False, ec=style.INK, lw=1.6)
-    frame.set_clip_on(False)
+    frame.set(clip_on=False, zorder=5)
     axes.add_patch(frame)
     bar = figure.colorbar(shown, ax=axes, location="bottom", shrink=0.5, aspect=30, pad=0.02)
     bar.set_label(f"difference in AP from {reference}", fontsize=8.5)
     bar.ax.tick_params(labelsize=8)
+    bar.locator = MaxNLocator(5)
+    bar.update_ticks()
     return figure
 
 

@@ -12,8 +12,9 @@ from mlflow.tracking import MlflowClient
 
 from tests.support.matrix_runs import Planted, log_matrix, make_axes, make_plan
 from tuning.matrix.cell_models import Cost
+from tuning.matrix.cell_results import COMPLETE, MISSING, PARTIAL
 from tuning.matrix.plan import PLAN_FILE
-from tuning.matrix.results import COMPLETE, MISSING, PARTIAL, find_matrix, read_matrix
+from tuning.matrix.results import find_matrix, read_matrix
 from tuning.statistics.estimate import FIXED
 from tuning.tracking.client import connect, find_runs
 

@@ -381,3 +381,22 @@ def test_a_row_that_is_a_text_is_a_heading_over_the_rows_below(tmp_path: Path) -
     page = Page("t", False, ["v"], [], [Section("s", [table])])
     text = write_page(page, tmp_path / "page.html").read_text()
     assert '<th scope="colgroup" colspan="2">read &lt;alike&gt;</th>' in text
+
+
+@pytest.mark.parametrize(
+    ("address", "linked"),
+    [
+        ("../first-one.2/report.html", True),
+        ("http://127.0.0.1:5000/#/runs", True),
+        ("../../report.html", False),
+        ("../.hidden/report.html", False),
+        ("../a b/report.html", False),
+        ("../first/other.html", False),
+        ("javascript:alert(1)", False),
+        ("file:///etc/passwd", False),
+    ],
+)
+def test_only_web_addresses_and_reports_beside_this_one_are_links(
+    address: str, linked: bool
+) -> None:
+    assert ("<a href=" in str(render_prose(f"See [it]({address})."))) == linked

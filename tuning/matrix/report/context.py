@@ -7,7 +7,9 @@ from pathlib import Path
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from tuning.days.result import DaysResult
 from tuning.matrix.report.curves import AxisCurves, fit_curves
+from tuning.matrix.report.days import estimate_matrix_days
 from tuning.matrix.report.effects import Effect, build_effects
 from tuning.matrix.report.intervals import Interval, measure_intervals
 from tuning.matrix.report.spread import measure_parts
@@ -30,6 +32,7 @@ class MatrixContext:
         drawn: Joint draws of the scores, by the same names.
         curves: Curves along ordered axes.
         parts: Parts of the variance, by title of the network.
+        days: Scores by days after the event; empty if no cell replayed the calendar.
         folder: The report's folder.
         reports: Folder with the reports of the cells' campaigns; None if pages there cannot be linked.
         ui: Address of MLflow's pages.
@@ -41,6 +44,7 @@ class MatrixContext:
     drawn: Mapping[str, np.ndarray]
     curves: tuple[AxisCurves, ...]
     parts: Mapping[str, list[VariancePart]]
+    days: tuple[DaysResult, ...]
     folder: Path
     reports: Path | None
     ui: str
@@ -93,6 +97,7 @@ def make_context(
         drawn,
         tuple(curves),
         measure_parts(results),
+        estimate_matrix_days(results),
         folder,
         reports,
         ui,

@@ -6,9 +6,10 @@ from math import ceil, isinf
 
 import numpy as np
 
+from tuning.matrix.cell_results import CellResult
 from tuning.matrix.plan import Axis
 from tuning.matrix.report.intervals import Interval
-from tuning.matrix.results import CellResult, MatrixResults
+from tuning.matrix.results import MatrixResults
 from tuning.plots.learning import Points
 from tuning.statistics.learning_curve import GAIN, MIN_LEVELS, fit_learning_curve
 

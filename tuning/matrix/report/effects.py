@@ -14,8 +14,9 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from tuning.matrix.cell_models import CellModel
+from tuning.matrix.cell_results import CellResult
 from tuning.matrix.plan import Axis
-from tuning.matrix.results import CellResult, MatrixResults
+from tuning.matrix.results import MatrixResults
 from tuning.statistics.adjust import Method, adjust
 from tuning.statistics.bootstrap import LEVEL
 from tuning.statistics.contrasts import Contrast, Weights, estimate_contrasts

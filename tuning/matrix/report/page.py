@@ -4,6 +4,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from data.tiles.manifest import describe_origin
+from tuning.days.section import build_days_section
+from tuning.matrix.cell_results import MISSING
 from tuning.matrix.plan import Axis
 from tuning.matrix.report.context import MatrixContext
 from tuning.matrix.report.sections.basis import build_basis_section, describe_family
@@ -13,9 +15,10 @@ from tuning.matrix.report.sections.cells import (
     build_provenance_section,
 )
 from tuning.matrix.report.sections.curves import build_curves_section
-from tuning.matrix.report.sections.effects import build_axis_section, build_networks_section
-from tuning.matrix.report.words import describe_axis
-from tuning.matrix.results import MISSING, MatrixResults, describe_cell
+from tuning.matrix.report.sections.effects import build_axis_section
+from tuning.matrix.report.sections.networks import build_networks_section
+from tuning.matrix.report.words import describe_axis_shortly
+from tuning.matrix.results import MatrixResults, describe_cell
 from tuning.page.html import Page, Section
 
 MOST_NAMED = 3  # cells without results that the first sentence names
@@ -30,12 +33,15 @@ def build_page(context: MatrixContext, figures: Mapping[str, Path]) -> Page:
         ("cells", _count_cells(context.results)),
         ("networks", ", ".join(context.networks.values()) or "none"),
         ("seeds", f"{plan.seeds}"),
-        ("reference", _shorten(", ".join(f"{axis.name}={axis.reference}" for axis in plan.axes))),
+        ("axes", _shorten(", ".join(axis.name for axis in order_axes(context)))),
         ("test tiles", " to ".join(map(str, sorted({min(tests), max(tests)})))),
         ("margin", f"± {plan.margin:g} AP"),
     ]
     sections = [build_axis_section(context, axis, figures) for axis in order_axes(context)]
-    more = (build_networks_section(context, figures), build_curves_section(context, figures))
+    if context.days:
+        folder = context.folder / "Figures"
+        sections.append(build_days_section(context.days, folder, context.synthetic))
+    more = (build_networks_section(context), build_curves_section(context, figures))
     sections += [section for section in more if section]
     sections += [
         build_basis_section(context),
@@ -78,7 +84,8 @@ def describe_result(context: MatrixContext) -> Iterator[str]:
         yield partial
     margin = context.results.plan.margin
     for axis in order_axes(context):
-        yield from describe_axis(axis, context.effects, margin)
+        if sentence := describe_axis_shortly(axis, context.effects, margin):
+            yield sentence
     yield describe_family(context)
 
 
@@ -90,7 +97,10 @@ def describe_missing(results: MatrixResults) -> str:
         return ""
     named = ", ".join(describe_cell(results.plan, cell.cell) for cell in broken[:MOST_NAMED])
     more = f" and {len(broken) - MOST_NAMED} more" if len(broken) > MOST_NAMED else ""
-    return (
-        f"This matrix is partial: of {len(results.cells)} cells {len(gone)} have no results and {len(broken) - len(gone)} lack runs "
-        f"({named}{more})."
-    )
+    lacking = len(broken) - len(gone)
+    counts = [
+        f"{len(gone)} {'has' if len(gone) == 1 else 'have'} no results" if gone else "",
+        f"{lacking} {'lacks' if lacking == 1 else 'lack'} runs" if lacking else "",
+    ]
+    text = " and ".join(filter(None, counts))
+    return f"This matrix is partial: of {len(results.cells)} cells {text} ({named}{more})."

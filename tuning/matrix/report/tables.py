@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 
 from tuning.matrix.cell_models import CellModel
+from tuning.matrix.cell_results import CellResult
 from tuning.matrix.report.context import MatrixContext
 from tuning.matrix.report.effects import METHODS, Effect
-from tuning.matrix.results import CellResult, describe_cell
+from tuning.matrix.results import describe_cell
 
 CELLS_FILE, EFFECTS_FILE = "matrix_cells.csv", "matrix_effects.csv"
 

@@ -93,14 +93,15 @@ def describe_effect(effect: Effect, margin: float) -> str:
         word = "lower" if lower else "higher"
         size = f"{abs(one.estimate):.3f} ({ends[0]:z.3f} to {ends[1]:z.3f})"
         return f"the {whose} is {word} by {size}: **{effect.verdict}**"
-    size = f"{_sign(one.estimate)} ({_sign(one.low)} to {_sign(one.high)})"
+    size = f"{format_signed(one.estimate)} ({format_signed(one.low)} to {format_signed(one.high)})"
     if effect.verdict == "equivalent":
         return f"the {whose} changes by {size}: **equivalent** within ± {margin:g}"
     why = f", {effect.note}" if effect.note else ""
     return f"the {whose} changes by {size}: undecided{why}"
 
 
-def _sign(value: float) -> str:
+def format_signed(value: float) -> str:
+    """Format a difference with its sign, such as ``+0.041``."""
     return f"{value:+z.3f}".replace("-", "\N{MINUS SIGN}")
 
 
@@ -141,8 +142,34 @@ def _describe_differing(effects: Sequence[Effect], level: str) -> str:
         return ""
     largest = max(found, key=lambda one: abs(one.contrast.estimate))
     first, _, other = largest.model.partition(" minus ")
-    size = _sign(largest.contrast.estimate)
+    size = format_signed(largest.contrast.estimate)
     return f" Networks differ in it: the effect on {first} minus that on {other} is {size}."
+
+
+def describe_axis_shortly(axis: Axis, effects: Iterable[Effect], margin: float) -> str:
+    """Describe an axis in one sentence: its largest shown effect with the interval, then the other levels by verdict."""
+    own = [one for one in effects if one.axis == axis]
+    shown = [found for level in axis.levels if (found := _pick(own, level))]
+    if not shown:
+        return ""
+    first = max(shown, key=lambda one: (one.decided, abs(one.contrast.estimate)))
+    sentence = f"{describe_level(axis, first.level)}, {describe_effect(first, margin)}"
+    others = _list_verdicts([one for one in shown if one is not first])
+    return (
+        f"{sentence}. Of the other levels of {axis.name}, {others}." if others else f"{sentence}."
+    )
+
+
+def _list_verdicts(effects: Sequence[Effect]) -> str:
+    """List levels by verdict, each with its estimate, such as ``worse: 0.5 (−0.066)``."""
+    clauses = []
+    for verdict in ("better", "worse", "equivalent", "undecided"):
+        if levels := [one for one in effects if one.verdict == verdict]:
+            listed = ", ".join(
+                f"{one.level} ({format_signed(one.contrast.estimate)})" for one in levels
+            )
+            clauses.append(f"{verdict}: {listed}")
+    return "; ".join(clauses)
 
 
 def _summarise(axis: Axis, effects: Sequence[Effect], margin: float) -> list[str]:
@@ -153,12 +180,6 @@ def _summarise(axis: Axis, effects: Sequence[Effect], margin: float) -> list[str
     sentences = [
         f"{describe_level(axis, one.level)}, {describe_effect(one, margin)}." for one in decided[:1]
     ]
-    clauses = []
-    for verdict in ("better", "worse", "equivalent", "undecided"):
-        levels = [one for one in effects if one.verdict == verdict]
-        if levels:
-            listed = ", ".join(f"{one.level} ({_sign(one.contrast.estimate)})" for one in levels)
-            clauses.append(f"{verdict}: {listed}")
     whose = "mean AP of the networks" if effects[0].kind == "mean" else f"AP of {effects[0].model}"
     against = f"against {axis.reference}, by the {whose}"
-    return [*sentences, f"Levels of {axis.name} {against}: {'; '.join(clauses)}."]
+    return [*sentences, f"Levels of {axis.name} {against}: {_list_verdicts(effects)}."]

@@ -5,6 +5,10 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+import pandas as pd
+
+from tuning.days.section import CSV as DAYS_FILE
+from tuning.days.section import list_days_rows
 from tuning.matrix.report.context import MatrixContext, make_context
 from tuning.matrix.report.figures import draw_figures
 from tuning.matrix.report.page import build_page, describe_result
@@ -79,4 +83,6 @@ def _write_files(context: MatrixContext) -> None:
     folder, margin = context.folder, context.results.plan.margin
     make_cells_table(context).to_csv(folder / CELLS_FILE, index=False)
     make_effects_table(context.effects, margin).to_csv(folder / EFFECTS_FILE, index=False)
+    if context.days:
+        pd.DataFrame(list_days_rows(context.days)).to_csv(folder / DAYS_FILE, index=False)
     write_page(build_page(context, draw_figures(context)), folder / PAGE)

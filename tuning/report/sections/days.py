@@ -36,9 +36,25 @@ def read_days(
     Raises:
         ValueError: If a file is not what a campaign logs, or of other tiles than its run's scores.
     """
-    models = [_read_model(client, model, layers.tile_ids) for model in ranking.models]
-    replayed = [model for model in models if model is not None]
+    replayed = read_replays(client, ranking.models, layers.tile_ids)
     return tuple(estimate_days(replayed, ranking.units)) if replayed else ()
+
+
+def read_replays(
+    client: MlflowClient, models: Sequence[ModelResult], known: Collection[str]
+) -> tuple[ReplayedModel, ...]:
+    """Read and reduce the replays of models, one run after the other; models with a run that has none are left out.
+
+    Args:
+        client: MLflow client.
+        models: Models of one campaign.
+        known: Ids of its test tiles.
+
+    Raises:
+        ValueError: If a file is not what a campaign logs, or of other tiles than its run's scores.
+    """
+    found = (_read_model(client, model, known) for model in models)
+    return tuple(model for model in found if model is not None)
 
 
 def _has_replay(client: MlflowClient, run: Run) -> bool:

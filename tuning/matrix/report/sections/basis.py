@@ -1,23 +1,30 @@
 """The section on what the verdicts rest on: the families of tests, power, and parts of the variance."""
 
 from collections.abc import Sequence
-from math import ceil, isfinite, isnan
+from math import isnan
 from typing import Any
 
 from tuning.matrix.report.context import MatrixContext
-from tuning.matrix.report.effects import Effect
+from tuning.matrix.report.tables import EFFECTS_FILE
 from tuning.page.html import Block, Section, Table, Text
-from tuning.report.sections.verdict import MOST_NEEDED
 
 WHY = (
     "Effects on the same test tiles are paired by spatial blocks, because neighbouring tiles share weather, terrain and labelling. Seeds of two cells "
     "have nothing in common, so they are not paired; their variance is pooled over all cells of an architecture. Intervals are "
     "Student's, with degrees of freedom that match the estimated variance."
 )
+POWER_COLUMNS = (
+    "axis",
+    "mean of networks",
+    "one network",
+    "one baseline",
+    "effective blocks",
+    "fewest seeds",
+)
 POWER_NOTE = (
-    "**80 % power**: the true effect that would be found with it, beside all other tests of the family (Bonferroni). "
-    "**Effective blocks**: on how many equal blocks the effect's variance would be as large. **Needed**: seeds or blocks that would show the observed effect, the "
-    "other number unchanged; ∞: no number would."
+    "The true effect in AP that would be found with 80 % power beside all other tests of its family (Bonferroni): range over levels "
+    "and models. **Effective blocks**: on how many equal blocks an effect's variance would be as large. "
+    f"`{EFFECTS_FILE}` has each effect, and the seeds or blocks that would show the observed one."
 )
 PARTS_NOTE = (
     "Standard deviation of AP that each source alone would cause for one training on one test area. Errors of paired effects are smaller: "
@@ -49,19 +56,9 @@ def describe_family(context: MatrixContext) -> str:
 def build_basis_section(context: MatrixContext) -> Section:
     """Build the section on families, power and variance."""
     blocks: list[Block] = [Text(describe_family(context)), Text(WHY)]
-    if rows := make_power_rows(context.effects):
-        columns = [
-            "axis",
-            "effect on",
-            "80 % power",
-            "error",
-            "effective blocks",
-            "seeds needed",
-            "blocks needed",
-        ]
-        blocks.append(
-            Table(columns, rows, "What the effects can show: the median over levels", POWER_NOTE)
-        )
+    if rows := make_power_rows(context):
+        caption = "The smallest effects that can be shown"
+        blocks.append(Table(POWER_COLUMNS, rows, caption, POWER_NOTE))
     blocks.append(
         Table(
             ["source", *context.parts, "how it was measured"],
@@ -73,31 +70,32 @@ def build_basis_section(context: MatrixContext) -> Section:
     return Section("What the verdicts rest on", blocks)
 
 
-def make_power_rows(effects: Sequence[Effect]) -> list[list[Any]]:
-    """Return per axis and model the effect of the level with the median error."""
+def make_power_rows(context: MatrixContext) -> list[list[Any]]:
+    """Return a row per axis: smallest effects that can be shown, of what they rest on."""
     rows = []
-    groups: dict[tuple[str, str], list[Effect]] = {}
-    for one in effects:
-        if one.family and one.kind != "interaction":
-            groups.setdefault((one.axis.name, one.model), []).append(one)
-    for (axis, model), own in groups.items():
-        own.sort(key=lambda one: one.contrast.error)
-        middle = own[len(own) // 2]
-        needs = [_format_need(value, middle) for value in (middle.needs.seeds, middle.needs.blocks)]
-        rows.append(
-            [
-                *(axis, model, middle.needs.detectable, middle.contrast.error),
-                f"{middle.contrast.effective_blocks:.1f} of {middle.contrast.blocks}",
-                *needs,
-            ]
+    for axis in context.results.plan.axes:
+        own = [one for one in context.effects if one.axis == axis and one.kind != "interaction"]
+        own = [one for one in own if one.family]
+        if not own:
+            continue
+        means = [one for one in own if one.kind == "mean"]
+        networks, baselines = (
+            [one for one in own if one.key in keys]
+            for keys in (context.networks, context.baselines)
         )
+        found = [[one.needs.detectable for one in some] for some in (means, networks, baselines)]
+        least = min(own, key=lambda one: one.contrast.effective_blocks).contrast
+        rests = f"{least.effective_blocks:.1f} of {least.blocks}"
+        seeds = min(one.contrast.seeds for one in networks or own)
+        rows.append([axis.name, *map(_format_range, found), rests, seeds])
     return rows
 
 
-def _format_need(number: float, effect: Effect) -> str:
-    if effect.verdict != "undecided":
-        return ""
-    return "∞" if not isfinite(number) or number >= MOST_NEEDED else f"{ceil(number):,}"
+def _format_range(values: Sequence[float]) -> str | None:
+    if not values:
+        return None
+    low, high = f"{min(values):.3f}", f"{max(values):.3f}"
+    return low if low == high else f"{low} to {high}"
 
 
 def make_part_rows(context: MatrixContext) -> list[list[Any]]:

@@ -3,9 +3,11 @@
 from typing import Any
 
 from tuning.matrix.cell_models import NO_COST, Cost
+from tuning.matrix.cell_results import COMPLETE, CellResult
+from tuning.matrix.plan import Axis
 from tuning.matrix.report.context import MatrixContext
 from tuning.matrix.report.tables import CELLS_FILE
-from tuning.matrix.results import COMPLETE, CellResult, describe_cell
+from tuning.matrix.results import describe_cell
 from tuning.page.html import MISSING, Block, Section, Table, Text
 from tuning.report.context import format_spread
 from tuning.report.terminal import report_folder
@@ -25,10 +27,10 @@ def build_cells_section(context: MatrixContext) -> Section:
     left = [f"{more} more models" if more else "", _count_left(results.cells)]
     note = f"`{CELLS_FILE}` has a row per cell and model"
     if text := " and ".join(filter(None, left)):
-        note += f", with {text}"
+        note += f" ({text})"
     caption = "Test AP: mean ± standard deviation over seeds"
     blocks: list[Block] = [
-        Table(["cell", *shown.values(), "status"], rows, caption, f"{note}, F1, IoU and cost.")
+        Table(["cell", *shown.values()], rows, caption, f"{note}, with F1, IoU and cost.")
     ]
     if broken := [cell for cell in results.cells if cell.problem]:
         lines = [[describe_cell(results.plan, one.cell), one.status, one.problem] for one in broken]
@@ -51,7 +53,7 @@ def _make_score_row(context: MatrixContext, cell: CellResult, titles: dict[str, 
         MISSING if one is None else format_spread({"ap_mean": one.mean, "ap_std": one.std}, "ap")
         for one in models
     ]
-    return [describe_cell(context.results.plan, cell.cell), *scores, cell.status]
+    return [describe_cell(context.results.plan, cell.cell), *scores]
 
 
 def build_cost_section(context: MatrixContext) -> Section:
@@ -98,7 +100,7 @@ def build_provenance_section(context: MatrixContext) -> Section:
     facts = [
         ["matrix", plan.name],
         ["MLflow run", results.run.info.run_id],
-        ["axes", "; ".join(_describe_axis_levels(axis) for axis in plan.axes)],
+        *([f"axis {axis.name}", _list_levels(axis)] for axis in plan.axes),
         ["primary axis", plan.primary],
         ["search", plan.search],
         ["seeds", str(plan.seeds)],
@@ -113,9 +115,9 @@ def build_provenance_section(context: MatrixContext) -> Section:
     )
 
 
-def _describe_axis_levels(axis: Any) -> str:
+def _list_levels(axis: Axis) -> str:
     levels = ", ".join(level.text for level in axis.levels)
-    return f"{axis.name}: {levels} (reference {axis.reference})"
+    return f"{levels} (reference {axis.reference})"
 
 
 def _find_shared(context: MatrixContext, name: str) -> str:

@@ -8,11 +8,11 @@ from tuning.matrix.report.curves import describe_more
 from tuning.page.html import Block, Image, Section, Text
 
 ABOUT = (
-    "A curve a \N{MINUS SIGN} b · n^\N{MINUS SIGN}c with a plateau of at most 1 is fitted to the levels' scores by least squares. Its 95 % band is over joint draws of "
+    "A curve a \N{MINUS SIGN} b · n⁻ᶜ with a plateau of at most 1 is fitted to the levels' scores by least squares. Its 95 % band is over joint draws of "
     "the levels' scores: what their blocks share moves all levels together. Beyond the largest amount (dotted) it "
     "assumes that the curve goes on as it began."
 )
-CAPTION = "Test AP over {unit}: mean over seeds with its 95 % interval, and the fitted curve with its band."
+CAPTION = "Test AP over {unit}: mean over seeds with its 95 % interval{more}."
 
 
 def build_curves_section(context: MatrixContext, figures: Mapping[str, Path]) -> Section | None:
@@ -25,6 +25,8 @@ def build_curves_section(context: MatrixContext, figures: Mapping[str, Path]) ->
     for one in context.curves:
         told = [describe_more(title, points, one.unit) for title, points in one.models.items()]
         blocks += [Text(sentence) for sentence in (*one.notes, *told) if sentence]
+        fitted = any(points.curve for points in one.models.values())
+        more = ", and the fitted curve with its band" if fitted else ""
         if figure := figures.get(f"curve_{one.axis.name}"):
-            blocks.append(Image(figure, CAPTION.format(unit=one.unit)))
+            blocks.append(Image(figure, CAPTION.format(unit=one.unit, more=more)))
     return Section("Score over amount", blocks)
