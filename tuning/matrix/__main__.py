@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 
 @command
 def main(argv: list[str] | None = None) -> int:
-    """Run or resume a matrix, or print its plan.
+    """Run, resume or report a matrix, or print its plan.
 
     Returns:
         0 if every cell is done, 1 if something failed or is missing, 2 for a bad argument, 130 if the user interrupted.
@@ -38,6 +38,8 @@ def main(argv: list[str] | None = None) -> int:
     if given.action == "dry-run":
         return _print_plan(given)
     writes_to(given.root)
+    if given.action == "report":
+        return _report(given.root, given.named)
     return _resume(given) if given.action == "resume" else _start(given)
 
 
@@ -114,11 +116,33 @@ def _run(root: Path, plan: "MatrixPlan", cells: "Sequence[Settings]") -> int:
         print("\nInterrupted.", file=sys.stderr)
         _print_resume_command(root, plan.name)
         return 130
-    for sentence in outcome.missing:
-        print(f"error: {sentence}", file=sys.stderr)
-    if outcome.missing:
+    code = _report(root, plan.name, known=outcome.missing)
+    if outcome.missing or code:
         _print_resume_command(root, plan.name)
-    return 1 if outcome.missing else 0
+    return code
+
+
+def _report(root: Path, name: str | None, known: Sequence[str] = ()) -> int:
+    """Write and print the report of a matrix, then what is missing; return the exit code.
+
+    Args:
+        root: Output folder.
+        name: Name of the matrix; the latest if None.
+        known: What this command found to be missing; what the tracker lacks if empty.
+    """
+    from tuning.matrix.report.write_report import write_matrix_report
+    from tuning.matrix.terminal import format_report
+
+    missing, code = tuple(known), 0
+    try:
+        report = write_matrix_report(root, name)
+        print(format_report(root, report))
+        missing = missing or report.missing
+    except Exception as error:  # noqa: BLE001 - reported
+        code = report_error(error)
+    for sentence in missing:
+        print(f"error: {sentence}", file=sys.stderr)
+    return 1 if missing else code
 
 
 def _print_resume_command(root: Path, name: str) -> None:

@@ -72,6 +72,11 @@ def test_an_axis_of_the_user_replaces_that_of_a_study() -> None:
         ([*CHANNELS, "--cross", "unet", "--model", "utae"], r"Models must be given once"),
         ([*CHANNELS, "--dry-run", "--resume"], r"--dry-run and --resume cannot be combined"),
         (["--resume", "one", "--seeds", "3"], r"but also got --seeds\. Leave them out"),
+        (
+            ["--report", "--seeds", "3"],
+            r"--report writes the report .* but also got --seeds\. Leave",
+        ),
+        (["--report", "--resume"], r"--resume and --report cannot be combined"),
         (["ablation", "--resume"], r"but also got ablation\. Leave them out"),
         (
             ["a.yaml", "--file", "b.yaml"],

@@ -97,11 +97,18 @@ def _add_matrix(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="continue a matrix with its own plan (default: the latest matrix)",
     )
+    add(
+        "--report",
+        nargs="?",
+        const=None,
+        metavar="NAME",
+        help="only write the report of a matrix from MLflow (default: the latest matrix)",
+    )
 
 
 def list_options(parser: argparse.ArgumentParser) -> dict[str, argparse.Action]:
     """Return the parser's options by their long names without dashes; not those that a file cannot hold."""
-    beside = {"help", "file", "resume", "dry-run"}
+    beside = {"help", "file", "resume", "report", "dry-run"}
     names = {
         name.removeprefix("--"): action
         for action in parser._actions

@@ -12,7 +12,10 @@ from tuning.matrix.command.matrix_file import read_matrix_file
 from tuning.matrix.command.studies import STUDIES, Study
 from tuning.settings.arguments import ROOT
 
-_WITH_RESUME = {"address", "stack_seeds"}
+_ALONE: dict[str, tuple[str, set[str]]] = {
+    "resume": ("continues a matrix with its own plan", {"address", "stack_seeds"}),
+    "report": ("writes the report of a matrix from MLflow", set()),
+}
 OWN = ("vary", "reference", "primary", "search", "budget", "name")  # options of the matrix itself
 
 
@@ -47,8 +50,8 @@ class Command:
 
     Attributes:
         root: Output folder.
-        action: ``run``, ``dry-run`` or ``resume``.
-        named: Name of the matrix to resume; None for the latest.
+        action: ``run``, ``dry-run``, ``resume`` or ``report``.
+        named: Name of the matrix to resume or report; None for the latest.
         options: All other options that the user gave, by name.
         study: Name of the study; empty for none.
     """
@@ -77,15 +80,15 @@ def parse_command(argv: Sequence[str] | None) -> Command:
         _check_study(study)
         options = {**of_file, **options, **_join_levels(of_file, options)}
     root = options.pop("root", ROOT)
-    chosen = [name for name in ("dry_run", "resume") if name in options]
+    chosen = [name for name in ("dry_run", "resume", "report") if name in options]
     if len(chosen) > 1:
         raise ValueError(
             f"--{' and --'.join(chosen)} cannot be combined. Choose one of them.".replace("_", "-")
         )
     action = chosen[0].replace("_", "-") if chosen else "run"
     named = options.pop(chosen[0]) if chosen else None
-    if action == "resume":
-        _check_alone(options, study)
+    if action in _ALONE:
+        _check_alone(action, options, study)
         return Command(root, action, named, options)
     return Command(root, action, None, options, study)
 
@@ -121,13 +124,12 @@ def _join_levels(of_file: Mapping[str, Any], options: Mapping[str, Any]) -> dict
     return joined
 
 
-def _check_alone(options: Mapping[str, Any], study: str) -> None:
-    extra = [f"--{name.replace('_', '-')}" for name in sorted({*options} - _WITH_RESUME)]
+def _check_alone(action: str, options: Mapping[str, Any], study: str) -> None:
+    goes, allowed = _ALONE[action]
+    extra = [f"--{name.replace('_', '-')}" for name in sorted({*options} - allowed)]
     extra += [study] if study else []
     if extra:
-        raise ValueError(
-            f"--resume continues a matrix with its own plan, but also got {', '.join(extra)}. Leave them out."
-        )
+        raise ValueError(f"--{action} {goes}, but also got {', '.join(extra)}. Leave them out.")
 
 
 def make_request(options: Mapping[str, Any], study: str, preset: str) -> Request:
