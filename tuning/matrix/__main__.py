@@ -71,7 +71,7 @@ def _start(given: Command) -> int:
         planned = replace(planned, cells=cells)
         budgeted = budget_matrix(planned, given.root, given.root)
         save_matrix(given.root, budgeted.plan, budgeted.settings)
-    for line in budgeted.text.splitlines():
+    for line in filter(None, budgeted.text.splitlines()):
         logger.info("%s", line)
     return _run(given.root, budgeted.plan, budgeted.settings)
 
