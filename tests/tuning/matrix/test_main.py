@@ -13,6 +13,7 @@ from tuning.campaign.finish import CampaignOutcome
 from tuning.campaign.together import Member
 from tuning.matrix import run_matrix as module
 from tuning.matrix.__main__ import main
+from tuning.matrix.report.write_report import MatrixReport
 from tuning.matrix.saved_matrices import MATRICES, list_matrices, load_matrix
 from tuning.settings.saved_campaigns import campaign_folder
 
@@ -45,6 +46,40 @@ def packed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         "tuning.matrix.planning.check_cells.settle_cells", lambda root, cells: tuple(cells)
     )
+
+
+@pytest.fixture(autouse=True)
+def reports(monkeypatch: pytest.MonkeyPatch) -> list[MatrixReport | Exception]:
+    """What the reports say, the last one first; these campaigns have no runs that could be reported."""
+    made: list[MatrixReport | Exception] = [MatrixReport(Path("reports"), ("VV is enough.",), ())]
+
+    def write(root: Path, name: str | None) -> MatrixReport:
+        if isinstance(made[-1], Exception):
+            raise made[-1]
+        return made[-1]
+
+    monkeypatch.setattr("tuning.matrix.report.write_report.write_matrix_report", write)
+    monkeypatch.setattr(
+        "tuning.matrix.terminal.format_report", lambda root, report: "\n".join(report.sentences)
+    )
+    return made
+
+
+def test_a_report_is_printed_and_what_it_misses_is_an_error(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    reports: list[MatrixReport | Exception],
+    ends: dict[str, CampaignOutcome | str | BaseException],
+) -> None:
+    assert main([*TINY, "--root", str(tmp_path)]) == 0
+    assert "VV is enough." in capsys.readouterr().out
+    reports.append(MatrixReport(tmp_path, (), ("The cell channels=VV lacks 1 run.",)))
+    assert main(["--report", "tiny", "--root", str(tmp_path)]) == 1
+    assert "error: The cell channels=VV lacks 1 run." in capsys.readouterr().err
+    reports.append(ValueError("There is no matrix."))
+    assert main(["--report", "--root", str(tmp_path)]) == 1
+    assert "error: There is no matrix." in capsys.readouterr().err
+    assert main(["--resume", "--root", str(tmp_path)]) == 1  # all cells are done, but not reported
 
 
 def test_help_imports_no_heavy_library() -> None:

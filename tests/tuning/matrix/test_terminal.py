@@ -20,5 +20,5 @@ def test_each_cell_and_model_has_a_line_and_what_is_missing_is_named() -> None:
         ["channels=VV", "LogRatioVV", "0.500", "1"],
         ["channels=VH", "VanillaUNet", "missing"],
     ]
-    assert head.split() == "cell model test AP 95 % interval seeds".split()
+    assert head.split() == ["cell", "model", "test", "AP", "95", "%", "interval", "seeds"]
     assert max(map(len, lines)) < 100
