@@ -78,7 +78,7 @@ def test_a_report_is_printed_and_what_it_misses_is_an_error(
     assert "error: The cell channels=VV lacks 1 run." in capsys.readouterr().err
     reports.append(ValueError("There is no matrix."))
     assert main(["--report", "--root", str(tmp_path)]) == 1
-    assert "error: There is no matrix." in capsys.readouterr().err
+    assert "There is no matrix." in capsys.readouterr().err
     assert main(["--resume", "--root", str(tmp_path)]) == 1  # all cells are done, but not reported
 
 
