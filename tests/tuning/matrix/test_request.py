@@ -69,6 +69,7 @@ def test_an_axis_of_the_user_replaces_that_of_a_study() -> None:
         ([*CHANNELS, "--primary", "loss"], r"Unknown axis of this matrix 'loss'"),
         ([*CHANNELS, "--reference", "loss=x"], r"Unknown axis of this matrix 'loss'"),
         ([*CHANNELS, "--budget", "0"], r"--budget must be more than 0 hours, but got 0"),
+        ([*CHANNELS, "--cross", ","], r"--cross must name a model, but got none"),
         ([*CHANNELS, "--cross", "unet", "--model", "utae"], r"Models must be given once"),
         ([*CHANNELS, "--dry-run", "--resume"], r"--dry-run and --resume cannot be combined"),
         (["--resume", "one", "--seeds", "3"], r"but also got --seeds\. Leave them out"),

@@ -150,6 +150,8 @@ def make_request(options: Mapping[str, Any], study: str, preset: str) -> Request
         )
     if "cross" in given:
         given["model"] = [name.strip() for name in given.pop("cross").split(",") if name.strip()]
+        if not given["model"]:
+            raise ValueError("--cross must name a model, but got none. Write it such as unet,utae.")
     given["preset"] = preset
     if study:
         given = _add_study(given, STUDIES[study], preset)
