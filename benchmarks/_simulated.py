@@ -70,8 +70,9 @@ def simulate(
     length: int = 1,
     tile_spread: float = 0.15,
     seed_spread: float = 0.08,
+    names: Sequence[str] = "abcdefgh",
 ) -> dict[str, np.ndarray]:
-    """Simulate architectures named a, b, c, ...: histograms of their test tiles.
+    """Simulate architectures: histograms of their test tiles.
 
     Args:
         rng: The only source of randomness.
@@ -81,6 +82,7 @@ def simulate(
         length: Tiles over which the effects of architecture x tile are correlated.
         tile_spread: Standard deviation of these effects, and of those of seed x tile, in logits.
         seed_spread: Standard deviation of what a seed shifts on all tiles.
+        names: Their names, as many as *gains* or more.
 
     Returns:
         By name ``(seeds, N, 2 * BINS)``, as :func:`tuning.metrics.tile_sums.pooled_ap` takes them.
@@ -89,7 +91,7 @@ def simulate(
     hard = 0.5 * draw_field(layout, 2, rng)  # for all architectures
     bright = BRIGHT + 0.3 * rng.standard_normal(tiles)
     models = {}
-    for name, gain in zip("abcdefgh", gains, strict=False):
+    for name, gain in zip(names, gains, strict=False):
         lift = CONTRAST + gain + hard + tile_spread * draw_field(layout, length, rng)
         shift = seed_spread * rng.standard_normal((seeds, 1))
         found = bright + lift + shift + tile_spread * rng.standard_normal((seeds, tiles))
