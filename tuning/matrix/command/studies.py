@@ -20,13 +20,31 @@ class Study:
     options: Mapping[str, Mapping[str, Any]]
 
 
-# What two cores can train in minutes; the paper length takes the published study's networks and the strongest baselines.
-_SMOKE: dict[str, Any] = {"model": ["unet", "log_ratio_vv"], "trials": 1, "baseline_trials": 1}
-_QUICK: dict[str, Any] = {"model": ["unet", "log_ratio_vv"], "trials": 2, "baseline_trials": 2}
-_PAPER: dict[str, Any] = {"model": ["unet", "utae", "log_ratio_vv", "gradient_boosting_windows"]}
+_LEARNING = "gradient_boosting_windows"  # the strongest baseline that learns
 
 
-_OPTIONS = {"smoke": _SMOKE, "quick": _QUICK, "paper": _PAPER}
+def _options(*more: str, **others: Any) -> dict[str, dict[str, Any]]:
+    """Return the common options by length: what two cores can train in minutes, and what the published study compares.
+
+    Args:
+        *more: Baselines, beside those of every study.
+        **others: Further options.
+    """
+    models = {
+        "smoke": ["unet", "log_ratio_vv"],
+        "quick": ["unet", "unet_ltae", "log_ratio_vv", *more],
+        "paper": ["unet", "utae", "log_ratio_vv", _LEARNING, *more],
+    }
+    trials = {"smoke": 1, "quick": 2}
+    return {
+        length: {"model": list(dict.fromkeys(names)), **others}
+        | (
+            {"trials": trials[length], "baseline_trials": trials[length]}
+            if length in trials
+            else {}
+        )
+        for length, names in models.items()
+    }
 
 
 STUDIES: dict[str, Study] = {
@@ -40,7 +58,7 @@ STUDIES: dict[str, Study] = {
                 "norm=train,published",
             ),
         },
-        _OPTIONS,
+        _options(),
     ),
     "rapid": Study(
         "how good the map is after one acquisition of each orbit and track after the event, two, three",
@@ -49,7 +67,7 @@ STUDIES: dict[str, Study] = {
             "quick": ("window=pre:all/post:1..4",),
             "paper": ("window=pre:all/post:1..7",),
         },
-        {length: {**options, "replay": True} for length, options in _OPTIONS.items()},
+        _options("dist_s1", _LEARNING, replay=True),
     ),
     "labels": Study(
         "how many labelled tiles are needed, and how wrong labels may be",
@@ -58,7 +76,7 @@ STUDIES: dict[str, Study] = {
             "quick": ("train=0.1,0.25,0.5,1", "label_noise=0,0.1,0.3"),
             "paper": ("train=0.05,0.1,0.25,0.5,1", "label_noise=0,0.05,0.1,0.2,0.4"),
         },
-        _OPTIONS,
+        _options(_LEARNING),
     ),
     "transfer": Study(
         "how well a network maps an event that it has not seen, and how many of its labels help",
@@ -67,6 +85,6 @@ STUDIES: dict[str, Study] = {
             "quick": ("shots=0,1,5,20", "transfer=pairs"),
             "paper": ("shots=0,1,5,20", "transfer=pairs"),
         },
-        _OPTIONS,
+        _options(),
     ),
 }
