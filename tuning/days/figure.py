@@ -82,12 +82,8 @@ def draw_days_details(results: Sequence[DaysResult], title: str, synthetic: bool
         axes.grid(alpha=0.25)
         axes.spines[["top", "right"]].set_visible(False)
         axes.tick_params(labelsize=8)
-        top = (
-            1.0
-            if name
-            else 1.15 * max(float(max(one.mapped_km2.max(), one.labelled_km2)) for one in results)
-        )
-        axes.set_ylim(0, top or 1.0)
+        areas = [max(float(one.mapped_km2.max()), one.labelled_km2) for one in results]
+        axes.set_ylim(0, 1.03 if name else 1.15 * max(areas) or 1.0)
         if place >= 3:
             axes.set_xlabel("days after the event", fontsize=9)
     _mark_labelled(panels[1, 2], results)

@@ -80,12 +80,9 @@ def build_days_section(
 def describe_days(results: Sequence[DaysResult]) -> Iterator[str]:
     """Yield sentences: the days of the first acquisitions, and when each model reaches most of its plateau, networks first."""
     arrivals = list_arrivals(results)
-    firsts = [
-        f"{name_modality(name)} on day {days[0]:g}"
-        for name, (days, _) in arrivals.items()
-        if days.size
-    ]
-    if firsts:
+    some = [(days[0], name_modality(name)) for name, (days, _) in arrivals.items() if days.size]
+    if some:
+        firsts = [f"{name} on day {day:g}" for day, name in sorted(some)]
         yield f"The first acquisitions after the event are {' and '.join(firsts)}."
     for one in pick_shown(results, baselines=2)[:MOST_SENTENCES]:
         yield one.describe()
@@ -155,7 +152,7 @@ def _make_plateau_table(results: Sequence[DaysResult]) -> Table:
         ],
         rows,
         "With the first acquisition after the event, and with all",
-        f"The first acquisition is of one orbit alone. Labelled: {' or '.join(areas)} km². Interval of the days: multiplier bootstrap "
+        f"**First**: with the first acquisition after the event, of whichever orbit. Labelled: {' or '.join(areas)} km². Interval of the days: multiplier bootstrap "
         "of the whole curve over blocks and seeds.",
     )
 
