@@ -33,7 +33,7 @@ def _options(*more: str, **others: Any) -> dict[str, dict[str, Any]]:
     models = {
         "smoke": ["unet", "log_ratio_vv"],
         "quick": ["unet", "unet_ltae", "log_ratio_vv", *more],
-        "paper": ["unet", "utae", "log_ratio_vv", _LEARNING, *more],
+        "paper": ["unet", "utae", "log_ratio_vv", *more, _LEARNING],
     }
     trials = {"smoke": 1, "quick": 2}
     return {
@@ -67,7 +67,7 @@ STUDIES: dict[str, Study] = {
             "quick": ("window=pre:all/post:1..4",),
             "paper": ("window=pre:all/post:1..7",),
         },
-        _options("dist_s1", _LEARNING, replay=True),
+        _options("dist_s1", replay=True),
     ),
     "labels": Study(
         "how many labelled tiles are needed, and how wrong labels may be",
