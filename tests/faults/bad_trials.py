@@ -104,7 +104,7 @@ def run_bad_networks(root: Path) -> tuple[str, list[str]]:
             faults.append(f"{name}: {found}")
         if f"Every search trial of {name} failed." not in command.read_log():
             faults.append(f"{name} is not reported as failed")
-    if "search-greedy: 1 out of memory; once more with Resources(cpus=2" not in command.read_log():
+    if "/search-greedy: 1 out of memory; once more with Resources(cpus=2" not in command.read_log():
         faults.append("the trials that ran out of memory were not retried")
     if "is retried" in command.read_log():
         faults.append("a trial with its own error was retried")

@@ -47,10 +47,12 @@ def run_queue(works: Sequence[Work], ray_folder: Path, watch: Watch | None = Non
     needs = {one for work in works for _, one in work.list_needs().values()}
     can_enlarge = any(one.enlarge(nodes) is not None for one in needs)
     _run_once(works, ray_folder, watch, last=not can_enlarge)
-    failed = sum(work.count_memory_failures() for work in works)
+    failed = {key: count for work in works for key, count in work.count_memory_failures().items()}
     if failed and can_enlarge:
         larger = [work.enlarge(lambda one: one.enlarge(nodes)) for work in works]
-        logger.warning("%d trials ran out of memory; once more with more resources.", failed)
+        given = {key: one for work in larger for key, (_, one) in work.list_needs().items()}
+        for key, count in failed.items():
+            logger.warning("%s: %d out of memory; once more with %s.", key, count, given[key])
         _run_once(larger, ray_folder, watch, last=True)
 
 

@@ -81,13 +81,16 @@ class Work:
                 self.sender.collect(folder)
                 folder.drop("failure")
 
-    def count_memory_failures(self) -> int:
-        """Count the trials that ran out of memory."""
-        return sum(
-            has_failed(TrialFolder(path), "memory")
-            for stage in self.stages
-            for path in split_finished(stage)[1]
-        )
+    def count_memory_failures(self) -> dict[str, int]:
+        """Count the trials that ran out of memory, by the key of their stage and resources."""
+        counts: dict[str, int] = {}
+        for stage in self.stages:
+            for path, entry in split_finished(stage)[1].items():
+                if has_failed(TrialFolder(path), "memory"):
+                    key = f"{self.name}/{stage.name}"
+                    key += f"/{entry.config['model']}" if stage is self.repeat else ""
+                    counts[key] = counts.get(key, 0) + 1
+        return counts
 
     def enlarge(self, enlarge: Callable[[Resources], Resources | None]) -> "Work":
         """Return the same work with more resources for each trial, where there are any."""
