@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.matrix_runs import Planted, log_matrix, make_axes, make_plan
+from tuning.matrix.report.context import MatrixContext, make_context
 from tuning.matrix.report.effects import Effect, build_effects
 from tuning.matrix.results import MatrixResults, read_matrix
 from tuning.tracking.client import connect
@@ -37,3 +38,8 @@ def results(planted_root: Path) -> MatrixResults:
 @pytest.fixture(scope="session")
 def effects(results: MatrixResults) -> tuple[Effect, ...]:
     return build_effects(results)
+
+
+@pytest.fixture(scope="session")
+def context(results: MatrixResults, tmp_path_factory: pytest.TempPathFactory) -> MatrixContext:
+    return make_context(results, tmp_path_factory.mktemp("report"), None, "http://host")

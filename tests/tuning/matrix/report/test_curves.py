@@ -4,19 +4,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import pytest
 
-from tuning.matrix.report.context import MatrixContext, make_context
+from tuning.matrix.report.context import MatrixContext
 from tuning.matrix.report.curves import describe_more, fit_curves
 from tuning.matrix.report.spread import measure_parts
 from tuning.matrix.results import MatrixResults
 from tuning.plots.learning import Points
 from tuning.statistics.learning_curve import LearningCurve
-
-
-@pytest.fixture(scope="module")
-def context(results: MatrixResults, tmp_path_factory: pytest.TempPathFactory) -> MatrixContext:
-    return make_context(results, tmp_path_factory.mktemp("report"), None, "http://host")
 
 
 def test_a_curve_is_fitted_over_the_number_of_train_tiles(context: MatrixContext) -> None:
