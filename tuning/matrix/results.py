@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
@@ -18,6 +19,7 @@ from tuning.settings.cell import MATRIX_KIND, MATRIX_TAG
 from tuning.statistics.blocks import SamplingUnits
 from tuning.statistics.contrasts import Sample
 from tuning.statistics.estimate import Kinds
+from tuning.statistics.variance_parts import split_unequal
 from tuning.store.duplicates import choose_run
 from tuning.tracking.client import find_runs, open_artifact
 
@@ -66,10 +68,15 @@ class MatrixResults:
             for tiles, units in self.units.items()
         ]
 
-    @property
+    @cached_property
     def kinds(self) -> Kinds:
-        """Kind of each model of the samples: over all cells of an architecture, the seeds' variance is pooled."""
-        return {cell.name(one.key): one.kind for cell in self.cells for one in cell.models}
+        """Kind of each model of the samples, over which the seeds' variance is pooled.
+
+        The cells of an architecture are one kind, except those whose seeds clearly differ by more or less.
+        """
+        kinds = {cell.name(one.key): one.kind for cell in self.cells for one in cell.models}
+        scores = {cell.name(one.key): one.scores for cell in self.cells for one in cell.models}
+        return split_unequal(scores, kinds)
 
     @property
     def missing(self) -> tuple[str, ...]:

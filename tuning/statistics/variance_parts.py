@@ -17,9 +17,13 @@ import numpy as np
 
 from tuning.statistics.contrasts import Sample
 from tuning.statistics.dependence import calibrate
-from tuning.statistics.estimate import INDEPENDENT, SeedSpread
+from tuning.statistics.estimate import FIXED, INDEPENDENT, Kinds, SeedSpread
+from tuning.statistics.influence import ModelScores
 
 Source = Literal["seed", "search", "block", "fold", "world"]
+SEED, DRAWS = 2018, 1999  # of the draws with equal variances
+SURE = 0.99  # share of them above which two variances are called unequal
+TINY = 1e-12  # below any variance of a score
 SOURCES: tuple[Source, ...] = ("seed", "search", "block", "fold", "world")
 
 
@@ -107,3 +111,55 @@ def fill_parts(
         known.get(source, VariancePart(source, nan, 0, notes.get(source, "not varied here")))
         for source in SOURCES
     ]
+
+
+def split_unequal(scores: Mapping[str, ModelScores], kinds: Kinds) -> dict[str, str]:
+    """Split kinds whose models' seeds differ by clearly unequal variances, such as networks trained on very few tiles.
+
+    Sorted by variance, a kind is split where the likelihood ratio of two variances instead of one is largest, if that is larger than in
+    99 % of draws with equal variances; each part is split on. Small samples cannot show small inequalities, which remain pooled.
+
+    Args:
+        scores: Scores of the models.
+        kinds: Their kinds.
+
+    Returns:
+        The kind of each model; a part of greater variance has the kind's name with a number.
+    """
+    found = dict(kinds)
+    for kind in dict.fromkeys(kinds.values()):
+        own = [name for name in scores if kinds.get(name) == kind and len(scores[name].pooled) > 1]
+        if kind != FIXED and len(own) > 1:
+            own.sort(key=lambda name: float(scores[name].pooled.var()))
+            for number, names in enumerate(_split(own, scores), 1):
+                found |= dict.fromkeys(names, kind if number == 1 else f"{kind} {number}")
+    return found
+
+
+def _split(names: list[str], scores: Mapping[str, ModelScores]) -> list[list[str]]:
+    """Split models, sorted by variance, into runs of equal variance."""
+    degrees = np.array([len(scores[name].pooled) - 1 for name in names], np.float64)
+    variances = np.array([scores[name].pooled.var(ddof=1) for name in names])
+    if len(names) < 2 or not variances[-1] > 0:
+        return [names]
+    ratios = _compare_splits(variances[None], degrees[None])[0]
+    rng = np.random.default_rng(SEED)
+    drawn = rng.chisquare(degrees, (DRAWS, len(names))) / degrees
+    order = np.argsort(drawn, axis=1)
+    equal = _compare_splits(np.take_along_axis(drawn, order, axis=1), degrees[order]).max(axis=1)
+    if ratios.max() <= np.quantile(equal, SURE):
+        return [names]
+    cut = int(ratios.argmax()) + 1
+    return [*_split(names[:cut], scores), *_split(names[cut:], scores)]
+
+
+def _compare_splits(variances: np.ndarray, degrees: np.ndarray) -> np.ndarray:
+    """Return the likelihood ratio statistic of each split of sorted variances ``(R, k)`` in two, shape ``(R, k - 1)``."""
+    squares = np.maximum(variances, TINY) * degrees
+    below, first = squares.cumsum(axis=1)[:, :-1], degrees.cumsum(axis=1)[:, :-1]
+    total, every = squares.sum(axis=1, keepdims=True), degrees.sum(axis=1, keepdims=True)
+    above, last = total - below, every - first
+    statistic: np.ndarray = (
+        every * np.log(total / every) - first * np.log(below / first) - last * np.log(above / last)
+    )
+    return statistic

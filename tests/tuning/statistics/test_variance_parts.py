@@ -1,11 +1,13 @@
 """Tests of `tuning.statistics.variance_parts`, and of the variances that it rests on."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 
 from tuning.statistics.blocks import make_units
 from tuning.statistics.contrasts import Sample
-from tuning.statistics.estimate import SeedSpread, add_variances
+from tuning.statistics.estimate import FIXED, SeedSpread, add_variances
 from tuning.statistics.influence import ModelScores
 from tuning.statistics.variance_parts import (
     SOURCES,
@@ -14,6 +16,7 @@ from tuning.statistics.variance_parts import (
     measure_fold_part,
     measure_replicate_part,
     measure_seed_part,
+    split_unequal,
 )
 
 CORNERS = np.column_stack([np.arange(12) * 3, np.zeros(12)]) * 1280.0
@@ -79,3 +82,37 @@ def test_variances_add_up_by_the_squares_of_weights() -> None:
     # Satterthwaite: 0.05^2 / (0.03^2 / 4 + 0.02^2 / 2); the seeds alone have their own 2
     assert found.degrees == pytest.approx([0.0025 / (0.0009 / 4 + 0.0004 / 2), 2])
     assert found.seed_errors == pytest.approx([0.1, 0.1])
+
+
+def make_scores(
+    spreads: Sequence[float], seeds: int, rng: np.random.Generator
+) -> dict[str, ModelScores]:
+    return {
+        str(number): ModelScores(rng.normal(0.6, spread, seeds), np.zeros(4))
+        for number, spread in enumerate(spreads)
+    }
+
+
+def test_cells_with_far_more_variance_over_seeds_are_a_kind_of_their_own() -> None:
+    pooled = ([0.60, 0.62, 0.63], [0.61, 0.62, 0.64], [0.60, 0.61, 0.62], [0.59, 0.62, 0.61])
+    scores = {
+        str(number): ModelScores(np.array(values), np.zeros(4))
+        for number, values in enumerate((*pooled, [0.1, 0.3, 0.43], [0.2, 0.6, 0.55]))
+    }
+    found = split_unequal(scores, dict.fromkeys(scores, "unet") | {"3": "utae"})
+    assert [found[name] for name in "012345"] == ["unet"] * 3 + ["utae"] + ["unet 2"] * 2
+
+
+@pytest.mark.parametrize("seeds", [3, 5])
+def test_equal_variances_are_rarely_split(seeds: int) -> None:
+    rng, split = np.random.default_rng(5), 0
+    for _ in range(60):
+        scores = make_scores([0.02] * 6, seeds, rng)
+        split += len(set(split_unequal(scores, dict.fromkeys(scores, "unet")).values())) > 1
+    assert split <= 4  # 1 % each
+
+
+def test_models_without_seeds_keep_their_kind() -> None:
+    scores = make_scores([0.02, 0.3], 1, np.random.default_rng(1))
+    kinds = {"0": FIXED, "1": "unet"}
+    assert split_unequal(scores, kinds) == kinds

@@ -28,8 +28,8 @@ def measure_parts(results: MatrixResults) -> dict[str, list[VariancePart]]:
 
 def _measure(results: MatrixResults, model: CellModel) -> list[VariancePart]:
     scores = {name: one for sample in results.samples for name, one in sample.scores.items()}
-    spread = pool_seeds(scores, results.kinds)[model.kind]
-    name = results.reference.name(model.key)
+    name, kinds = results.reference.name(model.key), results.kinds
+    spread = pool_seeds(scores, kinds)[kinds[name]]
     sample = next(one for one in results.samples if name in one.scores)
     known: dict[Source, VariancePart] = {
         "seed": measure_seed_part(spread),
