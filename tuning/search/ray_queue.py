@@ -42,6 +42,10 @@ class QueueSearcher(Searcher):
         self._queue, self._markers, self._ahead = queue, markers, ahead
         self._count, self._slots, self._counted = count_slots, 1, -RECOUNT_S
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Pickle without the queue: Ray keeps a copy on disk, and the queue leads to the campaigns with all their tiles."""
+        return {**self.__dict__, "_queue": None}
+
     def _find_slots(self) -> int:
         if time.monotonic() - self._counted >= RECOUNT_S:
             self._slots, self._counted = max(1, self._count()), time.monotonic()
