@@ -69,7 +69,7 @@ def simulate(
     seeds: int,
     length: int = 1,
     tile_spread: float = 0.15,
-    seed_spread: float = 0.08,
+    seed_spread: float | Sequence[float] = 0.08,
     names: Sequence[str] = "abcdefgh",
 ) -> dict[str, np.ndarray]:
     """Simulate architectures: histograms of their test tiles.
@@ -81,7 +81,7 @@ def simulate(
         seeds: Seeds of each architecture.
         length: Tiles over which the effects of architecture x tile are correlated.
         tile_spread: Standard deviation of these effects, and of those of seed x tile, in logits.
-        seed_spread: Standard deviation of what a seed shifts on all tiles.
+        seed_spread: Standard deviation of what a seed shifts on all tiles, one for all architectures or one for each.
         names: Their names, as many as *gains* or more.
 
     Returns:
@@ -91,9 +91,10 @@ def simulate(
     hard = 0.5 * draw_field(layout, 2, rng)  # for all architectures
     bright = BRIGHT + 0.3 * rng.standard_normal(tiles)
     models = {}
-    for name, gain in zip(names, gains, strict=False):
+    spreads = np.broadcast_to(seed_spread, len(gains))
+    for name, gain, spread in zip(names, gains, spreads, strict=False):
         lift = CONTRAST + gain + hard + tile_spread * draw_field(layout, length, rng)
-        shift = seed_spread * rng.standard_normal((seeds, 1))
+        shift = spread * rng.standard_normal((seeds, 1))
         found = bright + lift + shift + tile_spread * rng.standard_normal((seeds, tiles))
         background = np.broadcast_to(bright, (seeds, tiles))
         models[name] = np.concatenate(

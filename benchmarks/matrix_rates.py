@@ -4,6 +4,7 @@
 reference, two levels of a primary axis, and six of others. Seeds and tile effects spread as those of networks on the twin.
 
 - all levels equal: any effect of the primary axis called better or worse in at most 7 %, any of the others in at most 7 %
+- all levels equal, but the seeds of one level of the primary axis differ by 6 times as much as others: the same
 - half of the levels lift landslides: the expected share of false findings of the others at most 7 %, how many are found
 - coverage of the 95 % interval of an effect, of a mean effect and of a difference of differences: 93 to 97 %
 - a learning curve through levels with known noise: coverage of its band, and of "tiles for + 0.01 AP"
@@ -23,6 +24,7 @@ from tuning.statistics.adjust import adjust
 from tuning.statistics.contrasts import Contrast, Sample, Weights, estimate_contrasts
 from tuning.statistics.influence import ModelScores, measure_scores
 from tuning.statistics.learning_curve import fit_learning_curve
+from tuning.statistics.variance_parts import split_unequal
 
 LEVELS, PRIMARY = 8, 2  # levels beside the reference, the first of which are of the primary axis
 SEED_SPREAD, TILE_SPREAD = 0.05, 0.05  # of networks on the twin
@@ -56,24 +58,36 @@ def list_contrasts() -> list[Weights]:
 
 
 def simulate_scores(
-    rng: np.random.Generator, layout: Layout, gains: Sequence[float], seeds: int, length: int
+    rng: np.random.Generator,
+    layout: Layout,
+    gains: Sequence[float],
+    seeds: int,
+    length: int,
+    wider: float,
 ) -> Mapping[str, ModelScores]:
     """Simulate both architectures in every cell, all on the same tiles, and score them."""
     names = [f"{a}{level}" for level in range(LEVELS + 1) for a in "uv"]
     lifts = np.repeat(gains, 2)
-    models = simulate(rng, layout, lifts, seeds, length, TILE_SPREAD, SEED_SPREAD, names)
+    spreads = np.array([SEED_SPREAD * (wider if name[1:] == "1" else 1.0) for name in names])
+    models = simulate(rng, layout, lifts, seeds, length, TILE_SPREAD, spreads, names)
     return measure_scores(models, pooled_ap, layout.units())
 
 
-def measure(layout: Layout, planted: float, seeds: int, length: int, matrices: int) -> Rates:
-    """Simulate matrices and count verdicts; every second level lifts landslides by *planted* logits."""
+def measure(
+    layout: Layout, planted: float, seeds: int, length: int, matrices: int, wider: float = 1.0
+) -> Rates:
+    """Simulate matrices and count verdicts; every second level lifts landslides by *planted* logits.
+
+    The seeds of the first level differ by *wider* times as much as those of others.
+    """
     rng, units, contrasts = np.random.default_rng(7), layout.units(), list_contrasts()
     gains = [0.0] + [planted * (level % 2 == 0) for level in range(1, LEVELS + 1)]
     kinds = {f"{a}{level}": a for level in range(LEVELS + 1) for a in "uv"}
     every: list[list[Contrast]] = []
     for _ in range(matrices):
-        scores = simulate_scores(rng, layout, gains, seeds, length)
-        every.append(estimate_contrasts([Sample(units, scores)], contrasts, kinds))
+        scores = simulate_scores(rng, layout, gains, seeds, length, wider)
+        own = split_unequal(scores, kinds)
+        every.append(estimate_contrasts([Sample(units, scores)], contrasts, own))
     moved = np.repeat(np.array(gains[1:]) != 0, 4) & np.tile([True, True, True, False], LEVELS)
     return _count(every, moved)
 
@@ -148,6 +162,9 @@ def main() -> None:
                     rates = measure(layout, planted, seeds, length, matrices)
                     text = f"{label}, effects over {length} tiles"
                     print(format_rates(text, seeds, rates), flush=True)
+        for seeds in (2, 3, 5):
+            rates = measure(layout, 0.0, seeds, 2, matrices, 6.0)
+            print(format_rates("equal, unequal seeds, over 2 tiles", seeds, rates), flush=True)
     for levels, noise in ((3, 0.01), (4, 0.01), (4, 0.02), (8, 0.01)):
         within, beyond, more = measure_curves(levels, noise, matrices)
         print(

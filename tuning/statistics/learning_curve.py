@@ -56,7 +56,7 @@ def fit_learning_curve(amounts: np.ndarray, scores: np.ndarray, drawn: np.ndarra
 
     Args:
         amounts: Amounts of the L levels, shape ``(L,)``, above 0.
-        scores: Scores of the levels, shape ``(L,)``.
+        scores: Scores of the levels from 0 to 1, shape ``(L,)``.
         drawn: Joint draws of the scores, shape ``(draws, L)``.
 
     Raises:
@@ -68,7 +68,8 @@ def fit_learning_curve(amounts: np.ndarray, scores: np.ndarray, drawn: np.ndarra
     grid = np.geomspace(amounts[0], REACH * amounts[-1], GRID)
     point = _fit(relative, scores[None])
     curves = _fit(relative, drawn)
-    bands = np.quantile(_evaluate(curves, grid / amounts[-1]), [0.025, 0.975], axis=0)
+    reached = _evaluate(curves, grid / amounts[-1]).clip(0.0, 1.0)  # as scores are
+    bands = np.quantile(reached, [0.025, 0.975], axis=0)
     more = _find_more(point)[0] * amounts[-1]
     low, high = _percentiles(_find_more(curves) * amounts[-1])
     a, b, c = point[0]

@@ -96,8 +96,15 @@ def describe_effect(effect: Effect, margin: float) -> str:
     size = f"{format_signed(one.estimate)} ({format_signed(one.low)} to {format_signed(one.high)})"
     if effect.verdict == "equivalent":
         return f"the {whose} changes by {size}: **equivalent** within ± {margin:g}"
-    why = f", {effect.note}" if effect.note else ""
-    return f"the {whose} changes by {size}: undecided{why}"
+    return f"the {whose} changes by {size}: undecided{_explain_undecided(effect)}"
+
+
+def _explain_undecided(effect: Effect) -> str:
+    """Say why an effect is undecided where its interval alone would not tell."""
+    if effect.note:
+        return f", {effect.note}"
+    excludes = effect.contrast.low > 0 or effect.contrast.high < 0
+    return f", since p = {effect.p:.3f} beside the other tests" if excludes else ""
 
 
 def format_signed(value: float) -> str:

@@ -7,7 +7,12 @@ import pytest
 from tuning.matrix.report.context import MatrixContext
 from tuning.matrix.report.effects import MEAN
 from tuning.matrix.report.page import build_page, describe_missing
-from tuning.matrix.report.sections.basis import describe_family, make_part_rows, make_power_rows
+from tuning.matrix.report.sections.basis import (
+    build_basis_section,
+    describe_family,
+    make_part_rows,
+    make_power_rows,
+)
 from tuning.matrix.report.sections.cells import (
     build_cells_section,
     build_cost_section,
@@ -41,7 +46,7 @@ def test_effects_stand_under_their_levels_without_what_does_not_change(
     ]
     assert rows[1][1].startswith("\N{MINUS SIGN}0.")
     many = [replace(one, level=f"{n}") for n in range(9) for one in train if one.level == "0.25"]
-    assert {row[0] for row in make_effect_rows(many) if not isinstance(row, str)} == {MEAN}
+    assert [row[0] for row in make_effect_rows(many)] == [f"train={n}" for n in range(9)]
 
 
 def test_an_axis_names_its_levels_without_results(context: MatrixContext) -> None:
@@ -93,12 +98,12 @@ def test_one_sentence_states_the_families(context: MatrixContext) -> None:
         for name in ("primary", "exploratory")
     }
     assert own == {"primary": 3, "exploratory": 9}
-    assert text.startswith("Confirmatory are the 3 effects of the axis channels, declared before")
-    assert "all 9 others" in text
+    assert text.startswith("Confirmatory are 3 effects of the axis channels, declared before")
+    assert ". Exploratory are 9 effects of other axes, of baselines, and of differences" in text
     first = replace(
         context, effects=tuple(one for one in context.effects if one.family == "primary")
     )
-    assert describe_family(first).endswith("; nothing else was tested.")
+    assert describe_family(first).endswith(". Nothing else was tested.")
     assert describe_family(replace(context, effects=())).startswith(
         "No effect of the primary axis channels could be tested"
     )
@@ -108,6 +113,9 @@ def test_power_has_a_row_per_axis_and_variance_one_per_source(context: MatrixCon
     rows = make_power_rows(context)
     assert [row[0] for row in rows] == ["channels", "train"]
     assert rows[1][3] is None  # no baseline changes with the train share
+    power = tables(build_basis_section(context))[0]
+    assert "mean of networks" in power.columns
+    assert "one baseline" not in power.columns  # none of them was tested
     assert [row[-1] for row in rows] == [3, 2]  # a cell of train lacks a seed
     assert [row[0] for row in make_part_rows(context)] == [
         "seed",

@@ -99,6 +99,10 @@ def test_other_verdicts_are_told_with_signs_margin_and_reason() -> None:
     assert plain(describe_effect(make_effect(-0.003, "undecided"), 0.02)) == (
         "the mean AP of the networks changes by -0.003 (-0.033 to +0.027): undecided"
     )
+    unsure = make_effect(-0.041, "undecided", p=0.08)  # whose interval excludes 0
+    assert describe_effect(unsure, 0.02).endswith(
+        "undecided, since p = 0.080 beside the other tests"
+    )
     few = make_effect(-0.003, "undecided", note="too few seeds")
     assert describe_effect(few, 0.02).endswith("undecided, too few seeds")
     assert describe_effect(make_effect(0.001, "equivalent"), 0.02).endswith(

@@ -40,17 +40,21 @@ def describe_family(context: MatrixContext) -> str:
         for family in ("primary", "exploratory")
     )
     first = (
-        f"Confirmatory are the {len(primary)} effects of the axis {plan.primary}, declared before training (Holm: the chance of any false one is "
+        f"Confirmatory {_count(len(primary))} of the axis {plan.primary}, declared before training (Holm: the chance of any false one is "
         "at most 5 %)"
     )
     if not primary:
         first = f"No effect of the primary axis {plan.primary} could be tested"
     if not others:
-        return f"{first}; nothing else was tested."
+        return f"{first}. Nothing else was tested."
     return (
-        f"{first}; all {len(others)} others, of other axes, baselines and differences between networks, are exploratory (Benjamini and Hochberg: the expected "
-        "share of false ones among those called better or worse is at most 5 %)."
+        f"{first}. Exploratory {_count(len(others))} of other axes, of baselines, and of differences between networks (Benjamini and "
+        "Hochberg: the expected share of false ones among those called better or worse is at most 5 %)."
     )
+
+
+def _count(number: int) -> str:
+    return "is one effect" if number == 1 else f"are {number} effects"
 
 
 def build_basis_section(context: MatrixContext) -> Section:
@@ -58,7 +62,9 @@ def build_basis_section(context: MatrixContext) -> Section:
     blocks: list[Block] = [Text(describe_family(context)), Text(WHY)]
     if rows := make_power_rows(context):
         caption = "The smallest effects that can be shown"
-        blocks.append(Table(POWER_COLUMNS, rows, caption, POWER_NOTE))
+        kept = [k for k, _ in enumerate(POWER_COLUMNS) if any(row[k] is not None for row in rows)]
+        columns, *shown = ([line[k] for k in kept] for line in (POWER_COLUMNS, *rows))
+        blocks.append(Table(columns, shown, caption, POWER_NOTE))
     blocks.append(
         Table(
             ["source", *context.parts, "how it was measured"],

@@ -79,6 +79,8 @@ def build_cost_section(context: MatrixContext) -> Section:
             else f"{plan.dropped_seeds} seeds per cell were left out."
         )
     columns = ["cell", "search trials", "trainings", "core hours", "GPU hours"]
+    if not total.hours[1]:
+        columns, rows = columns[:-1], [row[:-1] for row in rows]
     table = Table(
         columns,
         rows,

@@ -43,7 +43,9 @@ def build_axis_section(context: MatrixContext, axis: Axis, figures: Mapping[str,
         families = dict.fromkeys(one.family for one in own if one.family)
         methods = ", ".join(f"{METHODS[family]}: {family}" for family in families)
         note = NOTE.format(reference=axis.reference, methods=methods, margin=plan.margin)
-        blocks.append(Table(COLUMNS, rows, f"Effects of {axis.name}", note))
+        own_rows = all(not isinstance(row, str) for row in rows)  # of one model
+        columns = ("level", *COLUMNS[1:]) if own_rows else COLUMNS
+        blocks.append(Table(columns, rows, f"Effects of {axis.name}", note))
     if figure := figures.get(f"places_{axis.name}"):
         blocks.append(Image(figure, PLACES.format(axis=axis.name)))
     title = f"{axis.label[:1].upper()}{axis.label[1:]}"
@@ -88,6 +90,8 @@ def make_effect_rows(effects: Sequence[Effect]) -> list[list[Any] | str]:
     shown = [one for one in effects if one.kind != "interaction" and one.note != UNCHANGED]
     if len(shown) > MOST_ROWS:
         shown = [one for one in shown if one.kind == "mean"] or shown[:MOST_ROWS]
+    if len({one.model for one in shown}) == 1:
+        return [make_row(one, f"{one.axis.name}={one.level}") for one in shown]
     rows: list[list[Any] | str] = []
     for level in dict.fromkeys(one.level for one in shown):
         rows.append(f"{shown[0].axis.name}={level}")
