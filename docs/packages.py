@@ -112,7 +112,8 @@ def draw(path: Path = PICTURE) -> None:
         axes.plot(row, row, marker="s", ms=10, color="0.55", zorder=2)
         axes.text(row + 0.7, row, package, va="center", family="monospace", fontsize=10)
         text = describe_package(package).replace("``", "")
-        axes.text(row + 8.0, row, text, va="center", fontsize=9, color="0.3")
+        beside = row + 1.6 + 0.49 * len(package)  # a little beyond the name
+        axes.text(beside, row, text, va="center", fontsize=9, color="0.3")
         columns = [column for column in range(row) if (package, PACKAGES[column]) in pairs]
         axes.plot(columns, [row] * len(columns), "o", ms=7, color="#1f5fa8", zorder=3)
     note = "A dot: the package in this row (named at the right end)\nimports the package in this column (named at the top)."

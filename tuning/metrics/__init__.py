@@ -1,1 +1,1 @@
-"""Scores from histograms, the bootstrap, the comparison of models."""
+"""Scores from histograms and counts."""

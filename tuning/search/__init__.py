@@ -1,1 +1,1 @@
-"""Ray Tune: TPE, ASHA, the trainable and its callback."""
+"""Ray Tune: one queue of all trials, TPE and ASHA for each search, the trainable and its callbacks."""

@@ -23,7 +23,7 @@ from tuning.settings.presets import get_preset
 from tuning.settings.settings import Settings
 from tuning.train.fit import choose_device
 
-# Measured on two cores with the preset quick on the twin. A trial's process starts and its results are sent; a campaign is set
+# Rough, from runs on two busy cores with the preset quick on the twin. A trial's process starts and its results are sent; a campaign is set
 # up, checked and reported; a run of a baseline without learning and with it, for 100 test tiles.
 TRIAL_S, CAMPAIGN_S = 8.0, 40.0
 BASELINE_S = {True: 1.5, False: 20.0}
