@@ -32,6 +32,7 @@ class TrackingCallback(tune.Callback):
         stage: Their stage.
         progress: Counts the trials of all stages that run at once, with the parts of this one planned.
         campaign: Name of the campaign, which tells the stages of several campaigns apart.
+        named: Whether the log names the campaign, beside others.
     """
 
     def __init__(
@@ -40,9 +41,12 @@ class TrackingCallback(tune.Callback):
         stage: Stage,
         progress: Progress,
         campaign: str = "",
+        *,
+        named: bool = False,
     ) -> None:
         self.sender, self.stage, self._campaign = sender, stage, campaign
         self.progress = progress
+        self._label = f"{campaign} · " if named else ""
         finished, unfinished = split_finished(stage)
         entries = (finished | unfinished).values()
         self._next = 1 + max((entry.number for entry in entries), default=0)
@@ -192,7 +196,7 @@ class TrackingCallback(tune.Callback):
         return name_part(self._campaign, self.stage.name, self.stage.job.config(member)["model"])
 
     def _name(self, member: Mapping[str, Any]) -> str:
-        return register_trial(self.stage, member, self._next).name
+        return f"{self._label}{register_trial(self.stage, member, self._next).name}"
 
 
 def name_part(campaign: str, stage: str, model: str) -> str:

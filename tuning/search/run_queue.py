@@ -123,7 +123,13 @@ def _make_callbacks(queue: TrialQueue, works: Sequence[Work]) -> dict[str, Track
     """Make one callback for each search, and one for all repeats of a campaign, which numbers them."""
     callbacks: dict[str, TrackingCallback] = {}
     for work in works:
-        make = partial(TrackingCallback, work.sender, progress=queue.progress, campaign=work.name)
+        make = partial(
+            TrackingCallback,
+            work.sender,
+            progress=queue.progress,
+            campaign=work.name,
+            named=len(works) > 1,
+        )
         callbacks |= {work.key_search(one): make(one.stage) for one in work.searches}
         repeats = make(work.repeat)
         callbacks |= {work.key_repeats(model): repeats for model in work.resources}

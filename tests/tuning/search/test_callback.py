@@ -163,3 +163,17 @@ def test_stack_hangs_when_none_of_its_seeds_ends_an_epoch(
     callback.on_step_begin(1, [trial])
     assert killed == [7]
     assert callback._explain_failure(trial)[0] == "hang"
+
+
+def test_the_log_names_the_campaign_beside_others(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    callback, (trial,) = make_callback(tmp_path, 1)
+    progress = Progress()
+    progress.plan(name_part("cell", callback.stage.name, "unet"), 1, 4)
+    beside = TrackingCallback(callback.sender, callback.stage, progress, "cell", named=True)
+    result = {"epoch": 1, "val_pr_auc": 0.1, "best_val_pr_auc": 0.1, "seconds": 1.0}
+    beside.on_trial_start(1, [trial], trial)
+    with caplog.at_level("INFO"):
+        beside.on_trial_result(1, [trial], trial, result)
+    assert "cell · unet · search · blocks · #01" in caplog.text
