@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from data.pack.channels import choose_channels
+from models import is_network
 from tuning.matrix.plan import Axis, Level
 from tuning.matrix.report.effects import UNCHANGED, Effect
 from tuning.report.sections.verdict import join_names
@@ -133,11 +134,12 @@ def describe_axis(axis: Axis, effects: Iterable[Effect], margin: float) -> list[
 
 
 def _pick(effects: Sequence[Effect], level: Level) -> Effect | None:
-    """Return the effect of a level that stands for it: the mean over networks, else that of the first model that it changes."""
+    """Return the effect of a level that stands for it: the mean over networks, else a network's, else a baseline's."""
     own = [one for one in effects if one.level == level.text and one.kind != "interaction"]
     means = [one for one in own if one.kind == "mean"]
     changed = [one for one in own if one.note != UNCHANGED]
-    return next(iter((*means, *changed, *own)), None)
+    networks = [one for one in changed if is_network(one.key)]
+    return next(iter((*means, *networks, *changed, *own)), None)
 
 
 def _describe_differing(effects: Sequence[Effect], level: str) -> str:

@@ -1,5 +1,6 @@
 """Tests of `tuning.matrix.report.words`."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -143,3 +144,18 @@ def test_many_levels_are_summed_up_by_verdict() -> None:
 def test_an_axis_without_effects_has_no_sentence() -> None:
     assert describe_axis(LOSS, [], 0.02) == []
     assert describe_axis_shortly(LOSS, [], 0.02) == ""
+
+
+def test_a_network_stands_for_a_level_before_a_baseline_that_changes_more() -> None:
+    axis = Axis("loss", "loss", (Level("tversky", {}), Level("bce_dice", {})), "bce_dice")
+    baseline, network = (
+        replace(make_effect(size, model=title, kind="level"), axis=axis, key=key)
+        for size, title, key in (
+            (-0.2, "LogRatioVV", "log_ratio_vv"),
+            (-0.1, "VanillaUNet", "unet"),
+        )
+    )
+    (sentence,) = describe_axis(axis, [baseline, network], 0.02)
+    assert "VanillaUNet" in sentence
+    (sentence,) = describe_axis(axis, [baseline], 0.02)
+    assert "LogRatioVV" in sentence
