@@ -31,9 +31,10 @@ class Searching:
         finished, unfinished = split_finished(work.stage)
         self.work, self.key = work, campaign.key_search(work)
         self.part = name_part(campaign.name, work.stage.name, work.model)
-        self.left = max(0, work.stage.trials - len(finished))
+        # A choice stays, even if trials that failed could run again: repeats of the winner may have begun.
+        self.chosen = any(entry.model for entry in (finished | unfinished).values())
+        self.left = 0 if self.chosen else max(0, work.stage.trials - len(finished))
         self.running: set[str] = set()
-        self.chosen = False
         self._searcher: ResumableOptunaSearch = make_searcher(
             work.space, first_sample(work.model, work.space), work.stage, finished, unfinished
         )

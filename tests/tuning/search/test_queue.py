@@ -1,7 +1,7 @@
 """The queue of trials of two architectures, whose trials are written instead of trained."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ from tuning.cluster.resources import Resources
 from tuning.search.queue import TrialQueue
 from tuning.search.ray_queue import QueueSearcher
 from tuning.search.work import SearchWork, Work
-from tuning.trial.entry import register_trial
+from tuning.trial.entry import list_entries, register_trial, write_entry
 from tuning.trial.folder import Config
 from tuning.trial.search_space import LogUniform
 from tuning.trial.stage import METRIC, QUEUED_STAGE, Stage, StageJob
@@ -153,6 +153,24 @@ def test_a_search_without_memory_chooses_only_when_no_more_can_be_given(tmp_path
         queue.end(f"t{number}")
     begin_all(queue)
     assert "unet" in last.chosen
+
+
+def test_a_search_that_has_chosen_does_not_choose_again(tmp_path: Path) -> None:
+    campaign = Campaign(tmp_path)
+    queue = TrialQueue([campaign.work()], last=False)
+    samples = begin_all(queue)
+    own = [n for n, one in enumerate(samples) if one[QUEUED_STAGE] == "first/search-unet"]
+    stage = campaign.stage("unet")
+    campaign.end(samples[own[0]])
+    (member,) = stage.job.list_samples(samples[own[1]])
+    register_trial(stage, member, 2)
+    mark_failed(stage.job.folder(member), "worker", "The worker process died.")
+    winner = stage.job.folder(stage.job.list_samples(samples[own[0]])[0])
+    write_entry(winner, replace(list_entries(stage)[winner.path], model=True))
+    again = Campaign(tmp_path, chosen=["unet"])  # with more memory for the other search
+    begun = begin_all(TrialQueue([again.work()]))
+    assert "first/search-unet" not in [one[QUEUED_STAGE] for one in begun]
+    assert again.chosen == ["unet"]
 
 
 def make_searcher(queue: TrialQueue, marker: Path, slots: int) -> QueueSearcher:
