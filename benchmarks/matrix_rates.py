@@ -4,7 +4,7 @@
 reference, two levels of a primary axis, and six of others. Seeds and tile effects spread as those of networks on the twin.
 
 - all levels equal: any effect of the primary axis called better or worse in at most 7 %, any of the others in at most 7 %
-- all levels equal, but the seeds of one level of the primary axis differ by 6 times as much as others: the same
+- all levels equal, but the seeds of one level of the primary axis differ by 3 or 6 times as much as others: how much that raises both
 - half of the levels lift landslides: the expected share of false findings of the others at most 7 %, how many are found
 - coverage of the 95 % interval of an effect, of a mean effect and of a difference of differences: 93 to 97 %
 - a learning curve through levels with known noise: coverage of its band, and of "tiles for + 0.01 AP"
@@ -29,7 +29,7 @@ from tuning.statistics.variance_parts import split_unequal
 LEVELS, PRIMARY = 8, 2  # levels beside the reference, the first of which are of the primary axis
 SEED_SPREAD, TILE_SPREAD = 0.05, 0.05  # of networks on the twin
 GAP = 0.08  # AP of a planted effect
-LINE = "{:<38}{:>6}{:>10}{:>10}{:>8}{:>9}{:>9}{:>9}{:>9}"
+LINE = "{:<40}{:>6}{:>10}{:>10}{:>8}{:>9}{:>9}{:>9}{:>9}"
 HEAD = ("", "seeds", "any prim.", "any other", "FDR", "found", "covered", "mean", "inter.")
 
 
@@ -162,9 +162,11 @@ def main() -> None:
                     rates = measure(layout, planted, seeds, length, matrices)
                     text = f"{label}, effects over {length} tiles"
                     print(format_rates(text, seeds, rates), flush=True)
-        for seeds in (2, 3, 5):
-            rates = measure(layout, 0.0, seeds, 2, matrices, 6.0)
-            print(format_rates("equal, unequal seeds, over 2 tiles", seeds, rates), flush=True)
+        for wider in (3.0, 6.0):
+            for seeds in (2, 3, 5, 10):
+                rates = measure(layout, 0.0, seeds, 2, matrices, wider)
+                text = f"equal, one level's seeds {wider:g} x as wide"
+                print(format_rates(text, seeds, rates), flush=True)
     for levels, noise in ((3, 0.01), (4, 0.01), (4, 0.02), (8, 0.01)):
         within, beyond, more = measure_curves(levels, noise, matrices)
         print(

@@ -61,7 +61,8 @@ def write_matrix_report(
     writes = not is_read_only(client.tracking_uri)
     if not writes and out is None:
         raise PermissionError(
-            f"A report is written into its matrix's folder, but {root} may only be read. Give another folder with --out."
+            f"A report is written into its matrix's folder, but {root} may only be read. Ask its owner for write access, or copy the "
+            "whole folder and use the copy with --root."
         )
     results = read_matrix(client, experiment_id, matrix)
     folder = out or report_folder(root, results.plan.name)

@@ -113,3 +113,15 @@ def test_the_page_is_no_wider_than_the_window(
     widths, complaints, requests = visit(browser, file)
     assert (complaints, requests) == ([], {file.as_uri()})
     assert min(widths) >= 500
+
+
+def test_a_folder_that_may_only_be_read_gets_no_report(
+    planted_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tuning.matrix.report.write_report.is_read_only", lambda uri: True)
+    with pytest.raises(PermissionError, match=r"into its matrix's folder, but .* copy the whole"):
+        write_matrix_report(planted_root)
+    assert (write_matrix_report(planted_root, out=tmp_path).folder / "report.html").is_file()
+    client, experiment = connect(planted_root)
+    run = find_runs(client, experiment, kind="matrix")[0]
+    assert not client.list_artifacts(run.info.run_id, "report")  # nothing was logged

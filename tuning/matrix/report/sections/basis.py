@@ -6,11 +6,12 @@ from typing import Any
 
 from tuning.matrix.report.context import MatrixContext
 from tuning.matrix.report.tables import EFFECTS_FILE
+from tuning.matrix.report.unequal import describe_unequal
 from tuning.page.html import Block, Section, Table, Text
 
 WHY = (
     "Effects on the same test tiles are paired by spatial blocks, because neighbouring tiles share weather, terrain and labelling. Seeds of two cells "
-    "have nothing in common, so they are not paired; their variance is pooled over all cells of an architecture. Intervals are "
+    "have nothing in common, so they are not paired; their variance is pooled over the cells of an architecture. Intervals are "
     "Student's, with degrees of freedom that match the estimated variance."
 )
 POWER_COLUMNS = (
@@ -60,6 +61,7 @@ def _count(number: int) -> str:
 def build_basis_section(context: MatrixContext) -> Section:
     """Build the section on families, power and variance."""
     blocks: list[Block] = [Text(describe_family(context)), Text(WHY)]
+    blocks += map(Text, describe_unequal(context.results))
     if rows := make_power_rows(context):
         caption = "The smallest effects that can be shown"
         kept = [k for k, _ in enumerate(POWER_COLUMNS) if any(row[k] is not None for row in rows)]
