@@ -141,7 +141,7 @@ def drivers(machine: Machine) -> list[int]:
 
 
 @contextmanager
-def hold_trials(machine: Machine, seconds: float = 60) -> Iterator[None]:
+def hold_trials(machine: Machine, seconds: float = 240) -> Iterator[None]:
     """Stop each process that trains on a machine for some seconds, at most until the end of the body."""
     stopped: dict[psutil.Process, float] = {}
     done = threading.Event()
