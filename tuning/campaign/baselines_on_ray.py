@@ -29,8 +29,8 @@ def _measure(work: BaselineWork, pack: Path) -> list[Path]:
 class BaselineTasks:
     """The baselines of some campaigns, measured on Ray.
 
-    Where this node has no core for trials, as the head of some clusters, they are measured in this process instead, before
-    anything else.
+    On a cluster, whose workers need not see this process's folders, they are measured in this process instead, before anything
+    else; also where this node has no core for trials.
     """
 
     def __init__(self, setups: Sequence[CampaignSetup], resources: Resources, fail: Fail) -> None:
@@ -44,7 +44,8 @@ class BaselineTasks:
         self._fail = fail
         self._tasks = LocalTasks[tuple[CampaignSetup, BaselineWork]](resources.cpus)
         pairs = [(setup, work) for setup in setups for work in list_baseline_work(setup)]
-        if pairs and not self._tasks.fit:
+        on_cluster = any(setup.settings.address or setup.settings.storage for setup in setups)
+        if pairs and (on_cluster or not self._tasks.fit):
             for setup in setups:
                 measure_baselines(setup)
             return

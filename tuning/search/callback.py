@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from ray.tune.experiment import Trial
 from data.io.disk import FULL_DISK, FullDiskError, describe_free_space, is_full
 from tuning.search.progress import Progress
 from tuning.tracking.sender import MLflowSender
-from tuning.trial.entry import register_trial
+from tuning.trial.entry import register_trial, write_entry
 from tuning.trial.folder import TrialFolder
 from tuning.trial.stage import METRIC, SAMPLE_INDEX, Stage
 from tuning.trial.status import has_failed, is_finished, mark_failed, read_end, split_finished
@@ -92,6 +93,8 @@ class TrackingCallback(tune.Callback):
         for member in self._members(trial):
             entry = register_trial(self.stage, member, self._next)
             self._next = max(self._next, entry.number + 1)
+            if not self._folder(member).history():  # it may have waited since it was written down
+                write_entry(self._folder(member), replace(entry, began_ms=int(time.time() * 1000)))
             self.sender.submit(self._folder(member))
 
     def on_trial_result(

@@ -9,6 +9,7 @@ from tuning.search.optuna_asha import ResumableOptunaSearch, make_searcher
 from tuning.search.order import Chain, choose_next
 from tuning.search.progress import Progress
 from tuning.search.work import SearchWork, Work, stack_seeds
+from tuning.trial.entry import register_trial
 from tuning.trial.folder import Config, TrialFolder
 from tuning.trial.search_space import first_sample
 from tuning.trial.stage import QUEUED_STAGE
@@ -35,6 +36,8 @@ class Searching:
         self.chosen = any(entry.model for entry in (finished | unfinished).values())
         self.left = 0 if self.chosen else max(0, work.stage.trials - len(finished))
         self.running: set[str] = set()
+        numbers = (entry.number for entry in (finished | unfinished).values())
+        self._next = 1 + max(numbers, default=0)
         self._searcher: ResumableOptunaSearch = make_searcher(
             work.space, first_sample(work.model, work.space), work.stage, finished, unfinished
         )
@@ -50,8 +53,14 @@ class Searching:
         return any(has_failed(TrialFolder(path), "memory") for path in unfinished)
 
     def suggest(self, trial_id: str) -> dict[str, Any]:
-        """Return the sample of the next trial."""
+        """Return the sample of the next trial, which is written down at once.
+
+        Trials begin in another order than they are drawn. If the driver is killed before one begins, its sample must not be lost,
+        nor be drawn again for another.
+        """
         sample = self._searcher.suggest(trial_id)
+        entry = register_trial(self.work.stage, sample, self._next)
+        self._next = max(self._next, entry.number + 1)
         self.left -= 1
         self.running.add(trial_id)
         return {**sample, QUEUED_STAGE: self.key}

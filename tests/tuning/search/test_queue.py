@@ -105,6 +105,22 @@ def test_repeats_begin_when_their_own_search_has_chosen(tmp_path: Path) -> None:
     assert not queue.is_empty  # the other search has not chosen
 
 
+def test_samples_that_wait_when_the_driver_is_killed_come_first_in_their_order(
+    tmp_path: Path,
+) -> None:
+    drawn = begin_all(TrialQueue([Campaign(tmp_path).work()]))  # none of them has begun
+    again = begin_all(TrialQueue([Campaign(tmp_path).work()]))
+
+    def rates(samples: list[Any], model: str) -> list[float]:
+        return [one["lr"] for one in samples if one[QUEUED_STAGE] == f"first/search-{model}"]
+
+    for model in MODELS:
+        assert rates(again, model) == rates(drawn, model)
+        assert len(set(rates(drawn, model))) == 2
+        entries = list_entries(Campaign(tmp_path).stage(model)).values()
+        assert [entry.sample["lr"] for entry in entries] == rates(drawn, model)
+
+
 def test_repeats_of_all_campaigns_go_seed_by_seed(tmp_path: Path) -> None:
     campaigns = [Campaign(tmp_path, name, list(MODELS)) for name in ("first", "second")]
     works = [campaign.work() for campaign in campaigns]
