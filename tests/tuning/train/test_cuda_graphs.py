@@ -242,7 +242,7 @@ def test_work_that_synchronises_runs_uncaptured(
             logits: torch.Tensor = self.conv(torch.dropout(x.flatten(1, 2), 0.1, self.training))
             return logits
 
-    monkeypatch.setattr("tuning.train.training.make_model", lambda config: Waiting())
+    monkeypatch.setattr("tuning.train.training.start_model", lambda config, packs: Waiting())
     training = make_training(config, pack, tmp_path)
     with caplog.at_level(logging.WARNING):
         rows = run_epochs(training, 3)

@@ -275,7 +275,9 @@ def test_useless_outputs_fail_the_trial(
     in_eval: float,
     message: str,
 ) -> None:
-    monkeypatch.setattr("tuning.train.training.make_model", lambda config: FaultyNet(in_eval))
+    monkeypatch.setattr(
+        "tuning.train.training.start_model", lambda config, packs: FaultyNet(in_eval)
+    )
     with pytest.raises(BadTrialError, match=message):
         train_rows(config, pack, tmp_path)
     assert TrialFolder(tmp_path).read("end") is None  # the caller decides how a failed trial ends

@@ -69,10 +69,10 @@ def test_interrupted_stack_resumes_as_if_uninterrupted(
 def test_failed_seed_does_not_affect_the_others(
     config: Config, pack: Pack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def make(config: Config) -> torch.nn.Module:
+    def make(config: Config, packs: Path) -> torch.nn.Module:
         return FaultyNet(float("nan")) if config["seed"] == SEEDS[1] else make_model(config)
 
-    monkeypatch.setattr("tuning.train.training.make_model", make)
+    monkeypatch.setattr("tuning.train.training.start_model", make)
     first, failed, last = stack(config | {"epochs": 1}, pack, tmp_path)
     assert first == last == "last epoch"
     assert isinstance(failed, BadTrialError)
