@@ -220,7 +220,7 @@ def test_job_uploads_the_code_and_nothing_else(tmp_path: Path) -> None:
     code = {str(one.relative_to(ROOT)) for one in (ROOT / "tuning").glob("*.*")}
     assert code <= set(names)
     assert [name for name in names if name.endswith((".pyc", ".nc", ".db"))] == []
-    assert package.stat().st_size < 5_000_000
+    assert package.stat().st_size < 6_000_000
     unpacked = tmp_path / "unpacked"
     zipfile.ZipFile(package).extractall(unpacked)
     ask = [sys.executable, "-m", "tuning.run", "--help"]
