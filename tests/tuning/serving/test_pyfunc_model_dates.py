@@ -25,7 +25,7 @@ from tuning.tracking.log_model import save_model
 from tuning.train.checkpoints import load_checkpoint
 from tuning.train.evaluate import predict
 
-ROUNDING = 1e-4  # of probabilities, between the ONNX file and the network
+ROUNDING = 1e-4  # of probabilities of a tile, read by the model and by the pack
 DAYS = np.array([[-13, -1, 4, 16], [-20, -8, 5, math.nan]], np.float32)
 CHANGES: dict[str, Any] = {"model": "unet_ltae", "arch": narrow_arch("unet_ltae"), "steps": "event"}
 
@@ -64,7 +64,7 @@ def test_array_and_days_give_the_network_s_probabilities(
 ) -> None:
     x = make_input()
     wanted = answer(network, x, DAYS)
-    assert np.abs(model.predict({"x": x, "days": DAYS}) - wanted).max() <= ROUNDING
+    assert np.abs(model.predict({"x": x, "days": DAYS}) - wanted).max() <= 1e-5
     assert np.abs(answer(network, x, DAYS - 40) - wanted).max() > 1e-3  # else days would not matter
 
 
@@ -75,7 +75,7 @@ def test_another_number_of_acquisitions_is_taken(
     x, days = make_input(length), np.linspace(-30, 30, 2 * length, dtype=np.float32)
     days = days.reshape(2, length)
     found = model.predict({"x": x, "days": days})
-    assert np.abs(found - answer(network, x, days)).max() <= ROUNDING
+    assert np.abs(found - answer(network, x, days)).max() <= 1e-5
 
 
 def test_server_takes_days_and_null_for_a_missing_acquisition(
@@ -88,7 +88,7 @@ def test_server_takes_days_and_null_for_a_missing_acquisition(
     schema = model.metadata.get_input_schema()
     response = invocations(request, "application/json", model, schema).response
     found = np.array(json.loads(response)["predictions"])
-    assert np.abs(found - answer(network, x, DAYS)).max() <= ROUNDING
+    assert np.abs(found - answer(network, x, DAYS)).max() <= 1e-5
 
 
 def test_a_tile_is_mapped_with_its_own_dates(
