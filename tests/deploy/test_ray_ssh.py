@@ -9,9 +9,8 @@ import shutil
 import signal
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +21,7 @@ import psutil
 import pytest
 import yaml
 
+from tests.support.held_trials import hold_trials
 from tests.support.machines import HOME, ROOT, SHARED, Machine, boot_machines, why_not
 from tuning.trial.folder import TrialFolder
 
@@ -140,47 +140,6 @@ def drivers(machine: Machine) -> list[int]:
     return found
 
 
-@contextmanager
-def hold_trials(machine: Machine, seconds: float = 240) -> Iterator[None]:
-    """Stop each process that trains on a machine for some seconds, at most until the end of the body."""
-    stopped: dict[psutil.Process, float] = {}
-    done = threading.Event()
-
-    def hold() -> None:
-        while not done.wait(0.1):
-            for one in list_training(machine):
-                if one not in stopped:
-                    one.suspend()
-                    stopped[one] = time.monotonic()
-            resume(one for one, since in stopped.items() if time.monotonic() > since + seconds)
-
-    thread = threading.Thread(target=hold)
-    thread.start()
-    try:
-        yield
-    finally:
-        done.set()
-        thread.join()
-        resume(stopped)
-
-
-def list_training(machine: Machine) -> list[psutil.Process]:
-    """List the processes of Ray on a machine that run a trial."""
-    found = []
-    for one in psutil.Process(machine.pid).children(recursive=True):
-        try:
-            found += [one] if one.cmdline()[:1] == ["ray::ImplicitFunc.train"] else []
-        except psutil.NoSuchProcess:
-            continue
-    return found
-
-
-def resume(processes: Iterable[psutil.Process]) -> None:
-    for one in processes:
-        if one.is_running():
-            one.resume()
-
-
 def list_nodes(trials: Path, name: str = "node") -> list[Any]:
     """Return an entry of the environment of each trial that has begun, by default the node that trains it."""
     files = trials.rglob("environment.json")
@@ -242,8 +201,8 @@ def test_campaign_that_was_cut_off_goes_on_and_uses_both_machines(cluster: Clust
     with log.open("wb") as out:
         again = subprocess.Popen(resumed, stdin=subprocess.DEVNULL, stdout=out, stderr=out)
     with hold_trials(
-        cluster.head
-    ):  # a quick head would train all of them while the worker starts its first process
+        cluster.head.pid
+    ):  # a quick head would train all of them while the worker starts
         wait_until(lambda: "worker" in list_nodes(trials) or again.poll() is not None)
     assert again.wait(timeout=600) == 0, log.read_text()
     table = pd.read_csv(cluster.shared / "mlruns" / "reports" / "first" / "benchmark_master.csv")

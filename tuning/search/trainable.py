@@ -1,6 +1,7 @@
 """The Ray Tune trainable: trains one trial, or several seeds of one config, each in its own folder."""
 
 import platform
+import sys
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -12,7 +13,7 @@ from typing import Any
 import torch
 from ray import tune
 
-from data.io.disk import says_full
+from data.io.disk import describe_free_space, says_full
 from data.io.errors import format_error
 from data.io.lock import wait_for_lock
 from data.io.malloc import keep_freed_memory
@@ -116,7 +117,17 @@ def _record_errors(trials: Sequence[RunningTrial], job: StageJob) -> Iterator[No
             if isinstance(error, BadTrialError):
                 trial.folder.end("error", message=str(error))
             else:
-                mark_failed(trial.folder, *_explain(error), traceback.format_exc())
+                _write_failure(trial.folder, error)
+
+
+def _write_failure(folder: TrialFolder, error: Exception) -> None:
+    """Write ``failure.json``; on a disk without room for it say so, and the trial counts as interrupted."""
+    try:
+        mark_failed(folder, *_explain(error), traceback.format_exc())
+    except OSError as unwritten:
+        if not says_full(unwritten):
+            raise
+        print(f"{_explain(error)[1]} {describe_free_space(folder.path)}", file=sys.stderr)
 
 
 def _check_code(job: StageJob) -> None:

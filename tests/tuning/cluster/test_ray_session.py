@@ -14,6 +14,7 @@ import pytest
 from tests.faults import campaigns
 from tests.faults.campaigns import CALM_WORDS, Command, kill_all, list_processes, wait_until
 from tests.support.clusters import Cluster, Node, cluster
+from tests.support.held_trials import hold_trials
 from tests.support.servers import serve_mlflow, serve_s3
 
 pytestmark = pytest.mark.slow
@@ -71,8 +72,9 @@ def test_trials_of_a_lost_node_continue_elsewhere_with_the_same_results(
         )
         driver = stormy.start()
         try:
-            assert wait_until(lambda: is_midway(made.nodes[1]), 240), stormy.read_log()
-            made.nodes[1].end()
+            with hold_trials(made.nodes[0].process.pid):  # until a slow second node has begun one
+                assert wait_until(lambda: is_midway(made.nodes[1]), 240), stormy.read_log()
+                made.nodes[1].end()
             assert all(list((node.cache / "packs").glob("*/pack-*")) for node in made.nodes)
             assert driver.wait(timeout=400) == 0, stormy.read_log()
         finally:

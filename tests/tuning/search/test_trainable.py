@@ -1,5 +1,8 @@
 """The trainable: one trial, or the seeds of a config, each in its own folder."""
 
+import errno
+import os
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -101,6 +104,37 @@ def test_damaged_folder_fails_its_seed_alone(
     assert first.read("end") is None
     assert second.read("test")["n_samples"] == 4
     assert second.read("failure") is None
+
+
+def test_failure_that_finds_no_room_on_the_disk_leaves_the_trial_interrupted(
+    config: Config,
+    pack: Pack,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def refuse(folder: TrialFolder, name: str, content: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder.path / name))
+
+    monkeypatch.setattr(TrialFolder, "write", refuse)
+    job = make_job(pack, tmp_path)
+    [folder] = run_stack(config | {"epochs": 1}, job, SEEDS[0]).values()
+    assert folder.read("failure") is None
+    assert not is_finished(folder, "repeat")
+    said = capsys.readouterr().err
+    assert "No space left on device" in said
+    assert re.search(r"The disk of .* must have ", said)
+
+
+def test_failure_that_cannot_be_written_for_another_reason_is_raised(
+    config: Config, pack: Pack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(folder: TrialFolder, name: str, content: object) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder.path / name))
+
+    monkeypatch.setattr(TrialFolder, "write", refuse)
+    with pytest.raises(PermissionError, match="Permission denied"):
+        run_stack(config | {"epochs": 1}, make_job(pack, tmp_path), SEEDS[0])
 
 
 @pytest.mark.parametrize("groups", [[SEEDS], [SEEDS[1:], SEEDS[:1]]])
