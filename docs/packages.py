@@ -24,7 +24,8 @@ PACKAGES = (
         "data.check",
     ),
     *("data.splits", "data.pack"),
-    *("data.cubes", "data.scene", "models", "tuning.own_packages"),
+    *("data.cubes", "data.search", "data.assemble", "data.scene"),
+    *("models", "tuning.own_packages"),
     *("tuning.metrics", "tuning.statistics"),
     *(
         "tuning.objects",

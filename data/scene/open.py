@@ -8,9 +8,9 @@ from data.io.errors import list_first
 from data.io.safe_json import refused_error
 from data.scene.base import InputSpec, Scene
 from data.scene.datacube import open_cube
-from data.scene.geotiff import open_geotiffs
-from data.scene.geotiff_names import is_geotiff
-from data.scene.geotiff_table import list_geotiffs
+from data.scene.geotiffs.mosaic import open_geotiffs
+from data.scene.geotiffs.names import is_geotiff
+from data.scene.geotiffs.table import list_geotiffs
 from data.scene.tile_mosaic import open_mosaic
 from data.tiles import MODALITIES, TileError, Units, tile_id_of
 from data.tiles.manifest import MANIFESTS

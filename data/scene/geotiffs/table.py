@@ -14,7 +14,7 @@ from data.cubes.orbits import DIRECTIONS
 from data.cubes.times import SAME_PASS
 from data.io.safe_json import refused_error, show_value
 from data.scene.base import InputSpec
-from data.scene.geotiff_names import (
+from data.scene.geotiffs.names import (
     HEIGHTS,
     POLARISATIONS,
     NamedFile,
@@ -65,7 +65,7 @@ def make_table(paths: Sequence[Path], spec: InputSpec, pattern: str | None) -> F
     Args:
         paths: A folder, or files.
         spec: The network's input.
-        pattern: The names' pattern, see `data.scene.geotiff_names.compile_pattern`; by default found.
+        pattern: The names' pattern, see `data.scene.geotiffs.names.compile_pattern`; by default found.
 
     Raises:
         ValueError: If a name cannot be read, or a modality, polarisation or date is missing or twice.

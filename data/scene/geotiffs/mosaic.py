@@ -17,8 +17,8 @@ from data.scene.base import InputSpec, SeriesDates
 from data.scene.cube import UNCHUNKED, Cube, choose_dates, make_cube
 from data.scene.dates import find_event
 from data.scene.georeference import Frame, join_frames, parse_crs
-from data.scene.geotiff_names import HEIGHTS, show_names
-from data.scene.geotiff_table import (
+from data.scene.geotiffs.names import HEIGHTS, show_names
+from data.scene.geotiffs.table import (
     Band,
     Dates,
     make_table,
@@ -56,7 +56,7 @@ def open_geotiffs(
         spec: The network's input.
         units: Unit of the backscatter; by default detected from a few pixels.
         resample: Whether files on other grids than one of 10 m may be resampled.
-        pattern: The names' pattern, see `data.scene.geotiff_names.compile_pattern`; by default found.
+        pattern: The names' pattern, see `data.scene.geotiffs.names.compile_pattern`; by default found.
 
     Raises:
         ValueError: If a name or file cannot be read, a modality, polarisation or date is missing or twice, or the
