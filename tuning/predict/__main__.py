@@ -94,6 +94,11 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
         help="make no map, but count false alarms on the images before the event alone, without labels",
     )
     add(
+        "--false-alarms",
+        action="store_true",
+        help="with the map, also count false alarms on the images before the event, as --placebo does; takes as long again",
+    )
+    add(
         "--placebo-event",
         type=_read_event,
         help="with --placebo: when to pretend the event, UTC (default: in the middle of these images)",
@@ -113,6 +118,10 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
     args = parser.parse_args(argv)
     if args.placebo_event is not None and not args.placebo:
         parser.error("--placebo-event is for --placebo: add it, or leave out --placebo-event")
+    if args.false_alarms and args.placebo:
+        parser.error(
+            "--placebo counts false alarms without a map: leave out --placebo or --false-alarms"
+        )
     return args
 
 

@@ -1,8 +1,9 @@
 """Prepares a map: loads the networks, opens the scene, and collects the facts of both; writes nothing."""
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,7 @@ class MapJob:
         window_px: Side of a datacube's windows.
         overlap_px: Pixels shared by neighbouring windows.
         facts: Provenance for the summary and the rasters' tags.
+        early: The same scene as a placebo, on which false alarms are counted beside the map; None to count none.
     """
 
     scene: Scene
@@ -46,6 +48,7 @@ class MapJob:
     window_px: int
     overlap_px: int
     facts: dict[str, Any]
+    early: Scene | None = None
 
 
 def prepare_map(args: argparse.Namespace) -> MapJob:
@@ -63,7 +66,9 @@ def prepare_map(args: argparse.Namespace) -> MapJob:
     check_map_folder(args.out)
     placebo = Placebo(args.placebo_event) if args.placebo else None
 
-    def open_with(members: Sequence[Member], *, any_dates: bool = False) -> Scene:
+    def open_with(
+        members: Sequence[Member], *, any_dates: bool = False, placebo: Placebo | None = placebo
+    ) -> Scene:
         spec = replace(members[0].spec, event=args.event, placebo=placebo)
         return open_scene(
             *(args.input, replace(spec, learnt=()) if any_dates else spec, args.units),
@@ -93,6 +98,11 @@ def prepare_map(args: argparse.Namespace) -> MapJob:
     found = find_differences(scene, members[0].profile, learnt_synthetic=learnt_synthetic)
     if args.strict:
         check_familiar(found, describe_input(args.input))
+    early = (
+        _open_early(scene, partial(open_with, members, placebo=Placebo()))
+        if args.false_alarms
+        else None
+    )
     facts = _collect_facts(args, members, scene, found)
     facts |= describe_model(
         *(trust, members[0].expected, usual if threshold is None else threshold),
@@ -119,7 +129,22 @@ def prepare_map(args: argparse.Namespace) -> MapJob:
         args.window or (WINDOW_PX if predictor.local else TILE_PX),
         args.overlap,
         facts,
+        early,
     )
+
+
+def _open_early(scene: Scene, open_placebo: Callable[[], Scene]) -> Scene | None:
+    """Open a scene's images before the event; None, with a note, if they are too few for a placebo."""
+    try:
+        return open_placebo()
+    except ValueError as error:
+        scene.notes.append(describe_unmeasured(error))
+        return None
+
+
+def describe_unmeasured(error: ValueError) -> str:
+    """Say why false alarms were not counted on the images before the event."""
+    return f"False alarms to expect are not measured: {error}"
 
 
 def _collect_facts(

@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from tuning.predict.cog import RasterWriter, choose_layers
 from tuning.predict.pick import describe_shortage
 from tuning.predict.picture.quicklook import draw_quicklook
 from tuning.predict.polygons import MapTotals, write_polygons
-from tuning.predict.prepare import MapJob, check_map_folder
+from tuning.predict.prepare import MapJob, check_map_folder, describe_unmeasured
 from tuning.predict.sliding_window import map_scene
 from tuning.predict.summary import (
     build_placebo_summary,
@@ -49,8 +50,9 @@ def make_map(job: MapJob, out: Path) -> MapTotals:
         FileExistsError: If *out* is not empty.
         ValueError: If the scene cannot be read, or no pixel can be mapped.
     """
+    placebo = _count_beside(job, out)
     with _rasterise(job, out) as (folder, files):
-        return _write_products(job, folder, files)
+        return _write_products(job, folder, files, placebo)
 
 
 def measure_placebo(job: MapJob, out: Path) -> dict[str, Any]:
@@ -68,15 +70,33 @@ def measure_placebo(job: MapJob, out: Path) -> dict[str, Any]:
         ValueError: If the scene cannot be read, or no pixel has data.
     """
     with _temporary_folder(out) as folder:
-        with _rasterise(job, folder / "map") as (rasters, files):
-            totals = write_polygons(rasters, files["mask"], files["probability"])
-        check_mapped(totals, job.facts["input"], job.scene.excluded)
-        shutil.rmtree(folder / "map")
-        facts = {name: job.facts[name] for name in PLACEBO_FACTS}
-        facts |= {"missing_tiles": job.scene.excluded, "no_data": job.scene.no_data.list_shares()}
-        summary = build_placebo_summary(totals, job.threshold, job.scene, facts)
+        summary = _count_false_alarms(job, folder)
         write_summary(folder / PLACEBO_SUMMARY, summary)
     return summary
+
+
+def _count_beside(job: MapJob, out: Path) -> dict[str, Any] | None:
+    """Count false alarms for a map's summary, without the facts that the map has itself; None if there is nothing to count on."""
+    if job.early is None:
+        return None
+    try:
+        with building_folder(out) as folder:
+            found = _count_false_alarms(replace(job, scene=job.early), folder)
+    except ValueError as error:  # of tiles, dates are known only when they are read
+        job.scene.notes.append(describe_unmeasured(error))
+        return None
+    return {name: value for name, value in found.items() if name not in job.facts}
+
+
+def _count_false_alarms(job: MapJob, folder: Path) -> dict[str, Any]:
+    """Map a placebo into a folder inside another one, which it deletes; return the content of ``placebo.json``."""
+    with _rasterise(job, folder / "map") as (rasters, files):
+        totals = write_polygons(rasters, files["mask"], files["probability"])
+    check_mapped(totals, job.facts["input"], job.scene.excluded)
+    shutil.rmtree(folder / "map")
+    facts = {name: job.facts[name] for name in PLACEBO_FACTS}
+    facts |= {"missing_tiles": job.scene.excluded, "no_data": job.scene.no_data.list_shares()}
+    return build_placebo_summary(totals, job.threshold, job.scene, facts)
 
 
 @contextmanager
@@ -102,8 +122,10 @@ def _rasterise(job: MapJob, out: Path) -> Iterator[tuple[Path, dict[str, Path]]]
         yield folder, rasters.finish()
 
 
-def _write_products(job: MapJob, folder: Path, files: dict[str, Path]) -> MapTotals:
-    """Write polygons, picture and summary from the rasters."""
+def _write_products(
+    job: MapJob, folder: Path, files: dict[str, Path], placebo: dict[str, Any] | None
+) -> MapTotals:
+    """Write polygons, picture and summary, with the numbers of a placebo, from the rasters."""
     scene, threshold = job.scene, job.threshold
     scene.no_data.add_notes(scene.notes)
     origin = format_origins(job.facts["learnt_on"], job.facts["made_from"])
@@ -129,6 +151,7 @@ def _write_products(job: MapJob, folder: Path, files: dict[str, Path]) -> MapTot
         coverage=files["coverage"],
     )
     facts = job.facts | {"missing_tiles": scene.excluded, "no_data": scene.no_data.list_shares()}
+    facts["placebo"] = placebo
     write_summary(folder / SUMMARY, build_summary(totals, threshold, facts))
     return totals
 

@@ -483,6 +483,30 @@ def test_a_placebo_counts_false_alarms_and_makes_no_map(
     assert "Map:" not in output
 
 
+def test_false_alarms_beside_a_map_are_those_of_a_placebo(run: Run, tmp_path: Path) -> None:
+    words = ("--threshold", "0.3")
+    assert run("--placebo", *words, "--out", str(tmp_path / "placebo")) == 0
+    alone = json.loads((tmp_path / "placebo" / "placebo.json").read_text())
+    assert run("--false-alarms", *words) == 0
+    summary = json.loads((tmp_path / "map" / "summary.json").read_text())
+    beside = summary["placebo"]
+    assert beside == {name: alone[name] for name in beside}
+    assert {"false_alarms", "alarms_per_km2", "images"} <= beside.keys()
+    assert not [file for file in tmp_path.iterdir() if file.name.startswith(".")]
+
+
+def test_too_few_early_images_leave_the_map_without_false_alarms(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write_netcdf(make_groups(64, 64), tmp_path / "scene.nc")
+    event = str(TIMES[0].astype("datetime64[s]"))
+    assert run("--false-alarms", "--event", event, "--untrusted", given=path) == 0
+    summary = json.loads((tmp_path / "map" / "summary.json").read_text())
+    assert summary["placebo"] is None
+    [note] = [one for one in summary["notes"] if one.startswith("False alarms to expect are not")]
+    assert note in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("write", [write_netcdf, write_zarr, write_folder])
 def test_images_after_the_event_never_reach_a_placebo(
     run: Run, tmp_path: Path, write: Callable[..., Path]
@@ -563,6 +587,7 @@ def test_changed_model_files_are_refused(
             "must be a day or a time (UTC) such as 2018-09-05T18:08, but got 'soon'",
         ),
         (("--placebo-event", "2018-05-01"), "--placebo-event is for --placebo: add it, or leave"),
+        (("--placebo", "--false-alarms"), "--placebo counts false alarms without a map: leave out"),
         (("--window", "100"), "must be a multiple of 16, but got 100"),
         (("--units", "bel"), "invalid choice: 'bel'"),
     ],
