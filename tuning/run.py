@@ -7,11 +7,12 @@ import logging
 import os
 import shlex
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import tuning.own_packages  # noqa: F401 - first
-from data.command.command import bad_arguments, command, report_error
+from data.command.command import bad_arguments, command, run_resumable
 from data.command.explain import writes_to
 from tuning.own_packages import HOME
 from tuning.settings.arguments import ROOT, parse_arguments
@@ -96,22 +97,16 @@ def main(argv: list[str] | None = None) -> int:
         settings = settings_from_options(options, root)
     from tuning.campaign.together import run_campaign
 
-    try:
+    def run() -> int:
         outcome = run_campaign(root, settings, keep_pack=keep_pack)
-    except Exception as error:  # noqa: BLE001 - reported
-        code = report_error(error)
-        _print_resume_command(root, settings.campaign)
-        return code
-    except KeyboardInterrupt:
-        print("\nInterrupted.", file=sys.stderr)
-        _print_resume_command(root, settings.campaign)
-        return 130
-    _print_results(outcome, root, settings.campaign)
-    for sentence in outcome.missing:
-        print(f"error: {sentence}", file=sys.stderr)
-    if outcome.missing:
-        _warn_if_disk_full(root)
-    return 1 if outcome.missing else 0
+        _print_results(outcome, root, settings.campaign)
+        for sentence in outcome.missing:
+            print(f"error: {sentence}", file=sys.stderr)
+        if outcome.missing:
+            _warn_if_disk_full(root)
+        return 1 if outcome.missing else 0
+
+    return run_resumable(run, partial(_print_resume_command, root, settings.campaign))
 
 
 if __name__ == "__main__":

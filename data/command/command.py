@@ -63,6 +63,24 @@ def report_error(error: BaseException) -> int:
     return error.code if isinstance(error, CommandError) else 1
 
 
+def run_resumable(run: Callable[[], int], how_to_continue: Callable[[], None]) -> int:
+    """Run what the user can continue later; return its exit code.
+
+    Args:
+        run: Does the work, and returns an exit code.
+        how_to_continue: Prints how, after an error or Ctrl-C.
+    """
+    try:
+        return run()
+    except Exception as error:  # noqa: BLE001 - explained
+        code = report_error(error)
+    except KeyboardInterrupt:
+        print("\nInterrupted.", file=sys.stderr)
+        code = INTERRUPTED
+    how_to_continue()
+    return code
+
+
 @contextmanager
 def bad_arguments(*kinds: type[Exception]) -> Iterator[None]:
     """Let a command end with exit code 2 after an error of some kinds, which what the user typed has caused.

@@ -10,11 +10,12 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import tuning.own_packages  # noqa: F401 - first
-from data.command.command import bad_arguments, command, report_error
+from data.command.command import bad_arguments, command, report_error, run_resumable
 from data.command.explain import writes_to
 from tuning.matrix.command.request import Command, parse_command
 
@@ -106,20 +107,14 @@ def _confirm_resume(name: str) -> bool:
 def _run(root: Path, plan: "MatrixPlan", cells: "Sequence[Settings]") -> int:
     from tuning.matrix.run_matrix import run_matrix
 
-    try:
+    def run() -> int:
         outcome = run_matrix(root, plan, cells)
-    except Exception as error:  # noqa: BLE001 - reported
-        code = report_error(error)
-        _print_resume_command(root, plan.name)
+        code = _report(root, plan.name, known=outcome.missing)
+        if outcome.missing or code:
+            _print_resume_command(root, plan.name)
         return code
-    except KeyboardInterrupt:
-        print("\nInterrupted.", file=sys.stderr)
-        _print_resume_command(root, plan.name)
-        return 130
-    code = _report(root, plan.name, known=outcome.missing)
-    if outcome.missing or code:
-        _print_resume_command(root, plan.name)
-    return code
+
+    return run_resumable(run, partial(_print_resume_command, root, plan.name))
 
 
 def _report(root: Path, name: str | None, known: Sequence[str] = ()) -> int:

@@ -1,18 +1,17 @@
 """Matrices on disk: the plan of each, which a resumed matrix follows, and its lock."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 from data.io.errors import unknown_name
-from data.io.lock import LockHeldError, is_locked, try_lock
 from data.io.safe_json import check_safe_name
 from tuning.matrix.plan import PLAN_FILE, MatrixPlan
 from tuning.matrix.plan_file import read_plan
-from tuning.settings.lock import LOCK
+from tuning.settings.lock import is_running, lock_campaign
 from tuning.settings.saved_campaigns import SETTINGS, campaign_folder, load_settings, save_settings
 from tuning.settings.settings import Settings
 from tuning.trial.folder import read_optional_json, write_json
@@ -108,7 +107,7 @@ def load_matrix(root: Path, name: str | None) -> tuple[MatrixPlan, list[Settings
 def find_unfinished(root: Path, plan: MatrixPlan, cells: Sequence[Settings]) -> str | None:
     """Return the latest interrupted matrix of the same cells, its names and seeds apart; None if there is none."""
     for name in reversed(list_matrices(root)):
-        if is_running(root, name) or read_state(root, name)[1]:
+        if is_running(matrix_folder(root, name)) or read_state(root, name)[1]:
             continue
         try:
             other, settings = load_matrix(root, name)
@@ -141,11 +140,6 @@ def mark_ended(root: Path, name: str) -> None:
     write_json(matrix_folder(root, name) / STATE, {"id": identity, "ended": True})
 
 
-def is_running(root: Path, name: str) -> bool:
-    """Return whether a process runs the matrix at this moment."""
-    return is_locked(matrix_folder(root, name) / LOCK)
-
-
 @contextmanager
 def lock_matrix(root: Path, name: str) -> Iterator[None]:
     """Hold the lock of a matrix.
@@ -155,12 +149,5 @@ def lock_matrix(root: Path, name: str) -> Iterator[None]:
     """
     folder = matrix_folder(root, name)
     folder.mkdir(parents=True, exist_ok=True)
-    with ExitStack() as stack:
-        try:
-            stack.enter_context(try_lock(folder / LOCK))
-        except LockHeldError as error:
-            raise ValueError(
-                f"A matrix is run by one process at a time, but {name} is being run by {error.holder}. Wait for it, or stop it "
-                "first."
-            ) from error
+    with lock_campaign(folder, "matrix"):
         yield

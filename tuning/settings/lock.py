@@ -1,4 +1,4 @@
-"""The locks of a campaign: one process runs it, and one campaign at a time prepares data below an output folder."""
+"""The locks of a campaign or matrix: one process runs it, and one campaign at a time prepares data below an output folder."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -11,28 +11,29 @@ _SETUP = ".setup"  # file of the output folder
 
 
 @contextmanager
-def lock_campaign(folder: Path) -> Iterator[None]:
-    """Hold the lock of a campaign.
+def lock_campaign(folder: Path, kind: str = "campaign") -> Iterator[None]:
+    """Hold the lock of a campaign or a matrix.
 
     Args:
-        folder: The campaign's folder.
+        folder: Its folder.
+        kind: What it is, for the message.
 
     Raises:
-        ValueError: If another process runs the campaign.
+        ValueError: If another process runs it.
     """
     with ExitStack() as stack:
         try:
             stack.enter_context(try_lock(folder / LOCK))
         except LockHeldError as error:
             raise ValueError(
-                f"A campaign is run by one process at a time, but {folder.name} is being run by {error.holder}. "
+                f"A {kind} is run by one process at a time, but {folder.name} is being run by {error.holder}. "
                 "Wait for it, or stop it first."
             ) from error
         yield
 
 
 def is_running(folder: Path) -> bool:
-    """Return whether a process runs the campaign at this moment."""
+    """Return whether a process runs the campaign or matrix of a folder at this moment."""
     return is_locked(folder / LOCK)
 
 

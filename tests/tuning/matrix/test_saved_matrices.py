@@ -10,14 +10,15 @@ from tuning.matrix.saved_matrices import (
     MATRICES,
     find_unfinished,
     free_name,
-    is_running,
     list_matrices,
     load_matrix,
     lock_matrix,
     mark_ended,
+    matrix_folder,
     read_state,
     save_matrix,
 )
+from tuning.settings.lock import is_running
 from tuning.settings.saved_campaigns import campaign_folder, save_settings
 
 
@@ -63,13 +64,13 @@ def test_a_matrix_that_does_not_exist_is_named(tmp_path: Path) -> None:
 def test_one_process_runs_a_matrix(tmp_path: Path) -> None:
     save_tiny(tmp_path)
     with lock_matrix(tmp_path, "tiny"):
-        assert is_running(tmp_path, "tiny")
+        assert is_running(matrix_folder(tmp_path, "tiny"))
         with (
             pytest.raises(ValueError, match=r"run by one process at a time, but tiny is being run"),
             lock_matrix(tmp_path, "tiny"),
         ):
             pass
-    assert not is_running(tmp_path, "tiny")
+    assert not is_running(matrix_folder(tmp_path, "tiny"))
 
 
 def test_the_same_command_finds_what_it_left(tmp_path: Path) -> None:
