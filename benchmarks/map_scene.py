@@ -95,7 +95,7 @@ def measure_mapping(job: write_map.MapJob) -> float:
     """Return the km2 per second of reading, predicting, blending and writing."""
     scene, predictor = job.scene, job.predictor
     windows = scene.list_windows(job.window_px, job.overlap_px)
-    layers = choose_layers(predictor.layers)
+    layers = choose_layers(predictor.layers, scene.spec.orbits)
     with (
         tempfile.TemporaryDirectory() as folder,
         RasterWriter(Path(folder), scene.grid, layers, {}) as rasters,

@@ -100,6 +100,19 @@ def _find_geod(crs: pyproj.CRS) -> pyproj.Geod:
     return crs.get_geod() or pyproj.Geod(ellps="WGS84")
 
 
+def find_north(crs: str | pyproj.CRS, x: float, y: float) -> tuple[float, float] | None:
+    """Return the latitude of a place, and the direction there in which y grows, in degrees clockwise from true north.
+
+    None outside the system's area.
+    """
+    known = pyproj.CRS.from_user_input(crs)
+    longitude, latitude = _to_degrees(known, np.array([x, x]), np.array([y, y + 1000.0]))
+    if not np.isfinite([longitude, latitude]).all():
+        return None
+    azimuth, _, _ = _find_geod(known).inv(longitude[0], latitude[0], longitude[1], latitude[1])
+    return float(latitude[0]), float(azimuth)
+
+
 def measure_line(
     crs: str | pyproj.CRS, start: tuple[float, float], stop: tuple[float, float]
 ) -> float:

@@ -74,11 +74,16 @@ def measure_slope(height_m: np.ndarray, pixel_m: float = PIXEL_M) -> np.ndarray:
     Returns:
         Shape ``(H, W)``, float32; NaN next to a height without data.
     """
-    south, east = np.gradient(smooth_heights(height_m), pixel_m)
-    slope: np.ndarray = np.degrees(np.arctan(np.hypot(south, east)))
-    gaps = np.isnan(height_m) | np.isnan(sum(np.gradient(height_m.astype(np.float32))))
-    slope[gaps] = np.nan
+    slope: np.ndarray = np.degrees(np.arctan(np.hypot(*measure_rise(height_m, pixel_m))))
     return slope.astype(np.float32)
+
+
+def measure_rise(height_m: np.ndarray, pixel_m: float = PIXEL_M) -> tuple[np.ndarray, np.ndarray]:
+    """Return how much :func:`smooth_heights` rise down the rows and along the columns, in m per m; shapes as above."""
+    down, along = np.gradient(smooth_heights(height_m), pixel_m)
+    gaps = np.isnan(height_m) | np.isnan(sum(np.gradient(height_m.astype(np.float32))))
+    down[gaps] = along[gaps] = np.nan
+    return down, along
 
 
 def smooth_heights(height_m: np.ndarray) -> np.ndarray:

@@ -48,6 +48,11 @@ class InputSpec:
         """The modalities to read, in the order of ``data.tiles.MODALITIES``."""
         return list_modalities(self.channels)
 
+    @property
+    def orbits(self) -> tuple[str, ...]:
+        """The orbits among them, one or more."""
+        return tuple(name for name in self.modalities if name in ORBITS)
+
     def list_learnt(self, modality: str) -> LearntDates:
         """Return the acquisitions of a modality that the network learnt from."""
         return dict(self.learnt).get(modality, LearntDates())
@@ -79,6 +84,8 @@ class WindowData:
         coverage: Acquisitions before and after the event, of `data.values.coverage`, shape ``(2, H, W)``, uint8.
         days: Days from the event to each acquisition of *x*, the mean over the orbits that have data in the window, shape
             ``(T,)``, float32; NaN where none has, or where it repeats the one before it.
+        change: Change of backscatter after the event in dB by orbit of `InputSpec.orbits`, of `data.scene.change`, shape
+            ``(orbits, H, W)``, float32; NaN = no data on one side of the event.
     """
 
     x: np.ndarray
@@ -86,6 +93,7 @@ class WindowData:
     valid: np.ndarray
     coverage: np.ndarray
     days: np.ndarray
+    change: np.ndarray
 
 
 class SeriesDates(NamedTuple):

@@ -17,6 +17,7 @@ from data.scene.base import (
     measure_days,
     stack_channels,
 )
+from data.scene.change import measure_change
 from data.scene.dates import choose_steps, format_dates
 from data.scene.georeference import RESAMPLE, Grid, find_grid
 from data.scene.resample import choose_grid, describe_resampling
@@ -192,6 +193,7 @@ class Cube(Scene):
         x = stack_channels(self.spec.channels, bands, maps)
         coverage = count_acquisitions(self.spec.channels, x, self.orbits)
         self.filled.add(coverage)
+        change = measure_change(self.spec.channels, x, self.orbits)
         relief = maps["DEM"] if maps else next(iter(bands.values()))[-1].astype(np.float32)
         dates = {name: series[0] for name, series in self.dates.items()}
         window_data = []
@@ -200,7 +202,7 @@ class Cube(Scene):
             cut = (..., slice(start, start + window.shape[1]))
             days = measure_days(self.spec.channels, x[cut], dates)
             covered = coverage.mapped[cut], coverage.counts[cut]
-            one = WindowData(x[cut], relief[cut], *covered, days)
+            one = WindowData(x[cut], relief[cut], *covered, days, change[cut])
             window_data.append(None if (one.coverage == NO_BACKSCATTER).all() else one)
         return window_data
 

@@ -17,6 +17,7 @@ from data.scene.base import (
     measure_days,
     stack_channels,
 )
+from data.scene.change import measure_change
 from data.scene.dates import choose_steps
 from data.scene.row_cache import round_to_float16
 from data.scene.tile_survey import Cell, find_tile_events, place_tiles, survey_tiles
@@ -101,6 +102,7 @@ class _TileData:
     heights: np.ndarray
     coverage: Coverage
     days: np.ndarray
+    change: np.ndarray
 
 
 @dataclass(kw_only=True)
@@ -169,7 +171,8 @@ class Mosaic(Scene):
         valid = np.block([[tile.coverage.mapped for tile in row] for row in rows])[cut]
         counts = np.block([[tile.coverage.counts for tile in row] for row in rows])[cut]
         days = average_days(np.stack([tile.days for tile in tiles], axis=-1))
-        return WindowData(x, heights, valid, counts, days)
+        change = np.block([[tile.change for tile in row] for row in rows])[cut]
+        return WindowData(x, heights, valid, counts, days, change)
 
     def _read_or_exclude(self, tile_id: str) -> _TileData | None:
         """Read a tile; return None if it cannot be read, and add the reason to ``excluded``."""
@@ -213,7 +216,8 @@ class Mosaic(Scene):
         x = stack_channels(spec.channels, bands, maps)
         coverage = count_acquisitions(spec.channels, x, orbits)
         days = measure_days(spec.channels, x, chosen)
-        return _TileData(x, heights.astype(np.float32), coverage, days)
+        change = measure_change(spec.channels, x, orbits)
+        return _TileData(x, heights.astype(np.float32), coverage, days, change)
 
 
 def _select_bands(

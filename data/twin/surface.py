@@ -14,6 +14,7 @@ from data.twin.physics import Physics, band_pair
 from data.twin.regions import REGIONS, Site, TwinRegion
 from data.twin.terrain import Cover, Terrain, crop_halo, make_cover, make_terrain, sample_heights
 from data.twin.weather import Weather
+from data.values.viewing import measure_facing
 
 
 @dataclass(frozen=True)
@@ -68,8 +69,7 @@ def make_base(
     noise: Noise,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the constant backscatter in dB, shape ``(2, H, W)``, and the slope towards the sensor in degrees."""
-    look = np.radians(track.look_deg)
-    facing = np.degrees(np.arctan(terrain.east * np.sin(look) + terrain.north * np.cos(look)))
+    facing = measure_facing(terrain.east, terrain.north, track.look_deg)
     layover = np.clip(facing - 18, 0, 20)
     facing = np.clip(facing, -30, 30)
     texture = 0.75 * noise.smooth("crowns", 2.5, window) + 0.75 * noise.smooth("groves", 11, window)

@@ -5,9 +5,10 @@ from pathlib import Path
 import numpy as np
 
 from data.scene.georeference import Grid
+from data.tiles import ORBITS
 from tuning.predict.cog import RasterWriter, choose_layers
 
-LAYERS = choose_layers(["probability", "spread"])
+LAYERS = choose_layers(["probability", "spread"], ORBITS)
 
 
 def make_grid(height: int, width: int) -> Grid:

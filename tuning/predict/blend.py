@@ -51,10 +51,16 @@ class WindowBlender:
         layers: The blended layers, among them ``probability``.
         threshold: Minimum probability of a landslide pixel.
         writer: Receives finished rows.
+        orbits: Number of orbits whose change is written.
     """
 
     def __init__(
-        self, width: int, layers: Sequence[str], threshold: float, writer: BackgroundWriter
+        self,
+        width: int,
+        layers: Sequence[str],
+        threshold: float,
+        writer: BackgroundWriter,
+        orbits: int,
     ) -> None:
         self._threshold, self._writer = threshold, writer
         self._first_row = 0  # scene row of the buffers' row 0
@@ -63,8 +69,9 @@ class WindowBlender:
         self._relief = _RowBuffer(width, np.float32, np.nan)
         self._valid = _RowBuffer(width, bool, 0)
         self._coverage = tuple(_RowBuffer(width, np.uint8, COVERAGE.nodata) for _ in COVERAGE.bands)
+        self._change = tuple(_RowBuffer(width, np.float32, np.nan) for _ in range(orbits))
         self._buffers = (
-            *(*self._sums.values(), *self._coverage),
+            *(*self._sums.values(), *self._coverage, *self._change),
             *(self._weights, self._relief, self._valid),
         )
 
@@ -82,6 +89,8 @@ class WindowBlender:
         self._relief.values[area] = data.relief
         for buffer, counts in zip(self._coverage, data.coverage, strict=True):
             buffer.values[area] = counts
+        for buffer, change in zip(self._change, data.change, strict=True):
+            buffer.values[area] = change
 
     def _grow(self, height: int) -> None:
         for buffer in self._buffers:
@@ -105,6 +114,8 @@ class WindowBlender:
         coverage = np.stack([buffer.values[:count] for buffer in self._coverage])
         self._writer.submit("coverage", self._first_row, coverage)
         self._writer.submit("relief", self._first_row, self._relief.values[:count].copy())
+        change = np.stack([buffer.values[:count] for buffer in self._change])
+        self._writer.submit("change", self._first_row, change if len(change) > 1 else change[0])
         for buffer in self._buffers:
             buffer.drop(count)
         self._first_row = row

@@ -9,7 +9,7 @@ Reference:
 
 import math
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,9 +78,11 @@ _PREDICTED = {"probability": PROBABILITY, "spread": SPREAD}
 _ALWAYS = {"mask": MASK, "coverage": COVERAGE, "relief": RELIEF}
 
 
-def choose_layers(predicted: Iterable[str]) -> dict[str, Layer]:
-    """Return a map's layers by name: those that a predictor has, and mask, coverage and relief."""
-    return {name: _PREDICTED[name] for name in predicted} | _ALWAYS
+def choose_layers(predicted: Iterable[str], orbits: Sequence[str]) -> dict[str, Layer]:
+    """Return a map's layers by name: those that a predictor has, mask, coverage, relief, and the change of some orbits."""
+    bands = tuple(f"{orbit}: change of backscatter after the event in dB" for orbit in orbits)
+    change = {"change": Layer("float32", math.nan, bands)}
+    return {name: _PREDICTED[name] for name in predicted} | _ALWAYS | change
 
 
 class RasterWriter:

@@ -44,7 +44,7 @@ def map_scene(
         windows: Its windows, of ``scene.list_windows``.
         predictor: The networks.
         write: Receives finished rows, each once and from the top, of the predictor's layers, ``mask``,
-            ``coverage`` and ``relief``.
+            ``coverage``, ``change`` and ``relief``.
         threshold: Minimum probability of a landslide pixel.
         progress: Called with the number of windows mapped since the last call.
 
@@ -58,7 +58,8 @@ def map_scene(
         background_writer(write) as writer,
         _worker_threads(predictor) as workers,
     ):
-        blender = WindowBlender(scene.grid.width, predictor.layers, threshold, writer)
+        orbits = len(scene.spec.orbits)
+        blender = WindowBlender(scene.grid.width, predictor.layers, threshold, writer, orbits)
         pending: deque[_Prediction] = deque()
         for batch, count in _read_ahead(reader, scene, groups):
             progress(count - len(batch.windows))  # windows without data

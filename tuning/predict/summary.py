@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from data.scene.base import Scene
-from tuning.predict.polygons import MapTotals
+from tuning.predict.landslides.polygons import MapTotals
 
 TOO_FEW = "too few acquisitions"
 
@@ -18,7 +18,7 @@ def build_summary(totals: MapTotals, threshold: float, facts: Mapping[str, Any])
     """Return the content of ``summary.json``.
 
     Args:
-        totals: The totals of :func:`tuning.predict.polygons.write_polygons`.
+        totals: The totals of :func:`tuning.predict.landslides.polygons.write_polygons`.
         threshold: Minimum probability of a landslide pixel.
         facts: Further entries, such as the model and the input.
 
@@ -26,7 +26,8 @@ def build_summary(totals: MapTotals, threshold: float, facts: Mapping[str, Any])
         ``landslides``, ``area_m2``, ``area_share`` of the mapped area (None if nothing is mapped),
         ``mapped_km2``, ``coverage`` with the shares of the whole grid that are mapped, have too few acquisitions and have no
         data at all, ``nodata_share``, the sum of the last two, ``threshold``, ``by_size`` with ``landslides`` and ``area_m2``
-        per size class, then *facts*.
+        per size class, ``by_confidence`` with the same per class of confidence, ``change``, what the orbits' background does, and
+        ``terrain``, the shares in layover and shadow (None without heights), then *facts*.
 
     Raises:
         ValueError: If *facts* has one of these keys.
@@ -48,6 +49,12 @@ def build_summary(totals: MapTotals, threshold: float, facts: Mapping[str, Any])
             name: {"landslides": size.count, "area_m2": size.area_m2}
             for name, size in totals.by_size.items()
         },
+        "by_confidence": {
+            name: {"landslides": one.count, "area_m2": one.area_m2}
+            for name, one in totals.by_confidence.items()
+        },
+        "change": dict(totals.background),
+        "terrain": totals.terrain,
     }
     if taken := sorted(summary.keys() & facts.keys()):
         raise ValueError(f"A fact must have a key of its own, but got {taken[0]!r}. Rename it.")

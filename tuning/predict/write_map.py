@@ -11,9 +11,10 @@ from tqdm import tqdm
 
 from data.io.durable import building_folder
 from tuning.predict.cog import RasterWriter, choose_layers
+from tuning.predict.landslides.evidence import Evidence
+from tuning.predict.landslides.polygons import MapTotals, write_polygons
 from tuning.predict.pick import describe_shortage
 from tuning.predict.picture.quicklook import draw_quicklook
-from tuning.predict.polygons import MapTotals, write_polygons
 from tuning.predict.prepare import MapJob, check_map_folder, describe_unmeasured
 from tuning.predict.sliding_window import map_scene
 from tuning.predict.summary import (
@@ -103,7 +104,7 @@ def _count_false_alarms(job: MapJob, folder: Path) -> dict[str, Any]:
 def _rasterise(job: MapJob, out: Path) -> Iterator[tuple[Path, dict[str, Path]]]:
     """Map a scene into rasters; yield their folder, which becomes *out* at the end, and their files by layer."""
     scene, predictor = job.scene, job.predictor
-    layers = choose_layers(predictor.layers)
+    layers = choose_layers(predictor.layers, scene.spec.orbits)
     tags = flatten(job.facts)
     with (
         _temporary_folder(out) as folder,
@@ -135,6 +136,9 @@ def _write_products(
         *(folder, files["mask"], files["probability"], files.get("spread")),
         coverage=files["coverage"],
         about={"description": ". ".join([origin, *warnings])} | flatten(about),
+        evidence=Evidence(
+            threshold, files["change"], files["relief"] if scene.has_heights else None
+        ),
     )
     check_mapped(totals, job.facts["input"], scene.excluded)
     differences = job.facts.get("differs_from_training")

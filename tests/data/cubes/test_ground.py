@@ -7,7 +7,7 @@ import pyproj
 import pytest
 from shapely.geometry import Polygon
 
-from data.cubes.ground import PixelAreas, measure_line
+from data.cubes.ground import PixelAreas, find_north, measure_line
 
 # Web Mercator, UTM far from its meridian, Lambert conformal, polar stereographic, feet, degrees.
 PLACES = [
@@ -89,3 +89,12 @@ def test_outside_a_system_s_area_pixels_have_their_nominal_size() -> None:
     areas = PixelAreas("EPSG:32654", (10, 0, nowhere, 0, -10, nowhere), 3, 2)
     assert areas.read(0, 3).tolist() == [[100.0, 100.0]] * 3
     assert isnan(measure_line("EPSG:32654", (nowhere, nowhere), (2 * nowhere, nowhere)))
+
+
+def test_the_north_of_a_grid_is_that_of_its_meridian_turned_by_the_convergence() -> None:
+    middle = find_north("EPSG:32654", 500_000.0, 4_738_560.0)
+    assert middle == pytest.approx((42.8, 0.0), abs=0.01)
+    west, north = place("EPSG:32654", 143.0, 43.0)  # two degrees east of the central meridian
+    found = find_north("EPSG:32654", west, north)
+    assert found == pytest.approx((43.0, 2 * sin(radians(43.0))), abs=0.01)
+    assert find_north("EPSG:32654", 1e12, 1e12) is None

@@ -29,6 +29,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, n
     values = {"probability": probability, "mask": make_mask(probability, 0.5)}
     values |= {"spread": probability / 4, "relief": probability * 900}
     values["coverage"] = make_coverage(values["mask"])
+    values["change"] = np.stack([probability, -probability])
     with RasterWriter(folder, make_grid(700, 530), LAYERS, TAGS) as rasters:
         for name, layer in values.items():
             write_bands(rasters, name, layer)
@@ -69,8 +70,13 @@ def test_files_carry_tags_description_and_nodata(
         assert TAGS.items() <= raster.tags().items()
         assert raster.descriptions == MASK.bands
         assert raster.nodata == 255
-    with rasterio.open(written[0] / "probability.tif") as raster:
-        assert np.isnan(raster.nodata)
+    for name in ("probability", "change"):
+        with rasterio.open(written[0] / f"{name}.tif") as raster:
+            assert np.isnan(raster.nodata)
+    with rasterio.open(written[0] / "change.tif") as raster:
+        kept = "change of backscatter after the event in dB"
+        assert raster.descriptions == (f"s1asc: {kept}", f"s1dsc: {kept}")
+        np.testing.assert_array_equal(raster.read(), written[1]["change"])
 
 
 def test_a_layer_of_several_bands_reads_back_with_its_descriptions(
@@ -125,7 +131,7 @@ def test_overviews_average_probabilities_and_keep_mask_values(
 
 def test_only_delivered_layers_are_kept(written: tuple[Path, dict[str, np.ndarray]]) -> None:
     names = sorted(path.name for path in written[0].iterdir())
-    assert names == ["coverage.tif", "mask.tif", "probability.tif", "spread.tif"]
+    assert names == ["change.tif", "coverage.tif", "mask.tif", "probability.tif", "spread.tif"]
 
 
 def test_a_small_raster_has_no_overview_and_relief_exists_until_closing(

@@ -35,7 +35,7 @@ from tuning.trial.folder import TrialFolder
 
 NAME = "hokkaido-unet"
 FILES = {"probability.tif", "mask.tif", "coverage.tif", "landslides.gpkg", "landslides.geojson"}
-FILES |= {"quicklook.png"}
+FILES |= {"quicklook.png", "change.tif"}
 
 
 def log_seed(client: MlflowClient, experiment: str, folder: Path, seed: int) -> tuple[str, str]:

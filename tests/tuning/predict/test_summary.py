@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tuning.objects.object_scores import SIZES
-from tuning.predict.polygons import MapTotals, SizeClassTotal
+from tuning.predict.landslides.polygons import MapTotals, SizeClassTotal
 from tuning.predict.summary import build_summary, check_mapped, format_totals, write_summary
 
 NONE = dict.fromkeys(SIZES, SizeClassTotal(0, 0.0))

@@ -1,4 +1,4 @@
-"""Connected components of landslide pixels in a raster of any height: outline, area and probability.
+"""Connected components of landslide pixels in a raster of any height: outline, area, and what other rasters hold there.
 
 GDAL traces 4-connected *pieces*, which are valid polygons. Pieces that touch at a pixel's corner belong to one 8-connected
 component, like an object of `tuning.objects.objects`; together they are a valid multipolygon. (GDAL
@@ -8,7 +8,7 @@ the number of pieces, not of pixels.
 
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +19,7 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
 from data.cubes.ground import PixelAreas
+from tuning.predict.landslides.evidence import EvidenceSums, Found
 from tuning.predict.raster_io import bound_cache, read_strips
 
 _CHUNK = 10_000  # polygons made at once
@@ -36,6 +37,7 @@ class Components:
         mapped_m2: Area on the ground with data.
         nodata_m2: Area on the ground without data.
         too_few_m2: The part of it that has backscatter, but too few acquisitions before or after the event.
+        found: What was measured of change and slope; None if not asked for.
     """
 
     outlines: np.ndarray
@@ -45,10 +47,40 @@ class Components:
     mapped_m2: float
     nodata_m2: float
     too_few_m2: float
+    found: Found | None = None
+
+
+@dataclass
+class _Sums:
+    """Sums over the pixels of *count* components."""
+
+    count: int
+    size: np.ndarray = field(init=False)
+    area: np.ndarray = field(init=False)
+    total: dict[str, np.ndarray] = field(default_factory=dict)
+    maximum: dict[str, np.ndarray] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.size, self.area = np.zeros(self.count, np.int64), np.zeros(self.count)
+
+    def add_areas(self, labels: np.ndarray, area_m2: np.ndarray) -> None:
+        self.size += np.bincount(labels, minlength=self.count)
+        self.area += np.bincount(labels, area_m2, self.count)
+
+    def add(self, name: str, labels: np.ndarray, pixels: np.ndarray) -> None:
+        total = self.total.setdefault(name, np.zeros(self.count))
+        total += np.bincount(labels, pixels, self.count)
+        highest = self.maximum.setdefault(name, np.full(self.count, -np.inf))
+        np.maximum.at(highest, labels, pixels)
 
 
 def find_components(
-    mask: Path, values: Mapping[str, Path], coverage: Path | None = None
+    mask: Path,
+    values: Mapping[str, Path],
+    coverage: Path | None = None,
+    *,
+    change: Path | None = None,
+    heights: Path | None = None,
 ) -> Components:
     """Find the components of a mask and their statistics in other rasters.
 
@@ -56,6 +88,8 @@ def find_components(
         mask: Raster with 1 = landslide, 0 = background, and its nodata value, which counts as background.
         values: Rasters on the same grid, by name, such as the probability.
         coverage: Raster of the acquisitions on the same grid, whose nodata value is where there is no backscatter at all.
+        change: Raster of the change of backscatter on the same grid, a band for each orbit; None to measure no evidence.
+        heights: Raster of heights in m on the same grid, for slopes; only beside *change*.
 
     Raises:
         ValueError: If a raster is on another grid than the mask, the mask holds other values, or a landslide pixel has
@@ -67,29 +101,42 @@ def find_components(
         rasters = {name: stack.enter_context(_open_like(p, raster)) for name, p in values.items()}
         areas = PixelAreas(raster.crs.to_wkt(), raster.transform, *raster.shape)
         counts = stack.enter_context(_open_like(coverage, raster)) if coverage else None
+        changes, relief = (
+            stack.enter_context(_open_like(path, raster)) if path else None
+            for path in (change, heights)
+        )
         measured = _measure(raster, areas, counts)
         pieces = np.concatenate([np.empty(0, object), *_trace_pieces(raster)])
         component = _group_pieces(pieces, raster)
-        count = int(component.max(initial=-1)) + 1
-        size, area = np.zeros(count, np.int64), np.zeros(count)
-        total = {name: np.zeros(count) for name in values}
-        maximum = {name: np.full(count, -np.inf) for name in values}
+        sums = _Sums(int(component.max(initial=-1)) + 1)
+        evidence = EvidenceSums(sums.count, changes, relief) if changes else None
         strips = {name: read_strips(other) for name, other in rasters.items()}
         for first_row, strip in read_strips(raster):
             layers = {name: next(rows)[1] for name, rows in strips.items()}
             landslide = strip == 1
             labels = _rasterize(pieces, component, raster, first_row, len(strip))[landslide]
-            size += np.bincount(labels, minlength=count)
-            on_ground = areas.read(first_row, len(strip))[landslide]
-            area += np.bincount(labels, on_ground, count)
+            on_ground = areas.read(first_row, len(strip))
+            sums.add_areas(labels, on_ground[landslide])
             for name, layer in layers.items():
-                pixels = layer[landslide]
-                if not np.isfinite(pixels).all():
-                    raise _missing_value(name, first_row, landslide & ~np.isfinite(layer))
-                total[name] += np.bincount(labels, pixels, count)
-                np.maximum.at(maximum[name], labels, pixels)
-    mean = {name: sums / size for name, sums in total.items()}
-    return Components(_join(pieces, component, count), area, mean, maximum, *measured)
+                sums.add(name, labels, _take(name, layer, landslide, first_row))
+            if evidence:
+                evidence.add(first_row, strip, labels, on_ground)
+    return Components(
+        _join(pieces, component, sums.count),
+        sums.area,
+        {name: total / sums.size for name, total in sums.total.items()},
+        sums.maximum,
+        *measured,
+        evidence.finish(sums.size) if evidence else None,
+    )
+
+
+def _take(name: str, layer: np.ndarray, landslide: np.ndarray, first_row: int) -> np.ndarray:
+    """Return a layer's values at the landslide pixels."""
+    pixels: np.ndarray = layer[landslide]
+    if not np.isfinite(pixels).all():
+        raise _missing_value(name, first_row, landslide & ~np.isfinite(layer))
+    return pixels
 
 
 def _open_like(path: Path, mask: rasterio.DatasetReader) -> rasterio.DatasetReader:

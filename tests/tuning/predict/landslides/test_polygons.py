@@ -21,7 +21,7 @@ from tests.support.map_files import (
     write_map,
 )
 from tuning.objects.object_scores import SIZES, class_by_size
-from tuning.predict.polygons import MapTotals, SizeClassTotal, write_polygons
+from tuning.predict.landslides.polygons import MapTotals, SizeClassTotal, write_polygons
 
 PIXEL_M2 = 100.068  # of a pixel on the ground: 570 km east in UTM zone 54
 COLUMNS = ["id", "area_m2", "mean_probability", "max_probability", "size_class", "lon", "lat"]
