@@ -4,8 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
-import pystac
 from shapely.geometry.base import BaseGeometry
+
+try:
+    import pystac
+except ImportError as error:  # the first module of this package that all others import
+    raise ImportError(
+        "The search for acquisitions needs packages of an extra. Install it: pip install 'landslide-benchmark[scene]'"
+    ) from error
 
 
 @dataclass(frozen=True)

@@ -91,23 +91,16 @@ def is_heights(item: pystac.Item) -> bool:
 
 
 def find_problem(item: pystac.Item) -> str | None:
-    """Return why a normalised image cannot be used, such as ``they lack VH``; None if it can.
-
-    The words complete a sentence such as "2 images are left out, since …".
-    """
+    """Return why a normalised image cannot be used, such as ``lacking VH``; None if it can."""
     missing = [band for band in BANDS if band not in item.assets]
     lacks = {
-        "they lack " + " and ".join(missing): bool(missing),
-        "they are not terrain-corrected (GRD or SLC)": not _is_corrected(item),
-        "they have no footprint": item.geometry is None,
-        "neither the catalogue nor their names say when they were taken": "start_datetime"
-        not in item.properties,
-        "neither the catalogue nor their names say which satellite took them": not item.properties[
-            "platform"
-        ],
-        "neither the catalogue nor their names say their track": "sat:relative_orbit"
-        not in item.properties,
-        "nothing says their orbit direction": "sat:orbit_state" not in item.properties,
+        "lacking " + " and ".join(missing): bool(missing),
+        "not terrain-corrected (GRD or SLC)": not _is_corrected(item),
+        "without a footprint": item.geometry is None,
+        "of an unknown time": "start_datetime" not in item.properties,
+        "of an unknown satellite": not item.properties["platform"],
+        "of an unknown track": "sat:relative_orbit" not in item.properties,
+        "of an unknown orbit direction": "sat:orbit_state" not in item.properties,
     }
     return next((problem for problem, found in lacks.items() if found), None)
 

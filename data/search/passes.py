@@ -54,9 +54,7 @@ def group_passes(
         found = (_make(orbit, track, platform, one, area) for one in _split(newest))
         passes += [one for one in found if one.coverage >= LEAST_COVERAGE]
     if older:
-        notes.append(
-            f"{_count(older)} left out, since they were processed again later: {list_first(sorted(older), SHOWN)}."
-        )
+        notes.append(_say(older, "processed again later"))
     return sorted(passes, key=lambda one: one.time), notes
 
 
@@ -69,15 +67,13 @@ def _leave_out(items: Iterable[pystac.Item]) -> tuple[list[pystac.Item], list[st
             problems[problem].append(item.id)
         else:
             usable.append(item)
-    notes = [
-        f"{_count(names)} left out, since {problem}: {list_first(sorted(names), SHOWN)}."
-        for problem, names in problems.items()
-    ]
+    notes = [_say(names, problem) for problem, names in problems.items()]
     return usable, notes
 
 
-def _count(names: Sequence[str]) -> str:
-    return f"{len(names):,} image{'s are' if len(names) > 1 else ' is'}"
+def _say(names: Sequence[str], problem: str) -> str:
+    images = f"{len(names):,} image{'s are' if len(names) > 1 else ' is'}"
+    return f"{images} left out, {problem}: {list_first(sorted(names), SHOWN)}."
 
 
 def _take_newest(items: list[pystac.Item]) -> tuple[list[pystac.Item], list[str]]:
