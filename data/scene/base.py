@@ -115,6 +115,19 @@ class SeriesDates(NamedTuple):
         return len(np.unique(self.chosen[self.chosen > self.event]))
 
 
+def find_shortage(spec: InputSpec, dates: Mapping[str, Sequence[SeriesDates]]) -> int | None:
+    """Return the number of acquisitions after the event if it is less than the network learnt from, else None.
+
+    It is the smallest number of an orbit; of several tiles that were read so far, the median counts. None for a placebo.
+    """
+    short = []
+    for name, series in dates.items():
+        learnt, after = spec.list_learnt(name).after, [one.after for one in series]
+        if learnt is not None and (count := int(np.median(after))) < learnt:
+            short.append(count)
+    return min(short, default=None) if spec.placebo is None else None
+
+
 @dataclass(kw_only=True)
 class Scene:
     """A raster to map; base class of ``Mosaic`` and ``Cube``.
@@ -146,16 +159,8 @@ class Scene:
     filled: FilledDates = field(default_factory=FilledDates)
 
     def find_shortage(self) -> int | None:
-        """Return the number of acquisitions after the event if it is less than the network learnt from, else None.
-
-        It is the smallest number of an orbit; of several tiles that were read so far, the median counts.
-        """
-        short = []
-        for name, series in self.dates.items():
-            learnt, after = self.spec.list_learnt(name).after, [one.after for one in series]
-            if learnt is not None and (count := int(np.median(after))) < learnt:
-                short.append(count)
-        return min(short, default=None) if self.spec.placebo is None else None
+        """Return what :func:`find_shortage` finds for the dates so far."""
+        return find_shortage(self.spec, self.dates)
 
     def list_windows(self, side: int, overlap: int) -> list[Window]:
         """List the windows to map, ordered by their first rows."""

@@ -2,19 +2,28 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Protocol, TypeVar
 
-from data.scene.base import Scene
 from data.tiles.map_dates import DatesError
 from tuning.predict.ensemble import Member, load_members
 from tuning.registry.aliases import CHAMPION, RAPID, find_version_by_alias
 from tuning.registry.resolve import URI, find_model, open_registry
 
-OpenScene = Callable[[Sequence[Member]], Scene]
+
+class HasDates(Protocol):
+    """A scene, or what is known of it before it is loaded."""
+
+    def find_shortage(self) -> int | None:
+        """Return the number of acquisitions after the event if it is less than the network learnt from, else None."""
+
+
+S = TypeVar("S", bound=HasDates)
+OpenScene = Callable[[Sequence[Member]], S]
 
 
 def pick_model(
-    model: str, root: Path, open_with: OpenScene, *, ensemble: bool = False
-) -> tuple[list[Member], Scene, str]:
+    model: str, root: Path, open_with: OpenScene[S], *, ensemble: bool = False
+) -> tuple[list[Member], S, str]:
     """Load a model and open the scene with it; of a name without alias or version, pick the version by the scene's dates.
 
     Args:
@@ -47,7 +56,7 @@ def pick_model(
     return members, scene, note + (f" Best on val with one is {rapid}." if rapid else "")
 
 
-def describe_shortage(scene: Scene) -> str:
+def describe_shortage(scene: HasDates) -> str:
     """Say how many acquisitions after the event the networks read, if they are fewer than in training; else nothing."""
     count = scene.find_shortage()
     if count is None:
@@ -73,14 +82,14 @@ def _find_rapid(model: str, root: Path) -> str:
 
 
 def _open_rapid(
-    rapid: str, root: Path, open_with: OpenScene, *, ensemble: bool
-) -> tuple[list[Member], Scene, str]:
+    rapid: str, root: Path, open_with: OpenScene[S], *, ensemble: bool
+) -> tuple[list[Member], S, str]:
     members = load_members(rapid, root, ensemble=ensemble)
     scene = open_with(members)
     return members, scene, f"{describe_shortage(scene)} Picked {rapid}, not @{CHAMPION}.".strip()
 
 
-def _add_remedy(error: DatesError, rapid: str, root: Path, open_with: OpenScene) -> DatesError:
+def _add_remedy(error: DatesError, rapid: str, root: Path, open_with: OpenScene[S]) -> DatesError:
     """Name the version that can map the scene, if there is one."""
     if not rapid:
         return error

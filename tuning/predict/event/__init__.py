@@ -1,0 +1,1 @@
+"""A map from a place and a time: the scene is found and loaded first."""
