@@ -19,8 +19,8 @@ from unittest import mock
 import numpy as np
 import xarray as xr
 
-from data.scene import open_scene
 from data.scene.base import InputSpec
+from data.scene.open import open_scene
 from data.tiles import open_tile, tile_path
 from data.twin import make_twin
 

@@ -25,8 +25,8 @@ import torch
 
 from data.io.malloc import keep_freed_memory
 from data.pack.normalisation import Normalisation
-from data.scene import open_scene
 from data.scene.base import InputSpec
+from data.scene.open import open_scene
 from models import create_model
 from models.unet import KNOWN_GOOD
 from tuning.predict import write_map

@@ -9,8 +9,8 @@ import numpy as np
 import rasterio
 import xarray as xr
 
-from data.scene import open_scene
 from data.scene.base import InputSpec, Scene
+from data.scene.open import open_scene
 from data.scene.windows import Span, Window
 from data.tiles import ORBITS, open_tile, tile_path
 from data.values.decode import decode

@@ -11,8 +11,8 @@ import numpy as np
 
 from data.io.malloc import keep_freed_memory
 from data.pack.placebo import Placebo
-from data.scene import open_scene
 from data.scene.base import Scene
+from data.scene.open import open_scene
 from data.tiles import TILE_PX
 from data.tiles.manifest import describe_origin
 from data.tiles.map_dates import DatesError

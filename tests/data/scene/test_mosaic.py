@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from data.scene import open_scene
 from data.scene.base import InputSpec, Scene
 from data.scene.datacube import open_cube
 from data.scene.geotiffs.mosaic import open_geotiffs
+from data.scene.open import open_scene
 from data.scene.windows import Span, Window
 from tests.support.cube_files import DIMS, NORTH, TIMES, WEST, Groups, make_groups, write_netcdf
 from tests.support.geotiff_files import list_dates, write_folder, write_geotiff

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from data.scene import open_scene
 from data.scene.base import InputSpec, Scene, WindowData
+from data.scene.open import open_scene
 from data.scene.windows import Span, Window
 from tests.support.cube_files import NORTH, TIMES, WEST, make_groups
 from tests.support.geotiff_files import list_dates, write_folder, write_geotiff

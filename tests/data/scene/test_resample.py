@@ -9,11 +9,11 @@ import pytest
 import xarray as xr
 from scipy.ndimage import map_coordinates
 
-from data.scene import open_scene
 from data.scene.base import InputSpec, Scene
 from data.scene.cube import Cube
 from data.scene.datacube import open_cube
 from data.scene.georeference import MAX_DISTORTION, Frame, Grid, measure_distortion
+from data.scene.open import open_scene
 from data.scene.resample import choose_grid, measure_pixel, resample_window
 from data.scene.windows import Span, Window
 from tests.support.cube_files import (
