@@ -21,6 +21,7 @@ class AssetServer:
         folder: The files.
         address: Such as ``http://127.0.0.1:40001``.
         requests: Method, path with query, and range of each request.
+        keys: Path and header ``X-Key`` of each request.
         faults: Answers to the next requests of a path instead of its bytes, each used once.
         etags: Whether answers have an ETag.
         before: Called with the path before each answer.
@@ -29,6 +30,7 @@ class AssetServer:
     folder: Path
     address: str = ""
     requests: list[tuple[str, str, str]] = field(default_factory=list)
+    keys: list[tuple[str, str]] = field(default_factory=list)
     faults: dict[str, list[Fault]] = field(default_factory=dict)
     etags: bool = True
     before: Callable[[str], None] = lambda _: None
@@ -72,6 +74,7 @@ def _make_handler(state: AssetServer) -> type[BaseHTTPRequestHandler]:
             path = urlsplit(self.path).path
             asked = self.headers.get("Range", "")
             state.requests.append((self.command, self.path, asked))
+            state.keys.append((path, self.headers.get("X-Key", "")))
             state.before(path)
             if faults := state.faults.get(path):
                 self._fail(faults.pop(0))
