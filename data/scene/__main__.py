@@ -2,12 +2,14 @@
 
 import argparse
 import logging
+import os
 import shlex
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from data.command.command import INTERRUPTED, bad_arguments, command
+from data.command.command import INTERRUPTED, bad_arguments, command, run_resumable
 from data.command.explain import writes_to
 from data.scene.from_event import (
     add_scene_arguments,
@@ -30,17 +32,21 @@ def main(argv: list[str] | None = None) -> int:
     check_packages()
     from tqdm.contrib.logging import logging_redirect_tqdm
 
-    try:
+    def run() -> int:
         with bad_arguments(ValueError, FileNotFoundError), logging_redirect_tqdm():
             report = make_scene(read_request(args), args.to)
-    except KeyboardInterrupt:
-        print(
-            f"Interrupted: what was loaded is kept beside {args.to}; the same command continues.",
-            file=sys.stderr,
-        )
-        return INTERRUPTED
-    print(_format(report))
-    return 0
+        print(_format(report))
+        return 0
+
+    return run_resumable(run, partial(_print_how_to_continue, args.to))
+
+
+def _print_how_to_continue(to: Path) -> None:
+    """Say where an interrupted scene is kept; nothing if none was begun."""
+    from data.assemble.partial import find_partial
+
+    if (kept := find_partial(to)).is_dir():
+        print(f"What was loaded is kept in {kept}; the same command continues.", file=sys.stderr)
 
 
 def _parse(argv: list[str] | None) -> argparse.Namespace:
@@ -83,4 +89,10 @@ def _format(report: "SceneReport") -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    code = main()
+    if (
+        code == INTERRUPTED
+    ):  # blocks that are still being read would keep the process; what is written is on the disk
+        sys.stdout.flush()
+        os._exit(code)
+    sys.exit(code)
