@@ -14,8 +14,12 @@ from tuning.predict.cog import RasterWriter, choose_layers
 from tuning.predict.landslides.evidence import Evidence
 from tuning.predict.landslides.polygons import MapTotals, write_polygons
 from tuning.predict.pick import describe_shortage
+from tuning.predict.picture.preview import read_preview
 from tuning.predict.picture.quicklook import draw_quicklook
+from tuning.predict.picture.relief import FILE as RELIEF
+from tuning.predict.picture.relief import write_relief
 from tuning.predict.prepare import MapJob, check_map_folder, describe_unmeasured
+from tuning.predict.qgis.project import COPERNICUS, write_project
 from tuning.predict.sliding_window import map_scene
 from tuning.predict.summary import (
     build_placebo_summary,
@@ -144,15 +148,27 @@ def _write_products(
     differences = job.facts.get("differs_from_training")
     cautions = ["Unlike the train tiles:", *differences] if differences else []
     cautions += filter(None, [describe_shortage(scene), describe_empty(totals, job.threshold)])
+    preview = read_preview(
+        *(files["probability"], files["mask"], files["relief"]), coverage=files["coverage"]
+    )
     draw_quicklook(
-        *(folder / PICTURE, files["probability"], files["mask"], files["relief"]),
+        *(folder / PICTURE, preview),
         threshold=threshold,
         title=f"Landslide probability, {name_version(job.facts)}",
         caption=format_totals(totals, threshold),
         origin=origin,
         cautions=[*warnings, *cautions],
         heights=scene.has_heights,
-        coverage=files["coverage"],
+    )
+    tags = flatten(job.facts)
+    write_relief(folder / RELIEF, preview, heights=scene.has_heights, tags=tags)
+    real = job.facts["made_from"] == "real"
+    write_project(
+        *(folder, scene.grid),
+        threshold=threshold,
+        title=f"Landslides, {name_version(job.facts)}. {origin}",
+        remarks=[f"{origin}.", *warnings, COPERNICUS if real else ""],
+        orbits=scene.spec.orbits,
     )
     facts = job.facts | {"missing_tiles": scene.excluded, "no_data": scene.no_data.list_shares()}
     facts["placebo"] = placebo

@@ -35,7 +35,8 @@ from tuning.trial.folder import TrialFolder
 
 NAME = "hokkaido-unet"
 FILES = {"probability.tif", "mask.tif", "coverage.tif", "landslides.gpkg", "landslides.geojson"}
-FILES |= {"quicklook.png", "change.tif"}
+FILES |= {"quicklook.png", "change.tif", "relief.tif", "map.qgz"}
+FILES |= {f"{name}.qml" for name in ("landslides", "probability", "mask", "change", "coverage")}
 
 
 def log_seed(client: MlflowClient, experiment: str, folder: Path, seed: int) -> tuple[str, str]:

@@ -24,7 +24,7 @@ from matplotlib.ticker import MaxNLocator
 
 from tuning.plots.style import INK
 from tuning.predict.picture.legend import NODATA, OUTLINE, TOO_FEW, WIDTH_IN, add_map_legend
-from tuning.predict.picture.preview import MapPreview, read_preview
+from tuning.predict.picture.preview import MapPreview
 
 SUN_AZIMUTH, SUN_ALTITUDE = 315.0, 45.0  # degrees; maps are lit from the north-west by convention
 DPI = 200
@@ -37,14 +37,12 @@ _LEFT_IN, _RIGHT_IN = 0.75, 0.35
 _HEAD_IN, _LEGEND_IN = 0.75, 1.3
 _TICK_IN = 0.7  # width of a tick label
 _EDGES_PER_PATH = 5000  # one path per edge would take a kilobyte each
-_EXAGGERATION = 1.5  # slopes look flatter from above
+EXAGGERATION = 1.5  # slopes look flatter from above
 
 
 def draw_quicklook(
     path: Path,
-    probability: Path,
-    mask: Path,
-    relief: Path | None,
+    preview: MapPreview,
     *,
     threshold: float,
     title: str,
@@ -52,42 +50,36 @@ def draw_quicklook(
     origin: str,
     cautions: Sequence[str] = (),
     heights: bool = True,
-    coverage: Path | None = None,
 ) -> Path:
     """Draw a map of at most 1600 px a side and write it as PNG.
 
     Args:
         path: File to write.
-        probability: Raster of the probabilities.
-        mask: Raster with 1 = landslide, 0 = background, other = no data, on the same grid.
-        relief: Raster of heights or backscatter on the same grid, or None.
+        preview: The map, of :func:`tuning.predict.picture.preview.read_preview`.
         threshold: Minimum probability of a landslide pixel.
         title: The title.
         caption: One line of facts below the title.
         origin: What the model learnt on and what the map was made from; the second line of the title.
         cautions: Where the scene differs from what the model learnt; lines below the caption.
-        heights: Whether *relief* holds heights in m, which are shaded, or backscatter.
-        coverage: Raster of the acquisitions on the same grid: pixels with too few have a colour of their own.
+        heights: Whether the map's relief holds heights in m, which are shaded, or backscatter.
 
     Raises:
         FileExistsError: If the file exists.
-        ValueError: If the rasters are not on one grid.
-        OSError: If a file cannot be read or written.
+        OSError: If it cannot be written.
     """
     if path.exists():
         raise FileExistsError(
             f"The folder must not hold a picture yet, but {path} exists. Choose another folder."
         )
-    preview = read_preview(probability, mask, relief, coverage=coverage)
     figure, axes = _make_figure(preview, f"{title}\n{origin}", "\n".join([caption, *cautions]))
     low = threshold / 2  # lower probabilities are transparent
-    ramp, norm = _make_ramp(), Normalize(low, 1.0)
+    ramp, norm = make_ramp(), Normalize(low, 1.0)
     style: dict[str, Any] = {
         "extent": preview.extent_km,
         "interpolation": "nearest",
         "aspect": "equal",
     }
-    axes.imshow(_draw_background(preview, heights), zorder=1, **style)
+    axes.imshow(draw_background(preview, heights), zorder=1, **style)
     shown = np.ma.masked_less(np.ma.masked_invalid(preview.probability), low)
     axes.imshow(shown, cmap=ramp, norm=norm, zorder=2, **style)
     _outline(axes, preview, _size_in(figure, axes)[1])
@@ -117,20 +109,20 @@ def hillshade(heights: np.ndarray, pixel_m: float) -> np.ndarray:
     return np.asarray(np.clip(lit / np.sqrt(1 + east**2 + north**2), 0, 1))
 
 
-def _make_ramp() -> Colormap:
+def make_ramp() -> Colormap:
     """Return a perceptually even colour map from pale yellow to dark purple, with rising opacity."""
     colours = mpl.colormaps["inferno_r"](np.linspace(0.06, 0.66, 256))
     colours[:, 3] = np.linspace(0.4, 0.9, 256)
     return ListedColormap(colours, "landslide")
 
 
-def _draw_background(preview: MapPreview, heights: bool) -> np.ndarray:
+def draw_background(preview: MapPreview, heights: bool) -> np.ndarray:
     """Return the image below the probabilities, shape ``(H, W, 4)``: grey, blue for too few acquisitions, else transparent."""
     grey = np.full(preview.landslide.shape, 0.92)
     if preview.relief is not None:
         side = preview.factor * preview.grid.pixel_m
         tone = (
-            0.5 + 0.48 * hillshade(_EXAGGERATION * preview.relief, side)
+            0.5 + 0.48 * hillshade(EXAGGERATION * preview.relief, side)
             if heights
             else _stretch(preview.relief)
         )

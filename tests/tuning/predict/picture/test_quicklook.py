@@ -44,7 +44,9 @@ def draw(
     paths = write_map(folder, make_mask(probability, 0.42), probability=probability)
     heights = None if relief is None else write_relief(folder / "relief", relief)
     words = {"threshold": 0.42, "title": "a model", "caption": "a caption", "origin": "two facts"}
-    made = draw_quicklook(folder / "quicklook.png", paths["probability"], paths["mask"], heights, **(words | about))  # type: ignore[arg-type]  # fmt: skip
+    coverage = about.pop("coverage", None)
+    preview = read_preview(paths["probability"], paths["mask"], heights, coverage=coverage)  # type: ignore[arg-type]
+    made = draw_quicklook(folder / "quicklook.png", preview, **(words | about))  # type: ignore[arg-type]
     assert made == folder / "quicklook.png"
     return kept[0]
 

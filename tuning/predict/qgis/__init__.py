@@ -1,0 +1,1 @@
+"""Styles and a project with which QGIS opens a map's folder."""
