@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -161,7 +161,9 @@ def _is_installed(name: str) -> bool:
         return False
 
 
-def make_scene(request: SceneRequest, to: Path) -> SceneReport:
+def make_scene(
+    request: SceneRequest, to: Path, *, check: Callable[[Found], object] | None = None
+) -> SceneReport:
     """Search the acquisitions around an event, and load them into a datacube.
 
     The same call continues an interrupted one, with the acquisitions that it had found; a complete scene of the same
@@ -170,6 +172,7 @@ def make_scene(request: SceneRequest, to: Path) -> SceneReport:
     Args:
         request: Place, time and catalogue.
         to: The Zarr folder, which appears when it is complete.
+        check: Takes what was found before anything is loaded, and raises if it is of no use.
 
     Returns:
         What was found, and what it took.
@@ -198,6 +201,8 @@ def make_scene(request: SceneRequest, to: Path) -> SceneReport:
         logger.info("%s is continued with the acquisitions that were found before.", to)
     for note in found.notes:
         logger.info("%s", note)
+    if check is not None:
+        check(found)
     report = write_scene(found, source, to, workers=request.workers, request=wanted)
     told = len(found.notes)
     return _tell(replace(report, seconds_search=seconds), told)

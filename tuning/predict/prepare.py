@@ -156,6 +156,7 @@ def _collect_facts(
         "model": args.model,
         "networks": [member.uri for member in members],
         "input": describe_input(args.input),
+        "scene": args.loaded,
         "learnt_on": "synthetic" if learnt_on else "real",
         "made_from": "synthetic" if scene.synthetic else "real",
         "flips": args.tta,
