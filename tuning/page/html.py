@@ -230,21 +230,21 @@ def write_page(page: Page, path: Path) -> Path:
         FileNotFoundError: If an image does not exist.
         ValueError: If an image is no PNG or exceeds ``MAX_IMAGE_BYTES``.
     """
-    content = _ENVIRONMENT.get_template("page.html.j2").render(page=page)
+    content = ENVIRONMENT.get_template("page.html.j2").render(page=page)
     path.parent.mkdir(parents=True, exist_ok=True)
     # JSON may contain lone surrogates, which UTF-8 cannot encode.
     path.write_text(content, encoding="utf-8", errors="replace")
     return path
 
 
-_ENVIRONMENT = jinja2.Environment(
+ENVIRONMENT = jinja2.Environment(
     loader=jinja2.FileSystemLoader(Path(__file__).parent),
     autoescape=True,
     undefined=jinja2.StrictUndefined,
     trim_blocks=True,
     lstrip_blocks=True,
 )
-_ENVIRONMENT.filters |= {
+ENVIRONMENT.filters |= {
     "prose": render_prose,
     "plain": lambda text: _MARKS.sub(r"\1\2\3", text),
     "breakable": _make_breakable,

@@ -13,6 +13,8 @@ from data.io.durable import building_folder
 from tuning.predict.cog import RasterWriter, choose_layers
 from tuning.predict.landslides.evidence import Evidence
 from tuning.predict.landslides.polygons import MapTotals, write_polygons
+from tuning.predict.page.acquisitions import list_acquisitions
+from tuning.predict.page.write_page import write_page
 from tuning.predict.pick import describe_shortage
 from tuning.predict.picture.preview import read_preview
 from tuning.predict.picture.quicklook import draw_quicklook
@@ -147,7 +149,7 @@ def _write_products(
     check_mapped(totals, job.facts["input"], scene.excluded)
     differences = job.facts.get("differs_from_training")
     cautions = ["Unlike the train tiles:", *differences] if differences else []
-    cautions += filter(None, [describe_shortage(scene), describe_empty(totals, job.threshold)])
+    remarks = list(filter(None, [describe_shortage(scene), describe_empty(totals, threshold)]))
     preview = read_preview(
         *(files["probability"], files["mask"], files["relief"]), coverage=files["coverage"]
     )
@@ -157,7 +159,7 @@ def _write_products(
         title=f"Landslide probability, {name_version(job.facts)}",
         caption=format_totals(totals, threshold),
         origin=origin,
-        cautions=[*warnings, *cautions],
+        cautions=[*warnings, *cautions, *remarks],
         heights=scene.has_heights,
     )
     tags = flatten(job.facts)
@@ -171,8 +173,10 @@ def _write_products(
         orbits=scene.spec.orbits,
     )
     facts = job.facts | {"missing_tiles": scene.excluded, "no_data": scene.no_data.list_shares()}
-    facts["placebo"] = placebo
-    write_summary(folder / SUMMARY, build_summary(totals, threshold, facts))
+    facts |= {"placebo": placebo, "acquisitions_read": list_acquisitions(scene)}
+    summary = build_summary(totals, threshold, facts)
+    write_summary(folder / SUMMARY, summary)
+    write_page(folder, summary, files["relief"], heights=scene.has_heights, remarks=remarks)
     return totals
 
 

@@ -35,7 +35,7 @@ from tuning.trial.folder import TrialFolder
 
 NAME = "hokkaido-unet"
 FILES = {"probability.tif", "mask.tif", "coverage.tif", "landslides.gpkg", "landslides.geojson"}
-FILES |= {"quicklook.png", "change.tif", "relief.tif", "map.qgz"}
+FILES |= {"quicklook.png", "change.tif", "relief.tif", "map.qgz", "map.html"}
 FILES |= {f"{name}.qml" for name in ("landslides", "probability", "mask", "change", "coverage")}
 
 

@@ -1,0 +1,125 @@
+"""A page's tiles stay within a number of bytes: the finest zooms of a large scene are left out, and the page says so."""
+
+import json
+import re
+import resource
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.support.map_pages import make_heights, make_scene, write_folder, write_relief
+from tests.support.own_process import run_apart
+from tuning.predict.page.layers import MapLayer
+from tuning.predict.page.pyramid import Painter, count_levels, reduce_max, reduce_mean
+from tuning.predict.page.tiles import TileSet, cut_tiles
+from tuning.predict.page.write_page import write_page
+
+SHAPE = (1000, 1200)
+GREYS = np.stack([np.arange(256)] * 3 + [255 * (np.arange(256) > 0)], axis=-1).astype(np.uint8)
+
+
+def read_codes(codes: np.ndarray) -> Iterator[np.ndarray]:
+    yield from (codes[first : first + 256] for first in range(0, len(codes), 256))
+
+
+def make_layers() -> list[MapLayer]:
+    """Make a layer with a few bytes and one with many."""
+    sparse = np.zeros(SHAPE, np.uint8)
+    sparse[500:520, 600:630] = 9
+    dense = np.random.default_rng(0).integers(1, 256, SHAPE).astype(np.uint8)
+    return [
+        MapLayer("sparse", "A", partial(read_codes, sparse), Painter(GREYS, reduce_max)),
+        MapLayer("dense", "B", partial(read_codes, dense), Painter(GREYS, reduce_mean)),
+    ]
+
+
+def measure(tiles: TileSet) -> int:
+    return sum(map(len, tiles.images))
+
+
+@pytest.mark.parametrize("most", [10_000, 150_000, 600_000, 10_000_000])
+def test_tiles_stay_within_their_bytes_and_the_dense_layer_ends_first(most: int) -> None:
+    levels = count_levels(*SHAPE)
+    tiles = cut_tiles(make_layers(), levels, most)
+    sparse, dense = tiles.layers
+    coarsest = measure(cut_tiles(make_layers(), levels, 0))
+    assert measure(tiles) <= max(most, coarsest)
+    assert (sparse["finest"] == 0) == (most > coarsest)
+    assert dense["finest"] == (0 if most == 10_000_000 else dense["finest"]) <= levels - 1
+    for layer in (sparse, dense):
+        found = {int(place.split("/")[0]) for place in layer["tiles"]}
+        assert found == set(range(layer["finest"], levels))
+
+
+def test_equal_images_are_stored_once() -> None:
+    same = np.full((512, 512), 5, np.uint8)
+    layer = MapLayer("a", "A", partial(read_codes, same), Painter(GREYS, reduce_max))
+    tiles = cut_tiles([layer], 2, 10**7)
+    assert len(tiles.layers[0]["tiles"]) == 5
+    assert len(tiles.images) == 1
+    assert tiles.mime == "image/webp"
+
+
+def read_layers(page: Path) -> dict[str, Any]:
+    found = re.search(r'id="map-data">(.*?)</script>', page.read_text(), re.DOTALL)
+    assert found
+    return {layer["key"]: layer for layer in json.loads(found[1])["layers"]}
+
+
+def test_a_page_over_its_limit_leaves_out_the_finest_zooms_and_says_so(tmp_path: Path) -> None:
+    height, width = 900, 1100
+    summary, _ = write_folder(tmp_path / "map", make_scene(height, width, 200))
+    heights = make_heights(height, width) + np.random.default_rng(0).normal(0, 9, (height, width))
+    relief = write_relief(tmp_path / "relief", heights.astype(np.float32))
+    page = write_page(tmp_path / "map", summary, relief)
+    whole, text = page.stat().st_size, page.read_text()
+    assert "to keep this page" not in text
+    assert {layer["finest"] for layer in read_layers(page).values()} == {0}
+    page.unlink()
+    limit = whole - 100_000
+    page = write_page(tmp_path / "map", summary, relief, limit=limit)
+    assert page.stat().st_size <= limit
+    assert read_layers(page)["relief"]["finest"] > 0
+    assert read_layers(page)["probability"]["finest"] == 0
+    note = rf"Relief is drawn with pixels of \d+ m, not of 10 m, to keep this page under {limit / 1e6:g} MB"
+    assert re.search(note, page.read_text())
+
+
+def measure_wide(folder: Path, height: int) -> None:
+    """Write the page of a scene 12,000 px wide; note its bytes and the growth of memory."""
+    width = 12_000
+    rng = np.random.default_rng(0)
+    summary, _ = write_folder(folder, make_scene(height, width, height))
+    ground = make_heights(height, width) + rng.normal(0, 5, (height, width))
+    relief = write_relief(folder.with_name(f"{folder.name}-relief"), ground.astype(np.float32))
+    del ground
+    # What was used so far is no measure of what the page needs: a new process starts from little.
+    (folder / "relief.txt").write_text(str(relief))
+    (folder / "facts.json").write_text(json.dumps(summary))
+
+
+def write_wide(folder: Path) -> None:
+    summary = json.loads((folder / "facts.json").read_text())
+    relief = Path((folder / "relief.txt").read_text())
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    write_page(folder, summary, relief)
+    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    (folder / "grown.txt").write_text(str(grown / 1024))
+
+
+@pytest.mark.slow
+def test_the_page_of_a_huge_scene_is_bounded_in_bytes_and_memory(tmp_path: Path) -> None:
+    grown = {}
+    for height in (1000, 4000):
+        folder = tmp_path / str(height)
+        run_apart(measure_wide, folder, height)
+        run_apart(write_wide, folder)
+        assert (folder / "map.html").stat().st_size <= 15_000_000
+        grown[height] = float((folder / "grown.txt").read_text())
+    assert read_layers(tmp_path / "4000" / "map.html")["relief"]["finest"] > 0
+    assert grown[4000] < 500  # MiB; the scene's three rasters have 600
+    assert grown[4000] - grown[1000] < 150
