@@ -1,5 +1,6 @@
 """The landslides of a map's folder: rows of the page's table, and shapes of its map."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path

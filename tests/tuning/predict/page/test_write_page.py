@@ -50,7 +50,7 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def tab(browser: Browser, file: Path) -> Iterator[Tab]:
     """The page in a window of its own."""
-    opened = browser.new_page(viewport=SIZE)  # type: ignore[arg-type]
+    opened = browser.new_page(viewport=SIZE, reduced_motion="reduce")  # type: ignore[arg-type]
     opened.goto(file.as_uri())
     yield opened
     opened.close()
@@ -185,14 +185,15 @@ def test_a_number_in_the_table_shows_its_landslide_on_the_map(tab: Tab, file: Pa
 
 
 def test_a_click_on_a_landslide_opens_what_is_known_of_it(tab: Tab) -> None:
-    tab.locator("#landslides tbody th button").first.click()
     popup = tab.locator(".leaflet-popup-content strong")
+    tab.get_by_role("button", name="Whole map").click()
+    tab.locator("#landslides tbody th button").first.click()
     tab.keyboard.press("Escape")
     box = tab.locator("#map").bounding_box()
     assert box
-    middle = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
-    tab.locator("#map").scroll_into_view_if_needed()
-    tab.mouse.click(*middle)  # the landslide is in the map's middle
+    tab.mouse.click(
+        box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    )  # it is in the middle
     assert popup.inner_text() == "Landslide 1"
 
 
