@@ -34,6 +34,7 @@ from data.assemble.report import (
 from data.assemble.request import describe_found
 from data.io.disk import format_bytes
 from data.io.durable import sync_file
+from data.io.safe_json import refused_error
 
 if TYPE_CHECKING:
     from odc.geo.geobox import GeoBox
@@ -65,10 +66,13 @@ def write_scene(
         request: What the user asked for; by default what was found. A complete scene of the same request is used as it is.
 
     Raises:
-        ValueError: If the area fits no grid, or *to* or the folder of an interrupted call is of another request.
+        ValueError: If there are no acquisitions, the area fits no grid, or *to* or the folder of an interrupted call is of another request.
         AssetError: If an asset cannot be read.
         FullDiskError: If the disk has no room.
     """
+    if not found.acquisitions:
+        remedy = "Search again, with a later event or another catalogue."
+        raise refused_error("A scene needs acquisitions", "none", found.address, remedy)
     wanted = dict(request or describe_found(found))
     if (finished := read_finished(to, wanted)) is not None:
         return finished

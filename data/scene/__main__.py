@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from data.command.command import INTERRUPTED, bad_arguments, command, run_resumable
+from data.command.command import bad_arguments, command, run_resumable
 from data.command.explain import writes_to
 from data.scene.from_event import (
     add_scene_arguments,
@@ -91,8 +91,7 @@ def _format(report: "SceneReport") -> str:
 if __name__ == "__main__":
     code = main()
     if (
-        code == INTERRUPTED
+        code
     ):  # blocks that are still being read would keep the process; what is written is on the disk
         sys.stdout.flush()
         os._exit(code)
-    sys.exit(code)

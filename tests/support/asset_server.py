@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -83,7 +83,7 @@ def _make_handler(state: AssetServer) -> type[BaseHTTPRequestHandler]:
             if not file.is_file():
                 self._fail(404)
                 return
-            self._send(file.read_bytes(), asked, with_body=with_body)
+            self._send(file, asked, with_body=with_body)
 
         def _fail(self, fault: Fault) -> None:
             if fault == "drop":
@@ -93,24 +93,27 @@ def _make_handler(state: AssetServer) -> type[BaseHTTPRequestHandler]:
             self.send_header("Content-Length", "0")
             self.end_headers()
 
-        def _send(self, content: bytes, asked: str, *, with_body: bool) -> None:
-            start, stop = 0, len(content)
+        def _send(self, file: Path, asked: str, *, with_body: bool) -> None:
+            size = file.stat().st_size
+            start, stop = 0, size
             if asked.startswith("bytes="):
                 low, _, high = asked.removeprefix("bytes=").partition("-")
-                start, stop = int(low), min(int(high) + 1 if high else stop, stop)
+                start, stop = int(low), min(int(high) + 1 if high else size, size)
             if start >= max(stop, 1):
                 self._fail(416)
                 return
             self.send_response(206 if asked else 200)
             if asked:
-                self.send_header("Content-Range", f"bytes {start}-{stop - 1}/{len(content)}")
+                self.send_header("Content-Range", f"bytes {start}-{stop - 1}/{size}")
             self.send_header("Accept-Ranges", "bytes")
             self.send_header("Content-Length", str(stop - start))
             self.send_header("Last-Modified", formatdate(0, usegmt=True))
             if state.etags:
-                self.send_header("ETag", f'"{len(content):x}"')
+                self.send_header("ETag", f'"{size:x}"')
             self.end_headers()
             if with_body:
-                self.wfile.write(content[start:stop])
+                with file.open("rb") as opened, suppress(ConnectionError):  # the reader has enough
+                    opened.seek(start)
+                    self.wfile.write(opened.read(stop - start))
 
     return Handler

@@ -11,6 +11,7 @@ from data.assemble import report as report_module
 from data.assemble.partial import find_partial
 from data.assemble.write_scene import write_scene
 from data.io.disk import FullDiskError
+from data.io.safe_json import RefusedError
 from data.scene.base import InputSpec
 from data.scene.cube import Cube
 from data.scene.open import open_scene
@@ -198,3 +199,9 @@ def test_the_work_is_told_before_it_begins(
     assert "1.7 km2 (120 x 140 px of 10 m in EPSG:32654), 3 acquisitions of s1asc, 3 acquisitions" in caplog.text  # fmt: skip
     assert "13 chunks of 512 x 512 px, about" in caplog.text
     assert not find_partial(tmp_path / "scene.zarr").exists()
+
+
+def test_nothing_found_is_no_scene(tmp_path: Path) -> None:
+    with pytest.raises(RefusedError, match=r"A scene needs acquisitions, but got none in a folder"):
+        write_scene(make_found([], AREA), PlainSource(), tmp_path / "scene.zarr")
+    assert list(tmp_path.iterdir()) == []
