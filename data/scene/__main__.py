@@ -5,9 +5,10 @@ import logging
 import os
 import shlex
 import sys
+import threading
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from data.command.command import bad_arguments, command, run_resumable
 from data.command.explain import writes_to
@@ -88,10 +89,15 @@ def _format(report: "SceneReport") -> str:
     return "\n".join(lines)
 
 
-if __name__ == "__main__":
-    code = main()
-    if (
-        code
-    ):  # blocks that are still being read would keep the process; what is written is on the disk
+def _leave(code: int) -> NoReturn:
+    """End the process, without waiting for blocks that are still being read; what was written is on the disk."""
+    others = [one for one in threading.enumerate() if one is not threading.main_thread()]
+    if code and not all(one.daemon for one in others):
         sys.stdout.flush()
+        sys.stderr.flush()
         os._exit(code)
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    _leave(main())

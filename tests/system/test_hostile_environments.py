@@ -70,6 +70,10 @@ def list_commands(root: Path, tiles: Path, out: Path) -> dict[str, list[str]]:
         "check": ["data.check", str(tiles), "--workers", "1"],
         "fetch": ["data.fetch", "--to", str(out / "tiles"), "--version", "nosuch"],
         "splits": ["data.splits", str(tiles), "--split", "nosuch", "--map", str(out / "map.png")],
+        "scene": [
+            *("data.scene", "--bbox", "10", "50", "10.1", "49", "--event", "2018-09-05"),
+            *("--source", "folder:nosuch", "--to", str(out / "scene.zarr")),
+        ],
         "twin": ["data.twin", "--to", str(out / "twin"), "--tiles", "nosuch"],
     }
 
