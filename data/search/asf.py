@@ -88,9 +88,8 @@ class AsfSource:
         """Return the options of the Earthdata login, for its own hosts and where :data:`VARIABLE` leads."""
         host = urlparse(href).hostname or ""
         own = urlparse(self.address).hostname
-        if href and host != own and not host.endswith(HOSTS):
-            return {}
-        return dict(self._login)
+        known = any(f".{host}".endswith(f".{name}") for name in (*HOSTS, own))
+        return dict(self._login) if known or not href else {}
 
     @cached_property
     def _session(self) -> Any:
@@ -102,6 +101,8 @@ class AsfSource:
         # Otherwise a failed search, with its area, is sent to ASF, without a limit of time.
         asf_search.REPORT_ERRORS = False
         session = asf_search.ASFSession()
+        # asf_search takes a session with the headers of its own for its own, and leaves it out.
+        session.headers["Client-Id"] = f"landslide-benchmark {session.headers['Client-Id']}"
         session.mount("https://", LimitedAdapter(PAGE_AGAIN, (ADDRESS, self.address)))
         return session
 

@@ -52,6 +52,7 @@ def make_retry(again: tuple[int, ...] = AGAIN) -> Retry:
     return Retry(
         total=TRIES,
         connect=2,
+        read=2,
         status_forcelist=again,
         allowed_methods=None,  # also POST: a search changes nothing
         backoff_factor=BACKOFF_S,
@@ -86,10 +87,7 @@ class LimitedAdapter(HTTPAdapter):
 
 def make_session() -> requests.Session:
     """Return a session with limits of time and retries."""
-    session = requests.Session()
-    for scheme in ("http://", "https://"):
-        session.mount(scheme, LimitedAdapter())
-    return session
+    return _limit(requests.Session())
 
 
 def make_stac_io() -> Any:
@@ -102,7 +100,15 @@ def make_stac_io() -> Any:
         from pystac_client.stac_api_io import StacApiIO
     except ImportError as error:
         raise missing_extra("pystac-client", error) from error
-    return StacApiIO(timeout=(CONNECT_S, READ_S), max_retries=make_retry())
+    asking = StacApiIO(max_retries=None)
+    _limit(asking.session)  # a limit of its own would be lost when a client is opened with it
+    return asking
+
+
+def _limit(session: requests.Session) -> requests.Session:
+    for scheme in ("http://", "https://"):
+        session.mount(scheme, LimitedAdapter())
+    return session
 
 
 def raise_answer(error: Exception, address: str) -> NoReturn:

@@ -18,13 +18,14 @@ import rasterio.features
 import rasterio.warp
 import shapely
 from rasterio.errors import RasterioError
+from rasterio.transform import from_bounds
 from shapely.errors import ShapelyError
 from shapely.geometry import mapping, shape
 from shapely.geometry.base import BaseGeometry
 
 from data.io.errors import list_first
 from data.io.safe_json import refused_error
-from data.search.items import BANDS, HEIGHTS, SYNTHETIC, normalise_heights, normalise_image
+from data.search.items import BANDS, HEIGHTS, OTHER, SYNTHETIC, normalise_heights, normalise_image
 from data.search.products import Product, read_granule, read_product
 from data.search.stac import StacSource
 
@@ -135,13 +136,12 @@ def _make_item(product: Product, files: dict[str, Path]) -> pystac.Item:
     track = product.track or _as_int(tags.get("TRACK_NUMBER", "")) or _read_note(first)
     item.properties |= {
         "platform": product.platform,
-        "sar:product_type": "RTC" if product.quantity in ("", QUANTITY) else "not gamma nought",
+        "sar:product_type": "RTC" if product.quantity in ("", QUANTITY) else OTHER,
         **({"sat:relative_orbit": track} if track else {}),
         **({"sat:orbit_state": direction.lower()} if direction else {}),
     }
     for band, file in files.items():
-        if product.quantity in ("", QUANTITY):
-            item.add_asset(band, pystac.Asset(str(file), media_type=pystac.MediaType.GEOTIFF))
+        item.add_asset(band, pystac.Asset(str(file), media_type=pystac.MediaType.GEOTIFF))
     return item
 
 
@@ -194,10 +194,8 @@ def _find_footprint(raster: rasterio.DatasetReader, tags: dict[str, str]) -> Bas
     height, width = (-(-side // step) for side in raster.shape)
     values = raster.read(1, out_shape=(height, width), masked=True).filled(0)
     has_data = np.isfinite(values) & (values != 0)
-    scale = rasterio.Affine.scale(raster.width / width, raster.height / height)
-    shapes = rasterio.features.shapes(
-        has_data.astype(np.uint8), mask=has_data, transform=raster.transform * scale
-    )
+    place = from_bounds(*raster.bounds, width, height)
+    shapes = rasterio.features.shapes(has_data.astype(np.uint8), mask=has_data, transform=place)
     parts = [
         shape(rasterio.warp.transform_geom(raster.crs, "EPSG:4326", part)) for part, _ in shapes
     ]

@@ -36,6 +36,7 @@ BANDS = ("VV", "VH")
 HEIGHTS = "DEM"
 HEIGHTS_COLLECTION = "cop-dem-glo-30"
 SYNTHETIC = "synthetic"
+OTHER = "other quantity"  # product type of an image that is not gamma nought in linear power
 STATES = dict(zip(ORBITS, ("ascending", "descending"), strict=True))
 
 _HEIGHT_KEYS = ("dem", "data", "elevation", "height")  # Planetary Computer's key is data
@@ -94,6 +95,7 @@ def find_problem(item: pystac.Item) -> str | None:
     """Return why a normalised image cannot be used, such as ``lacking VH``; None if it can."""
     missing = [band for band in BANDS if band not in item.assets]
     lacks = {
+        "not gamma nought in linear power": item.properties.get("sar:product_type") == OTHER,
         "lacking " + " and ".join(missing): bool(missing),
         "not terrain-corrected (GRD or SLC)": not _is_corrected(item),
         "without a footprint": item.geometry is None,

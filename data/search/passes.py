@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import numpy as np
 import pystac
@@ -78,14 +78,20 @@ def _say(names: Sequence[str], problem: str) -> str:
 
 def _take_newest(items: list[pystac.Item]) -> tuple[list[pystac.Item], list[str]]:
     """Return each frame or burst once, as it was processed last, in order of time; and the names of the others."""
-    ranked = sorted(items, key=_rank, reverse=True)
     taken: list[pystac.Item] = []
     older: list[str] = []
-    for item in ranked:
-        if any(_is_same(item, other) for other in taken):
+    at: dict[int, list[tuple[datetime, BaseGeometry]]] = defaultdict(
+        list
+    )  # by time in steps of SAME_TIME
+    for item in sorted(items, key=_rank, reverse=True):
+        one = (start_of(item), footprint_of(item))
+        step = int(one[0].timestamp() // SAME_TIME.total_seconds())
+        near = (other for place in (step - 1, step, step + 1) for other in at[place])
+        if any(_is_same(one, other) for other in near):
             older.append(item.id)
         else:
             taken.append(item)
+            at[step].append(one)
     return sorted(taken, key=lambda item: (start_of(item), item.id)), older
 
 
@@ -94,13 +100,12 @@ def _rank(item: pystac.Item) -> tuple[str, str]:
     return str(item.properties.get("processing:datetime", "")), item.id
 
 
-def _is_same(item: pystac.Item, other: pystac.Item) -> bool:
-    """Return whether two images of a satellite are of the same frame or burst."""
-    if abs(start_of(item) - start_of(other)) > SAME_TIME:
+def _is_same(one: tuple[datetime, BaseGeometry], other: tuple[datetime, BaseGeometry]) -> bool:
+    """Return whether two images of a satellite, by start and footprint, are of the same frame or burst."""
+    if abs(one[0] - other[0]) > SAME_TIME:
         return False
-    one, two = footprint_of(item), footprint_of(other)
-    both = one.union(two).area
-    return bool(both > 0 and one.intersection(two).area / both >= SAME_PLACE)
+    both = one[1].union(other[1]).area
+    return bool(both > 0 and one[1].intersection(other[1]).area / both >= SAME_PLACE)
 
 
 def _split(items: list[pystac.Item]) -> list[list[pystac.Item]]:

@@ -15,7 +15,7 @@ from typing import Protocol
 import pystac
 from shapely.geometry.base import BaseGeometry
 
-from data.io.errors import check_no_keys, unknown_name
+from data.io.errors import hide_password, unknown_name
 from data.io.safe_json import refused_error
 from data.search.asf import AsfSource
 from data.search.folder import FolderSource
@@ -106,11 +106,13 @@ def open_source(word: str) -> Source:
             "--source must have terrain-corrected images", word, "--source", EARTH_SEARCH
         )
     if kind in SOURCES and bool(colon) == (kind in _NEED_MORE) and (rest or not colon):
-        check_no_keys(rest)
+        if hide_password(rest) != rest:
+            rule = "A catalogue's address must hold no keys, since it is stored with the scene"
+            raise refused_error(rule, hide_password(word, "***@"), "--source", "Take them out.")
         return SOURCES[kind](rest)
     if kind in _NEED_MORE:
         remedy = f"Give {_NEED_MORE[kind]}."
         raise refused_error(f"--source {kind} must have an address", word, "--source", remedy)
-    if Path(word).is_dir():
+    if word and Path(word).is_dir():
         return FolderSource(Path(word))
     raise ValueError(unknown_name("--source", word, WORDS))

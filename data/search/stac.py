@@ -86,7 +86,7 @@ class StacSource:
             raise missing_extra("pystac-client", error) from error
         try:
             with _quiet():
-                return Client.open(self.address, stac_io=make_stac_io(), timeout=None)
+                return Client.open(self.address, stac_io=make_stac_io())
         except Exception as error:  # noqa: BLE001 - the library raises of all kinds
             raise_answer(error, self.address)
 
