@@ -16,7 +16,7 @@ from odc.geo.geobox import GeoBox
 from odc.loader import RasterLoadParams, RasterSource, RioDriver, RioReader
 
 from data.assemble.network import forget, is_remote, make_options, strip_tokens
-from data.io.errors import format_error, hide_password
+from data.io.errors import format_error
 
 if TYPE_CHECKING:
     from data.search.sources import Source
@@ -118,9 +118,7 @@ def _find_reason(error: BaseException, status: int) -> str:
         return "a file that is no GeoTIFF"
     if "No such file" in text:
         return "no such file"
-    # GDAL's own words begin with the name and the place, such as "vv.tif, band 1: IReadBlock failed at …".
-    words = hide_password(text.partition("CPLE")[0] or text).strip()
-    return words if "CURL error" in text else f"a truncated or damaged file ({words})"
+    return text if "CURL error" in text else f"a truncated or damaged file ({text})"
 
 
 def _find_remedy(status: int, shown: str) -> str:
@@ -129,4 +127,4 @@ def _find_remedy(status: int, shown: str) -> str:
         return f"Check the account or the key of the catalogue. {again}."
     if status in _GONE or (status == 0 and not is_remote(shown)):
         return f"Get it again from its source, or take it out of the catalogue. {again}."
-    return f"{again}, now or when the server answers again."
+    return f"{again}, now or when the server is well again; if it stays so, take another --source."

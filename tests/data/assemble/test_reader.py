@@ -75,7 +75,7 @@ def test_a_connection_that_dies_within_a_file_is_tried_again(server: AssetServer
 @pytest.mark.parametrize(
     ("fault", "message"),
     [
-        (503, r"An asset must be readable, but got HTTP 503 for http://127.*/a_vv.tif\. The same command continues, now or when the server answers again\."),
+        (503, r"An asset must be readable, but got HTTP 503 for http://127.*/a_vv.tif\. The same command continues, now or when the server is well again; if it stays so, take another --source\."),
         ("drop", r"got CURL error: Empty reply from server for http.*/a_vv.tif\. The same command continues"),
         (404, r"got HTTP 404 for http.*/a_vv.tif\. Get it again from its source, or take it out of the catalogue\. The same command continues\."),
         (403, r"got HTTP 403 for http.*/a_vv.tif\. Check the account or the key of the catalogue\."),

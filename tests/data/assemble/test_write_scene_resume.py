@@ -1,6 +1,5 @@
 """An interrupted scene is continued without loading a block twice, never mixed with another request, and never replaced."""
 
-import os
 import pickle
 import shutil
 import subprocess
@@ -17,7 +16,7 @@ import xarray as xr
 from data.assemble import write_scene as write_scene_module
 from data.assemble.blocks import Block
 from data.assemble.load import load_block
-from data.assemble.partial import Partial, find_partial, working_on
+from data.assemble.partial import Partial, find_partial
 from data.assemble.request import describe_found, list_differences
 from data.assemble.write_scene import write_scene
 from data.io.safe_json import RefusedError
@@ -210,39 +209,6 @@ def test_what_exists_is_never_replaced(tmp_path: Path) -> None:
         ):
             write_scene(found, PlainSource(), path)
         assert path.exists()
-
-
-def test_two_processes_do_not_assemble_one_scene(tmp_path: Path) -> None:
-    found, to = make_series(tmp_path / "assets"), tmp_path / "scene.zarr"
-    with working_on(to):
-        pid = os.fork()
-        if pid == 0:
-            code = 1
-            try:
-                write_scene(found, PlainSource(), to)
-            except RefusedError as error:
-                code = 0 if "by one process at a time, but got another process" in str(error) else 2
-            os._exit(code)
-        assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
-    assert not find_partial(to).exists()  # nothing was begun
-
-
-def test_half_a_line_of_the_journal_is_no_block(tmp_path: Path) -> None:
-    with working_on(tmp_path / "scene.zarr") as partial:
-        partial.start_journal()
-        partial.add_loaded(Block("s1asc", 1, 0, 2048))
-        journal = partial.folder / "loaded.txt"
-        with journal.open("a") as file:
-            file.write("s1asc 1 0 20")
-        assert partial.read_loaded() == {Block("s1asc", 1, 0, 2048)}
-        partial.add_loaded(Block("s1asc", 2, 0, 0))
-        assert partial.read_loaded() == {Block("s1asc", 1, 0, 2048), Block("s1asc", 2, 0, 0)}
-        journal.write_text("what is this\n")
-        with pytest.raises(
-            RefusedError,
-            match=r"must be as they were written, but got .*loaded.txt. Begin anew, choose",
-        ):
-            partial.read_loaded()
 
 
 def test_damaged_files_of_an_interrupted_scene_are_refused(
