@@ -22,6 +22,8 @@ from data.search.items import HEIGHTS_COLLECTION, is_heights, normalise_heights,
 PAGE_ITEMS = 100
 MAX_ITEMS = 20_000  # a year of bursts over 300 km; more is no search for one event
 COLLECTIONS = "/collections/"
+HTTP = ("http://", "https://")
+REMOTE = (*HTTP, "s3://")
 
 _SATELLITE = ("sentinel-1", "sentinel1", "sentinel_1", "s1_", "s1-", "_s1")
 _CORRECTED = ("rtc", "nrb", "gamma0")
@@ -38,7 +40,7 @@ class StacSource:
     """
 
     def __init__(self, address: str, word: str = "stac", collections: tuple[str, ...] = ()) -> None:
-        if not address.startswith(("http://", "https://", "/")):
+        if not address.startswith((*HTTP, "/")):
             remedy = "Give stac:https://… or folder:PATH."
             raise refused_error(
                 "A catalogue's address must be http or https", address, "--source", remedy
@@ -54,8 +56,8 @@ class StacSource:
         if self._is_api:
             found = self._ask(area, self._chosen, (start, end))
         else:
-            found = (item for item in self._walk() if not is_heights(item))
-        for item in _normalise(found, area, normalise_image):
+            found = (item for item in self._all if not is_heights(item))
+        for item in self._normalise(found, area, normalise_image):
             if _is_between(item, start, end):
                 yield item
 
@@ -63,12 +65,12 @@ class StacSource:
         """Find heights; see :class:`data.search.sources.Source`."""
         found: Iterator[pystac.Item]
         if not self._is_api:
-            found = (item for item in self._walk() if is_heights(item))
+            found = (item for item in self._all if is_heights(item))
         elif self._has(HEIGHTS_COLLECTION):
             found = self._ask(area, (HEIGHTS_COLLECTION,), None)
         else:
             return
-        yield from _normalise(found, area, normalise_heights)
+        yield from self._normalise(found, area, normalise_heights)
 
     def sign(self, href: str) -> str:
         """Return the address unchanged."""
@@ -150,16 +152,38 @@ class StacSource:
             except Exception as error:  # noqa: BLE001 - as above
                 raise_answer(error, self.address)
 
-    def _walk(self) -> Iterator[pystac.Item]:
-        """Read all items of a static catalogue."""
+    @cached_property
+    def _all(self) -> tuple[pystac.Item, ...]:
+        """All items of a static catalogue, each a file; read once."""
+        found: list[pystac.Item] = []
         try:
             with _quiet():
-                items = pystac.Catalog.get_items(self._client, recursive=True)
-                for count, item in enumerate(items, 1):
-                    self._check_count(count)
-                    yield item
+                for item in pystac.Catalog.get_items(self._client, recursive=True):
+                    found.append(item)
+                    self._check_count(len(found))
         except Exception as error:  # noqa: BLE001 - as above
             raise_answer(error, self.address)
+        return tuple(found)
+
+    def _normalise(
+        self, items: Iterator[pystac.Item], area: BaseGeometry, normalise: Normalise
+    ) -> Iterator[pystac.Item]:
+        """Yield normalised items of an area, each once: both halves of a search may find it."""
+        seen: set[tuple[str | None, str]] = set()
+        for item in items:
+            key = (item.collection_id, item.id)
+            found = None if key in seen else normalise(item, area)
+            if found is not None:
+                seen.add(key)
+                self._drop_local(found)
+                yield found
+
+    def _drop_local(self, item: pystac.Item) -> None:
+        """Leave out assets of a remote catalogue that are no remote files: it must not have files of this machine read."""
+        if self.address.startswith(HTTP):
+            for key, asset in tuple(item.assets.items()):
+                if not asset.href.startswith(REMOTE):
+                    del item.assets[key]
 
     def _check_count(self, count: int) -> None:
         if count > MAX_ITEMS:
@@ -174,19 +198,6 @@ def is_rtc_name(name: str) -> bool:
     """Return whether a collection's name says Sentinel-1 and terrain correction."""
     word = name.lower()
     return any(part in word for part in _SATELLITE) and any(part in word for part in _CORRECTED)
-
-
-def _normalise(
-    items: Iterator[pystac.Item], area: BaseGeometry, normalise: Normalise
-) -> Iterator[pystac.Item]:
-    """Yield normalised items of an area, each once: both halves of a search may find it."""
-    seen: set[tuple[str | None, str]] = set()
-    for item in items:
-        key = (item.collection_id, item.id)
-        found = None if key in seen else normalise(item, area)
-        if found is not None:
-            seen.add(key)
-            yield found
 
 
 def _is_between(item: pystac.Item, start: datetime, end: datetime) -> bool:

@@ -216,6 +216,29 @@ def test_search_that_finds_too_much_is_refused(serve: Any, monkeypatch: pytest.M
         _names(StacSource(serve(Api(*FRAMES)).url))
 
 
+def test_static_catalogue_is_read_once() -> None:
+    items = {f"/{item['id']}.json": {**item, "collection": None} for item in FRAMES}
+    root = {
+        "type": "Catalog",
+        "id": "static",
+        "stac_version": "1.0.0",
+        "description": "test",
+        "links": [{"rel": "item", "href": f".{path}"} for path in items],
+    }
+    with scripted(lambda one: Reply(items.get(one.path, root))) as server:
+        source = StacSource(f"{server.url}/catalog.json")
+        assert len(_names(source)) == len(_names(source)) == len(FRAMES)
+        assert list(source.search_heights(AREA)) == []
+        assert len(server.requests) == 1 + len(FRAMES)
+
+
+@pytest.mark.parametrize("href", ["/etc/passwd", "file:///a.tif", "<VRTDataset/>", "/vsizip/a.zip"])
+def test_remote_catalogue_has_no_file_of_this_machine_read(serve: Any, href: str) -> None:
+    item = make_rtc_item("2018-09-06T08:35:10", (141, 42, 143, 43), hrefs={"vv": href})
+    (found,) = StacSource(serve(Api(item)).url).search(AREA, START, END)
+    assert list(found.assets) == ["VH"]
+
+
 def test_address_is_http() -> None:
     with pytest.raises(ValueError, match="must be http or https, but got ftp://example"):
         StacSource("ftp://example.org")
