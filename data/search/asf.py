@@ -1,12 +1,12 @@
 """The Alaska Satellite Facility: OPERA RTC-S1, terrain-corrected bursts at 30 m, of the land between 60 S and 84 N.
 
-Follows asf_search 14 (``geo_search``), which asks NASA's Common Metadata Repository (``/search/granules.umm_json``,
+Follows asf_search 14 (``search_generator``), which asks NASA's Common Metadata Repository (``/search/granules.umm_json``,
 UMM-G), and the OPERA RTC-S1 product specification (JPL D-108758): a product is one burst; ``…_VV.tif`` and ``…_VH.tif``
-hold gamma nought as linear power, ``…_mask.tif`` 1 shadow, 2 layover, 3 both, 255 no data.
+hold gamma nought as linear power. The mask of shadow and layover beside them is not read.
 
 The images are read with an Earthdata login: a token in EARTHDATA_TOKEN, or user and password for urs.earthdata.nasa.gov
-in a netrc file. ASF has no heights; they are those of Planetary Computer's catalogue, which needs no login and lists
-which tiles there are (the open bucket of the same model on AWS does not).
+in a netrc file. ASF has no heights; they are those of Planetary Computer's catalogue, which needs no login and is searched
+as any other (the same tiles lie in an open bucket on AWS, without a catalogue of STAC).
 
 Environment:
     EARTHDATA_TOKEN: A token of https://urs.earthdata.nasa.gov.
@@ -37,7 +37,7 @@ from data.search.connection import (
     raise_answer,
     source_error,
 )
-from data.search.items import normalise_image
+from data.search.items import BANDS, normalise_image
 from data.search.planetary import PlanetarySource
 from data.search.stac import MAX_ITEMS
 
@@ -46,7 +46,6 @@ VARIABLE = "LANDSLIDE_CMR"
 TOKEN = "EARTHDATA_TOKEN"  # noqa: S105 - the name of a variable
 LOGIN_HOST = "urs.earthdata.nasa.gov"
 DATASET, LEVEL = "OPERA-S1", "RTC"
-LAYERS = ("VV", "VH", "mask")
 # The login is sent to these hosts only: Azure refuses an address with a token of its own and another login.
 HOSTS = ("earthdata.nasa.gov", "earthdatacloud.nasa.gov", "asf.alaska.edu")
 PAGE_AGAIN = (429,)  # asf_search itself asks again after 5xx
@@ -157,7 +156,7 @@ def _make_item(product: Any) -> pystac.Item:
         },
         collection="OPERA_L2_RTC-S1_V1",
     )
-    for layer in LAYERS:
+    for layer in BANDS:
         for href in product.find_urls(extension=".tif", pattern=f"_{layer}\\.tif$"):
             item.add_asset(layer, pystac.Asset(href, media_type=pystac.MediaType.COG))
     return item

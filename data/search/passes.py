@@ -104,8 +104,8 @@ def _is_same(one: tuple[datetime, BaseGeometry], other: tuple[datetime, BaseGeom
     """Return whether two images of a satellite, by start and footprint, are of the same frame or burst."""
     if abs(one[0] - other[0]) > SAME_TIME:
         return False
-    both = one[1].union(other[1]).area
-    return bool(both > 0 and one[1].intersection(other[1]).area / both >= SAME_PLACE)
+    shared = one[1].intersection(other[1]).area
+    return bool(shared > 0 and shared >= SAME_PLACE * (one[1].area + other[1].area - shared))
 
 
 def _split(items: list[pystac.Item]) -> list[list[pystac.Item]]:

@@ -80,7 +80,8 @@ def test_repository_is_asked_for_opera_rtc_in_a_box_and_a_range_of_times(
     assert server.requests[0].path == "/search/granules.umm_json"
     assert asked["bounding_box"] == "141.5,42.5,142.5,43.5"
     assert asked["temporal"] == "2018-08-01T00:00:00Z,2018-10-01T00:00:00Z,"
-    assert "OPERA_L2_RTC-S1_V1" in server.requests[0].body
+    assert asked["shortName"] == "OPERA_L2_RTC-S1_V1"
+    assert server.requests[0].body.count("shortName") == 1
 
 
 def test_search_across_the_antimeridian_asks_on_both_sides(
