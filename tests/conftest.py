@@ -31,6 +31,8 @@ if TYPE_CHECKING:  # a machine with a GPU may lack a browser
     from playwright.sync_api import Browser
 
     from tests.faults.campaigns import Command
+    from tests.support.forked_commands import Server
+    from tests.support.loopback_catalogue import LoopbackCatalogue
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -162,6 +164,33 @@ def browser() -> "Iterator[Browser]":
         chromium = driver.chromium.launch(executable_path=path, args=["--no-sandbox"])
         yield chromium
         chromium.close()
+
+
+@pytest.fixture(scope="session")
+def served(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[LoopbackCatalogue]":
+    """Stand-ins of the public catalogues, with a place of the twin and the real tile in them."""
+    from tests.support.loopback_catalogue import serve_catalogue
+
+    with serve_catalogue(tmp_path_factory.mktemp("catalogue")) as catalogue:
+        yield catalogue
+
+
+@pytest.fixture
+def catalogue(served: "LoopbackCatalogue") -> "Iterator[LoopbackCatalogue]":
+    """The same, without log and faults."""
+    served.calm()
+    yield served
+    served.calm()
+
+
+@pytest.fixture(scope="session")
+def scene_commands() -> "Iterator[Server]":
+    """A process that forks `python -m data.scene`, for the price of its imports."""
+    from tests.support.forked_commands import start_server
+    from tests.support.loopback_scenes import MODULES
+
+    with start_server(MODULES) as server:
+        yield server
 
 
 @pytest.fixture

@@ -74,10 +74,10 @@ class Server:
 
 
 @contextmanager
-def start_server() -> Iterator[Server]:
-    """Start a server; stop it at the end."""
+def start_server(modules: Sequence[str] = IMPORTED) -> Iterator[Server]:
+    """Start a server that imports some modules; stop it at the end."""
     with subprocess.Popen(
-        [sys.executable, __file__],
+        [sys.executable, __file__, *modules],
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
         stdin=subprocess.PIPE,
@@ -176,7 +176,7 @@ def main() -> None:
     """Answer calls, one a line, until there are no more."""
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
-    for name in IMPORTED:
+    for name in sys.argv[1:]:
         __import__(name)
     for line in sys.stdin:
         answer = _serve(Call(**json.loads(line)), 60.0)

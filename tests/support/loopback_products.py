@@ -1,0 +1,320 @@
+"""Products of a place as producers write them: frames of Sentinel-1 RTC, bursts of OPERA RTC-S1, heights in degrees.
+
+Each is a cloud-optimised GeoTIFF below a folder, and a STAC item or a CMR granule that describes it under the address that
+it has at its producer.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import rasterio
+from rasterio.transform import Affine, from_origin
+from rasterio.warp import Resampling, reproject
+from shapely import Polygon, box, to_wkt
+from shapely.geometry.base import BaseGeometry
+
+from data.tiles import PIXEL_M
+from tests.support.loopback_places import Place, Seen
+from tests.support.stac_items import (
+    ASF_STORE,
+    DEM_STORE,
+    RTC_STORE,
+    make_granule,
+    make_heights_item,
+    make_rtc_item,
+)
+
+Json = dict[str, Any]
+FOLDERS = {RTC_STORE: "rtc", DEM_STORE: "dem", ASF_STORE: "opera"}
+NO_DATA = -32768.0  # of Planetary Computer's frames
+BURST_M, BURST_STEP = 30, 3  # of OPERA: three by three pixels of a place's grid
+ARC_SECOND = 1 / 3600
+SHORTER = 0.6  # share of a truncated file that is left
+SLANT = 0.06  # rows of a frame's or burst's end per column: an orbit does not fly due north
+
+# Rows of the two frames or bursts of a pass, as shares of a place; they overlap.
+PARTS = ((0.0, 0.58), (0.42, 1.0))
+
+
+class Oddities(NamedTuple):
+    """What is not as usual, for one frame or burst each, by track, number of the pass, and part.
+
+    Attributes:
+        without_vh: Frame without cross polarisation.
+        twice: Frame that was processed twice; the earlier version is wrong by 3 dB.
+        truncated: Frame whose VH file ends early.
+    """
+
+    without_vh: tuple[int, int, int] | None = None
+    twice: tuple[int, int, int] | None = None
+    truncated: tuple[int, int, int] | None = None
+
+
+USUAL = Oddities()
+
+
+def write_frames(place: Place, folder: Path, odd: Oddities = USUAL) -> list[Json]:
+    """Write the frames of all passes below a folder; return their items of ``sentinel-1-rtc``."""
+    items = []
+    for seen, number in _number(place):
+        for part in range(len(PARTS)):
+            key = (seen.track, number, part)
+            bands = ("vv",) if key == odd.without_vh else ("vv", "vh")
+            items.append(_write_frame(place, folder, seen, part, bands, {}))
+            if key == odd.twice:
+                _date(items[-1], seen.time + timedelta(days=400))
+                items.append(_write_frame(place, folder, seen, part, bands, {"shift_db": 3.0}))
+                _date(items[-1], seen.time + timedelta(days=1))
+            if key == odd.truncated:
+                _truncate(folder / find_file(items[-1]["assets"]["vh"]["href"]))
+    return items
+
+
+def _number(place: Place) -> list[tuple[Seen, int]]:
+    """Return each pass with its number on its track."""
+    counts: dict[tuple[str, int], int] = {}
+    numbered = []
+    for seen in place.passes:
+        key = (seen.orbit, seen.track)
+        numbered.append((seen, counts.get(key, 0)))
+        counts[key] = counts.get(key, 0) + 1
+    return numbered
+
+
+def _write_frame(
+    place: Place, folder: Path, seen: Seen, part: int, bands: Sequence[str], change: Json
+) -> Json:
+    """Write the files of one frame; return its item."""
+    power = 10 ** ((seen.decibels + change.get("shift_db", 0.0)) / 10)
+    rows, columns, cut = cut_part(power, part)
+    image, transform, outline = _crop(place, cut, rows, columns)
+    item = make_rtc_item(
+        f"{start_of(seen, part):%Y-%m-%dT%H:%M:%S}",
+        outline,
+        track=seen.track,
+        direction=seen.direction,
+        polarisations=bands,
+        proj__epsg=place.epsg,
+        proj__shape=list(image.shape[1:]),
+        proj__transform=[*transform][:6],
+        synthetic=True if place.synthetic else None,
+    )
+    if change:  # as when a frame is processed again: another last word of its name
+        item["id"] = item["id"].replace("_rtc", "_AGAIN_rtc")
+        for asset in item["assets"].values():
+            asset["href"] = asset["href"].replace("_1A2B/", "_3C4D/")
+    for band, values in zip(bands, image, strict=False):
+        file = folder / find_file(item["assets"][band]["href"])
+        filled = np.where(np.isfinite(values), values, NO_DATA).astype(np.float32)
+        write_cog(file, filled, place.epsg, transform, NO_DATA, **_mark(place))
+    return item
+
+
+def start_of(seen: Seen, part: int) -> datetime:
+    """Return the start of a frame: ascending passes see the south first."""
+    order = part if seen.orbit == "s1dsc" else len(PARTS) - 1 - part
+    return seen.time + timedelta(seconds=25 * order)
+
+
+def cut_part(power: np.ndarray, part: int) -> tuple[slice, slice, np.ndarray]:
+    """Return the rows and columns of a frame, and its pixels: NaN beyond its slanted ends.
+
+    Args:
+        power: A pass, shape ``(2, H, W)``; NaN = not seen.
+        part: Number in ``PARTS``.
+    """
+    height, width = power.shape[1:]
+    first, last = (round(share * height) for share in PARTS[part])
+    columns = np.flatnonzero(np.isfinite(power[0]).any(axis=0))
+    left, right = int(columns[0]), int(columns[-1]) + 1
+    row, column = np.mgrid[first:last, left:right]
+    slant = SLANT * (column - left)
+    inside = np.ones(row.shape, bool)
+    if part > 0:
+        inside &= row >= first + SLANT * width - slant
+    if part < len(PARTS) - 1:
+        inside &= row < last - slant
+    cut = np.where(inside, power[:, first:last, left:right], np.nan)
+    return slice(first, last), slice(left, right), cut
+
+
+def _crop(
+    place: Place, image: np.ndarray, rows: slice, columns: slice, pixel_m: int = PIXEL_M
+) -> tuple[np.ndarray, Affine, BaseGeometry]:
+    """Return an image with its transform, and the outline of its pixels with data in degrees."""
+    west, north = place.west + PIXEL_M * columns.start, place.north - PIXEL_M * rows.start
+    transform = from_origin(west, north, pixel_m, pixel_m)
+    seen = np.isfinite(image[0])
+    first = seen.argmax(axis=0)
+    last = seen.shape[0] - seen[::-1].argmax(axis=0)
+    right = seen.shape[1]
+    corners = [(0, first[0]), (right, first[-1]), (right, last[-1]), (0, last[0])]
+    return image, transform, place.unproject(Polygon([transform @ point for point in corners]))
+
+
+def write_bursts(place: Place, folder: Path, tracks: Sequence[int]) -> list[Json]:
+    """Write two OPERA bursts of 30 m for each pass of some tracks; return their granules."""
+    granules = []
+    for seen, _ in _number(place):
+        if seen.track in tracks:
+            granules += [_write_burst(place, folder, seen, part) for part in range(len(PARTS))]
+    return granules
+
+
+def _write_burst(place: Place, folder: Path, seen: Seen, part: int) -> Json:
+    rows, columns, cut = cut_part(10 ** (seen.decibels / 10), part)
+    # OPERA's pixels begin at multiples of 30 m.
+    right = int(-place.west / PIXEL_M % BURST_STEP)
+    down = int(place.north / PIXEL_M % BURST_STEP) + BURST_STEP * (rows.start // BURST_STEP)
+    skip = (down - rows.start) % BURST_STEP
+    coarse = average(cut[:, skip:, right:])
+    image, transform, outline = _crop(
+        place,
+        coarse,
+        slice(rows.start + skip, None),
+        slice(columns.start + right, None),
+        BURST_M,
+    )
+    granule = make_granule(
+        f"{start_of(seen, part):%Y-%m-%dT%H:%M:%S}",
+        outline,
+        burst=f"T{seen.track:03d}-{100000 + 10 * seen.track + part}-IW2",
+        direction=seen.direction.upper(),
+    )
+    urls = [url["URL"] for url in granule["umm"]["RelatedUrls"]]
+    words = {
+        "ORBIT_PASS_DIRECTION": seen.direction,
+        "TRACK_NUMBER": str(seen.track),
+        "BOUNDING_POLYGON": to_wkt(outline, rounding_precision=7),
+        **_mark(place),
+    }
+    for band, values in zip(("VV", "VH"), image.astype(np.float32), strict=True):
+        url = next(url for url in urls if url.endswith(f"_{band}.tif"))
+        write_cog(folder / find_file(url), values, place.epsg, transform, np.nan, **words)
+    url = next(url for url in urls if url.endswith("_mask.tif"))
+    mask = np.where(np.isfinite(image[0]), 0, 255).astype(np.uint8)
+    write_cog(folder / find_file(url), mask, place.epsg, transform, 255, **words)
+    return granule
+
+
+def average(image: np.ndarray) -> np.ndarray:
+    """Return the means of three by three pixels, shape ``(2, H // 3, W // 3)``; NaN where one has no data."""
+    bands, height, width = image.shape
+    height, width = height // BURST_STEP, width // BURST_STEP
+    blocks = image[:, : height * BURST_STEP, : width * BURST_STEP]
+    return blocks.reshape(bands, height, BURST_STEP, width, BURST_STEP).mean(axis=(2, 4))
+
+
+def write_heights(place: Place, folder: Path, halves: int = 2) -> list[Json]:
+    """Write the heights in squares of one arc second; return items of ``cop-dem-glo-30`` that lie side by side."""
+    bounds = place.outline().bounds
+    west, south = (np.floor(value) for value in bounds[:2])
+    cells = [np.floor((bounds[0] - west) / ARC_SECOND) - 3, np.ceil((bounds[3] - south) * 3600) + 3]
+    left, top = west + cells[0] * ARC_SECOND, south + cells[1] * ARC_SECOND
+    width = int(np.ceil((bounds[2] - left) / ARC_SECOND)) + 3
+    height = int(np.ceil((top - bounds[1]) / ARC_SECOND)) + 3
+    whole = np.full((height, width), np.nan, np.float32)
+    grid = from_origin(left, top, ARC_SECOND, ARC_SECOND)
+    reproject(
+        _extend(place.heights),
+        whole,
+        src_transform=from_origin(
+            place.west - EDGE_PX * PIXEL_M, place.north + EDGE_PX * PIXEL_M, PIXEL_M, PIXEL_M
+        ),
+        src_crs=place.epsg,
+        dst_transform=grid,
+        dst_crs=4326,
+        dst_nodata=np.nan,
+        resampling=Resampling.average,
+    )
+    edges = np.linspace(0, width, halves + 1).round().astype(int)
+    return [
+        _write_square(place, folder, whole, grid, slice(*pair), (int(south), int(west)))
+        for pair in zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True)
+    ]
+
+
+EDGE_PX = 24
+
+
+def _extend(heights: np.ndarray) -> np.ndarray:
+    """Continue heights beyond their edges, since squares of degrees reach further than a place."""
+    return np.pad(heights, EDGE_PX, mode="edge")
+
+
+def _write_square(
+    place: Place,
+    folder: Path,
+    whole: np.ndarray,
+    grid: Affine,
+    columns: slice,
+    corner: tuple[int, int],
+) -> Json:
+    values = whole[:, columns]
+    transform = grid @ Affine.translation(columns.start, 0)
+    item = make_heights_item(*corner)
+    name = f"{item['id']}_{columns.start:04d}"
+    west, north = transform @ (0, 0)
+    east, south = transform @ (values.shape[1], values.shape[0])
+    item |= {"id": name, "bbox": [west, south, east, north]}
+    item["geometry"] = box(west, south, east, north).__geo_interface__
+    item["assets"]["data"]["href"] = f"{DEM_STORE}/{name}.tif"
+    item["properties"] |= {
+        "proj:shape": list(values.shape),
+        "proj:transform": [*transform][:6],
+        **({"synthetic": True} if place.synthetic else {}),
+    }
+    file = folder / find_file(item["assets"]["data"]["href"])
+    write_cog(file, values, 4326, transform, None, **_mark(place))
+    return item
+
+
+def find_file(href: str, folders: dict[str, str] | None = None) -> str:
+    """Return where below the folder the file of an address lies."""
+    for store, name in (folders or FOLDERS).items():
+        if href.startswith(f"{store}/"):
+            return f"{name}/{href.removeprefix(f'{store}/')}"
+    raise ValueError(f"{href} is in none of {', '.join(FOLDERS)}")
+
+
+def write_cog(
+    file: Path,
+    values: np.ndarray,
+    epsg: int,
+    transform: Affine,
+    nodata: float | None,
+    **tags: str,
+) -> None:
+    """Write one band as a cloud-optimised GeoTIFF."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    profile = {
+        "driver": "COG",
+        "height": values.shape[0],
+        "width": values.shape[1],
+        "count": 1,
+        "dtype": values.dtype.name,
+        "crs": rasterio.CRS.from_epsg(epsg),
+        "transform": transform,
+        "nodata": nodata,
+        "compress": "deflate",
+        "blocksize": 512,
+    }
+    with rasterio.open(file, "w", **profile) as raster:
+        raster.write(values, 1)
+        raster.update_tags(**tags)
+
+
+def _mark(place: Place) -> dict[str, str]:
+    return {"synthetic": "landslide benchmark twin, region noto"} if place.synthetic else {}
+
+
+def _date(item: Json, made: datetime) -> None:
+    item["properties"]["created"] = f"{made:%Y-%m-%dT%H:%M:%SZ}"
+
+
+def _truncate(file: Path) -> None:
+    content = file.read_bytes()
+    file.write_bytes(content[: int(SHORTER * len(content))])
