@@ -1,7 +1,7 @@
 """Writes a map's folder: rasters, polygons, picture and summary. The folder appears once all files are written."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -37,6 +37,7 @@ from tuning.registry.map_facts import MODEL_FACTS, flatten, name_version
 ORIGINS = ("model", "learnt_on", "made_from")
 PICTURE = "quicklook.png"
 SUMMARY = "summary.json"
+COUNTED = ("probability", "mask")  # the layers from which a placebo's false alarms are counted
 PLACEBO_SUMMARY = "placebo.json"
 PLACEBO_FACTS = (*ORIGINS, *MODEL_FACTS[:-1], "networks", "input", "flips", "notes")
 
@@ -97,7 +98,7 @@ def _count_beside(job: MapJob, out: Path) -> dict[str, Any] | None:
 
 def _count_false_alarms(job: MapJob, folder: Path) -> dict[str, Any]:
     """Map a placebo into a folder inside another one, which it deletes; return the content of ``placebo.json``."""
-    with _rasterise(job, folder / "map") as (rasters, files):
+    with _rasterise(job, folder / "map", COUNTED) as (rasters, files):
         totals = write_polygons(rasters, files["mask"], files["probability"])
     check_mapped(totals, job.facts["input"], job.scene.excluded)
     shutil.rmtree(folder / "map")
@@ -107,10 +108,17 @@ def _count_false_alarms(job: MapJob, folder: Path) -> dict[str, Any]:
 
 
 @contextmanager
-def _rasterise(job: MapJob, out: Path) -> Iterator[tuple[Path, dict[str, Path]]]:
-    """Map a scene into rasters; yield their folder, which becomes *out* at the end, and their files by layer."""
+def _rasterise(
+    job: MapJob, out: Path, delivered: Collection[str] | None = None
+) -> Iterator[tuple[Path, dict[str, Path]]]:
+    """Map a scene into rasters; yield their folder, which becomes *out* at the end, and their files by layer.
+
+    Layers that are not among *delivered* are not converted to their final form.
+    """
     scene, predictor = job.scene, job.predictor
     layers = choose_layers(predictor.layers, scene.spec.orbits)
+    if delivered is not None:
+        layers = {name: replace(one, delivered=name in delivered) for name, one in layers.items()}
     tags = flatten(job.facts)
     with (
         _temporary_folder(out) as folder,
