@@ -123,9 +123,7 @@ class AsfSource:
                 )
                 for page in pages:
                     count += len(page)
-                    if (
-                        not page
-                    ):  # a repository that promises more than it has would be asked without end
+                    if not page:  # one that promises more than it has would be asked without end
                         break
                     if count > MAX_ITEMS:
                         rule = "A search must find fewer bursts"

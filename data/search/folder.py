@@ -133,7 +133,7 @@ def _make_item(product: Product, files: dict[str, Path]) -> pystac.Item:
     first = next(iter(files.values()))
     item, tags = _open_item(product.name, first, product.start)
     direction = tags.get("ORBIT_PASS_DIRECTION", "")
-    track = product.track or _as_int(tags.get("TRACK_NUMBER", "")) or _read_note(first)
+    track = _as_int(tags.get("TRACK_NUMBER", "")) or _read_note(first)
     item.properties |= {
         "platform": product.platform,
         "sar:product_type": "RTC" if product.quantity in ("", QUANTITY) else OTHER,

@@ -73,7 +73,7 @@ def test_area_of_less_than_a_pixel_is_refused() -> None:
     with pytest.raises(
         ValueError, match=r"at least one pixel of 10 m, 100 m2, but got .* m2 in --bbox"
     ):
-        read_area((142, 42, 142.00001, 42.00001), None)
+        read_area((142, 42, 142.00005, 42.00005), None)
 
 
 def test_area_is_given_once(tmp_path: Path) -> None:

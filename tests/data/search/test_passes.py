@@ -50,12 +50,14 @@ def test_tracks_satellites_directions_and_days_are_passes_of_their_own() -> None
         make_rtc_item("2018-09-06T08:36:10", FRAME, track=141),
         make_rtc_item("2018-09-06T20:42:10", FRAME, track=46, direction="descending"),
         make_rtc_item("2018-09-18T08:35:10", FRAME),
+        make_rtc_item("2018-09-18T08:50:10", FRAME),  # too late for a frame of the same pass
     )
     assert [(one.track, one.platform[-1], one.orbit) for one in passes] == [
         (68, "a", "s1asc"),
         (141, "a", "s1asc"),
         (68, "b", "s1asc"),
         (46, "a", "s1dsc"),
+        (68, "a", "s1asc"),
         (68, "a", "s1asc"),
     ]
 
