@@ -12,6 +12,7 @@ from tuning.predict.page.words import (
     format_event,
     format_hectares,
     format_share,
+    join,
 )
 from tuning.predict.summary import TOO_FEW
 from tuning.registry.map_facts import name_version
@@ -187,14 +188,16 @@ def list_trust(summary: Summary) -> list[str]:
 def list_provenance(summary: Summary) -> Facts:
     """Return where a map comes from: model, scene, acquisitions per orbit, conversions."""
     networks = [str(name) for name in summary.get("networks", ())]
+    loaded = summary.get("scene") or {}
     facts = [
         ("Model", name_version(summary)),
         ("Gate", summary.get("gate")),
         ("Model learnt on", f"{summary['learnt_on']} tiles"),
         ("Map made from", f"{summary['made_from']} scene"),
         ("Scene", summary.get("input")),
+        ("Catalogue", ", ".join(filter(None, [loaded.get("source"), loaded.get("address")]))),
         ("Event", ", ".join(map(format_date, str(summary.get("event", "")).split(", ")))),
-        *_list_acquisitions(summary.get("acquisitions_read") or {}),
+        *_list_acquisitions(summary.get("acquisitions_read") or {}, loaded.get("tracks") or {}),
         ("Networks averaged", shorten(networks) if len(networks) > 1 else None),
         ("Averaged over flips", "four" if summary.get("flips") else None),
     ]
@@ -202,15 +205,16 @@ def list_provenance(summary: Summary) -> Facts:
 
 
 def _list_acquisitions(
-    read: Mapping[str, Sequence[Mapping[str, Any]]],
+    read: Mapping[str, Sequence[Mapping[str, Any]]], tracks: Mapping[str, Sequence[int]]
 ) -> Iterator[tuple[str, str]]:
-    """Yield the acquisitions of each orbit, such as ``30 August 2018 (−6 days)``."""
+    """Yield the acquisitions of each orbit, such as ``30 August 2018 (−6 days)``, and its tracks if they are known."""
     for orbit, series in read.items():
         dates = [
             f"{format_date(str(one['time'])).partition(',')[0]} ({format_days(one['days'])} days)"
             for one in series
         ]
-        yield f"{ORBITS.get(orbit, orbit)}, acquisitions read", "; ".join(dates)
+        track = f", track {join(list(map(str, tracks[orbit])))}" if tracks.get(orbit) else ""
+        yield f"{ORBITS.get(orbit, orbit)}{track}, acquisitions read", "; ".join(dates)
 
 
 def list_credits(summary: Summary) -> list[str]:

@@ -3,6 +3,7 @@
 (() => {
   const data = JSON.parse(document.getElementById("map-data").textContent);
   const finest = data.levels - 1; // zoom of the tiles with the grid's own pixels
+  const types = { U: "image/webp", "/": "image/jpeg", i: "image/png" }; // by their first bytes as base64
   const still = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
   const narrow = window.matchMedia("(max-width: 44rem)").matches;
   const whole = [[0, 0], [data.height, data.width]];
@@ -43,7 +44,7 @@
       if (number === undefined) return document.createElement("div");
       const image = document.createElement("img");
       image.alt = "";
-      image.src = `data:${data.mime};base64,${data.images[number]}`;
+      image.src = `data:${types[data.images[number][0]]};base64,${data.images[number]}`;
       return image;
     },
   });

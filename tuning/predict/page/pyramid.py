@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image, features
 
 TILE_PX = 256  # side of a tile, and rows of a strip
-LOSSY_QUALITY = 55  # of WebP, from 0 to 100: a relief's noise costs most of a page
+LOSSY_QUALITY = 55  # of JPEG and WebP, from 0 to 100: a relief's noise costs most of a page
 
 _HATCH_PX = 8  # period of the lines, a divisor of the tile's side: no seam is seen between tiles
 _HATCH = np.add(*np.indices((TILE_PX, TILE_PX))) % _HATCH_PX < 2
@@ -44,19 +44,26 @@ class Painter:
         whole[: codes.shape[0], : codes.shape[1]] = codes
         if self.hatched:
             whole[(whole == self.hatched) & _HATCH] += 1
-        return encode(self.colours[whole], lossy=self.lossy)
+        image = self.colours.view(np.uint32).ravel()[whole].view(np.uint8)
+        return encode(image.reshape(TILE_PX, TILE_PX, 4), lossy=self.lossy)
 
 
 def encode(image: np.ndarray, *, lossy: bool) -> bytes:
-    """Return an image, shape ``(H, W, 4)``, uint8, as WebP, or as PNG where the imaging library was built without WebP."""
-    opaque = bool((image[..., 3] == 255).all())
-    picture = Image.fromarray(np.ascontiguousarray(image[..., :3] if opaque else image))
+    """Return an image, shape ``(H, W, 4)``, uint8, as JPEG if it is opaque and may be lossy, else as WebP.
+
+    Where the imaging library was built without WebP, PNG takes its place.
+    """
+    picture = Image.fromarray(image)
+    opaque = picture.getchannel("A").getextrema()[0] == 255
     target = BytesIO()
-    if features.check("webp"):
-        options = {"quality": LOSSY_QUALITY, "method": 2} if lossy else {"quality": 40, "method": 2}
-        picture.save(target, "WEBP", lossless=not lossy, **options)
-    else:
+    if lossy and opaque:  # ten times faster than WebP, and no larger
+        picture.convert("RGB").save(target, "JPEG", quality=LOSSY_QUALITY)
+    elif not features.check("webp"):
         picture.save(target, "PNG")
+    elif lossy:
+        picture.save(target, "WEBP", quality=LOSSY_QUALITY, method=0)
+    else:
+        picture.save(target, "WEBP", quality=40, method=2, lossless=True)
     return target.getvalue()
 
 

@@ -8,8 +8,6 @@ from typing import Any
 from tuning.predict.page.layers import MapLayer
 from tuning.predict.page.pyramid import Place, TileCutter
 
-WEBP, PNG = "image/webp", "image/png"
-
 
 def count_base64(size: int) -> int:
     """Return the length of bytes as base64."""
@@ -29,11 +27,6 @@ class TileSet:
     images: list[str] = field(default_factory=list)
     layers: list[dict[str, Any]] = field(default_factory=list)
     _numbers: dict[bytes, int] = field(default_factory=dict, repr=False)
-
-    @property
-    def mime(self) -> str:
-        """The images' type."""
-        return WEBP if not self.images or self.images[0].startswith("UklG") else PNG  # RIFF
 
     def add(self, image: bytes) -> int:
         """Return the number of an image, which is stored if it is new."""

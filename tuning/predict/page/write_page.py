@@ -28,11 +28,11 @@ from tuning.predict.page.lonlat import CELLS, make_mesh
 from tuning.predict.page.pyramid import TILE_PX, count_levels
 from tuning.predict.page.tiles import TileSet, cut_tiles
 from tuning.predict.picture.legend import measure_width
-from tuning.predict.raster_io import bound_cache
 from tuning.registry.map_facts import name_version
 
 PAGE = "map.html"
 MAX_PAGE_BYTES = 15_000_000
+CACHE_BYTES = 64 * 2**20  # of GDAL: a row of blocks of a raster 30,000 px wide
 POLYGON_SHARE = 0.3  # of the page, at most
 PICTURE_PX = 1800  # longest side of the picture in the page
 PICTURE_QUALITY = 82  # of JPEG: 300 kB instead of the file's megabytes
@@ -78,7 +78,10 @@ def write_page(
         OSError: If a file cannot be read or written.
     """
     path = folder / PAGE
-    with bound_cache(), rasterio.open(folder / "probability.tif") as raster:
+    with (
+        rasterio.Env(GDAL_CACHEMAX=CACHE_BYTES),
+        rasterio.open(folder / "probability.tif") as raster,
+    ):
         corner = raster.transform
         crs = parse_crs(raster.crs.to_wkt(), raster.name)
         grid = Grid(crs, corner.c, corner.f, corner.a, raster.height, raster.width)
@@ -184,7 +187,7 @@ def _render(
         (_LEAFLET / "leaflet.js").read_text(encoding="utf-8"),
         (_FOLDER / "map.js").read_text(encoding="utf-8"),
     ]
-    whole = dict(data) | {"mime": tiles.mime, "images": tiles.images, "layers": tiles.layers}
+    whole = dict(data) | {"images": tiles.images, "layers": tiles.layers}
     change = any(layer["key"].startswith("change") for layer in tiles.layers)
     return _ENVIRONMENT.get_template("map.html.j2").render(
         **words,

@@ -114,6 +114,19 @@ def test_real_data_are_credited_with_their_years() -> None:
     assert "no satellite data" in only
 
 
+def test_a_scene_from_a_catalogue_names_it_and_the_tracks() -> None:
+    loaded = {
+        "source": "planetary",
+        "address": "https://example.org/stac",
+        "tracks": {"s1asc": [46, 68]},
+    }
+    facts = dict(content.list_provenance(SUMMARY | {"scene": loaded}))
+    assert facts["Catalogue"] == "planetary, https://example.org/stac"
+    assert "Sentinel-1 ascending, track 46 and 68, acquisitions read" in facts
+    assert "Catalogue" not in dict(content.list_provenance(SUMMARY | {"scene": None}))
+    assert content.list_credits(SUMMARY | {"scene": loaded})[1].startswith("Heights: Copernicus")
+
+
 def test_acquisitions_of_all_tiles_are_listed_once_with_their_days() -> None:
     class Dates:
         dates: dict[str, list[SeriesDates]]

@@ -4,7 +4,7 @@ from io import BytesIO
 
 import numpy as np
 import pytest
-from PIL import Image, features
+from PIL import Image
 
 from tuning.predict.page import pyramid
 from tuning.predict.page.pyramid import (
@@ -95,7 +95,17 @@ def test_without_webp_tiles_are_png(monkeypatch: pytest.MonkeyPatch) -> None:
     image = GREYS[np.arange(256, dtype=np.uint8)[None].repeat(256, axis=0)]
     assert encode(image, lossy=False)[:4] == b"RIFF"
     monkeypatch.setattr(pyramid.features, "check", lambda name: False)
-    plain = encode(image, lossy=True)
+    plain = encode(image, lossy=False)
     assert plain.startswith(b"\x89PNG")
     np.testing.assert_array_equal(read(plain), image)
-    assert features.check("webp") is False
+
+
+def test_only_opaque_tiles_that_may_lose_colour_are_jpeg() -> None:
+    noise = np.random.default_rng(0).integers(100, 160, (256, 256)).astype(np.uint8)
+    assert encode(GREYS[noise], lossy=True).startswith(b"\xff\xd8")
+    assert encode(GREYS[noise], lossy=False)[8:12] == b"WEBP"
+    noise[:5] = 0
+    part = encode(GREYS[noise], lossy=True)
+    assert part[8:12] == b"WEBP"
+    assert (read(part)[:5, :, 3] == 0).all()
+    assert (read(part)[5:, :, 3] == 255).all()

@@ -239,7 +239,7 @@ def test_tiles_show_the_pixels_at_their_place(tab: Tab, file: Path) -> None:
       for (const layer of data.layers.filter(one => ["probability", "nodata"].includes(one.key))) {
         for (const [place, number] of Object.entries(layer.tiles)) {
           const image = new Image();
-          image.src = `data:${data.mime};base64,${data.images[number]}`;
+          image.src = `data:image/webp;base64,${data.images[number]}`;
           await image.decode();
           const canvas = Object.assign(document.createElement("canvas"), {width: 256, height: 256});
           const context = canvas.getContext("2d");
