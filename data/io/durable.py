@@ -31,6 +31,9 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
     sync_file(path.parent)
 
 
+_LEFTOVER = re.compile(r"\..+\.\d+(\.old)?")  # with the id of the process that made it
+
+
 @contextmanager
 def building_folder(folder: Path) -> Iterator[Path]:
     """Create a hidden folder beside *folder* to build its content in; delete it at the end unless it was renamed.
@@ -40,7 +43,8 @@ def building_folder(folder: Path) -> Iterator[Path]:
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     for leftover in folder.parent.glob(f".{folder.name.partition('-')[0]}*.*"):
-        _remove_unlocked(leftover)
+        if _LEFTOVER.fullmatch(leftover.name):
+            _remove_unlocked(leftover)
     temporary = folder.with_name(f".{folder.name}.{os.getpid()}")
     temporary.mkdir()
     descriptor = os.open(temporary, os.O_RDONLY)
@@ -55,7 +59,7 @@ def building_folder(folder: Path) -> Iterator[Path]:
 def remove_leftovers(parent: Path) -> None:
     """Delete the folders that killed processes were building in a folder, whatever they were to become."""
     for leftover in parent.glob(".*"):
-        if re.fullmatch(r"\..+\.\d+(\.old)?", leftover.name):
+        if _LEFTOVER.fullmatch(leftover.name):
             _remove_unlocked(leftover)
 
 

@@ -17,6 +17,7 @@ from tuning.trial.folder import Config, TrialFolder
 ARCH = {"width": 4, "depth": 3, "conv": "plain", "norm": "batch"}
 S1 = ("s1asc:VV", "s1asc:VH", "s1dsc:VV", "s1dsc:VH")
 UNITS = {"VV": (-9.0, 3.5), "VH": (-15.5, 4.0), "DEM": (180.0, 120.0), "slope": (14.0, 9.0)}
+UNITS |= {"B04": (800.0, 400.0), "B08": (2500.0, 900.0)}
 CONFIG = {"model": "unet", "arch": ARCH, "channels": list(S1), "timesteps": 4, "steps": "even"}
 
 

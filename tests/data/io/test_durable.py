@@ -56,6 +56,17 @@ def test_what_a_killed_process_left_is_deleted_and_a_living_one_s_kept(tmp_path:
     assert sorted(path.name for path in tmp_path.iterdir()) == [".pack-other.2", "pack-one"]
 
 
+def test_hidden_folders_of_others_are_kept(tmp_path: Path) -> None:
+    for name in (".map2.scene.zarr.partial", ".map.v1"):
+        (tmp_path / name).mkdir()
+    build(tmp_path / "map", "new")
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        ".map.v1",
+        ".map2.scene.zarr.partial",
+        "map",
+    ]
+
+
 def test_a_failed_build_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(ZeroDivisionError), building_folder(tmp_path / "final"):
         raise ZeroDivisionError
