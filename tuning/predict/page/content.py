@@ -124,11 +124,11 @@ def _list_confidence(classes: Mapping[str, Mapping[str, Any]]) -> Facts:
 def _list_terrain(terrain: Mapping[str, Any] | None) -> Facts:
     """Return the shares of the ground in layover and shadow of each orbit, and those that no orbit sees."""
     if not terrain:
-        return [("In layover or shadow", NOT_MEASURED)]
+        return [("Layover and shadow", NOT_MEASURED)]
     shares = [
         (
-            f"Layover or shadow, {ORBITS.get(orbit, orbit).removeprefix('Sentinel-1 ')}",
-            f"{format_share(one['layover'])} + {format_share(one['shadow'])}",
+            f"Layover and shadow, {ORBITS.get(orbit, orbit).removeprefix('Sentinel-1 ')}",
+            f"{format_share(one['layover'])} and {format_share(one['shadow'])}",
         )
         for orbit, one in terrain["orbits"].items()
     ]

@@ -24,7 +24,7 @@ COLUMNS: Mapping[str, tuple[str, str]] = {
     "mean_spread": ("spread over seeds", ".2f"),
     "slope_deg": ("slope, degrees", ".0f"),
     "confidence": ("confidence", "text"),
-    "orbits_agree": ("shown by", "orbits"),
+    "orbits_agree": ("change seen by", "orbits"),
     "change_s1asc_db": ("change ascending, dB", "+.1f"),
     "change_s1dsc_db": ("change descending, dB", "+.1f"),
 }

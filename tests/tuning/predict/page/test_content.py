@@ -92,7 +92,7 @@ def test_what_was_not_measured_is_said_with_how_to_measure_it() -> None:
     unknown = {"precision": nothing, "recall": nothing, "note": "Unknown: the average over flips."}
     summary = SUMMARY | {"expected": unknown, "placebo": None, "terrain": None, "area_share": None}
     facts = dict(content.list_facts(summary))
-    for name in ("False alarms to expect", "Precision to expect", "In layover or shadow"):
+    for name in ("False alarms to expect", "Precision to expect", "Layover and shadow"):
         assert facts[name] == "not measured"
     trust = " ".join(content.list_trust(summary))
     assert "`--false-alarms`" in trust

@@ -57,13 +57,13 @@ def test_only_columns_that_the_table_has_are_shown(tmp_path: Path) -> None:
     write_folder(tmp_path / "new", make_scene(60, 60, 1), columns=columns)
     old = read_landslides(tmp_path / "old", make_grid(60, 60))
     new = read_landslides(tmp_path / "new", make_grid(60, 60))
-    lacking = {"slope, degrees", "confidence", "shown by"}
+    lacking = {"slope, degrees", "confidence", "change seen by"}
     assert not lacking & set(old.columns)
-    assert {"confidence", "shown by"} < set(new.columns)
+    assert {"confidence", "change seen by"} < set(new.columns)
     names, rows = list_rows(new)
     assert names == [
         *("number", "hectares", "mean probability", "confidence"),
-        *("shown by", "latitude, longitude"),
+        *("change seen by", "latitude, longitude"),
     ]
     assert rows[0][3:5] == ["low", "descending only"]
 

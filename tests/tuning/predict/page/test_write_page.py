@@ -132,7 +132,7 @@ def test_numbers_are_those_of_the_summary(browser: Browser, file: Path) -> None:
         "Scene without any data": f"{summary['coverage']['no data at all']:.1%}",
         "Scene with too few acquisitions": f"{summary['coverage']['too few acquisitions']:.1%}",
         **{
-            f"Layover or shadow, {name}": f"{one['layover']:.1%} + {one['shadow']:.1%}"
+            f"Layover and shadow, {name}": f"{one['layover']:.1%} and {one['shadow']:.1%}"
             for name, one in zip(("ascending", "descending"), orbits.values(), strict=True)
         },
         "Seen by no orbit": f"{summary['terrain']['seen_by_neither']:.1%}",
@@ -148,7 +148,7 @@ def test_the_table_lists_the_largest_landslides_with_places_to_copy(tab: Tab, fi
     heads = tab.locator("#landslides thead th").all_inner_texts()
     assert heads == [
         *("number", "hectares", "mean probability", "slope, degrees", "confidence"),
-        *("shown by", "latitude, longitude"),
+        *("change seen by", "latitude, longitude"),
     ]
     rows = tab.locator("#landslides tbody tr").all()
     assert len(rows) == 20 < len(table)
@@ -174,7 +174,7 @@ def test_a_number_in_the_table_shows_its_landslide_on_the_map(tab: Tab, file: Pa
         "highest probability": f"{third['max_probability']:.2f}",
         "slope, degrees": f"{third['slope_deg']:.0f}",
         "confidence": third["confidence"],
-        "shown by": "both orbits",
+        "change seen by": "both orbits",
         "change ascending, dB": f"{third['change_s1asc_db']:+.1f}",
         "change descending, dB": f"{third['change_s1dsc_db']:+.1f}",
         "latitude, longitude": f"{third['lat']:.5f}, {third['lon']:.5f}",
