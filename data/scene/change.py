@@ -26,11 +26,15 @@ def measure_change(
     Returns:
         dB in steps of 1/64, shape ``(K, H, W)``, float32; NaN where an orbit has no acquisition on one side of the event.
     """
-    change = _subtract(channels, x, orbits)
-    if np.isnan(change).any():
-        change = np.stack([_subtract_known(_list_bands(channels, one), x, one) for one in orbits])
-    np.rint(change * np.float32(STEPS_PER_DB), out=change)
-    change /= np.float32(STEPS_PER_DB)
+    change = np.empty((len(orbits), *x.shape[2:]), np.float32)
+    for orbit, out in zip(orbits, change, strict=True):
+        bands = _list_bands(channels, orbit)
+        out[:] = _subtract(bands, x, orbit)
+        if np.isnan(out.sum(dtype=np.float32)):
+            out[:] = _subtract_known(bands, x, orbit)
+    change *= np.float32(STEPS_PER_DB)
+    np.rint(change, out=change)
+    change *= np.float32(1 / STEPS_PER_DB)
     return change
 
 
@@ -38,21 +42,20 @@ def _list_bands(channels: Sequence[str], orbit: OrbitDates) -> list[int]:
     return [place for place, name in enumerate(channels) if name.startswith(f"{orbit.name}:")]
 
 
-def _subtract(channels: Sequence[str], x: np.ndarray, orbits: Sequence[OrbitDates]) -> np.ndarray:
-    """Return the change as one weighted sum of all planes: exact where none lacks data, else NaN."""
-    weights = np.zeros((len(orbits), x.shape[1], x.shape[0]), np.float32)
-    for number, orbit in enumerate(orbits):
-        steps, bands = orbit.list_different(), _list_bands(channels, orbit)
-        for side, sign in ((False, -1), (True, 1)):
-            own = [step for step, late in steps if late is side]
-            share = sign / (len(own) * len(bands)) if own else np.nan
-            for band in bands:
-                weights[number, band, own or [0]] = share
-    # Windows lie in memory with the time axis inside the channel axis, so that this is no copy.
-    planes = x.swapaxes(0, 1).reshape(weights[0].size, -1)
+def _subtract(bands: Sequence[int], x: np.ndarray, orbit: OrbitDates) -> np.ndarray:
+    """Return one orbit's change as one weighted sum of its planes: exact where none lacks data, else NaN."""
+    weights = np.zeros((len(bands), x.shape[0]), np.float32)
+    steps = orbit.list_different()
+    for side, sign in ((False, -1), (True, 1)):
+        own = [step for step, late in steps if late is side]
+        weights[:, own or [0]] = sign / (len(own) * len(bands)) if own else np.nan
+    # Channels of an orbit are neighbours, and windows lie in memory with the time axis inside the channel axis: no copy.
+    together = bands[-1] - bands[0] + 1 == len(bands)
+    own_x = x.swapaxes(0, 1)[slice(bands[0], bands[-1] + 1) if together else list(bands)]
+    planes = own_x.reshape(weights.size, -1)
     with np.errstate(invalid="ignore"):
-        total: np.ndarray = weights.reshape(len(orbits), -1) @ planes
-    return total.reshape(len(orbits), *x.shape[2:])
+        total: np.ndarray = weights.ravel() @ planes
+    return total.reshape(x.shape[2:])
 
 
 def _subtract_known(bands: Sequence[int], x: np.ndarray, orbit: OrbitDates) -> np.ndarray:

@@ -63,6 +63,13 @@ def test_an_orbit_with_one_side_alone_has_no_change() -> None:
     assert np.isnan(measure_change(("s1asc:VV",), x, [early])).all()
 
 
+def test_change_does_not_depend_on_the_order_of_channels() -> None:
+    x = np.random.default_rng(2).normal(-12, 3, (4, 4, 8, 8)).astype(np.float32)
+    order = [2, 0, 3, 1]
+    mixed = measure_change([S1[at] for at in order], x[:, order], make_orbits())
+    np.testing.assert_allclose(mixed, measure_change(S1, x, make_orbits()), atol=1 / STEPS_PER_DB)
+
+
 def test_change_is_in_steps_that_compress() -> None:
     x = np.random.default_rng(1).normal(-12, 3, (4, 4, 8, 8)).astype(np.float32)
     found = measure_change(S1, x, make_orbits())

@@ -1,7 +1,8 @@
 """How far to trust each landslide of a map: whether the orbits agree, and a class from that and the probability.
 
-The rule is simple and monotone: a higher mean probability or one more orbit that shows the landslide never lowers the class.
-`benchmarks/confidence_classes.py` measures which share of each class overlaps a labelled landslide.
+The rule counts evidence: a landslide has a point for each orbit that shows it, and one for a clear probability. So a higher
+probability or one more orbit never lowers its class. `benchmarks/confidence_classes.py` measures which share of each class overlaps a
+labelled landslide: on the twin the orbits tell more than the probability, of which few polygons have a clear one.
 """
 
 from collections.abc import Mapping
@@ -40,27 +41,20 @@ def describe_agreement(
 
 
 def classify(
-    probability: np.ndarray,
-    threshold: float,
-    change: Mapping[str, np.ndarray],
-    shown: Mapping[str, np.ndarray],
+    probability: np.ndarray, threshold: float, shown: Mapping[str, np.ndarray]
 ) -> np.ndarray:
     """Classify landslides by mean probability and by the orbits that show them.
 
     Args:
         probability: Mean probability of each, shape ``(N,)``.
         threshold: Minimum probability of a landslide pixel.
-        change: As for :func:`describe_agreement`.
         shown: As for :func:`describe_agreement`.
 
     Returns:
-        ``high`` if the mean probability is at least midway from the threshold to 1 and each orbit with data shows the landslide;
-        ``low`` if it is not and no orbit does; else ``medium``; shape ``(N,)``, object.
+        ``high`` with two points or more, ``medium`` with one, ``low`` with none: one for each orbit that shows the landslide, one
+        for a mean probability at least midway from the threshold to 1; shape ``(N,)``, object.
     """
     clear = probability >= threshold + MIDDLE * (1 - threshold)
-    seen, known = np.stack(list(shown.values())), np.isfinite(np.stack(list(change.values())))
-    every, some = (seen | ~known).all(axis=0) & known.any(axis=0), seen.any(axis=0)
-    words = np.full(len(probability), CLASSES[1], object)
-    words[clear & every] = CLASSES[0]
-    words[~clear & ~some] = CLASSES[2]
+    points = clear.astype(int) + np.stack(list(shown.values())).sum(axis=0)
+    words: np.ndarray = np.array(CLASSES, object)[2 - np.minimum(points, 2)]
     return words

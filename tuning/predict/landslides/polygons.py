@@ -172,7 +172,7 @@ def _tabulate_evidence(
     columns = {f"change_{orbit}_db": change.round(2) for orbit, change in found.change.items()}
     columns["orbits_agree"] = describe_agreement(found.change, found.shown)
     columns["slope_deg"] = found.slope.round(1)
-    columns["confidence"] = classify(probability, threshold, found.change, found.shown)
+    columns["confidence"] = classify(probability, threshold, found.shown)
     return columns
 
 

@@ -16,7 +16,7 @@ def judge(probability: float, asc: str, dsc: str | None = None) -> tuple[str, st
     change = {name: np.array([np.nan if one == "gap" else 1.0]) for name, one in states.items()}
     shown = {name: np.array([one == "seen"]) for name, one in states.items()}
     agreement = describe_agreement(change, shown)
-    return str(agreement[0]), str(classify(np.array([probability]), 0.4, change, shown)[0])
+    return str(agreement[0]), str(classify(np.array([probability]), 0.4, shown)[0])
 
 
 WORDS = [
@@ -39,14 +39,16 @@ def test_agreement_says_which_orbits_show_a_landslide(
 
 CLASSIFIED = [
     (0.71, "seen", "seen", "high"),
-    (0.71, "seen", "unseen", "medium"),
+    (0.71, "seen", "unseen", "high"),
     (0.71, "unseen", "unseen", "medium"),
-    (0.69, "seen", "seen", "medium"),
+    (0.69, "seen", "seen", "high"),
     (0.69, "unseen", "seen", "medium"),
     (0.69, "unseen", "unseen", "low"),
     (0.71, "seen", "gap", "high"),
+    (0.69, "seen", "gap", "medium"),
     (0.71, "gap", "gap", "medium"),
     (0.71, "seen", None, "high"),
+    (0.69, "seen", None, "medium"),
     (0.69, "unseen", None, "low"),
 ]
 
@@ -72,4 +74,4 @@ def test_no_landslide_has_no_class() -> None:
     nothing = {"s1asc": np.empty(0)}
     shown = {"s1asc": np.empty(0, bool)}
     assert describe_agreement(nothing, shown).shape == (0,)
-    assert classify(np.empty(0), 0.4, nothing, shown).shape == (0,)
+    assert classify(np.empty(0), 0.4, shown).shape == (0,)
