@@ -194,9 +194,11 @@ def make_places() -> dict[str, Place]:
 
 
 @contextmanager
-def serve_catalogue(folder: Path, build: Build = make_places) -> Iterator[LoopbackCatalogue]:
+def serve_catalogue(
+    folder: Path, build: Build = make_places, odd: Oddities = ODDITIES
+) -> Iterator[LoopbackCatalogue]:
     """Write the catalogue's files below a folder, and serve them until the end."""
-    catalogue = LoopbackCatalogue(folder, build())
+    catalogue = LoopbackCatalogue(folder, build(), odd)
     try:
         yield catalogue
     finally:

@@ -102,6 +102,13 @@ class Place:
         return [one for one in self.passes if (one.orbit, one.track) == (orbit, track)]
 
 
+def list_nearest(place: Place, orbit: str, track: int, before: int, after: int) -> list[Seen]:
+    """Return a track's passes nearest the event."""
+    passes = place.list_passes(orbit, track)
+    first = sum(one.time <= datetime.fromisoformat(place.event) for one in passes)
+    return passes[max(first - before, 0) : first + after]
+
+
 @cache
 def _to_degrees(epsg: int) -> pyproj.Transformer:
     return pyproj.Transformer.from_crs(epsg, 4326, always_xy=True)

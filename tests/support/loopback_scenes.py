@@ -109,13 +109,6 @@ def _last(north: float) -> float:
     return north // BURST_M * BURST_M
 
 
-def list_seen(place: Place, orbit: str, track: int, before: int, after: int) -> list[Seen]:
-    """Return a track's passes nearest the event."""
-    passes = place.list_passes(orbit, track)
-    first = sum(str(one.time) <= place.event.replace("T", " ") for one in passes)
-    return passes[max(first - before, 0) : first + after]
-
-
 def split_rows(place: Place, seen: Seen) -> tuple[slice, slice]:
     """Return the rows that only the first frame of a pass sees, and those that only the second one sees."""
     first, second = (cut_part(seen.decibels, part)[0] for part in (0, 1))

@@ -12,13 +12,12 @@ from data.scene.base import InputSpec
 from data.scene.open import open_scene
 from tests.support.forked_commands import Server
 from tests.support.loopback_catalogue import BLOBS, CMR, CUMULUS, LoopbackCatalogue
-from tests.support.loopback_places import ASCENDING_TRACK, NARROW_TRACK, WIDE_TRACK
+from tests.support.loopback_places import ASCENDING_TRACK, NARROW_TRACK, WIDE_TRACK, list_nearest
 from tests.support.loopback_products import find_file
 from tests.support.loopback_scenes import (
     check_bursts,
     check_values,
     find_pixels,
-    list_seen,
     list_words,
     open_orbit,
     run,
@@ -48,7 +47,7 @@ def test_scene_of_a_stac_api_equals_what_the_satellites_saw(
     place = catalogue.places["twin"]
     for orbit, track in TRACKS.items():
         dataset = open_orbit(scene, orbit)
-        expected = [np.datetime64(one.time) for one in list_seen(place, orbit, track, 8, 4)]
+        expected = [np.datetime64(one.time) for one in list_nearest(place, orbit, track, 8, 4)]
         found = dataset["time"].values.astype("M8[s]")
         assert (found - LACKING * (found == LACKS_VH)).tolist() == np.array(expected).tolist()
         whole = dataset.sel(time=dataset["time"] != LACKS_VH)
