@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from tuning.predict.familiarity import UNKNOWN
 from tuning.predict.page.words import (
     count,
     find_place,
@@ -78,7 +79,9 @@ def list_cautions(summary: Summary, remarks: Sequence[str]) -> list[str]:
         remarks: Further ones, such as that there are too few acquisitions.
     """
     cautions = [str(summary["warning"])] if summary.get("warning") else []
-    cautions += [f"Unlike the train tiles: {text}" for text in summary.get("differs_from_training") or ()]  # fmt: skip
+    differences = summary.get("differs_from_training")
+    cautions += [UNKNOWN] if differences is None else []
+    cautions += [f"Unlike the train tiles: {text}" for text in differences or ()]
     if missing := summary.get("missing_tiles"):
         verb = "is" if len(missing) == 1 else "are"
         cautions.append(

@@ -7,6 +7,7 @@ import pytest
 
 from data.scene.base import SeriesDates
 from tests.support.map_pages import FACTS
+from tuning.predict.familiarity import UNKNOWN
 from tuning.predict.page import content, words
 from tuning.predict.page.acquisitions import list_acquisitions
 from tuning.predict.summary import TOO_FEW
@@ -97,6 +98,11 @@ def test_what_was_not_measured_is_said_with_how_to_measure_it() -> None:
     trust = " ".join(content.list_trust(summary))
     assert "`--false-alarms`" in trust
     assert "Unknown: the average over flips." in trust
+
+
+def test_an_unknown_training_is_a_caution_and_a_like_one_is_none() -> None:
+    assert content.list_cautions(SUMMARY | {"differs_from_training": None}, []) == [UNKNOWN]
+    assert content.list_cautions(SUMMARY, ["A remark."]) == ["A remark."]
 
 
 def test_many_missing_tiles_are_counted_and_some_named() -> None:
