@@ -197,6 +197,38 @@ def test_a_click_on_a_landslide_opens_what_is_known_of_it(tab: Tab) -> None:
     assert popup.inner_text() == "Landslide 1"
 
 
+def test_a_finger_opens_a_landslide_and_reads_its_place(browser: Browser, file: Path) -> None:
+    context = browser.new_context(
+        viewport={"width": 400, "height": 800}, has_touch=True, reduced_motion="reduce"
+    )
+    opened = context.new_page()
+    opened.goto(file.as_uri())
+    opened.locator("#landslides tbody th button").first.tap()
+    opened.keyboard.press("Escape")
+    box = opened.locator("#map").bounding_box()
+    assert box
+    opened.touchscreen.tap(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    head = opened.locator(".leaflet-popup-content strong").inner_text()
+    text = opened.locator(".readout").inner_text()
+    context.close()
+    first = read_table(file).iloc[0]
+    assert head == "Landslide 1"
+    found = [float(number) for number in re.findall(r"-?\d+\.\d+", text)]
+    assert found == pytest.approx([first["lat"], first["lon"]], abs=50 * PIXEL)
+
+
+def test_without_its_data_the_page_keeps_the_picture(
+    browser: Browser, file: Path, tmp_path: Path
+) -> None:
+    broken = tmp_path / "map.html"
+    broken.write_text(file.read_text().replace('"levels":', '"lost":'))
+    opened = browser.new_page()
+    opened.goto(broken.as_uri())
+    shown = opened.locator(".static img").is_visible()
+    opened.close()
+    assert shown
+
+
 def test_the_pointer_s_coordinates_are_those_of_the_projection(tab: Tab, file: Path) -> None:
     with rasterio.open(file.parent / "mask.tif") as raster:
         (west, south, east, north), crs = raster.bounds, raster.crs
