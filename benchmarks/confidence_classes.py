@@ -4,7 +4,7 @@
 
 A U-Net with the values that a search tries first is trained on tiles of the twin of Hokkaido, once for each seed, as a campaign
 does; each maps the test tiles of the split in blocks, which it never saw, with the threshold of its val tiles. A landslide of the map is
-right if one of its pixels is labelled. Printed for each class of confidence, and for each word of `orbits_agree`: number and share
+right if one of its pixels is labelled. Printed for each class of confidence, each word of `orbits_agree` and each class of size: number and share
 of the right ones, over all seeds. The exit code is 1 if a class is not better than the one below it.
 """
 
@@ -35,6 +35,7 @@ from data.tiles import ORBITS, TILE_PX, open_tile, tile_path
 from data.twin import make_twin
 from tuning.campaign.check_networks import choose_first_arch
 from tuning.campaign.stages import CLIP
+from tuning.objects.object_scores import SIZES
 from tuning.predict import write_map
 from tuning.predict.ensemble import Member
 from tuning.predict.landslides.confidence import CLASSES
@@ -119,7 +120,7 @@ def map_tiles(member: Member, tiles: Path, out: Path) -> Counts:
     ids = rasterize(pairs, (grid.height, grid.width), transform=transform, dtype="int32")
     right = table["id"].isin(np.unique(ids[read_labels(scene)]))
     found: Counts = {}
-    for column in ("confidence", "orbits_agree"):
+    for column in ("confidence", "orbits_agree", "size_class"):
         found[f"{column} all"] = Counter(table[column])
         found[f"{column} right"] = Counter(table[column][right])
     clear = (table["mean_probability"] >= (1 + member.threshold) / 2).map(
@@ -164,6 +165,7 @@ def main(argv: list[str] | None = None) -> int:
     shares = tell(counts, "confidence", CLASSES)
     words = sorted({word for one in counts for word in one["orbits_agree all"]})
     tell(counts, "orbits_agree", tuple(words))
+    tell(counts, "size_class", SIZES)
     tell(counts, "both", tuple(sorted({word for one in counts for word in one["both all"]})))
     return 0 if all(a > b for a, b in pairwise(shares)) else 1
 

@@ -153,10 +153,11 @@ def _tabulate(mask: Path, components: Components, evidence: Evidence | None) -> 
     }
     if "spread" in components.mean:
         columns["mean_spread"] = components.mean["spread"].round(DIGITS)
-    columns["size_class"] = np.array(SIZES, object)[class_by_size(area_m2 / PIXEL_M**2)]
+    size = class_by_size(area_m2 / PIXEL_M**2)
+    columns["size_class"] = np.array(SIZES, object)[size]
     if evidence and components.found:
         probability = components.mean["probability"]
-        columns |= _tabulate_evidence(components.found, probability, evidence.threshold)
+        columns |= _tabulate_evidence(components.found, probability, evidence.threshold, size)
     table = gpd.GeoDataFrame(columns, geometry=components.outlines, crs=crs)
     table = table.iloc[np.argsort(-area_m2, kind="stable")].reset_index(drop=True)
     table.insert(0, "id", np.arange(1, len(table) + 1))
@@ -166,13 +167,13 @@ def _tabulate(mask: Path, components: Components, evidence: Evidence | None) -> 
 
 
 def _tabulate_evidence(
-    found: Found, probability: np.ndarray, threshold: float
+    found: Found, probability: np.ndarray, threshold: float, size: np.ndarray
 ) -> dict[str, np.ndarray]:
     """Return the columns of what was measured beside the probability."""
     columns = {f"change_{orbit}_db": change.round(2) for orbit, change in found.change.items()}
     columns["orbits_agree"] = describe_agreement(found.change, found.shown)
     columns["slope_deg"] = found.slope.round(1)
-    columns["confidence"] = classify(probability, threshold, found.shown)
+    columns["confidence"] = classify(probability, threshold, found.shown, size)
     return columns
 
 

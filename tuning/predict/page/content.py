@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from tuning.predict.familiarity import UNKNOWN
+from tuning.predict.landslides.confidence import RULE
 from tuning.predict.page.words import (
     count,
     find_place,
@@ -19,10 +20,6 @@ from tuning.predict.summary import TOO_FEW
 from tuning.registry.map_facts import name_version
 
 NOT_MEASURED = "not measured"
-CONFIDENCE = (
-    "Confidence is high if the mean probability is at least midway from the threshold to 1 and every orbit with data shows a change "
-    "of backscatter, low if it is not and no orbit does, else medium."
-)
 SCORES = "Precision is the share of what is mapped that is landslide, recall the share of landslide that is mapped."
 MOST_NAMES = 8  # tiles, networks or notes that are named; the others are in summary.json
 ORBITS = {"s1asc": "Sentinel-1 ascending", "s1dsc": "Sentinel-1 descending"}
@@ -179,7 +176,7 @@ def list_trust(summary: Summary) -> list[str]:
         explain_alarms(summary.get("placebo")),
     ]
     if summary.get("by_confidence"):
-        sentences.insert(1, CONFIDENCE)
+        sentences.insert(1, RULE)
     if terrain := summary.get("terrain"):
         sentences.append(
             "Layover and shadow hide landslides from an orbit. Their shares are estimated from the slopes alone, for an incidence "

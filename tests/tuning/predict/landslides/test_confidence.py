@@ -1,22 +1,25 @@
-"""The class of confidence is monotone in probability and in the orbits that show a landslide."""
+"""The class of confidence is monotone in size, in probability and in the orbits that show a landslide."""
 
 from itertools import product
 
 import numpy as np
 import pytest
 
+from tuning.objects.object_scores import SIZES
 from tuning.predict.landslides.confidence import CLASSES, classify, describe_agreement
 
 RANK = {name: rank for rank, name in enumerate(reversed(CLASSES))}
 
 
-def judge(probability: float, asc: str, dsc: str | None = None) -> tuple[str, str]:
+def judge(probability: float, asc: str, dsc: str | None = None, size: int = 1) -> tuple[str, str]:
     """Return agreement and class of one landslide; an orbit is ``seen``, ``unseen`` or ``gap``."""
     states = {"s1asc": asc} | ({"s1dsc": dsc} if dsc else {})
     change = {name: np.array([np.nan if one == "gap" else 1.0]) for name, one in states.items()}
     shown = {name: np.array([one == "seen"]) for name, one in states.items()}
     agreement = describe_agreement(change, shown)
-    return str(agreement[0]), str(classify(np.array([probability]), 0.4, shown)[0])
+    return str(agreement[0]), str(
+        classify(np.array([probability]), 0.4, shown, np.array([size]))[0]
+    )
 
 
 WORDS = [
@@ -60,6 +63,14 @@ def test_classes_follow_from_probability_and_orbits(
     assert judge(probability, asc, dsc)[1] == wanted
 
 
+def test_a_large_landslide_needs_no_orbit() -> None:
+    found = [judge(0.5, "unseen", "unseen", size)[1] for size in range(len(SIZES))]
+    assert found == ["low", "low", "medium", "high"]
+    assert judge(0.5, "seen", "unseen", 2)[1] == "high"
+    assert "0.72 ha" in SIZES[1]
+    assert "2.88 ha" in SIZES[3]
+
+
 def test_neither_more_probability_nor_another_orbit_lowers_the_class() -> None:
     for asc, dsc in product(("seen", "unseen"), repeat=2):
         ranks = [RANK[judge(p, asc, dsc)[1]] for p in (0.4, 0.6, 0.7, 0.9, 1.0)]
@@ -74,4 +85,4 @@ def test_no_landslide_has_no_class() -> None:
     nothing = {"s1asc": np.empty(0)}
     shown = {"s1asc": np.empty(0, bool)}
     assert describe_agreement(nothing, shown).shape == (0,)
-    assert classify(np.empty(0), 0.4, shown).shape == (0,)
+    assert classify(np.empty(0), 0.4, shown, np.empty(0, int)).shape == (0,)
