@@ -16,6 +16,7 @@ _OPTIONS = {
     "driver": "GTiff",
     "tiled": True,
     "compress": "deflate",
+    "zlevel": 1,
     "predictor": 2,
     "dtype": "uint8",
 }
