@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from data.command.explain import CommandError
+from data.search.extra import INSTALL
 from data.tiles.regions import parse_time
 
 if TYPE_CHECKING:
@@ -31,7 +32,6 @@ logger = logging.getLogger(__name__)
 BEFORE, AFTER = 8, 4
 SOURCE = "planetary"
 WORKERS = 6
-INSTALL = "pip install 'landslide-benchmark[scene]'"
 _PACKAGES = ("pystac", "pystac_client", "odc.stac")  # whatever the catalogue
 
 
@@ -150,7 +150,7 @@ def check_packages() -> None:
     missing = [name for name in _PACKAGES if not _is_installed(name)]
     if missing:
         raise CommandError(
-            f"A scene of an event needs packages that are not installed: {', '.join(missing)}. Install them: {INSTALL}"
+            f"A scene of an event needs packages that are not installed: {', '.join(missing)}. Install them: {INSTALL}."
         )
 
 

@@ -6,11 +6,13 @@ from dataclasses import dataclass, field
 import numpy as np
 from shapely.geometry.base import BaseGeometry
 
+from data.search.extra import INSTALL
+
 try:
     import pystac
 except ImportError as error:  # the first module of this package that all others import
     raise ImportError(
-        "The search for acquisitions needs packages of an extra. Install it: pip install 'landslide-benchmark[scene]'"
+        f"The search for acquisitions needs packages of an extra. Install it: {INSTALL}."
     ) from error
 
 

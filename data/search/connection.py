@@ -11,8 +11,8 @@ from requests.adapters import HTTPAdapter
 from urllib3 import Retry
 
 from data.io.errors import hide_password
+from data.search.extra import INSTALL
 
-EXTRA = "pip install 'landslide-benchmark[scene]'"
 CONNECT_S, READ_S = 10, 60
 TRIES = 4  # after the first
 BACKOFF_S = 1.0  # before the second of them; doubled each time
@@ -40,7 +40,9 @@ def source_error(rule: str, got: object, address: str, remedy: str) -> SourceErr
 
 def missing_extra(name: str, error: ImportError) -> SourceError:
     """Return the error for a package of the extra ``scene`` that is not installed."""
-    return SourceError(f"The package {name} is needed, but cannot be imported ({error}). {EXTRA}")
+    return SourceError(
+        f"The package {name} is needed, but cannot be imported ({error}). Install it: {INSTALL}."
+    )
 
 
 def make_retry(again: tuple[int, ...] = AGAIN) -> Retry:

@@ -167,7 +167,7 @@ def test_missing_packages_are_named_with_the_command_that_installs_them(
 ) -> None:
     monkeypatch.setattr(from_event, "_is_installed", lambda name: name != "odc.stac")
     assert main([*WORDS, "--to", str(tmp_path / "scene.zarr")]) == 1
-    wanted = "needs packages that are not installed: odc.stac. Install them: pip install 'landslide-benchmark[scene]'"
+    wanted = "needs packages that are not installed: odc.stac. Install them: pip install -c constraints.txt -e '.[scene]' in the"
     assert wanted in capsys.readouterr().err
     with pytest.raises(CommandError, match=r"not installed: odc\.stac"):
         make_scene(SceneRequest(EVENT, bbox=BBOX), tmp_path / "scene.zarr")

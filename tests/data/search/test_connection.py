@@ -68,4 +68,6 @@ def test_error_is_one_line_without_keys() -> None:
 
 def test_missing_package_names_the_extra() -> None:
     error = missing_extra("pystac-client", ImportError("No module named 'pystac_client'"))
-    assert str(error).endswith("pip install 'landslide-benchmark[scene]'")
+    assert str(error).endswith(
+        "pip install -c constraints.txt -e '.[scene]' in the folder of this project."
+    )
