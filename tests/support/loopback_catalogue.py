@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.loopback_cmr import Cmr
+from tests.support.loopback_heights import write_heights
 from tests.support.loopback_places import (
     ASCENDING_TRACK,
     WIDE_TRACK,
@@ -31,7 +32,6 @@ from tests.support.loopback_products import (
     find_file,
     write_bursts,
     write_frames,
-    write_heights,
 )
 from tests.support.loopback_server import Answer, Asked, LoopbackServer, Route
 from tests.support.loopback_stac import StacApi, answer_json

@@ -1,4 +1,4 @@
-"""Products of a place as producers write them: frames of Sentinel-1 RTC, bursts of OPERA RTC-S1, heights in degrees.
+"""Products of a place as producers write them: frames of Sentinel-1 RTC and bursts of OPERA RTC-S1.
 
 Each is a cloud-optimised GeoTIFF below a folder, and a STAC item or a CMR granule that describes it under the address that
 it has at its producer.
@@ -12,8 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import rasterio
 from rasterio.transform import Affine, from_origin
-from rasterio.warp import Resampling, reproject
-from shapely import Polygon, box, to_wkt
+from shapely import Polygon, to_wkt
 from shapely.geometry.base import BaseGeometry
 
 from data.tiles import PIXEL_M
@@ -23,7 +22,6 @@ from tests.support.stac_items import (
     DEM_STORE,
     RTC_STORE,
     make_granule,
-    make_heights_item,
     make_rtc_item,
 )
 
@@ -31,7 +29,6 @@ Json = dict[str, Any]
 FOLDERS = {RTC_STORE: "rtc", DEM_STORE: "dem", ASF_STORE: "opera"}
 NO_DATA = -32768.0  # of Planetary Computer's frames
 BURST_M, BURST_STEP = 30, 3  # of OPERA: three by three pixels of a place's grid
-ARC_SECOND = 1 / 3600
 SHORTER = 0.6  # share of a truncated file that is left
 SLANT = 0.06  # rows of a frame's or burst's end per column: an orbit does not fly due north
 
@@ -109,7 +106,7 @@ def _write_frame(
     for band, values in zip(bands, image, strict=False):
         file = folder / find_file(item["assets"][band]["href"])
         filled = np.where(np.isfinite(values), values, NO_DATA).astype(np.float32)
-        write_cog(file, filled, place.epsg, transform, NO_DATA, **_mark(place))
+        write_cog(file, filled, place.epsg, transform, NO_DATA, **mark(place))
     return item
 
 
@@ -189,7 +186,7 @@ def _write_burst(place: Place, folder: Path, seen: Seen, part: int) -> Json:
         "ORBIT_PASS_DIRECTION": seen.direction,
         "TRACK_NUMBER": str(seen.track),
         "BOUNDING_POLYGON": to_wkt(outline, rounding_precision=7),
-        **_mark(place),
+        **mark(place),
     }
     for band, values in zip(("VV", "VH"), image.astype(np.float32), strict=True):
         url = next(url for url in urls if url.endswith(f"_{band}.tif"))
@@ -206,70 +203,6 @@ def average(image: np.ndarray) -> np.ndarray:
     height, width = height // BURST_STEP, width // BURST_STEP
     blocks = image[:, : height * BURST_STEP, : width * BURST_STEP]
     return blocks.reshape(bands, height, BURST_STEP, width, BURST_STEP).mean(axis=(2, 4))
-
-
-def write_heights(place: Place, folder: Path, halves: int = 2) -> list[Json]:
-    """Write the heights in squares of one arc second; return items of ``cop-dem-glo-30`` that lie side by side."""
-    bounds = place.outline().bounds
-    west, south = (np.floor(value) for value in bounds[:2])
-    cells = [np.floor((bounds[0] - west) / ARC_SECOND) - 3, np.ceil((bounds[3] - south) * 3600) + 3]
-    left, top = west + cells[0] * ARC_SECOND, south + cells[1] * ARC_SECOND
-    width = int(np.ceil((bounds[2] - left) / ARC_SECOND)) + 3
-    height = int(np.ceil((top - bounds[1]) / ARC_SECOND)) + 3
-    whole = np.full((height, width), np.nan, np.float32)
-    grid = from_origin(left, top, ARC_SECOND, ARC_SECOND)
-    reproject(
-        _extend(place.heights),
-        whole,
-        src_transform=from_origin(
-            place.west - EDGE_PX * PIXEL_M, place.north + EDGE_PX * PIXEL_M, PIXEL_M, PIXEL_M
-        ),
-        src_crs=place.epsg,
-        dst_transform=grid,
-        dst_crs=4326,
-        dst_nodata=np.nan,
-        resampling=Resampling.average,
-    )
-    edges = np.linspace(0, width, halves + 1).round().astype(int)
-    return [
-        _write_square(place, folder, whole, grid, slice(*pair), (int(south), int(west)))
-        for pair in zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True)
-    ]
-
-
-EDGE_PX = 24
-
-
-def _extend(heights: np.ndarray) -> np.ndarray:
-    """Continue heights beyond their edges, since squares of degrees reach further than a place."""
-    return np.pad(heights, EDGE_PX, mode="edge")
-
-
-def _write_square(
-    place: Place,
-    folder: Path,
-    whole: np.ndarray,
-    grid: Affine,
-    columns: slice,
-    corner: tuple[int, int],
-) -> Json:
-    values = whole[:, columns]
-    transform = grid @ Affine.translation(columns.start, 0)
-    item = make_heights_item(*corner)
-    name = f"{item['id']}_{columns.start:04d}"
-    west, north = transform @ (0, 0)
-    east, south = transform @ (values.shape[1], values.shape[0])
-    item |= {"id": name, "bbox": [west, south, east, north]}
-    item["geometry"] = box(west, south, east, north).__geo_interface__
-    item["assets"]["data"]["href"] = f"{DEM_STORE}/{name}.tif"
-    item["properties"] |= {
-        "proj:shape": list(values.shape),
-        "proj:transform": [*transform][:6],
-        **({"synthetic": True} if place.synthetic else {}),
-    }
-    file = folder / find_file(item["assets"]["data"]["href"])
-    write_cog(file, values, 4326, transform, None, **_mark(place))
-    return item
 
 
 def find_file(href: str, folders: dict[str, str] | None = None) -> str:
@@ -307,7 +240,8 @@ def write_cog(
         raster.update_tags(**tags)
 
 
-def _mark(place: Place) -> dict[str, str]:
+def mark(place: Place) -> dict[str, str]:
+    """Return the tags by which a file says that it is simulated."""
     return {"synthetic": "landslide benchmark twin, region noto"} if place.synthetic else {}
 
 

@@ -5,8 +5,6 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-import pytest
-import rasterio._env
 import xarray as xr
 
 from data.tiles import PIXEL_M
@@ -113,11 +111,3 @@ def split_rows(place: Place, seen: Seen) -> tuple[slice, slice]:
     """Return the rows that only the first frame of a pass sees, and those that only the second one sees."""
     first, second = (cut_part(seen.decibels, part)[0] for part in (0, 1))
     return slice(0, second.start), slice(first.stop, place.heights.shape[0])
-
-
-@pytest.fixture
-def forget_addresses() -> None:
-    """Let GDAL in this process ask anew for all addresses."""
-    import ctypes
-
-    ctypes.CDLL(rasterio._env.__file__).VSICurlClearCache()
