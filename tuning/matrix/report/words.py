@@ -1,5 +1,6 @@
 """Effects in sentences: what a level changes, by how much, and how sure that is."""
 
+import re
 from collections.abc import Iterable, Sequence
 
 from data.pack.channels import choose_channels
@@ -32,7 +33,8 @@ def describe_level(axis: Axis, level: str) -> str:
     if axis.name == "channels" and (text := _compare_channels(axis, level)):
         return text
     phrase = _PHRASES.get(axis.name, f"With {axis.name}={{level}} instead of {{reference}}")
-    return phrase.format(level=_show(axis, level), reference=_show(axis, axis.reference))
+    text = phrase.format(level=_show(axis, level), reference=_show(axis, axis.reference))
+    return re.sub(r"\b1 (labelled tile|acquisition)s\b", r"1 \1", text)
 
 
 def _show(axis: Axis, level: str) -> str:

@@ -159,3 +159,10 @@ def test_a_network_stands_for_a_level_before_a_baseline_that_changes_more() -> N
     assert "VanillaUNet" in sentence
     (sentence,) = describe_axis(axis, [baseline], 0.02)
     assert "LogRatioVV" in sentence
+
+
+def test_one_labelled_tile_is_in_the_singular() -> None:
+    levels = tuple(Level(text, {}, float(text)) for text in ("0", "1", "21"))
+    shots = Axis("shots", "labelled tiles", levels, "0")
+    assert describe_level(shots, "1").startswith("With 1 labelled tile of the tested region")
+    assert describe_level(shots, "21").startswith("With 21 labelled tiles of the tested region")
