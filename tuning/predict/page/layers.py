@@ -21,7 +21,7 @@ from tuning.predict.picture.quicklook import EXAGGERATION, hillshade, make_ramp
 
 STEPS = 24  # colours of the probability
 CHANGE_DB = 6.0  # a change of so much and more has the strongest colour
-CHANGE_COLOURS = "RdBu_r"  # blue where backscatter fell, red where it rose
+CHANGE_COLOURS = "cividis"  # as in QGIS; dark where backscatter fell, also in grey
 SAMPLE_PX = 1000  # longest side of the sample whose percentiles stretch a backscatter picture
 ORBIT_NAMES = {"s1asc": "ascending", "s1dsc": "descending"}
 
