@@ -16,6 +16,8 @@ from data.io.errors import hide_password
 RETRIES, RETRY_DELAY_S = 4, 0.5  # of one request, for 429 and 5xx; GDAL doubles the delay each time
 CACHE_BYTES = 64 << 20  # of ranges just read: neighbouring blocks share the tiles of a file
 REMOTE = ("http://", "https://")
+# Blocks of a scene loaded at once: they wait for servers for the most part. Six take 1.3 GB, whatever the area.
+WORKERS = 6
 
 
 def make_options(environment: Mapping[str, str]) -> dict[str, Any]:

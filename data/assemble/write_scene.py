@@ -22,7 +22,7 @@ from data.assemble.finished import read_finished
 from data.assemble.grid import make_grid
 from data.assemble.layout import create_store, describe_group, format_time, mark, set_attributes
 from data.assemble.load import load_block
-from data.assemble.network import count_received, strip_tokens
+from data.assemble.network import WORKERS, count_received, strip_tokens
 from data.assemble.partial import Partial, working_on
 from data.assemble.report import (
     SceneReport,
@@ -43,8 +43,6 @@ if TYPE_CHECKING:
     from data.search.sources import Source
 
 logger = logging.getLogger(__name__)
-# Blocks loaded at once: they wait for servers for the most part. Six take 1.3 GB, whatever the area.
-WORKERS = 6
 
 
 def write_scene(

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from data.assemble.network import WORKERS
 from data.command.explain import CommandError
 from data.search.extra import INSTALL
 from data.tiles.regions import parse_time
@@ -31,7 +32,6 @@ logger = logging.getLogger(__name__)
 
 BEFORE, AFTER = 8, 4
 SOURCE = "planetary"
-WORKERS = 6
 _PACKAGES = ("pystac", "pystac_client", "odc.stac")  # whatever the catalogue
 
 

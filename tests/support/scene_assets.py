@@ -18,6 +18,7 @@ from data.search.acquisitions import Acquisition, Found
 CRS = "EPSG:32654"
 WEST, NORTH = 576_000.0, 4_732_160.0
 EVENT = np.datetime64("2018-09-05T18:08:00", "s")
+SIDE_PX = 200  # of a small frame
 DAYS = ("2018-08-24T08:40:10", "2018-09-05T08:40:10", "2018-09-17T08:40:11")
 
 
@@ -88,8 +89,8 @@ def make_item(
 def make_frame(
     folder: Path, name: str, values: np.ndarray | None = None, address: str = "", **options: object
 ) -> pystac.Item:
-    """Write both polarisations of a frame, VH a tenth of VV, and return its item."""
-    power = make_power(600, 600, len(name)) if values is None else values
+    """Write both polarisations of a frame, VH a tenth of VV, by default small ones with speckle, and return its item."""
+    power = make_power(SIDE_PX, SIDE_PX) if values is None else values
     files = {
         "VV": write_cog(folder / f"{name}_vv.tif", power, **options),  # type: ignore[arg-type]
         "VH": write_cog(folder / f"{name}_vh.tif", power / 10, **options),  # type: ignore[arg-type]
@@ -126,3 +127,10 @@ def make_found(
     for one in acquisitions:
         orbits[one.orbit] = (*orbits.get(one.orbit, ()), one)
     return Found(area, EVENT, "folder", "a folder", orbits, tuple(heights), (), synthetic)
+
+
+def find_one_pass(
+    area: BaseGeometry, *items: pystac.Item, heights: Sequence[pystac.Item] = ()
+) -> Found:
+    """Return what a search finds where one ascending pass with some frames sees an area."""
+    return make_found([make_pass(items)], area, heights)

@@ -18,6 +18,7 @@ from tests.support.scene_assets import (
     WEST,
     PlainSource,
     find_area,
+    find_one_pass,
     make_found,
     make_frame,
     make_item,
@@ -50,7 +51,7 @@ def db(power: np.ndarray) -> np.ndarray:
 
 def test_pixels_of_the_same_grid_become_decibels_without_resampling(tmp_path: Path) -> None:
     power = make_power(300, 300)
-    found = make_found([make_pass([make_frame(tmp_path, "a", power)])], find_area(200, 220, 30, 40))
+    found = find_one_pass(find_area(200, 220, 30, 40), make_frame(tmp_path, "a", power))
     grid = make_grid(found.area)
     loaded = load(found, grid)
     np.testing.assert_allclose(loaded["VV"], db(cut(power, grid)), atol=2e-5)
@@ -62,9 +63,8 @@ def test_what_is_no_data_or_no_power_is_nan(tmp_path: Path, nodata: float | None
     power = make_power(300, 300)
     power[:, :80] = 0 if nodata is None else nodata
     power[100, 120:123] = (0.0, -0.01, np.nan)  # noise removal leaves zero and less
-    found = make_found(
-        [make_pass([make_frame(tmp_path, "a", power, nodata=nodata)])], find_area(200, 220, 30, 40)
-    )
+    frame = make_frame(tmp_path, "a", power, nodata=nodata)
+    found = find_one_pass(find_area(200, 220, 30, 40), frame)
     grid = make_grid(found.area)
     valid = cut(power, grid) > 0
     assert not valid.all()
@@ -79,13 +79,13 @@ def test_frames_of_a_pass_are_joined_by_their_first_valid_pixel(tmp_path: Path) 
         make_frame(tmp_path, "north", north),
         make_frame(tmp_path, "south", south, north=NORTH - 1000),
     ]
-    found = make_found([make_pass(items)], find_area(250, 220, 20, 40))
+    found = find_one_pass(find_area(250, 220, 20, 40), *items)
     grid = make_grid(found.area)
     whole = np.zeros((300, 300), np.float32)
     whole[100:] = south
     whole[:150] = north[:150]
     np.testing.assert_allclose(load(found, grid)["VV"], db(cut(whole, grid)), atol=2e-5)
-    turned = make_found([make_pass(items[::-1])], found.area)
+    turned = find_one_pass(found.area, *items[::-1])
     whole[100:] = south
     np.testing.assert_allclose(load(turned, grid)["VV"], db(cut(whole, grid)), atol=2e-5)
 
@@ -100,7 +100,7 @@ def test_frames_of_another_zone_are_resampled_as_power(tmp_path: Path) -> None:
     west, top = round(east, -1) - 3000, round(north, -1) + 3000
     ramp = np.tile(np.linspace(0.05, 0.5, 600, dtype=np.float32), (600, 1))
     frame = make_frame(tmp_path, "b", ramp, crs="EPSG:32653", west=west, north=top)
-    found = make_found([make_pass([frame])], area)
+    found = find_one_pass(area, frame)
     grid = make_grid(area)
     loaded = load(found, grid)["VV"]
     assert np.isfinite(loaded).all()
@@ -117,9 +117,7 @@ def test_frames_of_another_zone_are_resampled_as_power(tmp_path: Path) -> None:
 
 def test_bursts_of_thirty_metres_are_interpolated_as_power(tmp_path: Path) -> None:
     power = np.tile(np.array([[0.1, 0.4]], np.float32), (60, 30))
-    found = make_found(
-        [make_pass([make_frame(tmp_path, "c", power, step=30.0)])], find_area(90, 90, 30, 30)
-    )
+    found = find_one_pass(find_area(90, 90, 30, 30), make_frame(tmp_path, "c", power, step=30.0))
     loaded = 10 ** (load(found, make_grid(found.area))["VV"] / 10)
     row = loaded[45] / 0.1
     # Of 30-m pixels of 1 and 4, those of 10 m are 1, 2, 3, 4: the mean of power, not of decibels.
@@ -127,9 +125,8 @@ def test_bursts_of_thirty_metres_are_interpolated_as_power(tmp_path: Path) -> No
 
 
 def test_a_block_without_frames_is_nan_and_opens_nothing(tmp_path: Path) -> None:
-    frame = make_frame(tmp_path, "a", make_power(100, 100))
-    far = find_area(100, 100, 4000, 4000)
-    found = make_found([make_pass([frame])], far)
+    frame, far = make_frame(tmp_path, "a"), find_area(100, 100, 4000, 4000)
+    found = find_one_pass(far, frame)
     for asset in frame.assets.values():
         Path(asset.href).unlink()
     assert np.isnan(load(found, make_grid(far))["VV"]).all()
@@ -137,10 +134,10 @@ def test_a_block_without_frames_is_nan_and_opens_nothing(tmp_path: Path) -> None
 
 def test_only_frames_that_reach_a_block_are_opened(tmp_path: Path) -> None:
     near, far = (
-        make_frame(tmp_path, name, make_power(100, 100), north=NORTH - shift)
+        make_frame(tmp_path, name, north=NORTH - shift)
         for name, shift in (("near", 0), ("far", 40_000))
     )
-    found = make_found([make_pass([near, far])], find_area(4200, 100))
+    found = find_one_pass(find_area(4200, 100), near, far)
     grid = make_grid(found.area)
     assert [item.id for item in choose_items(found, FIRST, grid)] == ["near"]
     third = Block("s1asc", 0, 4096, 0)
@@ -160,7 +157,7 @@ def test_heights_are_bilinear_and_zero_is_one(tmp_path: Path) -> None:
         step=step,
     )
     item = make_item("dem", {"DEM": file})
-    found = make_found([make_pass([])], find_area(200, 200, 50, 50), [item])
+    found = find_one_pass(find_area(200, 200, 50, 50), heights=[item])
     grid = make_grid(found.area)
     loaded = load(found, grid, Block(HEIGHTS, 0, 0, 0))[HEIGHTS]
     x0, _, _, y0 = grid.boundingbox
@@ -194,7 +191,7 @@ def test_an_area_across_the_antimeridian_is_loaded_from_both_sides(tmp_path: Pat
         for name, value, edge in (("e", 10, 180 - 180 * step), ("w", 20, -180))
     ]  # fmt: skip
     dem = [make_item(file.stem, {"DEM": file}) for file in tiles]
-    found = make_found([make_pass(items)], area, dem)
+    found = find_one_pass(area, *items, heights=dem)
     loaded = load(found, grid)["VV"]
     np.testing.assert_allclose(loaded, db(np.concatenate([left, right], axis=1)), atol=2e-5)
     heights = load(found, grid, Block(HEIGHTS, 0, 0, 0))[HEIGHTS]

@@ -9,19 +9,12 @@ from data.assemble.blocks import Block
 from data.assemble.partial import find_partial, working_on
 from data.assemble.write_scene import write_scene
 from data.io.safe_json import RefusedError
-from tests.support.scene_assets import (
-    PlainSource,
-    find_area,
-    make_found,
-    make_frame,
-    make_pass,
-    make_power,
-)
+from tests.support.scene_assets import PlainSource, find_area, find_one_pass, make_frame
 
 
 def test_two_processes_do_not_assemble_one_scene(tmp_path: Path) -> None:
-    frame = make_frame(tmp_path / "assets", "a", make_power(200, 200))
-    found, to = make_found([make_pass([frame])], find_area(100, 100)), tmp_path / "scene.zarr"
+    found = find_one_pass(find_area(100, 100), make_frame(tmp_path / "assets", "a"))
+    to = tmp_path / "scene.zarr"
     with working_on(to):
         pid = os.fork()
         if pid == 0:

@@ -20,14 +20,12 @@ from tests.support.scene_assets import (
     WEST,
     PlainSource,
     find_area,
-    make_found,
+    find_one_pass,
     make_frame,
-    make_pass,
     make_power,
 )
 
-POWER = make_power(300, 300)
-AREA = find_area(200, 220, 30, 40)
+AREA = find_area(120, 140, 30, 40)
 
 
 @pytest.fixture
@@ -40,12 +38,12 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[AssetSer
 
 
 def load(server: AssetServer, source: PlainSource | None = None, name: str = "a") -> np.ndarray:
-    item = make_frame(server.folder, name, POWER, server.address)
+    item = make_frame(server.folder, name, address=server.address)
     return load_item(item, source or PlainSource())
 
 
 def load_item(item: object, source: PlainSource, stop: threading.Event | None = None) -> np.ndarray:
-    found = make_found([make_pass([item])], AREA)  # type: ignore[list-item]
+    found = find_one_pass(AREA, item)  # type: ignore[arg-type]
     loaded = load_block(
         found, source, Block("s1asc", 0, 0, 0), make_grid(AREA), stop or threading.Event()
     )
@@ -125,7 +123,7 @@ def test_a_damaged_asset_is_an_error_that_names_it(
     server: AssetServer, damage: str, crs: str, remote: bool
 ) -> None:
     """Whether its pixels are copied or resampled: never are they missing without a word."""
-    power = np.tile(POWER, (4, 4))
+    power = np.tile(make_power(300, 300), (4, 4))
     west, north = find_corner(crs)
     address = server.address if remote else ""
     item = make_frame(server.folder, "a", power, address, crs=crs, west=west, north=north)
@@ -154,19 +152,19 @@ def find_corner(crs: str) -> tuple[float, float]:
 
 def load_whole(item: object) -> None:
     area = find_area(1100, 1100, 30, 30)
-    found = make_found([make_pass([item])], area)  # type: ignore[list-item]
+    found = find_one_pass(area, item)  # type: ignore[arg-type]
     load_block(found, PlainSource(), Block("s1asc", 0, 0, 0), make_grid(area), threading.Event())
 
 
 def test_a_file_that_is_gone_from_a_folder_is_named(tmp_path: Path) -> None:
-    item = make_frame(tmp_path, "a", POWER)
+    item = make_frame(tmp_path, "a")
     (tmp_path / "a_vh.tif").unlink()
     with pytest.raises(AssetError, match=r"but got no such file for .*/a_vh\.tif\. Get it again"):
         load_item(item, PlainSource())
 
 
 def test_reading_ends_when_something_else_failed(server: AssetServer) -> None:
-    item = make_frame(server.folder, "a", POWER, server.address)
+    item = make_frame(server.folder, "a", address=server.address)
     stop = threading.Event()
     stop.set()
     with pytest.raises(StoppedError):

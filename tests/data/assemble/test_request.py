@@ -9,7 +9,9 @@ import shapely
 from data.assemble.request import describe_found, from_json, to_json
 from tests.support.scene_assets import (
     DAYS,
+    SIDE_PX,
     find_area,
+    find_one_pass,
     make_found,
     make_frame,
     make_item,
@@ -20,8 +22,8 @@ from tests.support.scene_assets import (
 
 
 def test_found_acquisitions_are_read_as_they_were_written(tmp_path: Path) -> None:
-    frame = make_frame(tmp_path, "a", make_power(200, 200))
-    dem = make_item("dem", {"DEM": write_cog(tmp_path / "dem.tif", make_power(200, 200))})
+    frame = make_frame(tmp_path, "a")
+    dem = make_item("dem", {"DEM": write_cog(tmp_path / "dem.tif", make_power(SIDE_PX, SIDE_PX))})
     passes = [make_pass([frame], day, orbit) for day in DAYS for orbit in ("s1asc", "s1dsc")]
     found = make_found(passes, find_area(100, 100), [dem], synthetic=True)
     again = from_json(json.loads(to_json(found)))
@@ -40,6 +42,6 @@ def test_found_acquisitions_are_read_as_they_were_written(tmp_path: Path) -> Non
 
 
 def test_other_assets_are_another_request(tmp_path: Path) -> None:
-    frames = [make_frame(tmp_path, name, make_power(200, 200)) for name in ("a", "b")]
-    one, other = (make_found([make_pass([frame])], find_area(100, 100)) for frame in frames)
+    frames = [make_frame(tmp_path, name) for name in ("a", "b")]
+    one, other = (find_one_pass(find_area(100, 100), frame) for frame in frames)
     assert describe_found(one) != describe_found(other)

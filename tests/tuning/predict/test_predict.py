@@ -103,8 +103,8 @@ def test_a_map_has_its_tiles_coordinates(run: Run, quad: Path, tmp_path: Path) -
     for name, nodata in (("probability", math.nan), ("mask", 255)):
         with rasterio.open(folder / f"{name}.tif") as raster:
             assert raster.crs == "EPSG:32654"
-            assert raster.transform * (0, 0) == (tile.x[0], tile.y[0])  # no half pixel
-            assert raster.transform * (1, 1) == (tile.x[1], tile.y[1])
+            assert raster.transform @ (0, 0) == (tile.x[0], tile.y[0])  # no half pixel
+            assert raster.transform @ (1, 1) == (tile.x[1], tile.y[1])
             assert raster.shape == (256, 256)
             assert raster.tags(ns="IMAGE_STRUCTURE")["LAYOUT"] == "COG"
             assert raster.tags(ns="IMAGE_STRUCTURE")["COMPRESSION"] == "DEFLATE"
