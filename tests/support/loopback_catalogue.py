@@ -17,6 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from tests.support.loopback_answers import Answer, Asked
 from tests.support.loopback_cmr import Cmr
 from tests.support.loopback_heights import write_heights
 from tests.support.loopback_places import (
@@ -33,7 +34,7 @@ from tests.support.loopback_products import (
     write_bursts,
     write_frames,
 )
-from tests.support.loopback_server import Answer, Asked, LoopbackServer, Route
+from tests.support.loopback_server import LoopbackServer, Route
 from tests.support.loopback_stac import StacApi, answer_json
 from tests.support.stac_items import ASF_STORE, make_collection
 

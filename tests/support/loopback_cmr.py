@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl
 
 from shapely import Polygon, box
 
-from tests.support.loopback_server import Answer, Asked
+from tests.support.loopback_answers import Answer, Asked
 from tests.support.loopback_stac import answer_json
 
 Json = dict[str, Any]

@@ -9,8 +9,9 @@ from rasterio.warp import Resampling, reproject
 from shapely import box
 
 from data.tiles import PIXEL_M
+from tests.support.loopback_images import write_cog
 from tests.support.loopback_places import Place
-from tests.support.loopback_products import find_file, mark, write_cog
+from tests.support.loopback_products import find_file, mark
 from tests.support.stac_items import DEM_STORE, make_heights_item
 
 Json = dict[str, Any]

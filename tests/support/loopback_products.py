@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import rasterio
 from rasterio.transform import Affine, from_origin
 from shapely import Polygon, to_wkt
 from shapely.geometry.base import BaseGeometry
 
 from data.tiles import PIXEL_M
+from tests.support.loopback_images import BURST_STEP, PARTS, average, cut_part, write_cog
 from tests.support.loopback_places import Place, Seen
 from tests.support.stac_items import (
     ASF_STORE,
@@ -28,12 +28,8 @@ from tests.support.stac_items import (
 Json = dict[str, Any]
 FOLDERS = {RTC_STORE: "rtc", DEM_STORE: "dem", ASF_STORE: "opera"}
 NO_DATA = -32768.0  # of Planetary Computer's frames
-BURST_M, BURST_STEP = 30, 3  # of OPERA: three by three pixels of a place's grid
+BURST_M = 30  # of OPERA
 SHORTER = 0.6  # share of a truncated file that is left
-SLANT = 0.06  # rows of a frame's or burst's end per column: an orbit does not fly due north
-
-# Rows of the two frames or bursts of a pass, as shares of a place; they overlap.
-PARTS = ((0.0, 0.58), (0.42, 1.0))
 
 
 class Oddities(NamedTuple):
@@ -116,28 +112,6 @@ def start_of(seen: Seen, part: int) -> datetime:
     return seen.time + timedelta(seconds=25 * order)
 
 
-def cut_part(power: np.ndarray, part: int) -> tuple[slice, slice, np.ndarray]:
-    """Return the rows and columns of a frame, and its pixels: NaN beyond its slanted ends.
-
-    Args:
-        power: A pass, shape ``(2, H, W)``; NaN = not seen.
-        part: Number in ``PARTS``.
-    """
-    height, width = power.shape[1:]
-    first, last = (round(share * height) for share in PARTS[part])
-    columns = np.flatnonzero(np.isfinite(power[0]).any(axis=0))
-    left, right = int(columns[0]), int(columns[-1]) + 1
-    row, column = np.mgrid[first:last, left:right]
-    slant = SLANT * (column - left)
-    inside = np.ones(row.shape, bool)
-    if part > 0:
-        inside &= row >= first + SLANT * width - slant
-    if part < len(PARTS) - 1:
-        inside &= row < last - slant
-    cut = np.where(inside, power[:, first:last, left:right], np.nan)
-    return slice(first, last), slice(left, right), cut
-
-
 def _crop(
     place: Place, image: np.ndarray, rows: slice, columns: slice, pixel_m: int = PIXEL_M
 ) -> tuple[np.ndarray, Affine, BaseGeometry]:
@@ -197,47 +171,12 @@ def _write_burst(place: Place, folder: Path, seen: Seen, part: int) -> Json:
     return granule
 
 
-def average(image: np.ndarray) -> np.ndarray:
-    """Return the means of three by three pixels, shape ``(2, H // 3, W // 3)``; NaN where one has no data."""
-    bands, height, width = image.shape
-    height, width = height // BURST_STEP, width // BURST_STEP
-    blocks = image[:, : height * BURST_STEP, : width * BURST_STEP]
-    return blocks.reshape(bands, height, BURST_STEP, width, BURST_STEP).mean(axis=(2, 4))
-
-
 def find_file(href: str, folders: dict[str, str] | None = None) -> str:
     """Return where below the folder the file of an address lies."""
     for store, name in (folders or FOLDERS).items():
         if href.startswith(f"{store}/"):
             return f"{name}/{href.removeprefix(f'{store}/')}"
     raise ValueError(f"{href} is in none of {', '.join(FOLDERS)}")
-
-
-def write_cog(
-    file: Path,
-    values: np.ndarray,
-    epsg: int,
-    transform: Affine,
-    nodata: float | None,
-    **tags: str,
-) -> None:
-    """Write one band as a cloud-optimised GeoTIFF."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    profile = {
-        "driver": "COG",
-        "height": values.shape[0],
-        "width": values.shape[1],
-        "count": 1,
-        "dtype": values.dtype.name,
-        "crs": rasterio.CRS.from_epsg(epsg),
-        "transform": transform,
-        "nodata": nodata,
-        "compress": "deflate",
-        "blocksize": 512,
-    }
-    with rasterio.open(file, "w", **profile) as raster:
-        raster.write(values, 1)
-        raster.update_tags(**tags)
 
 
 def mark(place: Place) -> dict[str, str]:

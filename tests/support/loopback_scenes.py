@@ -10,8 +10,9 @@ import xarray as xr
 from data.tiles import PIXEL_M
 from tests.support.forked_commands import Answer, Call, Server
 from tests.support.loopback_catalogue import LoopbackCatalogue
+from tests.support.loopback_images import average, cut_part
 from tests.support.loopback_places import Place, Seen
-from tests.support.loopback_products import BURST_M, average, cut_part
+from tests.support.loopback_products import BURST_M
 
 MODULES = (
     *("data.scene.from_event", "data.search.find", "data.search.asf", "data.search.folder"),

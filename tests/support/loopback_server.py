@@ -16,37 +16,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from tests.support.loopback_answers import Answer, Asked, cut_range, read_range
 from tests.support.loopback_certificates import make_certificates, open_context
-
-
-@dataclass(frozen=True)
-class Asked:
-    """A request: `host` is empty where the server itself was asked; `first` and `last` are the bytes asked for."""
-
-    method: str
-    host: str
-    path: str
-    query: Mapping[str, str] = field(default_factory=dict)
-    headers: Mapping[str, str] = field(default_factory=dict)
-    body: bytes = b""
-    first: int | None = None
-    last: int | None = None
-    time_s: float = 0.0
-
-    @property
-    def address(self) -> str:
-        """Host and path, such as ``127.0.0.1/assets/a.tif``."""
-        return f"{self.host or '127.0.0.1'}{self.path}"
-
-
-@dataclass
-class Answer:
-    """A response; a file's content is sent in the ranges that the client asks for."""
-
-    content: bytes = b""
-    status: int = 200
-    headers: dict[str, str] = field(default_factory=dict)
-    ranges: bool = False
 
 
 @dataclass
@@ -188,7 +159,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         """Answer."""
         url = urlsplit(self.path)
-        first, last = _read_range(self.headers.get("Range"))
+        first, last = read_range(self.headers.get("Range"))
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         query = dict(parse_qsl(url.query, keep_blank_values=True))
         asked = Asked(
@@ -229,7 +200,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _send(self, asked: Asked, answer: Answer, fault: Fault | None) -> None:
         status, content = answer.status, answer.content
         if answer.ranges and asked.first is not None:
-            status, content = _cut(content, asked, answer.headers)
+            status, content = cut_range(content, asked, answer.headers)
         self.send_response(status)
         for key, value in answer.headers.items():
             self.send_header(key, value)
@@ -241,25 +212,3 @@ class _Handler(BaseHTTPRequestHandler):
             content = content[: int(len(content) * fault.share)]
             self.close_connection = True
         self.wfile.write(content)
-
-
-def _read_range(text: str | None) -> tuple[int | None, int | None]:
-    """Return the first and last byte asked for; the first is negative where the end of a file is wanted."""
-    match = re.fullmatch(r"bytes=(\d*)-(\d*)", text or "")
-    if not match or match[0] == "bytes=-":
-        return None, None
-    if not match[1]:
-        return -int(match[2]), None
-    return int(match[1]), int(match[2]) if match[2] else None
-
-
-def _cut(content: bytes, asked: Asked, headers: dict[str, str]) -> tuple[int, bytes]:
-    """Return the status and the part of a file that was asked for."""
-    size, first = len(content), asked.first or 0
-    first = max(size + first, 0) if first < 0 else first
-    last = size - 1 if asked.last is None else min(asked.last, size - 1)
-    if first > last:
-        headers["Content-Range"] = f"bytes */{size}"
-        return 416, b""
-    headers["Content-Range"] = f"bytes {first}-{last}/{size}"
-    return 206, content[first : last + 1]

@@ -12,7 +12,7 @@ from shapely import box, union_all
 from shapely.geometry import shape
 from shapely.geometry.base import BaseGeometry
 
-from tests.support.loopback_server import Answer, Asked
+from tests.support.loopback_answers import Answer, Asked
 
 Json = dict[str, Any]
 CONFORMS = [
