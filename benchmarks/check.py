@@ -18,7 +18,7 @@ from _turns import tell_load
 from data.io.errors import unknown_name
 
 QUICK: dict[str, Sequence[str]] = {
-    "start_up": (),
+    "help_time": (),
     "score_pixels": (),
     "infer_tiles": (),
     "train_step": ("--guard",),

@@ -46,7 +46,7 @@ PACKAGES = (
         "tuning.report",
     ),
     *("tuning.worlds", "tuning.reproduce", "tuning.campaign", "tuning.matrix"),
-    *("tuning.doctor", "tuning.run"),
+    *("tuning.doctor", "tuning.run", "tuning.command_line"),
 )
 
 
@@ -85,10 +85,19 @@ def _parse_imports(file: Path, modules: set[str]) -> Iterator[tuple[str, int]]:
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             yield from ((a.name, node.lineno) for a in node.names if a.name in modules)
-        elif isinstance(node, ast.ImportFrom) and node.module in modules:
+        elif isinstance(node, ast.ImportFrom) and (base := _name_base(node, file)) in modules:
             for alias in node.names:  # a submodule, or a name that the module defines
-                submodule = f"{node.module}.{alias.name}"
-                yield (submodule if submodule in modules else node.module), node.lineno
+                submodule = f"{base}.{alias.name}"
+                yield (submodule if submodule in modules else base), node.lineno
+    stub = file.with_suffix(".pyi")  # of a package whose names are imported late
+    if stub != file and stub.is_file():
+        yield from _parse_imports(stub, modules)
+
+
+def _name_base(node: ast.ImportFrom, file: Path) -> str:
+    """Return the module after ``from``; after one dot, one of the file's own package."""
+    package = [".".join(file.parent.relative_to(ROOT).parts)] if node.level else []
+    return ".".join([*package, *([node.module] if node.module else [])])
 
 
 def describe_package(package: str) -> str:

@@ -8,52 +8,7 @@ nothing else changes. A class that is no file of this package is named by a refe
 A network whose ``reads_dates`` is true takes the dates as a second input: ``forward(x, days)``, see `apply_network`.
 """
 
-from models._architecture import Architecture, is_key
-from models._cost import count_gmac
-from models._dates import apply_network, reads_dates
-from models._registry import (
-    add_network,
-    announce_network,
-    create_model,
-    find_place,
-    get_architecture,
-    is_network,
-    known_good,
-    list_models,
-    move_into,
-    narrow,
-    narrow_arch,
-    paper_name,
-    published,
-    recall_network,
-    register_model,
-    search_space,
-    use_channels_last,
-)
-from models.outside.locate import is_reference
+import lazy_loader
 
-__all__ = [
-    "Architecture",
-    "add_network",
-    "announce_network",
-    "apply_network",
-    "count_gmac",
-    "create_model",
-    "find_place",
-    "get_architecture",
-    "is_key",
-    "is_network",
-    "is_reference",
-    "known_good",
-    "list_models",
-    "move_into",
-    "narrow",
-    "narrow_arch",
-    "paper_name",
-    "published",
-    "reads_dates",
-    "recall_network",
-    "register_model",
-    "search_space",
-    "use_channels_last",
-]
+# The names of __init__.pyi, each of whose modules is imported at its first use: `--help` needs none.
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -5,6 +5,8 @@ installed packages, so that a user's own ``data.py`` would be taken for this pro
 is imported here. ``python -m data.check`` cannot be helped: Python itself finds the other ``data`` first.
 """
 
+from __future__ import annotations  # the doctor loads in Pythons older than 3.10
+
 import importlib.util
 import sys
 from pathlib import Path

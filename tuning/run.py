@@ -15,7 +15,9 @@ import tuning.own_packages  # noqa: F401 - first
 from data.command.command import bad_arguments, command, run_resumable
 from data.command.explain import writes_to
 from tuning.own_packages import HOME
-from tuning.settings.arguments import ROOT, parse_arguments
+from tuning.settings.arguments import ROOT, command_parser, parse_arguments
+
+__all__ = ["command_parser", "main", "parse_arguments"]
 
 
 def _print_results(outcome: Any, root: Path, campaign: str) -> None:

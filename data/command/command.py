@@ -14,7 +14,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Any, ParamSpec
+from typing import Any, NoReturn, ParamSpec
 
 from data.command.account import prepare_account
 from data.command.explain import CommandError, explain_error, save_traceback
@@ -98,6 +98,19 @@ def bad_arguments(*kinds: type[Exception]) -> Iterator[None]:
         raise CommandError(explain_error(error), 2) from error
 
 
+def leave(code: int) -> NoReturn:
+    """End the process with an exit code, after an error or Ctrl-C without waiting for threads that still work.
+
+    What they read is not needed, and what was written is on the disk.
+    """
+    others = [one for one in threading.enumerate() if one is not threading.main_thread()]
+    if code and not all(one.daemon for one in others):
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
+
+
 def _close_stdout() -> None:
     """Let Python's own flush at exit write nowhere: the reader, such as ``head``, is gone."""
     try:
@@ -142,5 +155,5 @@ def _name_main() -> str:
     return str(spec.name) if spec is not None else ""
 
 
-if _name_main().startswith(("data.", "tuning.")):
+if _name_main().startswith(("data.", "models.", "tuning.")):
     sys.excepthook = _report_import

@@ -1,6 +1,6 @@
 """Download of the real tiles from the Hugging Face hub."""
 
-from data.fetch.download import fetch
-from data.fetch.stream import FetchError
+import lazy_loader
 
-__all__ = ["FetchError", "fetch"]
+# The names of __init__.pyi, each of whose modules is imported at its first use: `--help` needs none.
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

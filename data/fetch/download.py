@@ -5,7 +5,7 @@ holds only the chosen regions' tiles, ``PATH/<modality>/<region>_<modality>_<num
 tiles of an archive appear when the whole archive has been verified. An interrupted fetch continues with the first
 unfinished archive; a finished one needs no network. Another region can be added later: its archives are read again.
 
-    python -m data.fetch --to PATH [--region NAME …|all] [--version harmonized|raw] [--orbits s1asc s1dsc] [--s2]
+    python -m data.fetch --to PATH [--region NAME …|all] [--data-version harmonized|raw] [--orbits s1asc s1dsc] [--s2]
 
 Reference:
     Höhn et al. (2025), Sen12Landslides, Scientific Data, doi 10.1038/s41597-025-06167-2; data under

@@ -14,12 +14,13 @@ from huggingface_hub.errors import (
 )
 from huggingface_hub.hf_api import RepoFile
 
+from data.command.choices import DATA_VERSIONS
 from data.fetch.stream import CONTINUE, FetchError, stream_file, translate_errors
 from data.io.safe_json import show_value
 from data.tiles.rules import MODALITIES
 
 REPO = "paulhoehn/Sen12Landslides"
-VERSIONS = ("harmonized", "raw")
+VERSIONS = DATA_VERSIONS
 # The modality becomes a folder's name, so the path holds no '..' and no further '/'.
 ARCHIVE_PATH = re.compile(
     rf"data_(?:harmonized|raw)/({'|'.join(MODALITIES)})/[A-Za-z0-9_][A-Za-z0-9_.-]{{0,99}}\.tar\.gz"

@@ -1,17 +1,15 @@
 """`python -m data.scene`: from a place and the time of an event to a datacube that can be mapped."""
 
-import argparse
 import logging
-import os
 import shlex
 import sys
-import threading
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
-from data.command.command import bad_arguments, command, run_resumable
+from data.command.command import bad_arguments, command, leave, run_resumable
 from data.command.explain import writes_to
+from data.command.parser import CommandParser, make_parser
 from data.scene.from_event import (
     add_scene_arguments,
     check_packages,
@@ -27,7 +25,7 @@ if TYPE_CHECKING:
 @command
 def main(argv: list[str] | None = None) -> int:
     """Run the command; return 0, 1 if the scene could not be made, 2 for an invalid argument, 130 if interrupted."""
-    args = _parse(argv)
+    args = command_parser().parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     writes_to(args.to)
     check_packages()
@@ -50,23 +48,25 @@ def _print_how_to_continue(to: Path) -> None:
         print(f"What was loaded is kept in {kept}; the same command continues.", file=sys.stderr)
 
 
-def _parse(argv: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="python -m data.scene",
-        description="Search Sentinel-1 acquisitions of a place around an event, and load them into one datacube (Zarr) of "
+def command_parser() -> CommandParser:
+    """Return the parser of the command."""
+    parser = make_parser(
+        "data.scene",
+        "Search Sentinel-1 acquisitions of a place around an event, and load them into one datacube (Zarr) of "
         "gamma nought in dB on a grid of 10 m, with the heights beside it. The same command continues an interrupted one.",
-        epilog="Exit code: 0 if the scene is complete, 1 if it could not be loaded, 2 if the request cannot be met, "
+        example="--bbox 141.9 42.6 142.1 42.8 \\\n      --event 2018-09-05T18:08 --to iburi.zarr",
+        notes="Exit code: 0 if the scene is complete, 1 if it could not be loaded, 2 if the request cannot be met, "
         "130 after Ctrl-C.",
     )
     add_scene_arguments(parser, required=True)
-    parser.add_argument(
+    parser.add_argument_group("output").add_argument(
         "--to",
         type=Path,
         required=True,
         metavar="SCENE.zarr",
         help="Zarr folder of the scene, which appears when it is complete",
     )
-    return parser.parse_args(argv)
+    return parser
 
 
 def _format(report: "SceneReport") -> str:
@@ -89,15 +89,5 @@ def _format(report: "SceneReport") -> str:
     return "\n".join(lines)
 
 
-def _leave(code: int) -> NoReturn:
-    """End the process, without waiting for blocks that are still being read; what was written is on the disk."""
-    others = [one for one in threading.enumerate() if one is not threading.main_thread()]
-    if code and not all(one.daemon for one in others):
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
-    sys.exit(code)
-
-
 if __name__ == "__main__":
-    _leave(main())
+    leave(main())

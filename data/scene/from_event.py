@@ -14,14 +14,12 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from data.assemble.network import WORKERS
 from data.command.explain import CommandError
 from data.search.extra import INSTALL
-from data.tiles.regions import parse_time
 
 if TYPE_CHECKING:
+    import numpy as np
     from shapely.geometry.base import BaseGeometry
 
     from data.assemble.report import SceneReport
@@ -60,8 +58,8 @@ class SceneRequest:
 
 def add_scene_arguments(
     parser: argparse.ArgumentParser, *, required: bool = False, event: bool = True
-) -> None:
-    """Add the arguments of a request to a command.
+) -> argparse._ArgumentGroup:
+    """Add the arguments of a request to a command; return their group.
 
     Args:
         parser: The command's parser.
@@ -106,10 +104,13 @@ def add_scene_arguments(
         metavar="N",
         help="blocks to load at once (default: %(default)s)",
     )
+    return group
 
 
 def read_event(text: str) -> np.datetime64:
     """Return a time of the command line, UTC."""
+    from data.tiles.regions import parse_time
+
     try:
         return parse_time(text)
     except ValueError as error:

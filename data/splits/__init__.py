@@ -1,43 +1,6 @@
 """Train, val and test tiles: named splits, folds, the leakage audit and its map."""
 
-from data.splits.grid import survey_catalogue
-from data.splits.names import (
-    SHOTS,
-    SPLITS,
-    check_split,
-    check_splits,
-    event_split_name,
-    is_cross_validation,
-    list_folds,
-)
-from data.splits.split import (
-    Split,
-    hash_splits,
-    list_parts,
-    make_split,
-    restrict_split,
-    store_split,
-)
-from data.splits.split_file import PARTS
-from data.splits.train_share import WHOLE, parse_train_share, shrink_train
+import lazy_loader
 
-__all__ = [
-    "PARTS",
-    "SHOTS",
-    "SPLITS",
-    "WHOLE",
-    "Split",
-    "check_split",
-    "check_splits",
-    "event_split_name",
-    "hash_splits",
-    "is_cross_validation",
-    "list_folds",
-    "list_parts",
-    "make_split",
-    "parse_train_share",
-    "restrict_split",
-    "shrink_train",
-    "store_split",
-    "survey_catalogue",
-]
+# The names of __init__.pyi, each of whose modules is imported at its first use: `--help` needs none.
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -7,10 +7,7 @@ from pathlib import Path
 
 from data.command.command import bad_arguments, command
 from data.command.explain import CommandError, writes_to
-from data.splits.audit import audit_splits, audit_to_dict
-from data.splits.audit_map import draw_audit
-from data.splits.audit_text import format_audit
-from data.splits.split_map import save_map
+from data.command.parser import CommandParser, make_parser
 
 DEFAULT_MAP = Path("mlruns/splits.png")
 
@@ -21,6 +18,11 @@ def main(argv: list[str] | None = None) -> int:
     args = _parse_arguments(argv)
     splits = list(dict.fromkeys(args.split)) if args.split else None
     writes_to(args.map.parent)
+    from data.splits.audit import audit_splits, audit_to_dict
+    from data.splits.audit_map import draw_audit
+    from data.splits.audit_text import format_audit
+    from data.splits.split_map import save_map
+
     with bad_arguments(ValueError, FileNotFoundError):
         audit = audit_splits(args.tiles, splits, args.region, progress=sys.stderr.isatty())
     try:
@@ -36,36 +38,43 @@ def main(argv: list[str] | None = None) -> int:
     return 1 if audit.survey.unusable else 0
 
 
-def _parse_arguments(argv: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="python -m data.splits",
-        description="Audit splits on a folder of tiles: the size and landslide share of each part, "
-        "and the val and test tiles that touch a train tile.",
+def command_parser() -> CommandParser:
+    """Return the parser of the command."""
+    parser = make_parser(
+        "data.splits",
+        "Audit splits on a folder of tiles: the size and landslide share of each part, and the val and test tiles that "
+        "touch a train tile.",
+        example="tiles --split blocks seed42 mine.json --map splits.png",
     )
-    parser.add_argument(
-        "tiles", type=Path, metavar="PATH", help="folder that holds s1asc/ and s1dsc/"
-    )
-    parser.add_argument(
+    add = parser.add_argument_group("tiles and splits").add_argument
+    add("tiles", type=Path, metavar="PATH", help="folder that holds s1asc/ and s1dsc/")
+    add(
         "--region",
         nargs="+",
         metavar="NAME",
-        help="regions to audit, or all; default: hokkaido if the folder has it, else all",
+        help="regions to audit, or all (default: hokkaido if the folder has it, else all)",
     )
-    parser.add_argument(
+    add(
         "--split",
         nargs="+",
         metavar="NAME_OR_FILE",
-        help="split names, blocks:K or events for all folds, or .json and .csv files; default: blocks and blocks:5, "
-        "with Hokkaido its published splits, with several regions events",
+        help="split names, blocks:K or events for all folds, or .json and .csv files (default: blocks and blocks:5, "
+        "with Hokkaido its published splits, with several regions events)",
     )
-    parser.add_argument(
+    add = parser.add_argument_group("output").add_argument
+    add(
         "--map",
         type=Path,
         default=DEFAULT_MAP,
         metavar="FILE.png",
-        help="map to write; default: %(default)s",
+        help="map to write (default: %(default)s)",
     )
-    parser.add_argument("--json", action="store_true", help="print the audit as one JSON document")
+    add("--json", action="store_true", help="print the audit as one JSON document")
+    return parser
+
+
+def _parse_arguments(argv: list[str] | None) -> argparse.Namespace:
+    parser = command_parser()
     args = parser.parse_args(argv)
     if args.map.suffix != ".png":
         parser.error(f"A map must end in .png, but got {args.map}.")

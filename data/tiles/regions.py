@@ -9,15 +9,13 @@ import re
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 
+from data.command import choices
 from data.io.errors import unknown_name
 
-REGIONS_FILE = Path(__file__).with_name("regions.csv")
-DEFAULT_REGION = "hokkaido"
-ALL_REGIONS = "all"
+DEFAULT_REGION, ALL_REGIONS = choices.DEFAULT_REGION, choices.ALL_REGIONS
 _TIME = re.compile(r"\d{4}-\d{2}-\d{2}([T ][\d:]+Z?)?", re.ASCII)
 
 
@@ -48,7 +46,7 @@ class Region:
 @cache
 def read_regions() -> dict[str, Region]:
     """Return the data set's inventories by name, in the order of the file."""
-    with REGIONS_FILE.open(newline="", encoding="utf-8") as lines:
+    with choices.REGIONS_FILE.open(newline="", encoding="utf-8") as lines:
         return {row["name"]: _make_region(row) for row in csv.DictReader(lines)}
 
 

@@ -1,5 +1,6 @@
 """The synthetic twin of Hokkaido's tiles, and an invented second region: terrain, backscatter, landslides, files."""
 
-from data.twin.write_twin import MANIFEST, make_twin
+import lazy_loader
 
-__all__ = ["MANIFEST", "make_twin"]
+# The names of __init__.pyi, each of whose modules is imported at its first use: `--help` needs none.
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

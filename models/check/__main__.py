@@ -1,125 +1,47 @@
-"""Check a network against the contract, untrained: each law with pass or fail and the remedy.
+"""Check a network against the contract, untrained: each law with pass or fail and the remedy."""
 
-Exit codes: 0 = it keeps every law, 1 = it breaks one, 2 = it is not found.
-"""
-
-import argparse
-import inspect
-import json
 import sys
-from dataclasses import replace
-from typing import Any
 
-from models._registry import add_network, create_model, get_architecture
-from models.check.facts import list_facts
-from models.check.laws import LAWS, Law
-from models.check.subject import LawError, Subject, explain, find_multiple, is_dated, own_randomness
-from models.outside.locate import is_reference
-
-BUILD = "is built from in_channels, timesteps and its own arguments"
-CALL = "takes x, and days if it reads dates"
-SIZES = "takes tiles whose height and width are multiples of some power of 2 up to 128 px"
+from data.command.command import bad_arguments, command
+from data.command.parser import CommandParser, make_parser
 
 
-def check(name: str, channels: int, timesteps: int, arch: dict[str, Any]) -> bool:
-    """Print each law with pass or fail, then facts; return whether the network keeps all.
-
-    Args:
-        name: Its name.
-        channels: Channels of its input, C.
-        timesteps: Acquisitions of its input, T.
-        arch: Its arguments.
-    """
-    subject = Subject(lambda: create_model(name, channels, timesteps, **arch), channels, timesteps)
-    with own_randomness():
-        remedy = "Let its __init__ take in_channels, timesteps and what KNOWN_GOOD and SPACE name."
-        if not _try(Law(BUILD, _build, remedy), subject):
-            return False
-        remedy = "Write forward(self, x), and forward(self, x, days) if reads_dates is true."
-        if not _try(Law(CALL, _check_call, remedy), subject):
-            return False
-        remedy = "Let its poolings and upsamplings fit each other, or pad inside the network. If the reason is no size, correct that."
-        if not _try(Law(SIZES, _describe_multiple, remedy), subject):
-            return False
-        subject = replace(subject, multiple=find_multiple(subject))
-        dated = is_dated(subject)
-        passed = [_try(law, subject) for law in LAWS if dated or not law.dated]
-        if all(passed):
-            for fact in list_facts(subject):
-                print(f"fact  {fact}")
-        return all(passed)
-
-
-def _build(subject: Subject) -> None:
-    subject.build()
-
-
-def _check_call(subject: Subject) -> None:
-    network, dated = subject.build(), is_dated(subject)
-    forward = inspect.signature(network.forward)
-    try:
-        forward.bind(*("x", "days")[: 1 + dated])
-    except TypeError as error:
-        raise LawError(f"reads_dates is {dated}, but its forward takes {forward}") from error
-
-
-def _describe_multiple(subject: Subject) -> str:
-    return f"of {find_multiple(subject)} px"
-
-
-def _try(law: Law, subject: Subject) -> bool:
-    """Print whether a network keeps a law; return it."""
-    try:
-        fact = law.check(subject)
-    except LawError as error:
-        print(f"FAIL  {law.text}: {error}.\n      {law.remedy}", flush=True)
-        return False
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - each network has errors of its own
-        print(f"FAIL  {law.text}: {explain(error).rstrip('.')}.\n      {law.remedy}", flush=True)
-        return False
-    print(f"pass  {law.text}{f' ({fact})' if fact else ''}", flush=True)
-    return True
-
-
-def parse_arch(words: list[str]) -> dict[str, Any]:
-    """Parse ``name=value``; a value is a number, true, false, or a text.
-
-    Raises:
-        ValueError: If a word has another form.
-    """
-    arch = {}
-    for word in words:
-        name, equals, text = word.partition("=")
-        if not equals or not name.isidentifier():
-            raise ValueError(f"An argument of a network must be NAME=VALUE, but got {word!r}.")
-        try:
-            arch[name] = json.loads(text)
-        except ValueError:
-            arch[name] = text
-    return arch
-
-
-def main(argv: list[str] | None = None) -> int:
-    """Check one network; return the exit code."""
-    parser = argparse.ArgumentParser("python -m models.check", description=__doc__)
-    parser.add_argument("network", help="package.module:Class, path/to/file.py:Class, or a name")
-    parser.add_argument("--channels", type=int, default=4, help="channels, C (default: 4)")
-    parser.add_argument("--timesteps", type=int, default=4, help="acquisitions, T (default: 4)")
-    parser.add_argument(
+def command_parser() -> CommandParser:
+    """Return the parser of the command."""
+    parser = make_parser(
+        "models.check",
+        "Check a network against the contract, untrained: each law with pass or fail and the remedy.",
+        example="my_network.py:MyNetwork --channels 4 --timesteps 4",
+        notes="Exit code: 0 if it keeps every law, 1 if it breaks one, 2 if it is not found.",
+    )
+    parser.add_argument_group("network").add_argument(
+        "network", help="package.module:Class, path/to/file.py:Class, or a name"
+    )
+    add = parser.add_argument_group("input and arguments").add_argument
+    add("--channels", type=int, default=4, metavar="C", help="channels (default: %(default)s)")
+    add("--timesteps", type=int, default=4, metavar="T", help="acquisitions (default: %(default)s)")
+    add(
         "--arch",
         nargs="+",
         default=[],
         metavar="NAME=VALUE",
         help="its arguments (default: those that a search tries first)",
     )
-    args = parser.parse_args(argv)
-    try:
+    return parser
+
+
+@command
+def main(argv: list[str] | None = None) -> int:
+    """Check one network; return the exit code."""
+    args = command_parser().parse_args(argv)
+    from models._registry import add_network, get_architecture
+    from models.check.check import check, parse_arch
+    from models.outside.locate import is_reference
+
+    with bad_arguments(ValueError):
         arch = parse_arch(args.arch)
         name = add_network(args.network) if is_reference(args.network) else args.network
         made = get_architecture(name)
-    except ValueError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
     arch = {**made.known_good, **arch}
     print(f"{made.paper_name} ({made.name}) of {made.place}, arguments {arch}")
     return 0 if check(name, args.channels, args.timesteps, arch) else 1

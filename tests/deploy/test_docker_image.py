@@ -46,7 +46,7 @@ FILES = """
 import data, models, os, sys, tuning, json
 from data.io import errors
 from pathlib import Path
-from tuning.tracking.client import read_commit
+from data.command.version import read_commit
 here = Path(data.__file__).parent
 print(json.dumps({"where": [m.__file__ for m in (data, models, tuning)],
     "tiles": (here / "tiles" / "hokkaido_tiles.csv").is_file(), "commit": read_commit(here),

@@ -7,7 +7,8 @@ import pytest
 
 from models import _registry
 from models.check import laws
-from models.check.__main__ import BUILD, CALL, SIZES, main, parse_arch
+from models.check.__main__ import main
+from models.check.check import BUILD, CALL, SIZES, parse_arch
 from models.check.laws import LAWS
 from tests.support.outside_networks import read_example, write_tiny
 

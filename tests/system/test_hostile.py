@@ -14,7 +14,7 @@ from data.splits import Split
 from tests.support.hostile_campaigns import Elements, Hostile
 from tests.support.hostile_files import DEEP, write_growing_npz, write_pickled_npz, write_sparse
 from tuning.metrics.histogram import BINS
-from tuning.registry.__main__ import format_versions
+from tuning.registry.commands import format_versions
 from tuning.report.__main__ import main
 from tuning.report.missing import EXPECTED_RUNS_TAG
 from tuning.report.reference_layers import REFERENCE_FILE

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from data.check.leak_file import LEAK_TAG, summarise_leaks, write_leak_audit
+from data.command.version import read_commit
 from data.io.durable import remove_leftovers
 from data.io.shared_storage import SharedStorage
 from data.pack import Pack
@@ -33,7 +34,7 @@ from tuning.settings.lock import lock_setup
 from tuning.settings.presets import get_preset
 from tuning.settings.saved_campaigns import campaign_folder
 from tuning.settings.settings import PACKS, Settings
-from tuning.tracking.client import read_commit, tracking_uri
+from tuning.tracking.client import tracking_uri
 from tuning.tracking.descriptions import describe_campaign, describe_study
 from tuning.tracking.errors import tracker_errors
 from tuning.tracking.payloads import CampaignContext

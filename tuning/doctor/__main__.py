@@ -23,6 +23,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import tuning.own_packages  # noqa: F401 - first
+from data.command.parser import CommandParser, make_parser
 from tuning.doctor.check_result import FAIL, OK, WARN, CheckResult, guard
 
 WIDTH = 100
@@ -77,27 +79,33 @@ def format_summary(results: Mapping[str, CheckResult], options: argparse.Namespa
     return f"All {len(results)} checks passed{note}: {' '.join(words)}"
 
 
-def _parse(argv: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        "python -m tuning.doctor",
-        description="Check whether this machine can run the benchmark.",
+def command_parser() -> CommandParser:
+    """Return the parser of the command."""
+    parser = make_parser(
+        "tuning.doctor",
+        "Check whether this machine can run the benchmark: a verdict and, where it helps, a remedy for each check. It "
+        "creates neither the output folder nor a database.",
+        example="--root mlruns --data tiles",
+        notes="Exit code: 0 if no check failed, 1 if one did; warnings do not fail.",
     )
-    parser.add_argument(
+    add = parser.add_argument_group("the run to check for").add_argument
+    add(
         "--root", type=Path, default=ROOT, metavar="FOLDER", help=f"output folder (default: {ROOT})"
     )
-    parser.add_argument(
+    add(
         "--data",
         default=TWIN,
         metavar="twin|PATH",
         help="the synthetic twin, or a tile folder (default: twin)",
     )
-    parser.add_argument(
+    add(
         "--address",
         default=os.environ.get("RAY_ADDRESS"),
         help="Ray cluster to join (default: RAY_ADDRESS if set, else a local Ray)",
     )
-    parser.add_argument("--json", action="store_true", help="print one JSON document instead")
-    return parser.parse_args(argv)
+    add = parser.add_argument_group("output").add_argument
+    add("--json", action="store_true", help="print one JSON document instead")
+    return parser
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -106,7 +114,7 @@ def main(argv: list[str] | None = None) -> int:
     Returns:
         0 if no check failed, 1 if one did, 2 for a bad argument, 130 if the user interrupted.
     """
-    options = _parse(argv)
+    options = command_parser().parse_args(argv)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # for paths that are not valid UTF-8
     logging.getLogger().addHandler(logging.NullHandler())  # only results are printed

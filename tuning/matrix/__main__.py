@@ -17,12 +17,14 @@ from typing import TYPE_CHECKING
 import tuning.own_packages  # noqa: F401 - first
 from data.command.command import bad_arguments, command, report_error, run_resumable
 from data.command.explain import writes_to
+from tuning.matrix.command.arguments import command_parser
 from tuning.matrix.command.request import Command, parse_command
 
 if TYPE_CHECKING:  # these load torch, which --help must not wait for
     from tuning.matrix.plan import MatrixPlan
     from tuning.settings.settings import Settings
 
+__all__ = ["command_parser", "main"]
 logger = logging.getLogger(__name__)
 
 

@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from data.command.account import user_name
+from data.command.version import read_commit
 from data.io.errors import format_error
 from tuning.matrix.plan import CELL_TAG, MATRIX_TAG, PLAN_FILE, Cell, MatrixPlan
 from tuning.settings.cell import MATRIX_KIND
 from tuning.settings.lock import lock_setup
 from tuning.store.creates import create_run
 from tuning.tracking.campaign_runs import IDENTITY
-from tuning.tracking.client import connect, find_runs, read_commit, tracking_uri
+from tuning.tracking.client import connect, find_runs, tracking_uri
 from tuning.tracking.descriptions import NOTE
 from tuning.tracking.errors import tracker_errors
 from tuning.tracking.ui_links import ui_address

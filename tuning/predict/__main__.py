@@ -13,15 +13,17 @@ import sys
 from collections.abc import Collection
 
 import tuning.own_packages  # noqa: F401 - first
-from data.command.command import INTERRUPTED, command
+from data.command.command import INTERRUPTED, command, leave
 from data.command.explain import writes_to
-from tuning.predict.arguments import parse_arguments
+from tuning.predict.arguments import command_parser, parse_arguments
+
+__all__ = ["command_parser", "main"]
 
 
 @command
 def main(argv: list[str] | None = None) -> int:
     """Make a map; return the exit code: 1 if a tile is missing in it."""
-    args = parse_arguments(argv, __doc__.split("\n")[0])
+    args = parse_arguments(argv)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     logging.getLogger("pyogrio").setLevel(logging.WARNING)
     writes_to(args.out)
@@ -68,4 +70,4 @@ def _report_missing(excluded: Collection[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

@@ -8,36 +8,55 @@ from pathlib import Path
 import tuning.own_packages  # noqa: F401 - first
 from data.command.command import command
 from data.command.explain import writes_to
-from data.tiles.manifest import describe_origin
-from tuning.report.missing import list_model_errors
-from tuning.report.terminal import format_pages, format_tables, report_folder
-from tuning.report.write_report import write_report
+from data.command.parser import CommandParser, make_parser
+
+
+def command_parser() -> CommandParser:
+    """Return the parser of the command."""
+    parser = make_parser(
+        "tuning.report",
+        "Write the report of a campaign (tables, figures, one HTML page) from MLflow, and register its models.",
+        example="--campaign 20260901-120000-quick",
+        notes="Exit code: 0 if the report is whole, 1 if something is missing, 2 for a bad argument.",
+    )
+    add = parser.add_argument_group("campaign").add_argument
+    add("--campaign", metavar="NAME", help="name of the campaign (default: the latest)")
+    add(
+        "--root",
+        type=Path,
+        default=Path("mlruns"),
+        metavar="FOLDER",
+        help="output folder of the campaigns (default: mlruns)",
+    )
+    add(
+        "--partial",
+        action="store_true",
+        help="report a campaign with missing repeat runs",
+    )
+    parser.add_argument_group("output").add_argument(
+        "--out",
+        type=Path,
+        metavar="FOLDER",
+        help="folder of the report (default: ROOT/reports/CAMPAIGN)",
+    )
+    return parser
 
 
 @command
 def main(argv: list[str] | None = None) -> int:
     """Write a report; return 0 if it is whole, 1 if a network could not be registered for want of an export."""
-    parser = argparse.ArgumentParser("python -m tuning.report", description=__doc__)
-    parser.add_argument("--campaign", help="name of the campaign (default: the latest)")
-    parser.add_argument(
-        "--root",
-        type=Path,
-        default=Path("mlruns"),
-        help="output folder of the campaigns (default: mlruns)",
-    )
-    parser.add_argument(
-        "--out", type=Path, help="folder of the report (default: ROOT/reports/CAMPAIGN)"
-    )
-    parser.add_argument(
-        "--partial", action="store_true", help="report a campaign with missing repeat runs"
-    )
-    args = parser.parse_args(argv)
+    args = command_parser().parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     writes_to(args.out, args.root)
     return _report(args)
 
 
 def _report(args: argparse.Namespace) -> int:
+    from data.tiles.manifest import describe_origin
+    from tuning.report.missing import list_model_errors
+    from tuning.report.terminal import format_pages, format_tables, report_folder
+    from tuning.report.write_report import write_report
+
     table = write_report(args.root, args.campaign, out=args.out, partial=args.partial)
     print(f"Data: {describe_origin(bool(table['data'][0] == 'synthetic'))} tiles.")
     folder = args.out or report_folder(args.root, table["campaign"][0])

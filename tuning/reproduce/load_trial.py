@@ -10,6 +10,7 @@ from typing import Any
 from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 
+from data.command.version import read_commit
 from data.io.errors import unknown_name
 from data.io.safe_json import parse_object, read_text, show_value
 from data.pack import Pack, load_pack
@@ -17,7 +18,7 @@ from data.splits import hash_splits, is_cross_validation, list_folds
 from models import is_key, list_models
 from tuning.settings.settings import PACKS
 from tuning.store.database import SQLITE
-from tuning.tracking.client import connect, find_runs, read_commit, tracking_uri
+from tuning.tracking.client import connect, find_runs, tracking_uri
 from tuning.tracking.payloads import flatten
 from tuning.tracking.ui_links import VAL_AP
 from tuning.tracking.validate_runs import check_environment

@@ -3,16 +3,22 @@
 import argparse
 from pathlib import Path
 
+from data.command.parser import CommandParser, make_parser
+
 ROOT = Path("mlruns")
 DESCRIPTION = (
     "Search each architecture, repeat the winners over seeds, compare them, and register the best."
 )
 
 
-def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
-    """Parse the command line; only the options that the user gave become attributes."""
-    parser = argparse.ArgumentParser(
-        "python -m tuning.run", description=DESCRIPTION, argument_default=argparse.SUPPRESS
+def command_parser() -> CommandParser:
+    """Return the parser of ``python -m tuning.run``; only the options that the user gave become attributes."""
+    parser = make_parser(
+        "tuning.run",
+        DESCRIPTION,
+        example="--model all\n--model unet utae --preset smoke --root trial",
+        notes="docs/options.md explains each option. Exit code: 0 only if everything that was asked for was done.",
+        argument_default=argparse.SUPPRESS,
     )
     add_common_options(parser)
     add = parser.add_argument_group("campaign").add_argument
@@ -35,7 +41,12 @@ def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
         action="store_true",
         help="with --resume: go on with the campaign's own copy of tiles that have changed since",
     )
-    return parser.parse_args(argv)
+    return parser
+
+
+def parse_arguments(argv: list[str] | None) -> argparse.Namespace:
+    """Parse the command line of ``python -m tuning.run``."""
+    return command_parser().parse_args(argv)
 
 
 def add_common_options(parser: argparse.ArgumentParser) -> None:

@@ -4,7 +4,6 @@ import gc
 import logging
 import os
 import re
-import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -36,21 +35,8 @@ from tuning.tracking.errors import describe_deleted_experiment, format_restore, 
 
 URI_VARIABLE = "MLFLOW_TRACKING_URI"
 DATABASE = "mlflow.db"  # file of the output folder
-COMMIT_VARIABLE = "SOURCE_COMMIT"
 T = TypeVar("T")
 logger = logging.getLogger(__name__)
-
-
-def read_commit(folder: Path) -> str:
-    """Return the code's git commit; outside a repository ``SOURCE_COMMIT``, which the image sets, or ``unknown``."""
-    describe = ("describe", "--always", "--dirty", "--abbrev=40", "--exclude=*")
-    command = ["git", "-C", str(folder), *describe]
-    fallback = os.environ.get(COMMIT_VARIABLE) or "unknown"
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - no shell, fixed words
-    except OSError:
-        return fallback
-    return done.stdout.strip() or fallback
 
 
 def tracking_uri(root: Path) -> str:

@@ -30,13 +30,13 @@ def test_arguments_that_do_not_go_together_are_refused(
     capsys: pytest.CaptureFixture[str], words: tuple[str, ...], message: str
 ) -> None:
     with pytest.raises(SystemExit) as ended:
-        parse_arguments([*MODEL, *words], "Map.")
+        parse_arguments([*MODEL, *words])
     assert ended.value.code == 2
     assert message in capsys.readouterr().err
 
 
 def test_false_alarms_are_counted_where_the_scene_is_searched() -> None:
-    assert parse_arguments([*MODEL, *PLACE, *EVENT], "Map.").false_alarms
-    assert not parse_arguments([*MODEL, *PLACE, *EVENT, "--no-false-alarms"], "Map.").false_alarms
-    assert not parse_arguments([*MODEL, *PLACE, *EVENT, "--placebo"], "Map.").false_alarms
-    assert not parse_arguments([*MODEL, "--input", "a.zarr"], "Map.").false_alarms
+    assert parse_arguments([*MODEL, *PLACE, *EVENT]).false_alarms
+    assert not parse_arguments([*MODEL, *PLACE, *EVENT, "--no-false-alarms"]).false_alarms
+    assert not parse_arguments([*MODEL, *PLACE, *EVENT, "--placebo"]).false_alarms
+    assert not parse_arguments([*MODEL, "--input", "a.zarr"]).false_alarms

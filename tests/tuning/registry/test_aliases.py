@@ -9,7 +9,7 @@ import pytest
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.tracking import MlflowClient
 
-from tuning.registry.__main__ import format_versions, main, promote
+from tuning.registry.__main__ import main
 from tuning.registry.aliases import (
     BEST,
     CHALLENGER,
@@ -23,6 +23,7 @@ from tuning.registry.aliases import (
     update_best_alias,
 )
 from tuning.registry.champion_history import list_past_champions, read_history
+from tuning.registry.commands import format_versions, promote
 from tuning.registry.model_card import GATE_TAG, PASSED
 from tuning.registry.names import REGIONS_TAG, list_registered_models
 from tuning.registry.resolve import find_model

@@ -9,7 +9,8 @@ import torch
 
 from data.pack import Pack, make_pack
 from data.splits import Split
-from tuning.reproduce.__main__ import absolute_difference, main
+from tuning.reproduce.__main__ import main
+from tuning.reproduce.rerun import absolute_difference
 from tuning.settings.settings import PACKS
 from tuning.tracking.payloads import CampaignContext
 from tuning.tracking.tracker import Tracker
@@ -206,7 +207,7 @@ def test_gpu_s_trial_may_differ_a_little(
     logged: Logged, ask: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        "tuning.reproduce.__main__.choose_device", lambda: CPU
+        "tuning.reproduce.rerun.choose_device", lambda: CPU
     )  # also where there is a GPU
     folder = logged.copy(tmp_path / "gpu")
     logged.change_environment(folder, device="cuda")

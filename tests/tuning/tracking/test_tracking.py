@@ -1,6 +1,5 @@
 import json
 import os
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,6 @@ from tuning.tracking.client import (
     connect,
     database_file,
     find_runs,
-    read_commit,
     tracking_uri,
 )
 from tuning.tracking.errors import explain_denied_access, tracker_errors
@@ -238,24 +236,6 @@ def test_runs_are_found_page_by_page(tracker: Tracker, monkeypatch: pytest.Monke
 
 def test_params_of_nested_configs_are_joined_by_dots() -> None:
     assert flatten({"a": 1, "b": {"c": {"d": 2}}}) == {"a": 1, "b.c.d": 2}
-
-
-def test_commit_is_unknown_outside_a_repository(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delenv("SOURCE_COMMIT", raising=False)
-    assert read_commit(tmp_path) == "unknown"
-    subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
-    assert read_commit(tmp_path) == "unknown"
-    monkeypatch.setenv("SOURCE_COMMIT", "abc")  # an image is built with it
-    assert read_commit(tmp_path) == "abc"
-    monkeypatch.setenv("PATH", "")  # nor has it git
-    assert read_commit(tmp_path) == "abc"
-
-
-def test_commit_of_the_repository_has_priority(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SOURCE_COMMIT", "abc")
-    assert read_commit(Path(__file__).parent) != "abc"
 
 
 REMEDIES = [

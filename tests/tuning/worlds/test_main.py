@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from tuning.worlds import __main__ as command
+from tuning.worlds import measure
 
 MODELS = ["--models", "log_ratio_vv_asc", "log_ratio_vv_dsc"]
 TINY = ["--worlds", "2", "--first", "7", "--tiles", "3", *MODELS]
@@ -38,7 +39,7 @@ def test_a_measured_world_is_not_measured_again(
     def refuse(*_: object) -> None:
         raise AssertionError("measured again")
 
-    monkeypatch.setattr(command, "measure_world", refuse)
+    monkeypatch.setattr(measure, "measure_world", refuse)
     assert command.main([*TINY, "--out", str(out)]) == 0
     assert command.main(["--worlds", "3", *TINY[2:], "--out", str(out)]) == 1
     assert "error: AssertionError: measured again (traceback: " in capsys.readouterr().err

@@ -1,11 +1,11 @@
 """The options of ``python -m tuning.matrix``; imports nothing heavy, so that ``--help`` answers at once."""
 
 import argparse
-import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from data.command.parser import CommandParser, make_parser
 from tuning.matrix.axes.names import AXIS_LABELS
 from tuning.matrix.command.studies import STUDIES
 from tuning.settings.arguments import ROOT, add_common_options
@@ -17,18 +17,18 @@ DESCRIPTION = (
 SEARCHES = ("once", "per-cell")
 
 
-def make_parser() -> argparse.ArgumentParser:
+def command_parser() -> CommandParser:
     """Return the parser; only the options that the user gave become attributes."""
     axes = "\n".join(
         f"  {name:<12} {label}: {example}" for name, (label, example) in AXIS_LABELS.items()
     )
     studies = "\n".join(f"  {name:<12} {study.about}" for name, study in STUDIES.items())
-    parser = argparse.ArgumentParser(
-        "python -m tuning.matrix",
-        description=textwrap.fill(DESCRIPTION, 100),
-        epilog=f"axes, with levels as they are written (1..8 stands for eight levels):\n{axes}\n\nstudies:\n{studies}",
+    parser = make_parser(
+        "tuning.matrix",
+        DESCRIPTION,
+        example="ablation --preset quick\n--vary channels=s1,VV,VH --cross unet,utae",
+        notes=f"axes, with levels as they are written (1..8 stands for eight levels):\n{axes}\n\nstudies:\n{studies}",
         argument_default=argparse.SUPPRESS,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     _add_matrix(parser)
     add_common_options(parser)
@@ -108,7 +108,7 @@ def _add_matrix(parser: argparse.ArgumentParser) -> None:
 
 def list_options(parser: argparse.ArgumentParser) -> dict[str, argparse.Action]:
     """Return the parser's options by their long names without dashes; not those that a file cannot hold."""
-    beside = {"help", "file", "resume", "report", "dry-run"}
+    beside = {"help", "version", "file", "resume", "report", "dry-run"}
     names = {
         name.removeprefix("--"): action
         for action in parser._actions
@@ -120,4 +120,4 @@ def list_options(parser: argparse.ArgumentParser) -> dict[str, argparse.Action]:
 
 def parse_words(argv: Sequence[str] | None) -> dict[str, Any]:
     """Parse the command line; return the options that the user gave, by name."""
-    return vars(make_parser().parse_args(argv))
+    return vars(command_parser().parse_args(argv))

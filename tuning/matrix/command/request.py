@@ -7,7 +7,7 @@ from typing import Any
 
 from data.io.errors import unknown_name
 from tuning.matrix.axes.names import AXIS_LABELS
-from tuning.matrix.command.arguments import list_options, make_parser
+from tuning.matrix.command.arguments import command_parser, list_options
 from tuning.matrix.command.matrix_file import read_matrix_file
 from tuning.matrix.command.studies import STUDIES, Study
 from tuning.settings.arguments import ROOT
@@ -70,7 +70,7 @@ def parse_command(argv: Sequence[str] | None) -> Command:
         ValueError: If a study is unknown, options contradict each other, or a file is wrong.
         OSError: If a file cannot be read.
     """
-    parser = make_parser()
+    parser = command_parser()
     options = vars(parser.parse_args(argv))
     study, file = _what(options.pop("what", None), options.pop("file", None))
     if file is not None:

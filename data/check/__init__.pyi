@@ -1,0 +1,3 @@
+from .folder import check_folder
+
+__all__ = ["check_folder"]

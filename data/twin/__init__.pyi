@@ -1,0 +1,3 @@
+from .write_twin import MANIFEST, make_twin
+
+__all__ = ["MANIFEST", "make_twin"]

@@ -1,0 +1,26 @@
+"""The table of commands holds every command, each under one name."""
+
+from collections import Counter
+
+from docs.packages import list_modules
+from tuning.command_line.table import COMMANDS, find_row
+
+
+def test_every_command_of_the_code_is_in_the_table() -> None:
+    found = {name.removesuffix(".__main__") for name in list_modules() if "__main__" in name}
+    found = found - {"tuning.command_line"} | {"tuning.run"}
+    assert {row.module for row in COMMANDS} == found
+
+
+def test_names_differ_and_groups_stand_together() -> None:
+    assert max(Counter(row.name for row in COMMANDS).values()) == 1
+    groups = [row.group for row in COMMANDS]
+    assert groups == sorted(groups, key=list(dict.fromkeys(groups)).index)
+    assert max(len(row.about) for row in COMMANDS) <= 60  # one line of 80 columns
+
+
+def test_a_row_is_found_by_its_name_alone() -> None:
+    row = find_row("report")
+    assert row is not None
+    assert row.module == "tuning.report"
+    assert find_row("tuning.report") is None

@@ -1,0 +1,1 @@
+"""One command for all: ``landslide COMMAND`` calls what ``python -m MODULE`` calls."""
