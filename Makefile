@@ -1,4 +1,4 @@
-.PHONY: benchmark test check bench-check audit all
+.PHONY: benchmark test check docs bench-check audit all
 
 benchmark:  ## the main job on the embedded default
 	python -m tuning.run --model all
@@ -10,6 +10,9 @@ check:  ## what CI checks besides the tests
 	ruff check
 	ruff format --check
 	mypy
+
+docs:  ## the pages as a site, in site/index.html; every warning is an error
+	python -m mkdocs build --strict
 
 bench-check:  ## quick measurements against their aims; a quarter of an hour, machine otherwise idle
 	PYTHONPATH=. python benchmarks/check.py

@@ -1,12 +1,25 @@
-"""The README stays short, links to every page, and every page begins with a command."""
+"""The README stays short, links to every page, and every page of a topic begins with a command."""
 
+import doctest
 import re
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PAGES = sorted((ROOT / "docs").glob("*.md"))
+PAGES = sorted((ROOT / "docs").rglob("*.md"))
+PATHS = [
+    "index",
+    "start",
+    "researcher",
+    "responder",
+    "engineer",
+    "design",
+    "untested",
+    "statistics",
+    "reference",
+]
+TOPICS = [page for page in PAGES if not {page.stem, page.parent.name} & set(PATHS)]
 TEXTS = [
     *(ROOT / name for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md")),
     *PAGES,
@@ -28,11 +41,12 @@ def test_readme_is_at_most_150_lines() -> None:
 
 def test_readme_links_every_page_of_docs() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert [page.name for page in PAGES if f"(docs/{page.name})" not in text] == []
+    names = [page.relative_to(ROOT).as_posix() for page in PAGES]
+    assert [name for name in names if f"({name})" not in text] == []
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_page_begins_with_a_command(page: Path) -> None:
+@pytest.mark.parametrize("page", TOPICS, ids=lambda page: page.name)
+def test_page_of_a_topic_begins_with_a_command(page: Path) -> None:
     first = [line for line in page.read_text(encoding="utf-8").splitlines() if line][:3]
     assert first[0].startswith("# ")
     assert first[1].startswith("```")
@@ -47,3 +61,9 @@ def test_links_and_paths_in_texts_exist(page: Path) -> None:
     links = [link for link in LINK.findall(text) if not (page.parent / link).exists()]
     paths = [path for path in MODULE.findall(text) if not list(ROOT.glob(path.rstrip("/")))]
     assert links + paths == []
+
+
+def test_the_numbers_of_the_statistics_are_what_the_code_gives() -> None:
+    done = doctest.testfile(str(ROOT / "docs" / "statistics.md"), module_relative=False)
+    assert done.attempted > 20
+    assert done.failed == 0
