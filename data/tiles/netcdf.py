@@ -4,15 +4,15 @@ The file is read whole before the library sees it: no lock of another program st
 or the memory (:class:`data.io.read_file.TransientError`) is told from damaged content.
 """
 
+from __future__ import annotations
+
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import netCDF4
 import numpy as np
-import xarray as xr
 
 from data.io.memory import limited_memory
 from data.io.read_file import TransientError, read_file, transient_error
@@ -21,6 +21,9 @@ from data.tiles.paths import tile_id_of
 from data.tiles.rules import DIMS, TileError, check_crs, check_layout, list_variables, tile_error
 from data.tiles.warnings import find_storage_warnings
 from data.values.decode import decode, read_attributes
+
+if TYPE_CHECKING:  # this and xarray take a second to import, and names of tiles need neither
+    import netCDF4
 
 SYNTHETIC = "synthetic"  # the attribute that every file of the twin has, and no real file
 ATTRIBUTES = ("annotated", "crs", "event_date", SYNTHETIC)
@@ -74,6 +77,8 @@ def open_netcdf(
         TileError: If the file is unreadable or its layout is not the published one.
         TransientError: If an error of the moment stays.
     """
+    import netCDF4
+
     content = read_tile_file(path) if content is None else content
     try:
         with limited_memory(), netCDF4.Dataset(path.name, memory=content) as file:
@@ -149,6 +154,8 @@ def find_transform(file: netCDF4.Dataset) -> str | None:
 
 
 def _decode_times(variable: Any, path: Path) -> np.ndarray:
+    import xarray as xr
+
     attributes = read_attributes(variable)
     encoded = xr.Dataset({"dates": ("step", variable[:], attributes)})
     try:

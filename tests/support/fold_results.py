@@ -5,7 +5,8 @@ from mlflow.entities import Metric, Param, Run, RunData, RunInfo, RunStatus, Run
 
 from tuning.metrics.histogram import BINS
 from tuning.report.reference_layers import ReferenceLayers
-from tuning.report.results import ModelResult, RunResult, reduce_run
+from tuning.report.results import ModelResult, reduce_run
+from tuning.report.sums.run_result import RunResult
 
 TILES = 3  # of a fold
 EDGE = 128

@@ -9,7 +9,8 @@ import numpy as np
 from data.tiles import TILE_PX
 from tuning.metrics.histogram import BINS, reach
 from tuning.report.reference_layers import ReferenceLayers
-from tuning.report.results import ModelResult, RunResult, reduce_run
+from tuning.report.results import ModelResult, reduce_run
+from tuning.report.sums.run_result import RunResult
 
 
 def make_layers(mask: np.ndarray, **changes: Any) -> ReferenceLayers:

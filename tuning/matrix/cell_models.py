@@ -9,7 +9,6 @@ from mlflow.entities import Run
 
 from tuning.metrics.curve import average_precision
 from tuning.metrics.tile_sums import Score, pooled_ap, pooled_f1, pooled_iou
-from tuning.report.ranking import find_kind
 from tuning.report.reference_layers import ReferenceLayers
 from tuning.report.results import ModelResult
 from tuning.statistics.blocks import SamplingUnits
@@ -106,7 +105,7 @@ def reduce_model(model: ModelResult, units: SamplingUnits) -> CellModel:
     return CellModel(
         model.key,
         model.title,
-        FIXED if find_kind(model) == FIXED and len(model.seeds) == 1 else model.key,
+        FIXED if model.kind == FIXED and len(model.seeds) == 1 else model.key,
         model.is_baseline,
         model.seeds,
         measure_scores(sums, pooled_ap, units)[model.title],

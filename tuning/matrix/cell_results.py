@@ -27,8 +27,9 @@ from tuning.report.sections.days import read_replays
 from tuning.settings.cell import MATRIX_TAG
 from tuning.statistics.blocks import SamplingUnits
 from tuning.store.duplicates import drop_duplicates
+from tuning.store.provenance import read_provenance
 from tuning.tracking.client import find_runs
-from tuning.tracking.validate_runs import find_campaign, read_provenance
+from tuning.tracking.validate_runs import find_campaign
 
 COMPLETE, PARTIAL, MISSING = "complete", "partial", "missing"
 

@@ -13,13 +13,19 @@ is computed without rounding, so that
 - next to 0, bins are told apart down to 2^-47 (a logit of -32.6).
 
 Some bin numbers below ``BINS`` are skipped, since two steps may rise at once; their bins stay empty.
+
+Histograms that are made already are scored without torch, which is imported only where probabilities are counted.
 """
 
+from __future__ import annotations
+
 from functools import cache
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-from torch import Tensor
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 _EVEN = 1 << 15  # even bins over [0, 1]
 _END = 2.0**-4  # how far from 0 and from 1 the finer bins begin
@@ -42,6 +48,8 @@ BINS = _EVEN + (_LOW[1] - _LOW[0]) + (_HIGH[1] - _HIGH[0]) + 1  # 65,025: a bin 
 
 def _step(probs: Tensor) -> Tensor:
     """Turn float32 in [0, 1] into bins; the negative shift rounds towards the higher probability."""
+    import torch
+
     bins = probs.clamp(_LOWEST, _END).view(torch.int32) >> (_MANTISSA - _LOW_BITS)
     left = (_BEYOND - probs).clamp_(max=_END).view(torch.int32)
     bins += left.neg_() >> (_MANTISSA - _HIGH_BITS)
@@ -62,6 +70,8 @@ def to_bins(probs: Tensor) -> Tensor:
     Raises:
         ValueError: If there is no pixel, or a probability is NaN or leaves [0, 1] (logits by mistake).
     """
+    import torch
+
     probs = probs.detach().float()
     if not probs.numel():
         raise ValueError(f"Probabilities must have a pixel, but got shape {tuple(probs.shape)}.")
@@ -96,13 +106,13 @@ def edges() -> np.ndarray:
 
     Each is a float32 number. A skipped bin has the edge of the next one.
     """
-    low = np.arange(*_LOW, dtype=np.int32)[1:] << (_MANTISSA - _LOW_BITS)
-    high = np.arange(*_HIGH, dtype=np.int32) << (_MANTISSA - _HIGH_BITS)
-    even = np.arange(_EVEN + 1) / _EVEN
-    starts = np.unique(
-        np.concatenate([even, low.view(np.float32), _BEYOND - high.view(np.float32)])
-    )
-    bins = _step(torch.from_numpy(starts.astype(np.float32))).numpy()
+    leads = np.arange(_LOW[0] + 1, _LOW[1] + 1, dtype=np.int32)
+    low = (leads << (_MANTISSA - _LOW_BITS)).view(np.float32)
+    high = (np.arange(*_HIGH, dtype=np.int32) << (_MANTISSA - _HIGH_BITS)).view(np.float32)
+    even = np.arange(1, _EVEN + 1) / _EVEN
+    rises = np.sort(np.concatenate([even, low, _BEYOND - high]))  # where one of the steps rises
+    starts = np.unique([0.0, *rises])
+    bins = np.searchsorted(rises, starts, "right")  # a bin's number: the rises up to its edge
     found: np.ndarray = starts[np.searchsorted(bins, np.arange(BINS))]
     found.setflags(write=False)
     return found
@@ -136,6 +146,8 @@ def count_bins(probs: Tensor, mask: Tensor) -> Tensor:
         ValueError: If the shapes differ or are empty, a probability is NaN or leaves [0, 1] (logits by
             mistake), or the mask holds more than 0 and 1.
     """
+    import torch
+
     _compare_shapes("Probabilities", tuple(probs.shape), tuple(mask.shape))
     bins = to_bins(probs).flatten()
     check_mask(*(float(value) for value in mask.aminmax()))

@@ -19,11 +19,11 @@ from tuning.objects.object_scores import score_objects
 from tuning.objects.objects import count_objects
 from tuning.page.html import Section, Table, Text
 from tuning.report.reference_layers import ReferenceLayers
-from tuning.report.results import ModelResult, RunResult
+from tuning.report.results import ModelResult
+from tuning.report.sums.truth import SCORES
 
 CEILING_FILE = "benchmark_ceiling.csv"
 PERFECT = "perfect mapper"
-SCORES = ("pr_auc", "f1_dice", "iou")
 TITLES = ("AP", "F1", "IoU")
 WHY = (
     "A **perfect mapper** knows where the ground truly slid, and nothing of how the labels were drawn. Against the labels it does not "
@@ -34,19 +34,6 @@ NOTE = (
     "Means over seeds and folds; F1 and IoU at the threshold chosen on val, which fits the labels. The perfect mapper's map is "
     "binary: its AP is that of a single threshold, below what probabilities could reach."
 )
-
-
-def score_truth(run: RunResult) -> dict[str, float]:
-    """Score a run's map against the true ground; NaN if that is not known or has no landslide."""
-    pixels = confuse(run.truth, run.threshold)
-    values = (average_precision(run.truth), f1_dice(pixels), iou(pixels))
-    return {f"{name}_truth": value for name, value in zip(SCORES, values, strict=True)}
-
-
-def make_truth_columns(model: ModelResult) -> dict[str, float]:
-    """Return the columns ``pr_auc_truth``, ``f1_dice_truth`` and ``iou_truth``: means over seeds and folds."""
-    scores = pd.DataFrame([score_truth(run) for run in model.runs])
-    return {name: float(scores[name].mean(skipna=False)) for name in scores}
 
 
 def score_perfect_mapper(layers: ReferenceLayers, tile_ids: Sequence[str]) -> dict[str, float]:

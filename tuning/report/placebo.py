@@ -17,7 +17,8 @@ from data.tiles import PIXEL_M
 from tuning.page.html import Section, Table, Text
 from tuning.report.context import ReportContext
 from tuning.report.ranking import Ranking
-from tuning.report.results import ModelResult, RunResult
+from tuning.report.results import ModelResult
+from tuning.report.sums.run_result import RunResult
 from tuning.statistics.blocks import SamplingUnits
 from tuning.statistics.estimate import estimate_all
 from tuning.tracking.client import open_artifact

@@ -2,33 +2,37 @@
 
 The primary family is declared before any test tile is read: the networks, and the baseline that is best on val, compared by
 average precision. Everything else, such as F1 and the other baselines, is exploratory.
+
+Sums over tiles are enough for it: it reads no MLflow run, no pixel and no label.
 """
+
+from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import nan
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from mlflow.entities import Run
-from threadpoolctl import threadpool_limits
 
 from data.io.safe_json import is_number, parse_json, refused_error, show_value
 from data.tiles.paths import region_of
-from tuning.baselines.baselines import is_deterministic
 from tuning.metrics.curve import average_precision
 from tuning.metrics.tile_sums import pooled_ap, pooled_f1
 from tuning.objects.intervals import estimate_threshold_scores
 from tuning.objects.threshold_scores import THRESHOLD_SCORES
-from tuning.report.reference_layers import ReferenceLayers
 from tuning.report.results import ModelResult
 from tuning.statistics.blocks import BLOCK_TILES, SamplingUnits, make_units
 from tuning.statistics.compare import compare_all
-from tuning.statistics.estimate import FIXED, Estimate, Kinds, estimate_all
+from tuning.statistics.estimate import Estimate, Kinds, estimate_all
 from tuning.statistics.family import MARGIN, Comparison, Family
 
+if TYPE_CHECKING:
+    from mlflow.entities import Run
+
+    from tuning.report.reference_layers import ReferenceLayers
+
 SEED = 2018  # of the bootstrap: the same runs always yield the same intervals
-NETWORK, BASELINE = "network", "baseline"  # kinds over which the seeds' variance is pooled
 Estimand = Literal["area", "event", "events"]
 
 
@@ -90,15 +94,28 @@ def rank_models(
     Raises:
         ValueError: If a fold has no test tile with landslides.
     """
+    from threadpoolctl import threadpool_limits
+
     with threadpool_limits(1):  # the matrices are small: more threads only wait
-        return _rank(models, layers, margin, block_tiles)
+        units = make_test_units(models[0], layers, block_tiles)
+        return rank_sums(models, units, margin, block_tiles)
 
 
-def _rank(
-    models: Sequence[ModelResult], layers: ReferenceLayers, margin: float, block_tiles: int
+def rank_sums(
+    models: Sequence[ModelResult], units: SamplingUnits, margin: float, block_tiles: int
 ) -> Ranking:
-    units = make_test_units(models[0], layers, block_tiles)
-    kinds = {model.title: find_kind(model) for model in models}
+    """Rank models as :func:`rank_models`, from their sums over tiles and the blocks of these tiles alone.
+
+    Args:
+        models: The models, all with the same test tiles.
+        units: Blocks and folds of their test tiles, in the order of ``ModelResult.tile_ids``.
+        margin: Difference in average precision below which two models count as equivalent.
+        block_tiles: Edge of a spatial block in tiles.
+
+    Raises:
+        ValueError: If a fold has no test tile with landslides.
+    """
+    kinds = {model.title: model.kind for model in models}
     sums = {model.title: model.stack("tiles") for model in models}
     found = estimate_all(sums, pooled_ap, units, kinds)
     estimates = {model.title: _score_exactly(model, found[model.title]) for model in models}
@@ -146,13 +163,6 @@ def make_test_units(model: ModelResult, layers: ReferenceLayers, block_tiles: in
     landslide_px = layers.mask[rows].sum(axis=(1, 2), dtype=np.int64)
     regions = [region_of(tile) for tile in model.tile_ids]
     return make_units(layers.corners[rows], folds, regions, landslide_px, block_tiles)
-
-
-def find_kind(model: ModelResult) -> str:
-    """Return the kind of a model: over the models of one kind, the seeds' variance is pooled."""
-    if not model.is_baseline:
-        return NETWORK
-    return FIXED if is_deterministic(model.key) else BASELINE
 
 
 def find_estimand(model: ModelResult) -> Estimand:

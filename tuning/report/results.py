@@ -1,77 +1,34 @@
-"""Results of a campaign, read from MLflow: each repeat run reduced to histograms and counts per tile."""
+"""Results of a campaign, read from MLflow: each repeat run reduced to histograms and counts per tile.
+
+What reads MLflow or needs torch is imported where it is used: results that are read already are ranked without either.
+"""
+
+from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
-from mlflow.entities import Run
-from mlflow.tracking import MlflowClient
 
-from models import is_network, paper_name
-from tuning.baselines.baselines import baseline_title
 from tuning.metrics.curve import average_precision, choose_threshold
 from tuning.metrics.histogram import BINS, count_stored, reach
 from tuning.metrics.recalibration import fit_calibration, recalibrate
 from tuning.metrics.tile_sums import count_tile_confusions, reduce_counts
 from tuning.objects.boundary import count_boundary
-from tuning.objects.object_scores import ObjectCounts
 from tuning.objects.objects import count_objects
-from tuning.report.reference_layers import ReferenceLayers, read_reference
-from tuning.tracking.client import open_artifact
-from tuning.tracking.validate_runs import check_repeat, read_counts, read_probs
+from tuning.report.sums.run_result import TILE_BINS, VAL_AP, RunResult
+from tuning.statistics.estimate import FIXED
 
-VAL_AP = "best/val_pr_auc"
-TILE_BINS = 4096  # of a tile's histogram, for the bootstrap; pooled scores use all BINS
+if TYPE_CHECKING:
+    from mlflow.entities import Run
+    from mlflow.tracking import MlflowClient
 
+    from tuning.report.reference_layers import ReferenceLayers
 
-@dataclass(frozen=True)
-class RunResult:
-    """One repeat run on its test tiles.
-
-    Attributes:
-        run: The MLflow run.
-        tile_ids: The N test tiles, sorted.
-        counts: Histogram of all test pixels, shape ``(2, BINS)``.
-        calibrated: The same after the calibration that is fitted to val, as in maps.
-        tiles: Histogram of each tile, shape ``(N, 2 * TILE_BINS)``, in the smallest sufficient integer type.
-        at_half: tp, fp, fn, tn of each tile at 0.5, shape ``(N, 4)``.
-        at_val: The same at the threshold chosen on val.
-        objects, boundary: Connected components, and boundary pixels ``(N, 4)``, of each tile at that threshold.
-        truth: Histogram of all test pixels against the true ground, shape ``(2, BINS)``; zeros if it is not known.
-    """
-
-    run: Run
-    tile_ids: tuple[str, ...]
-    counts: np.ndarray
-    calibrated: np.ndarray
-    tiles: np.ndarray
-    at_half: np.ndarray
-    at_val: np.ndarray
-    objects: ObjectCounts
-    boundary: np.ndarray
-    truth: np.ndarray
-
-    @property
-    def seed(self) -> int:
-        """The run's seed."""
-        return int(self.run.data.tags["seed"])
-
-    @property
-    def fold(self) -> str:
-        """Name of the run's split."""
-        return str(self.run.data.tags["fold"])
-
-    @property
-    def threshold(self) -> float:
-        """Threshold chosen on val."""
-        return float(self.run.data.metrics["test/threshold"])
-
-    @property
-    def val_pr_auc(self) -> float:
-        """Val average precision at the best epoch."""
-        return float(self.run.data.metrics[VAL_AP])
+NETWORK, BASELINE = "network", "baseline"  # kinds over which the seeds' variance is pooled
 
 
 @dataclass(frozen=True)
@@ -92,11 +49,24 @@ class ModelResult:
     @property
     def is_baseline(self) -> bool:
         """Whether it is a baseline."""
-        return not is_network(self.key)
+        return self.kind != NETWORK
+
+    @property
+    def kind(self) -> str:
+        """``network``, ``baseline``, or ``FIXED`` for a baseline that no seed changes."""
+        from models import is_network
+        from tuning.baselines.baselines import is_deterministic
+
+        if is_network(self.key):
+            return NETWORK
+        return FIXED if is_deterministic(self.key) else BASELINE
 
     @property
     def title(self) -> str:
         """Name in tables and file names; for networks as in the published study."""
+        from models import paper_name
+        from tuning.baselines.baselines import baseline_title
+
         return baseline_title(self.key) if self.is_baseline else paper_name(self.key)
 
     @property
@@ -198,6 +168,9 @@ def read_results(client: MlflowClient, campaign: Run, repeats: Sequence[Run]) ->
     Raises:
         ValueError: If a run's tags, metrics or files are not what a campaign logs.
     """
+    from tuning.report.reference_layers import read_reference
+    from tuning.tracking.validate_runs import check_repeat
+
     by_model: dict[str, list[Run]] = {}
     for run in repeats:
         if is_finished_repeat(run):
@@ -217,6 +190,9 @@ def _read_model(
     client: MlflowClient, key: str, runs: Sequence[Run], layers: ReferenceLayers
 ) -> ModelResult:
     """Read and reduce a model's runs one by one, so that only one run's pixels are in memory."""
+    from tuning.tracking.client import open_artifact
+    from tuning.tracking.validate_runs import read_counts, read_probs
+
     results, shown, bins_of = [], _pick_shown_runs(runs), {}
     for run in runs:
         with open_artifact(client, run, "trial/test_probs.npz") as file:

@@ -25,11 +25,12 @@ from tuning.metrics.tile_sums import pooled_ap
 from tuning.objects.boundary import rate_boundary
 from tuning.objects.object_scores import ObjectCounts, score_objects
 from tuning.objects.threshold_scores import THRESHOLD_SCORES
-from tuning.report.ceiling import make_truth_columns
 from tuning.report.ranking import Ranking
-from tuning.report.results import ModelResult, RunResult
-from tuning.report.sections.early import make_early_columns
-from tuning.tracking.validate_runs import read_provenance
+from tuning.report.results import ModelResult
+from tuning.report.sums.early import make_early_columns
+from tuning.report.sums.run_result import RunResult
+from tuning.report.sums.truth import make_truth_columns
+from tuning.store.provenance import read_provenance
 
 # The published study's columns, in its order.
 PUBLISHED_COLUMNS = (
@@ -109,10 +110,6 @@ def find_blind_runs(model: ModelResult) -> list[RunResult]:
     return [run for run in model.runs if is_blind(Confusion(*map(int, run.at_val.sum(axis=0))))]
 
 
-def _metric(run: RunResult, name: str) -> float:
-    return float(run.run.data.metrics.get(name, float("nan")))
-
-
 def make_run_rows(models: Sequence[ModelResult]) -> list[dict[str, Any]]:
     """Make the rows of ``benchmark_runs.csv``: one per repeat run."""
     return [
@@ -124,8 +121,8 @@ def make_run_rows(models: Sequence[ModelResult]) -> list[dict[str, Any]]:
             "thr_val": run.threshold,
             "val_pr_auc": run.val_pr_auc,
             **score_run(run),
-            **{name: _metric(run, f"cost/{name}") for name in COSTS},
-            "infer_seconds_per_sample": _metric(run, "test/infer_seconds_per_sample"),
+            **{name: run.metric(f"cost/{name}") for name in COSTS},
+            "infer_seconds_per_sample": run.metric("test/infer_seconds_per_sample"),
             "n_samples": len(run.tile_ids),
             "run_id": run.run.info.run_id,
             "weights_path": run.run.data.tags.get("model_uri", ""),
@@ -163,7 +160,7 @@ def score_published(model: ModelResult, runs: Sequence[RunResult]) -> dict[str, 
     """
     scores = average_folds([score_run(run) for run in runs])
     tiles = sum(len(run.tile_ids) for run in runs)
-    seconds = sum(_metric(run, "test/infer_seconds_total") for run in runs)
+    seconds = sum(run.metric("test/infer_seconds_total") for run in runs)
     positives = int(scores["tp"] + scores["fn"])
     values: dict[str, Any] = {
         **scores,
@@ -187,8 +184,8 @@ def make_model_row(model: ModelResult, ranking: Ranking) -> dict[str, Any]:
     row = {name: published[name] for name in (*PUBLISHED_COLUMNS, *F1_AT)}
     places = ranking.places.get(model.title)
     row |= {"rank": format_places(places), "family": EXPLORATORY if places is None else PRIMARY}
-    row |= {"pr_auc": published["pr_auc"]}
     row |= {
+        "pr_auc": published["pr_auc"],
         "pr_auc_low": estimate.low,
         "pr_auc_high": estimate.high,
         "pr_auc_tile_iqm": estimate.iqm,
@@ -199,20 +196,18 @@ def make_model_row(model: ModelResult, ranking: Ranking) -> dict[str, Any]:
     row |= ranking.intervals[model.title]
     row |= make_truth_columns(model) | make_early_columns(model)
     blind = sorted({run.seed for run in find_blind_runs(model)})
-    row |= {"blind_seeds": " ".join(map(str, blind))}
     row |= {
+        "blind_seeds": " ".join(map(str, blind)),
         "thr_val": float(np.mean([run.threshold for run in model.runs])),
         "val_pr_auc": model.chosen.val_pr_auc,
         "val_pr_auc_mean": float(model.val_pr_auc.mean()),
         "seeds": len(model.seeds),
         "folds": len(runs),
     }
-    row |= {
-        name: float(np.mean([_metric(r, f"cost/{name}") for r in model.runs])) for name in COSTS
-    }
-    row |= {"architecture": model.key, "seed": model.chosen.seed}
+    row |= {name: float(np.mean([r.metric(f"cost/{name}") for r in model.runs])) for name in COSTS}
     run = model.chosen.run
-    return row | {"run_id": run.info.run_id} | read_provenance(run.data.tags)
+    row |= {"architecture": model.key, "seed": model.chosen.seed, "run_id": run.info.run_id}
+    return row | read_provenance(run.data.tags)
 
 
 def score_at_half(model: ModelResult, row: Mapping[str, Any]) -> dict[str, Any]:

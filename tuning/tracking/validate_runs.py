@@ -7,7 +7,7 @@ used, and an error names the run.
 import logging
 import math
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -28,14 +28,13 @@ from data.io.safe_json import (
 from data.splits import check_split
 from data.tiles import TILE_ID_RULE, TILE_PX, is_tile_id
 from data.tiles.paths import is_region
-from data.tiles.regions import DEFAULT_REGION
 from models import announce_network, is_network
 from tuning.baselines.baselines import BASELINES
 from tuning.metrics.histogram import BINS
 from tuning.metrics.scores import METRICS
 from tuning.store.duplicates import DUPLICATE
+from tuning.store.provenance import PROVENANCE, read_provenance
 from tuning.tracking.client import check_not_deleted, find_runs
-from tuning.trial.variants import USUAL
 
 logger = logging.getLogger(__name__)
 
@@ -44,11 +43,6 @@ NETWORKS_TAG = (
 )
 MAX_THREADS = 1024
 MAX_CHARS = 300  # of a tag that a table shows
-# Tags of a repeat run that are copied into tables.
-PROVENANCE = (
-    *("campaign", "preset", "split", "split_hash", "data_hash", "data", "regions", "channels"),
-    *("acquisitions", "git_commit", "training"),
-)
 ROUNDING = 0.001  # sums of floats may end a little outside a score's range
 # Maximum of each metric that a report needs.
 NEEDED_METRICS = {
@@ -125,17 +119,6 @@ def read_expected(campaign: Run, tag: str) -> dict[str, int]:
 def is_model(key: object) -> bool:
     """Return whether *key* is the key of an architecture or a baseline."""
     return isinstance(key, str) and (is_network(key) or key in BASELINES)
-
-
-def read_provenance(tags: Mapping[str, str]) -> dict[str, Any]:
-    """Return the tags of a repeat run that are copied into tables; None for a missing one.
-
-    Runs of earlier releases, which read Hokkaido alone and trained as usual, have no tags ``regions`` and ``training``.
-    """
-    return {name: tags.get(name) for name in PROVENANCE} | {
-        "regions": tags.get("regions", DEFAULT_REGION),
-        "training": tags.get("training", USUAL),
-    }
 
 
 def check_repeat(run: Run) -> None:

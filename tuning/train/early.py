@@ -14,6 +14,7 @@ from torch import nn
 from data.pack.dataset import TileDataset
 from data.tiles import PIXEL_M
 from models import apply_network
+from tuning.metrics.after_event import ALL, name_score
 from tuning.metrics.curve import average_precision
 from tuning.metrics.histogram import BINS, count_bins, to_bins, to_probs
 from tuning.metrics.scores import confuse, score_confusion
@@ -21,16 +22,10 @@ from tuning.objects.alarm_threshold import FalseLimits, count_alarms
 from tuning.trial.folder import TrialFolder
 
 MOST = 3  # acquisitions after the event
-ALL = "all"  # in the names of the scores: all acquisitions that the network reads
 KEPT = ("threshold", "precision", "recall", "alarms_per_km2")  # scores that are stored with a model
 _BATCH = 16
 
 Open = Callable[[int | None], TileDataset]  # most acquisitions after the event, None for all
-
-
-def name_score(score: str, after: int | str) -> str:
-    """Return the name of a score with so many acquisitions after the event, such as ``recall_after_1``."""
-    return f"{score}_after_{after}"
 
 
 def list_early(tiles: TileDataset) -> list[int]:

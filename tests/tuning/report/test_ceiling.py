@@ -13,12 +13,12 @@ from tuning.report.ceiling import (
     PERFECT,
     build_ceiling_section,
     make_ceiling_rows,
-    make_truth_columns,
     score_perfect_mapper,
     write_ceiling,
 )
 from tuning.report.reference_layers import ReferenceLayers
 from tuning.report.results import ModelResult
+from tuning.report.sums.truth import make_truth_columns
 
 
 @pytest.fixture(scope="module")

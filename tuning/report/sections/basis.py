@@ -7,7 +7,8 @@ from typing import Any
 from data.check.leak_file import describe_leaks
 from tuning.page.html import Block, Section, Table, Text
 from tuning.report.context import ReportContext
-from tuning.report.ranking import NETWORK, Ranking, find_kind
+from tuning.report.ranking import Ranking
+from tuning.report.results import NETWORK
 from tuning.report.sections.dates import describe_dates
 from tuning.report.sections.verdict import ESTIMANDS, MOST_NEEDED
 from tuning.statistics.estimate import Estimate
@@ -55,7 +56,7 @@ def _list_facts(ranking: Ranking, family: Family) -> list[list[Any]]:
     networks = [
         ranking.estimates[model.title]
         for model in ranking.models
-        if find_kind(model) == NETWORK and model.title in ranking.places
+        if model.kind == NETWORK and model.title in ranking.places
     ]
     spread, degrees = pool_spread(networks)
     facts = [

@@ -11,7 +11,7 @@ from tuning.days.estimate import estimate_days
 from tuning.days.reduce import ReducedReplay, ReplayedModel, reduce_replay
 from tuning.days.result import DaysResult
 from tuning.replay.record import read_replay
-from tuning.report.ranking import Ranking, find_kind
+from tuning.report.ranking import Ranking
 from tuning.report.reference_layers import ReferenceLayers
 from tuning.report.results import ModelResult
 from tuning.tracking.client import open_artifact
@@ -70,7 +70,7 @@ def _read_model(
     seeds = [
         [_read_run(client, one.run, one.tile_ids, known) for one in runs] for runs in model.by_seed
     ]
-    return ReplayedModel(model.title, find_kind(model), not model.is_baseline, seeds)
+    return ReplayedModel(model.title, model.kind, not model.is_baseline, seeds)
 
 
 def _read_run(

@@ -3,19 +3,13 @@
 A trial measures val and test once more with few acquisitions after the event (`tuning.train.early`).
 """
 
-from math import nan
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from tuning.page.html import Section, Table, Text
-from tuning.report.results import ModelResult, RunResult
-from tuning.train.early import ALL, name_score
+from tuning.report.sums.early import SCORES, VAL
 
-GROUP = "early/"  # of the metrics in MLflow
-VAL = "early_val_pr_auc"  # of the chosen run; by it the alias `rapid` is given
-SCORES = ("pr_auc", "precision", "recall", "alarms_per_km2")  # means over runs
 ABOUT = (
     "A map is wanted days after an event, when a place has one acquisition after it. Here the same networks read the test tiles "
     "with the first acquisition after the event of each orbit alone, which takes the places of later ones. The threshold is that "
@@ -26,20 +20,6 @@ NOT_MEASURED = (
     "Not measured: the networks read fewer than two acquisitions after the event, or are of an earlier version. Baselines are not "
     "registered for maps."
 )
-
-
-def make_early_columns(model: ModelResult) -> dict[str, float]:
-    """Return a model's scores with one acquisition after the event, and with all, as means over its runs; NaN if unmeasured."""
-    columns = {VAL: _read(model.chosen, name_score("val_pr_auc", 1))}
-    for after, prefix in ((1, "early"), (ALL, "late")):
-        for score in SCORES:
-            values = [_read(run, name_score(score, after)) for run in model.runs]
-            columns[f"{prefix}_{score}"] = float(np.mean(values))
-    return columns
-
-
-def _read(run: RunResult, name: str) -> float:
-    return float(run.run.data.metrics.get(f"{GROUP}{name}", nan))
 
 
 def build_early_section(table: pd.DataFrame) -> Section:

@@ -10,8 +10,8 @@ from data.io.safe_json import read_json, refused_error, show_value
 from models import paper_name
 from tuning.page.html import Gallery, Image, Section, Table, Text
 from tuning.report.context import ReportContext
+from tuning.store.provenance import PROVENANCE
 from tuning.tracking.load_trials import SEARCH_TRIALS
-from tuning.tracking.validate_runs import PROVENANCE
 
 EXAMPLES = 4  # per network on the page; its folder has more
 BEST_TRIALS = 10  # search trials per network on the page

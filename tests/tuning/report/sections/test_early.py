@@ -7,33 +7,23 @@ import numpy as np
 import pandas as pd
 
 from tuning.page.html import Table, Text
-from tuning.report.sections.early import build_early_section, make_early_columns
+from tuning.report.sections.early import build_early_section
+from tuning.report.sums.early import make_early_columns
 
 
 def make_model(*recalls: float, measured: bool = True) -> Any:
-    runs = [
-        SimpleNamespace(
-            run=SimpleNamespace(
-                data=SimpleNamespace(
-                    metrics={
-                        f"early/{score}_after_{after}": recall * (1 if after == 1 else 2)
-                        for score in (
-                            "val_pr_auc",
-                            "pr_auc",
-                            "precision",
-                            "recall",
-                            "alarms_per_km2",
-                        )
-                        for after in (1, "all")
-                    }
-                    if measured
-                    else {}
-                )
-            )
-        )
-        for recall in recalls
-    ]
+    runs = [make_run(recall if measured else None) for recall in recalls]
     return SimpleNamespace(runs=runs, chosen=runs[0])
+
+
+def make_run(recall: float | None) -> Any:
+    names = ("val_pr_auc", "pr_auc", "precision", "recall", "alarms_per_km2")
+    metrics = {
+        f"early/{score}_after_{after}": (recall or 0.0) * (1 if after == 1 else 2)
+        for score in names
+        for after in (1, "all")
+    }
+    return SimpleNamespace(metric=lambda name: np.nan if recall is None else metrics[name])
 
 
 def test_columns_are_means_over_runs_and_val_is_of_the_chosen_one() -> None:

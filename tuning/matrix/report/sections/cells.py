@@ -11,7 +11,7 @@ from tuning.matrix.results import describe_cell
 from tuning.page.html import MISSING, Block, Section, Table, Text
 from tuning.report.context import format_spread
 from tuning.report.terminal import report_folder
-from tuning.tracking.validate_runs import PROVENANCE
+from tuning.store.provenance import PROVENANCE
 
 MOST_MODELS = 5  # columns of the table of scores; the CSV file has all
 MOST_CELLS = 60  # rows on the page
