@@ -65,5 +65,5 @@ class RunResult:
 
     @property
     def val_pr_auc(self) -> float:
-        """Val average precision at the best epoch."""
-        return float(self.run.data.metrics[VAL_AP])
+        """Val average precision at the best epoch; NaN without val."""
+        return self.metric(VAL_AP)
