@@ -46,6 +46,7 @@ PACKAGES = (
         "tuning.report",
     ),
     *("tuning.worlds", "tuning.reproduce", "tuning.campaign", "tuning.matrix"),
+    *("tuning.bundle", "tuning.verify"),
     *("tuning.doctor", "tuning.run", "tuning.command_line"),
 )
 

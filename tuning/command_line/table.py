@@ -37,6 +37,8 @@ COMMANDS = (
     Row("run", "tuning.run", BENCHMARK, "search, train, compare and register networks"),
     Row("matrix", "tuning.matrix", BENCHMARK, "the same along axes: inputs, labels, events"),
     Row("report", "tuning.report", BENCHMARK, "tables, figures and page of a campaign"),
+    Row("bundle", "tuning.bundle", BENCHMARK, "results in one file that others verify"),
+    Row("verify", "tuning.verify", BENCHMARK, "recompute the results in such a file"),
     Row("tracking", "tuning.tracking", BENCHMARK, "send to MLflow what it did not receive"),
     Row("registry", "tuning.registry", MODELS, "list, promote, export and publish models"),
     Row("predict", "tuning.predict", MODELS, "map landslides with a registered model"),
