@@ -1,5 +1,6 @@
 """The Ray Tune trainable: trains one trial, or several seeds of one config, each in its own folder."""
 
+import gc
 import platform
 import sys
 import traceback
@@ -65,6 +66,7 @@ def run_trial(sample: dict[str, Any], job: StageJob) -> None:
                 _train(trials, job)
         except _StoppedError:
             return
+    gc.collect()  # the same process trains the next trial, and cycles hold tiles, weights and GPU memory
     if torch.cuda.is_available():
         torch.cuda.empty_cache()  # for the other processes on this GPU
 

@@ -8,12 +8,15 @@ from torch import Tensor
 
 from data.pack.augmentation import Augment
 from data.pack.gpu_dataset import PLAN_ROWS, GpuDataset
+from tuning.metrics.curve import average_precision
 from tuning.metrics.histogram import check_mask, count_bins, to_probs
+from tuning.metrics.scores import score_at
 from tuning.train.cuda_graphs import GraphedCall, GraphStream
 from tuning.train.device_metrics import DeviceMetrics
 from tuning.train.evaluate import EVAL_BATCH, count_dataset
 from tuning.train.training_data import TrainingData
 from tuning.train.training_step import TrainingStep
+from tuning.trial.folder import Row
 
 DatasetMetrics = tuple[np.ndarray, float]  # histogram (2, BINS) and mean loss per tile
 CheckLoss = Callable[[str, float], None]  # name and value of a loss; raises if it is not finite
@@ -186,3 +189,14 @@ class DeviceEpochRunner:
 
 
 EpochRunner = HostEpochRunner | DeviceEpochRunner
+
+
+def score_epoch(part: str, counts: np.ndarray, loss: float) -> Row:
+    """Return the columns of an epoch's row for *part*, from its histogram ``(2, BINS)`` and mean loss."""
+    scores = score_at(counts, 0.5)
+    return {
+        f"{part}_loss": loss,
+        f"{part}_pr_auc": average_precision(counts),
+        f"{part}_dice": scores["f1_dice"],
+        f"{part}_iou": scores["iou"],
+    }

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from itertools import islice
 from typing import Any
+from weakref import proxy
 
 import numpy as np
 import torch
@@ -17,8 +18,7 @@ from data.pack import Pack
 from data.pack.augmentation import make_augment
 from data.splits import Split
 from models import reads_dates, use_channels_last
-from tuning.metrics.curve import average_precision, choose_threshold, is_constant
-from tuning.metrics.scores import score_at
+from tuning.metrics.curve import choose_threshold, is_constant
 from tuning.train.checkpoints import (
     explain_damage,
     promote_candidate,
@@ -28,7 +28,7 @@ from tuning.train.checkpoints import (
 )
 from tuning.train.cuda_graphs import WARMUP_CALLS
 from tuning.train.environment import ResourceUsage
-from tuning.train.epochs import DeviceEpochRunner, EpochRunner, HostEpochRunner
+from tuning.train.epochs import DeviceEpochRunner, EpochRunner, HostEpochRunner, score_epoch
 from tuning.train.gpu_snapshot import StateSnapshot
 from tuning.train.training_data import TrainingData
 from tuning.train.training_step import TrainingStep
@@ -80,7 +80,8 @@ class Training:
 
     def _make_runner(self, graphs: bool) -> EpochRunner:
         augment = make_augment(self.config["augment"])
-        args = self.step, self.data, augment, self.generator, self.check_loss
+        this = proxy(self)  # a reference would keep tiles and weights until garbage is collected
+        args = self.step, self.data, augment, self.generator, lambda *loss: this.check_loss(*loss)
         if self.data.train.preloaded is None:
             return HostEpochRunner(*args)
         return DeviceEpochRunner(*args, graphs=graphs)
@@ -136,7 +137,7 @@ class Training:
             snapshots = {name: StateSnapshot(values) for name, values in state.items()}
             self._queue_next_epoch()
             state = {name: snapshot.fetch() for name, snapshot in snapshots.items()}
-        row = _score("train", train, train_loss) | _score("val", val, val_loss)
+        row = score_epoch("train", train, train_loss) | score_epoch("val", val, val_loss)
         self._update_best(row["val_pr_auc"], val, state["model"])
         row |= {"epoch": self.epoch, "lr": lr}
         row |= {"best_val_pr_auc": self.best, "stale": self.stale}
@@ -239,13 +240,3 @@ class Training:
                 "A network must distinguish pixels, but its best epoch gives every val pixel the same "
                 f"probability. Change the learning rate (lr={self.config['lr']:.2g}) or the network."
             )
-
-
-def _score(part: str, counts: np.ndarray, loss: float) -> Row:
-    scores = score_at(counts, 0.5)
-    return {
-        f"{part}_loss": loss,
-        f"{part}_pr_auc": average_precision(counts),
-        f"{part}_dice": scores["f1_dice"],
-        f"{part}_iou": scores["iou"],
-    }

@@ -3,6 +3,7 @@
 import errno
 import os
 import re
+import weakref
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 import torch
 
 from data.io.shared_storage import SharedStorage
-from data.pack import Pack
+from data.pack import Pack, load_pack
 from tests.support.training import TIMED_FIELDS, FaultyNet
 from tuning.search.trainable import run_trial
 from tuning.train.checkpoints import make_model
@@ -73,6 +74,24 @@ def test_stacked_seed_gives_the_same_trial_as_a_single_one(
             file.name for file in other.path.iterdir()
         }
         assert folder.read("test")["n_samples"] == 4
+
+
+def test_trial_leaves_no_tiles_in_its_process_also_if_it_fails(
+    config: Config, pack: Pack, tmp_path: Path, reports: Reports, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    living = []
+
+    def remember(path: Path, *, check: bool) -> Pack:
+        loaded = load_pack(path, check=check)
+        living.append(weakref.ref(loaded))
+        return loaded
+
+    monkeypatch.setattr("tuning.search.trainable.load_pack", remember)
+    run_stack(config | {"epochs": 1}, make_job(pack, tmp_path / "good"), SEEDS[0])
+    net = FaultyNet(float("nan"))
+    monkeypatch.setattr("tuning.train.training.start_model", lambda *args: net)
+    run_stack(config | {"epochs": 1}, make_job(pack, tmp_path / "bad"), SEEDS[0])
+    assert [one() for one in living] == [None, None]
 
 
 def test_bad_numbers_fail_their_seed_alone(

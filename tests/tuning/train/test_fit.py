@@ -1,7 +1,10 @@
+import gc
 import json
 import math
+import weakref
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,7 +21,7 @@ from tuning.train.__main__ import main
 from tuning.train.checkpoints import load_checkpoint
 from tuning.train.evaluate import measure_test, pick_examples
 from tuning.train.fit import count_work, fit, make_config_split
-from tuning.train.training import BadTrialError
+from tuning.train.training import BadTrialError, Training
 from tuning.train.training_data import TrainingData
 from tuning.trial.disk import drop_checkpoints
 from tuning.trial.folder import Config, Row, TrialFolder
@@ -39,6 +42,28 @@ def test_loss_falls(config: Config, pack: Pack, tmp_path: Path) -> None:
     rows = train_rows(config | {"epochs": 6, "lr": 1e-2}, pack, tmp_path)
     assert [row["epoch"] for row in rows] == [1, 2, 3, 4, 5, 6]
     assert rows[-1]["train_loss"] < rows[0]["train_loss"]
+
+
+def test_ended_training_frees_tiles_and_weights_at_once(
+    config: Config, pack: Pack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    living = []
+
+    def remember(*args: Any, **options: Any) -> Training:
+        training = Training(*args, **options)
+        living.extend(map(weakref.ref, (training, training.data.train, training.model)))
+        return training
+
+    train_rows(
+        config | {"epochs": 1}, pack, tmp_path / "first"
+    )  # torch's first optimizer keeps a frame
+    monkeypatch.setattr("tuning.train.fit.Training", remember)
+    gc.disable()
+    try:
+        train_rows(config | {"epochs": 1}, pack, tmp_path / "second")
+        assert [one() for one in living] == [None] * 3
+    finally:
+        gc.enable()
 
 
 def test_same_seed_gives_the_same_metrics(config: Config, pack: Pack, tmp_path: Path) -> None:
