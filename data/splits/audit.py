@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from data.io.digests import hash_parts
 from data.splits.grid import group_by_region
 from data.splits.leakage import (
     FolderSurvey,
@@ -22,7 +23,7 @@ from data.splits.leakage import (
 )
 from data.splits.names import HOKKAIDO_SPLITS, check_splits, list_folds
 from data.splits.split import list_parts, restrict_split
-from data.splits.split_file import SUFFIXES, hash_parts, read_split_file
+from data.splits.split_file import SUFFIXES, read_split_file
 from data.tiles import TileSurvey
 from data.tiles.catalogue import CATALOGUE_REGION
 from data.tiles.manifest import are_synthetic, read_manifest

@@ -3,12 +3,12 @@
 ``python -m data.splits`` audits them (:mod:`data.splits.audit`).
 """
 
-import hashlib
 import random
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from data.io.digests import hash_parts, join_hashes
 from data.io.errors import unknown_name
 from data.splits.blocks import make_blocks, make_folds
 from data.splits.events import make_event_split
@@ -23,7 +23,6 @@ from data.splits.names import (
 from data.splits.split_file import (
     BUFFER,
     PARTS,
-    hash_parts,
     read_split_copy,
     read_split_file,
     write_split_copy,
@@ -97,9 +96,7 @@ def make_split(name: str, available: Mapping[str, TileSurvey], store: Path | Non
 
 def hash_splits(splits: Sequence[Split]) -> str:
     """Return the split's hash; for the folds of a cross-validation, twelve hexadecimal digits over their hashes."""
-    if len(splits) == 1:
-        return splits[0].hash
-    return hashlib.sha256(" ".join(split.hash for split in splits).encode()).hexdigest()[:12]
+    return join_hashes([split.hash for split in splits])
 
 
 def list_parts(

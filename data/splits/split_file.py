@@ -7,12 +7,12 @@ or a table with the columns ``tile_id`` and ``part``. The buffer is optional.
 
 import csv
 import hashlib
-import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from data.io.digests import dump_parts, hash_parts
 from data.io.errors import unknown_name
 from data.io.safe_json import parse_json, read_text, show_value
 from data.tiles import TILE_ID_RULE, is_tile_id
@@ -24,11 +24,6 @@ SUFFIXES = (".json", ".csv")
 _COLUMNS = ("tile_id", "part")
 
 Parts = dict[str, tuple[str, ...]]
-
-
-def hash_parts(parts: Mapping[str, Sequence[str]]) -> str:
-    """Return twelve hexadecimal digits that identify the tiles of each part."""
-    return hashlib.sha256(_dump(parts).encode()).hexdigest()[:12]
 
 
 def read_split_file(path: Path) -> Parts:
@@ -60,7 +55,7 @@ def write_split_copy(parts: Mapping[str, Sequence[str]], store: Path) -> str:
     path = _copy_path(digest, store)
     store.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(f"{path.name}.{os.getpid()}")
-    aside.write_text(_dump(parts), encoding="utf-8")
+    aside.write_text(dump_parts(parts), encoding="utf-8")
     aside.replace(path)  # readers see the whole file or none
     return digest
 
@@ -82,10 +77,6 @@ def read_split_copy(digest: str, store: Path) -> Parts:
 
 def _copy_path(digest: str, store: Path) -> Path:
     return store / f"split-{digest}.json"
-
-
-def _dump(parts: Mapping[str, Sequence[str]]) -> str:
-    return json.dumps({part: list(ids) for part, ids in parts.items()}, sort_keys=True)
 
 
 def _parse_json(text: str, path: Path) -> list[tuple[str, list[Any]]]:

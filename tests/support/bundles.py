@@ -56,6 +56,7 @@ def draw_run(key: str, seed: int, layers: ReferenceLayers) -> tuple[RunResult, n
     tags |= {"campaign": "tiny", "preset": "smoke", "split": SPLIT.name, "split_hash": SPLIT.hash}
     tags |= {"regions": "hokkaido", "channels": "s1", "acquisitions": "2 even", "data_hash": "d"}
     tags |= {"git_commit": "c" * 40, "training": "as usual", "mlflow.user": "somebody"}
+    tags |= {"env.node": "a-host", "env.packages.numpy": "2.0"}
     metrics = {"best/val_pr_auc": average_precision(val), "test/threshold": choose_threshold(val)}
     metrics |= {"cost/parameters": 122113.0, "test/infer_seconds_total": float("nan")}
     run: Any = SimpleNamespace(
@@ -77,10 +78,12 @@ def list_results(
     return models, vals
 
 
-def write_tables(models: list[ModelResult], layers: ReferenceLayers) -> dict[str, str]:
+def write_tables(
+    models: list[ModelResult], layers: ReferenceLayers, block_tiles: int = BLOCK_TILES
+) -> dict[str, str]:
     """Return the report's tables as CSV."""
-    units = make_test_units(models[0], layers, BLOCK_TILES)
-    ranking = rank_sums(models, units, MARGIN, BLOCK_TILES)
+    units = make_test_units(models[0], layers, block_tiles)
+    ranking = rank_sums(models, units, MARGIN, block_tiles)
     rows = {
         MASTER: [make_model_row(model, ranking) | {"mmu_m2": 0.0} for model in ranking.models],
         RUNS: make_run_rows(ranking.models),

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from data.io.digests import hash_parts, join_hashes
 from data.io.safe_json import (
     check_safe_name,
     is_number,
@@ -17,7 +18,6 @@ from data.io.safe_json import (
     refused_error,
     show_value,
 )
-from data.splits import PARTS, Split, hash_splits
 from data.tiles import TILE_ID_RULE, is_tile_id
 from tuning.bundle.fields import Fields, is_unprintable
 from tuning.bundle.stored import FOREIGN, ORIGIN_TAG
@@ -40,6 +40,17 @@ class TileEntry:
     label_sha256: str
     positives: int
     pixels: int
+
+
+@dataclass(frozen=True)
+class SplitEntry:
+    """One split: its name, the hash of its lists, and the tile ids of its parts."""
+
+    name: str
+    hash: str
+    train: tuple[str, ...]
+    val: tuple[str, ...]
+    test: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -73,7 +84,7 @@ class Content:
     provenance: Mapping[str, str]
     margin: float
     block_tiles: int
-    splits: tuple[Split, ...]
+    splits: tuple[SplitEntry, ...]
     tiles: Mapping[str, TileEntry]
     models: tuple[ModelEntry, ...]
 
@@ -111,23 +122,22 @@ def read_content(path: Path) -> Content:
 
 def _read_splits(
     found: Mapping[str, Any], provenance: Mapping[str, str], path: Path
-) -> tuple[Split, ...]:
+) -> tuple[SplitEntry, ...]:
     """Return the splits by fold; each must have the hash of its lists, and all together the campaign's hash."""
     splits = []
     for name, values in found.items():
         one = Fields(values, f"split {show_value(name)} of {CAMPAIGN_FILE}")
-        parts = {part: tuple(one.list(part)) for part in PARTS}
+        parts = {part: tuple(one.list(part)) for part in ("train", "val", "test")}
         listed = [tile for ids in parts.values() for tile in ids]
         if wrong := [tile for tile in listed if not is_tile_id(tile)]:
             raise refused_error(TILE_ID_RULE, show_value(wrong[0]), one.place)
         if len(set(listed)) < len(listed):
             raise refused_error("A tile must be in one part of a split", "one in two", one.place)
-        split = Split(name, **parts)
-        if split.hash != one.values.get("hash"):
-            got = f"{show_value(one.values.get('hash'))}, and lists with the hash {split.hash}"
+        if (found_hash := hash_parts(parts)) != one.values.get("hash"):
+            got = f"{show_value(one.values.get('hash'))}, and lists with the hash {found_hash}"
             raise refused_error("A split's hash must be that of its lists", got, one.place)
-        splits.append(split)
-    if not splits or hash_splits(splits) != provenance.get("split_hash"):
+        splits.append(SplitEntry(name, found_hash, **parts))
+    if not splits or join_hashes([split.hash for split in splits]) != provenance.get("split_hash"):
         got = show_value(provenance.get("split_hash"))
         raise refused_error("split_hash must be the hash of all splits", got, path)
     return tuple(splits)

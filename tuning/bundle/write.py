@@ -23,8 +23,8 @@ from tuning.report.sums.run_result import RunResult
 from tuning.store.provenance import PROVENANCE, read_provenance
 
 # Tags of a run that may be published: not its user, host or folders.
-TAGS = ("study", "stage", "seed", "fold", "number", "model_uri", ORIGIN_TAG, "predictions")
-_PUBLIC_PREFIX = "env."  # hash of the code, packages
+TAGS = ("study", "stage", "seed", "fold", "number", "model_uri", ORIGIN_TAG)
+_ENVIRONMENT = ("env.code", "env.device", "env.gpu", "env.packages.", "env.python", "env.threads")
 _PRIVATE_METRICS = "system/"  # of the machine over time
 
 
@@ -112,7 +112,7 @@ def _list_arrays(
 def _describe_run(run: RunResult, file: str) -> dict[str, Any]:
     data = run.run.data
     tags = {name: data.tags[name] for name in TAGS if name in data.tags}
-    tags |= {name: text for name, text in data.tags.items() if name.startswith(_PUBLIC_PREFIX)}
+    tags |= {name: text for name, text in data.tags.items() if name.startswith(_ENVIRONMENT)}
     known = read_provenance(data.tags)
     tags |= {name: str(known[name]) for name in PROVENANCE if known[name] is not None}
     metrics = {

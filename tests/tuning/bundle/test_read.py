@@ -72,10 +72,11 @@ def test_same_results_make_the_same_bytes(tmp_path: Path) -> None:
     assert first == second
 
 
-def test_bundle_publishes_no_user_and_no_missing_number() -> None:
+def test_bundle_publishes_no_user_no_host_and_no_missing_number() -> None:
     text = tiny_files()["campaign.json"].decode()
-    assert "mlflow.user" not in text
-    assert "somebody" not in text
+    for private in ("mlflow.user", "somebody", "env.node", "a-host"):
+        assert private not in text
+    assert '"env.packages.numpy": "2.0"' in text
     assert "NaN" not in text
 
 

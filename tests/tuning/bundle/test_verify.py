@@ -28,7 +28,16 @@ sys.exit(code)
 ABSENT = (
     *("torch", "ray", "mlflow", "xarray", "netCDF4", "sklearn", "matplotlib", "jinja2", "optuna"),
     *("onnx", "onnxruntime", "rasterio", "pyproj", "shapely", "geopandas", "zarr", "PIL", "psutil"),
-    *("threadpoolctl", "tqdm", "yaml", "pyarrow", "mlcroissant", "huggingface_hub", "safetensors"),
+    *(
+        "lazy_loader",
+        "threadpoolctl",
+        "tqdm",
+        "yaml",
+        "pyarrow",
+        "mlcroissant",
+        "huggingface_hub",
+        "safetensors",
+    ),
 )
 
 
