@@ -5,7 +5,7 @@ The file comes from anybody. Every value is checked here before it is used, and 
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,14 +21,17 @@ from data.io.safe_json import (
 from data.tiles import TILE_ID_RULE, is_tile_id
 from tuning.bundle.fields import Fields, is_unprintable
 from tuning.bundle.stored import FOREIGN, ORIGIN_TAG
+from tuning.report.sums.run_result import VAL_AP
 from tuning.statistics.blocks import BLOCK_TILES
 
 CAMPAIGN_FILE = "campaign.json"
 MAX_PIXELS = 2**31
+# A run takes 3 MB of memory, and 16 KB for each of its tiles; comparisons take the square of the tiles of a model.
+MAX_RUNS, MAX_TILES, MAX_ROWS = 1000, 5000, 100_000
 _HASH = re.compile(r"[0-9a-f]{64}")
 _RUN_FILE = re.compile(r"runs/[0-9]{4}\.npz")
 _CREATED = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z", re.ASCII)
-_NEEDED_TAGS = ("study", "seed", "fold", "data")
+_NEEDED_TAGS = ("study", "seed", "fold", "data", "split_hash")
 
 
 @dataclass(frozen=True)
@@ -105,6 +108,8 @@ def read_content(path: Path) -> Content:
         _read_model(Fields(one, f"model {number} of {CAMPAIGN_FILE}"), tests, tiles)
         for number, one in enumerate(found.list("models"))
     )
+    _check_sizes(models, path)
+    _check_origin(models, provenance, path)
     titles = [model.title for model in models]
     if not models or len(set(titles)) < len(titles):
         raise refused_error("A bundle must have models, each once", show_value(titles), path)
@@ -118,6 +123,28 @@ def read_content(path: Path) -> Content:
         tiles=tiles,
         models=models,
     )
+
+
+def _check_sizes(models: Sequence[ModelEntry], path: Path) -> None:
+    """Check that all runs fit into memory together."""
+    runs = [run for model in models for run in model.runs]
+    rows, tiles = sum(len(run.tiles) for run in runs), {tile for run in runs for tile in run.tiles}
+    if len(runs) > MAX_RUNS or len(tiles) > MAX_TILES or rows > MAX_ROWS:
+        rule = f"A bundle must have at most {MAX_RUNS:,} runs, {MAX_TILES:,} test tiles and {MAX_ROWS:,} tiles of runs"
+        got = f"{len(runs):,}, {len(tiles):,} and {rows:,}"
+        raise refused_error(rule, got, path)
+
+
+def _check_origin(models: Sequence[ModelEntry], provenance: Mapping[str, str], path: Path) -> None:
+    """Check that all runs are of the data and the split that the campaign names: real is never synthetic."""
+    if provenance.get("data") not in ("synthetic", "real"):
+        got = show_value(provenance.get("data"))
+        raise refused_error("data must be synthetic or real", got, path)
+    for run in (run for model in models for run in model.runs):
+        for name in ("data", "split_hash"):
+            if run.tags[name] != provenance[name]:
+                rule = f"Every run must have the campaign's {name}, {provenance[name]}"
+                raise refused_error(rule, show_value(run.tags[name]), run.file)
 
 
 def _read_splits(
@@ -198,7 +225,7 @@ def _read_run(
             "A run's tiles must be test tiles of its split, each once", got, found.place
         )
     metrics = _read_metrics(found)
-    needed = ["test/threshold"] + ([] if tags.get(ORIGIN_TAG) == FOREIGN else ["best/val_pr_auc"])
+    needed = ["test/threshold"] + ([] if tags.get(ORIGIN_TAG) == FOREIGN else [VAL_AP])
     for name in needed:
         if not 0 <= metrics.get(name, math.nan) <= 1:
             raise refused_error(

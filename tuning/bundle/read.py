@@ -174,7 +174,7 @@ def _read_run(entry: RunEntry, content: Content, folder: Path) -> RunResult:
     file = folder / entry.file
     if not file.is_file():
         raise refused_error("Every run must have its file", f"no {entry.file}", CAMPAIGN_FILE)
-    arrays = decode_run(file)
+    arrays = decode_run(file, len(entry.tiles))
     check_run(arrays, entry, [content.tiles[tile] for tile in entry.tiles])
     run = StoredRun(RunInfo(entry.run_id), RunData(entry.tags, entry.params, entry.metrics))
     return make_run(run, entry.tiles, arrays)

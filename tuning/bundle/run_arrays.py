@@ -75,19 +75,22 @@ def _dump(array: np.ndarray) -> bytes:
     return content.getvalue()
 
 
-def decode_run(path: Path) -> dict[str, np.ndarray]:
+def decode_run(path: Path, tiles: int) -> dict[str, np.ndarray]:
     """Read the arrays that :func:`encode_run` took, without those that the run does not have.
 
+    Args:
+        path: The file.
+        tiles: Number of test tiles of the run.
+
     Raises:
-        RefusedError: If the file holds other arrays, or a cell that no histogram has.
+        RefusedError: If the file holds other arrays, another number of tiles, or a cell that no histogram has.
     """
     optional = [f"{name}_{what}" for name in OPTIONAL for what in ("steps", "pixels")]
     arrays = read_arrays(path, SPECS, optional)
-    tiles = len(arrays["tile_cells"])
-    if {len(arrays[name]) for name in _TABLES} != {tiles}:
-        raise refused_error(
-            "All counts must be of the same tiles", f"{tiles} and other numbers", path
-        )
+    sizes = {len(arrays[name]) for name in ("tile_cells", *_TABLES)}
+    if sizes != {tiles}:
+        got = " and ".join(map(str, sorted(sizes)))
+        raise refused_error(f"All counts must be of the run's {tiles} test tiles", got, path.name)
     found = {name: arrays[name].astype(np.int64) for name in _TABLES}
     found["tiles"] = _fill_tiles(arrays, path)
     for name, cells in _WHOLE.items():

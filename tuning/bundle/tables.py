@@ -24,6 +24,7 @@ from tuning.store.provenance import PROVENANCE
 MASTER, RUNS, PAIRWISE = "benchmark_master.csv", "benchmark_runs.csv", "pairwise.csv"
 SEARCHES = "search_trials.csv"  # stored, not recomputed
 FOLDER = "tables"
+MAX_SHOWN = 80  # characters of a cell in a message
 # Columns whose values together name a row.
 KEYS = {
     MASTER: ("model",),
@@ -53,7 +54,9 @@ class Difference:
     recomputed: str
 
     def __str__(self) -> str:
-        stored, recomputed = self.stored or "nothing", self.recomputed or "nothing"
+        stored, recomputed = (
+            one[:MAX_SHOWN] or "nothing" for one in (self.stored, self.recomputed)
+        )
         return f"{self.table}, {self.row}, {self.column}: stored {stored}, recomputed {recomputed}"
 
 
@@ -108,6 +111,19 @@ def recompute_tables(ranking: Ranking) -> dict[str, pd.DataFrame]:
         name: parse_table(pd.DataFrame(made).to_csv(index=False), name)
         for name, made in rows.items()
     }
+
+
+def list_taken(
+    stored: Mapping[str, pd.DataFrame], recomputed: Mapping[str, pd.DataFrame]
+) -> list[str]:
+    """Return the columns that no count can show to be right: what runs logged, and what the report added."""
+    columns = {
+        str(column)
+        for name, table in recomputed.items()
+        for column in stored[name].columns
+        if column not in table.columns or is_logged(str(column))
+    }
+    return sorted(columns)
 
 
 def compare_tables(

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from data.io.errors import list_first
 from tuning.bundle.read import Bundle, read_bundle
-from tuning.bundle.tables import KEYS, Difference, compare_tables, recompute_tables
+from tuning.bundle.tables import KEYS, Difference, compare_tables, list_taken, recompute_tables
 from tuning.report.ranking import Ranking, rank_sums
 from tuning.statistics.family import Comparison
 
@@ -27,12 +28,14 @@ class Verified:
         ranking: Recomputed from its counts.
         compared: Cells of tables that were recomputed from counts.
         differences: Cells that are not as stored; none if the bundle is verified.
+        taken: Columns that no count can show to be right, such as costs.
     """
 
     bundle: Bundle
     ranking: Ranking
     compared: int
     differences: tuple[Difference, ...]
+    taken: tuple[str, ...]
 
 
 def verify_bundle(path: Path) -> Verified:
@@ -48,8 +51,10 @@ def verify_bundle(path: Path) -> Verified:
     bundle = read_bundle(path)
     models = [model.result for model in bundle.models]
     ranking = rank_sums(models, bundle.units, bundle.margin, bundle.block_tiles)
-    compared, differences = compare_tables(bundle.tables, recompute_tables(ranking))
-    return Verified(bundle, ranking, compared, tuple(differences))
+    recomputed = recompute_tables(ranking)
+    compared, differences = compare_tables(bundle.tables, recomputed)
+    taken = tuple(list_taken(bundle.tables, recomputed))
+    return Verified(bundle, ranking, compared, tuple(differences), taken)
 
 
 def describe_verified(verified: Verified) -> str:
@@ -61,6 +66,7 @@ def describe_verified(verified: Verified) -> str:
         f"({bundle.provenance['split_hash']}), {len(bundle.tile_ids)} test tiles in {bundle.units.count} blocks."
     )
     lines = [first, *_list_ranking(verified), *map(_describe_pair, ranking.comparisons)]
+    lines.append(f"As logged or reported, not recomputed: {list_first(verified.taken, SHOWN)}.")
     if not verified.differences:
         lines.append(
             f"Verified: {verified.compared:,} values of {', '.join(KEYS)} follow from the counts."

@@ -57,7 +57,7 @@ def add(name: str, row: Any, change: int) -> Callable[[dict[str, Any]], None]:
         (lambda arrays: arrays.pop("objects"), "but got no objects"),
         (
             lambda arrays: arrays.update(boundary=arrays["boundary"][:-1]),
-            "must be of the same tiles",
+            "must be of the run's 6 test tiles, but got 5 and 6",
         ),
         (
             lambda arrays: arrays.update(at_val=arrays["at_val"].astype(float)),

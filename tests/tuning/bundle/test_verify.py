@@ -56,6 +56,8 @@ def test_every_table_is_recomputed_to_the_last_digit(tmp_path: Path) -> None:
     assert verified.compared > 500
     assert len(verified.ranking.comparisons) == 3
     assert len(verified.bundle.tables[PAIRWISE]) == 6  # by average precision and by F1
+    assert {"mmu_m2", "parameters", "early_recall", "run_id", "campaign"} <= set(verified.taken)
+    assert not {"pr_auc_mean", "rank", "verdict", "thr_val"} & set(verified.taken)
 
 
 CHANGED = {
