@@ -47,7 +47,8 @@ def test_readme_links_every_page_of_docs() -> None:
 
 @pytest.mark.parametrize("page", TOPICS, ids=lambda page: page.name)
 def test_page_of_a_topic_begins_with_a_command(page: Path) -> None:
-    first = [line for line in page.read_text(encoding="utf-8").splitlines() if line][:3]
+    lines = page.read_text(encoding="utf-8").splitlines()
+    first = [line for line in lines if line and not line.startswith("<!--")][:3]
     assert first[0].startswith("# ")
     assert first[1].startswith("```")
     assert re.match(
