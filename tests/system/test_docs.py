@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tuning.command_line.table import COMMANDS
+
 ROOT = Path(__file__).parents[2]
 PAGES = sorted((ROOT / "docs").rglob("*.md"))
 PATHS = [
@@ -62,6 +64,12 @@ def test_links_and_paths_in_texts_exist(page: Path) -> None:
     links = [link for link in LINK.findall(text) if not (page.parent / link).exists()]
     paths = [path for path in MODULE.findall(text) if not list(ROOT.glob(path.rstrip("/")))]
     assert links + paths == []
+
+
+def test_the_reference_lists_every_command_by_both_names() -> None:
+    text = (ROOT / "docs" / "reference" / "index.md").read_text(encoding="utf-8")
+    names = [(f"| `landslide {row.name}` | `python -m {row.module}` |", row) for row in COMMANDS]
+    assert [row.name for name, row in names if name not in text] == []
 
 
 def test_the_numbers_of_the_statistics_are_what_the_code_gives() -> None:
