@@ -40,6 +40,7 @@ class Call:
         nameless: Whether to become a user whose number has no name, and who may write only what modes allow.
         encoding: Encoding of the terminal.
         files: Limit of open files; None keeps the limit.
+        silence_s: After so many seconds without output it is killed.
     """
 
     words: Sequence[str]
@@ -48,6 +49,7 @@ class Call:
     nameless: bool = False
     encoding: str = "utf-8"
     files: int | None = None
+    silence_s: float = 60.0
 
 
 @dataclass(frozen=True)
@@ -149,7 +151,7 @@ def _execute(call: Call, output: int) -> None:
         os._exit(code if isinstance(code, int) else 0)
 
 
-def _serve(call: Call, limit_s: float) -> Answer:
+def _serve(call: Call) -> Answer:
     read, write = os.pipe()
     pid = os.fork()
     if not pid:
@@ -158,7 +160,7 @@ def _serve(call: Call, limit_s: float) -> Answer:
     os.close(write)
     said, silence, last = b"", 0.0, time.monotonic()
     while True:
-        ready = select.select([read], [], [], limit_s)[0]
+        ready = select.select([read], [], [], call.silence_s)[0]
         silence, last = max(silence, time.monotonic() - last), time.monotonic()
         if not ready:
             os.killpg(pid, signal.SIGKILL)
@@ -179,7 +181,7 @@ def main() -> None:
     for name in sys.argv[1:]:
         __import__(name)
     for line in sys.stdin:
-        answer = _serve(Call(**json.loads(line)), 60.0)
+        answer = _serve(Call(**json.loads(line)))
         print(json.dumps(asdict(answer)), file=answers, flush=True)
 
 

@@ -23,6 +23,7 @@ from tuning.registry.model_card import GATE_TAG
 from tuning.tracking.client import connect
 
 MODEL = "hokkaido-unet"
+LIMIT_S = 300.0  # beside other tests a command may be silent for long
 _MODULE = re.compile(
     r"(?:\.venv/bin/)?(?:python -m (?P<module>(?:data|models|tuning)[\w.]*)|landslide)(?P<words> .*)?"
 )
@@ -107,7 +108,9 @@ def _run_line(line: str, folder: Path, server: Server) -> list[str]:
         for word in shlex.split(found["words"] or "")
         for name in (sorted(glob.glob(word, root_dir=folder)) if "*" in word else [word])
     ]
-    answer = server.run(Call([found["module"] or "tuning.command_line", *words], str(folder)))
+    answer = server.run(
+        Call([found["module"] or "tuning.command_line", *words], str(folder), silence_s=LIMIT_S)
+    )
     return [f"{line}: exit code {answer.code}\n{answer.said[-1500:]}"] if answer.code else []
 
 
@@ -119,7 +122,7 @@ def _run_shell(words: list[str], folder: Path, name: str) -> list[str]:
         capture_output=True,
         text=True,
         check=False,
-        timeout=300,
+        timeout=LIMIT_S,
     )
     return (
         [f"{name}: exit code {done.returncode}\n{done.stderr[-1500:]}"] if done.returncode else []
