@@ -7,13 +7,14 @@ A mark is a comment in the line above a block. Pages show no comments, neither o
     <!-- run: doctest -->                      a Python session
     <!-- run: save as my_net.py -->            a file for the commands of its page
     <!-- tested by: tests/deploy/x.py -->      the same commands are in another test
+    <!-- example: foreign maps -->             a test finds it by these words and runs it
     <!-- needs: internet -->                   one of `NEEDS`; its options are checked, nothing is started
 """
 
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -28,7 +29,7 @@ NEEDS = {
     "values": "values of your own: it shows options, not one command",
 }
 RUNS = ("seconds", "campaign", "doctest")
-_MARK = re.compile(r"<!-- (run|needs|tested by|test command)(?:: (.+?))? -->")
+_MARK = re.compile(r"<!-- (run|needs|tested by|example|test command)(?:: (.+?))? -->")
 _FENCE = re.compile(r"^( *)(```+)(\S*)\s*$")
 _COMMANDS = "bash,docker,helm,kubectl,landslide,make,mlflow,mv,pip,pytest,python,python3,ray,sbatch"
 _STARTS = re.compile(rf"(\.venv/bin/|\$ )?({_COMMANDS.replace(',', '|')}) ")
@@ -127,7 +128,16 @@ def check_mark(block: Block) -> str:
         return f"{block.name}: 'needs: {block.value}' is unknown. Known are {', '.join(NEEDS)}."
     if block.kind == "tested by" and not (ROOT / block.value).is_file():
         return f"{block.name}: 'tested by: {block.value}' is no file of the repository."
+    if block.kind == "example" and not any(
+        f"<!-- example: {block.value} -->" in test for test in _read_tests()
+    ):
+        return f"{block.name}: 'example: {block.value}' is in no test."
     return ""
+
+
+@cache
+def _read_tests() -> tuple[str, ...]:
+    return tuple(test.read_text("utf-8") for test in (ROOT / "tests").rglob("test_*.py"))
 
 
 def all_blocks() -> list[Block]:

@@ -44,6 +44,7 @@ def test_a_sentence_may_leave_out_arguments_but_invent_no_option() -> None:
         ("", "must have a mark in the line above"),
         ("<!-- run: sometimes -->", "'run: sometimes' is unknown"),
         ("<!-- needs: luck -->", "'needs: luck' is unknown"),
+        (f"<!-- example: {'no'}such -->", "'example: nosuch' is in no test"),
         ("<!-- tested by: tests/nosuch.py -->", "is no file of the repository"),
     ],
 )
