@@ -9,22 +9,25 @@ import shlex
 import sys
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import tuning.own_packages  # noqa: F401 - first
 from data.command.command import bad_arguments, command, run_resumable
 from data.command.explain import writes_to
 from tuning.own_packages import HOME
-from tuning.settings.arguments import ROOT, command_parser, parse_arguments
+from tuning.settings.arguments import command_parser, parse_arguments
+from tuning.settings.roots import ROOT
 
-__all__ = ["command_parser", "main", "parse_arguments"]
+if TYPE_CHECKING:
+    from tuning.settings.settings import Settings
+
+__all__ = ["command_parser", "main", "parse_arguments", "settle"]
 
 
 def _print_results(outcome: Any, root: Path, campaign: str) -> None:
     from data.tiles.manifest import describe_origin
-    from tuning.report.terminal import format_pages, format_tables, report_folder
+    from tuning.report.terminal import first_page, format_places, format_tables, report_folder
     from tuning.tracking.client import tracking_uri
-    from tuning.tracking.ui_links import ui_command
 
     if outcome.table is None:
         return
@@ -32,8 +35,8 @@ def _print_results(outcome: Any, root: Path, campaign: str) -> None:
     origin = describe_origin(outcome.table["data"][0] == "synthetic")
     print(f"\nScores on test, mean ± standard deviation over seeds; {origin} data:")
     print(format_tables(outcome.table, folder))
-    print(f"\nReport:  {folder / 'report.html'}\nTable:   {folder / 'benchmark_master.csv'}")
-    print(f"Browse the runs: {ui_command(tracking_uri(root))}\n{format_pages(folder)}")
+    print()
+    print(format_places(folder / "report.html", tracking_uri(root), first_page(folder)))
 
 
 def _warn_if_disk_full(root: Path) -> None:
@@ -73,6 +76,26 @@ def _check_address(options: dict[str, Any]) -> None:
         check_head(address)
 
 
+def settle(options: dict[str, Any], root: Path) -> "tuple[Settings, bool]":
+    """Turn the options of a campaign into its settings, which are saved, or those of the campaign that it continues.
+
+    Returns:
+        The settings, and whether a resumed campaign goes on with its own copy of tiles that have changed.
+
+    Raises:
+        ValueError: If the options are invalid.
+        OSError: If a file or folder that they name cannot be used.
+    """
+    from tuning.settings.options import settings_from_options, take_keep_pack  # late: loads torch
+
+    keep_pack = take_keep_pack(options)
+    if "init" in options:
+        from tuning.campaign.initial import take_init  # late, because it loads MLflow
+
+        take_init(options, root)
+    return settings_from_options(options, root), keep_pack
+
+
 @command
 def main(argv: list[str] | None = None) -> int:
     """Run the benchmark.
@@ -85,18 +108,8 @@ def main(argv: list[str] | None = None) -> int:
     root: Path = options.pop("root", ROOT)
     writes_to(root)
     _check_address(options)
-    from tuning.settings.options import (
-        settings_from_options,  # late, because it loads torch
-        take_keep_pack,
-    )
-
     with bad_arguments():
-        keep_pack = take_keep_pack(options)
-        if "init" in options:
-            from tuning.campaign.initial import take_init  # late, because it loads MLflow
-
-            take_init(options, root)
-        settings = settings_from_options(options, root)
+        settings, keep_pack = settle(options, root)
     from tuning.campaign.together import run_campaign
 
     def run() -> int:

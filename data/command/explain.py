@@ -16,7 +16,7 @@ from pathlib import Path
 from types import TracebackType
 
 from data.command.account import private_folder
-from data.io.disk import describe_free_space, is_full, says_full
+from data.io.disk import OPTION, describe_free_space, is_full, says_full
 from data.io.errors import format_error, hide_password
 
 HOME = Path(__file__).parents[2]
@@ -26,8 +26,14 @@ _OTHER = "Correct what it names, then run the command again."
 _REMEDIES = {
     errno.EACCES: "Ask its owner for the permission, or choose another place.",
     errno.EPERM: "Ask its owner for the permission, or choose another place.",
-    errno.EROFS: "Choose a place that can be written.",
+    errno.EROFS: "Choose a place that can be written: this disk may only be read.",
     errno.ENOENT: "Check its name, or make it first.",
+    errno.EEXIST: "Something of that name is there already: rename or delete it, or choose another name.",
+    errno.ENOTDIR: "A part of this path is a file where a folder should be: rename that file, or choose another path.",
+    errno.EISDIR: "It is a folder where a file should be: name a file in it, or choose another name.",
+    errno.ENOTEMPTY: "The folder holds something: empty it, or choose another one.",
+    errno.ELOOP: "Its symbolic links lead in a circle: correct them, or name the file itself.",
+    errno.EXDEV: "Both must be on one disk: choose a place on the disk of the other.",
     errno.EMFILE: "Allow more open files: ulimit -n 4096",
     errno.ENFILE: "Close other programs of this machine.",
     errno.ENAMETOOLONG: "Choose a shorter name.",
@@ -43,7 +49,7 @@ _SIGNS = {  # of errors that libraries raise with classes of their own
 }
 Explain = Callable[[BaseException], str | None]
 _by_package: dict[str, Explain] = {}
-_folders: list[Path] = []  # that the command writes to
+_folders: list[tuple[Path, str]] = []  # that the command writes to, and the options that name them
 
 
 class CommandError(Exception):
@@ -68,9 +74,14 @@ def explains(*packages: str) -> Callable[[Explain], Explain]:
     return register
 
 
-def writes_to(*folders: Path | None) -> None:
-    """Note folders that this command writes to, for the message of a full disk whose error names no file."""
-    _folders[:0] = [folder for folder in folders if folder is not None]
+def writes_to(*folders: Path | None, option: str = OPTION) -> None:
+    """Note folders that this command writes to, for the message of a full disk whose error names no file.
+
+    Args:
+        *folders: Folders; None is left out.
+        option: The option with which the user chooses another.
+    """
+    _folders[:0] = [(folder, option) for folder in folders if folder is not None]
 
 
 def explain_error(error: BaseException) -> str:
@@ -122,13 +133,15 @@ def is_own(error: BaseException) -> bool:
 
 
 def _explain_full_disk(error: BaseException) -> str:
-    named = [Path(os.fsdecode(name)) for name in (getattr(error, "filename", None),) if name]
-    for folder in (*named, *_folders, Path(tempfile.gettempdir())):
+    option = _folders[0][1] if _folders else OPTION
+    name = getattr(error, "filename", None)
+    named = [(Path(os.fsdecode(name)), option)] if name else []
+    for folder, chosen in (*named, *_folders, (Path(tempfile.gettempdir()), "TMPDIR=FOLDER")):
         if is_full(folder):
-            return describe_free_space(folder)
+            return describe_free_space(folder, chosen)
     if type(error).__name__ == "FullDiskError":
         return str(error)
-    return describe_free_space((*named, *_folders, Path.cwd())[0])
+    return describe_free_space(*(*named, *_folders, (Path.cwd(), option))[0])
 
 
 def _explain_one(error: BaseException) -> str | None:
@@ -138,7 +151,8 @@ def _explain_one(error: BaseException) -> str | None:
             return explain(error)
     text = format_error(error)
     if isinstance(error, OSError) and error.errno is not None and error.strerror:
-        place = f": {_show(error.filename)}" if error.filename is not None else ""
+        names = [_show(one) for one in (error.filename, error.filename2) if one is not None]
+        place = f": {' and '.join(names)}" if names else ""
         return f"{error.strerror}{place}. {_REMEDIES.get(error.errno, _OTHER)}"
     if remedy := next((other for sign, other in _SIGNS.items() if sign in text), None):
         return f"{text}. {remedy}"

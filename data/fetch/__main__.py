@@ -26,7 +26,7 @@ def main(argv: list[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(levelname)s: %(message)s")
     logging.getLogger("httpx2").setLevel(logging.WARNING)  # it logs every request
     modalities = (*args.orbits, "s2") if args.s2 else args.orbits
-    writes_to(args.to)
+    writes_to(args.to, option="--to")
     try:
         with bad_arguments(ValueError), logging_redirect_tqdm():
             manifest = fetch(

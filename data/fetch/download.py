@@ -33,7 +33,7 @@ from data.fetch.hub import (
 )
 from data.fetch.manifest import FetchManifest, write_fetch_manifest
 from data.fetch.stream import FetchError
-from data.io.errors import unknown_name
+from data.io.errors import format_error, unknown_name
 from data.tiles import MODALITIES, ORBITS
 from data.tiles.regions import ALL_REGIONS, DEFAULT_REGION, read_regions
 
@@ -175,9 +175,7 @@ def _check_found(
 def _explain_disk_error(error: OSError, root: Path) -> str:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return (
-            f"The tile folder must have space, but got {error} for {root}. Free space there and run "
+            f"The tile folder must have space, but got: {format_error(error)} for {root}. Free space there and run "
             "the same command again: it continues where it stopped."
         )
-    return (
-        f"The tile folder must be writable, but got {error} for {root}. Choose another with --to."
-    )
+    return f"The tile folder must be writable, but got: {format_error(error)} for {root}. Choose another with --to."

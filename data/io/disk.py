@@ -15,7 +15,7 @@ FULL_DISK = (
     "database or disk is full",
     "PytorchStreamWriter failed writing",
 )
-_REMEDY = "or choose another folder with --root"
+OPTION = "--root"  # names the folder of most commands
 
 
 class FullDiskError(OSError):
@@ -52,23 +52,29 @@ def is_full(folder: Path, least_bytes: int = FULL_BYTES, least_files: int = FULL
     )
 
 
-def describe_free_space(folder: Path) -> str:
-    """Return the error message for a full disk, with what is short and the remedy."""
+def describe_free_space(folder: Path, option: str = OPTION) -> str:
+    """Return the error message for a full disk, with what is short and the remedy.
+
+    Args:
+        folder: A folder on the disk, which need not exist.
+        option: The command's option that names the folder.
+    """
+    other = f"or choose another folder with {option}"
     at = nearest_folder(folder)
     free, files = shutil.disk_usage(at).free, count_free_files(at)
     if free < LEAST_BYTES:
         return (
             f"The disk of {folder} must have {format_bytes(LEAST_BYTES)} free, but has {format_bytes(free)}. "
-            f"Free space there, {_REMEDY}."
+            f"Free space there, {other}."
         )
     if files is not None and files < LEAST_FILES:
         return (
             f"The disk of {folder} must have room for {LEAST_FILES:,} more files, but has room for {files:,} (inodes, see "
-            f"`df -i`; {format_bytes(free)} are free). Delete files there, {_REMEDY}."
+            f"`df -i`; {format_bytes(free)} are free). Delete files there, {other}."
         )
     return (
         f"The disk of {folder} must have space, but refused more although it has {format_bytes(free)} free: a quota or "
-        f"a limit of this user is used up. Delete files there, {_REMEDY}."
+        f"a limit of this user is used up. Delete files there, {other}."
     )
 
 

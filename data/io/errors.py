@@ -62,7 +62,13 @@ def check_database_path(file: Path) -> None:
 
 
 def format_error(error: BaseException) -> str:
-    """Return the first line of an error's text without passwords, or its class if it has no text."""
+    """Return the first line of an error's text without passwords, or its class if it has no text.
+
+    An error of the system is its reason and its file, without the number.
+    """
+    if isinstance(error, OSError) and error.errno is not None and error.strerror:
+        place = "" if error.filename is None else f": {error.filename!s}"
+        return hide_password(f"{error.strerror}{place}")
     return hide_password(str(error).splitlines()[0]) if str(error) else type(error).__name__
 
 

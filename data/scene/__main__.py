@@ -27,7 +27,7 @@ def main(argv: list[str] | None = None) -> int:
     """Run the command; return 0, 1 if the scene could not be made, 2 for an invalid argument, 130 if interrupted."""
     args = command_parser().parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    writes_to(args.to)
+    writes_to(args.to, option="--to")
     check_packages()
     from tqdm.contrib.logging import logging_redirect_tqdm
 

@@ -3,6 +3,7 @@
 Follows urllib3 2 (``Retry``), requests 2 and pystac-client 0.9 (``StacApiIO``).
 """
 
+import logging
 import re
 from typing import Any, NoReturn
 
@@ -76,6 +77,8 @@ class LimitedAdapter(HTTPAdapter):
         self, again: tuple[int, ...] = AGAIN, moved: tuple[str, str] | None = None
     ) -> None:
         self.moved = moved
+        # Otherwise each retry is logged; what a catalogue answered at last is said in one sentence.
+        logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
         super().__init__(max_retries=make_retry(again))
 
     def send(self, request: Any, *args: Any, **options: Any) -> requests.Response:

@@ -8,6 +8,7 @@ from pathlib import Path
 from data.command.command import bad_arguments, command
 from data.command.explain import CommandError, writes_to
 from data.command.parser import CommandParser, make_parser
+from data.io.errors import format_error
 
 DEFAULT_MAP = Path("mlruns/splits.png")
 
@@ -17,7 +18,7 @@ def main(argv: list[str] | None = None) -> int:
     """Run the command; return 0, 1 if a tile is unusable or the map cannot be written, 2 for an invalid argument."""
     args = _parse_arguments(argv)
     splits = list(dict.fromkeys(args.split)) if args.split else None
-    writes_to(args.map.parent)
+    writes_to(args.map.parent, option="--map")
     from data.splits.audit import audit_splits, audit_to_dict
     from data.splits.audit_map import draw_audit
     from data.splits.audit_text import format_audit
@@ -29,7 +30,7 @@ def main(argv: list[str] | None = None) -> int:
         save_map(draw_audit(audit), args.map)
     except OSError as error:
         raise CommandError(
-            f"The map must be writable, but got {error}. Choose another file with --map."
+            f"The map must be writable, but got: {format_error(error)}. Choose another file with --map."
         ) from error
     if args.json:
         print(json.dumps(audit_to_dict(audit) | {"map": str(args.map)}, indent=1))

@@ -19,7 +19,18 @@ from data.io.errors import unknown_name
 
 SPLITS = ("blocks", "seed42", "s12ls-ld")
 HOKKAIDO_SPLITS = ("seed42", "s12ls-ld")
-CHOICES = (*SPLITS, "blocks:K/F", "events:REGION", "events:REGION/SHOTS", "file:HASH")
+CHOICES = (
+    *(
+        *SPLITS,
+        "blocks:K",
+        "blocks:K/F",
+        "events",
+        "events:REGION",
+        "events:REGION/SHOTS",
+        "file:HASH",
+    ),
+    *("FILE.json", "FILE.csv"),  # of the user
+)
 FOLDS = range(2, 11)  # allowed values of K
 SHOTS = (0, 1, 5, 20)  # labelled tiles of the tested region
 

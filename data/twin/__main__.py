@@ -49,7 +49,7 @@ def main(argv: list[str] | None = None) -> int:
     from data.twin.write_twin import make_twin, select_sites
 
     logging.basicConfig(level=logging.INFO, format="%(levelname)s: %(message)s")
-    writes_to(args.to)
+    writes_to(args.to, option="--to")
     with bad_arguments(ValueError):
         select_sites(args.seed, args.data_version, args.tiles, args.workers, args.region)
     folder = make_twin(

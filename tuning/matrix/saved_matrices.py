@@ -12,6 +12,7 @@ from data.io.safe_json import check_safe_name
 from tuning.matrix.plan import PLAN_FILE, MatrixPlan
 from tuning.matrix.plan_file import read_plan
 from tuning.settings.lock import is_running, lock_campaign
+from tuning.settings.roots import suggest_root
 from tuning.settings.saved_campaigns import SETTINGS, campaign_folder, load_settings, save_settings
 from tuning.settings.settings import Settings
 from tuning.trial.folder import read_optional_json, write_json
@@ -96,7 +97,7 @@ def load_matrix(root: Path, name: str | None) -> tuple[MatrixPlan, list[Settings
     names = list_matrices(root)
     if not names:
         raise ValueError(
-            f"--resume continues a matrix, but {root / MATRICES} has none. Start one with --vary or a study."
+            f"--resume continues a matrix, but {root / MATRICES} has none. {suggest_root(root)}"
         )
     if name is not None and name not in names:
         raise ValueError(unknown_name("matrix", name, names))

@@ -8,16 +8,17 @@ from typing import Any
 import pandas as pd
 
 from data.tiles.manifest import describe_origin
-from tuning.matrix.report.tables import CELLS_FILE, EFFECTS_FILE
+from tuning.matrix.report.tables import CELLS_FILE
 from tuning.matrix.report.write_report import MatrixReport
+from tuning.report.terminal import format_places
 from tuning.tracking.client import tracking_uri
-from tuning.tracking.ui_links import ui_command
+from tuning.tracking.ui_links import ui_address
 
 _PAGE = "report.html"
 
 
 def format_report(root: Path, report: MatrixReport) -> str:
-    """Return scores by cell and model, the result in sentences, the files, and the command that shows the runs."""
+    """Return scores by cell and model, the result in sentences, the page, and one address of the runs."""
     cells = pd.read_csv(report.folder / CELLS_FILE)
     origin = describe_origin("synthetic" in set(cells["data"]))
     return "\n".join(
@@ -27,9 +28,9 @@ def format_report(root: Path, report: MatrixReport) -> str:
             "",
             *report.sentences,
             "",
-            f"Report:  {report.folder / _PAGE}",
-            f"Tables:  {report.folder / CELLS_FILE}, {EFFECTS_FILE}",
-            f"Browse the runs: {ui_command(tracking_uri(root))}",
+            format_places(
+                report.folder / _PAGE, tracking_uri(root), ui_address(tracking_uri(root))
+            ),
         ]
     )
 

@@ -26,7 +26,7 @@ def main(argv: list[str] | None = None) -> int:
     args = parse_arguments(argv)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     logging.getLogger("pyogrio").setLevel(logging.WARNING)
-    writes_to(args.out)
+    writes_to(args.out, option="--out")
     try:
         return _make_map(args)
     except KeyboardInterrupt:

@@ -7,7 +7,7 @@ from mlflow.tracking import MlflowClient
 
 from tuning.registry import aliases
 from tuning.registry.comparable import make_printable
-from tuning.registry.model_card import GATE_TAG, format_gate
+from tuning.registry.model_card import GATE_TAG, describe_gate
 from tuning.registry.names import list_registered_models
 from tuning.registry.register import apply_gate
 
@@ -50,7 +50,7 @@ def _make_row(version: ModelVersion, own_aliases: list[str]) -> tuple[str, ...]:
         _format_number(tags.get("val_pr_auc")),
         test_ap,
         *(make_printable(tags.get(name, "-")) for name in ("data", "split", "campaign")),
-        make_printable(format_gate(tags)),
+        make_printable(describe_gate(tags)),
         f"{created:%Y-%m-%d %H:%M}",
     )
 

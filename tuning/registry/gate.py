@@ -37,7 +37,14 @@ import numpy as np
 
 from tuning.registry.gate_tiles import GateTiles
 
-CHECKS = ("flips", "direction", "no_change", "placebo", "time")
+CHECK_LABELS = {  # what each check tests, in a few words
+    "flips": "flipped input",
+    "direction": "stronger change",
+    "no_change": "no change",
+    "placebo": "no event",
+    "time": "reversed time",
+}
+CHECKS = tuple(CHECK_LABELS)
 FLIPS = ((-2,), (-1,), (-2, -1))  # rows, columns, both
 MIN_AGREEMENT = 0.8
 MAX_FALL = 0.005

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tuning.registry.gate import CHECKS, GateCheck
+from tuning.registry.gate import CHECK_LABELS, CHECKS, GateCheck
 from tuning.registry.names import REGIONS_TAG, read_regions_tag
 from tuning.tracking.model_facts import DOI, LICENCES, describe_licence
 
@@ -77,6 +77,18 @@ def format_gate(tags: Mapping[str, str]) -> str:
     ]
     more = f" ({', '.join(open_checks)} {NOT_MEASURED})" if open_checks else ""
     return tags[GATE_TAG] + more
+
+
+def describe_gate(tags: Mapping[str, str]) -> str:
+    """Return a version's gate result for people: what a passed one has tested, in a few words."""
+    if tags.get(GATE_TAG) != PASSED:
+        return format_gate(tags)
+    tested = [
+        label
+        for name, label in CHECK_LABELS.items()
+        if tags.get(f"{GATE_TAG}_{name}", NOT_MEASURED) != NOT_MEASURED
+    ]
+    return f"{format_gate(tags)}: {', '.join(tested)}" if tested else format_gate(tags)
 
 
 def describe_model(title: str) -> str:

@@ -3,14 +3,15 @@
 from pathlib import Path
 
 from mlflow.entities.model_registry import ModelVersion
+from mlflow.pyfunc import PyFuncModel
+from mlflow.pyfunc import load_model as load_pyfunc
 from mlflow.tracking import MlflowClient
 
 from data.io.errors import unknown_name
 from models import list_models, paper_name
 from tuning.registry.aliases import CHAMPION, list_model_versions
 from tuning.registry.names import list_registered_models, split_name
-from tuning.store.database import SQLITE
-from tuning.tracking.client import connect, database_file, tracking_uri
+from tuning.tracking.client import connect_existing
 
 URI = "models:/"
 
@@ -24,15 +25,20 @@ def open_tracker(root: Path) -> tuple[MlflowClient, str]:
     """Open the tracker without creating a database; return the client and the experiment's id.
 
     Raises:
-        FileNotFoundError: If there is no database.
+        NoStoreError: If there is no database.
     """
-    uri = tracking_uri(root)
-    if uri.startswith(SQLITE) and database_file(uri) is None:
-        raise FileNotFoundError(
-            f"The registry is in a campaign's database, but there is no {uri.removeprefix(SQLITE)}. "
-            "Run `python -m tuning.run`, or choose the output folder with --root."
-        )
-    return connect(root)
+    return connect_existing(root)
+
+
+def load_registered(root: Path, model: str) -> PyFuncModel:
+    """Load the registered version that a user named.
+
+    Raises:
+        NoStoreError: If there is no database.
+        ValueError: If there is no such model or version; the message suggests the nearest name.
+    """
+    client = open_registry(root)
+    return load_pyfunc(resolve_model_uri(client, model))
 
 
 def find_model(client: MlflowClient, text: str) -> str:

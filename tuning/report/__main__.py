@@ -47,21 +47,23 @@ def main(argv: list[str] | None = None) -> int:
     """Write a report; return 0 if it is whole, 1 if a network could not be registered for want of an export."""
     args = command_parser().parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    writes_to(args.out, args.root)
+    writes_to(args.root)
+    writes_to(args.out, option="--out")
     return _report(args)
 
 
 def _report(args: argparse.Namespace) -> int:
     from data.tiles.manifest import describe_origin
     from tuning.report.missing import list_model_errors
-    from tuning.report.terminal import format_pages, format_tables, report_folder
+    from tuning.report.terminal import first_page, format_places, format_tables, report_folder
     from tuning.report.write_report import write_report
+    from tuning.tracking.client import tracking_uri
 
     table = write_report(args.root, args.campaign, out=args.out, partial=args.partial)
     print(f"Data: {describe_origin(bool(table['data'][0] == 'synthetic'))} tiles.")
     folder = args.out or report_folder(args.root, table["campaign"][0])
     print(format_tables(table, folder))
-    print(f"Report: {folder / 'report.html'}\nIn MLflow:\n{format_pages(folder)}")
+    print(format_places(folder / "report.html", tracking_uri(args.root), first_page(folder)))
     lacking = list_model_errors(args.root, table["campaign"][0])
     for sentence in lacking:
         print(f"error: {sentence}", file=sys.stderr)

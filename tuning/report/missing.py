@@ -8,7 +8,8 @@ from mlflow.tracking import MlflowClient
 
 from models import find_place
 from tuning.report.results import is_finished_repeat
-from tuning.tracking.client import connect, find_runs
+from tuning.settings.roots import resume_command
+from tuning.tracking.client import connect_existing, find_runs
 from tuning.tracking.tracker import MODEL_ERROR
 from tuning.tracking.validate_runs import read_expected
 
@@ -52,7 +53,7 @@ def describe_model_errors(runs: Iterable[Run]) -> list[str]:
 
 def list_model_errors(root: Path, campaign: str) -> list[str]:
     """Read a campaign's repeat runs and describe those without a model."""
-    client, experiment_id = connect(root)
+    client, experiment_id = connect_existing(root)
     tags = {"campaign": campaign, "kind": "trial", "stage": "repeat"}
     return describe_model_errors(find_runs(client, experiment_id, **tags))
 
@@ -64,10 +65,10 @@ def read_reason(run: Run, tag: str) -> str:
     return shown if len(shown) <= MAX_REASON else f"{shown[:MAX_REASON]}…"
 
 
-def partial_error(campaign: Run, missing: Sequence[str]) -> ValueError:
+def partial_error(root: Path, campaign: Run, missing: Sequence[str]) -> ValueError:
     """Return the error for a report of a campaign that is not complete."""
     name = campaign.data.tags["campaign"]
     return ValueError(
         f"A ranking needs every repeat run, but in campaign {name!r} {' '.join(missing)} "
-        f"Continue it with `python -m tuning.run --resume {name}`, or report the finished runs with --partial."
+        f"Continue it with `{resume_command(root, name)}`, or report the finished runs with --partial."
     )

@@ -17,7 +17,7 @@ from data.io.safe_json import read_json, refused_error, show_value
 from tuning.page.html import Section, Table, Text
 from tuning.registry import aliases
 from tuning.registry.comparable import explain_incomparable
-from tuning.registry.model_card import GATE_TAG, make_tags
+from tuning.registry.model_card import GATE_TAG, describe_gate, make_tags
 from tuning.registry.names import read_learnt_regions, registered_name, split_name
 from tuning.registry.register import NotRegisteredError, apply_gate, register_version
 from tuning.report.missing import read_reason
@@ -41,6 +41,7 @@ class Registered:
         split: The split or fold that it learnt from.
         aliases: Its aliases after the report, sorted.
         note: Why it has no alias, or why it was not compared; empty if there is nothing to say.
+        gate: Result of its gate, with what was tested.
     """
 
     title: str
@@ -50,6 +51,7 @@ class Registered:
     split: str
     aliases: tuple[str, ...]
     note: str
+    gate: str = "not run"
 
 
 def register_models(
@@ -132,6 +134,7 @@ def _promote(client: MlflowClient, name: str, number: int, campaign_run: Run) ->
         logger.warning("Not promoted: %s version %s. %s", name, number, error)
         return str(error)
     note = ""
+    logger.info("Gate of %s version %s: %s.", name, number, describe_gate(version.tags))
     if not aliases.has_passed_gate(version):
         note = f"Its gate {version.tags[GATE_TAG]}."
         logger.warning(
@@ -157,7 +160,8 @@ def _describe_version(
         logger.warning("Not compared for best: %s", reason)
         note = reason
     regions = tuple(version.tags["regions"].split())
-    return Registered(title, version.name, number, regions, version.tags["split"], own, note)
+    gate = describe_gate(version.tags)
+    return Registered(title, version.name, number, regions, version.tags["split"], own, note, gate)
 
 
 def _explain_not_best(version: ModelVersion, best: ModelVersion | None) -> str:
@@ -220,11 +224,12 @@ def build_models_section(registered: Sequence[Registered]) -> Section:
             one.split,
             ", ".join(one.regions),
             ", ".join(one.aliases) or "none",
+            one.gate,
             one.note,
         ]
         for one in registered
     ]
-    columns = ["model", "version", "learnt from the split", "of the regions", "aliases", "note"]
+    columns = ["model", "version", "split", "regions", "aliases", "gate", "note"]
     return Section(
         "Registered models",
         [
@@ -232,7 +237,7 @@ def build_models_section(registered: Sequence[Registered]) -> Section:
                 columns,
                 rows,
                 "Registered version of each network",
-                "A version competes for the alias `champion` only with versions of the same data, split, channels, "
+                "Split and regions are those that a version learnt from. A version competes for the alias `champion` only with versions of the same data, split, channels, "
                 "acquisitions and regions.",
             )
         ],

@@ -1,4 +1,4 @@
-"""What a finished report prints in the terminal: the ranking, scores by held-out event, and links to MLflow's pages."""
+"""What a finished report prints in the terminal: the ranking, scores by held-out event, the page, and one address."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,28 +9,21 @@ import pandas as pd
 from data.io.safe_json import read_json
 from tuning.report.context import format_spread
 from tuning.report.events import EVENTS_FILE, format_events
-from tuning.report.fairness import count_trials
 from tuning.report.tables import format_ends
+from tuning.tracking.ui_links import ui_command
 
 PAGES_FILE = "pages.json"  # in the report's folder: URLs of MLflow pages by label
-LEGEND = (
-    "place: range that the comparisons of the primary family allow; rows without one are exploratory. "
-    "reads: channels and acquisitions."
-)
+LEGEND = "place: what the comparisons of the primary family allow; exploratory rows have none."
 
 
 def format_ranking(table: pd.DataFrame) -> str:
-    """Format the ranking for the terminal: test scores as mean ± standard deviation over seeds."""
-    width = max(24, *(len(name) + 2 for name in table["model"]))
-    head = f"{'place':<9}{'model':<{width}}{'test AP':>15}{'95 % interval':>20}{'test F1':>16}"
-    lines = [head + f"{'val AP':>8}  {'reads':<18}{'trials':>6}{'seeds':>7}"]
+    """Format the ranking for the terminal: test scores as mean ± standard deviation over seeds, and what a row reads."""
+    width = max(22, *(len(name) + 2 for name in table["model"]))
+    lines = [f"{'place':<9}{'model':<{width}}{'test AP':>15}{'95 % interval':>18}  reads"]
     for row in table.to_dict("records"):
         interval = format_ends(row["pr_auc_low"], row["pr_auc_high"])
-        trials = count_trials(row)
         lines.append(
-            f"{row['rank']:<9}{row['model']:<{width}}{format_spread(row, 'pr_auc'):>15}{interval:>20}"
-            f"{format_spread(row, 'f1_dice'):>16}{row['val_pr_auc_mean']:>8.3f}  {_format_input(row):<18}"
-            f"{'' if trials is None else trials:>6}{row['seeds']:>7d}"
+            f"{row['rank']:<9}{row['model']:<{width}}{format_spread(row, 'pr_auc'):>15}{interval:>18}  {_format_input(row)}"
         )
     return "\n".join([*lines, LEGEND])
 
@@ -47,10 +40,24 @@ def format_tables(table: pd.DataFrame, folder: Path) -> str:
     return f"{format_events(pd.read_csv(file))}\n\nMean over these events:\n{text}"
 
 
-def format_pages(folder: Path) -> str:
-    """Format a report's MLflow URLs for the terminal, one per line."""
+def format_places(page: Path, tracking_uri: str, address: str) -> str:
+    """Format where to read on: the report's page, and one address of MLflow's pages.
+
+    Args:
+        page: The report's page.
+        tracking_uri: The tracker; where it is a database, the command that serves its pages is added.
+        address: The address of MLflow's page.
+    """
+    lines = [f"Report:  {page}", f"Runs:    {address}"]
+    if not tracking_uri.startswith("http"):
+        lines.append(f"         (after: {ui_command(tracking_uri)})")
+    return "\n".join(lines)
+
+
+def first_page(folder: Path) -> str:
+    """Return the address of the first of a report's pages of MLflow, its trials; the others are on its page."""
     pages = read_json(folder / PAGES_FILE)
-    return "\n".join(f"  {label}: {address}" for label, address in pages.items())
+    return str(next(iter(pages.values())))
 
 
 def report_folder(root: Path, campaign: str) -> Path:

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
@@ -13,6 +12,7 @@ from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 
 from data.check.leak_file import LEAK_FILE
+from data.io.working_folder import working_folder
 from tuning.days.result import DaysResult
 from tuning.days.section import CSV as DAYS_FILE
 from tuning.days.section import list_days_rows
@@ -39,10 +39,11 @@ from tuning.report.tables import (
     score_at_half,
 )
 from tuning.report.terminal import PAGES_FILE, report_folder
+from tuning.settings.roots import resume_command
 from tuning.store.database import is_read_only
 from tuning.store.duplicates import mark_duplicates
 from tuning.store.lease import lock_registry
-from tuning.tracking.client import connect
+from tuning.tracking.client import connect_existing
 from tuning.tracking.descriptions import NOTE, describe_ranking
 from tuning.tracking.load_trials import SEARCH_TRIALS, Trials, read_trials
 from tuning.tracking.ui_links import list_pages, ui_address, ui_command
@@ -72,7 +73,7 @@ def write_report(
             *partial* is not set, or a run's tags, metrics or files are not what a campaign logs.
         PermissionError: If the output folder may only be read, and *out* is not given.
     """
-    client, experiment_id = connect(root)
+    client, experiment_id = connect_existing(root)
     writes = not is_read_only(client.tracking_uri)
     if not writes and out is None:
         raise PermissionError(
@@ -84,17 +85,16 @@ def write_report(
     trials = read_trials(client, experiment_id, name)
     missing = describe_missing_runs(client, campaign_run, trials.repeats)
     if missing and not partial:
-        raise partial_error(campaign_run, missing)
+        raise partial_error(root, campaign_run, missing)
     results = read_results(client, campaign_run, trials.repeats)
     if results is None:
         raise ValueError(
             f"A report needs a finished repeat run, but campaign {name!r} has none. "
-            f"Continue it with `python -m tuning.run --resume {name}`."
+            f"Continue it with `{resume_command(root, name)}`."
         )
     ranking = rank_models(results.models, results.layers, *read_comparison(campaign_run))
     # A temporary folder, because the user's folder may contain other files, which must not be logged.
-    with tempfile.TemporaryDirectory() as temporary:
-        folder = Path(temporary)
+    with working_folder() as folder:
         _download_tile_files(client, campaign_run, folder)
         reads = make_reads_columns(ranking.models, trials.searches)
         more = {
@@ -126,7 +126,7 @@ def write_report(
                 folder,
             )
             if writes:
-                client.log_artifacts(campaign_run.info.run_id, temporary, "report")
+                client.log_artifacts(campaign_run.info.run_id, str(folder), "report")
         shutil.copytree(folder, out or report_folder(root, name), dirs_exist_ok=True)
     return table
 

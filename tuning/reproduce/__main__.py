@@ -56,7 +56,7 @@ def main(argv: list[str] | None = None) -> int:
     args = command_parser().parse_args(argv)
     from tuning.reproduce import rerun
 
-    writes_to(args.to)
+    writes_to(args.to, option="--to")
     with bad_arguments(ValueError, FileNotFoundError):
         trial, device, threads = rerun.prepare(args)
     devices = (device.type, trial.device)

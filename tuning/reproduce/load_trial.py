@@ -17,8 +17,7 @@ from data.pack import Pack, load_pack
 from data.splits import hash_splits, is_cross_validation, list_folds
 from models import is_key, list_models
 from tuning.settings.settings import PACKS
-from tuning.store.database import SQLITE
-from tuning.tracking.client import connect, find_runs, tracking_uri
+from tuning.tracking.client import connect_existing, find_runs
 from tuning.tracking.payloads import flatten
 from tuning.tracking.ui_links import VAL_AP
 from tuning.tracking.validate_runs import check_environment
@@ -84,14 +83,11 @@ def load_trial(root: Path, run_id: str, pack: Path | None = None) -> LoggedTrial
 
     Raises:
         ValueError: If the run is no finished trial of a network, or its config, data, split or network has changed.
-        FileNotFoundError: If *root* has no database, or *pack* is no pack.
+        NoStoreError: If *root* has no database.
+        FileNotFoundError: If *pack* is no pack.
         ConnectionError: If the tracker does not answer.
     """
-    if tracking_uri(root).startswith(SQLITE) and not (root / "mlflow.db").is_file():
-        raise FileNotFoundError(
-            f"The output folder must have a mlflow.db, but {root} has none. Choose another with --root."
-        )
-    client, experiment_id = connect(root)
+    client, experiment_id = connect_existing(root)
     run = _find_run(client, experiment_id, run_id)
     config = _read_config(client, run)
     history = client.get_metric_history(run.info.run_id, "val_pr_auc")

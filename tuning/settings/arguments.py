@@ -4,8 +4,8 @@ import argparse
 from pathlib import Path
 
 from data.command.parser import CommandParser, make_parser
+from tuning.settings.roots import ROOT
 
-ROOT = Path("mlruns")
 DESCRIPTION = (
     "Search each architecture, repeat the winners over seeds, compare them, and register the best."
 )

@@ -9,6 +9,7 @@ from data.io.errors import unknown_name
 from data.tiles.regions import DEFAULT_REGION
 from tuning.settings.choose_models import choose_models, recall_networks
 from tuning.settings.lock import is_running
+from tuning.settings.roots import CAMPAIGNS, suggest_root
 from tuning.settings.settings import Settings, check_settings
 from tuning.trial.folder import read_optional_json, write_json
 
@@ -66,7 +67,7 @@ def load_settings(root: Path, campaign: str | None) -> Settings:
     names = list_campaigns(root)
     if not names:
         raise ValueError(
-            f"--resume continues a campaign, but {root / 'campaigns'} has none. Start one."
+            f"--resume continues a campaign, but {root / CAMPAIGNS} has none. {suggest_root(root)}"
         )
     if campaign is not None and campaign not in names:
         raise ValueError(unknown_name("campaign", campaign, names))

@@ -20,6 +20,7 @@ from mlflow.tracking._tracking_service import utils as mlflow_utils
 
 from data.io.errors import check_database_path
 from data.io.safe_json import is_safe_name, show_value
+from tuning.settings.roots import DATABASE, ROOT, refuse_missing, resume_command
 from tuning.store.creates import create_experiment
 from tuning.store.database import (
     ARTIFACTS,
@@ -34,7 +35,6 @@ from tuning.store.database import (
 from tuning.tracking.errors import describe_deleted_experiment, format_restore, tracker_errors
 
 URI_VARIABLE = "MLFLOW_TRACKING_URI"
-DATABASE = "mlflow.db"  # file of the output folder
 T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
@@ -62,8 +62,7 @@ def connect(root: Path) -> tuple[MlflowClient, str]:
 
     MLflow cannot create a database from two processes at once, so the driver does it before any trial.
 
-    Args:
-        root: Output folder; holds ``mlflow.db`` and ``artifacts/`` unless a server is used.
+    *root* holds ``mlflow.db`` and ``artifacts/`` unless a server is used.
 
     Returns:
         Client and experiment id.
@@ -76,9 +75,8 @@ def connect(root: Path) -> tuple[MlflowClient, str]:
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
     logging.getLogger("mlflow").setLevel(logging.WARNING)
-    logging.getLogger("mlflow.store.db.utils").setLevel(
-        logging.CRITICAL
-    )  # else it prints tracebacks
+    noisy = logging.getLogger("mlflow.store.db.utils")
+    noisy.setLevel(logging.CRITICAL)  # else it prints tracebacks
     uri = tracking_uri(root)
     with tracker_errors(uri):
         if uri.startswith(SQLITE):
@@ -90,6 +88,18 @@ def connect(root: Path) -> tuple[MlflowClient, str]:
         experiment_id = _find_experiment(client, uri, root)
     _set_global(opened, experiment_id)
     return client, experiment_id
+
+
+def connect_existing(root: Path) -> tuple[MlflowClient, str]:
+    """Connect as :func:`connect` does, but make neither folder nor database: for commands that read.
+
+    Raises:
+        NoStoreError: If there is no database; the message names the nearest folder that has one.
+    """
+    uri = tracking_uri(root)
+    if uri.startswith(SQLITE) and database_file(uri) is None:
+        refuse_missing(root, os.environ.get(URI_VARIABLE))
+    return connect(root)
 
 
 def _open_database(uri: str, root: Path) -> str:
@@ -203,11 +213,13 @@ def check_not_deleted(client: MlflowClient, experiment_id: str, campaign: str | 
     query = "tags.kind = 'campaign'"
     query += f" and tags.campaign = {quote(campaign)}" if campaign else ""
     for run in client.search_runs([experiment_id], query, ViewType.DELETED_ONLY, max_results=1):
-        name, run_id = run.data.tags.get("campaign"), run.info.run_id
+        name, run_id = str(run.data.tags.get("campaign")), run.info.run_id
+        file = database_file(str(client.tracking_uri))
+        resume = resume_command(file.parent if file else ROOT, name)
         raise ValueError(
             f"A campaign's own run must exist in MLflow, but that of {show_value(name)} was deleted. Restore it: "
             f"`{format_restore(str(client.tracking_uri), 'runs', run_id)}`; or make it anew: "
-            f"`python -m tuning.run --resume {name}`."
+            f"`{resume}`."
         )
 
 

@@ -51,7 +51,7 @@ def main(argv: list[str] | None = None) -> int:
     from tuning.train.fit import choose_device, fit, make_config_split
     from tuning.trial.folder import TrialFolder, read_optional_json
 
-    writes_to(args.to)
+    writes_to(args.to, option="--to")
     keep_freed_memory()
     config = read_optional_json(args.config)
     if config is None:

@@ -99,7 +99,7 @@ def main(argv: list[str] | None = None) -> int:
         BLOCK_TILES if args.block_tiles is None else args.block_tiles,
         MIN_EVENTS,
     )
-    writes_to(args.out)
+    writes_to(args.out, option="--out")
     with bad_arguments(ValueError):
         measure.check_counts(args.worlds, args.jobs, args.tiles)
         models = world.check_models(args.models)

@@ -9,7 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from data.command.explain import CommandError, explain_error, explains, is_own, save_traceback
+from data.command.explain import (
+    CommandError,
+    explain_error,
+    explains,
+    is_own,
+    save_traceback,
+    writes_to,
+)
 from data.io.disk import FullDiskError
 from data.io.errors import check_database_path
 from data.io.safe_json import parse_object
@@ -63,7 +70,13 @@ def test_without_room_for_a_traceback_the_place_is_named(monkeypatch: pytest.Mon
         (errno.ENOENT, "Check its name"),
         (errno.EMFILE, "ulimit -n 4096"),
         (errno.EIO, "use another disk"),
-        (errno.ELOOP, "Correct what it names"),
+        (errno.EEXIST, "Something of that name is there already: rename or delete it"),
+        (errno.ENOTDIR, "is a file where a folder should be: rename that file"),
+        (errno.EISDIR, "It is a folder where a file should be: name a file in it"),
+        (errno.ENOTEMPTY, "The folder holds something: empty it"),
+        (errno.ENAMETOOLONG, "Choose a shorter name"),
+        (errno.ELOOP, "symbolic links lead in a circle: correct them"),
+        (errno.EPIPE, "Correct what it names"),
     ],
 )
 def test_an_error_of_the_system_names_the_file_and_the_remedy(number: int, remedy: str) -> None:
@@ -73,6 +86,44 @@ def test_an_error_of_the_system_names_the_file_and_the_remedy(number: int, remed
     text = explain_error(catch(fail))
     assert text.startswith(f"{os.strerror(number)}: /data/tile.nc. ")
     assert remedy in text
+
+
+def test_real_errors_of_the_system_are_sentences_without_a_number(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "loop").symlink_to("loop")
+    calls = {
+        "File exists": lambda: (tmp_path / "file").mkdir(),
+        "Not a directory": lambda: (tmp_path / "file" / "x").touch(),
+        "Is a directory": lambda: tmp_path.write_text(""),
+        "File name too long": lambda: (tmp_path / ("x" * 300)).touch(),
+        "Too many levels of symbolic links": lambda: (tmp_path / "loop").read_text(),
+    }
+    for reason, call in calls.items():
+        text = explain_error(catch(call))
+        assert text.startswith(f"{reason}: {tmp_path}")
+        assert "Errno" not in text
+
+
+def test_a_move_to_another_disk_names_both_places() -> None:
+    def fail() -> None:
+        raise OSError(errno.EXDEV, os.strerror(errno.EXDEV), "/a/map", None, "/b/map")
+
+    text = explain_error(catch(fail))
+    assert text.endswith(
+        ": /a/map and /b/map. Both must be on one disk: choose a place on the disk of the other."
+    )
+
+
+def test_a_full_disk_is_answered_with_the_option_that_names_the_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("data.command.explain._folders", [])
+    monkeypatch.setattr("data.command.explain.is_full", lambda folder: folder == tmp_path)
+    full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    writes_to(tmp_path, option="--to")
+    assert explain_error(full).endswith("or choose another folder with --to.")
+    writes_to(tmp_path)
+    assert explain_error(full).endswith("or choose another folder with --root.")
 
 
 def test_a_full_disk_is_found_behind_the_error_of_a_library(tmp_path: Path) -> None:

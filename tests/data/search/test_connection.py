@@ -41,6 +41,13 @@ def test_silent_api_is_an_error(silent: str) -> None:
         list(StacSource(silent).search_heights(box(0, 40, 1, 41)))
 
 
+def test_retries_are_not_logged(silent: str, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    with pytest.raises(requests.ConnectionError):
+        make_session().get(silent)
+    assert "Retrying" not in caplog.text
+
+
 def test_wait_that_a_server_asks_for_is_bounded() -> None:
     retry = connection.make_retry()
     assert retry.retry_after_max == connection.LONGEST_WAIT_S

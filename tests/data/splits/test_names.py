@@ -33,7 +33,7 @@ def test_check_accepts_every_form_of_name(name: str) -> None:
     [
         (
             "block",
-            r"Unknown split 'block'\. Did you mean 'blocks'\?.*blocks:K/F, events:REGION, events:REGION/SHOTS, file:HASH",
+            r"Unknown split 'block'\. Did you mean 'blocks'\?.*blocks:K/F, events, events:REGION, events:REGION/SHOTS, file:HASH, FILE\.json, FILE\.csv",
         ),
         ("blocks:five/1", "Unknown split 'blocks:five/1'"),
         ("blocks:11/1", "K of blocks:K/F must be from 2 to 10, but got 11 in 'blocks:11/1'"),

@@ -83,7 +83,7 @@ def test_a_registered_model_is_named_with_its_version(root: Path) -> None:
             FileNotFoundError,
             r"are a trial's best\.pt, or a model's weights\.safetensors .* but got other\.safet",
         ),
-        ("hokkaido-unt", FileNotFoundError, r"The registry is in a campaign's database"),
+        ("hokkaido-unt", FileNotFoundError, r"must hold a campaign's database mlflow\.db"),
         (".", FileNotFoundError, r"Give one of them, their folder, or a registered model"),
     ],
 )

@@ -452,9 +452,9 @@ def test_a_missing_input_is_named(
         main(
             ["--model", NAME, "--input", ".", "--out", str(tmp_path / "m"), "--root", str(tmp_path)]
         )
-        == 1
+        == 2
     )
-    assert "The registry is in a campaign's database" in capsys.readouterr().err
+    assert "must hold a campaign's database mlflow.db, but" in capsys.readouterr().err
 
 
 def test_a_folder_that_is_not_empty_is_not_changed(

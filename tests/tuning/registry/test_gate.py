@@ -36,6 +36,7 @@ from tuning.registry.model_card import (
     CARD_TAGS,
     NOT_MEASURED,
     PASSED,
+    describe_gate,
     format_gate,
     make_card,
     make_gate_tags,
@@ -220,6 +221,19 @@ def test_gate_of_an_earlier_release_names_what_it_did_not_measure() -> None:
     assert format_gate({}) == "not run"
     every = {f"gate_{name}": "0.1" for name in CHECKS}
     assert format_gate({**every, "gate": PASSED}) == PASSED
+
+
+def test_a_passed_gate_says_what_it_tested() -> None:
+    every = {f"gate_{name}": "0.1" for name in CHECKS}
+    assert describe_gate({**every, "gate": PASSED}) == (
+        "passed: flipped input, stronger change, no change, no event, reversed time"
+    )
+    earlier = {"gate": PASSED, "gate_flips": "1", "gate_direction": "0", "gate_no_change": "0"}
+    assert describe_gate(earlier) == (
+        "passed (placebo, time not measured): flipped input, stronger change, no change"
+    )
+    assert describe_gate({**every, "gate": "failed: time"}) == "failed: time"
+    assert describe_gate({}) == "not run"
 
 
 def test_share_without_change_is_of_the_pixels_at_the_threshold(tiles: GateTiles) -> None:

@@ -408,8 +408,8 @@ def test_look_at_a_folder_without_a_registry_makes_none(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for words in (["list"], ["promote", "unet", "1"], ["rollback", "unet"]):
-        assert call(tmp_path / "typo", *words) == 1
-        assert "registry is in a campaign's database, but there is no" in capsys.readouterr().err
+        assert call(tmp_path / "typo", *words) == 2
+        assert "must hold a campaign's database mlflow.db, but" in capsys.readouterr().err
     assert not (tmp_path / "typo").exists()
 
 

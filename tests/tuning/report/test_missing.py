@@ -50,7 +50,10 @@ def test_missing_runs_are_named_with_the_reason_of_their_study(
         "attention_unet has 0 of 2 repeat runs.",
         f"unet has 0 of 2 repeat runs.{shown}",
     ]
-    assert "in campaign 'lacking' attention_unet has 0" in str(partial_error(campaign, missing))
+    text = str(partial_error(Path("/else where"), campaign, missing))
+    assert "in campaign 'lacking' attention_unet has 0" in text
+    assert "`python -m tuning.run --resume lacking --root '/else where'`" in text
+    assert "--root" not in str(partial_error(Path("mlruns"), campaign, missing))
 
 
 def test_complete_campaign_lacks_nothing(tracker: Tracker) -> None:

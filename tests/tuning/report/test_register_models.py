@@ -64,7 +64,14 @@ def test_hashes_of_folds_come_from_the_audit(tmp_path: Path) -> None:
 def test_page_has_each_version_with_its_aliases_or_the_reason_why_it_has_none() -> None:
     regions = ("hokkaido", "noto")
     first = Registered(
-        "VanillaUNet", "multi-unet", 2, regions, "blocks:5/1", ("best", "champion"), ""
+        "VanillaUNet",
+        "multi-unet",
+        2,
+        regions,
+        "blocks:5/1",
+        ("best", "champion"),
+        "",
+        "passed: no change",
     )
     second = Registered(
         "AttentionUNet", "multi-attention-unet", 4, regions, "seed42", (), "Reason."
@@ -78,6 +85,7 @@ def test_page_has_each_version_with_its_aliases_or_the_reason_why_it_has_none() 
             "blocks:5/1",
             "hokkaido, noto",
             "best, champion",
+            "passed: no change",
             "",
         ],
         [
@@ -86,6 +94,7 @@ def test_page_has_each_version_with_its_aliases_or_the_reason_why_it_has_none() 
             "seed42",
             "hokkaido, noto",
             "none",
+            "not run",
             "Reason.",
         ],
     ]

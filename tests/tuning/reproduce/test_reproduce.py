@@ -365,7 +365,9 @@ def test_changed_split_is_refused(logged: Logged, ask: Ask) -> None:
 def test_root_without_runs_is_refused(logged: Logged, ask: Ask, tmp_path: Path) -> None:
     code, _, err = ask("a", "--root", tmp_path / "typo")
     assert code == 2
-    assert f"The output folder must have a mlflow.db, but {tmp_path / 'typo'} has none." in err
+    assert (
+        f"must hold a campaign's database mlflow.db, but {tmp_path / 'typo'} does not exist." in err
+    )
     assert not (tmp_path / "typo").exists()
 
 

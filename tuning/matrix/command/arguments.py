@@ -8,7 +8,8 @@ from typing import Any
 from data.command.parser import CommandParser, make_parser
 from tuning.matrix.axes.names import AXIS_LABELS
 from tuning.matrix.command.studies import STUDIES
-from tuning.settings.arguments import ROOT, add_common_options
+from tuning.settings.arguments import add_common_options
+from tuning.settings.roots import ROOT
 
 DESCRIPTION = (
     "Run one campaign for each level of some axes, and compare the levels: which channels, acquisitions, losses, labels and "

@@ -10,7 +10,7 @@ from tuning.matrix.axes.names import AXIS_LABELS
 from tuning.matrix.command.arguments import command_parser, list_options
 from tuning.matrix.command.matrix_file import read_matrix_file
 from tuning.matrix.command.studies import STUDIES, Study
-from tuning.settings.arguments import ROOT
+from tuning.settings.roots import ROOT
 
 _ALONE: dict[str, tuple[str, set[str]]] = {
     "resume": ("continues a matrix with its own plan", {"address", "stack_seeds"}),

@@ -1,12 +1,12 @@
 """Write the tables, figures and page of a matrix, from MLflow alone."""
 
 import shutil
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
+from data.io.working_folder import working_folder
 from tuning.days.section import CSV as DAYS_FILE
 from tuning.days.section import list_days_rows
 from tuning.matrix.report.context import MatrixContext, make_context
@@ -22,7 +22,7 @@ from tuning.matrix.results import read_matrix
 from tuning.page.html import write_page
 from tuning.report.terminal import report_folder
 from tuning.store.database import is_read_only
-from tuning.tracking.client import connect
+from tuning.tracking.client import connect_existing
 from tuning.tracking.ui_links import ui_address
 
 PAGE = "report.html"
@@ -57,7 +57,7 @@ def write_matrix_report(
         ValueError: If there is no such matrix, its plan is not what a matrix logs, or no cell has a finished repeat run.
         PermissionError: If the output folder may only be read, and *out* is not given.
     """
-    client, experiment_id = connect(root)
+    client, experiment_id = connect_existing(root)
     writes = not is_read_only(client.tracking_uri)
     if not writes and out is None:
         raise PermissionError(
@@ -67,9 +67,7 @@ def write_matrix_report(
     results = read_matrix(client, experiment_id, matrix)
     folder = out or report_folder(root, results.plan.name)
     # A temporary folder, because the user's folder may contain other files, which must not be logged.
-    with tempfile.TemporaryDirectory() as temporary:
-        made = Path(temporary) / "report"
-        made.mkdir()  # whose mode is the usual one, as it is copied with it
+    with working_folder() as made:
         reports = root if out is None else None
         context = make_context(results, made, reports, ui_address(client.tracking_uri))
         _write_files(context)

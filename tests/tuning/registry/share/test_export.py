@@ -129,6 +129,6 @@ def test_changed_files_are_not_exported(
 def test_export_makes_no_registry(
     call: Call, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert call("export", "unet", "--to", str(tmp_path / "a.onnx"), at=tmp_path / "typo") == 1
-    assert "registry is in a campaign's database, but there is no" in capsys.readouterr().err
+    assert call("export", "unet", "--to", str(tmp_path / "a.onnx"), at=tmp_path / "typo") == 2
+    assert "must hold a campaign's database mlflow.db, but" in capsys.readouterr().err
     assert not (tmp_path / "typo").exists()
