@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import tuning.own_packages  # noqa: F401 - first
-from data.command.command import command
+from data.command.command import bad_arguments, command
 from data.command.parser import CommandParser, make_parser
 
 
@@ -29,11 +29,12 @@ def command_parser() -> CommandParser:
 
 @command
 def main(argv: list[str] | None = None) -> int:
-    """Verify a bundle; return 0 if every number is as stored, else 1."""
+    """Verify a bundle; return 0 if every number is as stored, 1 if not, 2 if there is no such file."""
     args = command_parser().parse_args(argv)
     from tuning.bundle.verify import describe_differences, describe_verified, verify_bundle
 
-    verified = verify_bundle(args.file)
+    with bad_arguments(OSError):
+        verified = verify_bundle(args.file)
     with args.file.open("rb") as file:
         print(f"{args.file}: SHA-256 {hashlib.file_digest(file, 'sha256').hexdigest()}")
     print(describe_verified(verified))

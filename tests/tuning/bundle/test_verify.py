@@ -138,3 +138,13 @@ def test_command_prints_ranking_and_verdicts(
         " values of benchmark_master.csv, benchmark_runs.csv, pairwise.csv follow from the counts."
         in text
     )
+
+
+def test_command_refuses_a_missing_file_and_no_bundle(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([str(tmp_path / "none.zip")]) == 2
+    assert "none.zip" in capsys.readouterr().err
+    (tmp_path / "other.zip").write_bytes(b"no zip")
+    assert main([str(tmp_path / "other.zip")]) == 1
+    assert "A bundle must be a zip file, but got" in capsys.readouterr().err
