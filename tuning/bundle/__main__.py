@@ -42,7 +42,7 @@ def main(argv: list[str] | None = None) -> int:
     args = command_parser().parse_args(argv)
     with bad_arguments():
         check_target(args.to)
-    writes_to(args.to.parent)
+    writes_to(args.to.parent, option="--to")
     from tuning.bundle.make import make_bundle
 
     made = make_bundle(args.root, args.campaign, args.to)

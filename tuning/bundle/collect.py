@@ -16,10 +16,10 @@ from tuning.campaign.identity import CampaignInputs, read_inputs
 from tuning.report.ranking import read_comparison
 from tuning.report.results import Results, read_results
 from tuning.report.sums.run_result import VAL_AP
+from tuning.settings.roots import resume_command
 from tuning.settings.saved_campaigns import campaign_folder
-from tuning.store.database import SQLITE
 from tuning.store.provenance import read_provenance
-from tuning.tracking.client import connect, open_artifact, tracking_uri
+from tuning.tracking.client import connect_existing, open_artifact
 from tuning.tracking.load_trials import read_trials
 from tuning.tracking.validate_runs import find_campaign, read_counts
 
@@ -38,33 +38,22 @@ def collect_bundle(root: Path, campaign: str | None = None) -> tuple[str, dict[s
     Raises:
         ValueError: If there is no such campaign, it has no finished repeat run, no report or no list of its tiles, or a run's tags,
             metrics or files are not what a campaign logs.
-        FileNotFoundError: If the output folder has no MLflow store.
+        NoStoreError: If the output folder has no MLflow store.
     """
-    client, experiment_id = _connect(root)
+    client, experiment_id = connect_existing(root)
     run = find_campaign(client, experiment_id, campaign)
     name = run.data.tags["campaign"]
     results = read_results(client, run, read_trials(client, experiment_id, name).repeats)
     if results is None:
         raise ValueError(
             f"A bundle needs a finished repeat run, but campaign {name!r} has none. "
-            f"Continue it with `python -m tuning.run --resume {name}`."
+            f"Continue it with `{resume_command(root, name)}`."
         )
     tables = _read_tables(client, run)
     facts = _describe(run, results, _read_inputs(root, name))
     return name, make_files(
         facts, results.models, _read_vals(client, results), results.layers, tables
     )
-
-
-def _connect(root: Path) -> tuple[MlflowClient, str]:
-    """Connect to the tracker without making one where there is none."""
-    uri = tracking_uri(root)
-    if uri.startswith(SQLITE) and not (file := Path(uri.removeprefix(SQLITE))).is_file():
-        raise FileNotFoundError(
-            f"A bundle is made from the MLflow store of a campaign, but there is none at {file}. Give the output folder of "
-            "`python -m tuning.run` with --root."
-        )
-    return connect(root)
 
 
 def _read_tables(client: MlflowClient, campaign: Run) -> dict[str, str]:

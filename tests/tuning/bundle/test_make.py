@@ -159,9 +159,9 @@ def test_mistyped_root_makes_no_database(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     root = tmp_path / "mlrun"
-    assert main(["--root", str(root), "--to", str(tmp_path / "b.zip")]) == 1
+    assert main(["--root", str(root), "--to", str(tmp_path / "b.zip")]) == 2
     assert (
-        "A bundle is made from the MLflow store of a campaign, but there is none at"
+        f"must hold a campaign's database mlflow.db, but {root} does not exist."
         in capsys.readouterr().err
     )
     assert not root.exists()
