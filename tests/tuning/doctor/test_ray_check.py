@@ -6,13 +6,15 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 import pytest
 
 from tests.support.check_results import matches
-from tuning.cluster.head import try_connection
+from tuning.cluster.head import find_head_fault, try_connection
+from tuning.doctor.check_result import CheckResult
 from tuning.doctor.ray_check import check_ray, run_child
 
 ROOT = Path(__file__).parents[3]
@@ -41,26 +43,39 @@ def start_cluster(*prefix: str) -> Iterator[str]:
         process.communicate()  # closing its input stops it
 
 
-@pytest.mark.slow
-def test_local_ray_runs_a_task_and_stops(tmp_path: Path) -> None:
-    before = set(psutil.pids())
-    result = check_ray(None, tmp_path)
-    assert matches(
-        result, "ok", r"a local Ray ran a task on every node in \d+ s, .*: \d+ cores, \d+ GPUs"
-    )
+@dataclass(frozen=True)
+class LocalCheck:
+    """A check of a local Ray in a home that cannot be written, and what it left behind."""
+
+    result: CheckResult
+    processes: list[str]
+    files: list[Path]
+
+
+@pytest.fixture(scope="module")
+def local(tmp_path_factory: pytest.TempPathFactory) -> LocalCheck:
+    folder, before = tmp_path_factory.mktemp("local"), set(psutil.pids())
+    with pytest.MonkeyPatch.context() as patch:
+        for name in AUTH:
+            patch.delenv(name, raising=False)
+        patch.setenv("HOME", "/proc/nowhere")
+        result = check_ray(None, folder)
     mine = psutil.Process().children(recursive=True)
-    assert [one for one in mine if one.pid not in before and "ray" in one.name()] == []
-    assert list(tmp_path.iterdir()) == []
+    left = [one.name() for one in mine if one.pid not in before and "ray" in one.name()]
+    return LocalCheck(result, left, list(folder.iterdir()))
 
 
 @pytest.mark.slow
-def test_local_ray_needs_no_home_that_is_writable(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name in AUTH:
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("HOME", "/proc/nowhere")
-    assert matches(check_ray(None, tmp_path), "ok", "ran a task")
+def test_local_ray_runs_a_task_and_stops(local: LocalCheck) -> None:
+    found = r"a local Ray ran a task on every node in \d+ s, .*: \d+ cores, \d+ GPUs"
+    assert matches(local.result, "ok", found)
+    assert local.processes == []
+    assert local.files == []
+
+
+@pytest.mark.slow
+def test_local_ray_needs_no_home_that_is_writable(local: LocalCheck) -> None:
+    assert matches(local.result, "ok", "ran a task")
 
 
 @pytest.mark.slow
@@ -72,37 +87,50 @@ def test_temporary_folder_with_too_long_a_path_is_named(
     assert matches(check_ray(None, tmp_path), "FAIL", "AF_UNIX path", "RAY_TMPDIR=FOLDER .* short")
 
 
+@pytest.fixture(scope="module")
+def hidden(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that the nodes of `cluster` do not see, if this user may mount."""
+    return tmp_path_factory.mktemp("hidden")
+
+
+@pytest.fixture(scope="module")
+def cluster(hidden: Path) -> Iterator[tuple[str, bool]]:
+    """A cluster with a token of the default file: its address, and whether the hidden folder is hidden from it."""
+    hide = ["unshare", "-m", "sh", "-c", f'mount -t tmpfs none {hidden} && "$@"', "-"]
+    hides = subprocess.run([*hide, "true"], capture_output=True, check=False).returncode == 0
+    with pytest.MonkeyPatch.context() as patch:
+        for name in AUTH:
+            patch.delenv(name, raising=False)
+        with start_cluster(*hide if hides else []) as address:
+            yield address, hides
+
+
 @pytest.mark.slow
 def test_cluster_is_joined_with_its_token_and_keeps_running(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    cluster: tuple[str, bool], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in AUTH:
-        monkeypatch.delenv(name, raising=False)
-    with start_cluster() as address:
-        monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
-        result = check_ray(address, tmp_path)
-        assert matches(result, "FAIL", "InvalidAuthToken", "^RAY_AUTH_MODE=token, with")
-        monkeypatch.setenv("RAY_AUTH_MODE", "token")
-        for _ in range(2):
-            result = check_ray(address, tmp_path / "new")
-            assert matches(
-                result, "ok", f"the cluster {address} ran a task on every node in .*: 1 cores"
-            )
+    address = cluster[0]
+    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
+    result = check_ray(address, tmp_path)
+    assert matches(result, "FAIL", "InvalidAuthToken", "^RAY_AUTH_MODE=token, with")
+    monkeypatch.setenv("RAY_AUTH_MODE", "token")
+    result = check_ray(address, tmp_path / "new")
+    assert matches(result, "ok", f"the cluster {address} ran a task on every node in .*: 1 cores")
+    assert find_head_fault(address) == ""
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.slow
 def test_cluster_must_share_the_output_folder(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    cluster: tuple[str, bool], hidden: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("RAY_AUTH_MODE", "token")
-    (tmp_path / "mlruns").mkdir()
-    hide = ["unshare", "-m", "sh", "-c", f'mount -t tmpfs none {tmp_path / "mlruns"} && "$@"', "-"]
-    if subprocess.run([*hide, "true"], capture_output=True, check=False).returncode:
+    address, hides = cluster
+    if not hides:
         pytest.skip("mounting is not allowed here")
-    with start_cluster(*hide) as address:
-        result = check_ray(address, tmp_path / "mlruns")
-    assert matches(result, "FAIL", "node .* does not share .*mlruns", ".")
+    monkeypatch.setenv("RAY_AUTH_MODE", "token")
+    assert matches(
+        check_ray(address, hidden), "FAIL", f"node .* does not share .*{hidden.name}", "."
+    )
 
 
 @pytest.mark.parametrize(
@@ -120,7 +148,6 @@ def test_cluster_that_does_not_answer_is_named_at_once(
     assert matches(check_ray(address, tmp_path), "FAIL", found, remedy)
 
 
-@pytest.mark.slow
 def test_invalid_address_is_named(tmp_path: Path) -> None:
     assert matches(
         check_ray("nonsense", tmp_path),
