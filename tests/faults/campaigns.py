@@ -1,13 +1,16 @@
 """A campaign started as a user starts it; its processes, log, runs and results."""
 
 import os
+import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from contextlib import closing
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pandas as pd
@@ -24,6 +27,7 @@ NAME = "faults"
 LONG_S = 900
 # An undisturbed campaign; each trial has one core, so that its results are the same on any machine.
 CALM_WORDS = ["--model", "unet", "log_ratio_vv", "--preset", "smoke", "--cpus-per-trial", "1"]
+FEW = ["--trials", "1", "--seeds", "1"]  # for laws that do not depend on their number
 EXTRA: list[str] = []  # more arguments of every new campaign: tests pass existing tiles
 # Columns that differ between two undisturbed runs of one command on a CPU: times, memory, the runs' ids, and the commit,
 # which changes where somebody edits the code meanwhile.
@@ -93,6 +97,20 @@ class Command:
         self.root.mkdir(parents=True, exist_ok=True)
         with wait_for_lock(self.root.with_suffix(".lock")):
             return 0 if (self.folder / "outcome.json").exists() else self.run()
+
+    def copy_to(self, root: Path) -> "Command":
+        """Copy the output folder of a finished campaign, without its reports; what no command changes is linked."""
+        for folder in ("data", "packs"):
+            if (self.root / folder).exists():
+                shutil.copytree(self.root / folder, root / folder, copy_function=os.link)
+        for folder in ("campaigns", "artifacts"):
+            shutil.copytree(self.root / folder, root / folder)
+        with (
+            closing(sqlite3.connect(self.root / "mlflow.db")) as source,
+            closing(sqlite3.connect(root / "mlflow.db")) as target,
+        ):
+            source.backup(target)
+        return replace(self, root=root, log_file=None)
 
     def read_log(self) -> str:
         """Return its output so far."""

@@ -26,24 +26,9 @@ def server() -> Iterator[Server]:
 
 @pytest.fixture
 def copy(calm: Command, tmp_path: Path) -> Callable[[str], Path]:
-    """Copy the calm campaign's output folder; what no command changes is linked."""
+    """Copy the calm campaign's output folder."""
     assert calm.run_once() == 0, calm.read_log()
-
-    def make(name: str) -> Path:
-        root = tmp_path / name
-        for folder in ("data", "packs"):
-            if (calm.root / folder).exists():
-                shutil.copytree(calm.root / folder, root / folder, copy_function=os.link)
-        for folder in ("campaigns", "artifacts"):
-            shutil.copytree(calm.root / folder, root / folder)
-        with (
-            closing(sqlite3.connect(calm.root / "mlflow.db")) as source,
-            closing(sqlite3.connect(root / "mlflow.db")) as target,
-        ):
-            source.backup(target)
-        return root
-
-    return make
+    return lambda name: calm.copy_to(tmp_path / name).root
 
 
 def list_commands(root: Path, tiles: Path, out: Path) -> dict[str, list[str]]:

@@ -1,12 +1,15 @@
 """The notebook of docs/ runs from the command to the map, and shows the results."""
 
 import os
+import shutil
 from pathlib import Path
 
 import nbformat
 import pytest
 from nbclient import NotebookClient
 
+from tests.faults.campaigns import Command
+from tuning.settings.arguments import parse_arguments
 from tuning.tracking.client import connect, find_runs
 
 ROOT = Path(__file__).parents[2]
@@ -23,8 +26,32 @@ def test_the_notebook_is_shown_with_what_it_made() -> None:
     assert str(ROOT) not in NOTEBOOK.read_text()
 
 
+def list_code() -> list[nbformat.NotebookNode]:
+    return [cell for cell in nbformat.read(NOTEBOOK, 4).cells if cell.cell_type == "code"]
+
+
+def test_a_folder_without_a_campaign_gets_one_by_the_command_of_the_readme(tmp_path: Path) -> None:
+    parameters, *others = list_code()
+    (training,) = [cell for cell in others if '"tuning.run"' in cell.source]
+    called: list[tuple[str, ...]] = []
+    names = {"Path": Path, "run": lambda *words: called.append(tuple(map(str, words)))}
+    exec(parameters.source, names)  # noqa: S102
+    names["ROOT"] = str(tmp_path / "mlruns")
+    exec(training.source, names)  # noqa: S102
+    (module, *words), (registry, *_) = called
+    assert (module, registry) == ("tuning.run", "tuning.registry")
+    given = vars(parse_arguments(words))
+    assert (given["model"], given["root"]) == (["all"], tmp_path / "mlruns")
+    assert f"python -m {module} --model all" in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
 @pytest.mark.slow
-def test_the_notebook_runs_from_the_command_to_the_map(tmp_path: Path) -> None:
+def test_the_notebook_runs_from_the_campaign_to_the_map(
+    calm: Command, twin: Path, tmp_path: Path
+) -> None:
+    assert calm.run_once() == 0, calm.read_log()
+    root = calm.copy_to(tmp_path / "mlruns").root
+    shutil.copytree(twin, root / "data" / twin.name, copy_function=os.link)
     notebook = nbformat.read(NOTEBOOK, 4)
     (parameters,) = [
         cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])
@@ -33,7 +60,7 @@ def test_the_notebook_runs_from_the_command_to_the_map(tmp_path: Path) -> None:
     parameters.source = "\n".join(
         [
             'MODEL, PRESET = "unet", "smoke"',
-            f"ROOT = {str(tmp_path / 'mlruns')!r}",
+            f"ROOT = {str(root)!r}",
             'NAME, OPTIONS = "models:/hokkaido-unet/1", ["--untrusted"]',
         ]
     )
@@ -43,6 +70,6 @@ def test_the_notebook_runs_from_the_command_to_the_map(tmp_path: Path) -> None:
         patch.setenv("PYTHONPATH", paths)
         patch.chdir(tmp_path)
         client.execute()
-    assert find_runs(*connect(tmp_path / "mlruns"), kind="campaign")
-    made = {file.name for file in (tmp_path / "mlruns" / "maps").rglob("*.*")}
+    made = {file.name for file in (root / "maps").rglob("*.*")}
     assert {"probability.tif", "landslides.gpkg", "quicklook.png", "spread.tif"} <= made
+    assert len(find_runs(*connect(root), kind="campaign")) == 1  # it began no other
