@@ -34,6 +34,8 @@ if TYPE_CHECKING:  # a machine with a GPU may lack a browser
     from tests.support.forked_commands import Server
     from tests.support.loopback_catalogue import LoopbackCatalogue
 
+SLOW_S = 10  # of a slow test, where its file has no file_s
+
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
@@ -45,9 +47,14 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run the files with the most slow tests first: with -n, a long file at the end leaves other workers idle."""
-    slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
-    items.sort(key=lambda item: -slow[item.path])
+    """Run the files that take longest first: with -n, a long file at the end leaves other workers idle."""
+    cost: Counter[Path] = Counter()
+    for item in items:
+        if mark := item.get_closest_marker("file_s"):
+            cost[item.path] = mark.args[0]
+        elif item.get_closest_marker("slow"):
+            cost[item.path] += SLOW_S
+    items.sort(key=lambda item: -cost[item.path])
 
 
 @pytest.fixture(scope="session", autouse=True)

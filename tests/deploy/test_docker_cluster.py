@@ -24,7 +24,7 @@ from tests.support.secured import (
 from tests.support.servers import find_port
 from tuning.tracking.client import connect, find_runs
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.file_s(150)]
 
 TRIALS, SEEDS = 4, 2
 LONG_S = 300

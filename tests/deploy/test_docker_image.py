@@ -20,7 +20,7 @@ from packaging.utils import canonicalize_name
 
 from tests.support.pinned_versions import read_pins
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.file_s(100)]
 
 ROOT = Path(__file__).parents[2]
 FRESH = ("tqdm", "psycopg", "xarray")

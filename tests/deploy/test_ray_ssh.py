@@ -25,7 +25,7 @@ from tests.support.held_trials import hold_trials
 from tests.support.machines import HOME, ROOT, SHARED, Machine, boot_machines, why_not
 from tuning.trial.folder import TrialFolder
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.file_s(400)]
 MOUNTED = ("data", "models", "tuning", "platform")
 FILES = ("pyproject.toml", "constraints.txt", "README.md", "LICENSE", ".gitignore", ".rayignore")
 CONFIG, SUBMIT = "platform/ray/lab.yaml", "platform/ray/submit.py"

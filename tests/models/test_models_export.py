@@ -12,6 +12,8 @@ from torch import Tensor, nn
 import models
 from tests.support.networks import VARIANTS, build, make_days, run, tile
 
+pytestmark = pytest.mark.file_s(110)
+
 SHAPES = [(2, 3, 32, 64), (1, 3, 32, 32), (1, 3, 96, 32), (5, 3, 64, 128)]  # B, T, H, W
 OTHER_TIMES = [(2, 1, 32, 32), (1, 15, 64, 32)]
 

@@ -9,6 +9,8 @@ import torch.nn.functional as F
 import models
 from tests.support.networks import NAMES, ORDERLESS, VARIANTS, build, make_days, run, tile
 
+pytestmark = pytest.mark.file_s(150)
+
 DATED = [name for name in VARIANTS if models.reads_dates(build(name))]
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from tests.faults import bad_trials, campaigns, disks, outage
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.file_s(350)]
 
 
 @pytest.fixture(autouse=True)

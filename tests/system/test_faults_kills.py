@@ -7,7 +7,7 @@ import pytest
 from tests.faults import campaigns, interrupts, kills
 from tests.faults.campaigns import Command
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.file_s(400)]
 
 
 @pytest.fixture(autouse=True)

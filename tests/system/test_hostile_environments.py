@@ -13,7 +13,7 @@ import pytest
 from tests.faults.campaigns import NAME, Command
 from tests.support.forked_commands import Answer, Call, Server, start_server
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.file_s(100)]
 SILENCE_S = 180.0  # a command that hangs is silent longer; beside other tests one that works may be silent for long
 NOBODY: Mapping[str, str | None] = dict.fromkeys(("HOME", "USER", "LOGNAME", "MPLCONFIGDIR"))
 

@@ -8,7 +8,7 @@ from tests.faults import campaigns
 from tests.faults.campaigns import Command
 from tests.faults.matrices import kill_matrix
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.file_s(230)]
 
 
 def test_a_matrix_that_is_killed_twice_equals_an_undisturbed_one(

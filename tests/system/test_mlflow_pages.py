@@ -19,7 +19,7 @@ from tuning.tracking.tracker import Tracker
 from tuning.tracking.ui_links import LOCAL_UI
 from tuning.trial.folder import Config
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.file_s(280)]
 
 WAIT_MS = 30_000
 NAMES = (

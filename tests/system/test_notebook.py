@@ -12,6 +12,8 @@ from tests.faults.campaigns import Command
 from tuning.settings.arguments import parse_arguments
 from tuning.tracking.client import connect, find_runs
 
+pytestmark = pytest.mark.file_s(90)
+
 ROOT = Path(__file__).parents[2]
 NOTEBOOK = ROOT / "docs" / "map.ipynb"
 

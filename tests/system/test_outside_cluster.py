@@ -11,7 +11,7 @@ from tests.support.outside_networks import write_tiny
 from tests.support.servers import serve_mlflow
 from tuning.tracking.client import connect, find_runs
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.file_s(100)]
 
 REASON = "Every node must build the same network needy_net, but node "
 

@@ -14,7 +14,7 @@ from tuning.predict.__main__ import main as predict
 from tuning.tracking.client import connect, find_runs, tracking_uri
 from tuning.tracking.model_digest import PROGRAM
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.file_s(230)]
 
 NAME = "hokkaido-warped"
 NETWORK = '''"""Attention over the acquisitions of each pixel, then a learnt shift of the map.

@@ -19,7 +19,7 @@ from tests.support.optical import add_optical
 from tests.support.tile_files import unmark
 from tuning.tracking.client import connect, find_runs
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.file_s(160)]
 
 ROOT = Path(__file__).parents[2]
 

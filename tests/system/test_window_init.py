@@ -13,7 +13,7 @@ from tuning.report.terminal import report_folder
 from tuning.settings.saved_campaigns import campaign_folder, load_settings
 from tuning.train.checkpoints import load_checkpoint
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.file_s(100)]
 WINDOW = ["--window", "pre:all/post:1", "--channels", "s1asc"]
 
 

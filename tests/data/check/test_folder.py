@@ -22,6 +22,8 @@ from data.twin import make_twin
 from tests.support.mutate import KINDS, mutate
 from tests.support.tile_files import make_dataset, to_linear, write
 
+pytestmark = pytest.mark.file_s(100)
+
 Copy = Callable[[], Path]
 
 

@@ -21,7 +21,7 @@ from tuning.settings.choose_models import OF_ALL
 from tuning.settings.presets import SEEDS, pick_tiles
 from tuning.tracking.client import connect, find_runs
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.file_s(500)]
 
 ROOT = Path(__file__).parents[3]
 TRIALS = SEEDS_EACH = 2

@@ -13,7 +13,7 @@ from tuning.campaign.find_tiles import survey_twin
 from tuning.settings.presets import pick_tiles
 from tuning.tracking.client import connect, find_runs
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.file_s(150)]
 
 ROOT = Path(__file__).parents[3]
 REGIONS = ("hokkaido", "noto")

@@ -14,7 +14,7 @@ from tests.faults.campaigns import Command
 from tests.support.surveys import survey_tiles
 from tuning.tracking.client import connect, find_runs
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.file_s(150)]
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from tests.support.clusters import Cluster, Node, cluster
 from tests.support.held_trials import hold_trials
 from tests.support.servers import serve_mlflow, serve_s3
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.file_s(250)]
 
 ROOT = Path(__file__).parents[3]
 KEYS = {"AWS_ACCESS_KEY_ID": "tester", "AWS_SECRET_ACCESS_KEY": "secret"}

@@ -17,6 +17,8 @@ from tuning.cluster.head import find_head_fault, try_connection
 from tuning.doctor.check_result import CheckResult
 from tuning.doctor.ray_check import check_ray, run_child
 
+pytestmark = pytest.mark.file_s(200)
+
 ROOT = Path(__file__).parents[3]
 AUTH = ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")
 CLUSTER = """

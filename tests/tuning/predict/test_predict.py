@@ -33,6 +33,8 @@ from tuning.tracking.log_model import log_model
 from tuning.tracking.model_digest import fetch_registered
 from tuning.trial.folder import TrialFolder
 
+pytestmark = pytest.mark.file_s(140)
+
 NAME = "hokkaido-unet"
 FILES = {"probability.tif", "mask.tif", "coverage.tif", "landslides.gpkg", "landslides.geojson"}
 FILES |= {"quicklook.png", "change.tif", "relief.tif", "map.qgz", "map.html"}

@@ -25,6 +25,8 @@ from tuning.serving.stored_network import read_network
 from tuning.train.checkpoints import load_checkpoint
 from tuning.train.evaluate import predict
 
+pytestmark = pytest.mark.file_s(120)
+
 S1 = ("s1asc:VV", "s1asc:VH", "s1dsc:VV", "s1dsc:VH")
 CPU = torch.device("cpu")
 

@@ -21,7 +21,7 @@ from tuning.trial.search_space import Domain
 from tuning.trial.stage import Stage, StageJob
 from tuning.trial.status import read_score
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.file_s(130)]
 
 CONTEXT = CampaignContext("stages", "smoke", "blocks", "s", "d", "synthetic", "s1", "2 even", "c")
 TOO_FAST = 1e30  # a learning rate at which the loss is no longer finite
