@@ -5,15 +5,14 @@ import os
 import re
 import shlex
 import shutil
-import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping
-from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 
+from tests.faults.campaigns import Command
 from tests.support.cube_files import make_groups
 from tests.support.forked_commands import Call, Server
 from tests.support.geotiff_files import write_folder
@@ -29,20 +28,6 @@ _MODULE = re.compile(
 )
 
 
-def copy_campaign(source: Path, target: Path) -> None:
-    """Copy a finished campaign's output folder; files that no command changes are linked."""
-    for folder in ("data", "packs"):
-        if (source / folder).exists():
-            shutil.copytree(source / folder, target / folder, copy_function=os.link)
-    for folder in ("campaigns", "artifacts"):
-        shutil.copytree(source / folder, target / folder)
-    with (
-        closing(sqlite3.connect(source / "mlflow.db")) as old,
-        closing(sqlite3.connect(target / "mlflow.db")) as new,
-    ):
-        old.backup(new)
-
-
 def prepare_campaign(folder: Path, source: Path, tiles: Path) -> dict[str, str]:
     """Make a folder in which pages may be followed: ``mlruns`` with three versions of a model, tiles, GeoTIFFs.
 
@@ -52,8 +37,7 @@ def prepare_campaign(folder: Path, source: Path, tiles: Path) -> dict[str, str]:
         What stands for a run and a pack in marks: ``@run`` and ``@pack``.
     """
     root = folder / "mlruns"
-    root.mkdir()
-    copy_campaign(source, root)
+    Command(source, []).copy_to(root)
     client, _ = connect(root)
     first = client.get_model_version(MODEL, "1")
     for _ in range(2):
