@@ -248,7 +248,9 @@ def test_incomplete_block_is_refused(block: Any, arguments: tuple[Any, ...], mes
 
 
 def test_block_of_another_kind_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(TypeError, match=r"Text, Table, Image or Gallery, but got 'plain'\. Wrap"):
+    with pytest.raises(
+        TypeError, match=r"Text, Table, Image, Gallery or Tracker, but got 'plain'\. Wrap"
+    ):
         write_blocks(tmp_path, "plain")
 
 
