@@ -168,7 +168,6 @@ def _compare(
         difference - half90,
         difference + half90,
         p,
-        float(((np.sign(a[:, None] - b) + 1) / 2).mean()),
         (len(a), len(b)),
         "undecided" if note else decide(difference, p, within=abs(difference) + half90 < margin),
         note,

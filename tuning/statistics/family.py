@@ -27,7 +27,6 @@ class Comparison:
         low, high: 95 % interval of it, simultaneous over the family.
         low90, high90: 90 % interval, simultaneous too, which decides about equivalence.
         p: Two-sided p-value, adjusted for the family; below 0.05 just where the 95 % interval excludes 0.
-        improvement: Probability that a seed of *a* scores above one of *b*: share of the seed x seed pairs, ties half.
         seeds: Number of seeds of *a* and of *b*.
         verdict: Of *a*.
         note: Why the pair is undecided in any case: a model that is not deterministic has fewer than 3 seeds, or there are
@@ -44,7 +43,6 @@ class Comparison:
     low90: float
     high90: float
     p: float
-    improvement: float
     seeds: tuple[int, int]
     verdict: Verdict
     note: str

@@ -18,7 +18,7 @@ def pair_of(a: str, b: str, difference: float, verdict: Verdict, note: str = "")
     low, high = difference - 0.012, difference + 0.013
     needs = Needs(0.005, 0.016, 7.2, inf)
     return Comparison(
-        a, b, difference, low, high, low, high, 0.004, 1, (5, 5), verdict, note, 7.0, needs
+        a, b, difference, low, high, low, high, 0.004, (5, 5), verdict, note, 7.0, needs
     )
 
 
