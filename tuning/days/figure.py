@@ -11,7 +11,7 @@ from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator
 from tuning.days.result import BY_SIZE, F1, SHARE, DaysResult, name_modality
 from tuning.objects.object_scores import SIZES
 from tuning.plots import style
-from tuning.plots.trial_figures import title_of
+from tuning.plots.trial_figures import set_title
 
 LONG_DAYS = 60  # a longer calendar gets a scale on which its first days are wide
 PAST = 1.06  # lines end so far beyond the last day
@@ -68,7 +68,7 @@ def draw_days_details(results: Sequence[DaysResult], title: str, synthetic: bool
     style.check_names(labels, title)
     figure = Figure(figsize=(style.WIDTH_IN, height), layout="constrained")
     FigureCanvasAgg(figure)
-    figure.suptitle(title_of(title, synthetic), fontsize=11)
+    set_title(figure, title, synthetic)
     panels = figure.subplots(2, 3, sharex=True)
     pens = style.assign_styles(labels, [one.label for one in results if one.network])
     names = (*BY_SIZE, F1, "")

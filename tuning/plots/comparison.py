@@ -203,7 +203,7 @@ def draw_recall_by_size(
 
 
 def draw_cost(
-    points: Sequence[Interval],
+    points: Sequence[tuple[str, float, float, float, float]],
     xlabel: str,
     ylabel: str,
     title: str,
@@ -213,8 +213,8 @@ def draw_cost(
     """Draw score over cost on a logarithmic axis, with each model's name beside its point.
 
     Args:
-        points: Name, cost, score and half the score's interval (NaN for none). A point without
-            cost or score is named below the axis.
+        points: Name, cost, score, and both ends of the score's interval (NaN for none), which need not
+            be as far from it. A point without cost or score is named below the axis.
         xlabel: Name of the cost, with its unit.
         ylabel: Name of the score.
         title: Title of the figure.
@@ -222,23 +222,25 @@ def draw_cost(
         networks: Models in colour.
 
     Raises:
-        ValueError: If there is no point, a name comes twice, or a cost is not above 0.
+        ValueError: If there is no point, a name twice, a cost not above 0, or a low above its high.
     """
     names = [point[0] for point in points]
     figure, (axes,) = style.start_figure(names, title, synthetic, 4.6)
     styles = style.assign_styles(names, networks)
     drawn = {}
-    for name, cost, value, half in points:
+    for name, cost, value, low, high in points:
+        style.check_interval(name, low, high)
         if cost <= 0:
             raise ValueError(
                 f"A cost must be above 0 to have a place on a logarithmic axis, but {name!r} has "
                 f"{cost:.4g}. Give NaN to leave it out by name."
             )
         if np.isfinite([cost, value]).all():
-            drawn[name] = (cost, value, half if np.isfinite(half) else 0.0)
-    for name, (cost, value, half) in drawn.items():
+            ends = (low, high) if np.isfinite([low, high]).all() else (value, value)
+            drawn[name] = (cost, value, *ends)
+    for name, (cost, value, low, high) in drawn.items():
         pen = styles[name]
-        axes.vlines(cost, value - half, value + half, color=pen.colour, lw=1.4)
+        axes.vlines(cost, low, high, color=pen.colour, lw=1.4)
         axes.plot(cost, value, pen.marker, color=pen.colour, ms=7, zorder=3)
     missing = ", ".join(name for name in names if name not in drawn)
     below = "\n" + fill(f"no value: {missing}", 80) if missing else ""

@@ -10,7 +10,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
 from tuning.plots import style
-from tuning.plots.trial_figures import title_of
+from tuning.plots.trial_figures import set_title
 
 ROW_IN = 0.27  # height of a row of a forest plot
 CELL_IN = (0.95, 0.5)  # width and height of a cell of a heat map
@@ -178,7 +178,7 @@ def _start_map(
 ) -> tuple[Figure, Axes]:
     width = max(style.WIDTH_IN, 1.6 + CELL_IN[0] * len(levels))
     figure = Figure(figsize=(width, 2.1 + CELL_IN[1] * len(names)), layout="constrained")
-    figure.suptitle(title_of(title, synthetic), fontsize=11)
+    set_title(figure, title, synthetic)
     axes = figure.add_subplot()
     turned = max(map(len, levels)) > 12 and len(levels) > 3
     axes.set_xticks(range(len(levels)), levels, fontsize=8.5, rotation=25 * turned)

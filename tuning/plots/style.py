@@ -16,13 +16,11 @@ from matplotlib.figure import Figure
 from matplotlib.text import Annotation, Text
 from matplotlib.transforms import Bbox
 
-from tuning.plots.trial_figures import COLOURS, title_of
+from tuning.plots.trial_figures import COLOURS, LINES, MARKERS, set_title
 
 WIDTH_IN = 6.4  # 704 px at the dots per inch of tuning/plots/trial_figures.py
 INK, FAINT = "#30363d", "#8a939c"
 _GREYS = ("#4d4d4d", "#757575", "#949494")  # each at least 3:1 on white
-_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "h", "*", "d")
-_LINES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (5, 1.5, 1, 1.5)), (0, (1, 1.2)))
 _NEAR_PT, _FAR_PT = 8.0, 40.0  # least and greatest distance of a label from its point
 _SIDES = ((1, 0), (-1, 0), (0, 1), (0, -1), (1, 1), (1, -1), (-1, 1), (-1, -1))
 _ALIGN_X = {1: "left", 0: "center", -1: "right"}
@@ -63,16 +61,15 @@ def assign_styles(names: Iterable[str], networks: Collection[str] | None) -> dic
     styles: dict[str, ModelStyle] = {}
     coloured = grey = 0
     for place, name in enumerate(names):
-        marker = _MARKERS[place % len(_MARKERS)]
+        marker = MARKERS[place % len(MARKERS)]
         if coloured < len(COLOURS) if networks is None else name in networks:
             colour = COLOURS[coloured % len(COLOURS)]
-            styles[name] = ModelStyle(
-                colour, marker, _LINES[coloured // len(COLOURS) % 4], 2.0, 3.0
-            )
+            line = LINES[(coloured + coloured // len(COLOURS)) % 4]
+            styles[name] = ModelStyle(colour, marker, line, 2.0, 3.0)
             coloured += 1
         else:
             colour = _GREYS[grey % len(_GREYS)]
-            styles[name] = ModelStyle(colour, marker, _LINES[1 + (grey + grey // 3) % 3], 1.1, 2.0)
+            styles[name] = ModelStyle(colour, marker, LINES[1 + (grey + grey // 3) % 3], 1.1, 2.0)
             grey += 1
     return styles
 
@@ -109,7 +106,7 @@ def start_figure(
     check_names(names, title)
     figure = Figure(figsize=(WIDTH_IN, height_in), layout="constrained")
     FigureCanvasAgg(figure)  # measures texts before the figure is saved
-    figure.suptitle(title_of(title, synthetic), fontsize=11)
+    set_title(figure, title, synthetic)
     panels = figure.subplots(len(ratios), 1, sharex=True, height_ratios=ratios, squeeze=False)
     for axes in panels[:, 0]:
         axes.grid(alpha=0.25)
@@ -191,22 +188,24 @@ def _put(label: Annotation, offset: tuple[float, float], side: tuple[int, int]) 
 
 
 def label_points(
-    axes: Axes, points: Mapping[str, tuple[float, float, float]], styles: Mapping[str, ModelStyle]
+    axes: Axes,
+    points: Mapping[str, tuple[float, float, float, float]],
+    styles: Mapping[str, ModelStyle],
 ) -> None:
     """Write each point's name beside it, clear of points, intervals and other names.
 
     Args:
         axes: Axes whose limits are final.
-        points: x, y and half the vertical interval (0 for none) by name, all finite.
+        points: x, y, and the lower and upper end of the vertical interval (y twice for none) by name, all finite.
         styles: Style of each name.
     """
     axes.figure.draw_without_rendering()  # type: ignore[union-attr]
     inside, taken = axes.get_window_extent(), []
-    for x, y, half in points.values():
-        (left, low), (_, high) = axes.transData.transform([(x, y - half), (x, y + half)])
-        taken += [Bbox([[left - 5, (low + high) / 2 - 5], [left + 5, (low + high) / 2 + 5]])]
+    for x, y, *ends in points.values():
+        (left, middle), (_, low), (_, high) = axes.transData.transform([(x, v) for v in (y, *ends)])
+        taken += [Bbox([[left - 5, middle - 5], [left + 5, middle + 5]])]
         taken += [Bbox([[left - 2, low], [left + 2, high]])]
-    for name, (x, y, _) in points.items():
+    for name, (x, y, *_) in points.items():
         label = axes.annotate(
             name,
             (x, y),

@@ -2,11 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from textwrap import fill
+from typing import Any
 
-import matplotlib
+import matplotlib.colors
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from tuning.metrics.curve import Curve
@@ -14,8 +17,17 @@ from tuning.metrics.scores import Confusion
 
 # Okabe and Ito's colours (2008) stay apart for colour-blind readers.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-HIT, FALSE_ALARM, MISS = "#FFFFFF", "#D55E00", "#56B4E9"
+# Of hits, false alarms and misses; in grey from white over light to nearly black, and the image behind lies between.
+HIT, FALSE_ALARM, MISS = "#FFFFFF", "#F0A030", "#0B2C6B"
+BEHIND = (0.35, 0.5)  # darkest and brightest grey of the image behind them
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "h", "*", "d")
+LINES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (5, 1.5, 1, 1.5)), (0, (1, 1.2)))
 DPI = 110
+TITLE_PT, TITLE_CHARS_PER_IN = (
+    11,
+    10.0,
+)  # a character of a title takes at most 0.1 inches on average
+EXAMPLE_IN = (6.0, 6.1)
 
 
 def _axes(
@@ -23,16 +35,18 @@ def _axes(
 ) -> tuple[Figure, Axes]:
     figure = Figure(figsize=size, layout="constrained")
     axes = figure.add_subplot()
-    axes.set_title(title_of(title, synthetic), fontsize=11)
+    set_title(figure, title, synthetic)
     axes.grid(alpha=0.25)
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
     return figure, axes
 
 
-def title_of(title: str, synthetic: bool) -> str:
-    """Add the mark of synthetic data to a title."""
-    return f"{title}\n(synthetic data)" if synthetic else title
+def set_title(figure: Figure, title: str, synthetic: bool) -> None:
+    """Write a title over a figure, in as many lines as its width needs; mark synthetic data below it."""
+    characters = int(TITLE_CHARS_PER_IN * figure.get_figwidth())
+    text = "\n".join(fill(line, characters) for line in title.splitlines())
+    figure.suptitle(f"{text}\n(synthetic data)" if synthetic else text, fontsize=TITLE_PT)
 
 
 def save(figure: Figure, path: Path) -> Path:
@@ -45,8 +59,12 @@ def save(figure: Figure, path: Path) -> Path:
 def draw_pr(curves: Mapping[str, tuple[Curve, float]], title: str, synthetic: bool) -> Figure:
     """Draw precision over recall, one line per label with its average precision."""
     figure, axes = _axes(title, synthetic)
-    for (label, (curve, area)), colour in zip(curves.items(), _cycle(len(curves)), strict=True):
-        axes.plot(curve.recall, curve.precision, color=colour, label=f"{label} (AP {area:.3f})")
+    for number, (label, (curve, area)) in enumerate(curves.items()):
+        look: dict[str, Any] = {
+            "color": COLOURS[number % len(COLOURS)],
+            "ls": LINES[number % len(LINES)],
+        }
+        axes.plot(curve.recall, curve.precision, label=f"{label} (AP {area:.3f})", **look)
     axes.set(xlabel="recall", ylabel="precision", xlim=(0, 1), ylim=(0, 1))
     axes.legend(frameon=False, fontsize=9)
     return figure
@@ -55,7 +73,7 @@ def draw_pr(curves: Mapping[str, tuple[Curve, float]], title: str, synthetic: bo
 def draw_history(
     histories: Mapping[str, Sequence[float]], ylabel: str, title: str, synthetic: bool
 ) -> Figure:
-    """Draw one value over epochs, train dashed and val solid, a colour per seed.
+    """Draw one value over epochs, train dashed and val solid, a colour and a marker per seed.
 
     Args:
         histories: Values of epochs 1, 2, … by label; a label is ``train …`` or ``val …``.
@@ -66,11 +84,13 @@ def draw_history(
     figure, axes = _axes(title, synthetic)
     seeds = sorted({label.split(" ", 1)[1] for label in histories})
     colour = dict(zip(seeds, _cycle(len(seeds)), strict=True))
+    marker = {seed: MARKERS[number % len(MARKERS)] for number, seed in enumerate(seeds)}
     for label, values in histories.items():
         part, seed = label.split(" ", 1)
         style = "--" if part == "train" else "-"
         epochs = range(1, len(values) + 1)
-        axes.plot(epochs, values, style, color=colour[seed], label=label, marker=".", ms=3)
+        look = {"color": colour[seed], "marker": marker[seed], "ms": 4}
+        axes.plot(epochs, values, style, label=label, **look)
     axes.set(xlabel="epoch", ylabel=ylabel)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.legend(frameon=False, fontsize=8, ncols=2)
@@ -94,52 +114,53 @@ def draw_confusion(confusion: Confusion, title: str, synthetic: bool) -> Figure:
     return figure
 
 
-def draw_examples(
-    tile_ids: Sequence[str],
+def draw_example(
+    title: str,
     change_db: np.ndarray,
     mask: np.ndarray,
     probs: np.ndarray,
     threshold: float,
     synthetic: bool,
-) -> dict[str, Figure]:
-    """Draw test tiles: change in VV, label, probability, and hits, false alarms and misses.
+) -> Figure:
+    """Draw a test tile: change in VV, label, probability, and hits, false alarms and misses with a legend.
 
     Args:
-        tile_ids: B ids.
-        change_db: Mean after minus mean before the event in VV, shape ``(B, H, W)``.
-        mask: Label, shape ``(B, H, W)``.
-        probs: Landslide probability, shape ``(B, H, W)``.
+        title: Id and scores of the tile.
+        change_db: Mean after minus mean before the event in VV, shape ``(H, W)``.
+        mask: Label, shape ``(H, W)``.
+        probs: Landslide probability, shape ``(H, W)``.
         threshold: Probability from which a pixel counts as landslide.
-        synthetic: Whether the tiles are the twin's.
-
-    Returns:
-        One figure per tile id.
+        synthetic: Whether the tile is the twin's.
     """
-    figures = {}
-    for number, tile in enumerate(tile_ids):
-        figure = Figure(figsize=(11, 3.3), layout="constrained")
-        figure.suptitle(title_of(f"{tile}, threshold {threshold:.3f}", synthetic), fontsize=11)
-        change, label, chance = (
-            layers[number].astype(np.float32) for layers in (change_db, mask, probs)
-        )
-        panels = figure.subplots(1, 4)
-        shown = panels[0].imshow(change, cmap="RdBu_r", vmin=-4, vmax=4)
-        figure.colorbar(shown, ax=panels[0], shrink=0.8, label="dB")
-        panels[1].imshow(label, cmap="gray", vmin=0, vmax=1)
-        shown = panels[2].imshow(chance, cmap="viridis", vmin=0, vmax=1)
-        figure.colorbar(shown, ax=panels[2], shrink=0.8)
-        panels[3].imshow(_colour_errors(label > 0, chance >= threshold, change))
-        names = ("VV after - before", "label", "probability", "hit white, false orange, miss blue")
-        for axes, name in zip(panels, names, strict=True):
-            axes.set_title(name, fontsize=9)
-            axes.set(xticks=[], yticks=[])
-        figures[tile] = figure
-    return figures
+    figure = Figure(figsize=EXAMPLE_IN, layout="constrained")
+    set_title(figure, title, synthetic)
+    change, chance = (layer.astype(np.float32) for layer in (change_db, probs))
+    panels = figure.subplots(2, 2).ravel()
+    shown = panels[0].imshow(change, cmap="gray", vmin=-4, vmax=4)
+    figure.colorbar(shown, ax=panels[0], shrink=0.85, label="dB")
+    panels[1].imshow(mask, cmap="gray", vmin=0, vmax=1)
+    shown = panels[2].imshow(chance, cmap="viridis", vmin=0, vmax=1)
+    figure.colorbar(shown, ax=panels[2], shrink=0.85)
+    panels[3].imshow(_colour_errors(mask > 0, chance >= threshold, change))
+    names = (
+        "change of VV over the event",
+        "label",
+        "probability",
+        f"found from {threshold:.3f} on",
+    )
+    for axes, name in zip(panels, names, strict=True):
+        axes.set_title(name, fontsize=10)
+        axes.set(xticks=[], yticks=[])
+    kinds = {"hit": HIT, "false alarm": FALSE_ALARM, "miss": MISS}
+    handles = [Patch(fc=colour, ec="#30363d", label=name) for name, colour in kinds.items()]
+    figure.legend(handles=handles, loc="outside lower right", ncols=3, frameon=False, fontsize=10)
+    return figure
 
 
 def _colour_errors(label: np.ndarray, found: np.ndarray, change_db: np.ndarray) -> np.ndarray:
-    """Colour hits white, false alarms orange, misses blue over the dimmed radar image, ``(H, W, 3)``."""
-    grey = 0.45 * np.clip(0.5 + change_db / 8, 0, 1)
+    """Colour hits, false alarms and misses over the radar image in a narrow range of grey, ``(H, W, 3)``."""
+    dark, bright = BEHIND
+    grey = dark + (bright - dark) * np.clip(0.5 + change_db / 8, 0, 1)
     image = np.repeat(grey[..., None], 3, axis=-1)
     for where, colour in (
         (label & found, HIT),

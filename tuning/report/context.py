@@ -18,6 +18,8 @@ from tuning.report.results import ModelResult
 from tuning.report.tables import find_blind_runs
 from tuning.search.scope import SearchScope, read_scope
 
+BY_ITSELF = "95 % intervals are of each score by itself, not adjusted, over blocks of test tiles and over seeds"
+
 
 @dataclass(frozen=True)
 class ReportContext:
@@ -35,6 +37,7 @@ class ReportContext:
         folder: The report's folder, with each model's figures and the campaign's files.
         pages: URLs of prepared MLflow pages, by label.
         ui_command: Command that serves these pages, or the address of the server.
+        ui: Address of MLflow's pages, with which those of *pages* begin.
         registered: The versions that were registered, one per network.
         duplicates: One sentence per run that does not count, because another run of its trial does.
         days: Scores by days after the event of the models that replayed the calendar; empty if none did.
@@ -51,6 +54,7 @@ class ReportContext:
     folder: Path
     pages: Mapping[str, str]
     ui_command: str
+    ui: str
     registered: tuple[Registered, ...] = ()
     duplicates: tuple[str, ...] = ()
     days: tuple[DaysResult, ...] = ()
@@ -75,6 +79,12 @@ class ReportContext:
     def image(self, name: str, caption: str) -> Image:
         """Return a figure that compares models."""
         return Image(self.figures[name], caption)
+
+
+def mean_ms_per_tile(model: ModelResult) -> float:
+    """Return a model's inference time per test tile in ms, mean over its runs."""
+    seconds = [run.run.data.metrics["test/infer_seconds_per_sample"] for run in model.runs]
+    return 1000 * float(np.mean(seconds))
 
 
 def format_spread(row: "Mapping[str, Any] | pd.Series[Any]", name: str) -> str:

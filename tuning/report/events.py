@@ -187,7 +187,10 @@ def build_events_section(events: pd.DataFrame, searched: str = "") -> Section:
             for _, row in means.iterrows()
         ]
         columns = ["model", "events", "mean AP", f"{kind} over events"]
-        blocks.append(Table(columns, rows, "AP on new events: mean over the held-out events"))
+        caption = "AP on new events: mean over the held-out events"
+        if kind == INTERVAL:
+            caption += "; each interval is of its mean by itself, by a bootstrap over events"
+        blocks.append(Table(columns, rows, caption))
     for title, rows in folds.groupby("model", sort=False):
         if _is_trained(rows["architecture"].iloc[0]):
             caption = f"{title}: AP by training data (rows) and tested event (columns)"

@@ -13,11 +13,12 @@ from tuning.metrics.histogram import edges
 from tuning.metrics.scores import Confusion
 from tuning.objects.object_scores import SIZES, rate_objects
 from tuning.plots import comparison, trial_figures
+from tuning.report.context import mean_ms_per_tile
 from tuning.report.ranking import Ranking
 from tuning.report.reference_layers import ReferenceLayers
 from tuning.report.results import ModelResult
+from tuning.report.sections.examples import list_examples, name_example
 from tuning.report.tables import pool_objects, score_seeds
-from tuning.train.evaluate import pick_examples
 
 HISTORIES = {"loss": "loss", "dice": "Dice at 0.5", "pr_auc": "average precision"}
 
@@ -36,10 +37,12 @@ def draw_model(
         _draw_histories(client, model, folder, synthetic)
     counts = model.pooled()[model.chosen_seed]
     curve = {model.title: (trace_curve(counts), float(model.pr_auc[model.chosen_seed]))}
-    figure = trial_figures.draw_pr(curve, f"{model.title}, {name_test([model])}", synthetic)
+    run = f"seed {model.chosen.seed}, the best on val"
+    title = f"{model.title}, {run}, {name_test([model])}"
+    figure = trial_figures.draw_pr(curve, title, synthetic)
     trial_figures.save(figure, folder / f"{model.title}_pr_curve.png")
     total = model.stack("at_val")[model.chosen_seed].sum(axis=0)
-    title = f"{model.title}, threshold {model.chosen.threshold:.3f}"
+    title = f"{model.title}, {run}, threshold {model.chosen.threshold:.3f}"
     figure = trial_figures.draw_confusion(Confusion(*map(int, total)), title, synthetic)
     trial_figures.save(figure, folder / f"{model.title}_confusion_matrix.png")
     _draw_examples(model, layers, folder, synthetic)
@@ -69,20 +72,18 @@ def _draw_examples(
 ) -> None:
     """Draw example test tiles of the chosen run; one tile for a baseline."""
     run = model.chosen
-    landslide_px = layers.mask[layers.rows(run.tile_ids)].sum(axis=(1, 2))
-    ids = pick_examples(run.tile_ids, landslide_px)[: 1 if model.is_baseline else None]
-    run_rows = [run.tile_ids.index(tile) for tile in ids]
-    rows = layers.rows(ids)
-    figures = trial_figures.draw_examples(
-        ids,
-        change_db=layers.change_db[rows],
-        mask=layers.mask[rows],
-        probs=edges()[model.bins[run.run.info.run_id][run_rows]].astype(np.float32),
-        threshold=run.threshold,
-        synthetic=synthetic,
-    )
-    for number, figure in enumerate(figures.values()):
-        trial_figures.save(figure, folder / f"{model.title}_qual_{number:02d}.png")
+    bins = model.bins[run.run.info.run_id]
+    for number, example in enumerate(list_examples(model, layers)):
+        (row,) = layers.rows([example.tile_id])
+        figure = trial_figures.draw_example(
+            f"{model.title}, {example.describe()}",
+            change_db=layers.change_db[row],
+            mask=layers.mask[row],
+            probs=edges()[bins[run.tile_ids.index(example.tile_id)]].astype(np.float32),
+            threshold=run.threshold,
+            synthetic=synthetic,
+        )
+        trial_figures.save(figure, name_example(folder, model.title, number))
 
 
 def draw_comparisons(ranking: Ranking, folder: Path, synthetic: bool) -> dict[str, Path]:
@@ -94,31 +95,39 @@ def draw_comparisons(ranking: Ranking, folder: Path, synthetic: bool) -> dict[st
     areas = {name: ranking.estimates[name].mean for name in curves}
     figures = {
         "pr_curves": comparison.draw_pr_bands(
-            curves, areas, f"Precision over recall, {name_test(models)}", synthetic, coloured
+            curves,
+            areas,
+            f"Precision over recall, median of the seeds, {name_test(models)}",
+            synthetic,
+            coloured,
         ),
         "intervals": comparison.draw_intervals(
             _interval_rows(ranking),
             "test average precision",
-            "Mean over seeds, 95 % interval",
+            "Mean over seeds, with the 95 % interval of each score by itself",
             synthetic,
             coloured,
         ),
         "reliability": comparison.draw_reliability(
-            _reliability_lines(networks), f"Reliability, {name_test(models)}", synthetic
+            _reliability_lines(networks),
+            f"Reliability, seeds pooled, {name_test(models)}",
+            synthetic,
         ),
         "reliability_calibrated": comparison.draw_reliability(
             _reliability_lines(networks, "calibrated"),
-            f"Reliability after calibration on val, {name_test(models)}",
+            f"Reliability after calibration on val, seeds pooled, {name_test(models)}",
             synthetic,
         ),
         "recall_by_size": comparison.draw_recall_by_size(
-            {m.title: _recall_rows(m) for m in networks}, "Recall by landslide size", synthetic
+            {m.title: _recall_rows(m) for m in networks},
+            "Recall by landslide size, mean over seeds",
+            synthetic,
         ),
         "cost": comparison.draw_cost(
             _cost_points(ranking, models),
             "ms per test tile",
             "test average precision",
-            "Score against cost",
+            "Score against cost, means over runs",
             synthetic,
             coloured,
         ),
@@ -141,10 +150,11 @@ def _reliability_lines(
     models: Sequence[ModelResult],
     histogram: str = "counts",
 ) -> Mapping[str, tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Return each model's reliability with its seeds pooled, and the pixels of a bin per seed."""
     lines = {}
     for model in models:
-        curve = reliability(model.pooled(histogram)[model.chosen_seed])
-        lines[model.title] = (curve.predicted, curve.observed, curve.pixels)
+        curve = reliability(model.pooled(histogram).sum(axis=0))
+        lines[model.title] = (curve.predicted, curve.observed, curve.pixels / len(model.seeds))
     return lines
 
 
@@ -163,11 +173,10 @@ def _recall_rows(model: ModelResult) -> list[tuple[str, float, float, float]]:
 
 def _cost_points(
     ranking: Ranking, models: Sequence[ModelResult]
-) -> list[tuple[str, float, float, float]]:
+) -> list[tuple[str, float, float, float, float]]:
     points = []
     for model in models:
         estimate = ranking.estimates[model.title]
-        seconds = [run.run.data.metrics["test/infer_seconds_per_sample"] for run in model.runs]
-        half = (estimate.high - estimate.low) / 2
-        points.append((model.title, 1000 * float(np.mean(seconds)), estimate.mean, half))
+        ends = (estimate.low, estimate.high)
+        points.append((model.title, mean_ms_per_tile(model), estimate.mean, *ends))
     return points

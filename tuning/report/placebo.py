@@ -15,7 +15,8 @@ from data.io.safe_arrays import ArraySpec, read_arrays
 from data.io.safe_json import refused_error
 from data.tiles import PIXEL_M
 from tuning.page.html import Section, Table, Text
-from tuning.report.context import ReportContext
+from tuning.report.context import BY_ITSELF, ReportContext
+from tuning.report.headline.names import capitalise
 from tuning.report.ranking import Ranking
 from tuning.report.results import ModelResult
 from tuning.report.sums.run_result import RunResult
@@ -120,7 +121,7 @@ def build_placebo_section(context: ReportContext) -> Section:
             Table(
                 [*columns, "share of area called landslide", "test tiles"],
                 rows,
-                "At the threshold chosen on val",
+                f"At the threshold chosen on val, mean over seeds. {capitalise(BY_ITSELF)}",
             ),
         ],
     )

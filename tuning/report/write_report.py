@@ -212,6 +212,7 @@ def _write_figures_and_page(
         folder,
         pages,
         ui_command(client.tracking_uri),
+        ui_address(client.tracking_uri),
         tuple(registered),
         tuple(one.describe() for one in trials.duplicates),
         days,

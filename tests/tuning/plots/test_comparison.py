@@ -74,7 +74,10 @@ def draw_all(models: list[str]) -> dict[str, Figure]:
             NETWORKS,
         ),
         "cost": draw_cost(
-            [(name, 50 / 1.5**place, contrast[name], 0.02) for place, name in enumerate(models)],
+            [
+                (n, 50 / 1.5**place, c, c - 0.02, c + 0.03)
+                for place, (n, c) in enumerate(contrast.items())
+            ],
             "ms",
             "AP",
             "Cost",
@@ -223,6 +226,8 @@ def test_interval_that_ends_before_it_starts_is_refused() -> None:
         draw_intervals([("a", 0.5, 0.6, 0.4, [])], "AP", "t", False)
     with pytest.raises(ValueError, match=r"but 'a, small' has 0\.6 to 0\.4"):
         draw_recall_by_size({"a": [("small", 0.5, 0.6, 0.4)]}, "t", False)
+    with pytest.raises(ValueError, match=r"but 'a' has 0\.6 to 0\.4"):
+        draw_cost([("a", 5.0, 0.5, 0.6, 0.4)], "ms", "AP", "t", False)
 
 
 def test_reliability_draws_what_was_given_and_no_empty_bin() -> None:
@@ -271,13 +276,14 @@ def test_recall_of_an_empty_class_is_not_drawn() -> None:
 
 
 def test_cost_points_stand_where_they_were_given() -> None:
-    figure = draw_cost([("a", 5.0, 0.6, 0.1), ("b", 50.0, 0.4, NAN)], "ms", "AP", "t", False)
+    points = [("a", 5.0, 0.6, 0.0, 0.65), ("b", 50.0, 0.4, NAN, NAN)]
+    figure = draw_cost(points, "ms", "AP", "t", False)
     assert find_marks(figure) == [(5.0, 0.6), (50.0, 0.4)]
-    assert find_segments(figure)[0] == pytest.approx(np.array([[5.0, 0.5], [5.0, 0.7]]))
+    assert find_segments(figure)[0] == pytest.approx(np.array([[5.0, 0.0], [5.0, 0.65]]))
     assert figure.axes[0].get_xscale() == "log"
     bottom, top = figure.axes[0].get_ylim()
-    assert bottom < 0.4
-    assert top > 0.7
+    assert bottom < 0.0
+    assert top > 0.65
 
 
 def test_cost_labels_keep_clear_of_each_other_and_inside(figures: dict[str, Figure]) -> None:
@@ -295,7 +301,7 @@ def test_cost_labels_keep_clear_of_each_other_and_inside(figures: dict[str, Figu
 
 
 def test_cost_without_value_is_named_below_the_axis() -> None:
-    points = [("a", 5.0, 0.6, 0.1), ("b", NAN, 0.4, 0.1), ("c", 2.0, NAN, NAN)]
+    points = [("a", 5.0, 0.6, 0.5, 0.7), ("b", NAN, 0.4, 0.3, 0.5), ("c", 2.0, NAN, NAN, NAN)]
     figure = draw_cost(points, "ms", "AP", "t", False)
     assert find_marks(figure) == [(5.0, 0.6)]
     assert figure.axes[0].get_xlabel() == "ms\nno value: b, c"
@@ -303,7 +309,7 @@ def test_cost_without_value_is_named_below_the_axis() -> None:
 
 def test_cost_of_nothing_is_refused() -> None:
     with pytest.raises(ValueError, match=r"cost must be above 0 .* but 'a' has 0\. Give NaN"):
-        draw_cost([("a", 0.0, 0.6, 0.1)], "ms", "AP", "t", False)
+        draw_cost([("a", 0.0, 0.6, 0.5, 0.7)], "ms", "AP", "t", False)
 
 
 def test_networks_are_coloured_and_the_rest_is_grey() -> None:
@@ -321,6 +327,7 @@ def test_models_differ_without_their_colours(figures: dict[str, Figure]) -> None
     styles = assign_styles(MODELS, NETWORKS)
     assert len({style.marker for style in styles.values()}) == len(MODELS)
     assert len({(style.colour, str(style.line)) for style in styles.values()}) == 3 + 9
+    assert len({str(styles[name].line) for name in NETWORKS}) == 3
     for kind in ("pr", "reliability", "recall"):
         markers = {find_line(figures[kind], name).get_marker() for name in MODELS}
         assert len(markers) == len(MODELS)
@@ -336,7 +343,7 @@ def test_a_model_looks_the_same_in_each_figure(figures: dict[str, Figure]) -> No
 def test_figures_say_that_data_are_synthetic(figures: dict[str, Figure]) -> None:
     for figure in figures.values():
         assert figure.get_suptitle().endswith("\n(synthetic data)")
-    real = draw_cost([("a", 5.0, 0.6, 0.1)], "ms", "AP", "Cost", False)
+    real = draw_cost([("a", 5.0, 0.6, 0.5, 0.7)], "ms", "AP", "Cost", False)
     assert real.get_suptitle() == "Cost"
 
 
@@ -364,4 +371,4 @@ def test_comparison_of_nothing_is_refused(draw: Callable[[], Figure]) -> None:
 
 def test_two_models_of_one_name_are_refused() -> None:
     with pytest.raises(ValueError, match=r"its own name, but 'Cost' got 'a' twice\. Rename one"):
-        draw_cost([("a", 5.0, 0.6, 0.1), ("a", 6.0, 0.6, 0.1)], "ms", "AP", "Cost", False)
+        draw_cost([("a", 5.0, 0.6, 0.5, 0.7), ("a", 6.0, 0.6, 0.5, 0.7)], "ms", "AP", "Cost", False)

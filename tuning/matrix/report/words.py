@@ -7,7 +7,7 @@ from data.pack.channels import choose_channels
 from models import is_network
 from tuning.matrix.plan import Axis, Level
 from tuning.matrix.report.effects import UNCHANGED, Effect
-from tuning.report.sections.verdict import join_names
+from tuning.report.headline.names import join_names
 
 MOST_SENTENCES = 3  # levels of an axis with a sentence each; more are summarised
 _PHRASES = {

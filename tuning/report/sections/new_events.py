@@ -5,14 +5,15 @@ from itertools import combinations
 
 import pandas as pd
 
+from tuning.page.formats import describe_p
 from tuning.page.html import Table
 from tuning.report.events import ALL_EVENTS
 from tuning.statistics.clusters import MIN_EVENTS, EventComparison, compare_events
 
 COLUMNS = ("model", "against", "difference in AP", "over events", "verdict on the first")
 NOTE = (
-    "Differences are paired by event. From {least} events on, **over events** is the 95 % interval, simultaneous over the pairs, for "
-    "the mean over new events of the same kind; with fewer it is the lowest and highest difference, and nothing is decided."
+    "Differences are paired by event. From {least} events on, **over events** is the 95 % interval for the mean over new events of the "
+    "same kind, simultaneous over the pairs (Bonferroni), and p is adjusted for them; with fewer it is the lowest and highest difference, and nothing is decided."
 )
 
 
@@ -40,26 +41,7 @@ def describe_event_verdict(pair: EventComparison) -> str:
     if pair.events < MIN_EVENTS:
         number = "1 event" if pair.events == 1 else f"{pair.events} events"
         return f"{pair.verdict}: {number}, {MIN_EVENTS} are needed"
-    return f"{pair.verdict} (p = {pair.p:.3f}, {pair.events} events)"
-
-
-def describe_new_event_verdicts(pairs: Sequence[EventComparison]) -> str:
-    """Describe in a sentence what is known about the compared models on new events."""
-    count = pairs[0].events
-    if count < MIN_EVENTS:
-        number = "1 event" if count == 1 else f"{count} events"
-        return (
-            f"Which model is better on new events is undecided: {number}, {MIN_EVENTS} are needed."
-        )
-    decided = [pair for pair in pairs if pair.verdict in ("better", "worse")]
-    clauses = [
-        f"{pair.a if pair.verdict == 'better' else pair.b} is better than "
-        f"{pair.b if pair.verdict == 'better' else pair.a} by {abs(pair.difference):.3f} AP"
-        for pair in decided
-    ]
-    rest = len(pairs) - len(clauses)
-    clauses += [f"{rest} of {len(pairs)} pairs show no difference"] if rest else []
-    return f"On new events, {'; '.join(clauses)}."
+    return f"{pair.verdict} ({describe_p(pair.p)}, {pair.events} events)"
 
 
 def build_event_pairs(pairs: Sequence[EventComparison]) -> Table:

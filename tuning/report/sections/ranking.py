@@ -6,40 +6,32 @@ import pandas as pd
 
 from tuning.baselines.baselines import DESCRIPTION, KIND
 from tuning.page.html import Block, Section, Table, Text
-from tuning.report.context import ReportContext, format_spread
+from tuning.report.context import BY_ITSELF, ReportContext, format_spread
 from tuning.report.fairness import count_trials, group_by_input
+from tuning.report.headline.names import capitalise
+from tuning.report.headline.pairs import MOST_ROWS, make_pair_table
+from tuning.report.headline.result import WHERE
 from tuning.report.tables import format_ends
-from tuning.statistics.family import Comparison
 
 COLUMNS = (
     *("model", "place", "AP", "95 % interval", "context", "trials"),
     *("F1", "IoU", "val AP", "seeds"),
 )
-PAIR_COLUMNS = (
-    "model",
-    "against",
-    "difference in AP",
-    "95 % interval",
-    "p",
-    "verdict on the first",
-)
 OF_THESE_EVENTS = (
-    "The scores of this section are means over the held-out events. Intervals and p-values are over seeds and over the "
-    "tiles of these events, so they hold for these events, not for new ones and not for one area."
+    "The scores of this section are means over the held-out events. Intervals and p-values are over seeds and over blocks of "
+    "test tiles of these events, so they hold for these events, not for new ones and not for one area."
 )
 ROWS_NOTE = (
     "Only rows of one block read the same channels and acquisitions. **Place**: the range of places that the comparisons of the "
     "primary family leave possible; rows without one are exploratory, and so are F1 and IoU, which are at the threshold chosen on "
     "val. **Context**: the width of the square around a pixel that its value depends on. **Trials**: how many samples the "
-    "search of its hyperparameters tried, per fold."
+    "search of its hyperparameters tried, per fold. "
+    f"{capitalise(BY_ITSELF)}."
 )
 INTERVALS = (
-    "Test average precision: seeds, mean, 95 % interval. An interval holds for one score, with all that makes tiles easy or hard "
-    "for every model. Two models are told apart by the interval of their **difference** below, not by the overlap of these."
-)
-PAIRS_NOTE = (
-    "Intervals and p-values hold for all pairs together. **Equivalent**: the 90 % interval lies within ± {margin:g}. "
-    "**Undecided**: the data show neither a difference nor equivalence."
+    f"Test average precision: mean (large marker), seeds (small markers), interval (line). {capitalise(BY_ITSELF)}. An interval "
+    "holds what makes tiles easy or hard for every model: two models are told apart by the interval of their **difference**, not "
+    "by the overlap of these."
 )
 
 
@@ -50,11 +42,9 @@ def build_ranking_section(context: ReportContext) -> Section:
     caption = f"Scores on test, {score}pooled over pixels: mean ± standard deviation over seeds"
     blocks.append(Table(COLUMNS, make_rows(context.table), caption, ROWS_NOTE))
     blocks.append(context.image("intervals", INTERVALS))
-    if context.ranking.comparisons:
-        pairs = [make_pair_row(pair) for pair in context.ranking.comparisons]
-        caption = "Primary family: the networks and the best baseline on val, by AP"
-        note = PAIRS_NOTE.format(margin=context.ranking.margin)
-        blocks.append(Table(PAIR_COLUMNS, pairs, caption, note))
+    family = context.ranking.primary
+    if family and (len(family.pairs) > MOST_ROWS or len(context.events)):  # not all at the top
+        blocks.append(make_pair_table(family, WHERE[context.ranking.estimand]))
     baselines = [
         [model.title, KIND[model.key], DESCRIPTION[model.key]]
         for model in context.ranking.models
@@ -89,17 +79,4 @@ def _make_row(row: dict[Any, Any]) -> list[Any]:
         format_spread(row, "iou"),
         f"{row['val_pr_auc_mean']:.3f}",
         int(row["seeds"]),
-    ]
-
-
-def make_pair_row(pair: Comparison) -> list[Any]:
-    """Return a pair's row: models, difference, interval, p and verdict."""
-    verdict = f"{pair.verdict}{f' ({pair.note})' if pair.note else ''}"
-    return [
-        pair.a,
-        pair.b,
-        pair.difference,
-        format_ends(pair.low, pair.high, "z.3f"),
-        pair.p,
-        verdict,
     ]

@@ -1,4 +1,4 @@
-"""Sections about runs: examples, split, search, cost, MLflow pages, provenance."""
+"""Sections about runs: split, search, cost, MLflow pages, provenance."""
 
 from math import nan
 from typing import Any
@@ -8,36 +8,16 @@ import pandas as pd
 
 from data.io.safe_json import read_json, refused_error, show_value
 from models import paper_name
-from tuning.page.html import Gallery, Image, Section, Table, Text
-from tuning.report.context import ReportContext
+from tuning.page.formats import format_setting
+from tuning.page.html import Gallery, Image, Section, Table, Text, Tracker
+from tuning.report.context import BY_ITSELF, ReportContext, mean_ms_per_tile
+from tuning.report.headline.names import capitalise
 from tuning.store.provenance import PROVENANCE
 from tuning.tracking.load_trials import SEARCH_TRIALS
 
-EXAMPLES = 4  # per network on the page; its folder has more
 BEST_TRIALS = 10  # search trials per network on the page
+COSTS = ("parameters", "gmac_per_tile", "cpu_hours", "gpu_hours", "peak_memory_mb")
 HYPERPARAMETERS = ("lr", "weight_decay", "pos_weight")  # in the table of these trials
-
-
-def build_examples_section(context: ReportContext) -> Section:
-    """Build the section with example tiles of each network and of the best baseline."""
-    galleries = []
-    baselines = [model for model in context.ranking.models if model.is_baseline][:1]
-    networks = [model for model in context.ranking.models if not model.is_baseline]
-    for model in (*networks, *baselines):
-        folder = context.folder / "Figures" / model.title
-        files = sorted(folder.glob(f"{model.title}_qual_*.png"))[:EXAMPLES]
-        images = [
-            Image(file, f"{model.title}, example {number}") for number, file in enumerate(files, 1)
-        ]
-        galleries.append(Gallery(images, model.title))
-    fold = networks or baselines
-    where = f" of the fold {fold[0].chosen.fold}" if len(fold[0].by_seed[0]) > 1 else ""
-    text = Text(
-        "From left to right: change of VV over the event, label, probability, and errors: true positives in "
-        f"white, false positives in orange, false negatives in blue. Shown are the test tiles{where} with most landslide "
-        "pixels and one tile without a landslide."
-    )
-    return Section("Examples", [text, *galleries])
 
 
 def build_splits_section(context: ReportContext) -> Section:
@@ -166,22 +146,19 @@ def _make_trial_row(trial: dict[str, Any]) -> list[Any]:
         trial["ended_by"],
         0 if np.isnan(epochs) else int(epochs),
         trial["val_pr_auc"],
-        ", ".join(f"{name} {value}" for name, value in params.items() if isinstance(value, str)),
+        ", ".join(
+            f"{name} {format_setting(value)}"
+            for name, value in params.items()
+            if isinstance(value, str)
+        ),
     ]
 
 
 def build_cost_section(context: ReportContext) -> Section:
     """Build the section on the size, training time, memory and inference time of each model."""
+    times = {model.title: mean_ms_per_tile(model) for model in context.ranking.models}
     rows = [
-        [
-            row["model"],
-            row["parameters"],
-            row["gmac_per_tile"],
-            row["cpu_hours"],
-            row["gpu_hours"],
-            row["peak_memory_mb"],
-            1000 * row["infer_seconds_per_sample"],
-        ]
+        [row["model"], *(row[name] for name in COSTS), times[row["model"]]]
         for _, row in context.table.iterrows()
     ]
     columns = ["model", "parameters", "GMAC per tile", "CPU hours per run", "GPU hours per run"]
@@ -196,19 +173,21 @@ def build_cost_section(context: ReportContext) -> Section:
                 "Inference time per test tile in batches of 16, including reading from the pack, after a warm-up "
                 "call. Peak memory is that of the worker process.",
             ),
-            context.image("cost", "Test average precision against inference time per tile"),
+            context.image(
+                "cost",
+                "Test average precision against inference time per tile, both means over runs. "
+                f"{capitalise(BY_ITSELF)}.",
+            ),
         ],
     )
 
 
 def build_pages_section(context: ReportContext) -> Section:
     """Build the section with links to prepared MLflow pages."""
-    text = (
-        "MLflow shows the same runs: trials side by side, curves overlaid. Serve these pages with "
-        f"`{context.ui_command}`."
-    )
+    text = "MLflow shows the same runs: trials side by side, curves overlaid."
+    command = "" if context.ui_command == context.ui else context.ui_command
     links = [Text(f"[{label}]({address})") for label, address in context.pages.items()]
-    return Section("MLflow", [Text(text), *links])
+    return Section("MLflow", [Text(text), Tracker(context.ui, command), *links])
 
 
 def build_provenance_section(context: ReportContext) -> Section:

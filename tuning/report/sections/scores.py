@@ -34,7 +34,7 @@ MATCHING = (
     "of IoU over pairs with IoU > 0.3. Two fragments of a landslide are one hit and one false alarm; two landslides "
     "in one blob are one hit and one miss. **Any overlap**: however many share it. A component that continues in the tile beside "
     "is one, where that tile is in test too. **Boundary F**: the harmonic mean of the shares of both outlines that are within 20 m of "
-    "the other. Intervals are over spatial blocks and seeds, each by itself: the primary score is AP."
+    "the other. 95 % intervals are of each score by itself, not adjusted, over blocks of test tiles and over seeds: the primary score is AP."
 )
 SLOPE_NOTE = (
     "Slopes are those of the tile's 30 m heights after smoothing; they differ from the true slope at 30 m by about 0.4 to "
@@ -63,11 +63,11 @@ def build_curves_section(context: ReportContext) -> Section:
         [
             context.image(
                 "pr_curves",
-                f"Precision over recall: median over seeds, band from lowest to highest.{picture}",
+                f"Precision over recall: median over seeds, band from the lowest to the highest seed.{picture}",
             ),
             context.image(
                 "reliability",
-                f"Observed landslide share over predicted probability, as the networks give it.{picture}",
+                f"Observed landslide share over predicted probability, as the networks give it; the pixels of all seeds pooled.{picture}",
             ),
             context.image(
                 "reliability_calibrated", f"The same after calibration on val, as in maps.{picture}"
@@ -78,7 +78,7 @@ def build_curves_section(context: ReportContext) -> Section:
                     *(*after, "F1 at 0.5", "F1 oracle"),
                 ],
                 rows,
-                "Further scores on test, exploratory; those of a decision are at the threshold chosen on val",
+                "Further scores on test, mean ± standard deviation over seeds, exploratory; those of a decision are at the threshold chosen on val",
                 "**F1 oracle** is at the best threshold on test: what choosing it on test would have gained. Brier score and calibration error: lower is better; a log-ratio is not a probability. **Calibrated**: after beta calibration fitted to val, which registered models have inside and which changes neither the order of pixels nor a mask; all other scores are of the probabilities as models give them. Baselines are calibrated here alone: they make no maps.",
             ),
         ],
@@ -105,8 +105,8 @@ def build_landslides_section(context: ReportContext) -> Section:
             ),
             context.image(
                 "recall_by_size",
-                "Share of landslides that any prediction overlaps, by landslide area"
-                + (", all folds pooled" if context.folds > 1 else ""),
+                "Share of landslides that any prediction overlaps, by landslide area: mean over seeds (marker), lowest and highest seed "
+                "(line)" + (", all folds pooled" if context.folds > 1 else ""),
             ),
         ],
     )

@@ -12,7 +12,7 @@ ABOUT = (
     "the levels' scores: what their blocks share moves all levels together. Beyond the largest amount (dotted) it "
     "assumes that the curve goes on as it began."
 )
-CAPTION = "Test AP over {unit}: mean over seeds with its 95 % interval{more}."
+CAPTION = "Test AP over {unit}: mean over seeds with its 95 % interval by itself, over blocks of test tiles and over seeds{more}."
 
 
 def build_curves_section(context: MatrixContext, figures: Mapping[str, Path]) -> Section | None:

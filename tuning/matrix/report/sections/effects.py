@@ -16,11 +16,12 @@ from tuning.report.tables import format_ends
 MOST_ROWS = 20  # of an axis's table on the page; the CSV file has all
 COLUMNS = ("effect on", "difference in AP", "verdict", "95 % interval", "p")
 NOTE = (
-    "Differences from **{reference}**. The interval is of each difference on its own, **p** is adjusted for its family ({methods}). "
+    "Differences from **{reference}**. The 95 % interval is of each difference by itself, over blocks of test tiles and over seeds; **p** is adjusted for its "
+    "family ({methods}). "
     "**Equivalent**: shown to lie within ± {margin:g} AP. **Undecided**: neither a difference nor equivalence is shown."
 )
 FOREST = (
-    "Effects of {axis}: mean difference from the reference, 95 % interval (thin) and 90 % interval (thick). A filled marker is "
+    "Effects of {axis}: mean difference from the reference, 95 % interval (thin) and 90 % interval (thick), each by itself. A filled marker is "
     "a shown difference; the shaded band is the margin of equivalence."
 )
 PLACES = (
@@ -106,5 +107,5 @@ def make_row(one: Effect, name: str) -> list[Any]:
         *(name, format_signed(found.estimate)),
         f"{one.verdict}{f' ({one.note})' if one.note else ''}",
         format_ends(found.low, found.high, "z.3f").replace("-", "\N{MINUS SIGN}"),
-        "<0.001" if one.p < 0.0005 else one.p,
+        one.p,
     ]
