@@ -26,7 +26,9 @@ if TYPE_CHECKING:
     from mlflow.entities import Run
     from mlflow.tracking import MlflowClient
 
+    from tuning.objects.stratified import GroupRow
     from tuning.report.reference_layers import ReferenceLayers
+    from tuning.report.sums.conditions import ConditionScorer
 
 NETWORK, BASELINE = "network", "baseline"  # kinds over which the seeds' variance is pooled
 
@@ -40,11 +42,14 @@ class ModelResult:
         runs: Every seed has a run of every fold.
         bins: Probability bin of each pixel, shape ``(N, H, W)``, uint16, by run id; only for the first seed's
             and the chosen run, whose pixels the report shows.
+        conditions: Scores by slope, orbit geometry, land cover and landslide size of each seed's run of the first fold, in
+            the order of the seeds; empty for a baseline.
     """
 
     key: str
     runs: tuple[RunResult, ...]
     bins: Mapping[str, np.ndarray]
+    conditions: tuple[tuple[GroupRow, ...], ...] = ()
 
     @property
     def is_baseline(self) -> bool:
@@ -169,6 +174,7 @@ def read_results(client: MlflowClient, campaign: Run, repeats: Sequence[Run]) ->
         ValueError: If a run's tags, metrics or files are not what a campaign logs.
     """
     from tuning.report.reference_layers import read_reference
+    from tuning.report.sums.conditions import ConditionScorer
     from tuning.tracking.validate_runs import check_repeat
 
     by_model: dict[str, list[Run]] = {}
@@ -182,18 +188,25 @@ def read_results(client: MlflowClient, campaign: Run, repeats: Sequence[Run]) ->
     if not complete:
         return None
     layers = read_reference(client, campaign)
-    models = (_read_model(client, key, runs, layers) for key, runs in complete.items())
+    scorer = ConditionScorer(layers)
+    models = (_read_model(client, key, runs, layers, scorer) for key, runs in complete.items())
     return Results(tuple(models), layers)
 
 
 def _read_model(
-    client: MlflowClient, key: str, runs: Sequence[Run], layers: ReferenceLayers
+    client: MlflowClient,
+    key: str,
+    runs: Sequence[Run],
+    layers: ReferenceLayers,
+    scorer: ConditionScorer,
 ) -> ModelResult:
     """Read and reduce a model's runs one by one, so that only one run's pixels are in memory."""
+    from models import is_network
     from tuning.tracking.client import open_artifact
     from tuning.tracking.validate_runs import read_counts, read_probs
 
     results, shown, bins_of = [], _pick_shown_runs(runs), {}
+    first_fold, conditions = min(run.data.tags["fold"] for run in runs), {}
     for run in runs:
         with open_artifact(client, run, "trial/test_probs.npz") as file:
             ids, bins = read_probs(file, layers.tile_ids)
@@ -202,7 +215,11 @@ def _read_model(
         results.append(reduce_run(run, bins, ids, val, layers))
         if run.info.run_id in shown:
             bins_of[run.info.run_id] = bins
-    return ModelResult(key, tuple(results), bins_of)
+        one = results[-1]
+        if is_network(key) and one.fold == first_fold:
+            conditions[one.seed] = scorer.score(bins, one.tile_ids, one.threshold)
+    by_seed = tuple(conditions[seed] for seed in sorted(conditions))
+    return ModelResult(key, tuple(results), bins_of, by_seed)
 
 
 def _pick_shown_runs(runs: Sequence[Run]) -> set[str]:

@@ -9,10 +9,10 @@ import pandas as pd
 
 from tuning.metrics.recalibration import CALIBRATED
 from tuning.metrics.scores import METRICS
-from tuning.objects.stratified import make_groups, score_groups
 from tuning.objects.threshold_scores import THRESHOLD_SCORES
-from tuning.page.html import Gallery, Image, Section, Table, Text, format_cell
+from tuning.page.html import Block, Section, Table, Text, format_cell
 from tuning.report.context import ReportContext, describe_blind_seeds, format_spread
+from tuning.report.sums.conditions import average_conditions
 from tuning.report.tables import AFTER_CALIBRATION
 
 RANKING_METRICS = ("pr_auc", "f1_dice", "iou")  # the table of the ranking shows these
@@ -42,6 +42,11 @@ SLOPE_NOTE = (
 )
 
 
+MOST_NETWORKS = 3  # with a table of conditions
+SIZE_NOTE = (
+    "Of **landslide size** only recall has a meaning, and it is of pixels; the figure of recall by size counts landslides that any "
+    "found pixel overlaps."
+)
 POOLED_PICTURE = (
     " The tiles of all folds are pooled, as a **picture**: folds are trained apart, so their probabilities are not on one scale. "
     "The AP in the table is the mean over folds."
@@ -127,24 +132,20 @@ def describe_mapping_unit(mmu_m2: float) -> str:
 
 def build_conditions_section(context: ReportContext) -> Section:
     """Build the section with scores by slope, orbit geometry, land cover and landslide size."""
-    models = context.ranking.models
-    fold = f", on the fold {models[0].by_seed[0][0].fold}" if len(models[0].by_seed[0]) > 1 else ""
-    blocks: list[Text | Table | Image | Gallery] = [
-        Text(f"First seed of each network, at its threshold chosen on val{fold}."),
-        Text(SLOPE_NOTE),
-    ]
-    layers = context.layers
-    for model in [m for m in context.ranking.models if not m.is_baseline][:3]:
-        run = model.by_seed[0][0]
-        rows = layers.rows(run.tile_ids)
-        maps = {"mask": layers.mask[rows], "dem": layers.dem[rows]}
-        maps |= {"neighbours": layers.find_neighbours(run.tile_ids)}
-        if len(layers.cover):
-            maps |= {"cover": layers.cover[rows], "cover_names": np.array(layers.cover_names)}
-        bins = model.bins[run.run.info.run_id]
-        scores = score_groups(bins, layers.mask[rows], make_groups(maps), run.threshold)
-        lines = [[f"{row.group}: {row.name}", *list(asdict(row).values())[2:]] for row in scores]
-        blocks.append(Table(GROUP_COLUMNS, lines, model.title))
+    models = [model for model in context.ranking.models if model.conditions]
+    first = context.ranking.models[0].by_seed[0]
+    fold = f", on the fold {first[0].fold}" if len(first) > 1 else ""
+    text = f"Means over seeds, each at its threshold chosen on val{fold}; exploratory, without intervals."
+    blocks: list[Block] = [Text(text), Text(SLOPE_NOTE)]
+    for model in models[:MOST_NETWORKS]:
+        lines = [
+            [f"{row.group}: {row.name}", *list(asdict(row).values())[2:]]
+            for row in average_conditions(model.conditions)
+        ]
+        number = (
+            f"mean over {len(model.conditions)} seeds" if len(model.conditions) > 1 else "one seed"
+        )
+        blocks.append(Table(GROUP_COLUMNS, lines, f"{model.title}, {number}", SIZE_NOTE))
     return Section("Scores by terrain and landslide size", blocks)
 
 
