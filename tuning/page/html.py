@@ -69,6 +69,16 @@ def render_prose(text: str) -> Markup:
     return Markup(_MARKS.sub(_render_mark, str(escape(text))))  # noqa: S704  the text is escaped
 
 
+def _keep_names_whole(sentence: Markup) -> Markup:
+    """Keep a line from breaking within names such as ``U-Net``."""
+    spans = re.sub(
+        r"(<[^>]*>)|\b(\w{1,8}-\w{1,12})\b",
+        lambda found: found[1] or f'<span class="whole">{found[2]}</span>',
+        sentence,
+    )
+    return Markup(spans)  # noqa: S704  the sentence is escaped
+
+
 def _make_breakable(name: str) -> Markup:
     """Escape a name; allow a line break after each underscore if it is long."""
     text = escape(name)
@@ -136,5 +146,6 @@ ENVIRONMENT.filters |= {
     "breakable": _make_breakable,
     "read_png": _read_png,
     "anchor": _anchor,
+    "whole": _keep_names_whole,
     "hash": _hash_script,
 }

@@ -150,6 +150,15 @@ def test_page_allows_no_request(file: Path) -> None:
     assert not re.findall(r"https?://|@import|url\(|src=\"(?!data:)", text)
 
 
+def test_names_in_the_headline_are_kept_on_one_line_and_addresses_are_not_touched() -> None:
+    sentence = render_prose("The U-Net [a-b](https://a-b.org/c-d) & **U-TAE**")
+    name = '<span class="whole">{}</span>'
+    assert html._keep_names_whole(sentence) == (
+        f'The {name.format("U-Net")} <a href="https://a-b.org/c-d">{name.format("a-b")}</a> &amp; '
+        f"<strong>{name.format('U-TAE')}</strong>"
+    )
+
+
 def test_prose_renders_its_marks() -> None:
     assert render_prose("a **b** c") == "a <strong>b</strong> c"
     assert render_prose("`a**b**`") == "<code>a**b**</code>"

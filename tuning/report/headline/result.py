@@ -22,7 +22,7 @@ WHERE: dict[Estimand, str] = {
     "events": "on these events",
 }
 LIMITS: dict[Estimand, str] = {
-    "area": "It says nothing about other areas, dates or events.",
+    "area": "The comparison says nothing about other areas, dates or events.",
     "event": "The event's whole area was tested, fold by fold; it says nothing about other events.",
     "events": "",
 }
