@@ -165,7 +165,7 @@ def _read_model(
             f"{MASTER} must have a row of every model", f"none of {entry.title}", MASTER
         )
     runs = tuple(_read_run(run, content, folder) for run in entry.runs)
-    result = StoredModel(entry.key, runs, {}, entry.title, entry.kind)
+    result = StoredModel(entry.key, runs, {}, name=entry.title, stored_kind=entry.kind)
     row = {str(name): str(value) for name, value in rows[entry.title].items()}
     return BundledModel(entry.key, entry.title, find_origin(result), result, row)
 

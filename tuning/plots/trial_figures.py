@@ -89,7 +89,7 @@ def draw_history(
         part, seed = label.split(" ", 1)
         style = "--" if part == "train" else "-"
         epochs = range(1, len(values) + 1)
-        look = {"color": colour[seed], "marker": marker[seed], "ms": 4}
+        look: dict[str, Any] = {"color": colour[seed], "marker": marker[seed], "ms": 4}
         axes.plot(epochs, values, style, label=label, **look)
     axes.set(xlabel="epoch", ylabel=ylabel)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
