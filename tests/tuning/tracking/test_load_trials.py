@@ -177,10 +177,10 @@ def test_page_lists_the_best_search_trials_and_counts_the_others(
     rows = re.findall(r"<tr>.*?</tr>", page.replace("<wbr>", ""))
     listed = [row for row in rows if re.search(r"VanillaUNet #\d\d", row)]
     # 13 trials, of which the second failed, by rising score: the best ten are the last ten
-    shown = [re.findall(r"lr ([0-9.]+)", row)[0] for row in listed]
-    assert shown == [str(number / 1000) for number in range(12, 2, -1)]
+    shown = [re.findall(r"lr ([0-9.e-]+)", row)[0] for row in listed]
+    assert shown == ["0.012", "0.011", "0.01", *(f"{number}e-3" for number in range(9, 2, -1))]
     assert sum("AttentionUNet #" in row for row in rows) == SEARCHES["attention_unet"]
-    assert "3 more are in <code>search_trials.csv</code>" in page
+    assert "<code>search_trials.csv</code> in the page&#39;s folder lists all 15 trials" in page
     (summary,) = [row for row in rows if "scheduler 12, error 1" in row]
     assert "VanillaUNet" in summary
     for cell in ("13", "60", "0.620", "0.565"):

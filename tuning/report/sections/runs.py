@@ -106,8 +106,7 @@ def build_search_section(context: ReportContext) -> Section:
                 names,
                 [_make_trial_row(trial) for trial in best.to_dict("records")],
                 f"The best search trials, at most {shown} per network and searched fold",
-                f"{len(searches) - len(best):,} more are in `{SEARCH_TRIALS}` in the page's folder, "
-                "which lists all trials with all hyperparameters.",
+                f"`{SEARCH_TRIALS}` in the page's folder lists all {len(searches):,} trials with all hyperparameters.",
             ),
         ],
     )
