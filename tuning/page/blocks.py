@@ -1,4 +1,4 @@
-"""Content of a page: text, tables, figures, links and the address of the tracker, in sections."""
+"""Content of a page: text, tables, figures, code, links and the address of the tracker, in sections."""
 
 import re
 from collections.abc import Sequence
@@ -10,7 +10,8 @@ from tuning.page.formats import column_kind, format_in_column
 
 # Another report in the folder of all reports.
 BESIDE = r"\.\./[A-Za-z0-9_][A-Za-z0-9_.-]*/report\.html"
-ADDRESS = rf"https?://[^)\s]+|{BESIDE}"
+SECTION = r"#[a-z0-9-]+"  # a section of the same page
+ADDRESS = rf"https?://[^)\s]+|{BESIDE}|{SECTION}"
 
 
 def _require(values: Sequence[Any], whole: str, part: str, name: str) -> None:
@@ -28,7 +29,7 @@ class Text:
 
 @dataclass(frozen=True)
 class Link:
-    """A cell of a table that leads to a web address, or to another report beside this one."""
+    """A cell of a table that leads to a web address, to another report beside this one, or to a section of its page."""
 
     label: str
     address: str
@@ -36,7 +37,7 @@ class Link:
     def __post_init__(self) -> None:
         if not re.fullmatch(ADDRESS, self.address):
             raise ValueError(
-                f"A link must lead to an http address or to ../NAME/report.html, but {self.label!r} leads to "
+                f"A link must lead to an http address, to ../NAME/report.html or to #section, but {self.label!r} leads to "
                 f"{self.address!r}. Show it as text."
             )
 
@@ -135,7 +136,28 @@ class Tracker:
     command: str = ""
 
 
-Block = Text | Table | Image | Gallery | Tracker
+@dataclass(frozen=True)
+class Code:
+    """Lines that a reader copies, shown as they are."""
+
+    kind: ClassVar[str] = "code"
+    text: str
+    caption: str = ""
+
+
+@dataclass(frozen=True)
+class Folded:
+    """Blocks below a line that opens them; printed pages show them."""
+
+    kind: ClassVar[str] = "folded"
+    summary: str
+    blocks: "Sequence[Text | Table | Image | Gallery | Code]"
+
+    def __post_init__(self) -> None:
+        _require(self.blocks, "folded part", "a block", self.summary)
+
+
+Block = Text | Table | Image | Gallery | Tracker | Code | Folded
 
 
 @dataclass(frozen=True)
@@ -149,8 +171,21 @@ class Section:
         for block in self.blocks:
             if not isinstance(block, Block):
                 raise TypeError(
-                    f"A block must be Text, Table, Image, Gallery or Tracker, but got {block!r}. Wrap it in one."
+                    "A block must be Text, Table, Image, Gallery, Tracker, Code or Folded, but got "
+                    f"{block!r}. Wrap it in one."
                 )
+
+
+def list_anchors(titles: Sequence[str]) -> list[str]:
+    """Return an id for each title, such as ``search``; a number sets apart titles that have the same letters and digits."""
+    anchors: list[str] = []
+    for title in titles:
+        name = re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-") or "section"
+        number = 1
+        while (anchor := name if number == 1 else f"{name}--{number}") in anchors:
+            number += 1
+        anchors.append(anchor)
+    return anchors
 
 
 @dataclass(frozen=True)
@@ -182,6 +217,11 @@ class Page:
             raise ValueError(
                 f"A page must have at most one tracker, but {self.title!r} has {len(found)}. Keep the first."
             )
+
+    @property
+    def anchors(self) -> list[str]:
+        """The id of each section, as :func:`list_anchors` makes it."""
+        return list_anchors([section.title for section in self.sections])
 
     @property
     def _trackers(self) -> list[Tracker]:

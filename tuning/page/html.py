@@ -6,7 +6,7 @@ template is ``page.html.j2``, the style ``page.css``. Jinja2 escapes every value
 without scripts its links lead to the address with which it was written.
 
 Text, verdict, captions and notes may contain ``**bold**``, ```code``` and ``[label](http address)``, or the address of another
-report beside this one, ``../NAME/report.html``. These marks do not nest. Titles, facts and table cells contain text from
+report beside this one, ``../NAME/report.html``, or of a section, ``#id``. These marks do not nest. Titles, facts and table cells contain text from
 outside the project and are shown as they are.
 """
 
@@ -22,6 +22,8 @@ from markupsafe import Markup, escape
 from tuning.page.blocks import (
     ADDRESS,
     Block,
+    Code,
+    Folded,
     Gallery,
     Image,
     Link,
@@ -36,6 +38,8 @@ from tuning.page.formats import MISSING, column_kind, format_cell
 __all__ = [
     "MISSING",
     "Block",
+    "Code",
+    "Folded",
     "Gallery",
     "Image",
     "Link",
@@ -104,11 +108,6 @@ def _read_png(path: Path) -> tuple[str, int, int]:
     return f"data:image/png;base64,{base64.b64encode(content).decode()}", width, height
 
 
-def _anchor(title: str, number: int) -> str:
-    """Return a section's id; its number distinguishes equal titles."""
-    return f"{number}-{re.sub(r'[^a-z0-9]+', '-', title.lower()).strip('-')}".strip("-")
-
-
 def _hash_script(script: str) -> str:
     """Return the source by which a Content-Security-Policy allows one inline script and no other."""
     return f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"
@@ -145,7 +144,6 @@ ENVIRONMENT.filters |= {
     "plain": lambda text: _MARKS.sub(r"\1\2\3", text),
     "breakable": _make_breakable,
     "read_png": _read_png,
-    "anchor": _anchor,
     "whole": _keep_names_whole,
     "hash": _hash_script,
 }

@@ -118,7 +118,7 @@ def test_contents_link_to_every_section_even_of_equal_titles(file: Path) -> None
     outline = Outline(file.read_text())
     targets = [attrs["href"] for attrs in outline.all("a")]
     sections = [f"#{attrs['id']}" for attrs in outline.all("section")]
-    assert targets == sections == ["#1-first-foremost", "#2-tiles", "#3-tiles", "#4-all"]
+    assert targets == sections == ["#first-foremost", "#tiles", "#tiles--2", "#all"]
     ids = [attrs["id"] for _, attrs in outline.found if "id" in attrs]
     assert len(ids) == len(set(ids))
 
@@ -258,7 +258,8 @@ def test_incomplete_block_is_refused(block: Any, arguments: tuple[Any, ...], mes
 
 def test_block_of_another_kind_is_refused(tmp_path: Path) -> None:
     with pytest.raises(
-        TypeError, match=r"Text, Table, Image, Gallery or Tracker, but got 'plain'\. Wrap"
+        TypeError,
+        match=r"Text, Table, Image, Gallery, Tracker, Code or Folded, but got 'plain'\. Wrap",
     ):
         write_blocks(tmp_path, "plain")
 
