@@ -10,6 +10,8 @@ from data.command.command import command
 from data.command.explain import writes_to
 from data.command.parser import CommandParser, make_parser
 
+PDF_FILE = "report.pdf"
+
 
 def command_parser() -> CommandParser:
     """Return the parser of the command."""
@@ -33,12 +35,14 @@ def command_parser() -> CommandParser:
         action="store_true",
         help="report a campaign with missing repeat runs",
     )
-    parser.add_argument_group("output").add_argument(
+    output = parser.add_argument_group("output").add_argument
+    output(
         "--out",
         type=Path,
         metavar="FOLDER",
         help="folder of the report (default: ROOT/reports/CAMPAIGN)",
     )
+    output("--pdf", action="store_true", help="print the page as report.pdf too, with Chromium")
     return parser
 
 
@@ -54,16 +58,21 @@ def main(argv: list[str] | None = None) -> int:
 
 def _report(args: argparse.Namespace) -> int:
     from data.tiles.manifest import describe_origin
+    from tuning.page.print_pdf import find_browser, print_pdf
     from tuning.report.missing import list_model_errors
     from tuning.report.terminal import first_page, format_places, format_tables, report_folder
     from tuning.report.write_report import write_report
     from tuning.tracking.client import tracking_uri
 
+    if args.pdf:
+        find_browser()  # before minutes of work
     table = write_report(args.root, args.campaign, out=args.out, partial=args.partial)
     print(f"Data: {describe_origin(bool(table['data'][0] == 'synthetic'))} tiles.")
     folder = args.out or report_folder(args.root, table["campaign"][0])
     print(format_tables(table, folder))
     print(format_places(folder / "report.html", tracking_uri(args.root), first_page(folder)))
+    if args.pdf:
+        print(f"PDF: {print_pdf(folder / 'report.html', folder / PDF_FILE)}")
     lacking = list_model_errors(args.root, table["campaign"][0])
     for sentence in lacking:
         print(f"error: {sentence}", file=sys.stderr)
