@@ -151,7 +151,7 @@ class Folded:
 
     kind: ClassVar[str] = "folded"
     summary: str
-    blocks: "Sequence[Text | Table | Image | Gallery | Code]"
+    blocks: "Sequence[Block]"
 
     def __post_init__(self) -> None:
         _require(self.blocks, "folded part", "a block", self.summary)

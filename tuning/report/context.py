@@ -15,6 +15,7 @@ from tuning.report.ranking import Ranking
 from tuning.report.reference_layers import ReferenceLayers
 from tuning.report.register_models import Registered
 from tuning.report.results import ModelResult
+from tuning.report.study.details import Details
 from tuning.report.tables import find_blind_runs
 from tuning.search.scope import SearchScope, read_scope
 
@@ -41,6 +42,7 @@ class ReportContext:
         registered: The versions that were registered, one per network.
         duplicates: One sentence per run that does not count, because another run of its trial does.
         days: Scores by days after the event of the models that replayed the calendar; empty if none did.
+        details: What the page shows beyond scores; None leaves its sections out.
     """
 
     campaign: Run
@@ -58,6 +60,7 @@ class ReportContext:
     registered: tuple[Registered, ...] = ()
     duplicates: tuple[str, ...] = ()
     days: tuple[DaysResult, ...] = ()
+    details: Details | None = None
 
     @property
     def scope(self) -> SearchScope | None:

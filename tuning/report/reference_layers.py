@@ -29,6 +29,12 @@ from data.tiles.paths import region_of
 from data.twin.ground import read_ground
 from data.twin.land_cover import read_cover
 from tuning.objects.mosaic import find_neighbours
+from tuning.report.errors.tile_positions import (
+    CORNERS,
+    SPLITS_FILE,
+    TILES,
+    describe_positions,
+)
 from tuning.tracking.client import open_artifact
 from tuning.tracking.validate_runs import check_ids
 
@@ -183,7 +189,7 @@ def read_reference(client: MlflowClient, campaign: Run) -> ReferenceLayers:
 
 
 def write_split_audit(pack: Pack, splits: Sequence[Split], name: str, folder: Path) -> list[Path]:
-    """Write the audit of a campaign's splits, ``splits.json`` and the map ``splits.png``.
+    """Write the audit of a campaign's splits with the places of its tiles, ``splits.json``, and the map ``splits.png``.
 
     Args:
         pack: The packed tiles.
@@ -197,6 +203,10 @@ def write_split_audit(pack: Pack, splits: Sequence[Split], name: str, folder: Pa
     tiles = pack.surveys()
     statistics = [compute_split_statistics(split, tiles) for split in splits]
     audit = Audit(pack.path, pack.synthetic, FolderSurvey(tiles), {name: statistics})
-    (folder / "splits.json").write_text(json.dumps(audit_to_dict(audit), indent=1))
+    content = audit_to_dict(audit)
+    for entry, split in zip(content["splits"], splits, strict=True):
+        entry[TILES] = describe_positions(split)
+    places = {tile: (survey.west_m, survey.north_m) for tile, survey in tiles.items()}
+    (folder / SPLITS_FILE).write_text(json.dumps(content | {CORNERS: places}, indent=1))
     save_map(draw_audit(audit), folder / "splits.png")
-    return [folder / "splits.json", folder / "splits.png"]
+    return [folder / SPLITS_FILE, folder / "splits.png"]

@@ -23,6 +23,7 @@ from tuning.report.events import EVENTS_FILE, make_event_rows
 from tuning.report.fairness import make_reads_columns
 from tuning.report.figures import draw_comparisons, draw_model
 from tuning.report.missing import describe_missing_runs, partial_error
+from tuning.report.paper.quote import write_quotes
 from tuning.report.placebo import rate_placebos
 from tuning.report.ranking import Ranking, rank_models, read_comparison
 from tuning.report.reference_layers import ReferenceLayers
@@ -30,6 +31,7 @@ from tuning.report.register_models import Registered, register_models
 from tuning.report.results import ModelResult, read_results
 from tuning.report.sections.days import read_days
 from tuning.report.sections.page import build_page
+from tuning.report.study.details import make_details
 from tuning.report.tables import (
     PUBLISHED_COLUMNS,
     make_comparison_rows,
@@ -195,6 +197,7 @@ def _write_figures_and_page(
     for model in ranking.models:
         draw_model(client, model, layers, figures / model.title, synthetic)
     compared = draw_comparisons(ranking, figures, synthetic)
+    details = make_details(client, campaign, ranking, layers, table, trials.searches, folder)
     pages = _list_pages(client, campaign, table, trials.searches)
     (folder / PAGES_FILE).write_text(json.dumps(pages, indent=1))
     if not is_read_only(client.tracking_uri):
@@ -216,8 +219,11 @@ def _write_figures_and_page(
         tuple(registered),
         tuple(one.describe() for one in trials.duplicates),
         days,
+        details,
     )
-    write_page(build_page(context), folder / "report.html")
+    page = build_page(context)
+    write_quotes(table, details.facts, folder, page.verdict[0])
+    write_page(page, folder / "report.html")
 
 
 def _list_pages(

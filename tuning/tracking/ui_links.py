@@ -77,6 +77,11 @@ def compare_address(base: str, experiment_id: str, run_ids: Sequence[str]) -> st
     return f"{base}/#/compare-runs?runs={_pack(shown)}&experiments={_pack([experiment_id])}"
 
 
+def run_address(base: str, experiment_id: str, run_id: str) -> str:
+    """Return the URL of one run."""
+    return f"{base}/#/experiments/{experiment_id}/runs/{run_id}"
+
+
 def table_address(base: str, experiment_id: str, campaign: str) -> str:
     """Return the URL of a campaign's trials, best on val first; needs :func:`publish_views`."""
     return f"{base}/#/experiments/{experiment_id}/runs?viewStateShareKey={_key(campaign)}"

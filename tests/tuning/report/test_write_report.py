@@ -226,12 +226,46 @@ def test_page_has_all_sections(root: Path, table: pd.DataFrame) -> None:
     addresses = re.findall(r'(?:href|src|action)="(\w+:[^"]+)"', page.replace("data:", ""))
     (own,) = [address for address in addresses if address == "http://127.0.0.1:5000"]
     links = [address for address in addresses if address != own]  # MLflow's pages
-    assert len(links) == 6  # no search trial, so none to compare
+    # prepared pages, without a comparison of search trials, and every run
+    assert len(links) == 6 + len(SEEDS) + 1
     assert all(address.startswith(f"{own}/#/") for address in links)
     folder = root / "reports" / "first" / "Figures" / "VanillaUNet"
     examples = len(list(folder.glob("*_qual_*.png")))
     assert examples > 1
-    assert page.count("<img") == 6 + examples + 1 + 1  # comparisons, examples of both, map
+    # comparisons, figures of details, examples of both, map
+    assert page.count("<img") == 6 + 3 + examples + 1 + 1
+
+
+def test_page_leads_from_the_checklist_to_its_sections(root: Path, table: pd.DataFrame) -> None:
+    page = (root / "reports" / "first" / "report.html").read_text()
+    checklist = page[page.index('<section id="checklist"') :]
+    targets = set(re.findall(r'<a href="#([a-z0-9-]+)"', checklist))
+    assert {"ranking", "split", "hyperparameters", "compute", "scope-and-limitations"} <= targets
+    assert all(f'<section id="{target}"' in page for target in targets)
+    assert checklist.count("\N{EN DASH}</td>") == 1  # the question that authors have to answer
+
+
+def test_a_campaign_without_search_trials_says_what_it_lacks(
+    root: Path, table: pd.DataFrame
+) -> None:
+    page = (root / "reports" / "first" / "report.html").read_text()
+    assert "VanillaUNet: 0 trials" in page
+    assert ">not logged</th>" in page  # the runs of this campaign hold no params
+    assert "No hyperparameter was searched" in page
+    assert "lacks train and val tiles" not in page  # this version's splits.json has their places
+
+
+def test_lines_to_quote_have_the_table_s_scores(root: Path, table: pd.DataFrame) -> None:
+    folder = root / "reports" / "first"
+    lines = (folder / "results.txt").read_text(encoding="utf-8")
+    row = unet(table)
+    assert (
+        f"VanillaUNet: AP {row['pr_auc_mean']:.3f} ± {row['pr_auc_std']:.3f} over 2 seeds" in lines
+    )
+    assert str(row["split_hash"]) in lines
+    entries = (folder / "cite.bib").read_text(encoding="utf-8")
+    assert str(row["data_hash"]) in entries
+    assert "ronneberger2015unet" in entries
 
 
 @pytest.mark.parametrize("width", [360, 1280])
@@ -304,7 +338,8 @@ def test_network_that_could_not_be_exported_is_ranked_but_not_registered(
     finally:
         client.set_tag(chosen, "model_uri", uri)
         client.delete_tag(chosen, MODEL_ERROR)
-    assert main(["--root", str(root), "--out", str(tmp_path / "out")]) == 0
+    assert main(["--root", str(root), "--out", str(tmp_path / "out"), "--pdf"]) == 0
+    assert (tmp_path / "out" / "report.pdf").read_bytes().startswith(b"%PDF-")
 
 
 def test_report_reads_mlflow_alone(root: Path, table: pd.DataFrame) -> None:

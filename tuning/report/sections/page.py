@@ -18,6 +18,7 @@ from tuning.report.headline.result import (
 from tuning.report.placebo import build_placebo_section
 from tuning.report.register_models import build_models_section
 from tuning.report.sections.basis import build_basis_section
+from tuning.report.sections.details import add_details
 from tuning.report.sections.early import build_early_section
 from tuning.report.sections.examples import build_examples_section
 from tuning.report.sections.new_events import build_event_pairs
@@ -82,12 +83,13 @@ def build_page(context: ReportContext) -> Page:
         pairs = compare_events(context)
         more = [build_event_pairs(pairs)] if pairs else []
         sections.insert(0, Section(section.title, [*section.blocks, *more]))
+    verdict = list(describe_result(context))
     return Page(
         title,
         synthetic,
-        list(describe_result(context)),
+        verdict,
         facts,
-        sections,
+        add_details(context, sections, verdict[0]),
         list(list_warnings(context)),
         make_numbers(context),
     )

@@ -1,0 +1,1 @@
+"""Sections on how and where models err: confusion matrices, and maps of the errors."""
