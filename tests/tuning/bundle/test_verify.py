@@ -96,6 +96,23 @@ def test_missing_and_added_rows_are_named(tmp_path: Path) -> None:
     assert str(found) == f"{RUNS}, Other 0 blocks, the row: stored a row, recomputed nothing"
 
 
+def drop_column(table: str, column: str) -> dict[str, bytes]:
+    """Return the files of a bundle without one column of a table."""
+    files = tiny_files()
+    lines = [line.split(",") for line in files[f"tables/{table}"].decode().splitlines()]
+    at = lines[0].index(column)
+    kept = [",".join([*line[:at], *line[at + 1 :]]) for line in lines]
+    return files | {f"tables/{table}": "\n".join(kept).encode()}
+
+
+def test_column_of_a_later_release_may_lack_but_no_verdict(tmp_path: Path) -> None:
+    later = verify_bundle(write_bundle(tmp_path / "l.zip", drop_column(MASTER, "boundary_f")))
+    assert later.differences == ()
+    found = verify_bundle(write_bundle(tmp_path / "v.zip", drop_column(PAIRWISE, "verdict")))
+    assert {one.column for one in found.differences} == {"verdict"}
+    assert "verdict: stored nothing, recomputed " in str(found.differences[0])
+
+
 def test_another_margin_changes_the_verdicts(tmp_path: Path) -> None:
     def widen(content: dict) -> None:  # type: ignore[type-arg]
         content["margin"] = 0.9
