@@ -23,10 +23,8 @@ BEHIND = (0.35, 0.5)  # darkest and brightest grey of the image behind them
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "h", "*", "d")
 LINES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (5, 1.5, 1, 1.5)), (0, (1, 1.2)))
 DPI = 110
-TITLE_PT, TITLE_CHARS_PER_IN = (
-    11,
-    10.0,
-)  # a character of a title takes at most 0.1 inches on average
+TITLE_PT = 11
+TITLE_CHARS_PER_IN = 11.0  # a character takes at most 0.09 inches on average
 EXAMPLE_IN = (6.0, 6.1)
 
 
