@@ -14,6 +14,7 @@ from data.splits import Split
 from tests.support.hostile_campaigns import Elements, Hostile
 from tests.support.hostile_files import DEEP, write_growing_npz, write_pickled_npz, write_sparse
 from tuning.metrics.histogram import BINS
+from tuning.page.html import SCRIPT as TRACKER
 from tuning.registry.commands import format_versions
 from tuning.report.__main__ import main
 from tuning.report.missing import EXPECTED_RUNS_TAG
@@ -50,18 +51,22 @@ def report(hostile: Hostile, capsys: pytest.CaptureFixture[str]) -> Report:
 
 
 def check_page(page: str) -> Elements:
-    """Check that a page contains no scripts and no links to other sites."""
-    found = Elements(page)
+    """Check that a page contains no script and form but its own, and no links to other sites."""
+    own = TRACKER.read_text(encoding="utf-8")
+    assert page.count(f"<script>{own}</script>") == 1
+    found = Elements(page.replace(f"<script>{own}</script>", ""))
+    forms = [attributes.get("id") for tag, attributes in found.found if tag == "form"]
+    assert forms == ["tracker"]
     tags = {tag for tag, _ in found.found}
-    acting = {"script", "iframe", "object", "embed", "form", "base", "applet", "svg", "video"}
+    acting = {"script", "iframe", "object", "embed", "base", "applet", "svg", "video"}
     assert tags & acting == set()
     assert len([tag for tag, _ in found.found if tag == "style"]) == 1  # its own
     names = {name for _, attributes in found.found for name in attributes}
     assert [name for name in names if name.startswith("on")] == []
     for address in found.addresses():
-        assert re.match(r"#|data:(?:image/png;base64)?,|http://127\.0\.0\.1:5000/#/", address), (
-            address
-        )
+        assert re.match(
+            r"#|data:(?:image/png;base64)?,|http://127\.0\.0\.1:5000(/#/|$)", address
+        ), address
     return found
 
 
