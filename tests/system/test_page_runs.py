@@ -10,6 +10,7 @@ from tests.support.forked_commands import IMPORTED, Server, start_server
 from tests.support.page_runs import prepare_campaign, run_page
 from tests.support.pages import all_blocks, read_blocks
 
+pytestmark = [pytest.mark.slow, pytest.mark.file_s(120)]
 BLOCKS = [block for block in all_blocks() if block.kind == "run"]
 RUN = {
     level: sorted({b.page for b in BLOCKS if b.value == level}) for level in ("seconds", "campaign")
@@ -22,7 +23,6 @@ def server() -> Iterator[Server]:
         yield made
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("page", RUN["seconds"])
 def test_commands_that_need_no_campaign_end_well(
     page: str, server: Server, twin: Path, tmp_path: Path
@@ -32,7 +32,6 @@ def test_commands_that_need_no_campaign_end_well(
     assert run_page(blocks, tmp_path, server, {}) == []
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("page", RUN["campaign"])
 def test_commands_beside_a_campaign_end_well(
     page: str, server: Server, twin: Path, calm: Command, tmp_path: Path
@@ -43,7 +42,6 @@ def test_commands_beside_a_campaign_end_well(
     assert run_page(blocks, tmp_path, server, known) == []
 
 
-@pytest.mark.slow
 def test_a_command_that_fails_is_named_with_its_page(server: Server, tmp_path: Path) -> None:
     text = "<!-- run: seconds, with TILES=nosuch -->\n```bash\npython -m data.check TILES\nfalse\n```\n"
     wrong = run_page(read_blocks("page.md", text), tmp_path, server, {})
