@@ -5,7 +5,8 @@ from typing import Any
 
 from tests.support.campaign_facts import FACTS, make_facts
 from tuning.page.html import Link, Table
-from tuning.report.paper.checklist import build_checklist_section, list_items
+from tuning.report.paper.checklist import build_checklist_section
+from tuning.report.paper.checklist_items import list_items
 from tuning.report.study.importance import Importance
 from tuning.report.study.searches import SearchRecord
 
