@@ -13,6 +13,7 @@ from data.io.seals import sum_bytes
 
 # The largest arrays of this project, the reference layers of 290 test tiles, have 33 MB.
 MAX_ARRAY_BYTES = 2**27  # per file, and for all arrays of a file together
+_KINDS = {"str": "U", "float": "f"}  # types of any size
 _MARK = b"crc32:"  # between an array and its checksum
 
 
@@ -21,7 +22,7 @@ class ArraySpec:
     """What an array must be.
 
     Attributes:
-        dtype: Such as ``uint16``; ``str`` for strings of any length.
+        dtype: Such as ``uint16``; ``str`` for strings of any length, ``float`` for floating-point numbers of any size.
         shape: Its shape; None accepts any length.
     """
 
@@ -34,7 +35,7 @@ class ArraySpec:
 
     def fits(self, array: np.ndarray) -> bool:
         """Return whether an array has this type and shape."""
-        same_type = array.dtype.kind == "U" if self.dtype == "str" else array.dtype == self.dtype
+        same_type = array.dtype.kind == _KINDS.get(self.dtype) or array.dtype == self.dtype
         same_shape = array.ndim == len(self.shape) and all(
             size in (None, length) for length, size in zip(array.shape, self.shape, strict=True)
         )

@@ -30,6 +30,7 @@ from tuning.store.duplicates import drop_duplicates
 from tuning.store.provenance import read_provenance
 from tuning.tracking.client import find_runs
 from tuning.tracking.validate_runs import find_campaign
+from tuning.trial.foreign.names import is_foreign
 
 COMPLETE, PARTIAL, MISSING = "complete", "partial", "missing"
 
@@ -123,7 +124,8 @@ def _read_models(
     repeats, _ = drop_duplicates(client, find_runs(client, experiment_id, **tags, stage="repeat"))
     search = sum_cost(find_runs(client, experiment_id, **tags, stage="search"))
     lacking = describe_missing_runs(client, campaign, repeats)
-    results = read_results(client, campaign, repeats)
+    own = [run for run in repeats if not is_foreign(run.data.tags.get("study"))]
+    results = read_results(client, campaign, own)
     if results is None:
         reason = " ".join(lacking) or f"campaign {cell.campaign} has no finished repeat run."
         return CellResult(cell, MISSING, reason, campaign, search=search)

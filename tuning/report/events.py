@@ -18,6 +18,7 @@ from tuning.page.html import Block, Section, Table, Text
 from tuning.report.context import format_spread
 from tuning.report.tables import average_seeds
 from tuning.statistics.clusters import MIN_EVENTS, estimate_event_mean
+from tuning.trial.foreign.names import is_foreign
 
 SEED = 2018  # of the bootstrap over events
 EVENTS_FILE = "benchmark_events.csv"
@@ -199,7 +200,7 @@ def build_events_section(events: pd.DataFrame, searched: str = "") -> Section:
 
 
 def _is_trained(key: str) -> bool:
-    return is_network(key) or not is_deterministic(key)
+    return is_network(key) or not (is_foreign(key) or is_deterministic(key))
 
 
 def _explain(count: int) -> str:

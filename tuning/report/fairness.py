@@ -12,6 +12,8 @@ import pandas as pd
 
 from data.io.errors import list_first
 from tuning.report.results import ModelResult
+from tuning.trial.foreign.names import FOREIGN, NOT_STATED, is_foreign
+from tuning.trial.foreign.provenance import load_provenance
 from tuning.trial.reads import Reads, describe_reads
 
 MOST_CHANNELS = 6  # more are counted, not named
@@ -44,6 +46,11 @@ def make_reads_columns(
     """Return the columns :data:`COLUMNS` of each model, by its title."""
     rows = {}
     for model in models:
+        if is_foreign(model.key):
+            stated = load_provenance(model.chosen.run.data.params)
+            found: tuple[Any, ...] = (stated.channels, stated.acquisitions, NOT_STATED, None)
+            rows[model.title] = dict(zip(COLUMNS, found, strict=True))
+            continue
         reads = read_inputs(model, searches)
         # baselines of earlier versions do not log their context
         known = not model.is_baseline or "context_px" in model.chosen.run.data.params
@@ -61,6 +68,8 @@ def group_by_input(table: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
 
 def describe_input(channels: str, dates: str) -> str:
     """Describe channels and acquisitions in a few words."""
+    if channels == NOT_STATED:
+        return f"What these rows read is {NOT_STATED}; acquisitions: {dates}"
     names = channels.split()
     listed = ", ".join(names) if len(names) <= MOST_CHANNELS else f"{len(names)} channels"
     return f"Reads {listed or 'no channel'}; acquisitions: {dates}"
@@ -91,6 +100,8 @@ def describe_versions(models: Sequence[ModelResult]) -> str:
     for model in models:
         for one in model.runs:
             tags = one.run.data.tags
+            if tags.get("origin") == FOREIGN:
+                continue
             name = f"{model.title} seed {one.seed}"
             codes.setdefault(_name_code(tags), []).append(name)
             for tag in (tag for tag in tags if tag.startswith(PACKAGE_TAG)):

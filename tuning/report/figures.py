@@ -175,7 +175,7 @@ def _cost_points(
     ranking: Ranking, models: Sequence[ModelResult]
 ) -> list[tuple[str, float, float, float, float]]:
     points = []
-    for model in models:
+    for model in (one for one in models if not one.is_foreign):  # whose costs nobody measured
         estimate = ranking.estimates[model.title]
         ends = (estimate.low, estimate.high)
         points.append((model.title, mean_ms_per_tile(model), estimate.mean, *ends))

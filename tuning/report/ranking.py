@@ -8,7 +8,7 @@ Sums over tiles are enough for it: it reads no MLflow run, no pixel and no label
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import nan
 from typing import TYPE_CHECKING, Literal
@@ -50,6 +50,8 @@ class Ranking:
         intervals: Ends of the 95 % intervals of the scores at the threshold chosen on val, by title and column, such as
             ``iou_low``; NaN for a score that is not defined; exploratory.
         estimand: What the comparison is about: this ``area`` and these dates, this ``event`` (folds), or these ``events``.
+        foreign: Foreign predictions against each contender and each other, by average precision; exploratory, since the
+            primary family is declared beforehand. None without any.
     """
 
     models: tuple[ModelResult, ...]
@@ -60,6 +62,7 @@ class Ranking:
     block_tiles: int
     intervals: dict[str, dict[str, float]]
     estimand: Estimand
+    foreign: Family | None = None
 
     @property
     def comparisons(self) -> tuple[Comparison, ...]:
@@ -137,7 +140,30 @@ def rank_sums(
         block_tiles,
         _make_intervals(models, units, kinds),
         find_estimand(models[0]),
+        _compare_foreign(models, contenders, sums, units, margin, block_tiles),
     )
+
+
+def _compare_foreign(
+    models: Sequence[ModelResult],
+    contenders: Sequence[ModelResult],
+    sums: Mapping[str, np.ndarray],
+    units: SamplingUnits,
+    margin: float,
+    block_tiles: int,
+) -> Family | None:
+    """Compare foreign predictions with the contenders as a family of its own, so that the primary one stays as it is."""
+    foreign = [model for model in models if model.is_foreign]
+    compared = [*contenders, *foreign]
+    if not foreign or len(compared) < 2:
+        return None
+    kinds = {model.title: model.kind for model in compared}
+    rng = np.random.default_rng(SEED)
+    shown = {model.title: sums[model.title] for model in compared}
+    family = compare_all(shown, pooled_ap, units, rng, kinds, margin, block_tiles)
+    titles = {model.title for model in foreign}
+    pairs = tuple(pair for pair in family.pairs if titles & {pair.a, pair.b})
+    return replace(family, pairs=pairs)
 
 
 def _make_intervals(
@@ -182,7 +208,7 @@ def _score_exactly(model: ModelResult, estimate: Estimate) -> Estimate:
 def pick_contenders(models: Sequence[ModelResult]) -> list[ModelResult]:
     """Return the models of the primary family: the networks and the best baseline on val; without networks, all."""
     networks = [model for model in models if not model.is_baseline]
-    baselines = [model for model in models if model.is_baseline]
+    baselines = [model for model in models if model.is_baseline and not model.is_foreign]
     if not networks:
         return baselines
     best = max(baselines, key=lambda model: float(model.val_pr_auc.mean()), default=None)

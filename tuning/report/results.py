@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import cached_property
+from math import nan
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,6 +22,7 @@ from tuning.objects.boundary import count_boundary
 from tuning.objects.objects import count_objects
 from tuning.report.sums.run_result import TILE_BINS, VAL_AP, RunResult
 from tuning.statistics.estimate import FIXED
+from tuning.trial.foreign.names import foreign_title, is_foreign
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
@@ -35,7 +37,7 @@ NETWORK, BASELINE = "network", "baseline"  # kinds over which the seeds' varianc
 
 @dataclass(frozen=True)
 class ModelResult:
-    """All repeat runs of one architecture or baseline.
+    """All repeat runs of one architecture or baseline, or foreign predictions of all seeds.
 
     Attributes:
         key: Registry key, such as ``unet``.
@@ -53,22 +55,31 @@ class ModelResult:
 
     @property
     def is_baseline(self) -> bool:
-        """Whether it is a baseline."""
+        """Whether it is no network of the campaign: a baseline, or foreign predictions."""
         return self.kind != NETWORK
 
     @property
     def kind(self) -> str:
-        """``network``, ``baseline``, or ``FIXED`` for a baseline that no seed changes."""
+        """Over the models of one kind the seeds' variance is pooled: ``network``, ``baseline``, or ``FIXED`` for one set of maps."""
         from models import is_network
         from tuning.baselines.baselines import is_deterministic
 
+        if self.is_foreign:  # seeds of two unknown methods have no variance in common
+            return self.key if len(self.seeds) > 1 else FIXED
         if is_network(self.key):
             return NETWORK
         return FIXED if is_deterministic(self.key) else BASELINE
 
     @property
+    def is_foreign(self) -> bool:
+        """Whether another program made its probabilities."""
+        return is_foreign(self.key)
+
+    @property
     def title(self) -> str:
         """Name in tables and file names; for networks as in the published study."""
+        if self.is_foreign:
+            return foreign_title(self.key)
         from models import paper_name
         from tuning.baselines.baselines import baseline_title
 
@@ -132,7 +143,7 @@ class Results:
 
 
 def reduce_run(
-    run: Run, bins: np.ndarray, ids: Sequence[str], val: np.ndarray, layers: ReferenceLayers
+    run: Run, bins: np.ndarray, ids: Sequence[str], val: np.ndarray | None, layers: ReferenceLayers
 ) -> RunResult:
     """Reduce a repeat run to histograms and counts per tile.
 
@@ -140,7 +151,7 @@ def reduce_run(
         run: The MLflow run.
         bins: Probability bins of its test tiles, shape ``(N, H, W)``, uint16.
         ids: The N test tiles.
-        val: Histogram of val at the best epoch, shape ``(2, BINS)``.
+        val: Histogram of val at the best epoch, shape ``(2, BINS)``; None for foreign predictions without val.
         layers: Reference layers of the tiles.
     """
     rows, neighbours = layers.rows(ids), layers.find_neighbours(ids)
@@ -151,13 +162,14 @@ def reduce_run(
         counted = count_stored(*tile)
         counts += counted
         tiles[row] = reduce_counts(counted, TILE_BINS).ravel()
-    first = reach(choose_threshold(val))
+    threshold = run.data.metrics["test/threshold"] if val is None else choose_threshold(val)
+    first = reach(float(threshold))
     found = bins >= first
     return RunResult(
         run=run,
         tile_ids=tuple(ids),
         counts=counts,
-        calibrated=recalibrate(counts, fit_calibration(val)),
+        calibrated=counts * 0 if val is None else recalibrate(counts, fit_calibration(val)),
         tiles=tiles,
         at_half=count_tile_confusions(bins, mask, reach(0.5)),
         at_val=count_tile_confusions(bins, mask, first),
@@ -203,16 +215,14 @@ def _read_model(
     """Read and reduce a model's runs one by one, so that only one run's pixels are in memory."""
     from models import is_network
     from tuning.tracking.client import open_artifact
-    from tuning.tracking.validate_runs import read_counts, read_probs
+    from tuning.tracking.validate_runs import read_probs
 
     results, shown, bins_of = [], _pick_shown_runs(runs), {}
     first_fold, conditions = min(run.data.tags["fold"] for run in runs), {}
     for run in runs:
         with open_artifact(client, run, "trial/test_probs.npz") as file:
             ids, bins = read_probs(file, layers.tile_ids)
-        with open_artifact(client, run, "trial/val_counts.npy") as file:
-            val = read_counts(file)
-        results.append(reduce_run(run, bins, ids, val, layers))
+        results.append(reduce_run(run, bins, ids, _read_val(client, run), layers))
         if run.info.run_id in shown:
             bins_of[run.info.run_id] = bins
         one = results[-1]
@@ -222,12 +232,22 @@ def _read_model(
     return ModelResult(key, tuple(results), bins_of, by_seed)
 
 
+def _read_val(client: MlflowClient, run: Run) -> np.ndarray | None:
+    from tuning.tracking.client import open_artifact
+    from tuning.tracking.validate_runs import read_counts
+
+    if VAL_AP not in run.data.metrics:  # foreign predictions of test alone
+        return None
+    with open_artifact(client, run, "trial/val_counts.npy") as file:
+        return read_counts(file)
+
+
 def _pick_shown_runs(runs: Sequence[Run]) -> set[str]:
     """Return the ids of two runs of the first fold: the first seed's, and the best on val."""
     fold = min(run.data.tags["fold"] for run in runs)
     of_first = [run for run in runs if run.data.tags["fold"] == fold]
     first = sorted(of_first, key=lambda run: int(run.data.tags["seed"]))
-    best = max(first, key=lambda run: float(run.data.metrics[VAL_AP]))
+    best = max(first, key=lambda run: float(run.data.metrics.get(VAL_AP, nan)))
     return {first[0].info.run_id, best.info.run_id}
 
 

@@ -31,6 +31,7 @@ from tuning.report.sums.early import make_early_columns
 from tuning.report.sums.run_result import RunResult
 from tuning.report.sums.truth import make_truth_columns
 from tuning.store.provenance import read_provenance
+from tuning.trial.foreign.names import name_origin
 
 # The published study's columns, in its order.
 PUBLISHED_COLUMNS = (
@@ -206,7 +207,8 @@ def make_model_row(model: ModelResult, ranking: Ranking) -> dict[str, Any]:
     }
     row |= {name: float(np.mean([r.metric(f"cost/{name}") for r in model.runs])) for name in COSTS}
     run = model.chosen.run
-    row |= {"architecture": model.key, "seed": model.chosen.seed, "run_id": run.info.run_id}
+    row |= {"architecture": model.key, "origin": name_origin(model.key)}
+    row |= {"seed": model.chosen.seed, "run_id": run.info.run_id}
     return row | read_provenance(run.data.tags)
 
 
@@ -235,13 +237,17 @@ def format_ends(low: float, high: float, spec: str = ".3f") -> str:
 
 
 def make_comparison_rows(ranking: Ranking) -> list[dict[str, Any]]:
-    """Make the rows of ``pairwise.csv``: the primary family by average precision, and F1, which is exploratory."""
+    """Make the rows of ``pairwise.csv``: the primary family by average precision; F1 and foreign predictions, which are exploratory."""
     rows = []
-    for metric, family in (("pr_auc", ranking.primary), ("f1_dice", ranking.by_f1)):
+    families = (
+        ("pr_auc", PRIMARY, ranking.primary),
+        ("f1_dice", EXPLORATORY, ranking.by_f1),
+        ("pr_auc", EXPLORATORY, ranking.foreign),
+    )
+    for metric, role, family in families:
         for pair in family.pairs if family else ():
             row = asdict(pair)
             row["seeds_a"], row["seeds_b"] = row.pop("seeds")
             row |= {f"needs_{name}": value for name, value in row.pop("needs").items()}
-            role = PRIMARY if metric == "pr_auc" else EXPLORATORY
             rows.append({"metric": metric, "family": role, "margin": ranking.margin, **row})
     return rows

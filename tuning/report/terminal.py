@@ -11,6 +11,7 @@ from tuning.report.context import format_spread
 from tuning.report.events import EVENTS_FILE, format_events
 from tuning.report.tables import format_ends
 from tuning.tracking.ui_links import ui_command
+from tuning.trial.foreign.names import NOT_STATED
 
 PAGES_FILE = "pages.json"  # in the report's folder: URLs of MLflow pages by label
 LEGEND = "place: what the comparisons of the primary family allow; exploratory rows have none."
@@ -29,6 +30,8 @@ def format_ranking(table: pd.DataFrame) -> str:
 
 
 def _format_input(row: Mapping[Any, Any]) -> str:
+    if row["reads_channels"] == NOT_STATED:
+        return NOT_STATED
     return f"{len(row['reads_channels'].split())} ch, {row['reads_dates']}"
 
 

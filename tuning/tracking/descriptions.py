@@ -7,6 +7,7 @@ import pandas as pd
 from data.tiles.manifest import describe_origin
 from data.tiles.regions import format_regions
 from models import paper_name
+from tuning.page.html import format_cell
 from tuning.tracking.payloads import CampaignContext, pick_best
 from tuning.trial.folder import Row
 from tuning.trial.search_space import Domain, LogUniform
@@ -59,7 +60,7 @@ def describe_ranking(start: str, table: pd.DataFrame, links: Mapping[str, str]) 
         low, high = row["pr_auc_low"], row["pr_auc_high"]
         lines.append(
             f"| {row['rank']} | {row['model']} | {row['pr_auc_mean']:.3f} | {low:.3f} to {high:.3f} "
-            f"| {row['f1_dice_mean']:.3f} | {row['val_pr_auc_mean']:.3f} | {row['seeds']} |"
+            f"| {row['f1_dice_mean']:.3f} | {format_cell(row['val_pr_auc_mean'])} | {row['seeds']} |"
         )
     pages = [f"- [{label}]({address})" for label, address in links.items()]
     _, _, facts = start.rpartition(_FACTS)

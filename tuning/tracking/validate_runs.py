@@ -35,6 +35,7 @@ from tuning.metrics.scores import METRICS
 from tuning.store.duplicates import DUPLICATE
 from tuning.store.provenance import PROVENANCE, read_provenance
 from tuning.tracking.client import check_not_deleted, find_runs
+from tuning.trial.foreign.names import FOREIGN, OWN, is_foreign, name_origin
 
 logger = logging.getLogger(__name__)
 
@@ -49,6 +50,8 @@ NEEDED_METRICS = {
     **dict.fromkeys(("best/val_pr_auc", "test/threshold", "test/pr_auc"), 1 + ROUNDING),
     **dict.fromkeys(("test/infer_seconds_total", "test/infer_seconds_per_sample"), 1e9),
 }
+# Of these, what foreign predictions may lack: they may have no val tiles, and nobody measured their time.
+NEVER_FOREIGN = frozenset(NEEDED_METRICS) - {"test/threshold", "test/pr_auc"}
 PROBS = {
     "tile_ids": ArraySpec("str", (None,)),
     "bins": ArraySpec("uint16", (None, TILE_PX, TILE_PX)),
@@ -117,8 +120,8 @@ def read_expected(campaign: Run, tag: str) -> dict[str, int]:
 
 
 def is_model(key: object) -> bool:
-    """Return whether *key* is the key of an architecture or a baseline."""
-    return isinstance(key, str) and (is_network(key) or key in BASELINES)
+    """Return whether *key* is the key of an architecture, a baseline or foreign predictions."""
+    return isinstance(key, str) and (is_network(key) or key in BASELINES or is_foreign(key))
 
 
 def check_repeat(run: Run) -> None:
@@ -158,8 +161,16 @@ def check_repeat(run: Run) -> None:
         raise refused_error(
             "The tag regions must be names of regions", show_value(tags["regions"]), place, _REMEDY
         )
+    if tags.get("origin", OWN) != (origin := name_origin(tags["study"])):
+        got = show_value(tags.get("origin"))
+        raise refused_error(
+            f"The tag origin of {tags['study']} must be {origin}", got, place, _REMEDY
+        )
     check_split(tags["fold"])
+    optional = NEVER_FOREIGN.difference(run.data.metrics) if origin == FOREIGN else ()
     for name, most in NEEDED_METRICS.items():
+        if name in optional:
+            continue
         if not 0 <= (value := run.data.metrics.get(name, math.nan)) <= most:
             raise refused_error(
                 f"The metric {name} must be from 0 to {most:g}", value, place, _REMEDY

@@ -256,16 +256,27 @@ def summarise_test(
     val: np.ndarray, test: np.ndarray, seconds: float, tiles: int
 ) -> dict[str, float]:
     """Return the scores of test at the threshold chosen on val."""
-    threshold = choose_threshold(val)
+    return {
+        **score_test(test, choose_threshold(val), tiles),
+        "infer_seconds_total": seconds,
+        "infer_seconds_per_sample": seconds / tiles,
+    }
+
+
+def score_test(test: np.ndarray, threshold: float, tiles: int) -> dict[str, float]:
+    """Return the scores of test at a threshold.
+
+    Args:
+        test: Histogram of all test pixels, shape ``(2, BINS)``.
+        threshold: In [0, 1].
+        tiles: Number of test tiles.
+    """
     confusion = confuse(test, threshold)
-    pixels = int(test.sum())
     return {
         "threshold": threshold,
         **score_all(test, confusion),
         **vars(confusion),
         "pos_pixels": int(test[1].sum()),
-        "pos_ratio": float(test[1].sum() / pixels),
-        "infer_seconds_total": seconds,
-        "infer_seconds_per_sample": seconds / tiles,
+        "pos_ratio": float(test[1].sum() / int(test.sum())),
         "n_samples": tiles,
     }

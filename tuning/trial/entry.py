@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tuning.trial.folder import Config, TrialFolder
+from tuning.trial.foreign.names import FOREIGN
 from tuning.trial.stage import Stage
 
 
@@ -41,13 +42,16 @@ class TrialEntry:
     def tags(self) -> dict[str, str]:
         """The tags of its run."""
         config = self.config
-        return {
+        tags = {
             "study": config["model"],
             "stage": self.kind,
             "seed": str(config["seed"]),
             "fold": config["split"],
             "number": str(self.number),
         }
+        if config.get("origin") == FOREIGN:
+            tags |= {"origin": FOREIGN, "predictions": config["predictions"]}
+        return tags
 
 
 def register_trial(stage: Stage, sample: Mapping[str, Any], number: int) -> TrialEntry:

@@ -70,7 +70,7 @@ def make_headline(context: ReportContext) -> str:
 
 def _describe_models(context: ReportContext) -> str:
     ranking = context.ranking
-    order = [model.title for model in ranking.models]
+    order = [model.title for model in ranking.models if not model.is_foreign]
     if ranking.primary is None:
         return (
             f"{name_models(order[:1])} is the only model of this campaign, so nothing is compared"
@@ -112,7 +112,8 @@ def make_numbers(context: ReportContext) -> Table:
     if context.ranking.primary:
         where = WHERE[context.ranking.estimand]
         return make_pair_table(context.ranking.primary, where, MOST_ROWS, ELSEWHERE)
-    row = context.table.iloc[0]
+    own = [model.title for model in context.ranking.models if not model.is_foreign]
+    row = context.table[context.table["model"].isin(own)].iloc[0]
     interval = format_ends(row["pr_auc_low"], row["pr_auc_high"])
     return Table(
         ["model", "AP", "95 % interval"],
@@ -126,7 +127,8 @@ def _describe_events(context: ReportContext) -> Iterator[str]:
         return
     ranking, models = context.ranking, context.ranking.models
     for kind in (False, True):  # the best network, then the best baseline
-        if best := next((model for model in models if model.is_baseline == kind), None):
+        own = (model for model in models if not model.is_foreign)
+        if best := next((model for model in own if model.is_baseline == kind), None):
             yield describe_new_events(context.events, best.title)
     if (pairs := compare_events(context)) and pairs[0].events >= MIN_EVENTS:
         order = [model.title for model in models if model.title in ranking.places]

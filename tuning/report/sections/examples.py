@@ -67,7 +67,7 @@ def name_example(folder: Path, title: str, number: int) -> Path:
 
 def build_examples_section(context: ReportContext) -> Section:
     """Build the section with example tiles of each network and of the best baseline."""
-    models = context.ranking.models
+    models = [model for model in context.ranking.models if not model.is_foreign]
     networks = [model for model in models if not model.is_baseline]
     shown = [*networks, *[model for model in models if model.is_baseline][:1]]
     where = f" of the fold {shown[0].chosen.fold}" if len(shown[0].by_seed[0]) > 1 else ""

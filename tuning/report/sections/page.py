@@ -21,6 +21,7 @@ from tuning.report.sections.basis import build_basis_section
 from tuning.report.sections.details import add_details
 from tuning.report.sections.early import build_early_section
 from tuning.report.sections.examples import build_examples_section
+from tuning.report.sections.foreign import build_foreign_section
 from tuning.report.sections.new_events import build_event_pairs
 from tuning.report.sections.ranking import build_ranking_section
 from tuning.report.sections.runs import (
@@ -76,6 +77,8 @@ def build_page(context: ReportContext) -> Page:
         sections.insert(-2, build_published_section(context))
     sections.insert(-2, build_early_section(context.table))
     sections.insert(-2, build_models_section(context.registered))
+    if foreign := build_foreign_section(context):
+        sections.insert(1, foreign)
     if ceiling := build_ceiling_section(context.folder):
         sections.insert(2, ceiling)
     if len(context.events):

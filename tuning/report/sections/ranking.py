@@ -5,7 +5,7 @@ from typing import Any
 import pandas as pd
 
 from tuning.baselines.baselines import DESCRIPTION, KIND
-from tuning.page.html import Block, Section, Table, Text
+from tuning.page.html import Block, Section, Table, Text, format_cell
 from tuning.report.context import BY_ITSELF, ReportContext, format_spread
 from tuning.report.fairness import count_trials, group_by_input
 from tuning.report.headline.names import capitalise
@@ -48,7 +48,7 @@ def build_ranking_section(context: ReportContext) -> Section:
     baselines = [
         [model.title, KIND[model.key], DESCRIPTION[model.key]]
         for model in context.ranking.models
-        if model.is_baseline
+        if model.is_baseline and not model.is_foreign
     ]
     if baselines:
         blocks.append(Table(["baseline", "kind", "description"], baselines, "Baselines"))
@@ -77,6 +77,6 @@ def _make_row(row: dict[Any, Any]) -> list[Any]:
         count_trials(row),
         format_spread(row, "f1_dice"),
         format_spread(row, "iou"),
-        f"{row['val_pr_auc_mean']:.3f}",
+        format_cell(row["val_pr_auc_mean"]),
         int(row["seeds"]),
     ]

@@ -25,10 +25,10 @@ class RunResult:
         run: The MLflow run.
         tile_ids: The N test tiles, sorted.
         counts: Histogram of all test pixels, shape ``(2, BINS)``.
-        calibrated: The same after the calibration that is fitted to val, as in maps.
+        calibrated: The same after the calibration that is fitted to val, as in maps; zeros without val.
         tiles: Histogram of each tile, shape ``(N, 2 * TILE_BINS)``, in the smallest sufficient integer type.
         at_half: tp, fp, fn, tn of each tile at 0.5, shape ``(N, 4)``.
-        at_val: The same at the threshold chosen on val.
+        at_val: The same at the threshold chosen on val; foreign predictions without val have a given one.
         objects, boundary: Connected components, and boundary pixels ``(N, 4)``, of each tile at that threshold.
         truth: Histogram of all test pixels against the true ground, shape ``(2, BINS)``; zeros if it is not known.
     """
@@ -60,7 +60,7 @@ class RunResult:
 
     @property
     def threshold(self) -> float:
-        """Threshold chosen on val."""
+        """Threshold chosen on val, or given with foreign predictions."""
         return float(self.run.data.metrics["test/threshold"])
 
     @property

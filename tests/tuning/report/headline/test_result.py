@@ -20,7 +20,8 @@ WIN, OPEN = pair_of("A", "B", 0.1, "better"), pair_of("A", "B", 0.01, "undecided
 def make_context(*pairs: Comparison, **changes: Any) -> ReportContext:
     """Return a context of the models A and B, or of A alone."""
     titles = list(dict.fromkeys(name for pair in pairs for name in (pair.a, pair.b))) or ["A"]
-    models = tuple(SimpleNamespace(title=name, is_baseline=False, runs=()) for name in titles)
+    network = {"is_baseline": False, "is_foreign": False, "runs": ()}
+    models = tuple(SimpleNamespace(title=name, **network) for name in titles)
     estimand = changes.pop("estimand", "area")
     ranking = SimpleNamespace(
         models=models,

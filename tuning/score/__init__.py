@@ -1,0 +1,1 @@
+"""Scores probabilities that another program made, as a foreign row beside a campaign's own models."""
