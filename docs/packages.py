@@ -46,7 +46,7 @@ PACKAGES = (
         "tuning.report",
     ),
     *("tuning.worlds", "tuning.reproduce", "tuning.campaign", "tuning.matrix"),
-    *("tuning.bundle", "tuning.verify", "tuning.score"),
+    *("tuning.bundle", "tuning.verify", "tuning.score", "tuning.leaderboard"),
     *("tuning.doctor", "tuning.run", "tuning.command_line"),
 )
 

@@ -40,6 +40,7 @@ COMMANDS = (
     Row("bundle", "tuning.bundle", BENCHMARK, "results in one file that others verify"),
     Row("verify", "tuning.verify", BENCHMARK, "recompute the results in such a file"),
     Row("score", "tuning.score", BENCHMARK, "score maps of another program beside a campaign"),
+    Row("leaderboard", "tuning.leaderboard", BENCHMARK, "one page from bundles of many campaigns"),
     Row("tracking", "tuning.tracking", BENCHMARK, "send to MLflow what it did not receive"),
     Row("registry", "tuning.registry", MODELS, "list, promote, export and publish models"),
     Row("predict", "tuning.predict", MODELS, "map landslides with a registered model"),
