@@ -83,7 +83,7 @@ def test_campaigns_that_are_no_names_are_passed_over(
     with caplog.at_level(logging.WARNING):
         code, out, err = report()
     assert code == 0, err
-    assert "Report: " + str(hostile.root / "reports" / "good" / "report.html") in out
+    assert "Report:  " + str(hostile.root / "reports" / "good" / "report.html") in out
     told = [
         record.getMessage() for record in caplog.records if "Skipped run" in record.getMessage()
     ]
