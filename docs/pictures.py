@@ -124,7 +124,9 @@ def run_notebook(source: Source, name: str) -> None:
         copy_root(source.root, Path(temporary) / "mlruns")
         os.environ["PYTHONPATH"] = str(ROOT)
         resources = {"metadata": {"path": temporary}}
-        NotebookClient(notebook, timeout=1200, kernel_name="python3", resources=resources).execute()
+        NotebookClient(
+            notebook, timeout=1200, kernel_name="python3", startup_timeout=300, resources=resources
+        ).execute()
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)  # times
     nbformat.write(notebook, source.to / name)
@@ -218,7 +220,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             PICTURES[name](Source(root, report, to), name)
             print(f"{to / name}: {(to / name).stat().st_size / 1000:.0f} kB")
         except Exception as error:  # noqa: BLE001 - named; the others are made
-            print(f"error: {name}: {error}", file=sys.stderr)
+            print(f"error: {name}: {str(error) or type(error).__name__}", file=sys.stderr)
             failed = 1
     return failed
 
