@@ -218,7 +218,7 @@ def _make_rows(config: Config, scores: Mapping[str, float]) -> Iterator[dict[str
     for epoch in range(1, EPOCHS + 1):
         share = epoch / EPOCHS
         row: dict[str, Any] = {"epoch": epoch, "lr": config["lr"], "seconds": 20.0, "stale": 0}
-        row |= {"time_ms": began + 20_000 * epoch, "best_val_pr_auc": 0.6 * share}
+        row |= {"time_ms": began + 20_000 * epoch, "best/val_pr_auc": 0.6 * share}
         for part in ("train", "val"):
             row |= {f"{part}_loss": 1 - 0.5 * share, f"{part}_pr_auc": 0.6 * share}
             row |= {f"{part}_{name}": scores[of] * share for name, of in _OVERLAPS}

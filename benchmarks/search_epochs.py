@@ -37,9 +37,9 @@ from tuning.search import optuna_asha
 from tuning.settings.presets import pick_tiles
 from tuning.train.fit import finish_training, is_training_finished, start_training
 from tuning.train.training import BadTrialError
-from tuning.trial.folder import Row
+from tuning.trial.folder import VAL_AP, Row
 from tuning.trial.search_space import Domain, LogUniform, first_sample, make_space
-from tuning.trial.stage import METRIC, Stage, StageJob
+from tuning.trial.stage import Stage, StageJob
 
 AIM = 0.25
 TILES_PER_PART = 16
@@ -102,7 +102,7 @@ def train_pool(trainer: Trainer, count: int) -> list[list[float]]:
     curves = []
     for number in range(count):
         rows = trainer.train(stage, draw_sample(trainer.space, rng), lambda row: False)
-        curves.append([row[METRIC] for row in rows])
+        curves.append([row[VAL_AP] for row in rows])
         print(
             f"random {number + 1}/{count}: {curves[-1][-1] if rows else math.nan:.3f}", flush=True
         )
@@ -125,11 +125,11 @@ def search(
 
         def judge(row: Row, trial: Any = trial) -> bool:
             action = scheduler.on_trial_result(optuna_asha._NO_CONTROLLER, trial, row)
-            return row[METRIC] >= target or action == TrialScheduler.STOP
+            return row[VAL_AP] >= target or action == TrialScheduler.STOP
 
         rows = trainer.train(stage, trial.config, judge)
         spent += len(rows)
-        best = max([best, *(row[METRIC] for row in rows)])
+        best = max([best, *(row[VAL_AP] for row in rows)])
         if best >= target:
             break
         searcher.on_trial_complete(trial.trial_id, rows[-1] if rows else None)

@@ -16,8 +16,9 @@ from tuning.campaign.identity import describe_inputs, keep_inputs
 from tuning.report.missing import EXPECTED_RUNS_TAG
 from tuning.report.reference_layers import write_reference_layers, write_split_audit
 from tuning.settings.saved_campaigns import campaign_folder
+from tuning.tracking.campaign.saved import write_context
 from tuning.tracking.payloads import CampaignContext, DataRecord
-from tuning.tracking.sender import MLflowSender, write_context
+from tuning.tracking.sender import MLflowSender
 from tuning.trial.entry import TrialEntry, write_entry
 from tuning.trial.folder import TrialFolder
 from tuning.trial.search_space import make_key

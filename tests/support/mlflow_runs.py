@@ -11,11 +11,11 @@ from tuning.baselines.baselines import make_baseline_config
 from tuning.baselines.measure import run_baseline
 from tuning.report.missing import EXPECTED_RUNS_TAG
 from tuning.report.reference_layers import write_reference_layers, write_split_audit
+from tuning.tracking.campaign.views import publish_views
 from tuning.tracking.descriptions import describe_campaign
 from tuning.tracking.payloads import CampaignContext, DataRecord
 from tuning.tracking.sender import MLflowSender
 from tuning.tracking.tracker import Tracker
-from tuning.tracking.ui_links import publish_views
 from tuning.train.evaluate import measure_test
 from tuning.train.fit import fit
 from tuning.trial.entry import register_trial

@@ -16,12 +16,17 @@ from tuning.report.terminal import PAGES_FILE
 from tuning.report.write_report import write_report
 from tuning.tracking.client import find_runs
 from tuning.tracking.tracker import Tracker
-from tuning.tracking.ui_links import LOCAL_UI
+from tuning.tracking.ui_links import LOCAL_UI, run_address
 from tuning.trial.folder import Config
 
 pytestmark = [pytest.mark.slow, pytest.mark.file_s(280)]
 
 WAIT_MS = 30_000
+LABELS = {  # of the pages that are tables of runs: names that they must show
+    "campaigns, best on test first": (CAMPAIGN,),
+    "models, best on test first": ("unet", BASELINE),
+    "trials, best on val first": ("unet · repeat · blocks · seed 42", BASELINE),
+}
 NAMES = (
     "unet · search · blocks · #01 · lr 3e-3",
     "unet · search · blocks · #02 · lr 1e-2",
@@ -97,6 +102,36 @@ def test_runs_are_grouped_as_campaign_study_trial(
         expect(inside).to_be_visible()
 
 
+@pytest.mark.parametrize("label", LABELS)
+def test_address_of_runs_opens_on_the_runs(
+    visit: Callable[[str], Page], pages: dict[str, str], label: str
+) -> None:
+    page = visit(pages[label])
+    for name in LABELS[label]:
+        expect(page.get_by_role("link", name=name, exact=True)).to_be_visible()
+
+
+@pytest.mark.parametrize("kind", ["campaigns", "models"])
+def test_models_and_campaigns_are_sorted_by_their_score_on_test(
+    visit: Callable[[str], Page], pages: dict[str, str], kind: str
+) -> None:
+    page = visit(pages[f"{kind}, best on test first"])
+    cells = page.locator("[role='gridcell'][col-id='metrics.`test/pr_auc_mean`']")
+    expect(cells.first).to_have_text(re.compile(r"0\.\d+"))
+    values = [float(text) for text in cells.all_inner_texts()]
+    assert values == sorted(values, reverse=True)
+    assert len(values) == {"campaigns": 1, "models": 2}[kind]
+
+
+def test_repeat_run_shows_its_example_tiles(visit: Callable[[str], Page], tracker: Tracker) -> None:
+    runs = {run.info.run_name: run for run in tracker.find_trials()}
+    address = run_address("", tracker.experiment_id, runs[NAMES[3]].info.run_id)
+    page = visit(address.replace("?", "/artifacts/examples.png?"))
+    picture = page.locator("img[src*='examples.png'], img[src^='blob:']").first
+    expect(picture).to_be_visible()
+    assert picture.evaluate("image => image.naturalWidth") == 1064
+
+
 def test_trials_stand_side_by_side_without_configuration(
     visit: Callable[[str], Page], pages: dict[str, str], tracker: Tracker
 ) -> None:
@@ -149,7 +184,7 @@ def test_search_trials_are_compared_by_the_score_that_ranks_them(
     page = visit(pages["search trials compared"])
     expect(page.get_by_role("heading", name="Comparing 3 Runs from 1 Experiment")).to_be_visible()
     expect(page.locator(".parcoords, .js-plotly-plot").first).to_be_visible()
-    expect(page.get_by_text("best_val_pr_auc").first).to_be_visible()
+    expect(page.get_by_text("best/val_pr_auc").first).to_be_visible()
 
 
 def test_trial_shows_its_end_reason_and_its_environment(

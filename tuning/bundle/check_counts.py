@@ -13,7 +13,8 @@ from tuning.bundle.content import RunEntry, TileEntry
 from tuning.metrics.curve import average_precision, choose_threshold
 from tuning.metrics.scores import confuse
 from tuning.metrics.tile_sums import reduce_counts
-from tuning.report.sums.run_result import TILE_BINS, VAL_AP
+from tuning.report.sums.run_result import TILE_BINS
+from tuning.trial.folder import VAL_AP
 
 CLOSE = 1e-6  # scores that are logged may be rounded
 

@@ -15,13 +15,13 @@ from tuning.bundle.write import CampaignFacts, make_files
 from tuning.campaign.identity import CampaignInputs, read_inputs
 from tuning.report.ranking import read_comparison
 from tuning.report.results import Results, read_results
-from tuning.report.sums.run_result import VAL_AP
 from tuning.settings.roots import resume_command
 from tuning.settings.saved_campaigns import campaign_folder
 from tuning.store.provenance import read_provenance
 from tuning.tracking.client import connect_existing, open_artifact
 from tuning.tracking.load_trials import read_trials
 from tuning.tracking.validate_runs import find_campaign, read_counts
+from tuning.trial.folder import VAL_AP
 
 PACKAGE = "landslide-benchmark"
 UNKNOWN = "unknown"

@@ -21,8 +21,8 @@ from data.io.safe_json import (
 from data.tiles import TILE_ID_RULE, is_tile_id
 from tuning.bundle.fields import Fields, is_unprintable
 from tuning.bundle.stored import FOREIGN, ORIGIN_TAG
-from tuning.report.sums.run_result import VAL_AP
 from tuning.statistics.blocks import BLOCK_TILES
+from tuning.trial.folder import VAL_AP
 
 CAMPAIGN_FILE = "campaign.json"
 MAX_PIXELS = 2**31

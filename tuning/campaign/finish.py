@@ -60,6 +60,7 @@ def finish_campaign(
         campaign.open_again()
         campaign.tracker.settle_duplicates()
         campaign.sender.close_studies(status)
+        campaign.sender.send_scores(campaign.folder)
         _log_storage(campaign)
         try:
             table = write_report(campaign.root, campaign.settings.campaign, partial=bool(missing))

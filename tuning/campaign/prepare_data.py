@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from data.pack import Pack, make_pack
@@ -168,6 +169,14 @@ def describe_data(pack: Pack, splits: Sequence[Split], settings: Settings) -> Da
         schema={"channels": settings.channels, "acquisitions": settings.timesteps},
         profile=profile,
     )
+
+
+def list_events(pack: Pack) -> str:
+    """Return the event of each region whose tiles have one, as in `CampaignContext`."""
+    found: dict[str, set[str]] = {}
+    for region, event in zip(pack.regions, np.datetime_as_string(pack.events), strict=True):
+        found.setdefault(region, set()).add(str(event))
+    return " ".join(f"{name}={min(ev)}" for name, ev in sorted(found.items()) if len(ev) == 1)
 
 
 def _name_data(pack: Pack) -> str:

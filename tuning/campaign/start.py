@@ -8,21 +8,19 @@ from dataclasses import asdict
 from pathlib import Path
 from uuid import uuid4
 
-import numpy as np
 import torch
 
 from data.check.leak_file import LEAK_TAG, summarise_leaks, write_leak_audit
 from data.command.version import read_commit
 from data.io.durable import remove_leftovers
 from data.io.shared_storage import SharedStorage
-from data.pack import Pack
 from data.splits import PARTS, hash_splits
 from tuning.baselines.baselines import is_deterministic
 from tuning.campaign.dates import find_refused, restrict_space, settle_dates
 from tuning.campaign.identity import describe_inputs, keep_inputs, read_inputs
 from tuning.campaign.initial import describe_training, keep_arch
 from tuning.campaign.leak import audit_campaign
-from tuning.campaign.prepare_data import describe_data, prepare_data
+from tuning.campaign.prepare_data import describe_data, list_events, prepare_data
 from tuning.registry.gate_tiles import write_gate_tiles
 from tuning.report.missing import EXPECTED_RUNS_TAG
 from tuning.report.reference_layers import write_reference_layers, write_split_audit
@@ -34,13 +32,14 @@ from tuning.settings.lock import lock_setup
 from tuning.settings.presets import get_preset
 from tuning.settings.saved_campaigns import campaign_folder
 from tuning.settings.settings import PACKS, Settings
+from tuning.tracking.campaign.saved import read_identity, write_context
+from tuning.tracking.campaign.views import publish_views
 from tuning.tracking.client import tracking_uri
 from tuning.tracking.descriptions import describe_campaign, describe_study
 from tuning.tracking.errors import tracker_errors
 from tuning.tracking.payloads import CampaignContext
-from tuning.tracking.sender import MLflowSender, read_identity, write_context
+from tuning.tracking.sender import MLflowSender
 from tuning.tracking.tracker import IDENTITY, Tracker
-from tuning.tracking.ui_links import publish_views
 from tuning.tracking.validate_runs import NETWORKS_TAG
 from tuning.trial.disk import check_output_folder
 from tuning.trial.repair import repair_trials
@@ -241,11 +240,3 @@ class CampaignSetup:
             self.tracker.describe(run_id, describe_study(model, self.space(model)))
         if model in self.refused:
             self.tracker.client.set_tag(run_id, "error", self.refused[model][-4000:])
-
-
-def list_events(pack: Pack) -> str:
-    """Return the event of each region whose tiles have one, as in :class:`CampaignContext`."""
-    found: dict[str, set[str]] = {}
-    for region, event in zip(pack.regions, np.datetime_as_string(pack.events), strict=True):
-        found.setdefault(region, set()).add(str(event))
-    return " ".join(f"{name}={min(ev)}" for name, ev in sorted(found.items()) if len(ev) == 1)

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from mlflow.entities import Run
+
 from data.command.account import user_name
 from data.command.version import read_commit
 from data.io.errors import format_error
@@ -13,11 +15,12 @@ from tuning.matrix.plan import CELL_TAG, MATRIX_TAG, PLAN_FILE, Cell, MatrixPlan
 from tuning.settings.cell import MATRIX_KIND
 from tuning.settings.lock import lock_setup
 from tuning.store.creates import create_run
+from tuning.tracking.campaign.scores import BEST, log_changes
 from tuning.tracking.campaign_runs import IDENTITY
 from tuning.tracking.client import connect, find_runs, tracking_uri
 from tuning.tracking.descriptions import NOTE
 from tuning.tracking.errors import tracker_errors
-from tuning.tracking.ui_links import ui_address
+from tuning.tracking.ui_links import run_address, ui_address
 
 logger = logging.getLogger(__name__)
 
@@ -80,22 +83,34 @@ class MatrixRun:
         Args:
             states: How each campaign ended, in words; the plan alone if empty.
         """
-        runs = find_runs(
-            self._client, self._experiment_id, kind="campaign", **{MATRIX_TAG: self.plan.name}
-        )
-        base = f"{ui_address(tracking_uri(self.root))}/#/experiments/{self._experiment_id}/runs"
-        links = {run.data.tags["campaign"]: f"{base}/{run.info.run_id}" for run in runs}
+        runs = self._find_campaigns()
+        place = ui_address(tracking_uri(self.root)), self._experiment_id
+        links = {run.data.tags["campaign"]: run_address(*place, run.info.run_id) for run in runs}
         text = describe_matrix(self.plan, links, states)
         self._client.set_tag(self.run_id, NOTE, text)
 
+    def _find_campaigns(self) -> list[Run]:
+        tags = {"kind": "campaign", MATRIX_TAG: self.plan.name}
+        return find_runs(self._client, self._experiment_id, **tags)
+
+    def log_scores(self) -> None:
+        """Log the score of each cell's best model as a metric ``cells/<campaign>``."""
+        scores = {
+            f"cells/{run.data.tags['campaign']}": run.data.metrics[BEST]
+            for run in self._find_campaigns()
+            if BEST in run.data.metrics
+        }
+        log_changes(self._client, self.run_id, scores)
+
     def close(self, status: str, states: Mapping[str, str]) -> None:
-        """Set the final status, and describe the matrix with its results.
+        """Set the final status, and describe the matrix with its results and the scores of its cells.
 
         Raises:
             ConnectionError: If the tracker does not answer.
         """
         with tracker_errors(tracking_uri(self.root)):
             self.describe(states)
+            self.log_scores()
             self._client.set_terminated(self.run_id, status, int(time.time() * 1000))
 
     def close_interrupted(self, status: str) -> None:

@@ -139,7 +139,7 @@ def draw_example(
     panels[1].imshow(mask, cmap="gray", vmin=0, vmax=1)
     shown = panels[2].imshow(chance, cmap="viridis", vmin=0, vmax=1)
     figure.colorbar(shown, ax=panels[2], shrink=0.85)
-    panels[3].imshow(_colour_errors(mask > 0, chance >= threshold, change))
+    panels[3].imshow(colour_errors(mask > 0, chance >= threshold, change))
     names = (
         "change of VV over the event",
         "label",
@@ -155,7 +155,7 @@ def draw_example(
     return figure
 
 
-def _colour_errors(label: np.ndarray, found: np.ndarray, change_db: np.ndarray) -> np.ndarray:
+def colour_errors(label: np.ndarray, found: np.ndarray, change_db: np.ndarray) -> np.ndarray:
     """Colour hits, false alarms and misses over the radar image in a narrow range of grey, ``(H, W, 3)``."""
     dark, bright = BEHIND
     grey = dark + (bright - dark) * np.clip(0.5 + change_db / 8, 0, 1)

@@ -20,8 +20,9 @@ from tuning.metrics.recalibration import fit_calibration, recalibrate
 from tuning.metrics.tile_sums import count_tile_confusions, reduce_counts
 from tuning.objects.boundary import count_boundary
 from tuning.objects.objects import count_objects
-from tuning.report.sums.run_result import TILE_BINS, VAL_AP, RunResult
+from tuning.report.sums.run_result import TILE_BINS, RunResult
 from tuning.statistics.estimate import FIXED
+from tuning.trial.folder import VAL_AP
 from tuning.trial.foreign.names import foreign_title, is_foreign
 
 if TYPE_CHECKING:

@@ -28,7 +28,7 @@ from tuning.report.placebo import rate_placebos
 from tuning.report.ranking import Ranking, rank_models, read_comparison
 from tuning.report.reference_layers import ReferenceLayers
 from tuning.report.register_models import Registered, register_models
-from tuning.report.results import ModelResult, read_results
+from tuning.report.results import ModelResult, is_finished_repeat, read_results
 from tuning.report.sections.days import read_days
 from tuning.report.sections.page import build_page
 from tuning.report.study.details import make_details
@@ -45,6 +45,7 @@ from tuning.settings.roots import resume_command
 from tuning.store.database import is_read_only
 from tuning.store.duplicates import mark_duplicates
 from tuning.store.lease import lock_registry
+from tuning.tracking.campaign.scores import log_final_scores
 from tuning.tracking.client import connect_existing
 from tuning.tracking.descriptions import NOTE, describe_ranking
 from tuning.tracking.load_trials import SEARCH_TRIALS, Trials, read_trials
@@ -111,6 +112,7 @@ def write_report(
         with lock_registry(client, experiment_id) if writes else nullcontext():
             if writes:
                 mark_duplicates(client, trials.duplicates)
+                _log_scores(client, campaign_run, trials, table)
             registered = (
                 register_models(client, ranking, table, campaign_run, folder) if writes else []
             )
@@ -224,6 +226,13 @@ def _write_figures_and_page(
     page = build_page(context)
     write_quotes(table, details.facts, folder, page.verdict[0])
     write_page(page, folder / "report.html")
+
+
+def _log_scores(client: MlflowClient, campaign: Run, trials: Trials, table: pd.DataFrame) -> None:
+    """Log means and intervals as metrics of the runs of studies and campaign."""
+    rows = table.to_dict("records")
+    ends = {row["architecture"]: (row["pr_auc_low"], row["pr_auc_high"]) for row in rows}
+    log_final_scores(client, campaign, filter(is_finished_repeat, trials.repeats), ends)
 
 
 def _list_pages(

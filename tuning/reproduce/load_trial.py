@@ -19,12 +19,11 @@ from models import is_key, list_models
 from tuning.settings.settings import PACKS
 from tuning.tracking.client import connect_existing, find_runs
 from tuning.tracking.payloads import flatten
-from tuning.tracking.ui_links import VAL_AP
 from tuning.tracking.validate_runs import check_environment
 from tuning.train.environment import read_versions
 from tuning.train.fit import check_training_config, make_config_split
 from tuning.trial.config import OUTSIDE, recall_from_config
-from tuning.trial.folder import Config
+from tuning.trial.folder import VAL_AP, Config
 from tuning.trial.initial import read_initial
 
 MAX_LISTED = 5  # runs or contradictions in an error message

@@ -13,7 +13,7 @@ from data.tiles.manifest import describe_origin
 from tuning.reproduce.load_trial import LoggedTrial, load_trial
 from tuning.train.evaluate import measure_test
 from tuning.train.fit import choose_device, fit, make_config_split
-from tuning.trial.folder import Row, TrialFolder
+from tuning.trial.folder import VAL_AP, Row, TrialFolder
 
 CPU_TOLERANCE, GPU_TOLERANCE = 1e-6, 1e-3  # the order of sums on a GPU varies
 TEST_SCORES = {"test AP": "pr_auc", "test F1": "f1_dice", "threshold": "threshold"}
@@ -117,10 +117,7 @@ def compare_rerun(trial: LoggedTrial, folder: Path, device: torch.device, thread
         differences[epoch] = _print_row(f"{epoch:>13d}", trial.epochs[epoch], None)
     print(f"{'largest':<40}{max(differences.values()):>13.1e}")
     _print_header("score")
-    logged, best = (
-        trial.metrics.get("best/val_pr_auc"),
-        trial_folder.history()[-1]["best_val_pr_auc"],
-    )
+    logged, best = trial.metrics.get(VAL_AP), trial_folder.history()[-1][VAL_AP]
     all_differences = [*differences.values(), _print_row("best val AP", logged, best)]
     scores = trial_folder.read("test") or {}
     for name, key in TEST_SCORES.items() if trial.tested else ():

@@ -14,8 +14,9 @@ from data.io.durable import building_folder, publish_folder
 from tuning.score.read_predictions import Prediction
 from tuning.score.target import Target
 from tuning.settings.lock import lock_campaign
+from tuning.tracking.campaign.saved import load_sender
 from tuning.tracking.payloads import CampaignContext, DataRecord
-from tuning.tracking.sender import MLflowSender, load_sender
+from tuning.tracking.sender import MLflowSender
 from tuning.train.evaluate import score_test
 from tuning.trial.entry import TrialEntry, write_entry
 from tuning.trial.folder import Config, TrialFolder

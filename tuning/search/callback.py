@@ -15,8 +15,8 @@ from data.io.disk import FULL_DISK, FullDiskError, describe_free_space, is_full
 from tuning.search.progress import Progress
 from tuning.tracking.sender import MLflowSender
 from tuning.trial.entry import register_trial, write_entry
-from tuning.trial.folder import TrialFolder
-from tuning.trial.stage import METRIC, SAMPLE_INDEX, Stage
+from tuning.trial.folder import VAL_AP, TrialFolder
+from tuning.trial.stage import SAMPLE_INDEX, Stage
 from tuning.trial.status import has_failed, is_finished, mark_failed, read_end, split_finished
 
 logger = logging.getLogger(__name__)
@@ -115,7 +115,7 @@ class TrackingCallback(tune.Callback):
             result["epoch"],
             self.stage.epochs,
             result["val_pr_auc"],
-            result[METRIC],
+            result[VAL_AP],
             done,
             planned,
             self._eta(result),

@@ -19,9 +19,9 @@ from ray.tune.schedulers import ASHAScheduler, FIFOScheduler, TrialScheduler
 from ray.tune.search.optuna import OptunaSearch
 
 from tuning.trial.entry import TrialEntry
-from tuning.trial.folder import TrialFolder
+from tuning.trial.folder import VAL_AP, TrialFolder
 from tuning.trial.search_space import Domain, LogUniform
-from tuning.trial.stage import METRIC, Stage
+from tuning.trial.stage import Stage
 from tuning.trial.status import read_end
 
 _NO_CONTROLLER: Any = None  # ASHA does not use it
@@ -129,13 +129,13 @@ def make_searcher(
         space=domains,
         points_to_evaluate=started if finished or unfinished else [dict(first)],
         sampler=NumberedSampler(max(3, stage.trials // 4), seed),
-        metric=METRIC,
+        metric=VAL_AP,
         mode="max",
     )
     for path, entry in finished.items():
         rows, ended = TrialFolder(path).history(), read_end(TrialFolder(path), entry.kind)
         failed = not rows or (ended is not None and ended[0] == "error")
-        value = math.nan if failed else rows[-1][METRIC]
+        value = math.nan if failed else rows[-1][VAL_AP]
         searcher.add_evaluated_point(dict(entry.sample), value, error=failed)
     return searcher
 
@@ -155,7 +155,7 @@ class ReplayingASHA(ASHAScheduler):
     def __init__(self, stage: Stage, grace: int, finished: Sequence[Path]) -> None:
         super().__init__(
             time_attr="epoch",
-            metric=METRIC,
+            metric=VAL_AP,
             mode="max",
             max_t=stage.epochs + 1,  # training itself ends at the last epoch
             grace_period=grace,

@@ -26,13 +26,13 @@ from tuning.train.evaluate import measure_test
 from tuning.train.fit import choose_device, make_config_split
 from tuning.train.multi_seed import SeedRun, fit_stacked
 from tuning.train.training import BadTrialError
-from tuning.trial.folder import Row, TrialFolder
+from tuning.trial.folder import VAL_AP, Row, TrialFolder
 from tuning.trial.networks import receive_networks
 from tuning.trial.stage import QUEUED_STAGE, SAMPLE_INDEX, StageJob
 from tuning.trial.status import is_finished, is_measured, mark_failed
 from tuning.trial.sync import StopMarker, working_copy
 
-REPORTED = ("epoch", "best_val_pr_auc", "val_pr_auc", "val_loss", "train_loss", "seconds")
+REPORTED = ("epoch", VAL_AP, "val_pr_auc", "val_loss", "train_loss", "seconds")
 _OUT_OF_MEMORY = (
     "A trial must fit into the {}'s memory, but this one did not: {} "
     "Raise {}, so that fewer trials share it."

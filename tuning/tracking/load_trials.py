@@ -10,6 +10,7 @@ from mlflow.tracking import MlflowClient
 from tuning.store.duplicates import Duplicate, drop_duplicates
 from tuning.tracking.client import find_runs, walk_runs
 from tuning.tracking.validate_runs import check_search
+from tuning.trial.folder import VAL_AP
 
 SEARCH_TRIALS = "search_trials.csv"  # in the report's folder
 # Columns of a search trial by tag and by metric; its params follow.
@@ -23,7 +24,7 @@ TAGS = {
 }
 METRICS = {
     "epochs": "epochs",
-    "val_pr_auc": "best/val_pr_auc",
+    "val_pr_auc": VAL_AP,
     "parameters": "cost/parameters",
     "gmac_per_tile": "cost/gmac_per_tile",
     "cpu_hours": "cost/cpu_hours",

@@ -51,11 +51,10 @@ from tuning.tracking.model_facts import (
     make_file_card,
     read_calibration,
 )
-from tuning.tracking.ui_links import VAL_AP
 from tuning.train.checkpoints import Checkpoint, load_checkpoint
 from tuning.train.early import read_early_scores
 from tuning.trial.disk import measure_bytes
-from tuning.trial.folder import TrialFolder
+from tuning.trial.folder import VAL_AP, TrialFolder
 
 EXAMPLE_PX = 16
 REQUIRED = ("onnxruntime", "mlflow", "numpy", "netCDF4")
@@ -110,7 +109,7 @@ def log_model(
         client.log_artifact(run_id, str(Path(temporary) / "reference.npz"), "trial")
         log_output(client, run_id, LoggedModelOutput(model.model_id, checkpoint.epoch))
         size = {"bytes/model": measure_bytes(folder)}
-        _link_scores(client, run_id, model.model_id, {**scores, **size})
+        _link_scores(client, run_id, model.model_id, {**scores, **size}, checkpoint.epoch)
     return f"models:/{model.model_id}"
 
 
@@ -247,11 +246,17 @@ def collect_scores(trial: TrialFolder) -> dict[str, float]:
 
 
 def _link_scores(
-    client: MlflowClient, run_id: str, model_id: str, scores: Mapping[str, float]
+    client: MlflowClient, run_id: str, model_id: str, scores: Mapping[str, float], epoch: int
 ) -> None:
-    """Log scores for run and model in one batch, linked to the run's data set if it has one."""
+    """Log scores for run and model in one batch, linked to the run's data set if it has one.
+
+    The score that ranks trials has a value for each epoch; the model's is that of its *epoch*.
+    """
     inputs, data = client.get_run(run_id).inputs, {}
     for used in inputs.dataset_inputs[:1] if inputs is not None else []:
         data = {"dataset_name": used.dataset.name, "dataset_digest": used.dataset.digest}
-    metrics = [Metric(key, value, 0, 0, model_id=model_id, **data) for key, value in scores.items()]
+    metrics = [
+        Metric(key, value, 0, epoch if key == VAL_AP else 0, model_id=model_id, **data)
+        for key, value in scores.items()
+    ]
     client.log_batch(run_id, metrics=metrics)

@@ -11,7 +11,7 @@ from mlflow.entities import Dataset, DatasetInput, InputTag, Metric
 from data.tiles.regions import DEFAULT_REGION
 from tuning.metrics.calibration import reliability
 from tuning.metrics.curve import Curve
-from tuning.trial.folder import Row
+from tuning.trial.folder import VAL_AP, Row
 from tuning.trial.variants import USUAL
 
 SYSTEM = "system/"  # prefix of MLflow's "System metrics"
@@ -21,7 +21,7 @@ _PARTS = ("val", "train")
 _SCORES = ("pr_auc", "loss", "dice", "iou")
 EPOCH_SCORES = tuple(f"{part}_{score}" for part in _PARTS for score in _SCORES)
 # MLflow's run comparison opens with a run's first metric: the score that ranks trials.
-EPOCH_METRICS = ("best_val_pr_auc", *EPOCH_SCORES, "lr", "seconds")
+EPOCH_METRICS = (VAL_AP, *EPOCH_SCORES, "lr", "seconds")
 
 
 @dataclass(frozen=True)
@@ -107,10 +107,15 @@ def pick_best(rows: Sequence[Row]) -> Row:
 
 
 def make_best(rows: Sequence[Row]) -> list[Metric]:
-    """Convert the best epoch to ``best/`` metrics, because MLflow's tables show the last epoch."""
-    best = pick_best(rows)
+    """Convert the best epoch to ``best/`` metrics, because MLflow's tables show the last epoch.
+
+    Each epoch has had the score that ranks trials, unless an earlier version sent it under another name: it is sent once
+    more as the last epoch's, which adds nothing where it is.
+    """
+    best, last = pick_best(rows), rows[-1]
     values = {f"best/{name}": best[name] for name in EPOCH_SCORES}
-    return make_scalars(values | {"best/epoch": best["epoch"], "epochs": len(rows)})
+    score = Metric(VAL_AP, values.pop(VAL_AP), last["time_ms"], last["epoch"])
+    return [score, *make_scalars(values | {"best/epoch": best["epoch"], "epochs": len(rows)})]
 
 
 @dataclass(frozen=True)

@@ -6,23 +6,28 @@ A trial's folder is the queue: whatever its run lacks is sent from it, now or by
 import logging
 import threading
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from data.io.errors import format_error
 from tuning.store.background import BackgroundSender
+from tuning.tracking.campaign.scores import (
+    RepeatScores,
+    load_all_scores,
+    load_scores,
+    log_study_scores,
+    summarise_studies,
+)
 from tuning.tracking.campaign_runs import PARENT
 from tuning.tracking.payloads import CampaignContext, DataRecord
 from tuning.tracking.tracker import Tracker
 from tuning.trial.entry import TrialEntry, list_trials, read_entry
-from tuning.trial.folder import TrialFolder, read_optional_json, write_json
+from tuning.trial.folder import TrialFolder
 from tuning.trial.status import is_finished, read_end
 from tuning.trial.sync import TrialSync
 
 logger = logging.getLogger(__name__)
-
-_CONTEXT = "context.json"  # file of a campaign's folder
 
 
 @dataclass(frozen=True)
@@ -59,6 +64,7 @@ class MLflowSender:
         self._background = BackgroundSender()
         self._download_lock = threading.Lock()
         self._running: set[str] = set()  # keys of trials whose run has the status RUNNING
+        self._scores: dict[str, RepeatScores] | None = None  # of ended repeats, by trial key
 
     def __getstate__(self) -> dict[str, Any]:
         """Pickle the attributes only: connection and thread belong to this process."""
@@ -119,6 +125,7 @@ class MLflowSender:
                 self.tracker.reopen(self.open_trial(folder))
                 self._running.add(key)
             self.send(folder)
+            self._add_scores(folder)
         except Exception:
             if self._tracker is not None:
                 self._tracker.forget_runs()  # somebody may have deleted one of them
@@ -208,6 +215,26 @@ class MLflowSender:
         """Send what the runs of all trials in a campaign's folder lack."""
         return self.send_all(list_trials(campaign / "trials"))
 
+    def _add_scores(self, folder: TrialFolder) -> None:
+        """Log the scores of studies and campaign if a repeat trial has ended."""
+        scores = load_scores(folder, _read(folder))
+        if scores is None:
+            return
+        if self._scores is None:
+            self._scores = load_all_scores(folder.path.parent)
+        self._scores[folder.path.name] = scores
+        self._log_scores()
+
+    def send_scores(self, campaign: Path) -> None:
+        """Log the scores of studies and campaign, from all repeat trials in a campaign's folder."""
+        self._scores = load_all_scores(campaign / "trials")
+        self._log_scores()
+
+    def _log_scores(self) -> None:
+        studies = summarise_studies((self._scores or {}).values(), self.data.profile)
+        runs = {one.study: self.open_study(one.study) for one in studies}
+        log_study_scores(self.tracker.client, self.open_campaign(), runs, studies)
+
     def close_studies(self, status: Mapping[str, str]) -> None:
         """Close the studies' runs with the MLflow status of each model."""
         for model, study_status in status.items():
@@ -219,32 +246,3 @@ def _read(folder: TrialFolder) -> TrialEntry:
     if entry is None:
         raise ValueError(f"A trial's folder must hold trial.json, but {folder.path} has none.")
     return entry
-
-
-def write_context(campaign: Path, identity: str, sender: MLflowSender) -> None:
-    """Write what :func:`load_sender` needs to send the campaign's trials without its tiles."""
-    content = {"id": identity, "context": asdict(sender.context), "data": asdict(sender.data)}
-    write_json(campaign / _CONTEXT, content)
-
-
-def read_identity(campaign: Path) -> str | None:
-    """Read the id that distinguishes campaigns of one name; None for a new campaign."""
-    content = read_optional_json(campaign / _CONTEXT)
-    return None if content is None else str(content["id"])
-
-
-def load_sender(campaign: Path) -> MLflowSender:
-    """Load a sender from what :func:`write_context` wrote.
-
-    Raises:
-        ValueError: If the folder is not a campaign's, or its file is damaged.
-    """
-    try:
-        content = read_optional_json(campaign / _CONTEXT)
-        context, data = CampaignContext(**content["context"]), DataRecord(**content["data"])
-    except (TypeError, KeyError, ValueError) as error:
-        raise ValueError(
-            f"A campaign's folder must hold {_CONTEXT} and trials/, but {campaign} does not. "
-            "Choose a folder such as mlruns/campaigns/NAME."
-        ) from error
-    return MLflowSender(campaign.parents[1], context, data)

@@ -8,8 +8,10 @@ import numpy as np
 from mlflow.entities import Metric, RunTag
 from mlflow.tracking import MlflowClient
 
+from data.io.safe_arrays import ArraySpec, read_arrays
 from tuning.metrics.curve import Curve, average_precision, trace_curve
 from tuning.plots import trial_figures
+from tuning.plots.example_sheet import draw_example_sheet
 from tuning.tracking.payloads import (
     flatten,
     format_curve,
@@ -18,9 +20,8 @@ from tuning.tracking.payloads import (
     make_reliability,
     make_scalars,
 )
-from tuning.tracking.ui_links import VAL_AP
 from tuning.trial.disk import measure_bytes
-from tuning.trial.folder import TrialFolder
+from tuning.trial.folder import VAL_AP, TrialFolder
 
 FILES = (
     "config.json",
@@ -37,6 +38,13 @@ FILES = (
     "early.json",
     "replay.npz",
 )
+EXAMPLES = "examples.png"  # artifact of a repeat run: a few test tiles
+_TILES = {
+    "tile_ids": ArraySpec("str", (None,)),
+    "change_db": ArraySpec("float16", (None, None, None)),
+    "mask": ArraySpec("uint8", (None, None, None)),
+    "probs": ArraySpec("float32", (None, None, None)),
+}
 Curves = dict[str, tuple[Curve, float]]  # curve and average precision, by split part
 
 
@@ -87,7 +95,8 @@ def _list_curves(counts: dict[str, np.ndarray], curves: Curves) -> list[Metric]:
 def _log_files(
     client: MlflowClient, run_id: str, trial: TrialFolder, curves: Curves, synthetic: bool
 ) -> int:
-    """Log the curves as figure and JSON, and the trial's own files; return their size in bytes."""
+    """Log curves and example tiles as figures, and the trial's own files; return their size in bytes."""
+    name = str(client.get_run(run_id).info.run_name)
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         (folder / "curves").mkdir()
@@ -95,11 +104,25 @@ def _log_files(
         for part, (curve, area) in curves.items():
             (folder / "curves" / f"pr_{part}.json").write_text(format_curve(curve, area, synthetic))
         if curves:
-            name = str(client.get_run(run_id).info.run_name)
             figure = trial_figures.draw_pr(curves, name, synthetic)
             trial_figures.save(figure, folder / "curves" / "pr.png")
+        if picture := _draw_examples(trial, name, synthetic):
+            (folder / EXAMPLES).write_bytes(picture)
         for file in FILES:
             if (trial.path / file).is_file():
                 shutil.copyfile(trial.path / file, folder / "trial" / file)
         client.log_artifacts(run_id, temporary)
         return measure_bytes(folder)
+
+
+def _draw_examples(trial: TrialFolder, name: str, synthetic: bool) -> bytes:
+    """Draw the example tiles of a repeat trial; nothing for another trial."""
+    file, scores = trial.path / "examples.npz", trial.read("test")
+    if scores is None or not file.is_file():
+        return b""
+    arrays = read_arrays(file, _TILES)
+    title = f"{name}: test AP {scores['pr_auc']:.3f}, F1 {scores['f1_dice']:.3f}"
+    ids = [str(tile) for tile in arrays.pop("tile_ids")]
+    return draw_example_sheet(
+        title, ids, **arrays, threshold=scores["threshold"], synthetic=synthetic
+    )

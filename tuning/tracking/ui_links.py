@@ -1,8 +1,7 @@
-"""Links to MLflow's own pages: a campaign's runs and charts, overlaid curves, compared trials.
+"""Links to MLflow's own pages: campaigns, a campaign's runs and charts, overlaid curves, compared trials.
 
-A view of the runs page is a JSON tag of the experiment, as written by the page's "Share" button; it holds columns,
-order, filter and charts. The names below are those of MLflow 3.17's page; other releases ignore names that they do not
-know.
+The addresses are those of MLflow 3.17's pages. Each says which kind of work its pages are for, else they are those for
+language models; other releases ignore what they do not know.
 """
 
 import json
@@ -11,30 +10,16 @@ from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote
 
-from mlflow.tracking import MlflowClient
-
 from data.io.errors import hide_password
-from tuning.trial.losses import BCE_DICE, LOSSES
 
 LOCAL_UI = "http://127.0.0.1:5000"  # default of `mlflow ui`
-VAL_AP, TEST_AP = "best/val_pr_auc", "test/pr_auc"
+TEST_AP = "test/pr_auc"
 VAL_CURVE, TEST_CURVE = "pr/val_precision", "pr/test_precision"
 VAL_RELIABILITY, TEST_RELIABILITY = "reliability/val_observed", "reliability/test_observed"
+WORKFLOW = "workflowType=machine_learning"  # in the query of every address
+CAMPAIGNS = "campaigns"  # key of the view of all campaigns; those of one campaign have a checksum
+STUDIES = "studies"
 MAX_RUNS = 100  # in a URL: browsers and servers truncate longer ones
-_VIEW = "mlflow.sharedViewState."
-_SECTION = "comparison"
-_WIDTHS = {  # of the columns, in pixels
-    "attributes.`Run Name`": 320,
-    f"metrics.`{VAL_AP}`": 130,
-    f"metrics.`{TEST_AP}`": 110,
-    "tags.`ended_by`": 100,
-    "params.`lr`": 90,
-    "params.`weight_decay`": 110,
-    "params.`seed`": 70,
-    "attributes.`Models`": 120,
-    "attributes.`Dataset`": 170,
-}
-_SEARCHED = ("lr", "weight_decay")  # with every loss
 
 
 def ui_address(tracking_uri: str) -> str:
@@ -68,23 +53,39 @@ def overlay_address(base: str, experiment_id: str, run_ids: Sequence[str], metri
         "x_axis=step&y_axis_scale=linear&line_smoothness=1&show_point=false"
         "&deselected_curves=[]&last_linear_y_axis_range=[]"
     )
-    return f"{base}/#/metric?{'&'.join(f'{k}={_pack(v)}' for k, v in query.items())}&{defaults}"
+    values = "&".join(f"{name}={_pack(value)}" for name, value in query.items())
+    return f"{base}/#/metric?{values}&{defaults}&{WORKFLOW}"
 
 
 def compare_address(base: str, experiment_id: str, run_ids: Sequence[str]) -> str:
     """Return the URL of the comparison of runs: parallel coordinates, scatter plot, tables."""
     shown = list(run_ids)[:MAX_RUNS]
-    return f"{base}/#/compare-runs?runs={_pack(shown)}&experiments={_pack([experiment_id])}"
+    query = f"runs={_pack(shown)}&experiments={_pack([experiment_id])}"
+    return f"{base}/#/compare-runs?{query}&{WORKFLOW}"
 
 
 def run_address(base: str, experiment_id: str, run_id: str) -> str:
-    """Return the URL of one run."""
-    return f"{base}/#/experiments/{experiment_id}/runs/{run_id}"
+    """Return the URL of a run."""
+    return f"{base}/#/experiments/{experiment_id}/runs/{run_id}?{WORKFLOW}"
+
+
+def _view_address(base: str, experiment_id: str, key: str) -> str:
+    return f"{base}/#/experiments/{experiment_id}/runs?{WORKFLOW}&viewStateShareKey={key}"
+
+
+def campaigns_address(base: str, experiment_id: str) -> str:
+    """Return the URL of all campaigns, best on test first; needs :func:`tuning.tracking.campaign.views.publish_views`."""
+    return _view_address(base, experiment_id, CAMPAIGNS)
+
+
+def studies_address(base: str, experiment_id: str, campaign: str) -> str:
+    """Return the URL of a campaign's studies, best on test first; needs :func:`tuning.tracking.campaign.views.publish_views`."""
+    return _view_address(base, experiment_id, view_key(campaign, STUDIES))
 
 
 def table_address(base: str, experiment_id: str, campaign: str) -> str:
-    """Return the URL of a campaign's trials, best on val first; needs :func:`publish_views`."""
-    return f"{base}/#/experiments/{experiment_id}/runs?viewStateShareKey={_key(campaign)}"
+    """Return the URL of a campaign's trials, best on val first; needs :func:`tuning.tracking.campaign.views.publish_views`."""
+    return _view_address(base, experiment_id, view_key(campaign))
 
 
 def charts_address(base: str, experiment_id: str, campaign: str) -> str:
@@ -110,6 +111,8 @@ def list_pages(
     """
     experiment = (base, experiment_id)
     pages = {
+        "models, best on test first": studies_address(*experiment, campaign),
+        "campaigns, best on test first": campaigns_address(*experiment),
         "trials, best on val first": table_address(*experiment, campaign),
         "trials as charts": charts_address(*experiment, campaign),
         "precision over recall on test, overlaid": overlay_address(*experiment, chosen, TEST_CURVE),
@@ -122,69 +125,7 @@ def list_pages(
     return pages
 
 
-def publish_views(
-    client: MlflowClient, experiment_id: str, campaign: str, loss: str = BCE_DICE
-) -> None:
-    """Store a campaign's view of the runs page in the experiment, so that its URL works for everyone.
-
-    A chart shows no run that lacks one of its params, so it has those that the campaign's loss reads.
-    """
-    state = {
-        "searchFilter": f"tags.campaign = '{campaign}' and tags.kind = 'trial'",
-        "orderByKey": f"metrics.`{VAL_AP}`",
-        "orderByAsc": False,
-        "selectedColumns": list(_WIDTHS),
-        "columnOrder": list(_WIDTHS),
-        "columnWidths": _WIDTHS,
-        "runsHiddenMode": "SHOW_ALL",
-        "compareRunCharts": _make_charts((*_SEARCHED, *LOSSES[loss])),
-        "compareRunSections": [
-            {"uuid": _SECTION, "name": "Comparison", "display": True, "isReordered": True}
-        ],
-        "isAccordionReordered": True,
-    }
-    text = json.dumps(state, separators=(",", ":"))
-    client.set_experiment_tag(experiment_id, _VIEW + _key(campaign), text)
-
-
-def _key(campaign: str) -> str:
+def view_key(campaign: str, kind: str = "") -> str:
     """Return the key of a campaign's view, shortened and unique: all views share the experiment's tags."""
-    return f"{campaign[:40]}-{zlib.crc32(campaign.encode()):08x}"
-
-
-def _card(kind: str, name: str, **more: Any) -> dict[str, Any]:
-    shared = {"metricSectionId": _SECTION, "deleted": False, "isGenerated": False}
-    return {"type": kind, "uuid": name, "displayName": name, **shared, **more}
-
-
-def _line(name: str, metric: str) -> dict[str, Any]:
-    own = {"useGlobalXaxisKey": False, "useGlobalLineSmoothing": False, "lineSmoothness": 0}
-    keys = {"metricKey": metric, "selectedMetricKeys": [metric], "xAxisKey": "step"}
-    scale = {"scaleType": "linear", "xAxisScaleType": "linear", "yAxisKey": "metric"}
-    unused = {"selectedYAxisMetricKey": "", "selectedXAxisMetricKey": "", "yAxisExpressions": []}
-    return _card("LINE", name, **own, **keys, **scale, **unused)
-
-
-def _make_charts(searched: Sequence[str]) -> list[dict[str, Any]]:
-    return [
-        _line("Precision over recall in percent, val", VAL_CURVE),
-        _line("Precision over recall in percent, test", TEST_CURVE),
-        _line("Share of landslides over probability in percent, val", VAL_RELIABILITY),
-        _line("Share of landslides over probability in percent, test", TEST_RELIABILITY),
-        _card(
-            "PARALLEL",
-            "Hyperparameters and val average precision",
-            selectedParams=list(searched),
-            selectedMetrics=[VAL_AP],
-            showAllRuns=False,
-            runsCountToCompare=100,
-        ),
-        _card(
-            "SCATTER",
-            "Val average precision over learning rate",
-            xaxis={"key": "lr", "type": "PARAM"},
-            yaxis={"key": VAL_AP, "type": "METRIC"},
-            runsCountToCompare=100,
-        ),
-        _line("Val average precision over epochs", "val_pr_auc"),
-    ]
+    end = f"-{kind}" if kind else ""
+    return f"{campaign[:40]}-{zlib.crc32(campaign.encode()):08x}{end}"

@@ -35,6 +35,7 @@ from tuning.metrics.scores import METRICS
 from tuning.store.duplicates import DUPLICATE
 from tuning.store.provenance import PROVENANCE, read_provenance
 from tuning.tracking.client import check_not_deleted, find_runs
+from tuning.trial.folder import VAL_AP
 from tuning.trial.foreign.names import FOREIGN, OWN, is_foreign, name_origin
 
 logger = logging.getLogger(__name__)
@@ -47,7 +48,7 @@ MAX_CHARS = 300  # of a tag that a table shows
 ROUNDING = 0.001  # sums of floats may end a little outside a score's range
 # Maximum of each metric that a report needs.
 NEEDED_METRICS = {
-    **dict.fromkeys(("best/val_pr_auc", "test/threshold", "test/pr_auc"), 1 + ROUNDING),
+    **dict.fromkeys((VAL_AP, "test/threshold", "test/pr_auc"), 1 + ROUNDING),
     **dict.fromkeys(("test/infer_seconds_total", "test/infer_seconds_per_sample"), 1e9),
 }
 # Of these, what foreign predictions may lack: they may have no val tiles, and nobody measured their time.

@@ -69,9 +69,11 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _line(row: "Row") -> str:
+    from tuning.trial.folder import VAL_AP
+
     return (
         f"epoch {row['epoch']:3d}  train loss {row['train_loss']:.4f}  val loss {row['val_loss']:.4f}  "
-        f"val AP {row['val_pr_auc']:.4f}  best {row['best_val_pr_auc']:.4f}  {row['seconds']:.1f} s"
+        f"val AP {row['val_pr_auc']:.4f}  best {row[VAL_AP]:.4f}  {row['seconds']:.1f} s"
     )
 
 

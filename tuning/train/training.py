@@ -32,7 +32,7 @@ from tuning.train.epochs import DeviceEpochRunner, EpochRunner, HostEpochRunner,
 from tuning.train.gpu_snapshot import StateSnapshot
 from tuning.train.training_data import TrainingData
 from tuning.train.training_step import TrainingStep
-from tuning.trial.folder import Config, Row, TrialFolder
+from tuning.trial.folder import VAL_AP, Config, Row, TrialFolder
 
 DRY_RUN_STEPS = WARMUP_CALLS + 1  # on a GPU the last one captures a graph, which needs extra memory
 
@@ -140,7 +140,7 @@ class Training:
         row = score_epoch("train", train, train_loss) | score_epoch("val", val, val_loss)
         self._update_best(row["val_pr_auc"], val, state["model"])
         row |= {"epoch": self.epoch, "lr": lr}
-        row |= {"best_val_pr_auc": self.best, "stale": self.stale}
+        row |= {VAL_AP: self.best, "stale": self.stale}
         row |= {"seconds": self._stop_clock(), "time_ms": int(time.time() * 1000)}
         row |= {"system": self.usage.measure()}
         self._rows.append(row)

@@ -22,6 +22,9 @@ from data.io.durable import write_atomically
 from data.io.safe_arrays import ArraySpec, add_checksum, read_array
 from data.io.seals import seal, unseal
 
+# Val average precision of the best epoch so far, by which trials are ranked: in histories, in Ray and in MLflow.
+VAL_AP = "best/val_pr_auc"
+_FORMER_NAMES = {"best_val_pr_auc": VAL_AP}  # in histories of earlier versions
 RESULTS = frozenset({"trial", "end", "test", "expected", "placebo", "cost", "failure"})
 _REMEDY = "Resume the campaign: the trial is trained again."
 MOST_HISTORY_BYTES = 2**25  # ten thousand epochs take less than 10 MB
@@ -74,7 +77,7 @@ class TrialFolder:
         return self.path / "best.pt"
 
     def history(self) -> list[Row]:
-        """Read one row per epoch, ascending; skip a last line that a kill truncated.
+        """Read one row per epoch, ascending, with the present names; skip a last line that a kill truncated.
 
         Raises:
             RefusedError: If a line is not as it was written; the message names it.
@@ -89,7 +92,8 @@ class TrialFolder:
         for number, line in enumerate(lines, start=1):
             if line.endswith("\n"):
                 place = f"line {number} of {file}"
-                rows.append(unseal(safe_json.parse_object(line, place), place, _REMEDY))
+                row = unseal(safe_json.parse_object(line, place), place, _REMEDY)
+                rows.append({_FORMER_NAMES.get(name, name): value for name, value in row.items()})
         return rows
 
     def rewrite_history(self, rows: list[Row]) -> None:

@@ -11,7 +11,6 @@ from tuning.trial.networks import ShippedNetwork
 from tuning.trial.search_space import compose, make_key
 from tuning.trial.sync import StopMarker, TrialSync
 
-METRIC = "best_val_pr_auc"
 SAMPLE_INDEX = (
     "sample_index"  # in a report to Ray: position of the reporting trial in `StageJob.list_samples`
 )

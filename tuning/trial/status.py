@@ -5,8 +5,8 @@ from pathlib import Path
 
 from tuning.metrics.curve import is_constant
 from tuning.trial.entry import TrialEntry, list_entries, list_trials
-from tuning.trial.folder import TrialFolder
-from tuning.trial.stage import METRIC, Stage
+from tuning.trial.folder import VAL_AP, TrialFolder
+from tuning.trial.stage import Stage
 from tuning.trial.variants import REPLAY
 
 
@@ -86,7 +86,7 @@ def read_score(folder: TrialFolder) -> float | None:
     rows, counts = folder.history(), folder.counts("val")
     if end is None or end[0] == "error" or not rows or counts is None or is_constant(counts):
         return None
-    return float(rows[-1][METRIC])
+    return float(rows[-1][VAL_AP])
 
 
 def count_finished(trials: Path) -> tuple[int, int]:

@@ -13,9 +13,9 @@ from tuning.cluster.resources import Resources
 from tuning.search.scope import make_scope
 from tuning.settings.presets import get_preset
 from tuning.trial.entry import list_entries, list_trials, register_trial
-from tuning.trial.folder import TrialFolder
+from tuning.trial.folder import VAL_AP, TrialFolder
 from tuning.trial.search_space import make_key, make_space
-from tuning.trial.stage import METRIC, Stage
+from tuning.trial.stage import Stage
 
 FOLDS = ("blocks:2/1", "blocks:2/2")
 RATES = {"blocks:2/1": 1e-3, "blocks:2/2": 5e-3}  # the best of each fold
@@ -83,7 +83,7 @@ def write_trials(stage: Stage) -> None:
         sample = {"lr": rate, "arch.width": 8}
         register_trial(stage, sample, number)
         folder = stage.job.folder(sample)
-        folder.append({"epoch": 1, METRIC: score})
+        folder.append({"epoch": 1, VAL_AP: score})
         folder.write_counts("val", np.array([[1, 0, 0, 0], [0, 0, 0, 1]]))
         folder.end("last epoch")
 

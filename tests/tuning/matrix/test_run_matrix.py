@@ -114,6 +114,20 @@ def test_a_matrix_has_one_run_with_its_plan_and_ends_once(
     assert states(tmp_path) == {"tiny": "FINISHED"}
 
 
+def test_a_matrix_s_run_carries_the_score_of_each_cell(
+    tmp_path: Path, asked: dict[str, object]
+) -> None:
+    plan, cells = save_tiny(tmp_path)
+    client, experiment_id = connect(tmp_path)
+    for name, score in ((NAMES[0], 0.6), (NAMES[1], 0.5)):
+        tags = {"kind": "campaign", "campaign": name, "matrix": "tiny"}
+        run_id = client.create_run(experiment_id, tags=tags).info.run_id
+        client.log_metric(run_id, "test/pr_auc_mean", score)
+    run(tmp_path, plan, cells)
+    (found,) = find_runs(client, experiment_id, kind="matrix", matrix="tiny")
+    assert found.data.metrics == {"cells/tiny-reference": 0.6, "cells/tiny-channels-VV": 0.5}
+
+
 def test_cells_that_fail_are_named_and_run_again(tmp_path: Path, asked: dict[str, object]) -> None:
     plan, cells = save_tiny(tmp_path)
     part = CampaignOutcome(pd.DataFrame(), ("1 of 2 repeat trials of unet failed.",))

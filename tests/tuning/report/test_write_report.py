@@ -137,7 +137,7 @@ def test_placebo_is_the_mean_over_seeds_of_the_trials_counts(
 def test_registered_run_is_the_best_on_val(root: Path, table: pd.DataFrame) -> None:
     best = max(
         SEEDS,
-        key=lambda seed: TrialFolder(root / "first" / str(seed)).history()[-1]["best_val_pr_auc"],
+        key=lambda seed: TrialFolder(root / "first" / str(seed)).history()[-1]["best/val_pr_auc"],
     )
     assert unet(table)["seed"] == best
     assert unet(table)["pr_auc"] == TrialFolder(root / "first" / str(best)).read("test")["pr_auc"]
@@ -227,7 +227,7 @@ def test_page_has_all_sections(root: Path, table: pd.DataFrame) -> None:
     (own,) = [address for address in addresses if address == "http://127.0.0.1:5000"]
     links = [address for address in addresses if address != own]  # MLflow's pages
     # prepared pages, without a comparison of search trials, and every run
-    assert len(links) == 6 + len(SEEDS) + 1
+    assert len(links) == 8 + len(SEEDS) + 1
     assert all(address.startswith(f"{own}/#/") for address in links)
     folder = root / "reports" / "first" / "Figures" / "VanillaUNet"
     examples = len(list(folder.glob("*_qual_*.png")))
@@ -288,6 +288,22 @@ def test_report_goes_to_mlflow_too(root: Path, table: pd.DataFrame) -> None:
     (campaign,) = find_runs(client, experiment_id, kind="campaign", campaign="first")
     files = {file.path for file in client.list_artifacts(campaign.info.run_id, "report")}
     assert {"report/report.html", "report/benchmark_master.csv", "report/pairwise.csv"} <= files
+
+
+def test_campaign_s_run_carries_the_scores_of_its_best_model(
+    root: Path, table: pd.DataFrame
+) -> None:
+    write_report(root)  # adds nothing
+    client, experiment_id = connect(root)
+    (campaign,) = find_runs(client, experiment_id, kind="campaign", campaign="first")
+    best, metrics = table.iloc[0], campaign.data.metrics
+    assert campaign.data.tags["best_model"] == best["architecture"]
+    assert ("test/pr_auc_std" in metrics) == (best["seeds"] > 1)
+    for column in ("pr_auc_mean", "pr_auc_low", "pr_auc_high", "f1_dice_mean"):
+        assert metrics[f"test/{column}"] == pytest.approx(best[column], nan_ok=True)
+        assert len(client.get_metric_history(campaign.info.run_id, f"test/{column}")) == 1
+    assert metrics["best/val_pr_auc_mean"] == pytest.approx(best["val_pr_auc_mean"])
+    assert metrics["n_seeds"] == best["seeds"]
 
 
 def test_report_refuses_a_campaign_with_missing_repeats(

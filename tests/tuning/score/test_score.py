@@ -25,8 +25,8 @@ from tuning.score.score import score_predictions
 from tuning.score.target import open_target
 from tuning.settings.lock import lock_campaign
 from tuning.settings.saved_campaigns import campaign_folder
+from tuning.tracking.campaign.saved import load_sender
 from tuning.tracking.client import connect, find_runs
-from tuning.tracking.sender import load_sender
 
 TITLE, KEY = "prithvi (foreign)", "foreign:prithvi"
 

@@ -82,7 +82,7 @@ def test_trials_that_ended_before_are_done_and_those_that_end_are_counted(tmp_pa
     for trial in trials:
         callback.on_trial_start(1, trials, trial)
     for epoch, trial in sorted((e, n) for n in range(12) for e in range(1, n % 4 + 2)):
-        result = {"epoch": epoch, "val_pr_auc": 0.1, "best_val_pr_auc": 0.1, "seconds": 1.0}
+        result = {"epoch": epoch, "val_pr_auc": 0.1, "best/val_pr_auc": 0.1, "seconds": 1.0}
         callback.on_trial_result(1, trials, trials[trial], result)
         if epoch == 4:
             callback.stage.job.folder(trials[trial].config).end("last epoch")
@@ -113,7 +113,7 @@ def test_each_seed_of_a_stack_is_tracked_by_itself(
     folders = folders_of(callback, trial)
     assert [folder.read("trial")["number"] for folder in folders] == [1, 2, 3]
     with caplog.at_level("INFO"):
-        result = {"epoch": 2, "val_pr_auc": 0.1, "best_val_pr_auc": 0.1, "seconds": 1.0}
+        result = {"epoch": 2, "val_pr_auc": 0.1, "best/val_pr_auc": 0.1, "seconds": 1.0}
         callback.on_trial_result(1, [trial], trial, result | {"sample_index": 1})
     assert "seed 6: epoch 2/4" in caplog.text
     assert callback.progress.trials == (0, 3)
@@ -151,7 +151,7 @@ def test_stack_hangs_when_none_of_its_seeds_ends_an_epoch(
     result = {
         "epoch": 1,
         "val_pr_auc": 0.1,
-        "best_val_pr_auc": 0.1,
+        "best/val_pr_auc": 0.1,
         "seconds": 1.0,
         "sample_index": 1,
     }
@@ -172,7 +172,7 @@ def test_the_log_names_the_campaign_beside_others(
     progress = Progress()
     progress.plan(name_part("cell", callback.stage.name, "unet"), 1, 4)
     beside = TrackingCallback(callback.sender, callback.stage, progress, "cell", named=True)
-    result = {"epoch": 1, "val_pr_auc": 0.1, "best_val_pr_auc": 0.1, "seconds": 1.0}
+    result = {"epoch": 1, "val_pr_auc": 0.1, "best/val_pr_auc": 0.1, "seconds": 1.0}
     beside.on_trial_start(1, [trial], trial)
     with caplog.at_level("INFO"):
         beside.on_trial_result(1, [trial], trial, result)

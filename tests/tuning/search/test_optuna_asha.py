@@ -15,9 +15,9 @@ from tuning.search.optuna_asha import (
     make_searcher,
 )
 from tuning.trial.entry import list_entries, register_trial
-from tuning.trial.folder import Config
+from tuning.trial.folder import VAL_AP, Config
 from tuning.trial.search_space import Domain, LogUniform
-from tuning.trial.stage import METRIC, Stage, StageJob
+from tuning.trial.stage import Stage, StageJob
 from tuning.trial.status import is_finished, split_finished
 
 SPACE: dict[str, Domain] = {"lr": LogUniform(1e-4, 1e-1), "arch.width": [4, 8, 16]}
@@ -43,7 +43,7 @@ def score(sample: dict[str, Any]) -> float:
 
 def finish(stage: Stage, sample: dict[str, Any]) -> None:
     folder = stage.job.folder(sample)
-    folder.append({"epoch": 1, METRIC: score(sample)})
+    folder.append({"epoch": 1, VAL_AP: score(sample)})
     folder.end("last epoch", epoch=1)
 
 
@@ -58,10 +58,10 @@ def search(stage: Stage, *, cuts: tuple[int, ...] = ()) -> list[dict[str, Any]]:
             searcher = continue_search(stage)
             assert searcher.suggest("again") == sample  # started trials come first
             finish(stage, sample)
-            searcher.on_trial_complete("again", {METRIC: score(sample)})
+            searcher.on_trial_complete("again", {VAL_AP: score(sample)})
         else:
             finish(stage, sample)
-            searcher.on_trial_complete(f"trial-{number}", {METRIC: score(sample)})
+            searcher.on_trial_complete(f"trial-{number}", {VAL_AP: score(sample)})
         samples.append(sample)
     return samples
 
@@ -102,7 +102,7 @@ def trial(stage: Stage, rate: float, number: int) -> Any:
 
 
 def report(halving: ReplayingASHA, one: Any, epoch: int, value: float) -> str:
-    return str(halving.on_trial_result(None, one, {"epoch": epoch, METRIC: value}))
+    return str(halving.on_trial_result(None, one, {"epoch": epoch, VAL_AP: value}))
 
 
 def test_rungs_count_trials_from_before_a_resume(stage: Stage) -> None:
@@ -110,7 +110,7 @@ def test_rungs_count_trials_from_before_a_resume(stage: Stage) -> None:
     for number, one in enumerate(past):
         folder = stage.job.folder(one.config)
         for epoch in range(1, 5):
-            folder.append({"epoch": epoch, METRIC: 0.5 + number / 10})
+            folder.append({"epoch": epoch, VAL_AP: 0.5 + number / 10})
         folder.end("last epoch", epoch=4)
     over = list(list_entries(stage))
     halving, fresh = make_scheduler(stage, over), make_scheduler(stage, [])
@@ -129,7 +129,7 @@ def test_rungs_count_trials_from_before_a_resume(stage: Stage) -> None:
 def test_trial_that_passed_a_rung_is_not_stopped_there_later(stage: Stage) -> None:
     weak = trial(stage, 1e-3, 1)
     for epoch in range(1, 6):
-        stage.job.folder(weak.config).append({"epoch": epoch, METRIC: 0.1})
+        stage.job.folder(weak.config).append({"epoch": epoch, VAL_AP: 0.1})
     strong = [trial(stage, 2e-3 + number / 1e3, 2 + number) for number in range(3)]
     halving = make_scheduler(stage, [])
     assert isinstance(halving, ReplayingASHA)

@@ -12,9 +12,9 @@ from tuning.search.queue import TrialQueue
 from tuning.search.ray_queue import QueueSearcher
 from tuning.search.work import SearchWork, Work
 from tuning.trial.entry import list_entries, register_trial, write_entry
-from tuning.trial.folder import Config
+from tuning.trial.folder import VAL_AP, Config
 from tuning.trial.search_space import LogUniform
-from tuning.trial.stage import METRIC, QUEUED_STAGE, Stage, StageJob
+from tuning.trial.stage import QUEUED_STAGE, Stage, StageJob
 from tuning.trial.status import mark_failed
 
 MODELS, SEEDS = ("attention_unet", "unet"), (42, 123)
@@ -67,7 +67,7 @@ class Campaign:
         if memory:
             mark_failed(stage.job.folder(member), "memory", "no memory")
         else:
-            stage.job.folder(member).append({"epoch": 1, METRIC: 0.5})
+            stage.job.folder(member).append({"epoch": 1, VAL_AP: 0.5})
             stage.job.folder(member).end("last epoch")
 
 
@@ -94,10 +94,10 @@ def test_repeats_begin_when_their_own_search_has_chosen(tmp_path: Path) -> None:
     assert not queue.is_empty
     own = [n for n, one in enumerate(samples) if one[QUEUED_STAGE] == "first/search-unet"]
     campaign.end(samples[own[0]])
-    queue.end(f"t{own[0]}", {METRIC: 0.5})
+    queue.end(f"t{own[0]}", {VAL_AP: 0.5})
     assert queue.begin("x", 2) is None  # one of its trials still runs
     campaign.end(samples[own[1]])
-    queue.end(f"t{own[1]}", {METRIC: 0.5})
+    queue.end(f"t{own[1]}", {VAL_AP: 0.5})
     repeats = begin_all(queue)
     assert campaign.chosen == ["unet"]
     assert [name_repeat(one) for one in repeats] == [(42, "unet"), (123, "unet")]
@@ -158,7 +158,7 @@ def test_a_search_without_memory_chooses_only_when_no_more_can_be_given(tmp_path
     queue = TrialQueue([campaign.work()], last=False)
     for number, sample in enumerate(begin_all(queue)):
         campaign.end(sample, memory=sample[QUEUED_STAGE] == "first/search-unet")
-        queue.end(f"t{number}", {METRIC: 0.5})
+        queue.end(f"t{number}", {VAL_AP: 0.5})
     assert [name_repeat(one)[1] for one in begin_all(queue)] == ["attention_unet"] * 2
     assert campaign.chosen == ["attention_unet"]
     last = Campaign(tmp_path, chosen=["attention_unet"])
@@ -202,7 +202,7 @@ def test_ray_gets_one_trial_more_than_slots_and_waits_while_a_search_decides(
     assert [one is not None for one in samples.values()] == [True, True, True, False]
     for number in ("0", "1", "2"):
         campaign.end(samples[number])
-        searcher.on_trial_complete(number, {METRIC: 0.5})
+        searcher.on_trial_complete(number, {VAL_AP: 0.5})
     samples["3"] = searcher.suggest("3")
     assert samples["3"] is not None
     others = [searcher.suggest(name) for name in ("4", "5")]
@@ -212,7 +212,7 @@ def test_ray_gets_one_trial_more_than_slots_and_waits_while_a_search_decides(
         searcher.on_trial_complete(name)
     assert searcher.suggest("6") is None  # the other search still runs
     campaign.end(samples["3"])
-    searcher.on_trial_complete("3", {METRIC: 0.5})
+    searcher.on_trial_complete("3", {VAL_AP: 0.5})
     last = [searcher.suggest(name) for name in ("6", "7")]
     assert all("configs" in one for one in last)
     assert searcher.suggest("8") == Searcher.FINISHED

@@ -14,15 +14,10 @@ from mlflow.tracking import MlflowClient
 
 from data.pack import Pack
 from tuning.tracking.__main__ import main
+from tuning.tracking.campaign.saved import load_sender, read_identity, write_context
 from tuning.tracking.descriptions import NOTE
 from tuning.tracking.payloads import CampaignContext, DataRecord
-from tuning.tracking.sender import (
-    MLflowSender,
-    SentCount,
-    load_sender,
-    read_identity,
-    write_context,
-)
+from tuning.tracking.sender import MLflowSender, SentCount
 from tuning.train.fit import fit
 from tuning.trial.entry import list_trials, register_trial
 from tuning.trial.folder import Config, TrialFolder

@@ -12,9 +12,10 @@ from mlflow.entities import Run
 
 from tuning.store.duplicates import DUPLICATE
 from tuning.tracking.__main__ import main
+from tuning.tracking.campaign.saved import load_sender, write_context
 from tuning.tracking.campaign_runs import PARENT
 from tuning.tracking.payloads import CampaignContext, DataRecord
-from tuning.tracking.sender import MLflowSender, SentCount, load_sender, write_context
+from tuning.tracking.sender import MLflowSender, SentCount
 from tuning.trial.entry import TrialEntry, write_entry
 from tuning.trial.folder import TrialFolder
 
@@ -57,7 +58,7 @@ def log_trial(path: Path, number: int, seed: int) -> None:
     ]
     for epoch in range(1, EPOCHS + 1):
         row: dict[str, Any] = dict.fromkeys(
-            (*names, "best_val_pr_auc", "lr", "seconds"), epoch / 10
+            (*names, "best/val_pr_auc", "lr", "seconds"), epoch / 10
         )
         folder.append(row | {"epoch": epoch, "time_ms": 1000 * epoch, "system": {}})
     folder.end("last epoch", epoch=EPOCHS)

@@ -12,8 +12,9 @@ from tests.support.served_fixtures import CONFIG, write_checkpoint
 from tuning.serving.onnx_export import ExportError
 from tuning.tracking import tracker as module
 from tuning.tracking.__main__ import main
+from tuning.tracking.campaign.saved import load_sender, write_context
 from tuning.tracking.payloads import CampaignContext, DataRecord
-from tuning.tracking.sender import MLflowSender, SentCount, load_sender, write_context
+from tuning.tracking.sender import MLflowSender, SentCount
 from tuning.tracking.tracker import MODEL_ERROR
 from tuning.trial.entry import TrialEntry, write_entry
 from tuning.trial.folder import TrialFolder
@@ -52,7 +53,7 @@ def log_trial(path: Path) -> None:
     folder = write_checkpoint(path)
     write_entry(folder, entry)
     names = [f"{part}_{score}" for part in ("val", "train") for score in SCORES]
-    row: dict[str, Any] = dict.fromkeys((*names, "best_val_pr_auc", "lr", "seconds"), 0.1)
+    row: dict[str, Any] = dict.fromkeys((*names, "best/val_pr_auc", "lr", "seconds"), 0.1)
     folder.append(row | {"epoch": 1, "time_ms": 1000, "system": {}})
     folder.end("last epoch", epoch=1)
 

@@ -44,7 +44,7 @@ def row(epoch: int) -> dict[str, Any]:
     values: dict[str, Any] = {
         f"{part}_{name}": epoch / 10 for part in ("train", "val") for name in names
     }
-    more = {"epoch": epoch, "best_val_pr_auc": epoch / 10, "lr": 1e-3, "seconds": 1.0}
+    more = {"epoch": epoch, "best/val_pr_auc": epoch / 10, "lr": 1e-3, "seconds": 1.0}
     system = {"cpu_utilization_percentage": 50.0}
     return values | more | {"time_ms": 1000 * epoch, "system": system}
 

@@ -10,21 +10,25 @@ import pytest
 
 from data.io.disk import format_bytes
 from tuning.metrics.histogram import BINS, edges
-from tuning.tracking.client import connect
 from tuning.tracking.descriptions import describe_campaign, describe_ranking
-from tuning.tracking.payloads import CampaignContext, make_best, make_reliability
+from tuning.tracking.payloads import (
+    CampaignContext,
+    make_best,
+    make_epoch_metrics,
+    make_reliability,
+)
 from tuning.tracking.ui_links import (
     LOCAL_UI,
     MAX_RUNS,
     compare_address,
     list_pages,
     overlay_address,
-    publish_views,
-    table_address,
+    run_address,
     ui_address,
     ui_command,
 )
 from tuning.trial.disk import measure_bytes
+from tuning.trial.folder import VAL_AP
 
 
 def query_of(address: str) -> dict[str, str]:
@@ -60,28 +64,11 @@ def test_links_point_to_the_server_if_there_is_one() -> None:
     assert "http://tracker:5000" in ui_command("http://tracker:5000")
 
 
-def test_campaigns_have_views_of_their_own(tmp_path: Path) -> None:
-    client, experiment_id = connect(tmp_path)
-    names = ("one", "x" * 50 + "1", "x" * 50 + "2")
-    for name in names:
-        publish_views(client, experiment_id, name)
-    tags = client.get_experiment(experiment_id).tags
-    for name in names:
-        key = query_of(table_address(LOCAL_UI, experiment_id, name))["viewStateShareKey"]
-        state = json.loads(tags[f"mlflow.sharedViewState.{key}"])
-        assert f"tags.campaign = '{name}'" in state["searchFilter"]
-        assert state["orderByKey"] == "metrics.`best/val_pr_auc`"
-
-
-def test_a_campaign_s_chart_has_the_hyperparameters_that_its_loss_reads(tmp_path: Path) -> None:
-    client, experiment_id = connect(tmp_path)
-    for loss, weights in (("bce_dice", ["bce_weight", "pos_weight"]), ("tversky", [])):
-        publish_views(client, experiment_id, loss, loss)
-        key = query_of(table_address(LOCAL_UI, experiment_id, loss))["viewStateShareKey"]
-        tags = client.get_experiment(experiment_id).tags
-        charts = json.loads(tags[f"mlflow.sharedViewState.{key}"])["compareRunCharts"]
-        (params,) = (chart["selectedParams"] for chart in charts if "selectedParams" in chart)
-        assert params == ["lr", "weight_decay", *weights]
+def test_every_address_opens_the_pages_for_machine_learning() -> None:
+    pages = list_pages(LOCAL_UI, "1", "c", ["a"], ["b"])
+    assert len(pages) == 9
+    for address in (*pages.values(), run_address(LOCAL_UI, "1", "a")):
+        assert query_of(address)["workflowType"] == "machine_learning", address
 
 
 def test_search_trials_have_a_link_if_there_are_any() -> None:
@@ -103,13 +90,27 @@ def test_best_epoch_has_its_own_metrics() -> None:
         f"{part}_{name}" for part in ("train", "val") for name in ("loss", "dice", "iou", "pr_auc")
     ]
     rows = [
-        {"epoch": epoch, **dict.fromkeys(names, value)}
+        {"epoch": epoch, "time_ms": epoch, **dict.fromkeys(names, value)}
         for epoch, value in ((1, 0.5), (2, 0.7), (3, 0.6))
     ]
     found = {metric.key: metric.value for metric in make_best(rows)}
     assert found["best/epoch"] == 2
     assert found["best/val_pr_auc"] == found["best/train_loss"] == 0.7
     assert found["epochs"] == 3
+
+
+def test_score_that_ranks_trials_has_one_name_and_a_value_per_epoch() -> None:
+    parts = [f"{part}_{name}" for part in ("train", "val") for name in ("loss", "dice", "iou")]
+    values = dict.fromkeys([*parts, "train_pr_auc", "lr", "seconds"], 0.1) | {"system": {}}
+    rows = [
+        {**values, "epoch": epoch, "time_ms": 10 * epoch, "val_pr_auc": score, VAL_AP: best}
+        for epoch, score, best in ((1, 0.5, 0.5), (2, 0.7, 0.7), (3, 0.6, 0.7))
+    ]
+    sent = [metric for row in rows for metric in make_epoch_metrics(row)]
+    last = [metric for metric in sent if metric.step == 3 and metric.key == VAL_AP]
+    assert [metric for metric in make_best(rows) if metric.key == VAL_AP] == last
+    assert [metric.value for metric in sent if metric.key == VAL_AP] == [0.5, 0.7, 0.7]
+    assert not [metric.key for metric in sent if metric.key.endswith("best_val_pr_auc")]
 
 
 def test_ranking_is_added_to_the_description_once() -> None:

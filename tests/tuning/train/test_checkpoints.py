@@ -69,8 +69,8 @@ def test_training_killed_at_any_write_ends_as_if_never_killed(
     fit(config, pack, cut.path, lambda row: None, device=CPU)
     for one, other in zip(whole.history(), cut.history(), strict=True):
         assert {
-            name: one[name] for name in ("epoch", "val_loss", "val_pr_auc", "best_val_pr_auc")
-        } == {name: other[name] for name in ("epoch", "val_loss", "val_pr_auc", "best_val_pr_auc")}
+            name: one[name] for name in ("epoch", "val_loss", "val_pr_auc", "best/val_pr_auc")
+        } == {name: other[name] for name in ("epoch", "val_loss", "val_pr_auc", "best/val_pr_auc")}
     assert np.array_equal(whole.counts("val"), cut.counts("val"))  # type: ignore[arg-type]
     saved = [torch.load(one.best, weights_only=True) for one in (whole, cut)]
     assert saved[0]["epoch"] == saved[1]["epoch"]

@@ -172,7 +172,7 @@ def test_best_checkpoint_is_of_the_best_epoch(config: Config, pack: Pack, tmp_pa
     rows = train_rows(config | {"epochs": 5, "lr": 0.05}, pack, tmp_path)
     best = max(rows, key=lambda row: row["val_pr_auc"])
     assert load_checkpoint(tmp_path / "best.pt").epoch == best["epoch"]
-    assert rows[-1]["best_val_pr_auc"] == best["val_pr_auc"]
+    assert rows[-1]["best/val_pr_auc"] == best["val_pr_auc"]
 
 
 def test_patience_ends_a_training_that_no_longer_improves(

@@ -22,7 +22,7 @@ def make_trial(path: Path, epochs: int = 4, *, ended: bool = True) -> TrialFolde
     folder = TrialFolder(path)
     write_entry(folder, ENTRY)
     for epoch in range(1, epochs + 1):
-        folder.append({"epoch": epoch, "best_val_pr_auc": epoch / 10, "lr": 1e-3 / epoch})
+        folder.append({"epoch": epoch, "best/val_pr_auc": epoch / 10, "lr": 1e-3 / epoch})
     counts = np.zeros((2, BINS), np.int64)
     counts[0, 1], counts[1, 5] = 7, 3
     folder.write_counts("val", counts)

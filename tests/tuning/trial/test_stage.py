@@ -33,7 +33,7 @@ def sample_of(rate: float) -> dict[str, object]:
 
 
 def write_epoch(trial_folder: TrialFolder, score: float, bins: list[int]) -> None:
-    trial_folder.append({"epoch": 1, "best_val_pr_auc": score})
+    trial_folder.append({"epoch": 1, "best/val_pr_auc": score})
     counts = np.zeros((2, BINS), dtype=np.int64)
     counts[:, bins] = 5
     trial_folder.write_counts("val", counts)

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tuning.objects.object_scores import ObjectCounts
+from tuning.trial.folder import VAL_AP
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
 
-VAL_AP = "best/val_pr_auc"
 TILE_BINS = 4096  # of a tile's histogram, for the bootstrap; pooled scores use all BINS
 
 

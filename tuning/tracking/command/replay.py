@@ -5,9 +5,10 @@ from pathlib import Path
 from data.io.errors import hide_password
 from tuning.settings.lock import is_running, lock_campaign
 from tuning.settings.saved_campaigns import OUTCOME
+from tuning.tracking.campaign.saved import load_sender
 from tuning.tracking.client import check_not_deleted, check_writable, tracking_uri
 from tuning.tracking.errors import tracker_errors
-from tuning.tracking.sender import MLflowSender, load_sender
+from tuning.tracking.sender import MLflowSender
 from tuning.tracking.tracker import Tracker
 from tuning.trial.entry import list_trials
 from tuning.trial.folder import read_optional_json
@@ -44,6 +45,7 @@ def send_missing(campaign: Path) -> tuple[str, bool]:
         if not count.unsent:
             tracker.settle_duplicates()
             left = tracker.retry_models(campaign / "trials")
+            sender.send_scores(campaign)
             _close_runs(sender, campaign, complete=not left)
     trials = len(list_trials(campaign / "trials"))
     summary = f"Sent {count.epochs} epochs and the end of {count.ended} of {trials} trials to "

@@ -165,6 +165,7 @@ def test_provenance_links_each_run(context: MatrixContext) -> None:
     assert facts["data"] == "synthetic"
     assert "campaign" not in facts  # every cell has its own
     assert prose(section).count("(http://host/#/experiments/") == 4
+    assert prose(section).count("?workflowType=machine_learning)") == 4
 
 
 def test_a_page_has_the_primary_axis_first(context: MatrixContext) -> None:

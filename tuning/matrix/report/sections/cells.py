@@ -12,6 +12,7 @@ from tuning.page.html import MISSING, Block, Section, Table, Text
 from tuning.report.context import format_spread
 from tuning.report.terminal import report_folder
 from tuning.store.provenance import PROVENANCE
+from tuning.tracking.ui_links import run_address
 
 MOST_MODELS = 5  # columns of the table of scores; the CSV file has all
 MOST_CELLS = 60  # rows on the page
@@ -132,7 +133,7 @@ def _link(context: MatrixContext, cell: CellResult) -> str:
     """Return a line with links to a cell's report and its run."""
     assert cell.campaign is not None  # noqa: S101 - for mypy: the caller asks
     info, name = cell.campaign.info, cell.cell.campaign
-    run = f"[MLflow run]({context.ui}/#/experiments/{info.experiment_id}/runs/{info.run_id})"
+    run = f"[MLflow run]({run_address(context.ui, info.experiment_id, info.run_id)})"
     report = f"`{name}`"
     if context.reports and (report_folder(context.reports, name) / "report.html").is_file():
         report = f"[report](../{name}/report.html)"

@@ -2,7 +2,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from tuning.campaign.start import list_events
+from tuning.campaign.prepare_data import list_events
 
 
 def test_events_are_listed_of_regions_that_have_one() -> None:
