@@ -47,7 +47,7 @@ PACKAGES = (
     ),
     *("tuning.worlds", "tuning.reproduce", "tuning.campaign", "tuning.matrix"),
     *("tuning.bundle", "tuning.verify", "tuning.score", "tuning.leaderboard"),
-    *("tuning.doctor", "tuning.run", "tuning.command_line"),
+    *("tuning.doctor", "tuning.run", "tuning.api", "tuning.command_line"),
 )
 
 

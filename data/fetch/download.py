@@ -175,7 +175,7 @@ def _check_found(
 def _explain_disk_error(error: OSError, root: Path) -> str:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return (
-            f"The tile folder must have space, but got: {format_error(error)} for {root}. Free space there and run "
+            f"The tile folder must have space, but got {format_error(error)} for {root}. Free space there and run "
             "the same command again: it continues where it stopped."
         )
-    return f"The tile folder must be writable, but got: {format_error(error)} for {root}. Choose another with --to."
+    return f"The tile folder must be writable, but got {format_error(error)} for {root}. Choose another with --to."

@@ -30,7 +30,7 @@ def main(argv: list[str] | None = None) -> int:
         save_map(draw_audit(audit), args.map)
     except OSError as error:
         raise CommandError(
-            f"The map must be writable, but got: {format_error(error)}. Choose another file with --map."
+            f"The map must be writable, but got {format_error(error)}. Choose another file with --map."
         ) from error
     if args.json:
         print(json.dumps(audit_to_dict(audit) | {"map": str(args.map)}, indent=1))

@@ -54,7 +54,8 @@ def test_page_of_a_topic_begins_with_a_command(page: Path) -> None:
     assert first[0].startswith("# ")
     assert first[1].startswith("```")
     assert re.match(
-        r"(\.venv/bin/)?(python|make|\.) ", first[2].removeprefix(". .venv/bin/activate; ")
+        r"((\.venv/bin/)?(python|make|\.)|from tuning\.api import) ",
+        first[2].removeprefix(". .venv/bin/activate; "),
     )
 
 
