@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from tests.faults.campaigns import Command, wait_until
+from tests.faults.campaigns import FEW, Command, wait_until
 
-WORDS = ["--model", "unet", "log_ratio_vv", "--preset", "smoke"]
-RUNS = 2 + 2 + 1
+WORDS = ["--model", "unet", "log_ratio_vv", "--preset", "smoke", *FEW]
+RUNS = 1 + 1 + 1
 SIZE_MB, LEFT_BYTES = 600, 100_000
 
 

@@ -5,11 +5,11 @@ import signal
 import time
 from pathlib import Path
 
-from tests.faults.campaigns import Command, wait_until
+from tests.faults.campaigns import FEW, Command, wait_until
 from tuning.settings.lock import is_running
 
-WORDS = ["--model", "unet", "log_ratio_vv", "--preset", "smoke"]
-RUNS = 2 + 2 + 1
+WORDS = ["--model", "unet", "log_ratio_vv", "--preset", "smoke", *FEW]
+RUNS = 1 + 1 + 1
 
 
 def interrupt(

@@ -10,11 +10,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.faults.campaigns import PROJECT, Command, wait_until
+from tests.faults.campaigns import FEW, PROJECT, Command, wait_until
 from tests.support.servers import serve_mlflow
 
-WORDS = ["--model", "unet", "log_ratio_vv", "--preset", "smoke"]
-RUNS = 2 + 2 + 1  # trials: search, repeat, baseline without training
+WORDS = ["--model", "unet", "log_ratio_vv", "--preset", "smoke", *FEW]
+RUNS = 1 + 1 + 1  # trials: search, repeat, baseline without training
 
 
 @contextmanager
