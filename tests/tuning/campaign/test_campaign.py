@@ -24,7 +24,7 @@ from tuning.tracking.client import connect, find_runs
 pytestmark = [pytest.mark.slow, pytest.mark.file_s(500)]
 
 ROOT = Path(__file__).parents[3]
-TRIALS = SEEDS_EACH = 2
+TRIALS = SEEDS_EACH = 1  # test_campaign_finished.py has a campaign with two of each
 # Loads registered models where neither this project nor its folder can be imported.
 LOAD = """
 import sys
