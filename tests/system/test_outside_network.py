@@ -1,5 +1,10 @@
-"""A network without one convolution, in a file outside the project, goes from its first trial to a map."""
+"""Networks in files outside the project go from their first trial to a map.
 
+Every command finds them again, and a changed file is refused with both hashes.
+"""
+
+import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import mlflow
@@ -8,15 +13,16 @@ import onnx
 import pytest
 import rasterio
 
-from tests.faults.campaigns import Command
-from tests.support.outside_networks import read_example
+from tests.faults.campaigns import PROJECT, Command
+from tests.support.forked_commands import Answer, Call, Server, start_server
+from tests.support.outside_networks import read_example, write_tiny
 from tuning.predict.__main__ import main as predict
 from tuning.tracking.client import connect, find_runs, tracking_uri
 from tuning.tracking.model_digest import PROGRAM
 
 pytestmark = [pytest.mark.slow, pytest.mark.file_s(230)]
 
-NAME = "hokkaido-warped"
+NAME, MODELS = "hokkaido-warped", {"Warped", "MyNet", "TinyNet"}
 NETWORK = '''"""Attention over the acquisitions of each pixel, then a learnt shift of the map.
 
 Attention: Vaswani et al. (2017), arXiv 1706.03762; sampling grid: Jaderberg et al. (2015), arXiv 1506.02025.
@@ -57,14 +63,18 @@ class Warped(nn.Module):
 '''
 
 
+REFUSED = r"error: The network tiny_net must be the one that was trained, but the source files of"
+
+
 @pytest.fixture(scope="module")
 def command(tmp_path_factory: pytest.TempPathFactory, twin: Path) -> Command:
-    """A smoke campaign of a network whose file is in a folder outside the project."""
+    """A smoke campaign of networks whose files are in folders outside the project."""
     root = tmp_path_factory.mktemp("outside")
     (root / "warped.py").write_text(NETWORK)
-    words = "--preset smoke --trials 1 --seeds 1 --cpus-per-trial 1"
     (root / "my_net.py").write_text(read_example())
     networks = [f"{root / 'warped.py'}:Warped", f"{root / 'my_net.py'}:MyNet"]
+    networks += [write_tiny(root / "home")]
+    words = "--preset smoke --trials 1 --seeds 1 --cpus-per-trial 1"
     made = Command(root / "mlruns", ["--model", *networks, *words.split(), "--data", str(twin)])
     assert made.run() == 0, made.read_log()
     return made
@@ -72,8 +82,8 @@ def command(tmp_path_factory: pytest.TempPathFactory, twin: Path) -> Command:
 
 def test_network_is_trained_and_registered(command: Command) -> None:
     assert "warped can be exported: tiles of multiples of 1 px" in command.read_log()
-    assert set(command.read_table()["architecture"]) == {"warped", "my_net"}
-    assert set(command.read_table()["model"]) == {"Warped", "MyNet"}
+    assert set(command.read_table()["architecture"]) == {"warped", "my_net", "tiny_net"}
+    assert set(command.read_table()["model"]) == MODELS
     client, experiment_id = connect(command.root)
     (version,) = client.search_model_versions(f"name='{NAME}'")
     runs = find_runs(client, experiment_id, kind="trial", study="warped")
@@ -107,3 +117,72 @@ def test_network_maps_tiles(command: Command, quad: Path, tmp_path: Path) -> Non
     assert probs.shape == (256, 256)
     assert probs.count() > 60_000
     assert len(np.unique(probs.compressed())) > 1000
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    with start_server() as made:
+        yield made
+
+
+def call(server: Server, *words: str | Path) -> Answer:
+    return server.run(Call([*map(str, words)], str(PROJECT), silence_s=240.0))
+
+
+def train(server: Server, command: Command, to: Path) -> Answer:
+    configs = sorted((command.folder / "trials").glob("*/config.json"))
+    networks = {file: json.loads(file.read_text()).get("network", "") for file in configs}
+    (config, *_) = [file for file, one in networks.items() if one.endswith("tiny.py:TinyNet")]
+    (pack,) = (command.root / "packs").glob("pack-*")
+    return call(server, "tuning.train", config, "--pack", pack, "--to", to)
+
+
+def reproduce(server: Server, command: Command) -> Answer:
+    found = find_runs(*connect(command.root), kind="trial", study="tiny_net")
+    return call(server, "tuning.reproduce", found[0].info.run_id, "--root", command.root)
+
+
+def report(server: Server, command: Command) -> Answer:
+    return call(server, "tuning.report", "--campaign", command.name, "--root", command.root)
+
+
+def test_other_processes_find_the_network(server: Server, command: Command, tmp_path: Path) -> None:
+    for done in (
+        train(server, command, tmp_path / "again"),
+        reproduce(server, command),
+        report(server, command),
+    ):
+        assert done.code == 0, done.said
+    assert set(command.read_table()["model"]) == MODELS
+
+
+def test_report_needs_no_file_of_the_network(server: Server, command: Command) -> None:
+    home = command.root.parent / "home"
+    home.rename(home.with_name("away"))
+    try:
+        done = report(server, command)
+        assert done.code == 0, done.said
+        assert set(command.read_table()["model"]) == MODELS
+        lost = reproduce(server, command)
+        assert lost.code == 2
+        assert "A network's file must exist, but got " in lost.said
+    finally:
+        home.with_name("away").rename(home)
+
+
+def test_changed_file_is_refused_with_both_hashes(
+    server: Server, command: Command, tmp_path: Path
+) -> None:
+    home = command.root.parent / "home"
+    write_tiny(home, "raise SystemExit('it was run')\n")
+    try:
+        for done in (
+            train(server, command, tmp_path / "again"),
+            reproduce(server, command),
+            call(server, "tuning.run", "--resume", command.name, "--root", command.root),
+        ):
+            assert done.code != 0
+            assert REFUSED in done.said, done.said
+            assert "it was run" not in done.said
+    finally:
+        write_tiny(home)
