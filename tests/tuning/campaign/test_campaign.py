@@ -1,5 +1,6 @@
 """The whole benchmark, end to end: real Ray, real MLflow, a fresh process that loads the models."""
 
+import json
 import re
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from data.twin import make_twin
 from tuning.baselines.baselines import is_deterministic, list_baselines
 from tuning.metrics.recalibration import fit_calibration
 from tuning.report.tables import PUBLISHED_COLUMNS
+from tuning.report.terminal import PAGES_FILE
 from tuning.settings.choose_models import OF_ALL
 from tuning.settings.presets import SEEDS, pick_tiles
 from tuning.tracking.client import connect, find_runs
@@ -25,6 +27,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.file_s(500)]
 
 ROOT = Path(__file__).parents[3]
 TRIALS = SEEDS_EACH = 1  # test_campaign_finished.py has a campaign with two of each
+NEARLY_ONE = 1 - 1e-5  # float32 rounds higher probabilities so coarsely that calibration shows it
 # Loads registered models where neither this project nor its folder can be imported.
 LOAD = """
 import sys
@@ -89,8 +92,9 @@ def test_smoke_campaign_ends_well(smoke: subprocess.CompletedProcess[str], root:
     ):
         assert name in smoke.stdout
     assert f"mlflow ui --backend-store-uri sqlite:///{root}/mlflow.db" in smoke.stdout
-    assert (
-        "precision over recall on test, overlaid: http://127.0.0.1:5000/#/metric?" in smoke.stdout
+    pages = json.loads((root / "reports" / "smoke" / PAGES_FILE).read_text())
+    assert pages["precision over recall on test, overlaid"].startswith(
+        "http://127.0.0.1:5000/#/metric?"
     )
 
 
@@ -188,13 +192,15 @@ def test_models_load_in_a_process_without_this_project(
         np.save(tmp_path / f"{name}.npy", np.concatenate(x, axis=2).astype(np.float32))
         # The training process wrote its probabilities of these test tiles into examples.npz; the model calibrates them.
         val = np.load(client.download_artifacts(run_id, "trial/val_counts.npy", str(tmp_path)))
-        wanted[name] = fit_calibration(val).apply(examples["probs"])
+        wanted[name] = examples["probs"], fit_calibration(val).apply(examples["probs"])
     uri = f"sqlite:///{root / 'mlflow.db'}"
     ask = [sys.executable, "-c", LOAD, uri, str(tmp_path), str(ROOT), *wanted]
     done = subprocess.run(ask, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    for name, probs in wanted.items():
-        assert np.abs(np.load(tmp_path / f"{name}-probs.npy") - probs).max() <= 1e-4, name
+    for name, (trained, probs) in wanted.items():
+        kept = trained < NEARLY_ONE
+        assert kept.mean() > 0.9, name
+        assert np.abs(np.load(tmp_path / f"{name}-probs.npy") - probs)[kept].max() <= 1e-4, name
 
 
 def test_cross_validation_searches_and_repeats_every_fold(root: Path, tmp_path: Path) -> None:
