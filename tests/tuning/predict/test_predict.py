@@ -223,7 +223,8 @@ def test_every_command_of_the_page_on_maps_makes_a_map(
         ),
     }
     given = words[words.index("--input") + 1]
-    replaced = {given: str(inputs[given]()), "DIR": str(tmp_path / "map")}
+    out = str(tmp_path / "map")
+    replaced = {given: str(inputs[given]()), "DIR": out, "OTHER_DIR": out}
     assert main([*(replaced.get(word, word) for word in words), "--root", str(root)]) == 0
     product = "placebo.json" if "--placebo" in words else "landslides.gpkg"
     assert (tmp_path / "map" / product).is_file()
