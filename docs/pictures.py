@@ -172,7 +172,9 @@ def _photograph(page: Path, file: Path) -> None:
     with sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=find_chromium(), args=["--no-sandbox"])
         opened = browser.new_page(viewport=REPORT_SIZE)  # type: ignore[arg-type]
-        opened.goto(page.resolve().as_uri())
+        opened.goto(
+            page.resolve().as_uri(), timeout=0
+        )  # however slow: it holds megabytes of figures
         taken = opened.screenshot()
         browser.close()
     _save(Image.open(BytesIO(taken)).convert("RGB"), REPORT_PX, file)

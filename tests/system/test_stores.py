@@ -21,7 +21,7 @@ from tuning.tracking.tracker import Tracker
 from tuning.trial.folder import Config
 from tuning.trial.stage import Stage, StageJob
 
-pytestmark = [pytest.mark.slow, pytest.mark.file_s(130)]
+pytestmark = [pytest.mark.slow, pytest.mark.file_s(200)]
 
 CONTEXT = CampaignContext("eight", "smoke", "blocks", "s", "d", "synthetic", "s1", "2 even", "c")
 TRIALS, EPOCHS = 8, 6

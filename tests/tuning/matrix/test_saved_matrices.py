@@ -53,8 +53,7 @@ def test_a_matrix_takes_no_name_of_another(tmp_path: Path) -> None:
 
 def test_a_matrix_that_does_not_exist_is_named(tmp_path: Path) -> None:
     with pytest.raises(
-        ValueError,
-        match=r"--resume continues a matrix, but .* has none\. Run `python -m tuning\.run` first",
+        ValueError, match=r"--resume continues a matrix, but .*/matrices has none\. "
     ):
         load_matrix(tmp_path, None)
     save_tiny(tmp_path)
