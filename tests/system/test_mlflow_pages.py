@@ -109,6 +109,11 @@ def test_address_of_runs_opens_on_the_runs(
     page = visit(pages[label])
     for name in LABELS[label]:
         expect(page.get_by_role("link", name=name, exact=True)).to_be_visible()
+    expect(page.get_by_role("link", name="Runs", exact=True)).to_be_visible()
+    assert "workflowType=machine_learning" in page.url
+    assert (
+        page.get_by_role("link", name="Agent versions").count() == 0
+    )  # of the pages for language models
 
 
 @pytest.mark.parametrize("kind", ["campaigns", "models"])

@@ -45,11 +45,11 @@ from tuning.settings.roots import resume_command
 from tuning.store.database import is_read_only
 from tuning.store.duplicates import mark_duplicates
 from tuning.store.lease import lock_registry
+from tuning.tracking.campaign.publish import list_campaign_pages, publish_ranking
 from tuning.tracking.campaign.scores import log_final_scores
 from tuning.tracking.client import connect_existing
-from tuning.tracking.descriptions import NOTE, describe_ranking
 from tuning.tracking.load_trials import SEARCH_TRIALS, Trials, read_trials
-from tuning.tracking.ui_links import list_pages, ui_address, ui_command
+from tuning.tracking.ui_links import ui_address, ui_command
 from tuning.tracking.validate_runs import find_campaign
 
 EXCLUDED_FILE = "excluded_tiles.json"  # artifact of the campaign's run: reason by tile
@@ -200,11 +200,10 @@ def _write_figures_and_page(
         draw_model(client, model, layers, figures / model.title, synthetic)
     compared = draw_comparisons(ranking, figures, synthetic)
     details = make_details(client, campaign, ranking, layers, table, trials.searches, folder)
-    pages = _list_pages(client, campaign, table, trials.searches)
+    pages = list_campaign_pages(client, campaign, table, trials.searches)
     (folder / PAGES_FILE).write_text(json.dumps(pages, indent=1))
     if not is_read_only(client.tracking_uri):
-        note = describe_ranking(campaign.data.tags.get(NOTE, ""), table, pages)
-        client.set_tag(campaign.info.run_id, NOTE, note)
+        publish_ranking(client, campaign, table, pages)
     context = ReportContext(
         campaign,
         ranking,
@@ -233,17 +232,3 @@ def _log_scores(client: MlflowClient, campaign: Run, trials: Trials, table: pd.D
     rows = table.to_dict("records")
     ends = {row["architecture"]: (row["pr_auc_low"], row["pr_auc_high"]) for row in rows}
     log_final_scores(client, campaign, filter(is_finished_repeat, trials.repeats), ends)
-
-
-def _list_pages(
-    client: MlflowClient, campaign: Run, table: pd.DataFrame, searches: pd.DataFrame
-) -> dict[str, str]:
-    """Return URLs of MLflow pages by label, with the models' chosen runs and the search trials."""
-    ranked = [] if searches.empty else searches.sort_values("val_pr_auc", ascending=False)["run_id"]
-    return list_pages(
-        ui_address(client.tracking_uri),
-        campaign.info.experiment_id,
-        campaign.data.tags["campaign"],
-        [str(run_id) for run_id in table["run_id"]],
-        list(map(str, ranked)),
-    )

@@ -13,6 +13,7 @@ from tuning.trial.folder import Row
 from tuning.trial.search_space import Domain, LogUniform
 
 _RANKING, _FACTS = "### Ranking on test", "### Campaign"
+MOST_CHARS = 8000  # of a tag: MLflow cuts the rest off
 NOTE = "mlflow.note.content"  # MLflow's tag for a run's description
 
 
@@ -52,7 +53,7 @@ def describe_ranking(start: str, table: pd.DataFrame, links: Mapping[str, str]) 
     Args:
         start: Text from :func:`describe_campaign`; an earlier ranking in it is replaced.
         table: Content of ``benchmark_master.csv``.
-        links: URLs of MLflow's pages, by label.
+        links: URLs of MLflow's pages, by label; the last ones are left out where MLflow would cut the text off.
     """
     lines = ["| rank | model | test AP | 95 % interval | test F1 | val AP | seeds |"]
     lines += ["|---|---|---|---|---|---|---|"]
@@ -64,7 +65,11 @@ def describe_ranking(start: str, table: pd.DataFrame, links: Mapping[str, str]) 
         )
     pages = [f"- [{label}]({address})" for label, address in links.items()]
     _, _, facts = start.rpartition(_FACTS)
-    return "\n".join([_RANKING, "", *lines, "", *pages, "", _FACTS + facts])
+    while True:
+        text = "\n".join([_RANKING, "", *lines, "", *pages, "", _FACTS + facts])
+        if len(text) <= MOST_CHARS or not pages:
+            return text
+        pages.pop()
 
 
 def describe_study(model: str, space: Mapping[str, Domain]) -> str:

@@ -306,6 +306,15 @@ def test_campaign_s_run_carries_the_scores_of_its_best_model(
     assert metrics["n_seeds"] == best["seeds"]
 
 
+def test_report_stores_the_views_that_its_addresses_open(root: Path, table: pd.DataFrame) -> None:
+    pages = json.loads((root / "reports" / "first" / "pages.json").read_text())
+    client, experiment_id = connect(root)
+    keys = re.findall(r"viewStateShareKey=([\w-]+)", " ".join(pages.values()))
+    assert len(set(keys)) == 3
+    tags = client.get_experiment(experiment_id).tags
+    assert {f"mlflow.sharedViewState.{key}" for key in keys} <= tags.keys()
+
+
 def test_report_refuses_a_campaign_with_missing_repeats(
     root: Path, table: pd.DataFrame, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from data.io.disk import format_bytes
 from tuning.metrics.histogram import BINS, edges
-from tuning.tracking.descriptions import describe_campaign, describe_ranking
+from tuning.tracking.descriptions import MOST_CHARS, describe_campaign, describe_ranking
 from tuning.tracking.payloads import (
     CampaignContext,
     make_best,
@@ -128,6 +128,11 @@ def test_ranking_is_added_to_the_description_once() -> None:
     assert "|  | LogRatioVH |" in once
     assert "- [curves](http://x/)" in once
     assert describe_ranking(once, pd.DataFrame([row, other]), {"curves": "http://x/"}) == once
+    long = {f"page {number}": "http://x/" + "y" * 1500 for number in range(9)}
+    short = describe_ranking(start, pd.DataFrame([row]), long)
+    assert 6500 < len(short) <= MOST_CHARS  # MLflow would cut the facts off
+    assert short.endswith(start)
+    assert "[page 0]" in short
 
 
 @pytest.mark.parametrize(
