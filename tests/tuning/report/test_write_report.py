@@ -467,8 +467,9 @@ def test_command_names_the_campaigns(
 def test_command_reports_that_there_is_no_campaign(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["--root", str(tmp_path)]) == 1
-    assert "needs a campaign, but MLflow holds none" in capsys.readouterr().err
+    assert main(["--root", str(tmp_path)]) == 2
+    assert "must hold a campaign's database mlflow.db, but" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_command_names_a_tracker_that_does_not_answer(
