@@ -132,7 +132,7 @@ class LoopbackCatalogue:
     def calm(self) -> None:
         """Let the server forget log and faults, and all be as usual again."""
         self.server.calm()
-        self.tokens.life = timedelta(hours=1)
+        self.tokens.life, self.tokens.given = timedelta(hours=1), 0
         self.redirects = True
 
     def _list_collections(self) -> Sequence[Json]:

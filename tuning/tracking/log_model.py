@@ -109,7 +109,8 @@ def log_model(
         client.log_artifact(run_id, str(Path(temporary) / "reference.npz"), "trial")
         log_output(client, run_id, LoggedModelOutput(model.model_id, checkpoint.epoch))
         size = {"bytes/model": measure_bytes(folder)}
-        _link_scores(client, run_id, model.model_id, {**scores, **size}, checkpoint.epoch)
+        point = _find_point(trial, checkpoint.epoch)
+        _link_scores(client, run_id, model.model_id, {**scores, **size}, point)
     return f"models:/{model.model_id}"
 
 
@@ -245,18 +246,28 @@ def collect_scores(trial: TrialFolder) -> dict[str, float]:
     return scores | {f"test/{key}": float(value) for key, value in test.items()}
 
 
+def _find_point(trial: TrialFolder, epoch: int) -> tuple[int, int]:
+    """Return the time in ms and the step at which an epoch's scores are logged."""
+    times = {row["epoch"]: row["time_ms"] for row in trial.history()}
+    return times.get(epoch, 0), epoch
+
+
 def _link_scores(
-    client: MlflowClient, run_id: str, model_id: str, scores: Mapping[str, float], epoch: int
+    client: MlflowClient,
+    run_id: str,
+    model_id: str,
+    scores: Mapping[str, float],
+    point: tuple[int, int],
 ) -> None:
     """Log scores for run and model in one batch, linked to the run's data set if it has one.
 
-    The score that ranks trials has a value for each epoch; the model's is that of its *epoch*.
+    The run has the score that ranks trials for each epoch already; the model's is that of its *point*, so that the run gets no more.
     """
     inputs, data = client.get_run(run_id).inputs, {}
     for used in inputs.dataset_inputs[:1] if inputs is not None else []:
         data = {"dataset_name": used.dataset.name, "dataset_digest": used.dataset.digest}
     metrics = [
-        Metric(key, value, 0, epoch if key == VAL_AP else 0, model_id=model_id, **data)
+        Metric(key, value, *(point if key == VAL_AP else (0, 0)), model_id=model_id, **data)
         for key, value in scores.items()
     ]
     client.log_batch(run_id, metrics=metrics)
