@@ -101,6 +101,19 @@ def photograph_mlflow(source: Source, name: str) -> None:
     )
 
 
+def photograph_leaderboard(source: Source, name: str) -> None:
+    """Take a picture of the leaderboard of all reported campaigns."""
+    with tempfile.TemporaryDirectory() as temporary:
+        bundles = []
+        for report in sorted((source.root / "reports").glob("*/pages.json")):
+            campaign = report.parent.name
+            bundles.append(Path(temporary) / f"{campaign}.zip")
+            _run("tuning.bundle", campaign, "--root", source.root, "--to", bundles[-1])
+        page = Path(temporary) / "leaderboard.html"
+        _run("tuning.leaderboard", *bundles, "--to", page)
+        _photograph(page, source.to / name)
+
+
 @cache
 def _photograph_all(root: Path, campaign: str) -> "tempfile.TemporaryDirectory[str]":
     """Take the pictures of all of MLflow's pages at once, since a server has to start."""
@@ -199,6 +212,7 @@ PICTURES: Mapping[str, Callable[[Source, str], None]] = {
     "splits.png": draw_splits,
     "map.png": draw_map,
     "report.png": photograph_report,
+    "leaderboard.png": photograph_leaderboard,
     **dict.fromkeys(
         ("mlflow_trials.png", "mlflow_curves.png", "mlflow_charts.png", "mlflow_models.png"),
         photograph_mlflow,
