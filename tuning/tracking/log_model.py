@@ -266,8 +266,9 @@ def _link_scores(
     inputs, data = client.get_run(run_id).inputs, {}
     for used in inputs.dataset_inputs[:1] if inputs is not None else []:
         data = {"dataset_name": used.dataset.name, "dataset_digest": used.dataset.digest}
+    points = {key: point if key == VAL_AP else (0, 0) for key in scores}
     metrics = [
-        Metric(key, value, *(point if key == VAL_AP else (0, 0)), model_id=model_id, **data)
+        Metric(key, value, points[key][0], points[key][1], model_id=model_id, **data)
         for key, value in scores.items()
     ]
     client.log_batch(run_id, metrics=metrics)
