@@ -10,6 +10,8 @@ import argparse
 import re
 import shutil
 import textwrap
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 WIDEST = 100  # columns of a help text
@@ -107,6 +109,17 @@ def _add_version(parser: argparse.ArgumentParser) -> None:
         dest=argparse.SUPPRESS,
         default=argparse.SUPPRESS,
         help="print the versions of the benchmark and its main packages, and end",
+    )
+
+
+def add_root(add: Callable[..., Any]) -> None:
+    """Add ``--root``, the output folder of the campaigns that a command reads, with a group's ``add_argument``."""
+    add(
+        "--root",
+        type=Path,
+        default=Path("mlruns"),
+        metavar="FOLDER",
+        help="output folder of the campaigns (default: mlruns)",
     )
 
 

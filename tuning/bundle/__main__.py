@@ -6,7 +6,7 @@ from pathlib import Path
 import tuning.own_packages  # noqa: F401 - first
 from data.command.command import bad_arguments, command
 from data.command.explain import writes_to
-from data.command.parser import CommandParser, make_parser
+from data.command.parser import CommandParser, add_root, make_parser
 
 
 def command_parser() -> CommandParser:
@@ -23,13 +23,7 @@ def command_parser() -> CommandParser:
     add(
         "campaign", nargs="?", metavar="CAMPAIGN", help="name of the campaign (default: the latest)"
     )
-    add(
-        "--root",
-        type=Path,
-        default=Path("mlruns"),
-        metavar="FOLDER",
-        help="output folder of the campaigns (default: mlruns)",
-    )
+    add_root(add)
     parser.add_argument_group("output").add_argument(
         "--to", type=Path, required=True, metavar="FILE.zip", help="the file; it must not exist"
     )

@@ -6,12 +6,11 @@ Nothing is ever deleted.
 import argparse
 import logging
 import sys
-from pathlib import Path
 
 import tuning.own_packages  # noqa: F401 - first
 from data.command.command import command
 from data.command.explain import writes_to
-from data.command.parser import CommandParser, make_parser
+from data.command.parser import CommandParser, add_root, make_parser
 from tuning.registry.share.arguments import add_commands
 
 
@@ -24,13 +23,7 @@ def command_parser() -> CommandParser:
         example="list\npromote unet 3\nexport unet --to unet.onnx",
     )
     root = CommandParser(add_help=False)
-    root.add_argument(
-        "--root",
-        type=Path,
-        default=Path("mlruns"),
-        metavar="FOLDER",
-        help="output folder of the campaigns (default: mlruns)",
-    )
+    add_root(root.add_argument)
     commands = parser.add_subparsers(
         dest="command", required=True, title="commands", metavar="COMMAND"
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 import tuning.own_packages  # noqa: F401 - first
 from data.command.command import command
 from data.command.explain import writes_to
-from data.command.parser import CommandParser, make_parser
+from data.command.parser import CommandParser, add_root, make_parser
 
 PDF_FILE = "report.pdf"
 
@@ -23,13 +23,7 @@ def command_parser() -> CommandParser:
     )
     add = parser.add_argument_group("campaign").add_argument
     add("--campaign", metavar="NAME", help="name of the campaign (default: the latest)")
-    add(
-        "--root",
-        type=Path,
-        default=Path("mlruns"),
-        metavar="FOLDER",
-        help="output folder of the campaigns (default: mlruns)",
-    )
+    add_root(add)
     add(
         "--partial",
         action="store_true",

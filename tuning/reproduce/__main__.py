@@ -7,7 +7,7 @@ from pathlib import Path
 import tuning.own_packages  # noqa: F401 - first
 from data.command.command import bad_arguments, command
 from data.command.explain import writes_to
-from data.command.parser import CommandParser, make_parser
+from data.command.parser import CommandParser, add_root, make_parser
 
 
 def command_parser() -> CommandParser:
@@ -21,13 +21,7 @@ def command_parser() -> CommandParser:
     )
     add = parser.add_argument_group("trial").add_argument
     add("run_id", metavar="RUN_ID", help="id of the trial's MLflow run, or its first characters")
-    add(
-        "--root",
-        type=Path,
-        default=Path("mlruns"),
-        metavar="FOLDER",
-        help="output folder of the campaigns (default: mlruns)",
-    )
+    add_root(add)
     add(
         "--pack",
         type=Path,
