@@ -165,7 +165,7 @@ def _pool(workers: int) -> Iterator[tuple[ThreadPoolExecutor, threading.Event]]:
 def _run(
     pool: ThreadPoolExecutor, todo: Sequence[Block], workers: int, load: Any
 ) -> Iterator[tuple[Block, dict[str, np.ndarray]]]:
-    """Yield loaded blocks as they come; no more are held than twice the workers."""
+    """Yield loaded blocks as they come, and raise an error after those that came with it; one more is held than there are workers."""
     waiting = iter(todo)
     running: dict[Future[dict[str, np.ndarray]], Block] = {}
     while True:
@@ -174,7 +174,7 @@ def _run(
         if not running:
             return
         done, _ = wait(running, return_when=FIRST_COMPLETED)
-        for future in done:
+        for future in sorted(done, key=lambda one: one.exception() is not None):
             yield running.pop(future), future.result()
 
 

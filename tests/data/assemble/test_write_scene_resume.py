@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import wait
 from dataclasses import replace
 from pathlib import Path
 
@@ -133,6 +134,23 @@ def test_an_interrupted_scene_keeps_what_it_loaded(
     loaded.append(Block("s1asc", 9, 0, 0))
     report = write_scene(found, PlainSource(), to)
     assert (report.chunks_before, report.chunks) == (6, 6)
+
+
+def test_blocks_that_come_together_with_an_error_are_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found, to = make_series(tmp_path / "assets"), tmp_path / "scene.zarr"
+
+    def fail(found: Found, source: object, block: Block, *rest: object) -> object:
+        if block.step in (0, 2, 4):
+            raise RuntimeError("a test")
+        return load_block(found, source, block, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(write_scene_module, "load_block", fail)
+    monkeypatch.setattr(write_scene_module, "wait", lambda running, **_: wait(running))
+    with pytest.raises(RuntimeError, match="a test"):
+        write_scene(found, PlainSource(), to, workers=5)
+    assert {block.step for block in Partial(to).read_loaded()} == {1, 3, 5}
 
 
 def interrupted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Found, Path]:
