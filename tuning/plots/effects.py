@@ -111,16 +111,19 @@ def _draw_row(axes: Axes, row: ForestRow, place: float, pen: style.ModelStyle) -
     axes.hlines(place, row.low90, row.high90, color=pen.colour, lw=2.8, zorder=2)
     face = pen.colour if row.decided else "white"
     axes.plot(row.estimate, place, pen.marker, ms=6.5, mfc=face, mec=pen.colour, mew=1.3, zorder=3)
-    text = f"{row.estimate:+z.3f}".replace("-", "\N{MINUS SIGN}")
     axes.text(
         1.02,
         place,
-        f"{text}  {row.verdict}",
+        f"{_format_change(row.estimate)}  {row.verdict}",
         transform=axes.get_yaxis_transform(),
         va="center",
         fontsize=8.5,
         fontweight="bold" if row.decided else "normal",
     )
+
+
+def _format_change(change: float) -> str:
+    return f"{change:+z.3f}".replace("-", "\N{MINUS SIGN}")
 
 
 def draw_heat_map(
@@ -132,8 +135,8 @@ def draw_heat_map(
 ) -> Figure:
     """Draw the score of each model at each level, and mark where its place differs from that at the reference.
 
-    A cell has the score, the place within its level, and an arrow if the place is better or worse than at the reference. Its
-    colour is the difference from the same model at the reference.
+    A cell has the score, its difference from the same model at the reference, the place within its level, and an arrow if the
+    place is better or worse than at the reference. Its colour is the difference, whose sign a greyscale print does not show.
 
     Args:
         scores: Score by model and level; a missing one is hatched.
@@ -224,15 +227,10 @@ def _fill_cell(
             if place < before
             else " \N{BLACK DOWN-POINTING TRIANGLE}"
         )
-    axes.text(
-        number,
-        row - 0.13,
-        f"{values[row, number]:.3f}",
-        ha="center",
-        va="center",
-        fontsize=9.5,
-        color=ink,
-    )
+    text = f"{values[row, number]:.3f}"
+    if number != column and not np.isnan(values[row, column]):
+        text += f"  {_format_change(values[row, number] - values[row, column])}"
+    axes.text(number, row - 0.13, text, ha="center", va="center", fontsize=8.5, color=ink)
     weight = "bold" if mark else "normal"
     axes.text(
         *(number, row + 0.24),

@@ -79,7 +79,13 @@ def test_changes_of_place_are_marked_and_missing_cells_named() -> None:
         *("place 2", f"place 1 {up}", f"place 1 {up}"),
     ]
     assert [text for text in texts(figure) if text.startswith("0.")] == [
-        *("0.600", "0.500", "0.500", "0.550", "0.200")
+        *(
+            "0.600",
+            "0.500  \N{MINUS SIGN}0.100",
+            "0.500",
+            "0.550  +0.050",
+            "0.200  \N{MINUS SIGN}0.300",
+        )
     ]
 
 
