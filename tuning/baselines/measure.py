@@ -21,7 +21,7 @@ from tuning.baselines.baselines import (
 )
 from tuning.baselines.definition import Params, Task
 from tuning.baselines.inputs import Inputs, list_dual_orbits
-from tuning.baselines.tune import Tried, pick_winner, search_params
+from tuning.baselines.tune import Tried, find_tried, pick_winner, search_params
 from tuning.metrics.curve import average_precision
 from tuning.metrics.histogram import BINS, count_bins
 from tuning.objects.label_noise import label_train
@@ -96,10 +96,17 @@ class Bench:
             seed: Seed of the draws and of the drawn train pixels.
             folder: Folder of the journals of all searches.
         """
-        baseline, config = get_baseline(self.key), self.config(seed)
-        journal = folder / f"{make_key('tune', config)}.json"
-        score = partial(self._score, seed)
+        baseline, score = get_baseline(self.key), partial(self._score, seed)
+        journal = self._journal(seed, folder)
         return search_params(score, baseline.first, baseline.space, trials, seed, journal)
+
+    def find_search(self, trials: int, seed: int, folder: Path) -> list[Tried] | None:
+        """Return the samples of a search that is over, of the same arguments as :meth:`search`; None if some are left."""
+        space = get_baseline(self.key).space
+        return find_tried(space, trials, seed, self._journal(seed, folder))
+
+    def _journal(self, seed: int, folder: Path) -> Path:
+        return folder / f"{make_key('tune', self.config(seed))}.json"
 
     def _score(self, seed: int, params: Params) -> float:
         predict = self.bind(self.config(seed, params))(self.pack)

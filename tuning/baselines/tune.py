@@ -70,6 +70,18 @@ def search_params(
     return tried
 
 
+def find_tried(space: Space, trials: int, seed: int, journal: Path) -> list[Tried] | None:
+    """Return the samples of a search that is over; None if some are left to be tried.
+
+    Raises:
+        ValueError: If the journal is damaged.
+    """
+    tried = read_journal(journal, space)[:trials]
+    if not tried or (len(tried) < trials and draw_params(space, tried, seed) is not None):
+        return None
+    return tried
+
+
 def pick_winner(tried: Sequence[Tried]) -> Tried:
     """Return the sample with the best average precision on val, the first of equals."""
     return max(tried, key=lambda one: one.val_pr_auc)

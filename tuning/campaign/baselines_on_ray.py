@@ -8,7 +8,7 @@ import torch
 
 from data.pack import load_pack
 from tuning.baselines.baselines import is_deterministic
-from tuning.campaign.measure_baselines import BaselineWork, list_baseline_work, measure_baselines
+from tuning.campaign.measure_baselines import BaselineWork, measure_baselines, send_measured
 from tuning.campaign.start import CampaignSetup
 from tuning.cluster.local_tasks import LocalTasks
 from tuning.cluster.resources import Resources
@@ -43,7 +43,7 @@ class BaselineTasks:
         """
         self._fail = fail
         self._tasks = LocalTasks[tuple[CampaignSetup, BaselineWork]](resources.cpus)
-        pairs = [(setup, work) for setup in setups for work in list_baseline_work(setup)]
+        pairs = [(setup, work) for setup in setups for work in send_measured(setup)]
         on_cluster = any(setup.settings.address or setup.settings.storage for setup in setups)
         if pairs and (on_cluster or not self._tasks.fit):
             for setup in setups:

@@ -21,6 +21,7 @@ from tuning.train.environment import describe_environment
 from tuning.trial.entry import TrialEntry, read_entry, write_entry
 from tuning.trial.folder import Config, TrialFolder
 from tuning.trial.search_space import make_key
+from tuning.trial.status import is_finished
 
 logger = logging.getLogger(__name__)
 
@@ -60,24 +61,40 @@ class BaselineWork:
 
     def measure(self, pack: Pack) -> Iterator[TrialFolder]:
         """Search, then yield the folder of each run once it is measured; what was done before is not done again."""
-        bench = Bench(
-            *(self.key, pack, self.split, *self.reads),
-            seeds=sorted({self.search_seed, *self.seeds}),
-            variant=self.variant,
-        )
-        began = time.time()
+        bench, began = self._open(pack), time.time()
         tried = bench.search(self.trials, self.search_seed, self.folder / JOURNALS)
         seconds = time.time() - began
         logger.info("%s: %d samples tried on val, %.1f s.", self.name, len(tried), seconds)
-        for number, seed in enumerate(self.seeds, self.first):
-            began, config = time.time(), bench.config(seed, **make_run(tried))
+        for number, (seed, config) in enumerate(self._list_configs(bench, tried), self.first):
+            began = time.time()
             yield self._measure_run(bench, config, tried, number)
             logger.info("%s · seed %s: %.1f s.", self.name, seed, time.time() - began)
+
+    def find_measured(self, pack: Pack) -> list[TrialFolder]:
+        """Return the folders of the runs if an earlier process has measured them all; empty if there is something to do."""
+        bench = self._open(pack)
+        tried = bench.find_search(self.trials, self.search_seed, self.folder / JOURNALS)
+        if tried is None:
+            return []
+        found = [self._find_folder(config) for _, config in self._list_configs(bench, tried)]
+        done = all(is_finished(one, "repeat") and read_entry(one) is not None for one in found)
+        return found if done else []
+
+    def _open(self, pack: Pack) -> Bench:
+        seeds = sorted({self.search_seed, *self.seeds})
+        return Bench(self.key, pack, self.split, *self.reads, seeds=seeds, variant=self.variant)
+
+    def _list_configs(self, bench: Bench, tried: Sequence[Tried]) -> list[tuple[int, Config]]:
+        """Return the seed and the config of each run."""
+        return [(seed, bench.config(seed, **make_run(tried))) for seed in self.seeds]
+
+    def _find_folder(self, config: Config) -> TrialFolder:
+        return TrialFolder(self.folder / "trials" / make_key("repeat", config))
 
     def _measure_run(
         self, bench: Bench, config: Config, tried: list[Tried], number: int
     ) -> TrialFolder:
-        folder = TrialFolder(self.folder / "trials" / make_key("repeat", config))
+        folder = self._find_folder(config)
         name = f"{self.name} · seed {config['seed']}"
         if read_entry(folder) is None:
             stage, ms = f"baseline-{self.key}", int(time.time() * 1000)
@@ -109,6 +126,17 @@ def list_baseline_work(setup: CampaignSetup) -> list[BaselineWork]:
                 )
             )
     return works
+
+
+def send_measured(setup: CampaignSetup) -> list[BaselineWork]:
+    """Send the runs of the baselines that an earlier process has measured; return the others."""
+    left = []
+    for work in list_baseline_work(setup):
+        if not (measured := work.find_measured(setup.pack)):
+            left.append(work)
+        for folder in measured:
+            setup.sender.submit(folder)
+    return left
 
 
 def measure_baselines(setup: CampaignSetup) -> None:

@@ -26,6 +26,7 @@ from tuning.trial.networks import describe_outside, ship_networks
 from tuning.trial.recipe import fix_recipe
 from tuning.trial.search_space import adapt_sample, compose, first_sample
 from tuning.trial.stage import Stage, StageJob
+from tuning.trial.status import is_finished
 
 logger = logging.getLogger(__name__)
 
@@ -157,6 +158,19 @@ class Stages:
         job, trials = self._job("search", self._fixed(model, fold)), self.settings.trials
         name = name_search(model, None if self.setup.scope.once else fold, self.setup.scope.folds)
         return self._stage(name, job, trials, self.preset.search_epochs)
+
+    def is_done(self) -> bool:
+        """Return whether no trial is left: every search has chosen, and every repeat has its result."""
+        searched = () if self.searched_in is not None else self.setup.scope.searched
+        pairs = [(model, fold) for model in self.models for fold in searched]
+        if not all(self.winners.knows(*pair, self._search_stage(*pair)) for pair in pairs):
+            return False
+        if None in self.list_winners().values():
+            return False
+        job = self._job("repeat", {})
+        return all(
+            is_finished(job.folder({"config": one}), job.stage) for one in self.list_repeats()
+        )
 
     def _measure_costs(self) -> dict[str, float]:
         """Return the multiply-accumulates of a tile for each architecture, as a first estimate of an epoch's cost."""

@@ -15,7 +15,7 @@ from tuning.campaign.baselines_on_ray import BaselineTasks
 from tuning.campaign.check_networks import check_networks
 from tuning.campaign.finish import CampaignOutcome, close_interrupted, finish_campaign
 from tuning.campaign.initial import check_start
-from tuning.campaign.measure_baselines import measure_baselines
+from tuning.campaign.measure_baselines import measure_baselines, send_measured
 from tuning.campaign.stages import Stages
 from tuning.campaign.start import CampaignSetup
 from tuning.campaign.window import settle_window
@@ -102,6 +102,9 @@ class Together:
             for one in stages:
                 self._try(one.settings.campaign, partial(measure_baselines, one.setup))
             return
+        on_cluster = any(one.settings.address or one.settings.storage for one in stages)
+        if not on_cluster and self._send_done(stages):
+            return
         resources = start_ray(stages[0].settings)
         try:
             for one in stages:
@@ -116,6 +119,17 @@ class Together:
                 one.winners.send()
         finally:
             stop_ray()
+
+    def _send_done(self, stages: Sequence[Stages]) -> bool:
+        """Send what earlier processes have finished; return whether nothing is left, so that Ray need not start."""
+        if not all(one.is_done() for one in stages) or any(
+            send_measured(one.setup) for one in stages
+        ):
+            return False
+        logger.info("All trials and baselines are done; nothing is left to train.")
+        for one in stages:
+            one.winners.send()
+        return True
 
     def _fail(self, name: str, error: Exception) -> None:
         """Keep the error of one campaign; raise it if there is no other."""

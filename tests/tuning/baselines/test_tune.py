@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tuning.baselines.baselines import BASELINES
-from tuning.baselines.tune import Tried, draw_params, pick_winner, search_params
+from tuning.baselines.tune import Tried, draw_params, find_tried, pick_winner, search_params
 from tuning.trial.search_space import LogUniform
 
 FIRST = {"width": 3, "rate": 0.1}
@@ -50,6 +50,17 @@ def test_an_interrupted_search_goes_on_as_it_would_have(tmp_path: Path) -> None:
     assert not again.asked
     other = search_params(Score(), FIRST, SPACE, 6, 43, tmp_path / "other.json")
     assert other != whole
+
+
+def test_a_search_is_over_when_its_samples_are_tried(tmp_path: Path) -> None:
+    journal, small = tmp_path / "a.json", {"width": [1, 3, 5]}
+    assert find_tried(SPACE, 3, 42, journal) is None
+    tried = search_params(Score(), FIRST, SPACE, 3, 42, journal)
+    assert find_tried(SPACE, 3, 42, journal) == tried
+    assert find_tried(SPACE, 2, 42, journal) == tried[:2]
+    assert find_tried(SPACE, 4, 42, journal) is None
+    whole = search_params(Score(), {"width": 3}, small, 40, 42, tmp_path / "b.json")
+    assert find_tried(small, 40, 42, tmp_path / "b.json") == whole  # a small space
 
 
 def test_a_small_space_ends_when_all_of_it_is_tried(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from data.pack import Pack
 from data.splits import Split
 from tests.support.settings import make_settings
 from tuning.baselines import measure
-from tuning.campaign.measure_baselines import JOURNALS, measure_baselines
+from tuning.campaign.measure_baselines import JOURNALS, measure_baselines, send_measured
 from tuning.objects.label_noise import label_train
 from tuning.trial.folder import TrialFolder
 
@@ -91,7 +91,13 @@ def test_a_resumed_campaign_tunes_and_measures_nothing_again(
     assert (first.sent[0] / "test.json").stat().st_mtime_ns == written
     (journal,) = (tmp_path / JOURNALS).iterdir()
     content = json.loads(journal.read_text())
+    again.sent.clear()
+    assert send_measured(again) == []  # type: ignore[arg-type]
+    assert again.sent == first.sent
     journal.write_text(json.dumps({"tried": content["tried"][:2]}))  # killed before the third
+    (left,) = send_measured(again)  # type: ignore[arg-type]
+    assert left.key == KEY
+    assert again.sent == first.sent
     measure_baselines(again)  # type: ignore[arg-type]
     assert scored == [split.val]
     assert json.loads(journal.read_text()) == content

@@ -149,6 +149,27 @@ def test_a_campaign_of_an_earlier_release_finds_its_trials(tmp_path: Path) -> No
     assert other["seed"] == 1968
 
 
+def test_a_campaign_is_done_when_every_search_has_chosen_and_every_repeat_has_its_result(
+    tmp_path: Path,
+) -> None:
+    campaign = make_stages(tmp_path / "source", "once")
+    cell = make_stages(tmp_path / "cell", "once", loss="lovasz", searched_in=campaign)
+    assert not campaign.is_done()
+    search(campaign)
+    assert not campaign.is_done()
+    for one in (campaign, cell):
+        for config in one.list_repeats():
+            assert not one.is_done()
+            folder = TrialFolder(one.setup.trials / make_key("repeat", config))
+            folder.end("last epoch")
+            folder.write("test", {"pr_auc": 0.5})
+    assert campaign.is_done()
+    assert cell.is_done()
+    again = make_stages(tmp_path / "source", "once")  # in another process
+    assert again.is_done()
+    assert again.list_winners() == campaign.list_winners()
+
+
 def test_a_fold_whose_search_failed_is_named_and_the_others_are_repeated(tmp_path: Path) -> None:
     campaign = make_stages(tmp_path, "per-fold")
     for one in campaign.open(NO_GPU).searches:
@@ -157,6 +178,7 @@ def test_a_fold_whose_search_failed_is_named_and_the_others_are_repeated(tmp_pat
         one.choose()  # without trials, nothing is chosen
     winners, repeats = campaign.list_winners(), campaign.list_repeats()
     assert winners["unet", FOLDS[1]] is None
+    assert not campaign.is_done()  # it is searched once more
     status, missing = _summarise_studies(campaign.setup, winners, repeats)
     assert status == {"attention_unet": "FINISHED", "unet": "FAILED"}
     assert missing == ["Every search trial of unet on the fold blocks:2/2 failed."]
