@@ -59,7 +59,7 @@ class ModelResult:
         """Whether it is no network of the campaign: a baseline, or foreign predictions."""
         return self.kind != NETWORK
 
-    @property
+    @cached_property
     def kind(self) -> str:
         """Over the models of one kind the seeds' variance is pooled: ``network``, ``baseline``, or ``FIXED`` for one set of maps."""
         from models import is_network
@@ -76,7 +76,7 @@ class ModelResult:
         """Whether another program made its probabilities."""
         return is_foreign(self.key)
 
-    @property
+    @cached_property
     def title(self) -> str:
         """Name in tables and file names; for networks as in the published study."""
         if self.is_foreign:
