@@ -2,12 +2,13 @@
 
 ``python benchmarks/campaign_wall.py --code . --code OTHER_CHECKOUT -- --model all``
 
-Runs ``python -m tuning.run`` with the given arguments from each checkout, one after the other, with an output folder of its own. Cores
-are counted as busy by the processor time of the command and its processes, between the first sample of a baseline and the end of the
-last repeat. Nothing else may run on the machine: other work makes both numbers meaningless.
+Runs ``python -m tuning.run`` with the given arguments from each checkout, one after the other, with an output folder and a cache of
+exported networks of its own. Cores are counted as busy by the processor time of the command and its processes, between the first
+sample of a baseline and the end of the last repeat. Nothing else may run on the machine: other work makes both numbers meaningless.
 """
 
 import argparse
+import os
 import subprocess
 import sys
 import tempfile
@@ -19,6 +20,7 @@ from typing import NamedTuple
 import psutil
 
 from data.io.processes import count_cpus
+from tuning.serving.graph.cache import VARIABLE
 
 SAMPLE_S = 0.5
 MODULE = ("-m", "tuning.run")
@@ -55,8 +57,9 @@ def measure(code: Path, arguments: list[str], root: Path) -> tuple[float, float]
     """
     began = time.time()
     command = [sys.executable, *MODULE, *arguments, "--root", str(root)]
+    alone = {**os.environ, VARIABLE: str(root.with_name("graphs") / root.name)}
     with (root.with_suffix(".log")).open("wb") as log:
-        process = subprocess.Popen(command, cwd=code, stdout=log, stderr=log)  # noqa: S603 - of this project
+        process = subprocess.Popen(command, cwd=code, env=alone, stdout=log, stderr=log)  # noqa: S603 - of this project
         samples = watch(process)
     wall = time.time() - began
     if process.returncode:
