@@ -200,6 +200,15 @@ def scene_commands() -> "Iterator[Server]":
         yield server
 
 
+@pytest.fixture(scope="session")
+def commands(graphs: None) -> "Iterator[Server]":
+    """A process that forks `python -m` of any command, for the price of its imports."""
+    from tests.support.forked_commands import start_server
+
+    with start_server() as server:
+        yield server
+
+
 @pytest.fixture
 def spoil() -> Callable[[Path, str, str], Path]:
     """Replace one tile file by text."""

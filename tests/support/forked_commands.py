@@ -41,6 +41,7 @@ class Call:
         encoding: Encoding of the terminal.
         files: Limit of open files; None keeps the limit.
         silence_s: After so many seconds without output it is killed.
+        out: File for its standard output; None mixes it with its errors.
     """
 
     words: Sequence[str]
@@ -50,6 +51,7 @@ class Call:
     encoding: str = "utf-8"
     files: int | None = None
     silence_s: float = 60.0
+    out: str | None = None
 
 
 @dataclass(frozen=True)
@@ -99,6 +101,8 @@ def _become(call: Call, output: int) -> None:
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     for number in (1, 2):
         os.dup2(output, number)
+    if call.out is not None:
+        os.dup2(os.open(call.out, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), 1)
     for name, value in call.variables.items():
         os.environ.pop(name, None)
         if value is not None:

@@ -2,23 +2,22 @@
 
 import csv
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from tests.support.forked_commands import Call, Server
 from tests.support.served_fixtures import write_checkpoint
 from tuning.report.terminal import report_folder
 from tuning.settings.saved_campaigns import campaign_folder, load_settings
 from tuning.train.checkpoints import load_checkpoint
 
-pytestmark = [pytest.mark.slow, pytest.mark.file_s(100)]
+pytestmark = [pytest.mark.slow, pytest.mark.file_s(60)]
 WINDOW = ["--window", "pre:all/post:1", "--channels", "s1asc"]
 
 
 def test_a_window_and_trained_weights_reach_trials_model_and_report(
-    twin: Path, tmp_path: Path
+    commands: Server, twin: Path, tmp_path: Path
 ) -> None:
     arch = {"width": 4, "depth": 2, "conv": "plain", "norm": "batch", "dropout": 0.0}
     before = {"channels": ["s1asc:VV", "s1asc:VH"], "steps": "pre:8/post:1", "timesteps": 9}
@@ -26,11 +25,11 @@ def test_a_window_and_trained_weights_reach_trials_model_and_report(
     root, words = tmp_path / "mlruns", ["--data", str(twin), "--preset", "smoke", "--trials", "1"]
     words += ["--seeds", "1", "--model", "unet", "--init", str(best), "--campaign", "one"]
     words += [*WINDOW, "--root", str(root)]
-    command = [sys.executable, "-m", "tuning.run", *words]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert "Window pre:all/post:1: pre:8/post:1" in done.stderr
-    assert "Trainings start from " in done.stderr
+    threads = {"OMP_NUM_THREADS": None}  # as a user starts it
+    done = commands.run(Call(["tuning.run", *words], str(tmp_path), threads, silence_s=240.0))
+    assert done.code == 0, done.said
+    assert "Window pre:all/post:1: pre:8/post:1" in done.said
+    assert "Trainings start from " in done.said
 
     settings = load_settings(root, "one")
     found = settings.window, settings.steps, settings.timesteps
