@@ -1,7 +1,7 @@
 """Stages on a real local Ray, with trials that fail, repeat and resume."""
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import psutil
@@ -21,7 +21,7 @@ from tuning.trial.search_space import Domain
 from tuning.trial.stage import Stage, StageJob
 from tuning.trial.status import read_score
 
-pytestmark = [pytest.mark.slow, pytest.mark.file_s(130)]
+pytestmark = [pytest.mark.slow, pytest.mark.file_s(100)]
 
 CONTEXT = CampaignContext("stages", "smoke", "blocks", "s", "d", "synthetic", "s1", "2 even", "c")
 TOO_FAST = 1e30  # a learning rate at which the loss is no longer finite
@@ -90,18 +90,38 @@ def test_study_with_failed_trials_only_has_no_winner(
     assert {run.info.status for run in sender.tracker.find_trials()} == {"FAILED"}
 
 
+@dataclass(frozen=True)
+class Repeats:
+    """Two finished repeats of a config, each a trial of its own."""
+
+    root: Path
+    configs: list[Config]
+    stage: Stage
+    sender: MLflowSender
+
+
+@pytest.fixture(scope="module")
+def repeats(
+    resources: Resources, pack: Pack, base_config: Config, tmp_path_factory: pytest.TempPathFactory
+) -> Repeats:
+    root = tmp_path_factory.mktemp("repeats")
+    configs = [base_config | {"seed": seed, "epochs": 4, "patience": 4} for seed in (42, 123)]
+    stage, sender = make_stage(root, pack, base_config, "repeat", 2)
+    run_queue([repeat_alone(configs, stage, sender, resources)], root / "ray")
+    return Repeats(root, configs, stage, sender)
+
+
 def test_repeats_measure_test_and_run_to_their_end(
-    resources: Resources, pack: Pack, config: Config, tmp_path: Path
+    resources: Resources, pack: Pack, config: Config, repeats: Repeats
 ) -> None:
-    stage, sender = make_stage(tmp_path, pack, config, "repeat", 2)
-    configs = [config | {"seed": seed} for seed in (42, 123)]
-    run_queue([repeat_alone(configs, stage, sender, resources)], tmp_path / "ray")
-    assert all(stage.job.folder({"config": one}).read("test") for one in configs)
-    for run in sender.tracker.find_trials(stage="repeat"):
+    assert all(repeats.stage.job.folder({"config": one}).read("test") for one in repeats.configs)
+    found = repeats.sender.tracker.find_trials(stage="repeat")
+    assert len(found) == 2
+    for run in found:
         assert run.info.status == "FINISHED"
         assert run.data.metrics["test/n_samples"] == 4
-    again, fresh = make_stage(tmp_path, pack, config, "repeat", 2)
-    run_queue([repeat_alone(configs, again, fresh, resources)], tmp_path / "ray")
+    again, fresh = make_stage(repeats.root, pack, config, "repeat", 2)
+    run_queue([repeat_alone(repeats.configs, again, fresh, resources)], repeats.root / "ray")
     assert len(fresh.tracker.find_trials()) == 2
 
 
@@ -132,16 +152,13 @@ def read_runs(sender: MLflowSender) -> dict[str, dict[str, str]]:
 
 
 def test_stacked_seeds_give_the_same_runs_as_single_ones_after_a_kill(
-    resources: Resources, pack: Pack, config: Config, tmp_path: Path
+    resources: Resources, pack: Pack, config: Config, repeats: Repeats, tmp_path: Path
 ) -> None:
-    configs = [config | {"seed": seed, "epochs": 4, "patience": 4} for seed in (42, 123)]
-    single, plain = make_stage(tmp_path / "single", pack, config, "repeat", 2)
-    run_queue([repeat_alone(configs, single, plain, resources)], tmp_path / "single" / "ray")
-    stage, _ = make_stage(tmp_path / "stacked", pack, config, "repeat", 2)
-    killing = Killing(tmp_path / "stacked", plain.context, plain.data)
+    plain = repeats.sender
+    stage, _ = make_stage(tmp_path, pack, config, "repeat", 2)
+    killing = Killing(tmp_path, plain.context, plain.data)
     stacked = replace(stage, stack=2)
-    ray = tmp_path / "stacked" / "ray"
-    run_queue([repeat_alone(configs, stacked, killing, resources)], ray)
+    run_queue([repeat_alone(repeats.configs, stacked, killing, resources)], tmp_path / "ray")
     assert Killing.killed
     found, wanted = read_runs(killing), read_runs(plain)
     assert found == wanted

@@ -156,16 +156,26 @@ def test_failure_that_cannot_be_written_for_another_reason_is_raised(
         run_stack(config | {"epochs": 1}, make_job(pack, tmp_path), SEEDS[0])
 
 
+@pytest.fixture(scope="module")
+def whole(
+    base_config: Config, pack: Pack, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Config, dict[int, TrialFolder]]:
+    """A config with dropout, and the trials of its seeds, trained without an interruption."""
+    config = base_config | {"arch": base_config["arch"] | {"dropout": 0.2}, "epochs": 2}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tuning.search.trainable.tune.report", lambda row: None)
+        return config, run_stack(config, make_job(pack, tmp_path_factory.mktemp("whole")), *SEEDS)
+
+
 @pytest.mark.parametrize("groups", [[SEEDS], [SEEDS[1:], SEEDS[:1]]])
 def test_interrupted_stack_resumes_in_any_grouping(
-    config: Config,
+    whole: tuple[Config, dict[int, TrialFolder]],
     pack: Pack,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     groups: list[tuple[int, ...]],
 ) -> None:
-    config["arch"] |= {"dropout": 0.2}
-    config["epochs"] = 2
+    config, trials = whole
 
     def cut(row: dict[str, Any]) -> None:
         if (
@@ -173,16 +183,14 @@ def test_interrupted_stack_resumes_in_any_grouping(
         ):  # the first has ended by then, the last has not
             raise CutError
 
-    monkeypatch.setattr("tuning.search.trainable.tune.report", lambda row: None)
-    whole = run_stack(config, make_job(pack, tmp_path / "whole"), *SEEDS)
-    job = make_job(pack, tmp_path / "cut")
+    job = make_job(pack, tmp_path)
     monkeypatch.setattr("tuning.search.trainable.tune.report", cut)
     with pytest.raises(CutError):
         run_stack(config, job, *SEEDS)
     monkeypatch.setattr("tuning.search.trainable.tune.report", lambda row: None)
     for group in groups:
         for seed, folder in run_stack(config, job, *group).items():
-            assert read_result(folder) == read_result(whole[seed])
+            assert read_result(folder) == read_result(trials[seed])
 
 
 def test_finished_trials_of_a_stack_are_not_changed(
