@@ -14,12 +14,13 @@ import pytest
 from data.pack import Pack, load_pack
 from data.splits import Split
 from data.tiles import MODALITIES
+from tests.support.forked_commands import Answer, Call, Server
 from tests.support.loopback_hub import LoopbackHub, tar_gz
 from tests.support.optical import add_optical
 from tests.support.tile_files import unmark
 from tuning.tracking.client import connect, find_runs
 
-pytestmark = [pytest.mark.slow, pytest.mark.file_s(160)]
+pytestmark = [pytest.mark.slow, pytest.mark.file_s(140)]
 
 ROOT = Path(__file__).parents[2]
 
@@ -48,41 +49,40 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("real")
 
 
-def command(folder: Path, hub: LoopbackHub, *words: str) -> subprocess.CompletedProcess[str]:
-    """Run ``python -m`` in *folder*."""
-    environment = {**os.environ, "HF_ENDPOINT": hub.endpoint, "PYTHONPATH": str(ROOT)}
-    return subprocess.run(
-        [sys.executable, "-m", *words],
-        cwd=folder,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
+def run(server: Server, folder: Path, *words: str) -> Answer:
+    """Run ``python -m`` in *folder*; its standard output is in the file ``out.txt`` there."""
+    threads = {"OMP_NUM_THREADS": None}  # as a user starts it
+    return server.run(
+        Call(words, str(folder), threads, silence_s=240.0, out=str(folder / "out.txt"))
     )
 
 
 @pytest.fixture(scope="module")
 def fetched(folder: Path, hub: LoopbackHub) -> Path:
-    done = command(folder, hub, "data.fetch", "--to", "tiles", "--s2")
+    environment = {**os.environ, "HF_ENDPOINT": hub.endpoint, "PYTHONPATH": str(ROOT)}
+    words = [sys.executable, "-m", "data.fetch", "--to", "tiles", "--s2"]  # reads HF_ENDPOINT first
+    done = subprocess.run(
+        words, cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
     return folder / "tiles"
 
 
-def test_fetched_tiles_pass_the_check(folder: Path, fetched: Path, hub: LoopbackHub) -> None:
-    done = command(folder, hub, "data.check", "tiles", "--json")
-    assert done.returncode == 0, done.stdout
-    assert json.loads(done.stdout)["synthetic"] is False
+def test_fetched_tiles_pass_the_check(commands: Server, folder: Path, fetched: Path) -> None:
+    done = run(commands, folder, "data.check", "tiles", "--json")
+    assert done.code == 0, done.said
+    assert json.loads((folder / "out.txt").read_text())["synthetic"] is False
 
 
-def test_audit_draws_its_map(folder: Path, fetched: Path, hub: LoopbackHub) -> None:
-    done = command(folder, hub, "data.splits", "tiles", "--map", "map.png")
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("Data: real tiles in tiles.")
+def test_audit_draws_its_map(commands: Server, folder: Path, fetched: Path) -> None:
+    done = run(commands, folder, "data.splits", "tiles", "--map", "map.png")
+    assert done.code == 0, done.said
+    assert (folder / "out.txt").read_text().startswith("Data: real tiles in tiles.")
     assert (folder / "map.png").stat().st_size > 10_000
 
 
 def test_campaign_runs_on_fetched_tiles_with_inputs_of_choice(
-    folder: Path, fetched: Path, hub: LoopbackHub, split: Split
+    commands: Server, folder: Path, fetched: Path, split: Split
 ) -> None:
     # A user's own split: val and test of the default one, exchanged.
     parts = {"train": split.train, "val": split.test, "test": split.val}
@@ -92,9 +92,9 @@ def test_campaign_runs_on_fetched_tiles_with_inputs_of_choice(
     )
     inputs = "--split mine.json --channels published DEM slope --steps event --timesteps 6"
     changes = "--augment turn crop=64 jitter=0.5 speckle=1 drop=0.1"
-    done = command(folder, hub, *words.split(), *inputs.split(), *changes.split())
-    assert done.returncode == 0, done.stderr
-    lines = done.stderr.splitlines()
+    done = run(commands, folder, *words.split(), *inputs.split(), *changes.split())
+    assert done.code == 0, done.said
+    lines = done.said.splitlines()
     first = next(line for line in lines if "can be exported" not in line)
     assert (
         "Data: real tiles in tiles (harmonized release, paulhoehn/Sen12Landslides at 012" in first
@@ -114,14 +114,14 @@ def test_campaign_runs_on_fetched_tiles_with_inputs_of_choice(
 
 
 def test_one_orbit_and_the_published_norm_make_a_campaign(
-    folder: Path, fetched: Path, hub: LoopbackHub
+    commands: Server, folder: Path, fetched: Path
 ) -> None:
     words = (
         "tuning.run --data tiles --model unet --preset smoke --trials 1 --seeds 1 --campaign one"
     )
     inputs = "--channels s1dsc --norm published --steps all --split blocks:3/3"
-    done = command(folder, hub, *words.split(), *inputs.split())
-    assert done.returncode == 0, done.stderr
+    done = run(commands, folder, *words.split(), *inputs.split())
+    assert done.code == 0, done.said
     table = pd.read_csv(folder / "mlruns" / "reports" / "one" / "benchmark_master.csv")
     assert set(table["channels"]) == {"s1dsc:VV s1dsc:VH"}
     assert set(table["acquisitions"]) == {"15 all"}
