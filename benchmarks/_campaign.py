@@ -28,7 +28,7 @@ from data.splits import Split, list_folds, make_split
 from tuning.baselines.baselines import is_deterministic, make_baseline_config
 from tuning.metrics.curve import choose_threshold
 from tuning.metrics.scores import score_at
-from tuning.registry.gate_tiles import write_gate_tiles
+from tuning.registry.gate_file import write_gate_tiles
 from tuning.report.missing import EXPECTED_RUNS_TAG
 from tuning.report.reference_layers import write_reference_layers, write_split_audit
 from tuning.report.write_report import EXCLUDED_FILE, SUSPICIOUS_FILE

@@ -21,7 +21,7 @@ from tuning.campaign.identity import describe_inputs, keep_inputs, read_inputs
 from tuning.campaign.initial import describe_training, keep_arch
 from tuning.campaign.leak import audit_campaign
 from tuning.campaign.prepare_data import describe_data, list_events, prepare_data
-from tuning.registry.gate_tiles import write_gate_tiles
+from tuning.registry.gate_file import write_gate_tiles
 from tuning.report.missing import EXPECTED_RUNS_TAG
 from tuning.report.reference_layers import write_reference_layers, write_split_audit
 from tuning.report.sections.dates import DATES_TAG

@@ -13,7 +13,8 @@ from data.pack.channels import select_even_steps
 from tuning.registry import aliases
 from tuning.registry.comparable import make_printable
 from tuning.registry.gate import Program, run_gate_checks
-from tuning.registry.gate_tiles import GATE_FILE, GateTiles, read_gate_tiles
+from tuning.registry.gate_file import GATE_FILE, read_gate_tiles
+from tuning.registry.gate_tiles import GateTiles
 from tuning.registry.model_card import (
     CARD_TAGS,
     GATE_TAG,

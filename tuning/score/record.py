@@ -11,13 +11,13 @@ from pathlib import Path
 import numpy as np
 
 from data.io.durable import building_folder, publish_folder
+from tuning.metrics.summary import score_test
 from tuning.score.read_predictions import Prediction
 from tuning.score.target import Target
 from tuning.settings.lock import lock_campaign
 from tuning.tracking.campaign.saved import load_sender
 from tuning.tracking.payloads import CampaignContext, DataRecord
 from tuning.tracking.sender import MLflowSender
-from tuning.train.evaluate import score_test
 from tuning.trial.entry import TrialEntry, write_entry
 from tuning.trial.folder import Config, TrialFolder
 from tuning.trial.foreign.names import FOREIGN, foreign_title

@@ -7,7 +7,7 @@ used, and an error names the run.
 import logging
 import math
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -36,13 +36,11 @@ from tuning.store.duplicates import DUPLICATE
 from tuning.store.provenance import PROVENANCE, read_provenance
 from tuning.tracking.client import check_not_deleted, find_runs
 from tuning.trial.folder import VAL_AP
-from tuning.trial.foreign.names import FOREIGN, OWN, is_foreign, name_origin
+from tuning.trial.foreign.names import OWN, is_foreign, name_origin
 
 logger = logging.getLogger(__name__)
 
-NETWORKS_TAG = (
-    "networks"  # of a campaign's run: titles of its networks from outside by name, as JSON
-)
+NETWORKS_TAG = "networks"  # of a campaign's run: titles of networks from outside by name, as JSON
 MAX_THREADS = 1024
 MAX_CHARS = 300  # of a tag that a table shows
 ROUNDING = 0.001  # sums of floats may end a little outside a score's range
@@ -135,55 +133,43 @@ def check_repeat(run: Run) -> None:
         ValueError: If a tag is missing, malformed or longer than ``MAX_CHARS``, or a score is missing or out of
             range.
     """
-    tags, place = run.data.tags, f"run {run.info.run_id}"
-    tags = tags | read_provenance(tags)
+    place = f"run {run.info.run_id}"
+    _check_tags(run.data.tags | read_provenance(run.data.tags), place)
+    is_other = is_foreign(run.data.tags["study"])
+    optional = NEVER_FOREIGN.difference(run.data.metrics) if is_other else ()
+    for name, most in NEEDED_METRICS.items():
+        value = run.data.metrics.get(name, math.nan)
+        if name not in optional and not 0 <= value <= most:
+            raise refused_error(
+                f"The metric {name} must be from 0 to {most:g}", value, place, _REMEDY
+            )
+    for name, metric in METRICS.items():  # an older version lacks some; NaN is a score of 0 / 0
+        value = run.data.metrics.get(f"test/{name}", math.nan)
+        if value < metric.low - ROUNDING or value > metric.high + ROUNDING:
+            rule = f"The metric test/{name} must be from {metric.low:g} to {metric.high:g}"
+            raise refused_error(rule, value, place, _REMEDY)
+
+
+def _check_tags(tags: Mapping[str, str], place: str) -> None:
     for name in ("study", "seed", "fold", *PROVENANCE):
         text = tags.get(name)
         if text is None or len(text) > MAX_CHARS or not text.isprintable():
             rule = f"The tag {name} must be one line of {MAX_CHARS} characters at most"
             raise refused_error(rule, show_value(text), place, _REMEDY)
-    if not is_model(tags["study"]):
-        raise refused_error(
-            "The tag study must be a known model", show_value(tags["study"]), place, _REMEDY
-        )
-    if not re.fullmatch(r"[0-9]{1,10}", tags["seed"]):
-        raise refused_error(
-            "The tag seed must be a whole number", show_value(tags["seed"]), place, _REMEDY
-        )
-    if tags["data"] not in ("synthetic", "real"):
-        raise refused_error(
-            "The tag data must be synthetic or real", show_value(tags["data"]), place, _REMEDY
-        )
-    if not _MODEL_URI.fullmatch(uri := tags.get("model_uri", "")):
-        raise refused_error(
-            "The tag model_uri must be a logged model's", show_value(uri), place, _REMEDY
-        )
-    if not all(map(is_region, tags["regions"].split() or [""])):
-        raise refused_error(
-            "The tag regions must be names of regions", show_value(tags["regions"]), place, _REMEDY
-        )
-    if tags.get("origin", OWN) != (origin := name_origin(tags["study"])):
-        got = show_value(tags.get("origin"))
-        raise refused_error(
-            f"The tag origin of {tags['study']} must be {origin}", got, place, _REMEDY
-        )
+    origin = name_origin(tags["study"])
+    rules = {
+        "study": ("a known model", is_model(tags["study"])),
+        "seed": ("a whole number", re.fullmatch(r"[0-9]{1,10}", tags["seed"])),
+        "data": ("synthetic or real", tags["data"] in ("synthetic", "real")),
+        "model_uri": ("a logged model's", _MODEL_URI.fullmatch(tags.get("model_uri", ""))),
+        "regions": ("names of regions", all(map(is_region, tags["regions"].split() or [""]))),
+        "origin": (f"{origin}, as of {tags['study']}", tags.get("origin", OWN) == origin),
+    }
+    for name, (rule, holds) in rules.items():
+        if not holds:
+            got = show_value(tags.get(name))
+            raise refused_error(f"The tag {name} must be {rule}", got, place, _REMEDY)
     check_split(tags["fold"])
-    optional = NEVER_FOREIGN.difference(run.data.metrics) if origin == FOREIGN else ()
-    for name, most in NEEDED_METRICS.items():
-        if name in optional:
-            continue
-        if not 0 <= (value := run.data.metrics.get(name, math.nan)) <= most:
-            raise refused_error(
-                f"The metric {name} must be from 0 to {most:g}", value, place, _REMEDY
-            )
-    for (
-        name,
-        metric,
-    ) in METRICS.items():  # a run of an older version may lack some; NaN is a score of 0 / 0
-        value = run.data.metrics.get(f"test/{name}", math.nan)
-        if value < metric.low - ROUNDING or value > metric.high + ROUNDING:
-            rule = f"The metric test/{name} must be from {metric.low:g} to {metric.high:g}"
-            raise refused_error(rule, value, place, _REMEDY)
 
 
 def check_search(run_id: str, row: dict[str, Any]) -> dict[str, Any]:

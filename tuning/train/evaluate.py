@@ -19,7 +19,7 @@ from models import apply_network
 from tuning.metrics.curve import choose_threshold
 from tuning.metrics.histogram import BINS, count_bins, count_stored, reach, to_bins, to_probs
 from tuning.metrics.recalibration import fit_calibration
-from tuning.metrics.scores import confuse, score_all
+from tuning.metrics.summary import summarise_test
 from tuning.objects.objects import count_objects
 from tuning.replay.measure import Cut, PredictTiles, Whole, measure_replay
 from tuning.statistics.blocks import make_units
@@ -29,9 +29,7 @@ from tuning.train.early import measure_early
 from tuning.trial.folder import TrialFolder
 from tuning.trial.variants import REPLAY
 
-EVAL_BATCH = 16
-EXAMPLES = 4
-
+EVAL_BATCH, EXAMPLES = 16, 4  # tiles
 Bind = Callable[[Pack], PredictTiles]  # a trained model, for the tiles of any pack
 
 
@@ -174,8 +172,7 @@ def _measure_expected(
     rows = pack.rows(test)
     mask, regions = pack.mask[rows], [pack.regions[row] for row in rows]
     units = make_units(pack.corners[rows], [""] * len(rows), regions, mask.sum(axis=(1, 2)))
-    threshold = choose_threshold(val)
-    found = measure_expected(bins, mask, units, fit_calibration(val), threshold)
+    found = measure_expected(bins, mask, units, fit_calibration(val), choose_threshold(val))
     trial.write("expected", found)
 
 
@@ -250,33 +247,3 @@ def write_examples(
         mask=pack.mask[pack.rows(ids)],
         probs=predict_tiles(ids).astype(np.float32),
     )
-
-
-def summarise_test(
-    val: np.ndarray, test: np.ndarray, seconds: float, tiles: int
-) -> dict[str, float]:
-    """Return the scores of test at the threshold chosen on val."""
-    return {
-        **score_test(test, choose_threshold(val), tiles),
-        "infer_seconds_total": seconds,
-        "infer_seconds_per_sample": seconds / tiles,
-    }
-
-
-def score_test(test: np.ndarray, threshold: float, tiles: int) -> dict[str, float]:
-    """Return the scores of test at a threshold.
-
-    Args:
-        test: Histogram of all test pixels, shape ``(2, BINS)``.
-        threshold: In [0, 1].
-        tiles: Number of test tiles.
-    """
-    confusion = confuse(test, threshold)
-    return {
-        "threshold": threshold,
-        **score_all(test, confusion),
-        **vars(confusion),
-        "pos_pixels": int(test[1].sum()),
-        "pos_ratio": float(test[1].sum() / int(test.sum())),
-        "n_samples": tiles,
-    }

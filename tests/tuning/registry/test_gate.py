@@ -23,15 +23,8 @@ from tuning.registry.gate import (
     Program,
     run_gate_checks,
 )
-from tuning.registry.gate_tiles import (
-    GATE_FILE,
-    MAX_BYTES,
-    WINDOW_PX,
-    GateTiles,
-    make_gate_tiles,
-    read_gate_tiles,
-    write_gate_tiles,
-)
+from tuning.registry.gate_file import GATE_FILE, read_gate_tiles, write_gate_tiles
+from tuning.registry.gate_tiles import MAX_BYTES, WINDOW_PX, GateTiles, make_gate_tiles
 from tuning.registry.model_card import (
     CARD_TAGS,
     NOT_MEASURED,

@@ -30,7 +30,7 @@ from tuning.registry.aliases import (
 )
 from tuning.registry.champion_history import HISTORY, read_history
 from tuning.registry.gate import CHECKS, MAX_ALARMS, MIN_LOSS
-from tuning.registry.gate_tiles import write_gate_tiles
+from tuning.registry.gate_file import write_gate_tiles
 from tuning.registry.model_card import (
     CARD_TAGS,
     GATE_TAG,

@@ -13,7 +13,7 @@ from tests.support.model_hub import Repository
 from tests.support.served_fixtures import S1
 from tests.support.share_fixtures import ADDRESS, NAME, Call
 from tuning.registry.aliases import list_model_versions
-from tuning.registry.gate_tiles import write_gate_tiles
+from tuning.registry.gate_file import write_gate_tiles
 from tuning.registry.model_card import GATE_TAG
 from tuning.registry.share.pull import pull
 from tuning.tracking.client import connect, find_runs
