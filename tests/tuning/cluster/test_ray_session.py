@@ -14,10 +14,11 @@ import pytest
 from tests.faults import campaigns
 from tests.faults.campaigns import CALM_WORDS, Command, kill_all, list_processes, wait_until
 from tests.support.clusters import Cluster, Node, cluster
+from tests.support.forked_commands import Call, Server, start_server
 from tests.support.held_trials import hold_trials
 from tests.support.servers import serve_mlflow, serve_s3
 
-pytestmark = [pytest.mark.slow, pytest.mark.file_s(250)]
+pytestmark = [pytest.mark.slow, pytest.mark.file_s(220)]
 
 ROOT = Path(__file__).parents[3]
 KEYS = {"AWS_ACCESS_KEY_ID": "tester", "AWS_SECRET_ACCESS_KEY": "secret"}
@@ -45,15 +46,13 @@ def tracker(tmp_path: Path) -> Iterator[str]:
         yield uri
 
 
-def run(made: Cluster, root: Path, *words: str, **variables: str) -> str:
+def run(server: Server, made: Cluster, root: Path, *words: str, **variables: str) -> str:
     """Run a campaign that must fail on a cluster; return its stderr."""
-    call = [sys.executable, "-m", "tuning.run", "--root", str(root), *CALM_WORDS, *words]
-    environment = {**os.environ, **made.variables, "RAY_ADDRESS": made.address, **variables}
-    done = subprocess.run(
-        call, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300, check=False
-    )
-    assert done.returncode == 1, done.stderr
-    return done.stderr
+    call = ["tuning.run", "--root", str(root), *CALM_WORDS, *words]
+    environment = {**made.variables, "RAY_ADDRESS": made.address, **variables}
+    done = server.run(Call(call, str(ROOT), environment, silence_s=300.0, out=os.devnull))
+    assert done.code == 1, done.said
+    return done.said
 
 
 def test_trials_of_a_lost_node_continue_elsewhere_with_the_same_results(
@@ -122,28 +121,38 @@ def uneven(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Cluster, 
         yield made, root
 
 
+@pytest.fixture(scope="module")
+def drivers(uneven: tuple[Cluster, Path]) -> Iterator[Server]:
+    """A process that forks drivers; Ray reads the cluster's token mode when it is imported."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in uneven[0].variables.items():
+            patch.setenv(name, value)
+        with start_server(("tuning.campaign.together", "tuning.settings.options")) as server:
+            yield server
+
+
 def test_unsuitable_nodes_are_named_before_any_data_is_made(
-    uneven: tuple[Cluster, Path],
+    drivers: Server, uneven: tuple[Cluster, Path]
 ) -> None:
     made, root = uneven
     cpu = ("--gpus-per-trial", "0")
-    said = run(made, root, *cpu, MLFLOW_TRACKING_URI="http://127.0.0.1:9")
+    said = run(drivers, made, root, *cpu, MLFLOW_TRACKING_URI="http://127.0.0.1:9")
     assert "error: All nodes of a cluster must be able to run the same trials, but:\n" in said
     assert "(127.0.0.2, " in said
     assert said.count("has other code (") == 1
     assert f"does not share {root}: it does not see what the driver writes there" in said
     assert said.count("does not reach the tracker: 127.0.0.1:9 does not answer") == 2
-    said = run(made, root, *cpu, "--campaign", "other", "--storage", "ftp://host/x")
+    said = run(drivers, made, root, *cpu, "--campaign", "other", "--storage", "ftp://host/x")
     assert "A storage must be a folder or a URI of s3, gs," in said
-    said = run(made, root, *cpu, "--campaign", "third")
+    said = run(drivers, made, root, *cpu, "--campaign", "third")
     assert "the tracker must be a server where 2 nodes work together, but got sqlite:" in said
-    said = run(made, root, *cpu, "--campaign", "large", "--cpus-per-trial", "2")
+    said = run(drivers, made, root, *cpu, "--campaign", "large", "--cpus-per-trial", "2")
     assert "must fit into one node, but got 2 cores" in said
     assert sorted(path.name for path in root.iterdir()) == ["campaigns"]
 
 
-def test_wrong_token_is_refused(uneven: tuple[Cluster, Path]) -> None:
-    said = run(uneven[0], uneven[1], "--campaign", "token", RAY_AUTH_TOKEN="0" * 64)
+def test_wrong_token_is_refused(drivers: Server, uneven: tuple[Cluster, Path]) -> None:
+    said = run(drivers, *uneven, "--campaign", "token", RAY_AUTH_TOKEN="0" * 64)
     assert "A Ray cluster must answer at " in said
     assert "RAY_AUTH_TOKEN_PATH if it requires a token" in said
 
