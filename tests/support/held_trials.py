@@ -15,7 +15,7 @@ def hold_trials(parent: int, seconds: float = 240) -> Iterator[None]:
     done = threading.Event()
 
     def hold() -> None:
-        while not done.wait(0.1):
+        while not done.wait(0.25):
             for one in list_training(parent):
                 if one not in stopped:
                     one.suspend()
