@@ -2,6 +2,7 @@
 
 import copy
 import os
+import sys
 
 # The tests share the cores: a thread that waits for another one by spinning would take a core from the next test.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # read once, when torch is imported
@@ -76,6 +77,18 @@ def graphs(shared: Path) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv(VARIABLE, str(shared / "graphs"))
         patched.setenv(consent.VARIABLE, str(shared / "named-networks"))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def databases(shared: Path) -> Iterator[None]:
+    """Let MLflow copy its empty databases, where a collected test has imported it."""
+    if "mlflow" not in sys.modules:
+        yield
+        return
+    from tests.support.empty_database import copy_databases
+
+    with copy_databases(shared / "empty-mlflow.db"):
         yield
 
 
