@@ -100,12 +100,26 @@ def twin(shared: Path) -> Path:
 
 
 @pytest.fixture
-def calm(shared: Path, twin: Path, monkeypatch: pytest.MonkeyPatch) -> "Command":
+def forked(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fork the campaigns of ``tests/faults`` from a server, for laws that do not depend on how a command starts."""
+    from tests.faults import campaigns  # imports MLflow
+
+    monkeypatch.setattr(campaigns, "SERVER", lambda: request.getfixturevalue("commands"))
+
+
+@pytest.fixture
+def calm(
+    shared: Path, twin: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> "Command":
     """The campaign that disturbed ones must equal, on the tiny twin; the first test that needs it runs it."""
     from tests.faults import campaigns  # imports MLflow
 
     monkeypatch.setattr(campaigns, "EXTRA", ["--data", str(twin)])
-    return campaigns.Command(shared / "calm", campaigns.CALM_WORDS)
+    return campaigns.Command(
+        shared / "calm",
+        campaigns.CALM_WORDS,
+        server=lambda: request.getfixturevalue("commands"),
+    )
 
 
 @pytest.fixture(scope="session")

@@ -17,6 +17,8 @@ import pandas as pd
 import psutil
 
 from data.io.lock import wait_for_lock
+from tests.support.forked_commands import Server
+from tests.support.started_commands import Started
 from tuning.tracking.client import connect, find_runs
 from tuning.trial.entry import list_trials
 from tuning.trial.folder import TrialFolder
@@ -28,6 +30,8 @@ LONG_S = 900
 # An undisturbed campaign; each trial has one core, so that its results are the same on any machine.
 CALM_WORDS = ["--model", "unet", "log_ratio_vv", "--preset", "smoke", "--cpus-per-trial", "1"]
 FEW = ["--trials", "1", "--seeds", "1"]  # for laws that do not depend on their number
+Process = subprocess.Popen[bytes] | Started
+SERVER: Callable[[], Server] | None = None  # of commands that have none; set by tests
 EXTRA: list[str] = []  # more arguments of every new campaign: tests pass existing tiles
 # Columns that differ between two undisturbed runs of one command on a CPU: times, memory, the runs' ids, and the commit,
 # which changes where somebody edits the code meanwhile.
@@ -54,6 +58,8 @@ class Command:
         variables: Added to the environment.
         name: Name of the campaign.
         log_file: File of its output; in the output folder if None.
+        server: Gives the process that forks the command, for the price of its imports; if None, the command is started
+            as a user starts it.
     """
 
     root: Path
@@ -62,6 +68,7 @@ class Command:
     variables: Mapping[str, str] = field(default_factory=dict)
     name: str = NAME
     log_file: Path | None = None
+    server: Callable[[], Server] | None = None
 
     @property
     def folder(self) -> Path:
@@ -71,16 +78,23 @@ class Command:
     def log(self) -> Path:
         return self.log_file or self.root / "log.txt"
 
-    def start(self, *words: str) -> "subprocess.Popen[bytes]":
+    def start(self, *words: str) -> Process:
         """Start the campaign, or resume it if it exists, in its own session."""
         known = (self.folder / "campaign.json").exists()
         more = ["--resume", self.name] if known else ["--campaign", self.name, *self.words, *EXTRA]
-        call = [sys.executable, "-m", "tuning.run", "--root", str(self.root), *(words or more)]
+        call = ["tuning.run", "--root", str(self.root), *(words or more)]
+        return self.start_module(*call)
+
+    def start_module(self, *words: str) -> Process:
+        """Start ``python -m`` *words* with its folder, environment and log, in its own session."""
         self.root.mkdir(parents=True, exist_ok=True)
         environment = {**os.environ, **self.variables}
+        server = self.server or SERVER
+        if server is not None and self.project == PROJECT:
+            return server().start(words, self.project, environment, self.log)
         with self.log.open("ab") as log:
             return subprocess.Popen(
-                call,
+                [sys.executable, "-m", *words],
                 cwd=self.project,
                 stdout=log,
                 stderr=log,

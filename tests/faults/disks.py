@@ -5,13 +5,16 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 from tests.faults.campaigns import FEW, Command, wait_until
+from tests.faults.interrupts import check_second_is_refused, count_retrained, stop_after_an_epoch
 
 WORDS = ["--model", "unet", "log_ratio_vv", "--preset", "smoke", *FEW]
 RUNS = 1 + 1 + 1
 SIZE_MB, LEFT_BYTES = 600, 100_000
+FULL = "must have .* free, but has .*Free space there"
 
 
 @contextmanager
@@ -57,24 +60,40 @@ def check_sentence(said: str, pattern: str) -> list[str]:
     return faults
 
 
-def fill_disk(root: Path) -> tuple[str, list[str]]:
-    """Fill the disk after the first epoch; free it and resume the campaign."""
+def fill_disk(root: Path, *, interrupted: bool = False) -> tuple[str, list[str]]:
+    """Fill the disk after an epoch; free it and resume the campaign.
+
+    Args:
+        root: Folder in which the disk is mounted.
+        interrupted: Whether the campaign has been stopped with Ctrl-C before and is resumed when the disk becomes
+            full; another process tries to resume it too.
+
+    Raises:
+        PermissionError: If this user may not mount.
+    """
     with mount_small_disk(root / "disk") as disk:
         # Outside the full disk, as a terminal is.
         command = Command(disk / "mlruns", WORDS, log_file=root / "said.txt")
+        before, faults = {}, []
+        if interrupted:
+            first = replace(command, log_file=root / "interrupted.txt")
+            _, before, faults = stop_after_an_epoch(first, 1)
+        known = _count(command)
         driver = command.start()
-        wait_until(
-            lambda: any(command.read_epoch_times().values()) or driver.poll() is not None, 300
-        )
+        if interrupted:
+            faults += check_second_is_refused(
+                replace(command, log_file=root / "second.txt"), driver
+            )
+        wait_until(lambda: _count(command) > known or driver.poll() is not None, 300)
         ballast, finished = write_ballast(disk), command.list_finished()
         code = driver.wait(timeout=900)
-        faults = [] if code == 1 else [f"exit code {code}, expected 1"]
+        faults += [] if code == 1 else [f"exit code {code}, expected 1"]
         said = command.read_log()
-        faults += check_sentence(said, "must have .* free, but has .*Free space there")
-        again = Command(disk / "mlruns", WORDS, log_file=root / "again.txt")
+        faults += check_sentence(said, FULL)
+        again = replace(command, log_file=root / "again.txt")
         full = again.run()
         faults += [] if full == 1 else [f"exit code {full} on a full disk"]
-        faults += check_sentence(again.read_log(), "must have .* free, but has .*Free space there")
+        faults += check_sentence(again.read_log(), FULL)
         ballast.unlink()
         if not finished <= command.list_finished():
             faults.append("a finished trial has lost its result")
@@ -85,10 +104,16 @@ def fill_disk(root: Path) -> tuple[str, list[str]]:
         )
         faults += [f"{trials} of {RUNS} runs"] if trials != RUNS else []
         faults += [f"{gaps} trials with gaps"] if (gaps := command.count_gaps()) else []
+        retrained = count_retrained(command, before)
+        faults += [f"{retrained} epochs of before Ctrl-C trained again"] if retrained else []
     return (
         f"{len(finished)} trials were finished when the disk was full, {trials} in the end",
         faults,
     )
+
+
+def _count(command: Command) -> int:
+    return sum(map(len, command.read_epoch_times().values()))
 
 
 def starve_memory(root: Path) -> tuple[str, list[str]]:

@@ -1,14 +1,21 @@
 """Kills at random times with a seed: the driver, a trial's worker, Ray's processes, everything at once."""
 
 import random
-import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
 import psutil
 
-from tests.faults.campaigns import Command, has_name, is_alive, kill_all, list_processes, wait_until
+from tests.faults.campaigns import (
+    Command,
+    Process,
+    has_name,
+    is_alive,
+    kill_all,
+    list_processes,
+    wait_until,
+)
 
 VICTIMS = {
     "driver": (),
@@ -59,7 +66,7 @@ def kill_repeatedly(command: Command, kills: int, seed: int) -> KillCounts:
         kills: Number of kills.
         seed: Random seed of their times and victims.
     """
-    chance, counts = random.Random(seed), KillCounts()  # noqa: S311 - no secret
+    chance, counts, code = random.Random(seed), KillCounts(), -1  # noqa: S311 - no secret
     plan = [kind for _ in range(kills) for kind in VICTIMS][:kills]
     chance.shuffle(plan)
     before: list[tuple[dict[str, dict[int, int]], set[str]]] = []
@@ -79,10 +86,9 @@ def kill_repeatedly(command: Command, kills: int, seed: int) -> KillCounts:
                 continue  # the driver goes on
             counts.lingering += _kill_remaining(everyone)
             driver.wait(timeout=QUIET_S)
-        if driver.poll() == 0:
+        if (code := driver.wait(timeout=900)) == 0:
             break
-        driver.wait(timeout=900)
-    for _ in range(3):
+    for _ in range(0 if code == 0 else 3):
         counts.starts += 1
         if command.run() == 0:
             break
@@ -90,9 +96,7 @@ def kill_repeatedly(command: Command, kills: int, seed: int) -> KillCounts:
     return counts
 
 
-def _reach_moment(
-    command: Command, driver: "subprocess.Popen[bytes]", chance: random.Random
-) -> bool:
+def _reach_moment(command: Command, driver: Process, chance: random.Random) -> bool:
     """Wait until the time of the next kill; return whether the campaign ended before."""
 
     def has_ended() -> bool:

@@ -1,14 +1,11 @@
 """A matrix started as a user starts it, killed at random and continued; its campaigns' runs and results."""
 
-import os
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 from tests.faults import campaigns
-from tests.faults.campaigns import Command
+from tests.faults.campaigns import Command, Process
 from tests.faults.kills import kill_repeatedly
 from tuning.matrix.plan_file import read_plan
 from tuning.tracking.client import connect, find_runs
@@ -33,22 +30,12 @@ class MatrixCommand(Command):
         plan = read_plan(self.plan_file)
         return [Command(self.root, self.words, name=cell.campaign) for cell in plan.cells]
 
-    def start(self, *words: str) -> "subprocess.Popen[bytes]":
+    def start(self, *words: str) -> Process:
         """Start the matrix, or resume it if it exists, in its own session."""
         known = ["--resume", self.name]
         new = ["--name", self.name, *self.words, *campaigns.EXTRA]
         chosen: Sequence[str] = words or (known if self.plan_file.exists() else new)
-        call = [sys.executable, "-m", "tuning.matrix", "--root", str(self.root), *chosen]
-        self.root.mkdir(parents=True, exist_ok=True)
-        with self.log.open("ab") as log:
-            return subprocess.Popen(
-                call,
-                cwd=self.project,
-                stdout=log,
-                stderr=log,
-                env={**os.environ, **self.variables},
-                start_new_session=True,
-            )
+        return self.start_module("tuning.matrix", "--root", str(self.root), *chosen)
 
     def read_epoch_times(self) -> dict[str, dict[int, int]]:
         """Return the end time of each epoch of each trial of all cells."""

@@ -18,9 +18,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
+
+from tests.support.started_commands import Started
 
 ROOT = Path(__file__).parents[2]
 CLONE_NEWUSER, NAMELESS = 0x1000_0000, 54321
+OWN_VARIABLES = {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}  # of the server
 IMPORTED = (
     *("tuning.campaign.together", "tuning.settings.options", "tuning.report.write_report"),
     *("tuning.registry.register", "tuning.predict.write_map", "tuning.reproduce.load_trial"),
@@ -71,10 +75,30 @@ class Server:
 
     def run(self, call: Call) -> Answer:
         """Run a command to its end."""
+        return Answer(**self.ask({"run": asdict(call)}))
+
+    def start(
+        self, words: Sequence[str], folder: Path, variables: Mapping[str, str], log: Path
+    ) -> "Started":
+        """Start a command in its own session, without waiting for it; its output is added to a file.
+
+        Args:
+            words: Module and arguments.
+            folder: Working folder.
+            variables: Its environment. Variables that only the server has are kept.
+            log: File of its output.
+        """
+        without: dict[str, str | None] = dict.fromkeys(OWN_VARIABLES)
+        call = Call(words, str(folder), without | dict(variables))
+        return Started(self.ask, self.ask({"start": asdict(call), "log": str(log)})["pid"])
+
+    def ask(self, request: dict[str, object]) -> dict[str, Any]:
+        """Send a request; return the answer."""
         assert self.process.stdin is not None
         assert self.process.stdout is not None
-        print(json.dumps(asdict(call)), file=self.process.stdin, flush=True)
-        return Answer(**json.loads(self.process.stdout.readline()))
+        print(json.dumps(request), file=self.process.stdin, flush=True)
+        answer: dict[str, Any] = json.loads(self.process.stdout.readline())
+        return answer
 
 
 @contextmanager
@@ -83,7 +107,7 @@ def start_server(modules: Sequence[str] = IMPORTED) -> Iterator[Server]:
     with subprocess.Popen(
         [sys.executable, __file__, *modules],
         cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+        env={**os.environ, **OWN_VARIABLES},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -178,15 +202,33 @@ def _serve(call: Call) -> Answer:
     return Answer(os.waitstatus_to_exitcode(status), said.decode("utf-8", "replace"), silence)
 
 
+def _start(call: Call, log: str) -> int:
+    """Start a call that writes into a file; return its process id."""
+    output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    pid = os.fork()
+    if not pid:
+        _execute(call, output)
+    os.close(output)
+    return pid
+
+
+def _answer(request: dict[str, Any]) -> dict[str, Any]:
+    if "start" in request:
+        return {"pid": _start(Call(**request["start"]), request["log"])}
+    if "poll" in request:
+        pid, status = os.waitpid(request["poll"], os.WNOHANG)
+        return {"code": os.waitstatus_to_exitcode(status) if pid else None}
+    return asdict(_serve(Call(**request["run"])))
+
+
 def main() -> None:
-    """Answer calls, one a line, until there are no more."""
+    """Answer requests, one a line, until there are no more."""
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     for name in sys.argv[1:]:
         __import__(name)
     for line in sys.stdin:
-        answer = _serve(Call(**json.loads(line)))
-        print(json.dumps(asdict(answer)), file=answers, flush=True)
+        print(json.dumps(_answer(json.loads(line))), file=answers, flush=True)
 
 
 if __name__ == "__main__":

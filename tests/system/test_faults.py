@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults import bad_trials, campaigns, disks, outage
+from tests.faults import bad_trials, campaigns, outage
 
 pytestmark = [pytest.mark.slow, pytest.mark.file_s(350)]
 
 
 @pytest.fixture(autouse=True)
-def tiles(twin: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def tiles(twin: Path, monkeypatch: pytest.MonkeyPatch, forked: None) -> None:
     """Use the existing tiles."""
     monkeypatch.setattr(campaigns, "EXTRA", ["--data", str(twin)])
 
@@ -23,10 +23,3 @@ def test_results_can_be_replayed_after_the_tracker_failed(tmp_path: Path) -> Non
 
 def test_faulty_networks_fail_alone_and_by_name(tmp_path: Path) -> None:
     assert bad_trials.run_bad_networks(tmp_path)[1] == []
-
-
-def test_full_disk_is_reported_and_loses_no_result(tmp_path: Path) -> None:
-    try:
-        assert disks.fill_disk(tmp_path)[1] == []
-    except PermissionError as error:
-        pytest.skip(str(error))

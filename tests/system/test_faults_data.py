@@ -11,7 +11,7 @@ pytestmark = pytest.mark.slow
 
 
 def test_killed_readers_changed_labels_and_flipped_bits_change_no_score(
-    tmp_path: Path, twin: Path
+    tmp_path: Path, twin: Path, forked: None
 ) -> None:
     killed, changed = tmp_path / "killed", tmp_path / "changed"
     assert data_changes.kill_readers(killed, twin)[1] == []
