@@ -39,13 +39,21 @@ def export(network: nn.Module, folder: Path) -> tuple[LandslideProgram, Program]
     return program, load_program(folder / "model.onnx", threads=1)
 
 
+@pytest.fixture(scope="module")
+def dated(tmp_path_factory: pytest.TempPathFactory) -> tuple[LandslideProgram, Program]:
+    """A small network that reads dates, and its file."""
+    return export(DatedNetwork(3, 4), tmp_path_factory.mktemp("dated"))
+
+
 def make_input(batch: int, length: int) -> np.ndarray:
     rng = np.random.default_rng(0)
     return rng.normal(-9, 3, (batch, length, 3, 32, 48)).astype(np.float32)
 
 
-def test_a_network_that_reads_dates_takes_any_number_of_acquisitions(tmp_path: Path) -> None:
-    program, loaded = export(DatedNetwork(3, 4), tmp_path)
+def test_a_network_that_reads_dates_takes_any_number_of_acquisitions(
+    dated: tuple[LandslideProgram, Program],
+) -> None:
+    program, loaded = dated
     assert (loaded.reads_dates, loaded.any_length, loaded.timesteps) == (True, True, 4)
     for length in (1, 2, 4, 9, 15):
         x = make_input(2, length)
@@ -83,14 +91,18 @@ def test_networks_that_read_dates_are_among_those_of_the_project() -> None:
     assert {"siamese_diff", "unet_ltae", "utae_dates"} <= set(DATED)
 
 
-def test_dates_reach_the_exported_network(tmp_path: Path) -> None:
-    _, loaded = export(DatedNetwork(3, 4), tmp_path)
+def test_dates_reach_the_exported_network(
+    dated: tuple[LandslideProgram, Program],
+) -> None:
+    _, loaded = dated
     x = make_input(2, 4)
     assert np.abs(loaded(x, DAYS) - loaded(x, -DAYS)).max() > 0.01
 
 
-def test_an_acquisition_without_a_day_or_without_data_is_ignored(tmp_path: Path) -> None:
-    _, loaded = export(DatedNetwork(3, 4), tmp_path)
+def test_an_acquisition_without_a_day_or_without_data_is_ignored(
+    dated: tuple[LandslideProgram, Program],
+) -> None:
+    _, loaded = dated
     x = make_input(2, 4)
     changed, gone = x.copy(), x.copy()
     changed[1, 3] += 5
@@ -126,7 +138,9 @@ def test_a_network_of_a_fixed_length_keeps_it(tmp_path: Path) -> None:
         (DAYS + 17_700, "but got 17687 days. Count from the event, not from another date."),
     ],
 )
-def test_wrong_days_are_refused(days: np.ndarray | None, message: str, tmp_path: Path) -> None:
-    _, loaded = export(DatedNetwork(3, 4), tmp_path)
+def test_wrong_days_are_refused(
+    days: np.ndarray | None, message: str, dated: tuple[LandslideProgram, Program]
+) -> None:
+    _, loaded = dated
     with pytest.raises(ValueError, match=re.escape(message)):
         loaded(make_input(2, 4), days)
