@@ -79,7 +79,7 @@ class Server:
 
     def start(
         self, words: Sequence[str], folder: Path, variables: Mapping[str, str], log: Path
-    ) -> "Started":
+    ) -> Started:
         """Start a command in its own session, without waiting for it; its output is added to a file.
 
         Args:

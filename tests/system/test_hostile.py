@@ -143,6 +143,7 @@ WRONG_TAGS = [
     ("data", "stolen", "The tag data must be synthetic or real, but got 'stolen'"),
     ("regions", "../../etc", "The tag regions must be names of regions, but got '../../etc'"),
     ("regions", " ", "The tag regions must be names of regions, but got ' '"),
+    ("origin", "foreign", "The tag origin must be own for log_ratio_vv, but got 'foreign'"),
     ("split", "x" * 5000, "The tag split must be one line of 300 characters at most"),
     ("git_commit", "\x1b[2J", "The tag git_commit must be one line of 300 characters at most"),
     ("model_uri", "file:///etc/passwd", "The tag model_uri must be a logged model's, but got"),

@@ -58,7 +58,7 @@ PRESETS = {
         narrow="sizes",
         tiles_per_part=8,
     ),
-    # Sized for two cores: 12 to 22 minutes, by processor, the twin included.
+    # Sized for two cores: 12 to 22 minutes with the twin, depending on the processor.
     "quick": Preset(
         trials=4,
         seeds=3,

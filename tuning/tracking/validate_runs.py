@@ -163,7 +163,7 @@ def _check_tags(tags: Mapping[str, str], place: str) -> None:
         "data": ("synthetic or real", tags["data"] in ("synthetic", "real")),
         "model_uri": ("a logged model's", _MODEL_URI.fullmatch(tags.get("model_uri", ""))),
         "regions": ("names of regions", all(map(is_region, tags["regions"].split() or [""]))),
-        "origin": (f"{origin}, as of {tags['study']}", tags.get("origin", OWN) == origin),
+        "origin": (f"{origin} for {tags['study']}", tags.get("origin", OWN) == origin),
     }
     for name, (rule, holds) in rules.items():
         if not holds:
