@@ -10,23 +10,33 @@ import argparse
 import re
 import shutil
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 WIDEST = 100  # columns of a help text
 _HELP_AT = 26  # column in which the options' descriptions begin
-_names: dict[str, str] = {}  # of commands that were not called by ``python -m``
+# Of commands that were not called by ``python -m``.
+_names: ContextVar[Mapping[str, str]] = ContextVar("names", default=MappingProxyType({}))
 
 
-def name_program(module: str, name: str) -> None:
-    """Let the help and errors of a command's module show another name than ``python -m MODULE``."""
-    _names[module] = name
+@contextmanager
+def called_as(module: str, name: str) -> Iterator[None]:
+    """Let the parsers that are made inside show another name of a command's module than ``python -m MODULE``."""
+    names = _names.get()
+    token = _names.set({**names, module: name})
+    try:
+        yield
+    finally:
+        _names.reset(token)
 
 
 def program_name(module: str) -> str:
     """Return how the user calls a command, such as ``python -m tuning.report`` or ``landslide report``."""
-    return _names.get(module, f"python -m {module}")
+    return _names.get().get(module, f"python -m {module}")
 
 
 class HelpFormatter(argparse.HelpFormatter):

@@ -27,7 +27,8 @@ def main(argv: list[str] | None = None) -> int:
     row = find_row(words[0])
     if row is None:
         raise CommandError(unknown_name("command", words[0], [one.name for one in COMMANDS]), 2)
-    code: int = load_command(row).main(list(words[1:]))
+    with load_command(row) as module:
+        code: int = module.main(list(words[1:]))
     return code
 
 

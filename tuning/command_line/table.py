@@ -3,12 +3,14 @@
 Its module has ``main(argv)``, which returns an exit code, and ``command_parser()``; importing it loads nothing heavy.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from importlib.util import find_spec
 from types import ModuleType
 from typing import NamedTuple
 
-from data.command.parser import CommandParser, name_program
+from data.command.parser import CommandParser, called_as
 
 BENCHMARK = "benchmark"
 MODELS = "models and maps"
@@ -62,15 +64,17 @@ def find_row(name: str) -> Row | None:
     return next((row for row in COMMANDS if row.name == name), None)
 
 
-def load_command(row: Row) -> ModuleType:
-    """Import a command's module, which is called ``landslide NAME`` in its help from now on."""
-    name_program(row.module, f"landslide {row.name}")
+@contextmanager
+def load_command(row: Row) -> Iterator[ModuleType]:
+    """Import a command's module, which is called ``landslide NAME`` in the help and errors of parsers made inside."""
     spec = find_spec(row.module)
     is_package = spec is not None and spec.submodule_search_locations is not None
-    return import_module(f"{row.module}.__main__" if is_package else row.module)
+    with called_as(row.module, f"landslide {row.name}"):
+        yield import_module(f"{row.module}.__main__" if is_package else row.module)
 
 
 def load_parser(row: Row) -> CommandParser:
     """Return the parser of a command."""
-    parser: CommandParser = load_command(row).command_parser()
+    with load_command(row) as module:
+        parser: CommandParser = module.command_parser()
     return parser

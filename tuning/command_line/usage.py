@@ -2,7 +2,7 @@
 
 from itertools import groupby
 
-from data.command.parser import CommandParser, make_parser, name_program
+from data.command.parser import CommandParser, called_as, make_parser
 from tuning.command_line.table import COMMANDS
 
 PROGRAM = "landslide"
@@ -21,14 +21,14 @@ def describe_commands() -> str:
 
 def command_parser() -> CommandParser:
     """Return the parser of what stands before a command's name."""
-    name_program("tuning.command_line", PROGRAM)
-    parser = make_parser(
-        "tuning.command_line",
-        f"Benchmark of landslide segmentation on Sentinel-1 time series.\n\n{describe_commands()}",
-        example="run --model all\nrun --help",
-        notes="Each command is also `python -m MODULE`, such as `python -m tuning.run`.",
-        usage="landslide COMMAND [OPTION ...]",
-    )
+    with called_as("tuning.command_line", PROGRAM):
+        parser = make_parser(
+            "tuning.command_line",
+            f"Benchmark of landslide segmentation on Sentinel-1 time series.\n\n{describe_commands()}",
+            example="run --model all\nrun --help",
+            notes="Each command is also `python -m MODULE`, such as `python -m tuning.run`.",
+            usage="landslide COMMAND [OPTION ...]",
+        )
     parser.add_argument(
         "--print-completion",
         choices=SHELLS,
