@@ -2,15 +2,14 @@
 
 import os
 import sqlite3
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
-from tests.faults.campaigns import FEW, PROJECT, Command, wait_until
+from tests.faults.campaigns import FEW, LONG_S, Command, wait_until
 from tests.support.servers import serve_mlflow
 
 WORDS = ["--model", "unet", "log_ratio_vv", "--preset", "smoke", *FEW]
@@ -58,9 +57,9 @@ def stop_tracker(root: Path) -> tuple[str, list[str]]:
         faults.append("it did not print the replay command")
     port = int(address.rpartition(":")[2])
     with _served(root, port), tracked(address):
-        replayed = _call("tuning.tracking", "replay", str(command.folder))
+        replayed = _call(command, "tuning.tracking", "replay", str(command.folder))
         faults += _check(command)
-        _call("tuning.report", "--campaign", command.name, "--root", str(root))
+        _call(command, "tuning.report", "--campaign", command.name, "--root", str(root))
         if not (root / "reports" / command.name / "benchmark_master.csv").exists():
             faults.append("no report after the replay")
     return replayed, faults
@@ -100,11 +99,11 @@ def lock_database(root: Path, seconds: float) -> tuple[str, list[str]]:
     return f"{seconds:g} s locked, {missed} warnings, exit code {code}", faults + _check(command)
 
 
-def _call(*words: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", *words], cwd=PROJECT, capture_output=True, text=True, check=False
-    )
-    return (done.stdout + done.stderr).splitlines()[0] if done.stdout or done.stderr else ""
+def _call(command: Command, *words: str) -> str:
+    """Run another command beside a campaign's; return the first line that it prints."""
+    own = replace(command, log_file=command.root / f"{words[0]}.txt")
+    own.start_module(*words).wait(timeout=LONG_S)
+    return own.read_log().partition("\n")[0]
 
 
 def _check(command: Command) -> list[str]:

@@ -30,6 +30,7 @@ IMPORTED = (
     *("tuning.registry.register", "tuning.predict.write_map", "tuning.reproduce.load_trial"),
     *("tuning.worlds.world", "data.check.folder", "data.splits.audit_map", "data.fetch.download"),
     *("tuning.tracking.sender", "tuning.predict.summary"),
+    "torch._dynamo",  # which the first optimizer step imports, and the count of operations
 )
 
 
@@ -227,6 +228,10 @@ def main() -> None:
     os.dup2(2, 1)
     for name in sys.argv[1:]:
         __import__(name)
+    if "mlflow" in sys.modules:  # else each command would list the packages at its first model
+        from mlflow.utils.requirements_utils import _init_packages_to_modules_map
+
+        _init_packages_to_modules_map()
     for line in sys.stdin:
         print(json.dumps(_answer(json.loads(line))), file=answers, flush=True)
 

@@ -3,7 +3,7 @@
 import os
 import shutil
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -11,17 +11,11 @@ from typing import Any
 import pytest
 
 from tests.faults.campaigns import NAME, Command
-from tests.support.forked_commands import Answer, Call, Server, start_server
+from tests.support.forked_commands import Answer, Call, Server
 
 pytestmark = [pytest.mark.slow, pytest.mark.file_s(100)]
 SILENCE_S = 180.0  # a command that hangs is silent longer; beside other tests one that works may be silent for long
 NOBODY: Mapping[str, str | None] = dict.fromkeys(("HOME", "USER", "LOGNAME", "MPLCONFIGDIR"))
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    with start_server() as made:
-        yield made
 
 
 @pytest.fixture
@@ -89,18 +83,23 @@ def run_all(server: Server, root: Path, tiles: Path, names: str = "", **more: An
 
 
 def test_no_command_needs_a_name_a_home_or_a_terminal_and_paths_may_be_odd(
-    server: Server, copy: Callable[[str], Path], twin: Path
+    commands: Server, copy: Callable[[str], Path], twin: Path
 ) -> None:
     variables = {**NOBODY, "RAY_ADDRESS": "", "TERM": None, "LANG": "C"}
     said = run_all(
-        server, copy("50 % of 'it' #1"), twin, nameless=True, encoding="ascii", variables=variables
+        commands,
+        copy("50 % of 'it' #1"),
+        twin,
+        nameless=True,
+        encoding="ascii",
+        variables=variables,
     )
     assert "KeyError" not in said
     assert "'\"'\"'it'\"'\"'" in said  # printed commands are quoted for a shell
 
 
 def test_a_folder_that_may_only_be_read_is_read(
-    server: Server, copy: Callable[[str], Path], twin: Path, tmp_path: Path
+    commands: Server, copy: Callable[[str], Path], twin: Path, tmp_path: Path
 ) -> None:
     root = copy("theirs")
     for path in (root, *root.rglob("*")):
@@ -108,7 +107,7 @@ def test_a_folder_that_may_only_be_read_is_read(
             path.chmod(path.stat().st_mode & 0o555)
     try:
         names = "run resume report list promote predict replay reproduce"
-        run_all(server, root, twin, names, out=tmp_path, nameless=True, variables=NOBODY)
+        run_all(commands, root, twin, names, out=tmp_path, nameless=True, variables=NOBODY)
     finally:
         for path in (root, *root.rglob("*")):
             if path.is_dir():
@@ -158,50 +157,50 @@ def age_outcome(root: Path) -> None:
 def test_damaged_and_old_files_are_named(
     change: Callable[[Path], None],
     said: str,
-    server: Server,
+    commands: Server,
     copy: Callable[[str], Path],
     twin: Path,
 ) -> None:
     root = copy("root")
     change(root)
-    assert said in run_all(server, root, twin, "resume list replay reproduce")
+    assert said in run_all(commands, root, twin, "resume list replay reproduce")
 
 
 def test_a_path_that_no_database_can_have_is_refused(
-    server: Server, copy: Callable[[str], Path], twin: Path
+    commands: Server, copy: Callable[[str], Path], twin: Path
 ) -> None:
     root = copy("why?%20")
     before = sorted(root.parent.iterdir())
-    said = run_all(server, root, twin, "run report list replay reproduce predict")
+    said = run_all(commands, root, twin, "run report list replay reproduce predict")
     assert "must have no '?'" in said
     assert sorted(root.parent.iterdir()) == before  # no database beside it
 
 
 def test_a_cluster_that_is_gone_is_named_at_once(
-    server: Server, copy: Callable[[str], Path], twin: Path
+    commands: Server, copy: Callable[[str], Path], twin: Path
 ) -> None:
     root, gone = copy("root"), {"RAY_ADDRESS": "127.0.0.1:1"}
-    assert "must answer at 127.0.0.1:1" in run_all(server, root, twin, "run", variables=gone)
-    run_all(server, root, twin, "list", variables=gone)
+    assert "must answer at 127.0.0.1:1" in run_all(commands, root, twin, "run", variables=gone)
+    run_all(commands, root, twin, "list", variables=gone)
 
 
 def test_a_working_folder_that_is_gone_and_few_open_files_end_in_sentences(
-    server: Server, copy: Callable[[str], Path], twin: Path, tmp_path: Path
+    commands: Server, copy: Callable[[str], Path], twin: Path, tmp_path: Path
 ) -> None:
     root = copy("root")
     for name in ("report", "check"):
         (tmp_path / "gone").mkdir(exist_ok=True)
-        run_all(server, root, twin, name, folder=str(tmp_path / "gone"))
-    run_all(server, root, twin, "list check", files=12)
+        run_all(commands, root, twin, name, folder=str(tmp_path / "gone"))
+    run_all(commands, root, twin, "list check", files=12)
 
 
 def test_links_to_nothing_are_named_as_unusable_tiles(
-    server: Server, copy: Callable[[str], Path], twin: Path, tmp_path: Path
+    commands: Server, copy: Callable[[str], Path], twin: Path, tmp_path: Path
 ) -> None:
     tiles = tmp_path / "tiles"
     shutil.copytree(twin, tiles, copy_function=os.link)
     file = min(tiles.rglob("*.nc"))
     file.unlink()
     file.symlink_to("/nowhere/tile.nc")
-    said = run_all(server, copy("root"), tiles, "check splits")
+    said = run_all(commands, copy("root"), tiles, "check splits")
     assert file.name in said or "1 " in said

@@ -2,13 +2,10 @@
 
 import logging
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
-import torch
-
-from data.pack import load_pack
 from tuning.baselines.baselines import is_deterministic
-from tuning.campaign.measure_baselines import BaselineWork, measure_baselines, send_measured
+from tuning.baselines.work import BaselineWork, measure_work
+from tuning.campaign.measure_baselines import measure_baselines, send_measured
 from tuning.campaign.start import CampaignSetup
 from tuning.cluster.local_tasks import LocalTasks
 from tuning.cluster.resources import Resources
@@ -18,12 +15,6 @@ logger = logging.getLogger(__name__)
 
 Fail = Callable[[str, Exception], None]
 WAIT_S = 0.5  # between two looks at the tasks
-
-
-def _measure(work: BaselineWork, pack: Path) -> list[Path]:
-    """Measure a baseline in a worker; return the folders of its runs."""
-    torch.set_num_threads(1)
-    return [folder.path for folder in work.measure(load_pack(pack, check=False))]
 
 
 class BaselineTasks:
@@ -50,7 +41,7 @@ class BaselineTasks:
                 measure_baselines(setup)
             return
         for setup, work in sorted(pairs, key=lambda pair: is_deterministic(pair[1].key)):
-            self._tasks.submit((setup, work), _measure, work, setup.pack.path)
+            self._tasks.submit((setup, work), measure_work, work, setup.pack.path)
 
     def wait_for_slot(self, slots: int) -> None:
         """Wait until fewer are left than *slots*, the trials for which there are cores, so that a trial can begin."""

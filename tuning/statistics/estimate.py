@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import t as student
+from scipy.special import stdtrit
 
 from tuning.metrics.tile_sums import Score
 from tuning.statistics.blocks import SamplingUnits
@@ -231,7 +231,7 @@ def _find_interval(
     degrees, half = 0.0, float("nan")
     if dependence.degrees:
         degrees = float(match_degrees(parts, (dependence.degrees, spread.degrees))[0])
-        half = float(student.ppf((1 + LEVEL) / 2, degrees) * np.sqrt(sum(parts))[0])
+        half = float(stdtrit(degrees, (1 + LEVEL) / 2) * np.sqrt(sum(parts))[0])
     if not half > NOTHING:  # all blocks are alike, as those of a perfect map: they show no spread
         degrees, half = 0.0, float("nan")
     low, high = (float(np.clip(one.mean + side * half, *limits)) for side in (-1, 1))

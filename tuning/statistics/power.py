@@ -7,7 +7,7 @@ Reference:
 from dataclasses import dataclass
 from math import inf, isfinite, nan, sqrt
 
-from scipy.stats import t as student
+from scipy.special import stdtrit
 
 POWER = 0.80
 
@@ -53,7 +53,7 @@ def plan_decision(
     error = sqrt(block_variance + seed_variance)
     if not isfinite(error):
         return Needs(nan, nan, inf, inf)
-    reach = critical + float(student.ppf(POWER, degrees))
+    reach = critical + float(stdtrit(degrees, POWER))
     allowed = (difference / reach) ** 2  # variance at which the difference is found
     return Needs(
         error,

@@ -15,6 +15,7 @@ from mlflow.tracking import MlflowClient
 from data.pack import load_pack
 from data.splits import make_split, survey_catalogue
 from data.twin import make_twin
+from tests.support.forked_commands import Call, Server
 from tuning.baselines.baselines import is_deterministic, list_baselines
 from tuning.metrics.recalibration import fit_calibration
 from tuning.report.tables import PUBLISHED_COLUMNS
@@ -46,16 +47,6 @@ for name in sys.argv[4:]:
 """
 
 
-def command(root: Path, *arguments: str) -> list[str]:
-    return [sys.executable, "-m", "tuning.run", "--root", str(root), *arguments]
-
-
-def run(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        command(root, *arguments), cwd=ROOT, capture_output=True, text=True, check=False
-    )
-
-
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("mlruns")
@@ -64,8 +55,10 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def smoke(root: Path) -> subprocess.CompletedProcess[str]:
     """The smoke campaign of all networks and baselines, run once."""
-    counts = ["--trials", str(TRIALS), "--seeds", str(SEEDS_EACH)]
-    return run(root, "--model", "all", "--preset", "smoke", "--campaign", "smoke", *counts)
+    command = [sys.executable, "-m", "tuning.run", "--root", str(root), "--model", "all"]
+    command += ["--preset", "smoke", "--campaign", "smoke"]
+    command += ["--trials", str(TRIALS), "--seeds", str(SEEDS_EACH)]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
 
 def runs_of(root: Path, campaign: str, **tags: str) -> list[Run]:
@@ -203,13 +196,16 @@ def test_models_load_in_a_process_without_this_project(
         assert np.abs(np.load(tmp_path / f"{name}-probs.npy") - probs)[kept].max() <= 1e-4, name
 
 
-def test_cross_validation_searches_and_repeats_every_fold(root: Path, tmp_path: Path) -> None:
+def test_cross_validation_searches_and_repeats_every_fold(
+    commands: Server, root: Path, tmp_path: Path
+) -> None:
     tiles = make_twin(
         root / "data", tile_ids=pick_tiles("blocks", 8, survey_catalogue())
     )  # smoke's, if it ran
     words = "--model unet log_ratio_vv --preset smoke --trials 1 --seeds 2 --split blocks:2 --search per-fold --campaign folds"
-    done = run(tmp_path, *words.split(), "--data", str(tiles))
-    assert done.returncode == 0, done.stderr
+    call = ["tuning.run", "--root", str(tmp_path), *words.split(), "--data", str(tiles)]
+    done = commands.run(Call(call, str(ROOT), silence_s=240.0))
+    assert done.code == 0, done.said
     report = tmp_path / "reports" / "folds"
     runs = pd.read_csv(report / "benchmark_runs.csv")
     network = runs[runs["architecture"] == "unet"]
@@ -230,7 +226,7 @@ def test_cross_validation_searches_and_repeats_every_fold(root: Path, tmp_path: 
     assert sorted(searches["split"]) == ["blocks:2/1", "blocks:2/2"]
     assert not set(searches["seed"]) & set(network["seed"])
     text = "searched on each of the 2 folds, on its own train and val tiles alone"
-    assert text in done.stderr
+    assert text in done.said
     assert text in (report / "report.html").read_text()
     (campaign,) = runs_of(tmp_path, "folds", kind="campaign")
     assert campaign.data.params["search"] == "per-fold"

@@ -12,7 +12,8 @@ from data.pack import Pack
 from data.splits import Split
 from tests.support.settings import make_settings
 from tuning.baselines import measure
-from tuning.campaign.measure_baselines import JOURNALS, measure_baselines, send_measured
+from tuning.baselines.work import JOURNALS
+from tuning.campaign.measure_baselines import measure_baselines, send_measured
 from tuning.objects.label_noise import label_train
 from tuning.trial.folder import TrialFolder
 

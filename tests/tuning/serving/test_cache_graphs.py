@@ -17,7 +17,7 @@ from tuning.serving import onnx_export
 from tuning.serving.graph import cache as graph_cache
 from tuning.serving.graph.cache import VARIABLE, cache_folder, hash_network, load_graph, store_graph
 from tuning.serving.network import LandslideProgram, make_program
-from tuning.serving.onnx_export import save_program
+from tuning.serving.onnx_export import GraphTemplate, export_graph, save_program
 from tuning.serving.program import load_program
 from tuning.serving.reference import make_example
 from tuning.train.checkpoints import Checkpoint, load_checkpoint
@@ -31,16 +31,22 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "graphs"
 
 
+_graphs: dict[type[nn.Module], GraphTemplate] = {}  # of all tests: each network is traced once
+
+
 @pytest.fixture
 def traced(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Counts the calls of torch's exporter."""
-    calls, export = [], torch.onnx.export
+    """Counts the traces."""
+    calls: list[int] = []
 
-    def count(*arguments: Any, **more: Any) -> Any:
+    def trace(program: LandslideProgram) -> GraphTemplate:
         calls.append(1)
-        return export(*arguments, **more)
+        network = type(program.model)
+        if network not in _graphs:
+            _graphs[network] = export_graph(program)
+        return _graphs[network]
 
-    monkeypatch.setattr(torch.onnx, "export", count)
+    monkeypatch.setattr(onnx_export, "export_graph", trace)
     return calls
 
 
@@ -235,7 +241,11 @@ def test_another_source_argument_or_package_is_another_key(
 
 
 def test_only_the_latest_entries_are_kept(
-    checkpoint: Checkpoint, tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+    checkpoint: Checkpoint,
+    tmp_path: Path,
+    folder: Path,
+    traced: list[int],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     program = make_mean(checkpoint)
     save_program(program, checkpoint.norm, tmp_path / "model.onnx")
