@@ -11,8 +11,7 @@ from mlflow.models import Model
 from data.pack import Pack
 from data.pack.dataset import TileDataset
 from data.tiles import tile_path
-from models import narrow_arch
-from tests.support.served_fixtures import write_checkpoint
+from tests.support.served_fixtures import ARCH, write_checkpoint
 from tuning.tracking.log_model import save_model
 from tuning.train.checkpoints import load_checkpoint
 from tuning.train.evaluate import predict
@@ -23,8 +22,8 @@ def test_a_tile_is_mapped_from_the_window_of_training(
     twin: Path, pack: Pack, tmp_path: Path, steps: str
 ) -> None:
     count, tile_id = 4 if steps == "pre:3/post:1" else 10, pack.tile_ids[1]
-    changes = {"model": "unet_ltae", "arch": narrow_arch("unet_ltae"), "timesteps": count}
-    checkpoint = load_checkpoint(write_checkpoint(tmp_path, **changes, steps=steps).best)
+    changes = {"arch": {**ARCH, "depth": 2}, "timesteps": count, "steps": steps}
+    checkpoint = load_checkpoint(write_checkpoint(tmp_path, **changes).best)
     save_model(checkpoint, Model(metadata={}), tmp_path / "model")
     wanted, other = (
         predict(
