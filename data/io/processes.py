@@ -1,4 +1,8 @@
-"""A process pool that survives the death of a worker, and tells a killed worker from one that crashed."""
+"""A process pool that survives the death of a worker, and tells a killed worker from one that crashed.
+
+Workers are forked from a server process, which imports once what readers of tiles need; never from this process, whose
+threads may hold locks. Where the system cannot do that, each is a new Python.
+"""
 
 import os
 import signal
@@ -9,9 +13,9 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
-from multiprocessing import get_context, parent_process
+from multiprocessing import forkserver, get_all_start_methods, get_context, parent_process
 from multiprocessing.connection import Connection
-from multiprocessing.context import SpawnProcess
+from multiprocessing.context import ForkServerContext, ForkServerProcess, SpawnContext, SpawnProcess
 from typing import Any, Generic, TypeVar, cast
 
 from tqdm import tqdm
@@ -20,7 +24,10 @@ QUEUED_PER_WORKER = 4  # results that may wait for their turn; more would fill t
 ITEMS_PER_WORKER = 8  # fewer items do not repay the start of a process
 KILL_WAITS_S = (0.0, 1.0, 3.0, 6.0)  # before each try of an item whose process was killed
 CRASH_TRIES = 2  # of an item whose process crashed: a damaged file crashes it each time
-_KILLED = (-signal.SIGKILL, -signal.SIGTERM)
+IMPORTED = ("xarray", "netCDF4")  # by the server
+_SERVER_DIED = 255  # exit code that multiprocessing reports if the server was killed
+_KILLED = (-signal.SIGKILL, -signal.SIGTERM, _SERVER_DIED)
+_SAFE_PATH = "PYTHONSAFEPATH"
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -93,14 +100,29 @@ def map_processes(
                     count = max(1, count // 2)
 
 
+def _choose_context() -> ForkServerContext | SpawnContext:
+    """Return how worker processes start; the server runs from then on until this process ends."""
+    if "forkserver" not in get_all_start_methods():
+        return get_context("spawn")
+    context = get_context("forkserver")
+    context.set_forkserver_preload(list(IMPORTED))
+    before = os.environ.get(_SAFE_PATH)
+    os.environ[_SAFE_PATH] = "1"  # the server must not import a namesake from the working folder
+    try:
+        forkserver.ensure_running()
+    finally:
+        del os.environ[_SAFE_PATH]
+        if before is not None:
+            os.environ[_SAFE_PATH] = before
+    return context
+
+
 def _map_until_death(
     work: Callable[[Item], Result], items: Sequence[Item], workers: int
 ) -> Iterator[Result]:
     """Yield results in order until a worker dies."""
-    # Spawn, not fork: forking a process with threads may deadlock.
-    with ProcessPoolExecutor(
-        workers, mp_context=get_context("spawn"), initializer=end_with_parent
-    ) as pool:
+    context = _choose_context()
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=end_with_parent) as pool:
         queue: deque[Future[Result]] = deque()
         rest = iter(items)
         try:
@@ -108,7 +130,12 @@ def _map_until_death(
                 while len(queue) < QUEUED_PER_WORKER * workers and (
                     (item := next(rest, None)) is not None
                 ):
-                    queue.append(pool.submit(work, item))
+                    try:
+                        queue.append(pool.submit(work, item))
+                    except ConnectionError:  # the server has just been killed
+                        for begun in (pool._processes or {}).values():
+                            begun.terminate()  # none of them will get an item
+                        return
                 if not queue:
                     return
                 yield queue.popleft().result()
@@ -139,10 +166,15 @@ def _run_alone(
     work: Callable[[Item], Result], item: Item
 ) -> tuple[_Answer[Result] | None, int | None]:
     """Return the answer of a process of its own, None if it died; and its exit code."""
-    context = get_context("spawn")
+    context = _choose_context()
     receiver, sender = context.Pipe(duplex=False)
     process = context.Process(target=_answer, args=(sender, work, item))
-    process.start()
+    try:
+        process.start()
+    except ConnectionError:  # the server has just been killed
+        receiver.close()
+        sender.close()
+        return None, _SERVER_DIED
     sender.close()  # so that the death of the process ends the wait
     try:
         answer = cast("_Answer[Result]", receiver.recv())
@@ -153,7 +185,7 @@ def _run_alone(
     return answer, _join(process)
 
 
-def _join(process: SpawnProcess) -> int | None:
+def _join(process: ForkServerProcess | SpawnProcess) -> int | None:
     process.join()
     return process.exitcode
 

@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 import netCDF4
+import psutil
 
 from data.pack import load_pack
 from data.splits import survey_catalogue
@@ -37,11 +38,7 @@ def kill_readers(root: Path, tiles: Path | None = None) -> tuple[str, list[str]]
     driver = command.start()
     killed, until = 0, None
     while driver.poll() is None and (until is None or time.monotonic() < until):
-        readers = [
-            process
-            for process in list_processes(driver.pid)[1:]
-            if any("multiprocessing.spawn" in word for word in _words(process))
-        ]
+        readers = [process for process in list_processes(driver.pid)[1:] if _is_reader(process)]
         if readers:
             killed += kill_all(readers)
             until = until or time.monotonic() + KILLING_S
@@ -53,11 +50,15 @@ def kill_readers(root: Path, tiles: Path | None = None) -> tuple[str, list[str]]
     return f"{killed} readers killed, exit code {code}", faults
 
 
-def _words(process: object) -> list[str]:
+def _is_reader(process: psutil.Process) -> bool:
+    """Return whether a process was forked by the server of the readers, whose words it has."""
     try:
-        return list(process.cmdline())  # type: ignore[attr-defined]
-    except Exception:  # noqa: BLE001 - it has ended
-        return []
+        words, parent = process.cmdline(), process.parent()
+        return "multiprocessing.forkserver" in " ".join(words) and (
+            parent is not None and parent.cmdline() == words
+        )
+    except psutil.Error:  # it has ended
+        return False
 
 
 def _check_pack(command: Command) -> list[str]:

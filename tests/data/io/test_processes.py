@@ -122,3 +122,46 @@ def wait_long(folder: Path, number: int) -> int:
     (folder / str(os.getpid())).touch()
     time.sleep(300)
     return number
+
+
+def list_imported(number: int) -> list[str]:
+    return [name for name in ("xarray", "netCDF4") if name in sys.modules]
+
+
+def test_workers_start_with_what_readers_of_tiles_import() -> None:
+    assert list(map_processes(list_imported, [1], "asking")) == [["xarray", "netCDF4"]]
+
+
+def kill_the_server(folder: Path, number: int) -> int:
+    if not list(folder.iterdir()):
+        (folder / "first").touch()
+        os.kill(os.getppid(), signal.SIGKILL)
+        os.kill(os.getpid(), signal.SIGKILL)
+    return number
+
+
+def test_items_outlive_the_server_of_their_workers(tmp_path: Path) -> None:
+    work = partial(kill_the_server, tmp_path)
+    assert list(map_processes(work, range(3), "killing")) == [0, 1, 2]
+
+
+def test_workers_import_nothing_from_the_working_folder(tmp_path: Path) -> None:
+    (tmp_path / "xarray.py").write_text("raise SystemExit('a namesake was imported')")
+    code = (
+        "from data.io.processes import map_processes\n"
+        "from tests.data.io.test_processes import double\n"
+        "if __name__ == '__main__': print(*map_processes(double, [4], '', progress=False))\n"
+    )
+    (tmp_path / "apart").mkdir()
+    script = tmp_path / "apart" / "script.py"
+    script.write_text(code)
+    root = Path(__file__).parents[3]
+    done = subprocess.run(
+        [sys.executable, str(script)],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(root)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.stdout, done.stderr) == ("8\n", "")
