@@ -1,10 +1,10 @@
-"""How long a whole campaign takes, and for how much of it the cores are busy; of two versions of this project, in pairs.
+"""How long a whole campaign takes, how much processor time, and for how much of it the cores are busy; of versions of this project.
 
 ``python benchmarks/campaign_wall.py --code . --code OTHER_CHECKOUT -- --model all``
 
 Runs ``python -m tuning.run`` with the given arguments from each checkout, one after the other, with an output folder and a cache of
 exported networks of its own. Cores are counted as busy by the processor time of the command and its processes, between the first
-sample of a baseline and the end of the last repeat. Nothing else may run on the machine: other work makes both numbers meaningless.
+sample of a baseline and the end of the last repeat. Nothing else may run on the machine: other work makes all numbers meaningless.
 """
 
 import argparse
@@ -33,6 +33,14 @@ class Sample(NamedTuple):
     cpu: float
 
 
+class Cost(NamedTuple):
+    """What a campaign took: wall time and processor time in s, and the share of the cores that were busy."""
+
+    wall: float
+    cpu: float
+    busy: float
+
+
 def watch(process: subprocess.Popen[bytes]) -> list[Sample]:
     """Sample the processor time of a process and its children until it ends."""
     spent: dict[tuple[int, float], float] = {}  # by process, also of those that have ended
@@ -49,8 +57,8 @@ def watch(process: subprocess.Popen[bytes]) -> list[Sample]:
     return samples
 
 
-def measure(code: Path, arguments: list[str], root: Path) -> tuple[float, float]:
-    """Run a campaign; return its wall time in s, and the share of the cores that were busy.
+def measure(code: Path, arguments: list[str], root: Path) -> Cost:
+    """Run a campaign; return what it took.
 
     Raises:
         RuntimeError: If it fails.
@@ -69,23 +77,30 @@ def measure(code: Path, arguments: list[str], root: Path) -> tuple[float, float]
     last = max(file.stat().st_mtime for file in files if file.name == "test.json")
     times = [sample.time for sample in samples]
     start, end = (samples[min(bisect_left(times, t), len(times) - 1)] for t in (first, last))
-    return wall, (end.cpu - start.cpu) / (end.time - start.time) / count_cpus()
+    busy = (end.cpu - start.cpu) / (end.time - start.time) / count_cpus()
+    return Cost(wall, samples[-1].cpu, busy)
 
 
 def main() -> None:
-    """Print the wall time and the busy share of each version, and the ratio of each to the last."""
+    """Print what each version takes, and the ratio of each to the last."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--code", type=Path, action="append", help="checkout (default: .)")
     parser.add_argument("arguments", nargs="*", help="of tuning.run, after --")
     given = parser.parse_args()
-    walls = []
+    costs = []
     with tempfile.TemporaryDirectory() as folder:
         for number, code in enumerate(given.code or [Path()]):
-            wall, busy = measure(code.resolve(), given.arguments, Path(folder) / f"run{number}")
-            walls.append(wall)
-            print(f"{code}: {wall:.0f} s, cores busy {busy:.3f} of the time", flush=True)
-    for code, wall in zip((given.code or [])[:-1], walls[:-1], strict=False):
-        print(f"{code} takes {wall / walls[-1]:.3f} of the time of {given.code[-1]}")
+            cost = measure(code.resolve(), given.arguments, Path(folder) / f"run{number}")
+            costs.append(cost)
+            print(
+                f"{code}: {cost.wall:.0f} s, {cost.cpu:.0f} s of processor time, cores busy {cost.busy:.3f} of the time",
+                flush=True,
+            )
+    for code, cost in zip((given.code or [])[:-1], costs[:-1], strict=False):
+        print(
+            f"{code} takes {cost.wall / costs[-1].wall:.3f} of the time of {given.code[-1]}, "
+            f"and {cost.cpu / costs[-1].cpu:.3f} of its processor time"
+        )
 
 
 if __name__ == "__main__":
