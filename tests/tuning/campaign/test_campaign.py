@@ -204,7 +204,8 @@ def test_cross_validation_searches_and_repeats_every_fold(
     )  # smoke's, if it ran
     words = "--model unet log_ratio_vv --preset smoke --trials 1 --seeds 2 --split blocks:2 --search per-fold --campaign folds"
     call = ["tuning.run", "--root", str(tmp_path), *words.split(), "--data", str(tiles)]
-    done = commands.run(Call(call, str(ROOT), silence_s=240.0))
+    threads = {"OMP_NUM_THREADS": None}  # as a user starts it
+    done = commands.run(Call(call, str(ROOT), threads, silence_s=240.0))
     assert done.code == 0, done.said
     report = tmp_path / "reports" / "folds"
     runs = pd.read_csv(report / "benchmark_runs.csv")
